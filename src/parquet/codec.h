@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_CODEC_H
+#define VARVE_PARQUET_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * zstd, and only here. One codec a thread: contexts are large (about 1 MiB) and are shared by all
+ * writers and readers of the thread. The writer's frames are single, carry their content size and a
+ * checksum, which is the one integrity check that other readers do by default.
+ */
+struct parquet_codec;
+
+enum {
+    PARQUET_LEVEL_MIN = -7, /* below, nothing is gained */
+    PARQUET_LEVEL_MAX = 19, /* above, windows get too large for some decoders */
+};
+
+struct parquet_codec *parquet_codec_new(void);
+void parquet_codec_free(struct parquet_codec *codec);
+
+/* How to compress: a zstd level, and whether literals are Huffman-coded at negative levels too,
+ * which makes those worth having (by default they leave literals as they are). */
+struct parquet_effort {
+    int level;
+    bool literals;
+};
+
+/* Append one frame with `data` to `out`. */
+void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
+                      struct buf *out);
+
+/* The cheapest effort of at most `ceiling` that compresses `sample` nearly as well as any other.
+ * Decided by sizes and a fixed order of costs, never by a clock: the same sample gives the same
+ * answer. */
+struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int ceiling,
+                                            struct slice sample);
+
+/* Append exactly `len` bytes to `out` by decompressing `frames` (one zstd frame or several).
+ * `len` was checked against PARQUET_PAGE_BYTES_MAX by the caller. ERR_FORMAT if the frames hold
+ * another number of bytes or are damaged; `out` then holds what it held before. */
+int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t len,
+                       struct buf *out, struct err *err) __attribute__((warn_unused_result));
+
+/* Bytes of memory held. */
+uint64_t parquet_codec_memory(const struct parquet_codec *codec);
+
+#endif
