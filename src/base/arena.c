@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size; /* bytes of `data` */
+    size_t used;
+    alignas(max_align_t) unsigned char data[];
+};
+
+enum { FIRST_BLOCK = 4096 };
+
+static void add_block(struct arena *a, size_t size)
+{
+    size_t grown = a->blocks == NULL ? FIRST_BLOCK : a->blocks->size * 2;
+    if (size < grown)
+        size = grown;
+    struct arena_block *block = malloc(sizeof(*block) + size);
+    if (block == NULL)
+        check_out_of_memory(size);
+    *block = (struct arena_block){.next = a->blocks, .size = size};
+    a->blocks = block;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    CHECK(size <= SIZE_MAX / 4);
+    size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    if (a->blocks == NULL || size > a->blocks->size - a->blocks->used)
+        add_block(a, size);
+    void *data = a->blocks->data + a->blocks->used;
+    a->blocks->used += size;
+    a->used += size;
+    return data;
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+    CHECK(size == 0 || count <= SIZE_MAX / 4 / size);
+    void *data = arena_alloc(a, count * size);
+    return memset(data, 0, count * size);
+}
+
+char *arena_text(struct arena *a, const void *data, size_t len)
+{
+    char *text = arena_alloc(a, len + 1);
+    if (len > 0)
+        memcpy(text, data, len);
+    text[len] = '\0';
+    return text;
+}
+
+void arena_reset(struct arena *a)
+{
+    if (a->blocks == NULL)
+        return;
+    /* Blocks grow, so the newest is the largest. */
+    struct arena_block *older = a->blocks->next;
+    while (older != NULL) {
+        struct arena_block *next = older->next;
+        free(older);
+        older = next;
+    }
+    a->blocks->next = NULL;
+    a->blocks->used = 0;
+    a->used = 0;
+}
+
+void arena_free(struct arena *a)
+{
+    arena_reset(a);
+    free(a->blocks);
+    *a = (struct arena){0};
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+enum {
+    FIRST_CAPACITY = 256,
+    /* Above this, growth by half would waste more memory than the copies cost. */
+    SLOW_GROWTH = 8 * 1024 * 1024,
+};
+
+struct slice slice_of(const char *text)
+{
+    return (struct slice){(const uint8_t *)text, strlen(text)};
+}
+
+bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+bool slice_is(struct slice s, const char *text)
+{
+    return slice_equal(s, slice_of(text));
+}
+
+int slice_compare(struct slice a, struct slice b)
+{
+    size_t shared = a.len < b.len ? a.len : b.len;
+    int order = shared == 0 ? 0 : memcmp(a.data, b.data, shared);
+    if (order != 0 || a.len == b.len)
+        return order;
+    return a.len < b.len ? -1 : 1;
+}
+
+bool slice_starts_with(struct slice s, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return s.len >= len && memcmp(s.data, prefix, len) == 0;
+}
+
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+}
+
+void buf_free(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf){0};
+}
+
+static void grow_to(struct buf *b, size_t cap)
+{
+    uint8_t *data = realloc(b->data, cap);
+    if (data == NULL)
+        check_out_of_memory(cap);
+    b->data = data;
+    b->cap = cap;
+}
+
+void buf_reserve(struct buf *b, size_t more)
+{
+    if (more <= b->cap - b->len)
+        return;
+    CHECK(more <= SIZE_MAX / 4 - b->len);
+    size_t needed = b->len + more;
+    size_t cap = b->cap + (b->cap < SLOW_GROWTH ? b->cap : b->cap / 4);
+    if (cap < FIRST_CAPACITY)
+        cap = FIRST_CAPACITY;
+    grow_to(b, cap < needed ? needed : cap);
+}
+
+void buf_reserve_exact(struct buf *b, size_t more)
+{
+    if (more <= b->cap - b->len)
+        return;
+    CHECK(more <= SIZE_MAX / 4 - b->len);
+    grow_to(b, b->len + more);
+}
+
+void buf_append(struct buf *b, const void *data, size_t len)
+{
+    if (len == 0)
+        return;
+    buf_reserve(b, len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+void buf_append_slice(struct buf *b, struct slice s)
+{
+    buf_append(b, s.data, s.len);
+}
+
+void buf_append_text(struct buf *b, const char *text)
+{
+    buf_append(b, text, strlen(text));
+}
+
+void buf_append_byte(struct buf *b, uint8_t byte)
+{
+    buf_reserve(b, 1);
+    b->data[b->len++] = byte;
+}
+
+void buf_append_u32le(struct buf *b, uint32_t value)
+{
+    buf_reserve(b, 4);
+    store_u32le(b->data + b->len, value);
+    b->len += 4;
+}
+
+void buf_append_u64le(struct buf *b, uint64_t value)
+{
+    buf_reserve(b, 8);
+    store_u64le(b->data + b->len, value);
+    b->len += 8;
+}
+
+void buf_append_decimal(struct buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    buf_append(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf((char *)b->data + b->len, b->cap - b->len, format, args);
+    CHECK(len >= 0);
+    if ((size_t)len >= b->cap - b->len) {
+        buf_reserve(b, (size_t)len + 1);
+        len = vsnprintf((char *)b->data + b->len, b->cap - b->len, format, again);
+        CHECK(len >= 0);
+    }
+    b->len += (size_t)len;
+    va_end(again);
+    va_end(args);
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+    if (len > b->len)
+        len = b->len;
+    if (len == 0)
+        return;
+    b->len -= len;
+    memmove(b->data, b->data + len, b->len);
+}
+
+const char *buf_text(struct buf *b)
+{
+    buf_reserve(b, 1);
+    b->data[b->len] = '\0';
+    return (const char *)b->data;
+}
+
+struct slice buf_slice(const struct buf *b)
+{
+    return (struct slice){b->data, b->len};
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/map.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+enum { FIRST_SLOTS = 64 };
+
+/* The two halves of a 128-bit product folded together: every input bit reaches every output bit. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* One seed a process, drawn at first use. Two threads that race here agree on whichever won. */
+static uint64_t hash_seed(void)
+{
+    static _Atomic uint64_t seed;
+    uint64_t value = atomic_load_explicit(&seed, memory_order_relaxed);
+    if (value != 0)
+        return value;
+    uint64_t fresh;
+    if (getrandom(&fresh, sizeof(fresh), GRND_NONBLOCK) != (ssize_t)sizeof(fresh))
+        fresh = (uint64_t)clock_wall() ^ (uint64_t)clock_monotonic() << 20;
+    fresh |= 1;
+    if (atomic_compare_exchange_strong(&seed, &value, fresh))
+        return fresh;
+    return value;
+}
+
+uint64_t map_hash(struct slice key)
+{
+    static const uint64_t odd1 = UINT64_C(0x9E3779B97F4A7C15);
+    static const uint64_t odd2 = UINT64_C(0xD1B54A32D192ED03);
+    uint64_t h = hash_seed() ^ mix(key.len + odd1, odd2);
+    const uint8_t *p = key.data;
+    size_t left = key.len;
+    for (; left >= 16; p += 16, left -= 16)
+        h = mix(load_u64le(p) ^ h, load_u64le(p + 8) ^ odd1);
+    if (left >= 8)
+        return mix(mix(load_u64le(p) ^ h, load_u64le(p + left - 8) ^ odd1), odd2);
+    if (left >= 4)
+        return mix(mix(load_u32le(p) ^ h, load_u32le(p + left - 4) ^ odd1), odd2);
+    uint64_t tail = 0;
+    for (size_t i = 0; i < left; i++)
+        tail = tail << 8 | p[i];
+    return mix(mix(tail ^ h, odd1), odd2);
+}
+
+static void *resize(void *memory, size_t count, size_t size)
+{
+    void *grown = realloc(memory, count * size);
+    if (grown == NULL)
+        check_out_of_memory(count * size);
+    return grown;
+}
+
+struct slice map_key(const struct map *m, uint32_t index)
+{
+    const uint8_t *at = m->keys.data + m->starts[index];
+    return (struct slice){at + 4, load_u32le(at)};
+}
+
+/* The slot that holds `key`, or the empty one where it belongs. */
+static struct map_slot *find_slot(const struct map *m, struct slice key, uint32_t hash)
+{
+    uint32_t at = hash & m->mask;
+    while (m->slots[at].index != 0) {
+        if (m->slots[at].hash == hash && slice_equal(map_key(m, m->slots[at].index - 1), key))
+            break;
+        at = (at + 1) & m->mask;
+    }
+    return &m->slots[at];
+}
+
+static void grow_slots(struct map *m)
+{
+    uint32_t count = m->mask == 0 ? FIRST_SLOTS : (m->mask + 1) * 2;
+    struct map_slot *old = m->slots;
+    uint32_t old_count = m->mask == 0 ? 0 : m->mask + 1;
+    m->slots = calloc(count, sizeof(*m->slots));
+    if (m->slots == NULL)
+        check_out_of_memory(count * sizeof(*m->slots));
+    m->mask = count - 1;
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i].index == 0)
+            continue;
+        uint32_t at = old[i].hash & m->mask;
+        while (m->slots[at].index != 0)
+            at = (at + 1) & m->mask;
+        m->slots[at] = old[i];
+    }
+    free(old);
+}
+
+uint32_t map_put(struct map *m, struct slice key, bool *added)
+{
+    /* At most half full, so that probing stays short. */
+    if (m->count >= m->mask / 2)
+        grow_slots(m);
+    uint32_t hash = (uint32_t)map_hash(key);
+    struct map_slot *slot = find_slot(m, key, hash);
+    *added = slot->index == 0;
+    if (!*added)
+        return slot->index - 1;
+    CHECK(m->count < MAP_KEYS_MAX && key.len <= UINT32_MAX - 4 - m->keys.len);
+    if (m->count == m->starts_cap) {
+        m->starts_cap = m->starts_cap == 0 ? FIRST_SLOTS : m->starts_cap * 2;
+        m->starts = resize(m->starts, m->starts_cap, sizeof(*m->starts));
+    }
+    m->starts[m->count] = (uint32_t)m->keys.len;
+    buf_append_u32le(&m->keys, (uint32_t)key.len);
+    buf_append_slice(&m->keys, key);
+    m->count++;
+    *slot = (struct map_slot){.hash = hash, .index = m->count};
+    return m->count - 1;
+}
+
+int64_t map_find(const struct map *m, struct slice key)
+{
+    if (m->count == 0)
+        return -1;
+    return (int64_t)find_slot(m, key, (uint32_t)map_hash(key))->index - 1;
+}
+
+void map_reset(struct map *m)
+{
+    if (m->count > 0)
+        memset(m->slots, 0, ((size_t)m->mask + 1) * sizeof(*m->slots));
+    m->count = 0;
+    buf_reset(&m->keys);
+}
+
+void map_free(struct map *m)
+{
+    free(m->slots);
+    free(m->starts);
+    buf_free(&m->keys);
+    *m = (struct map){0};
+}
+
+size_t map_memory(const struct map *m)
+{
+    size_t slots = m->mask == 0 ? 0 : (size_t)m->mask + 1;
+    return slots * sizeof(*m->slots) + m->starts_cap * sizeof(*m->starts) + m->keys.cap;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/batch.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+struct batch *batch_new(const struct schema *schema)
+{
+    CHECK(schema->count > 0 && schema->count <= SCHEMA_COLUMNS_MAX);
+    size_t columns_size = schema->count * sizeof(struct column);
+    struct batch *b = calloc(1, sizeof(*b));
+    struct column *columns = calloc(1, columns_size);
+    if (b == NULL || columns == NULL)
+        check_out_of_memory(sizeof(*b) + columns_size);
+    b->schema = schema;
+    b->columns = columns;
+    return b;
+}
+
+void batch_free(struct batch *b)
+{
+    if (b == NULL)
+        return;
+    for (uint32_t i = 0; i < b->schema->count; i++) {
+        buf_free(&b->columns[i].values);
+        buf_free(&b->columns[i].present);
+    }
+    free(b->columns);
+    free(b);
+}
+
+void batch_reset(struct batch *b)
+{
+    for (uint32_t i = 0; i < b->schema->count; i++) {
+        struct column *c = &b->columns[i];
+        buf_reset(&c->values);
+        buf_reset(&c->present);
+        c->nulls = 0;
+        c->rows = 0;
+    }
+    b->rows = 0;
+    b->bytes = 0;
+    b->filled = 0;
+}
+
+/* The column, which must be of this type and must not have a value in the unfinished row. */
+static struct column *next_cell(struct batch *b, uint32_t column, enum column_type type)
+{
+    CHECK(column < b->schema->count && b->schema->columns[column].type == type);
+    struct column *c = &b->columns[column];
+    CHECK(c->rows == b->rows);
+    c->rows++;
+    b->filled++;
+    return c;
+}
+
+void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
+{
+    struct column *c = next_cell(b, column, COLUMN_INT64);
+    buf_append_u64le(&c->values, (uint64_t)value);
+    if (b->schema->columns[column].optional)
+        buf_append_byte(&c->present, 1);
+    b->bytes += 8;
+}
+
+void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
+{
+    CHECK(value.len <= BATCH_VALUE_MAX);
+    struct column *c = next_cell(b, column, COLUMN_BYTES);
+    buf_reserve(&c->values, 4 + value.len);
+    uint8_t *to = c->values.data + c->values.len;
+    store_u32le(to, (uint32_t)value.len);
+    if (value.len > 0)
+        memcpy(to + 4, value.data, value.len);
+    c->values.len += 4 + value.len;
+    if (b->schema->columns[column].optional)
+        buf_append_byte(&c->present, 1);
+    b->bytes += 4 + value.len;
+}
+
+void batch_put_null(struct batch *b, uint32_t column)
+{
+    CHECK(column < b->schema->count && b->schema->columns[column].optional);
+    struct column *c = next_cell(b, column, b->schema->columns[column].type);
+    buf_append_byte(&c->present, 0);
+    c->nulls++;
+    b->bytes += 1;
+}
+
+void batch_end_row(struct batch *b)
+{
+    CHECK(b->filled == b->schema->count && b->rows < BATCH_ROWS_MAX);
+    b->filled = 0;
+    b->rows++;
+}
+
+uint64_t batch_memory(const struct batch *b)
+{
+    uint64_t bytes = sizeof(*b) + b->schema->count * sizeof(*b->columns);
+    for (uint32_t i = 0; i < b->schema->count; i++)
+        bytes += b->columns[i].values.cap + b->columns[i].present.cap;
+    return bytes;
+}
+
+/* Where each row's value begins; nulls begin where the next value does. */
+static void find_starts(const struct column *c, const struct column_spec *spec, uint32_t rows,
+                        size_t *starts)
+{
+    size_t at = 0;
+    for (uint32_t row = 0; row < rows; row++) {
+        starts[row] = at;
+        if (spec->optional && c->present.data[row] == 0)
+            continue;
+        at += spec->type == COLUMN_INT64 ? 8 : 4 + (size_t)load_u32le(c->values.data + at);
+    }
+}
+
+static void copy_cell(struct batch *to, const struct batch *from, uint32_t column, uint32_t row,
+                      size_t start)
+{
+    const struct column *c = &from->columns[column];
+    const struct column_spec *spec = &from->schema->columns[column];
+    const uint8_t *value = c->values.data + start;
+    if (spec->optional && c->present.data[row] == 0)
+        batch_put_null(to, column);
+    else if (spec->type == COLUMN_INT64)
+        batch_put_int64(to, column, (int64_t)load_u64le(value));
+    else
+        batch_put_bytes(to, column, (struct slice){value + 4, load_u32le(value)});
+}
+
+void batch_copy_ordered(struct batch *to, const struct batch *from, const uint32_t *order)
+{
+    CHECK(to->schema == from->schema && to->filled == 0 && from->filled == 0);
+    CHECK(from->rows <= BATCH_ROWS_MAX - to->rows);
+    uint32_t columns = from->schema->count;
+    size_t *starts = calloc((size_t)columns * (from->rows + (size_t)1), sizeof(*starts));
+    if (starts == NULL)
+        check_out_of_memory((size_t)columns * (from->rows + (size_t)1) * sizeof(*starts));
+    for (uint32_t column = 0; column < columns; column++)
+        find_starts(&from->columns[column], &from->schema->columns[column], from->rows,
+                    starts + (size_t)column * from->rows);
+    for (uint32_t i = 0; i < from->rows; i++) {
+        for (uint32_t column = 0; column < columns; column++)
+            copy_cell(to, from, column, order[i], starts[(size_t)column * from->rows + order[i]]);
+        batch_end_row(to);
+    }
+    free(starts);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/seqset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { FIRST_RANGES = 8 };
+
+/* The index of the first range whose last is >= sequence, or count. */
+static size_t find(const struct seqset *set, uint64_t sequence)
+{
+    size_t low = 0;
+    size_t high = set->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (set->ranges[middle].last < sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void insert_at(struct seqset *set, size_t at, struct seqrange range)
+{
+    if (set->count == set->cap) {
+        size_t cap = set->cap == 0 ? FIRST_RANGES : set->cap * 2;
+        struct seqrange *ranges = realloc(set->ranges, cap * sizeof(*ranges));
+        if (ranges == NULL)
+            check_out_of_memory(cap * sizeof(*ranges));
+        set->ranges = ranges;
+        set->cap = cap;
+    }
+    memmove(set->ranges + at + 1, set->ranges + at, (set->count - at) * sizeof(*set->ranges));
+    set->ranges[at] = range;
+    set->count++;
+}
+
+static void remove_ranges(struct seqset *set, size_t from, size_t to)
+{
+    if (from == to)
+        return;
+    memmove(set->ranges + from, set->ranges + to, (set->count - to) * sizeof(*set->ranges));
+    set->count -= to - from;
+}
+
+bool seqset_add(struct seqset *set, uint64_t sequence)
+{
+    struct seqrange *newest = set->count == 0 ? NULL : &set->ranges[set->count - 1];
+    if (newest != NULL && newest->last < UINT64_MAX && sequence == newest->last + 1) {
+        newest->last = sequence;
+        return true;
+    }
+    if (seqset_contains(set, sequence))
+        return false;
+    seqset_add_range(set, sequence, sequence);
+    return true;
+}
+
+void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last)
+{
+    CHECK(first <= last);
+    /* All ranges that touch first..last, neighbours included, become one. */
+    size_t from = find(set, first == 0 ? 0 : first - 1);
+    size_t to = from;
+    struct seqrange merged = {first, last};
+    while (to < set->count && (last == UINT64_MAX || set->ranges[to].first <= last + 1)) {
+        if (set->ranges[to].first < merged.first)
+            merged.first = set->ranges[to].first;
+        if (set->ranges[to].last > merged.last)
+            merged.last = set->ranges[to].last;
+        to++;
+    }
+    if (from == to) {
+        insert_at(set, from, merged);
+        return;
+    }
+    set->ranges[from] = merged;
+    remove_ranges(set, from + 1, to);
+}
+
+void seqset_add_all(struct seqset *set, const struct seqset *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        seqset_add_range(set, from->ranges[i].first, from->ranges[i].last);
+}
+
+bool seqset_contains(const struct seqset *set, uint64_t sequence)
+{
+    size_t at = find(set, sequence);
+    return at < set->count && set->ranges[at].first <= sequence;
+}
+
+uint64_t seqset_size(const struct seqset *set)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        uint64_t length = set->ranges[i].last - set->ranges[i].first;
+        if (length == UINT64_MAX || total > UINT64_MAX - length - 1)
+            return UINT64_MAX;
+        total += length + 1;
+    }
+    return total;
+}
+
+uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from)
+{
+    size_t at = find(set, from);
+    if (at == set->count || set->ranges[at].first > from)
+        return from - 1;
+    return set->ranges[at].last;
+}
+
+void seqset_remove_through(struct seqset *set, uint64_t sequence)
+{
+    size_t at = find(set, sequence);
+    if (at < set->count && set->ranges[at].first <= sequence) {
+        if (set->ranges[at].last == sequence)
+            at++;
+        else
+            set->ranges[at].first = sequence + 1;
+    }
+    remove_ranges(set, 0, at);
+}
+
+void seqset_reset(struct seqset *set)
+{
+    set->count = 0;
+}
+
+void seqset_free(struct seqset *set)
+{
+    free(set->ranges);
+    *set = (struct seqset){0};
+}

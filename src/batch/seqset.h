@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_BATCH_SEQSET_H
+#define VARVE_BATCH_SEQSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A set of stream sequences as sorted, disjoint, non-adjacent ranges. A drained stream is nearly
+ * contiguous, so the set stays small however many members it has. A zeroed struct is empty.
+ */
+struct seqrange {
+    uint64_t first, last; /* both included, first <= last */
+};
+
+struct seqset {
+    struct seqrange *ranges;
+    size_t count;
+    size_t cap;
+};
+
+/* Add one sequence; false if it was there already. Appending in order is O(1). */
+bool seqset_add(struct seqset *set, uint64_t sequence);
+
+/* Add first..last; what is there already stays. */
+void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last);
+
+/* Add all of `from`. */
+void seqset_add_all(struct seqset *set, const struct seqset *from);
+
+bool seqset_contains(const struct seqset *set, uint64_t sequence);
+
+/* How many sequences are in the set; UINT64_MAX if it does not fit. */
+uint64_t seqset_size(const struct seqset *set);
+
+/* The largest N such that all of `from`..N are in the set; `from` - 1 if `from` is not. */
+uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from);
+
+/* Drop all members up to `sequence`. */
+void seqset_remove_through(struct seqset *set, uint64_t sequence);
+
+void seqset_reset(struct seqset *set);
+void seqset_free(struct seqset *set);
+
+#endif
