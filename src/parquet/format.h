@@ -87,21 +87,50 @@ enum parquet_boundary_order {
     PARQUET_BOUNDARY_DESCENDING = 2,
 };
 
-/* Those that varve writes, or that inspect names. UTF8 is 0, so absence needs its own number. */
+/* varve writes few of them. UTF8 is 0, so absence needs its own number. */
 enum parquet_converted_type {
     PARQUET_CONVERTED_NONE = -1,
     PARQUET_CONVERTED_UTF8 = 0,
+    PARQUET_CONVERTED_MAP = 1,
+    PARQUET_CONVERTED_MAP_KEY_VALUE = 2,
+    PARQUET_CONVERTED_LIST = 3,
+    PARQUET_CONVERTED_ENUM = 4,
+    PARQUET_CONVERTED_DECIMAL = 5,
+    PARQUET_CONVERTED_DATE = 6,
+    PARQUET_CONVERTED_TIME_MILLIS = 7,
+    PARQUET_CONVERTED_TIME_MICROS = 8,
     PARQUET_CONVERTED_TIMESTAMP_MILLIS = 9,
     PARQUET_CONVERTED_TIMESTAMP_MICROS = 10,
+    PARQUET_CONVERTED_UINT_8 = 11,
+    PARQUET_CONVERTED_UINT_16 = 12,
+    PARQUET_CONVERTED_UINT_32 = 13,
+    PARQUET_CONVERTED_UINT_64 = 14,
+    PARQUET_CONVERTED_INT_8 = 15,
+    PARQUET_CONVERTED_INT_16 = 16,
+    PARQUET_CONVERTED_INT_32 = 17,
+    PARQUET_CONVERTED_INT_64 = 18,
+    PARQUET_CONVERTED_JSON = 19,
+    PARQUET_CONVERTED_BSON = 20,
+    PARQUET_CONVERTED_INTERVAL = 21,
 };
 
 /* The field id of the member of the union LogicalType. */
 enum parquet_logical_kind {
     PARQUET_LOGICAL_NONE = 0,
     PARQUET_LOGICAL_STRING = 1,
+    PARQUET_LOGICAL_MAP = 2,
+    PARQUET_LOGICAL_LIST = 3,
+    PARQUET_LOGICAL_ENUM = 4,
+    PARQUET_LOGICAL_DECIMAL = 5,
+    PARQUET_LOGICAL_DATE = 6,
+    PARQUET_LOGICAL_TIME = 7,
     PARQUET_LOGICAL_TIMESTAMP = 8,
     PARQUET_LOGICAL_INTEGER = 10,
+    PARQUET_LOGICAL_UNKNOWN = 11,
+    PARQUET_LOGICAL_JSON = 12,
+    PARQUET_LOGICAL_BSON = 13,
     PARQUET_LOGICAL_UUID = 14,
+    PARQUET_LOGICAL_FLOAT16 = 15,
 };
 
 /* The field id of the member of the union TimeUnit. */
@@ -113,10 +142,11 @@ enum parquet_time_unit {
 
 struct parquet_logical_type {
     enum parquet_logical_kind kind;
-    bool utc;                    /* TIMESTAMP: isAdjustedToUTC */
-    enum parquet_time_unit unit; /* TIMESTAMP */
+    bool utc;                    /* TIME, TIMESTAMP: isAdjustedToUTC */
+    enum parquet_time_unit unit; /* TIME, TIMESTAMP */
     int8_t bit_width;            /* INTEGER */
     bool is_signed;              /* INTEGER */
+    int32_t scale, precision;    /* DECIMAL */
 };
 
 struct parquet_schema_element {
@@ -128,7 +158,8 @@ struct parquet_schema_element {
     struct slice name;
     int32_t num_children; /* 0 = absent */
     enum parquet_converted_type converted_type;
-    int32_t field_id; /* 0 = absent */
+    int32_t scale, precision; /* of ConvertedType DECIMAL; read, never written */
+    int32_t field_id;         /* 0 = absent */
     struct parquet_logical_type logical;
 };
 
