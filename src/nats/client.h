@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_NATS_CLIENT_H
+#define VARVE_NATS_CLIENT_H
+
+#include "nats/ack.h"
+#include "nats/header.h"
+#include "nats/input.h"
+#include "nats/random.h"
+#include "nats/request.h"
+#include "nats/session.h"
+
+/*
+ * One connection: read buffer, parser, session, requests and subscriptions tied together. The owner
+ * moves bytes between the socket and `client`, and asks for events until there are none:
+ *
+ *     struct nats_space space = nats_client_space(c);
+ *     n = read(fd, space.data, space.len);
+ *     nats_client_received(c, n, now);
+ *     while ((got = nats_client_next(c, now, &event, &err)) > 0)
+ *         ...
+ *     write(fd, c->out.data, c->out.len), buf_consume(&c->out, written)
+ *
+ * At end of file, ask for the events of what was received first, then give up the connection.
+ * nats_client_next must also be called when nats_client_deadline has passed.
+ */
+enum {
+    /* Subscriptions of one connection. A sid is a multiple of this plus the index of its entry. */
+    NATS_SUBSCRIPTIONS_MAX = 256,
+};
+
+struct nats_subscription {
+    uint64_t sid; /* 0: free */
+    void *owner;
+    uint32_t slot;
+};
+
+struct nats_client {
+    struct buf out; /* to be written, then consumed by the owner */
+    struct nats_input in;
+    struct nats_parser parser;
+    struct nats_session session;
+    struct nats_random random;
+    struct nats_requests requests;
+    struct buf inbox;   /* subject of the reply subscription up to the token: "_INBOX.<id>.r." */
+    struct buf subject; /* scratch */
+    struct nats_subscription subscriptions[NATS_SUBSCRIPTIONS_MAX];
+    uint64_t generation; /* of sids */
+    uint64_t reply_sid;
+    uint64_t unknown_sids; /* messages for subscriptions that are gone */
+    uint64_t
+        foreign_messages; /* messages on a subscription that are neither JetStream nor status */
+    struct err failure;   /* why the session is dead */
+    bool lame_duck;
+};
+
+enum nats_event_kind {
+    NATS_EVENT_START_TLS,    /* handshake now, then nats_client_tls_done */
+    NATS_EVENT_READY,        /* subscriptions and requests may begin; c->session.info is there */
+    NATS_EVENT_MESSAGE,      /* JetStream data: owner, slot, subject, header, payload, ack, bytes */
+    NATS_EVENT_STATUS,       /* owner, slot, subject, status */
+    NATS_EVENT_PLAIN,        /* core NATS: owner, slot, subject, reply, header, payload */
+    NATS_EVENT_REPLY,        /* request, outcome, header, payload */
+    NATS_EVENT_SERVER_ERROR, /* error; if it closes, the next call returns -1 */
+    NATS_EVENT_INFO,         /* c->session.info changed: merge its URLs into the pool */
+    NATS_EVENT_LAME_DUCK,    /* like INFO, and the server will close soon: move */
+};
+
+enum nats_outcome {
+    NATS_OUTCOME_REPLY,         /* see payload */
+    NATS_OUTCOME_NO_RESPONDERS, /* 503: nobody serves the subject */
+    NATS_OUTCOME_STATUS,        /* another status, for instance 429: see status */
+    NATS_OUTCOME_TIMEOUT,
+};
+
+/* Slices point into the read buffer: valid until the next nats_client_space. Fields that the kind
+ * does not name are not set. */
+struct nats_event {
+    enum nats_event_kind kind;
+    void *owner;   /* as given to nats_client_subscribe */
+    uint32_t slot; /* the same */
+    struct slice subject, reply, header, payload;
+    struct nats_ack ack;
+    uint64_t bytes; /* of MESSAGE: what it counts against max_bytes of its pull */
+    struct nats_header status;
+    uint64_t request;
+    enum nats_outcome outcome;
+    struct nats_server_error error;
+};
+
+/* A TCP connection was made: start over. Requests that wait and subscriptions of an earlier
+ * connection are gone without an event; memory is reused. `options` is borrowed until
+ * nats_client_free or the next start. A zeroed struct is fine. */
+void nats_client_start(struct nats_client *c, const struct nats_options *options, int64_t now);
+void nats_client_free(struct nats_client *c);
+
+/* Where the next read goes. Invalidates the slices of all events. */
+struct nats_space nats_client_space(struct nats_client *c);
+
+/* `len` > 0 bytes were read into it. */
+void nats_client_received(struct nats_client *c, size_t len, int64_t now);
+
+/* The next event: 1. Nothing until more bytes or the deadline: 0. The connection is of no more use:
+ * -1, now and from now on, with the same error. */
+int nats_client_next(struct nats_client *c, int64_t now, struct nats_event *event, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The TLS handshake that was asked for is done. */
+int nats_client_tls_done(struct nats_client *c, struct err *err)
+    __attribute__((warn_unused_result));
+
+bool nats_client_is_ready(const struct nats_client *c);
+
+/* When nats_client_next has something to do even if nothing arrives. */
+int64_t nats_client_deadline(const struct nats_client *c);
+
+/* Subscribe; events of it carry owner and slot. Returns the sid, or 0 if there are
+ * NATS_SUBSCRIPTIONS_MAX already. `owner` is not touched, only handed back. */
+uint64_t nats_client_subscribe(struct nats_client *c, struct slice subject, void *owner,
+                               uint32_t slot) __attribute__((warn_unused_result));
+void nats_client_unsubscribe(struct nats_client *c, uint64_t sid);
+
+/*
+ * Ask a question; the answer, or its absence at now + timeout, is an event of kind REPLY with the
+ * id that this returns. 0, and nothing was sent, if NATS_REQUESTS_MAX are waiting. `header` may be
+ * empty. Ids are unique over the life of the struct.
+ */
+uint64_t nats_client_request(struct nats_client *c, struct slice subject, struct slice header,
+                             struct slice payload, int64_t timeout, int64_t now)
+    __attribute__((warn_unused_result));
+
+/* Publish without waiting for anything. */
+void nats_client_publish(struct nats_client *c, struct slice subject, struct slice header,
+                         struct slice payload);
+
+/* Demand a sign of life within NATS_PROBE_TIMEOUT. */
+void nats_client_probe(struct nats_client *c, int64_t now);
+
+/* Append a subject of our own that nobody can guess: "<inbox prefix>.<22 characters>". */
+void nats_client_inbox(struct nats_client *c, struct buf *out);
+
+#endif

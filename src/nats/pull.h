@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_NATS_PULL_H
+#define VARVE_NATS_PULL_H
+
+#include "nats/client.h"
+#include "nats/pull_status.h"
+
+/*
+ * Keeps a pull consumer flowing (facts: nats.md section 4): a ring of slots, each with a
+ * subscription of its own and at most one live pull; a new pull whenever half of the outstanding
+ * bytes have arrived. Nothing that was asked for can be refused later, so the outstanding bytes are
+ * the memory that the owner has to have.
+ *
+ * The owner gives it each MESSAGE and STATUS event of its subscriptions, calls nats_pull_tick once
+ * a turn, and does what the returned `enum nats_pull_need` says.
+ */
+#define NATS_PULL_EXPIRES (30 * CLOCK_SECOND)
+#define NATS_PULL_HEARTBEAT (5 * CLOCK_SECOND)
+#define NATS_PULL_MAX_WAITING_PAUSE CLOCK_SECOND
+
+enum {
+    NATS_PULL_SLOTS = 6,
+    NATS_PULL_BATCH = 1000 * 1000, /* so many that bytes are always the limit */
+    /* The server closes a connection with 64 MiB unread (max_pending) and says nothing. */
+    NATS_PULL_TARGET_MAX = 32 * 1024 * 1024,
+    NATS_PULL_TARGET_DEFAULT = 16 * 1024 * 1024,
+};
+
+struct nats_pull_slot {
+    uint64_t sid;
+    uint64_t token;    /* last token of the live pull's reply subject; 0: no pull is live */
+    uint64_t asked;    /* max_bytes of the live pull */
+    uint64_t left;     /* bytes that it may still deliver */
+    uint64_t messages; /* that it delivered */
+    uint64_t batch_left;
+    int64_t heard; /* when the last frame of it arrived, or when it was sent */
+};
+
+struct nats_pull {
+    struct buf next_subject; /* MSG.NEXT of the consumer */
+    struct buf inbox;        /* "_INBOX.<id>.p"; then slot, dot, token */
+    struct buf reply, body;  /* scratch */
+    struct nats_pull_slot slots[NATS_PULL_SLOTS];
+    uint64_t last_token;
+    uint64_t target;    /* outstanding bytes wanted */
+    uint64_t oversize;  /* max_bytes for one message that did not fit; 0: none is known */
+    uint64_t batch_max; /* limits of the consumer, as far as statuses told */
+    uint64_t bytes_max;
+    int64_t expires, heartbeat;
+    int64_t not_before;         /* no new pull before */
+    uint64_t last_consumer_seq; /* as the last heartbeat said */
+    bool open;
+    bool paused;
+    bool halted; /* until nats_pull_resume */
+};
+
+/* What the owner has to do. The first four leave the pull running, all others halt it: no new pulls
+ * until nats_pull_resume, or until it is closed and opened again for another consumer. */
+enum nats_pull_need {
+    NATS_PULL_NEEDS_NOTHING,
+    NATS_PULL_HEARD_HEARTBEAT, /* nothing to deliver; pull->last_consumer_seq is the server's last
+                                  delivery: if it is ahead of ours, deliveries were lost */
+    NATS_PULL_LEADER_CHANGED,  /* all fine again by itself; worth a log line */
+    NATS_PULL_SERVER_SHUTDOWN, /* the server closes soon */
+    NATS_PULL_CONSUMER_GONE, /* deleted, or nobody serves it: ask CONSUMER.INFO, then STREAM.INFO */
+    NATS_PULL_SILENT,        /* no sign of life of any pull: ask CONSUMER.INFO. A probe of the
+                                connection is under way */
+    NATS_PULL_PUSH_CONSUMER, /* the consumer is of the wrong type: configuration */
+    NATS_PULL_BAD_REQUEST,   /* the server does not understand our pull */
+    NATS_PULL_MESSAGE_TOO_BIG, /* the next message is larger than all limits allow */
+};
+
+/* Make it ready for one consumer: subscribes and starts pulling at the next tick. `target` is the
+ * number of bytes on the way, at most NATS_PULL_TARGET_MAX. Events come with `owner` and the slot.
+ * Fails with ERR_LIMIT if the client has no subscriptions left. */
+int nats_pull_open(struct nats_pull *p, struct nats_client *c, const char *api_prefix,
+                   const char *stream, const char *consumer, uint64_t target, void *owner,
+                   int64_t now, struct err *err) __attribute__((warn_unused_result));
+
+/* Unsubscribe and forget. `c` is NULL if the connection is gone. */
+void nats_pull_close(struct nats_pull *p, struct nats_client *c);
+void nats_pull_free(struct nats_pull *p);
+
+/* Account for a MESSAGE event. */
+void nats_pull_message(struct nats_pull *p, const struct nats_event *event, int64_t now);
+
+/* Account for a STATUS event. Statuses of pulls that are over need nothing. */
+enum nats_pull_need nats_pull_status(struct nats_pull *p, const struct nats_event *event,
+                                     int64_t now);
+
+/* Send the pulls that are due, and find out about silence. */
+enum nats_pull_need nats_pull_tick(struct nats_pull *p, struct nats_client *c, int64_t now);
+
+/* While paused no new pulls are sent; what is on the way still arrives. */
+void nats_pull_pause(struct nats_pull *p, bool paused);
+
+/* Another target from the next pull on, at most NATS_PULL_TARGET_MAX. */
+void nats_pull_set_target(struct nats_pull *p, uint64_t target);
+
+/* Go on after a need that halted it: the consumer is there. Pulls that were live are void. */
+void nats_pull_resume(struct nats_pull *p);
+
+/* Bytes that are on the way at most. */
+uint64_t nats_pull_outstanding(const struct nats_pull *p);
+
+/* True if at least one pull is live. */
+bool nats_pull_is_live(const struct nats_pull *p);
+
+/* When nats_pull_tick has something to do even if nothing arrives. INT64_MAX: never. */
+int64_t nats_pull_deadline(const struct nats_pull *p);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_NATS_STREAM_H
+#define VARVE_NATS_STREAM_H
+
+#include "nats/api.h"
+
+/* STREAM.INFO and STREAM.MSG.GET. Slices live in the arena that was given, or in the reply. */
+
+enum nats_retention { NATS_RETENTION_LIMITS, NATS_RETENTION_INTEREST, NATS_RETENTION_WORKQUEUE };
+enum nats_discard { NATS_DISCARD_OLD, NATS_DISCARD_NEW };
+
+struct nats_stream_info {
+    struct slice name;
+    struct slice created; /* RFC 3339 text: with the name, the identity of the stream */
+    int64_t created_ns;
+    enum nats_retention retention;
+    enum nats_discard discard;
+    int64_t max_age_ns;              /* 0: unlimited */
+    int64_t max_bytes, max_messages; /* -1: unlimited */
+    uint32_t replicas;
+    uint64_t messages, bytes;
+    uint64_t first_seq, last_seq; /* 0 and 0 if it never held a message */
+    int64_t first_ns, last_ns;    /* 0 if it holds no message */
+    uint64_t deleted;             /* holes between first and last */
+    uint64_t consumers;
+    int64_t consumer_max_ack_pending;       /* consumer_limits (2.10+), 0: none */
+    int64_t consumer_inactive_threshold_ns; /* the same */
+    struct slice *subjects;                 /* what it is bound to */
+    size_t subject_count;
+    struct slice leader; /* server name, empty without a cluster */
+};
+
+enum { NATS_STREAM_SUBJECTS_MAX = 4096 };
+
+int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_stream_info *info,
+                           struct nats_api_error *error, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The body that asks STREAM.MSG.GET for one sequence. */
+void nats_stream_get_body(struct buf *out, uint64_t sequence);
+
+struct nats_stored_message {
+    struct slice subject;
+    uint64_t sequence;
+    int64_t time_ns; /* when the stream stored it */
+};
+
+int nats_stored_message_parse(struct slice json, struct arena *arena,
+                              struct nats_stored_message *message, struct nats_api_error *error,
+                              struct err *err) __attribute__((warn_unused_result));
+
+/* The body that asks STREAM.CREATE for a plain file stream with limits retention, one replica and
+ * these subjects. For varve-gen and tests; varve itself never makes a stream. */
+void nats_stream_create_body(struct buf *out, const char *stream, const struct slice *subjects,
+                             size_t subject_count);
+
+#endif
