@@ -31,8 +31,10 @@ include vendor/rules.mk
 
 MAIN := src/cli/main.c
 SOURCES := $(filter-out $(MAIN),$(sort $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c))))
-TESTS := $(sort tests/unit/harness.c \
-    $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) $(wildcard tests/fake/*.c))
+TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
+    $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) \
+    $(if $(filter *,$(FOLDERS)),$(wildcard tests/fake/*.c)))
+LOADER := $(wildcard tools/gen.c tools/gen/*.c)
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
@@ -43,10 +45,10 @@ GENERATED := $(GEN)/version.c $(GEN)/licenses.c $(PROTOS:=.c)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
     -Wformat=2 -Wswitch-enum $(if $(filter 1,$(WERROR)),-Werror)
-INCLUDES := -Isrc -Itests -I$(GEN) $(VENDOR_INCLUDES)
+INCLUDES := -Isrc -I$(GEN) $(VENDOR_INCLUDES)
 CFLAGS ?= -O2 -g
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) -ffunction-sections \
-    -fdata-sections -fno-strict-aliasing -pthread -MMD -MP
+    -fdata-sections -pthread
 GENERATED_CFLAGS := -std=c11 -O2 -g -w $(INCLUDES)
 
 # ---- one set of objects for each way to compile: $(BUILD)/obj/VARIANT/ ---------------------------
@@ -54,9 +56,8 @@ GENERATED_CFLAGS := -std=c11 -O2 -g -w $(INCLUDES)
 # What each source file is compiled to.
 objects = $(patsubst %,$(BUILD)/obj/$(1)/%.o,$(basename $(2)))
 generated_objects = $(patsubst $(GEN)/%.c,$(BUILD)/obj/$(1)/gen/%.o,$(GENERATED))
-# All of varve but main().
-library = $(call objects,$(1),$(SOURCES)) $(call generated_objects,$(1)) \
-    $(call objects,$(1),$(VENDOR_SOURCES))
+# All of varve but main(), and what it links in.
+library = $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a
 
 # $(call variant,NAME,COMPILER,FLAGS FOR ALL,FLAGS FOR OURS,LINKER FLAGS)
 define variant
@@ -78,11 +79,17 @@ $(BUILD)/obj/$(1)/gen/%.o: $(GEN)/%.c $(BUILD)/vendor.stamp
 $(BUILD)/obj/$(1)/%.o: %.c Makefile vendor/rules.mk $(BUILD)/vendor.stamp | $(PROTOS:=.h)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
-	$(Q)$(2) $$(OUR_CFLAGS) $(3) $(4) -c -o $$@ $$<
+	$(Q)$(2) $$(OUR_CFLAGS) $(3) $(4) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/obj/$(1)/libvarve.a: $$(call objects,$(1),$(SOURCES)) $$(call generated_objects,$(1))
+$(BUILD)/obj/$(1)/libvendor.a: $$(call objects,$(1),$(VENDOR_SOURCES))
+$(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
+	$$(call say,AR,$$@)
+	$(Q)rm -f $$@ && ar rcs $$@ $$^
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
-    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) tools/gen.c $(wildcard tests/fuzz/*.c))))
+    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c))))
 endef
 
 say = @$(if $(filter 1,$(V)),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
@@ -103,7 +110,7 @@ $(BUILD)/varve: $(call objects,musl,$(MAIN)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
-$(BUILD)/varve-gen: $(call objects,musl,tools/gen.c) $(call library,musl)
+$(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
@@ -132,10 +139,12 @@ $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 	$(Q)tools/vendor
 	@touch $@
 
+# Strings are compiled as bytes, which is the same on the wire: the C runtime's strings end at a NUL.
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,PROTO,$@)
-	$(Q)protoc --proto_path=proto --c_out=$(GEN) $<
+	$(Q)sed 's/^  string /  bytes /' $< >$(GEN)/$*.proto
+	$(Q)protoc --proto_path=$(GEN) --c_out=$(GEN) $(GEN)/$*.proto
 
 $(GEN)/licenses.c: LICENSE tools/licenses $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
@@ -155,14 +164,102 @@ FORCE:
 clean:
 	rm -rf $(BUILD)
 
+# ---- installing and packing ----------------------------------------------------------------------
+
+SHARE := $(shell test -d tools/share && find tools/share -type f)
+
+.PHONY: install
+install: $(BUILD)/varve
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/varve
+	$(Q)for file in $(SHARE); do tools/install "$$file" "$(DESTDIR)" "$(PREFIX)"; done
+
+# What is committed, the pinned sources, and the name of the commit. Who builds from it needs the
+# tools (tools/setup --check build), but no network.
+DIST := varve-$(VERSION)
+
+.PHONY: dist
+dist: $(BUILD)/vendor.stamp
+	$(Q)rm -rf $(BUILD)/dist && mkdir -p $(BUILD)/dist
+	$(Q)git archive --prefix=$(DIST)/ HEAD | tar -x -C $(BUILD)/dist
+	$(Q)git rev-parse --short=12 HEAD >$(BUILD)/dist/$(DIST)/BUILD
+	$(Q)cp vendor/*.tar.* $(BUILD)/dist/$(DIST)/vendor/
+	$(Q)tar -C $(BUILD)/dist --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
+	    --mtime=@$$(git log -1 --format=%ct) -c $(DIST) | gzip -9n >$(BUILD)/$(DIST).tar.gz
+	@echo $(BUILD)/$(DIST).tar.gz
+
 # ---- tests ---------------------------------------------------------------------------------------
 
+# `make unit ONLY="parse_ queue_"` runs the tests whose names begin so.
 .PHONY: unit asan tsan
 unit: $(BUILD)/unit-tests
-	$(Q)$(BUILD)/unit-tests $(ONLY)
+	$(Q)$< $(ONLY)
 
 asan: $(BUILD)/unit-tests-asan
-	$(Q)$(BUILD)/unit-tests-asan $(ONLY)
+	$(Q)$< $(ONLY)
 
 tsan: $(BUILD)/unit-tests-tsan
-	$(Q)$(BUILD)/unit-tests-tsan $(ONLY)
+	$(Q)$< $(ONLY)
+
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+.PHONY: $(FUZZERS:%=fuzz-%)
+$(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
+	tools/fuzz $< $(FUZZ_SECONDS)
+
+# ---- lint ----------------------------------------------------------------------------------------
+
+FORMATTED := $(wildcard src/*/*.[ch] tests/*/*.[ch] tools/*.[ch] tools/*/*.[ch])
+SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/run 2>/dev/null)
+PYTHON_SCRIPTS := $(shell grep -lE '^\#!/usr/bin/env python3' tools/* 2>/dev/null)
+
+.PHONY: lint lint-layers lint-format lint-scripts lint-warnings lint-tidy
+lint: lint-layers lint-format lint-scripts lint-warnings lint-tidy
+
+lint-layers:
+	$(call say,LAYERS,src)
+	$(Q)awk -f tools/layers.awk src/README.md $(wildcard src/*/*.[ch])
+
+lint-format:
+	$(call say,FORMAT,src tests tools)
+	$(Q)build/venv/bin/clang-format --dry-run -Werror $(FORMATTED)
+
+lint-scripts:
+	$(call say,SCRIPTS,tools tests)
+	$(Q)shellcheck $(SCRIPTS)
+	$(Q)build/venv/bin/ruff check --quiet --isolated --no-cache --select E,F,B --line-length 100 \
+	    tests $(PYTHON_SCRIPTS)
+
+# A build of its own, since a warning comes only when its file is compiled.
+lint-warnings:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint WERROR=1 \
+	    $(BUILD)/lint/varve $(BUILD)/lint/varve-gen $(BUILD)/lint/unit-tests
+
+TIDIED := $(MAIN) $(SOURCES) $(LOADER)
+lint-tidy: $(TIDIED:%=$(BUILD)/tidy/%)
+
+$(BUILD)/tidy/%: % .clang-tidy $(wildcard src/*/*.h) $(BUILD)/vendor.stamp | $(PROTOS:=.h)
+	@mkdir -p $(@D)
+	$(call say,TIDY,$*)
+	$(Q)clang-tidy --quiet $< -- $(OUR_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	@touch $@
+
+# ---- setting up, and what needs it ---------------------------------------------------------------
+
+.PHONY: setup-build setup-demo setup-lint setup-test
+setup-build setup-demo setup-lint setup-test: setup-%:
+	$(Q)tools/setup $*
+
+.PHONY: demo test bench soak
+demo: setup-demo
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/varve $(BUILD)/varve-gen
+	$(Q)tools/demo
+
+test: setup-test
+	$(Q)tools/run-tests
+
+bench soak: setup-test
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/varve $(BUILD)/varve-gen
+	$(Q)tests/$@/run

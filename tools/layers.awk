@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+#
+# Hold the include table: awk -f tools/layers.awk src/README.md src/*/*.[ch]
+#
+# The table in src/README.md says which folder may include which. Beside it: each external header
+# stays in its place, what is said to have no descriptor and no clock includes neither, a .c
+# includes its own header first, and each file names its licence.
+
+BEGIN {
+    FS = "|"
+    # External headers, and where alone they may be included.
+    place["yaml.h"] = "^src/config/"
+    place["zstd.h"] = "^src/parquet/codec\\.c$"
+    place["zstd_errors.h"] = "^src/parquet/codec\\.c$"
+    place["protobuf-c/protobuf-c.h"] = "^src/event/"
+    # Folders that get bytes and give bytes.
+    pure = "^src/(nats|batch|event|parquet)/"
+    descriptors = "^(unistd|fcntl|poll|sys/(socket|epoll|stat|uio|mman))\\.h$"
+}
+
+function complain(text) {
+    printf "%s:%d: %s\n", FILENAME, FNR, text
+    failed = 1
+}
+
+# "base, batch" or "levels 0-2" or "libc": is `to` in it?
+function allows(list, to,    range, parts) {
+    if (match(list, /levels [0-9]+-[0-9]+/)) {
+        range = substr(list, RSTART + 7, RLENGTH - 7)
+        split(range, parts, "-")
+        return level[to] >= parts[1] + 0 && level[to] <= parts[2] + 0
+    }
+    gsub(/ /, "", list)
+    return index("," list ",", "," to ",") > 0
+}
+
+# A row of the table.
+FILENAME ~ /README\.md$/ {
+    if ($2 ~ /^ *[0-9]+ *$/ && $3 ~ /^ *(src\/)?[a-z]+\/ *$/) {
+        folder = $3
+        gsub(/ |src\/|\//, "", folder)
+        level[folder] = $2 + 0
+        may[folder] = $5
+    }
+    next
+}
+
+FNR == 1 {
+    split(FILENAME, path, "/")
+    here = path[2]
+    if (!(here in level))
+        complain("src/" here "/ is not in the table of src/README.md")
+    if ($0 !~ /SPDX-License-Identifier: MIT/)
+        complain("the first line names no licence")
+    own = FILENAME ~ /\.c$/ ? substr(FILENAME, 5, length(FILENAME) - 5) "h" : ""
+    if (own != "" && (getline line < ("src/" own)) < 0)
+        own = ""
+    close("src/" own)
+}
+
+/^[ \t]*#[ \t]*include/ {
+    local = match($0, /"[^"]+"/)
+    if (!local && !match($0, /<[^>]+>/))
+        next
+    header = substr($0, RSTART + 1, RLENGTH - 2)
+    if (own != "" && header != own)
+        complain("includes " header " before its own " own)
+    own = ""
+    if (header in place && FILENAME !~ place[header])
+        complain(header " does not belong here")
+    if (header ~ /\.pb-c\.h$/) {
+        if (here != "event")
+            complain(header " belongs in src/event/")
+        next
+    }
+    if (FILENAME ~ pure && header ~ descriptors)
+        complain(header ": " here "/ has no file descriptors")
+    if (here == "nats" && header ~ /^(time|sys\/time)\.h$/)
+        complain(header ": nats/ has no clock")
+    if (!local || header in place)
+        next
+    split(header, path, "/")
+    to = path[1]
+    if (header !~ /^[a-z]+\/[a-z0-9_]+\.h$/ || !(to in level))
+        complain(header " is not written from src/")
+    else if (to != here && !allows(may[here], to))
+        complain(here "/ may not include " header " (src/README.md)")
+}
+
+END {
+    exit failed
+}
