@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CONFIG_ASSIGN_H
+#define VARVE_CONFIG_ASSIGN_H
+
+#include "config/config.h"
+#include "config/keys.h"
+#include "config/value.h"
+
+/* A key, and which source it is of. */
+struct config_target {
+    const struct config_key *key; /* NULL if the path is none of a key */
+    size_t source;                /* of a source's key; may be as high as source_count */
+};
+
+/* What "batching.max_age" or "sources[1].stream" stands for. */
+struct config_target config_target_of(const char *path);
+
+/* Store a value; a source that is the next one is added. Errors do not say where. */
+int config_assign(struct config *c, struct config_target target, struct config_value value,
+                  struct err *err) __attribute__((warn_unused_result));
+
+/* Begin source number source_count, with all defaults. */
+int config_add_source(struct config *c, struct err *err) __attribute__((warn_unused_result));
+
+/* ERR_USAGE about an unknown path. */
+int config_unknown(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CONFIG_CONFIG_H
+#define VARVE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/*
+ * All that a user can set. Plain data: texts are never NULL ("" is not set) and live, like the
+ * lists, as long as the config. Sizes are bytes, durations and times nanoseconds. What each key
+ * means, its range and its default are in the one table, config/keys.c.
+ */
+enum {
+    CONFIG_FILE_MAX = 1024 * 1024, /* a full configuration is about 4 KiB */
+    CONFIG_LIST_MAX = 256,         /* servers, or subjects of a source */
+    CONFIG_SOURCES_MAX = 64,       /* each is a consumer and a set of open files */
+};
+
+struct config_list {
+    const char *const *items;
+    size_t count;
+};
+
+enum config_delivery { CONFIG_DURABLE, CONFIG_POSITION };
+enum config_manage { CONFIG_MANAGE_CREATE, CONFIG_MANAGE_UPDATE, CONFIG_MANAGE_BIND };
+enum config_start_kind {
+    CONFIG_START_FIRST,
+    CONFIG_START_NEW,
+    CONFIG_START_SEQUENCE,
+    CONFIG_START_TIME
+};
+
+struct config_start {
+    enum config_start_kind kind;
+    uint64_t sequence; /* of CONFIG_START_SEQUENCE: 1 to INT64_MAX */
+    int64_t time;      /* of CONFIG_START_TIME */
+};
+
+struct config_source {
+    const char *stream;
+    struct config_list subjects; /* at least one */
+    enum config_delivery delivery;
+    const char *consumer; /* durable name */
+    struct config_start start;
+};
+
+struct config_tls {
+    bool enabled;
+    bool handshake_first;
+    const char *ca_file;
+    const char *cert_file;
+    const char *key_file;
+    const char *server_name;
+};
+
+struct config_nats {
+    struct config_list servers; /* at least one: [nats://][user:password@]host[:port] */
+    const char *name;
+    const char *user, *password, *token; /* secrets: never print them */
+    const char *nkey_seed_file, *credentials_file;
+    struct config_tls tls;
+};
+
+struct config {
+    struct config_nats nats;
+    struct config_source *sources; /* at least one; no two of the same stream */
+    size_t source_count;
+    struct {
+        enum config_manage manage;
+    } consumer;
+    struct {
+        uint64_t max_rows;
+        uint64_t max_bytes;
+        int64_t max_age;
+    } batching;
+    struct {
+        const char *log_output_directory;
+        const char *path_template;
+        uint64_t min_free;
+    } output;
+    struct {
+        int64_t compression_level;
+        uint64_t page_bytes;
+        uint64_t row_group_rows;
+    } parquet;
+    uint64_t memory_limit;
+    struct {
+        const char *subject;
+    } dead_letter;
+    struct {
+        const char *listen; /* host:port; "" is off */
+    } metrics;
+    struct {
+        const char *subject;
+    } alerts;
+    struct {
+        enum log_level log_level;
+        enum log_format log_format;
+    } settings;
+
+    /* For config_*: */
+    struct arena arena;
+    const char *orchestrator_address; /* of a simulation's file; "" if it has none */
+    bool servers_set;
+};
+
+/*
+ * In this order: init, then read at most once, then set for each --set, then finish. All errors are
+ * ERR_USAGE and name the file and line, or the --set, and what to do. config_free always.
+ */
+
+/* All defaults. */
+void config_init(struct config *c);
+
+/* Read a YAML file over them: `path` as the user wrote it. */
+int config_read(struct config *c, const char *path, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The same from memory; `name` stands for the file in errors. */
+int config_read_text(struct config *c, const char *name, struct slice text, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* One "key=value" such as "batching.max_age=5s". A list is one text with commas between; a source's
+ * key is sources[0].stream; sources[N] with N = source_count adds a source. */
+int config_set(struct config *c, const char *assignment, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Expand ${ENV} in secrets, check what spans several keys. Nothing may be set afterwards. */
+int config_finish(struct config *c, struct err *err) __attribute__((warn_unused_result));
+
+void config_free(struct config *c);
+
+/* Derived, so that nobody has to guess them; of a finished config. */
+
+/* How many messages the pulls of one source may ask for and not have got, at most. */
+enum { CONFIG_PULL_MESSAGES_MAX = 65536 };
+
+/* ack_wait of a durable consumer, nanoseconds. */
+int64_t config_ack_wait(const struct config *c);
+
+/* max_ack_pending of a durable consumer. */
+uint64_t config_max_ack_pending(const struct config *c);
+
+/* Append an example file: each key with its default and a comment. It parses back to the
+ * defaults. */
+void config_append_example(struct buf *out);
+
+/* Append the keys as the rows of a man page (roff, tagged paragraphs). */
+void config_append_manual(struct buf *out);
+
+#endif

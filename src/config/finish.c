@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "config/keys.h"
+
+static bool is_set(const char *text)
+{
+    return text[0] != '\0';
+}
+
+static bool name_ok(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9'))
+            return false;
+    }
+    return len > 0;
+}
+
+/* Replace each ${NAME} in *text; anything else stays, a lone $ too. */
+static int expand(struct config *c, const char *path, const char **text, struct err *err)
+{
+    struct buf out = {0};
+    const char *at = *text;
+    const char *open;
+    int result = 0;
+    while (result == 0 && (open = strstr(at, "${")) != NULL) {
+        const char *name = open + 2;
+        size_t len = strcspn(name, "}");
+        buf_append(&out, at, (size_t)(open - at));
+        at = name + len;
+        if (*at != '}' || !name_ok(name, len)) {
+            result = err_set(err, ERR_USAGE, "%s: write ${NAME} with the name of a variable", path);
+            break;
+        }
+        at++;
+        const char *copy = arena_text(&c->arena, name, len);
+        const char *value = getenv(copy);
+        if (value == NULL)
+            result =
+                err_set(err, ERR_USAGE, "%s: the environment variable %s is not set", path, copy);
+        else if (!utf8_valid(slice_of(value)))
+            result =
+                err_set(err, ERR_USAGE, "%s: the environment variable %s is not UTF-8", path, copy);
+        else
+            buf_append_text(&out, value);
+    }
+    if (result == 0 && at != *text) {
+        buf_append_text(&out, at);
+        *text = arena_text(&c->arena, out.data, out.len);
+    }
+    buf_free(&out);
+    return result;
+}
+
+static int expand_secrets(struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->type == CONFIG_SECRET &&
+            expand(c, key->path, (const char **)((char *)c + key->offset), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int check_nats(const struct config_nats *n, struct err *err)
+{
+    const struct config_tls *tls = &n->tls;
+    if (tls->enabled || tls->handshake_first || is_set(tls->ca_file) || is_set(tls->cert_file) ||
+        is_set(tls->key_file) || is_set(tls->server_name))
+        return err_set(err, ERR_USAGE, "nats.tls is not supported yet");
+    if (is_set(n->nkey_seed_file))
+        return err_set(err, ERR_USAGE, "nats.nkey_seed_file is not supported yet");
+    if (is_set(n->credentials_file))
+        return err_set(err, ERR_USAGE, "nats.credentials_file is not supported yet");
+    if (is_set(n->password) && !is_set(n->user))
+        return err_set(err, ERR_USAGE, "nats.password: nats.user is missing");
+    if (is_set(n->user) && is_set(n->token))
+        return err_set(err, ERR_USAGE, "nats.user and nats.token: use one of them");
+    return 0;
+}
+
+static int check_sources(const struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < c->source_count; i++) {
+        const struct config_source *s = &c->sources[i];
+        if (!is_set(s->stream))
+            return err_set(err, ERR_USAGE, "sources[%zu].stream is empty", i);
+        if (!is_set(s->consumer))
+            return err_set(err, ERR_USAGE, "sources[%zu].consumer is empty", i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(c->sources[j].stream, s->stream) == 0)
+                return err_set(err, ERR_USAGE,
+                               "sources[%zu] and sources[%zu] are of the same stream %s: put all "
+                               "subjects into one source",
+                               j, i, s->stream);
+    }
+    return 0;
+}
+
+int config_finish(struct config *c, struct err *err)
+{
+    if (!c->servers_set && is_set(c->orchestrator_address)) {
+        const char **items = arena_calloc(&c->arena, 1, sizeof(*items));
+        items[0] = c->orchestrator_address;
+        c->nats.servers = (struct config_list){items, 1};
+    }
+    if (expand_secrets(c, err) < 0 || check_nats(&c->nats, err) < 0 || check_sources(c, err) < 0)
+        return -1;
+    if (!is_set(c->output.log_output_directory))
+        return err_set(err, ERR_USAGE, "output.log_output_directory is empty");
+    if (!is_set(c->output.path_template))
+        return err_set(err, ERR_USAGE, "output.path_template is empty");
+    return 0;
+}
+
+/*
+ * The timer of a message starts at its delivery and must not run out before its ack: expired ones
+ * come again and again, ahead of new ones, and large numbers of them slow the server down a lot. A
+ * row waits for its epoch to fill and, at worst, for the one before and its own to be written, on a
+ * disk that writes 4 MiB a second. Four times that, since a late ack costs much and a long wait
+ * only delays what a crashed instance held; and never less than ten minutes.
+ */
+int64_t config_ack_wait(const struct config *c)
+{
+    const int64_t least = 600 * CLOCK_SECOND;
+    const int64_t slow_disk = 4 * 1024 * 1024;
+    int64_t writing = 2 * ((int64_t)c->batching.max_bytes / slow_disk + 1) * CLOCK_SECOND;
+    int64_t wait = 4 * (c->batching.max_age + writing);
+    return wait > least ? wait : least;
+}
+
+/*
+ * The server stops delivering, silently, at this many unacked messages. Held are the epoch that
+ * fills, the one that is committed, and what pulls have asked for.
+ */
+uint64_t config_max_ack_pending(const struct config *c)
+{
+    return 2 * c->batching.max_rows + CONFIG_PULL_MESSAGES_MAX;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/keys.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/config.h"
+
+#define AT(field) offsetof(struct config, field)
+#define IN_SOURCE(field) offsetof(struct config_source, field)
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define HOUR (3600 * CLOCK_SECOND)
+
+static const char *const deliveries[] = {"durable", "position", NULL};
+static const char *const manages[] = {"create", "update", "bind", NULL};
+static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+
+/* Keys of one section stand together, sections in the order in which the example shows them. */
+const struct config_key config_keys[] = {
+    {"nats.servers", CONFIG_LIST, AT(nats.servers), "nats://127.0.0.1:4222",
+     .help = "Servers, tried in turn: nats://host:port."},
+    {"nats.name", CONFIG_TEXT, AT(nats.name), "varve",
+     .help = "Name of the connection, as the server's monitoring shows it."},
+    {"nats.user", CONFIG_SECRET, AT(nats.user), "",
+     .help = "User, with nats.password. In user, password and token ${NAME} stands for the "
+             "environment variable NAME."},
+    {"nats.password", CONFIG_SECRET, AT(nats.password), "", .help = "Password of nats.user."},
+    {"nats.token", CONFIG_SECRET, AT(nats.token), "", .help = "Token, in place of a user."},
+    {"nats.nkey_seed_file", CONFIG_TEXT, AT(nats.nkey_seed_file), "",
+     .help = "File with an NKey seed. Not supported yet."},
+    {"nats.credentials_file", CONFIG_TEXT, AT(nats.credentials_file), "",
+     .help = "File with a user JWT and its seed. Not supported yet."},
+    {"nats.tls.enabled", CONFIG_BOOL, AT(nats.tls.enabled), "false",
+     .help = "Encrypt the connection. Not supported yet, like all of nats.tls."},
+    {"nats.tls.ca_file", CONFIG_TEXT, AT(nats.tls.ca_file), "",
+     .help = "Certificates to trust, PEM; the system's where empty."},
+    {"nats.tls.cert_file", CONFIG_TEXT, AT(nats.tls.cert_file), "",
+     .help = "Own certificate, PEM."},
+    {"nats.tls.key_file", CONFIG_TEXT, AT(nats.tls.key_file), "",
+     .help = "Key of the own certificate, PEM."},
+    {"nats.tls.handshake_first", CONFIG_BOOL, AT(nats.tls.handshake_first), "false",
+     .help = "Begin TLS before the server speaks, where the server is set up so."},
+    {"nats.tls.server_name", CONFIG_TEXT, AT(nats.tls.server_name), "",
+     .help = "Name to check the server's certificate against; its host where empty."},
+
+    {"sources[].stream", CONFIG_TEXT, IN_SOURCE(stream), "LOGGING",
+     .help = "JetStream stream to drain. Each source has another one."},
+    {"sources[].subjects", CONFIG_LIST, IN_SOURCE(subjects), "logging.events.raw",
+     .help = "Subjects of the stream to drain; * and > are wildcards."},
+    {"sources[].delivery", CONFIG_CHOICE, IN_SOURCE(delivery), "durable", .choices = deliveries,
+     .help = "durable: a durable consumer, acked after the commit; for every retention policy. "
+             "position: no acks, varve keeps the position; faster, for limits retention."},
+    {"sources[].consumer", CONFIG_TEXT, IN_SOURCE(consumer), "varve",
+     .help = "Name of the durable consumer; instances that share it share the work."},
+    {"sources[].start", CONFIG_START, IN_SOURCE(start), "first",
+     .help = "Where to begin when there is no position yet: first, new, a stream sequence, or an "
+             "RFC 3339 time."},
+
+    {"consumer.manage", CONFIG_CHOICE, AT(consumer.manage), "create", .choices = manages,
+     .help = "create: make consumers that are missing. update: also change one that contradicts "
+             "this configuration. bind: only use what is there."},
+
+    {"batching.max_rows", CONFIG_COUNT, AT(batching.max_rows), "250000", 1, 10000000,
+     .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one."},
+    {"batching.max_bytes", CONFIG_SIZE, AT(batching.max_bytes), "128MiB", MIB, 64 * GIB,
+     .help = "Commit at this many bytes before compression."},
+    {"batching.max_age", CONFIG_DURATION, AT(batching.max_age), "60s", 100 * CLOCK_MILLISECOND,
+     24 * HOUR, .help = "Commit when the oldest row has waited this long."},
+
+    {"output.log_output_directory", CONFIG_TEXT, AT(output.log_output_directory), "./sim_logs",
+     .help = "Directory of the files and of their commit log; made where it is missing."},
+    {"output.path_template", CONFIG_TEXT, AT(output.path_template),
+     "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet",
+     .help = "Path of a file below the directory. Also {event_type_key} {worker_id} {stream} "
+             "{instance} {YYYY} {MM} {DD}."},
+    {"output.min_free", CONFIG_SIZE, AT(output.min_free), "512MiB", 0, 1024 * 1024 * GIB,
+     .help = "Pause below this much free space on the disk."},
+
+    {"parquet.compression_level", CONFIG_INTEGER, AT(parquet.compression_level), "1", -7, 19,
+     .help = "zstd level."},
+    {"parquet.page_bytes", CONFIG_SIZE, AT(parquet.page_bytes), "1MiB", 4 * KIB, 32 * MIB,
+     .help = "Size of a page before compression."},
+    {"parquet.row_group_rows", CONFIG_COUNT, AT(parquet.row_group_rows), "1048576", 1, 1 << 24,
+     .help = "Rows of a row group at most."},
+
+    {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
+     .help = "Memory for rows that are not committed; at the limit varve commits early."},
+
+    {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
+     .help = "Where messages that can't become rows are published, with the reason. Without it "
+             "they are kept in _quarantine below the directory."},
+
+    {"metrics.listen", CONFIG_LISTEN, AT(metrics.listen), "127.0.0.1:9464",
+     .help = "Address of /metrics, /healthz and /readyz, or off."},
+
+    {"alerts.subject", CONFIG_TEXT, AT(alerts.subject), "",
+     .help = "Where alerts are published as events; nowhere if empty."},
+
+    {"settings.log_level", CONFIG_CHOICE, AT(settings.log_level), "INFO", .choices = log_levels,
+     .help = "DEBUG, INFO, WARNING or ERROR."},
+    {"settings.log_format", CONFIG_CHOICE, AT(settings.log_format), "logfmt",
+     .choices = log_formats, .help = "logfmt or json."},
+};
+
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+const struct config_key *config_key_find(const char *path)
+{
+    for (size_t i = 0; i < config_key_count; i++)
+        if (strcmp(config_keys[i].path, path) == 0)
+            return &config_keys[i];
+    return NULL;
+}
+
+bool config_key_section(const char *path)
+{
+    size_t len = strlen(path);
+    for (size_t i = 0; i < config_key_count; i++)
+        if (strncmp(config_keys[i].path, path, len) == 0 && config_keys[i].path[len] == '.')
+            return true;
+    return false;
+}
+
+bool config_key_of_source(const struct config_key *key)
+{
+    return strncmp(key->path, "sources[].", strlen("sources[].")) == 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CONFIG_KEYS_H
+#define VARVE_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The one table of keys. It drives the file, --set, the defaults, the example and the man page.
+ */
+enum config_type {
+    CONFIG_TEXT,     /* const char * */
+    CONFIG_SECRET,   /* const char *; ${ENV} is expanded in it, and it is never printed */
+    CONFIG_LIST,     /* struct config_list; written as a list, or as one text */
+    CONFIG_BOOL,     /* bool */
+    CONFIG_INTEGER,  /* int64_t */
+    CONFIG_COUNT,    /* uint64_t */
+    CONFIG_SIZE,     /* uint64_t, bytes */
+    CONFIG_DURATION, /* int64_t, nanoseconds */
+    CONFIG_CHOICE,   /* an enum whose values are the choices in order */
+    CONFIG_START,    /* struct config_start */
+    CONFIG_LISTEN,   /* const char *, host:port, or "off" for "" */
+};
+
+/* The longest path of a key, in bytes with the NUL, with room for the number of a source; what is
+ * longer can't be a key. */
+enum { CONFIG_PATH_MAX = 128 };
+
+struct config_key {
+    const char *path; /* "batching.max_rows"; the keys of a source begin with "sources[]." */
+    enum config_type type;
+    size_t offset;              /* in struct config, or in struct config_source */
+    const char *initial;        /* the default as one writes it; a list has commas between */
+    int64_t min, max;           /* of numbers, sizes and durations */
+    const char *const *choices; /* NULL-terminated */
+    const char *help;           /* what it is, one or two sentences */
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+/* The key with exactly this path, or NULL. */
+const struct config_key *config_key_find(const char *path);
+
+/* True if keys lie below this path, as below "nats" and "nats.tls". */
+bool config_key_section(const char *path);
+
+/* True if the path is one of a source. */
+bool config_key_of_source(const struct config_key *key);
+
+/* What somebody who wrote `path` may have meant: a key or a section. False if nothing is near. */
+bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX]);
+
+#endif

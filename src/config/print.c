@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "config/keys.h"
+
+/* One text as a YAML scalar, quoted unless it is plainly harmless. */
+static void append_scalar(struct buf *out, struct slice text)
+{
+    bool plain = text.len > 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        plain = plain && (letter || c == '.' || c == '/' || (i > 0 && strchr(":_-", c) != NULL));
+    }
+    if (plain) {
+        buf_append_slice(out, text);
+        return;
+    }
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '"' || text.data[i] == '\\')
+            buf_append_byte(out, '\\');
+        buf_append_byte(out, text.data[i]);
+    }
+    buf_append_byte(out, '"');
+}
+
+static void append_default(struct buf *out, const struct config_key *key)
+{
+    struct slice text = slice_of(key->initial);
+    if (key->type != CONFIG_LIST) {
+        append_scalar(out, text);
+        return;
+    }
+    /* The defaults are lists of one. */
+    CHECK(memchr(text.data, ',', text.len) == NULL);
+    buf_append_byte(out, '[');
+    append_scalar(out, text);
+    buf_append_byte(out, ']');
+}
+
+static void indent(struct buf *out, size_t levels)
+{
+    for (size_t i = 0; i < levels; i++)
+        buf_append_text(out, "  ");
+}
+
+/* The help as comment lines of at most 100 columns. */
+static void append_comment(struct buf *out, const char *text, size_t level)
+{
+    const size_t width = 100 - 2 * level - 2;
+    while (*text != '\0') {
+        size_t len = strlen(text);
+        if (len > width) {
+            len = width;
+            while (text[len] != ' ')
+                len--;
+        }
+        indent(out, level);
+        buf_printf(out, "# %.*s\n", (int)len, text);
+        text += len;
+        text += *text == ' ';
+    }
+}
+
+/* Open the sections of `path` that were not open for the key before. Returns their number. */
+static size_t open_sections(struct buf *out, const char *path, const char *before)
+{
+    size_t level = 0;
+    const char *dot;
+    for (const char *at = path; (dot = strchr(at, '.')) != NULL; at = dot + 1) {
+        size_t len = (size_t)(dot - path);
+        if (strncmp(path, before, len + 1) != 0) {
+            if (level == 0)
+                buf_append_byte(out, '\n');
+            indent(out, level);
+            size_t name_len = strcspn(at, ".[");
+            buf_printf(out, "%.*s:\n", (int)name_len, at);
+            if (at[name_len] == '[') {
+                indent(out, level + 1);
+                buf_append_text(out, "-\n");
+            }
+        }
+        /* The keys of a list's entry stand two levels deeper than the list. */
+        level += dot[-1] == ']' ? 2 : 1;
+    }
+    if (level == 0)
+        buf_append_byte(out, '\n');
+    return level;
+}
+
+void config_append_example(struct buf *out)
+{
+    buf_append_text(out, "# Configuration of varve: every key, with its default.\n");
+    const char *before = "";
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *dot = strrchr(key->path, '.');
+        size_t level = open_sections(out, key->path, before);
+        append_comment(out, key->help, level);
+        indent(out, level);
+        buf_printf(out, "%s: ", dot == NULL ? key->path : dot + 1);
+        append_default(out, key);
+        buf_append_byte(out, '\n');
+        before = key->path;
+    }
+}
+
+void config_append_manual(struct buf *out)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        buf_printf(out, ".TP\n.B %s\n", key->path);
+        buf_append_text(out, key->help);
+        if (key->initial[0] != '\0')
+            buf_printf(out, " Default: %s.", key->initial);
+        buf_append_byte(out, '\n');
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_EVENT_EVENT_H
+#define VARVE_EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "batch/batch.h"
+#include "batch/schema.h"
+
+/*
+ * A message of the stream (fes.common.events.GenericEventRequest, proto/event.proto) and the row
+ * that it becomes: all of it, or nothing of it and a reason.
+ */
+enum event_column {
+    EVENT_COLUMN_TIMESTAMP_NS,
+    EVENT_COLUMN_EVENT_ID,
+    EVENT_COLUMN_EVENT_TYPE_KEY,
+    EVENT_COLUMN_EVENT_PAYLOAD,
+    EVENT_COLUMN_WORKER_ID,
+    EVENT_COLUMN_SIMULATION_ID,
+    EVENT_COLUMN_PAYLOAD_FORMAT_HINT,
+    EVENT_COLUMN_CORRELATION_ID, /* null where empty */
+    EVENT_COLUMN_UNKNOWN_FIELDS, /* null where there are none */
+    EVENT_COLUMN_STREAM_SEQ,
+    EVENT_COLUMN_STREAM_TIME, /* microseconds */
+    EVENT_COLUMN_NATS_SUBJECT,
+    EVENT_COLUMNS,
+};
+
+/* The columns in the order of enum event_column. */
+extern const struct schema event_schema;
+
+enum {
+    /* Larger events are refused. The server itself advises against more than 8 MiB a message, and
+     * an event is held three times while it goes through: message, scratch, batch. */
+    EVENT_SIZE_MAX = 16 * 1024 * 1024,
+};
+
+/* Why a message can't become a row. */
+enum event_result {
+    EVENT_OK,
+    EVENT_TOO_LARGE,       /* more than EVENT_SIZE_MAX bytes */
+    EVENT_NOT_PROTOBUF,    /* malformed, or a known field of another wire type */
+    EVENT_NOT_UTF8,        /* in a string field, or in the subject */
+    EVENT_TOO_MANY_FIELDS, /* thousands of fields: decoding would take many times its size */
+    EVENT_RESULTS,
+};
+
+/* A short fixed name such as "not_utf8": the `reason` of metrics and of the quarantine. */
+const char *event_result_name(enum event_result result);
+
+/* One decoded message. The slices are valid until the next event_decode with the same decoder;
+ * unknown_fields may point into the message itself. */
+struct event {
+    int64_t timestamp_ns; /* as it came, plausible or not */
+    struct slice event_id;
+    struct slice event_type_key;
+    struct slice event_payload;
+    struct slice worker_id;
+    struct slice simulation_id;
+    struct slice payload_format_hint;
+    struct slice correlation_id;
+    struct slice unknown_fields; /* tags and values as they stood on the wire, in that order */
+};
+
+/* The scratch memory of decoding; nothing is allocated per message in steady state. A zeroed struct
+ * is ready for use. */
+struct event_decoder {
+    struct arena scratch;
+    size_t budget;      /* bytes that decoding this message may still take */
+    bool exhausted;     /* it wanted more */
+    struct buf unknown; /* unknown fields that did not lie side by side */
+    const char *reason;
+};
+
+void event_decoder_free(struct event_decoder *d);
+
+/* Where JetStream keeps the message. */
+struct event_origin {
+    uint64_t stream_seq;    /* 1 to INT64_MAX */
+    int64_t stream_time_ns; /* when it was stored, nanoseconds since 1970 UTC */
+    struct slice subject;
+};
+
+/*
+ * Decode and check a message, with the subject it came on. Of a field that comes twice the last
+ * one counts, as proto3 has it. Strings keep a NUL. An empty message is an event whose fields are
+ * all empty. On anything but EVENT_OK, *out is undefined and event_reason says what is wrong.
+ */
+enum event_result event_decode(struct event_decoder *d, struct slice message, struct slice subject,
+                               struct event *out) __attribute__((warn_unused_result));
+
+/* What was wrong with the last message, such as "simulation_id is not UTF-8". A literal. */
+const char *event_reason(const struct event_decoder *d);
+
+/* Append one row to a batch of event_schema. Can't fail: event_decode has checked all of it,
+ * origin->subject included. */
+void event_append(struct batch *b, const struct event *event, const struct event_origin *origin);
+
+/* Microseconds since 1970, rounded towards the past, as time columns hold them. */
+int64_t event_micros(int64_t ns);
+
+/*
+ * The time that files the event: its own; or, where that is not positive or more than a day ahead
+ * of `now` (clock_wall), the time at which the stream stored it, and *suspect is set.
+ * Nanoseconds.
+ */
+int64_t event_partition_time(const struct event *event, const struct event_origin *origin,
+                             int64_t now, bool *suspect);
+
+#endif
