@@ -132,6 +132,8 @@ $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%_fu
 	$(call say,LINK,$@)
 	$(Q)$(link_fuzz) -fsanitize=fuzzer -o $@ $^
 
+$(VENDOR_SOURCES): | $(BUILD)/vendor.stamp ;
+
 # The tools that the build needs are there, and the pinned sources lie unpacked in vendor/.
 $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 	@mkdir -p $(@D)
