@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "parquet/scratch.h"
 
 /*
  * zstd, and only here. One codec a thread: contexts are large (about 1 MiB) and are shared by all
@@ -35,6 +36,9 @@ struct parquet_effort {
 void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
                       struct buf *out);
 
+/* The most effort that `ceiling` allows. */
+struct parquet_effort parquet_effort_highest(int ceiling);
+
 /* The cheapest effort of at most `ceiling` that compresses `sample` nearly as well as any other.
  * Decided by sizes and a fixed order of costs, never by a clock: the same sample gives the same
  * answer. */
@@ -46,6 +50,9 @@ struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int cei
  * another number of bytes or are damaged; `out` then holds what it held before. */
 int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t len,
                        struct buf *out, struct err *err) __attribute__((warn_unused_result));
+
+/* Memory that the writers of the thread share, each only within one call. */
+struct parquet_scratch *parquet_codec_scratch(struct parquet_codec *codec);
 
 /* Bytes of memory held. */
 uint64_t parquet_codec_memory(const struct parquet_codec *codec);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "batch/batch.h"
 #include "parquet/codec.h"
+#include "parquet/statistics.h"
 
 /*
  * Batches in, the bytes of one Parquet file after the other out. A writer holds the compressed
@@ -95,15 +96,14 @@ uint64_t parquet_writer_bytes_written(const struct parquet_writer *w); /* given 
 uint64_t parquet_writer_buffered(const struct parquet_writer *w); /* compressed, not yet given */
 uint64_t parquet_writer_memory(const struct parquet_writer *w);   /* held, used or not */
 
-/* What is known of a column over all rows of the file so far. Text bounds are cut to some 64 bytes
- * (the maximum is then rounded up), so they bound but need not occur. */
+/* What is known of a column over all rows of the file so far. Bounds are there if the column keeps
+ * them and has a value. Those of byte strings are cut to some 64 bytes (the maximum is then rounded
+ * up): they bound the values but need not occur. See bounds_min and bounds_max. */
 struct parquet_bounds {
     uint64_t values; /* that are not null */
     uint64_t nulls;
-    bool has_bounds;                   /* the column keeps bounds and has a value */
-    int64_t min, max;                  /* COLUMN_INT64 */
-    struct slice min_bytes, max_bytes; /* COLUMN_BYTES; valid until the next call with `w` */
-    bool has_max_bytes; /* false where no longer value could be found that bounds it */
+    struct bounds_int64 int64; /* COLUMN_INT64 */
+    struct bounds_bytes bytes; /* COLUMN_BYTES */
 };
 void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,
                            struct parquet_bounds *bounds);

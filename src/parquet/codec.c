@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/codec.h"
+
+#include <stdlib.h>
+
+/* For ZSTD_c_literalCompressionMode; zstd is linked statically, so its version is ours. */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+
+#include "base/check.h"
+#include "parquet/format.h"
+
+struct parquet_codec {
+    ZSTD_CCtx *compressor;   /* NULL until it is needed: readers never do */
+    ZSTD_DCtx *decompressor; /* NULL until it is needed */
+    struct buf trial;        /* what parquet_effort_choose tries out */
+    struct parquet_scratch scratch;
+};
+
+/*
+ * From cheap to dear, by CPU a byte. The negative levels look for few matches but code literals
+ * with Huffman, which is all that text of high entropy rewards; data with repeats rewards the
+ * others.
+ */
+static const struct parquet_effort efforts[] = {{-7, true}, {-3, true}, {1, false}, {3, false}};
+
+enum {
+    EFFORTS = sizeof(efforts) / sizeof(efforts[0]),
+    NEARLY_PERCENT = 1, /* a dearer effort has to save more than this to be chosen */
+};
+
+struct parquet_codec *parquet_codec_new(void)
+{
+    struct parquet_codec *codec = calloc(1, sizeof(*codec));
+    if (codec == NULL)
+        check_out_of_memory(sizeof(*codec));
+    return codec;
+}
+
+void parquet_codec_free(struct parquet_codec *codec)
+{
+    if (codec == NULL)
+        return;
+    ZSTD_freeCCtx(codec->compressor);
+    ZSTD_freeDCtx(codec->decompressor);
+    buf_free(&codec->trial);
+    parquet_scratch_free(&codec->scratch);
+    free(codec);
+}
+
+struct parquet_scratch *parquet_codec_scratch(struct parquet_codec *codec)
+{
+    return &codec->scratch;
+}
+
+static void set_parameter(ZSTD_CCtx *compressor, ZSTD_cParameter parameter, int value)
+{
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor, parameter, value)));
+}
+
+static ZSTD_CCtx *compressor_of(struct parquet_codec *codec)
+{
+    if (codec->compressor == NULL) {
+        codec->compressor = ZSTD_createCCtx();
+        if (codec->compressor == NULL)
+            check_out_of_memory(sizeof(*codec));
+        set_parameter(codec->compressor, ZSTD_c_checksumFlag, 1);
+        set_parameter(codec->compressor, ZSTD_c_contentSizeFlag, 1);
+    }
+    return codec->compressor;
+}
+
+void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
+                      struct buf *out)
+{
+    ZSTD_CCtx *compressor = compressor_of(codec);
+    size_t bound = ZSTD_compressBound(data.len);
+
+    set_parameter(compressor, ZSTD_c_compressionLevel, effort.level);
+    set_parameter(compressor, ZSTD_c_literalCompressionMode,
+                  effort.literals ? ZSTD_ps_enable : ZSTD_ps_auto);
+    buf_reserve(out, bound);
+    size_t len = ZSTD_compress2(compressor, out->data + out->len, bound, data.data, data.len);
+    if (ZSTD_isError(len))
+        check_out_of_memory(bound); /* with room for the worst case nothing else can fail */
+    out->len += len;
+}
+
+static size_t compressed_size(struct parquet_codec *codec, struct parquet_effort effort,
+                              struct slice sample)
+{
+    buf_reset(&codec->trial);
+    parquet_compress(codec, effort, sample, &codec->trial);
+    return codec->trial.len;
+}
+
+struct parquet_effort parquet_effort_highest(int ceiling)
+{
+    return (struct parquet_effort){ceiling, ceiling < 0};
+}
+
+struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int ceiling,
+                                            struct slice sample)
+{
+    struct parquet_effort candidates[EFFORTS + 1];
+    size_t sizes[EFFORTS + 1];
+    unsigned count = 0;
+
+    while (count < EFFORTS && efforts[count].level < ceiling) {
+        candidates[count] = efforts[count];
+        count++;
+    }
+    candidates[count++] = parquet_effort_highest(ceiling);
+
+    size_t best = SIZE_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        sizes[i] = compressed_size(codec, candidates[i], sample);
+        if (sizes[i] < best)
+            best = sizes[i];
+    }
+    unsigned chosen = 0;
+    while (sizes[chosen] > best + best * NEARLY_PERCENT / 100)
+        chosen++;
+    return candidates[chosen];
+}
+
+int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t len,
+                       struct buf *out, struct err *err)
+{
+    CHECK(len <= PARQUET_PAGE_BYTES_MAX);
+    if (codec->decompressor == NULL) {
+        codec->decompressor = ZSTD_createDCtx();
+        if (codec->decompressor == NULL)
+            check_out_of_memory(sizeof(*codec));
+    }
+    buf_reserve(out, len);
+    size_t got = ZSTD_decompressDCtx(codec->decompressor, out->data + out->len, len, frames.data,
+                                     frames.len);
+    if (ZSTD_isError(got))
+        return err_set(err, ERR_FORMAT, "zstd: %s", ZSTD_getErrorName(got));
+    if (got != len)
+        return err_set(err, ERR_FORMAT, "zstd: %zu bytes where %zu were announced", got, len);
+    out->len += len;
+    return 0;
+}
+
+uint64_t parquet_codec_memory(const struct parquet_codec *codec)
+{
+    return ZSTD_sizeof_CCtx(codec->compressor) + ZSTD_sizeof_DCtx(codec->decompressor) +
+           codec->trial.cap + parquet_scratch_memory(&codec->scratch);
+}
