@@ -42,7 +42,7 @@ int slice_compare(struct slice a, struct slice b)
 bool slice_starts_with(struct slice s, const char *prefix)
 {
     size_t len = strlen(prefix);
-    return s.len >= len && memcmp(s.data, prefix, len) == 0;
+    return s.len >= len && slice_is((struct slice){s.data, len}, prefix);
 }
 
 void buf_reset(struct buf *b)
@@ -137,6 +137,7 @@ void buf_append_decimal(struct buf *b, uint64_t value)
 
 void buf_printf(struct buf *b, const char *format, ...)
 {
+    buf_reserve(b, 1); /* where there is no memory yet there is no place to print to */
     va_list args;
     va_start(args, format);
     va_list again;

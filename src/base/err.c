@@ -43,16 +43,13 @@ int err_prefix(struct err *e, const char *format, ...)
 {
     if (!err_is_set(e))
         return -1;
-    char prefix[ERR_TEXT_MAX];
+    char prefix[ERR_TEXT_MAX / 2]; /* the cause always keeps the other half */
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(prefix, sizeof(prefix), format, args);
+    (void)vsnprintf(prefix, sizeof(prefix) - 2, format, args); /* cut rather than lost */
     va_end(args);
-    if (len < 0 || (size_t)len + 2 >= sizeof(e->text))
-        return -1; /* the cause is worth more than its coordinates */
-    size_t prefix_len = (size_t)len;
-    memcpy(prefix + prefix_len, ": ", 2);
-    prefix_len += 2;
+    strcat(prefix, ": ");
+    size_t prefix_len = strlen(prefix);
     size_t text_len = strlen(e->text);
     if (text_len > sizeof(e->text) - 1 - prefix_len)
         text_len = sizeof(e->text) - 1 - prefix_len;
