@@ -62,10 +62,10 @@ static bool parse_with_unit(struct slice text, const struct unit *units, size_t 
     size_t digits = 0;
     while (digits < text.len && is_digit(text.data[digits]))
         digits++;
-    struct slice suffix = {text.data + digits, text.len - digits};
     uint64_t value;
     if (!num_parse_u64((struct slice){text.data, digits}, &value))
         return false;
+    struct slice suffix = {text.data + digits, text.len - digits};
     for (size_t i = 0; i < count; i++)
         if (slice_is(suffix, units[i].name))
             return num_mul_u64(value, units[i].factor, out);
@@ -251,24 +251,24 @@ void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])
 
 void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
 {
-    static const struct unit units[] = {{"h", UINT64_C(3600) * 1000000000},
-                                        {"m", UINT64_C(60) * 1000000000},
-                                        {"s", 1000000000},
-                                        {"ms", 1000000}};
-    uint64_t value = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
-    const char *sign = ns < 0 ? "-" : "";
-    if (value == 0) {
-        (void)snprintf(out, NUM_SIZE_TEXT_MAX, "0s");
+    const int64_t minute = 60 * CLOCK_SECOND;
+    const int64_t hour = 60 * minute;
+    if (ns != 0 && ns % hour == 0) {
+        (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%" PRId64 "h", ns / hour);
         return;
     }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (value % units[i].factor == 0) {
-            (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%s%" PRIu64 "%s", sign, value / units[i].factor,
-                           units[i].name);
-            return;
-        }
+    if (ns % minute == 0 && ns / minute > 1) {
+        (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%" PRId64 "m", ns / minute);
+        return;
     }
-    (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%.3fs", (double)ns / 1e9);
+    bool small = ns != 0 && ns > -CLOCK_SECOND && ns < CLOCK_SECOND;
+    int len = snprintf(out, NUM_SIZE_TEXT_MAX, "%.3f",
+                       (double)ns / (double)(small ? CLOCK_MILLISECOND : CLOCK_SECOND));
+    while (out[len - 1] == '0')
+        len--;
+    if (out[len - 1] == '.')
+        len--;
+    strcpy(out + len, small ? "ms" : "s");
 }
 
 void num_format_time(int64_t ns, int digits, char out[static NUM_TIME_TEXT_MAX])

@@ -32,7 +32,7 @@ bool num_parse_time(struct slice text, int64_t *ns) __attribute__((warn_unused_r
 bool num_add_u64(uint64_t a, uint64_t b, uint64_t *out) __attribute__((warn_unused_result));
 bool num_mul_u64(uint64_t a, uint64_t b, uint64_t *out) __attribute__((warn_unused_result));
 
-enum { NUM_SIZE_TEXT_MAX = 24, NUM_TIME_TEXT_MAX = 40 };
+enum { NUM_SIZE_TEXT_MAX = 24, NUM_TIME_TEXT_MAX = 48 };
 
 /* A size for people, such as "3.2 MiB" or "817 B". */
 void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX]);
