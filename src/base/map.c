@@ -9,7 +9,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { FIRST_SLOTS = 64 };
+enum {
+    FIRST_SLOTS = 64,
+    KEY_MAX = 64 * 1024 * 1024,
+};
 
 /* The two halves of a 128-bit product folded together: every input bit reaches every output bit. */
 static inline uint64_t mix(uint64_t a, uint64_t b)
@@ -35,23 +38,29 @@ static uint64_t hash_seed(void)
     return value;
 }
 
+/*
+ * A product with zero forgets its other operand. So whatever key bytes go into one is mixed with a
+ * secret first: with constants from this file, keys could be made that all have the same hash.
+ */
 uint64_t map_hash(struct slice key)
 {
     static const uint64_t odd1 = UINT64_C(0x9E3779B97F4A7C15);
     static const uint64_t odd2 = UINT64_C(0xD1B54A32D192ED03);
-    uint64_t h = hash_seed() ^ mix(key.len + odd1, odd2);
+    uint64_t seed = hash_seed();
+    uint64_t secret = mix(seed, odd1);
+    uint64_t h = seed ^ mix(key.len + odd1, odd2);
     const uint8_t *p = key.data;
     size_t left = key.len;
     for (; left >= 16; p += 16, left -= 16)
-        h = mix(load_u64le(p) ^ h, load_u64le(p + 8) ^ odd1);
+        h = mix(load_u64le(p) ^ h, load_u64le(p + 8) ^ secret);
     if (left >= 8)
-        return mix(mix(load_u64le(p) ^ h, load_u64le(p + left - 8) ^ odd1), odd2);
+        return mix(mix(load_u64le(p) ^ h, load_u64le(p + left - 8) ^ secret), odd2);
     if (left >= 4)
-        return mix(mix(load_u32le(p) ^ h, load_u32le(p + left - 4) ^ odd1), odd2);
+        return mix(mix(load_u32le(p) ^ h, load_u32le(p + left - 4) ^ secret), odd2);
     uint64_t tail = 0;
     for (size_t i = 0; i < left; i++)
         tail = tail << 8 | p[i];
-    return mix(mix(tail ^ h, odd1), odd2);
+    return mix(mix(tail ^ h, secret), odd2);
 }
 
 static void *resize(void *memory, size_t count, size_t size)
@@ -110,7 +119,8 @@ uint32_t map_put(struct map *m, struct slice key, bool *added)
     *added = slot->index == 0;
     if (!*added)
         return slot->index - 1;
-    CHECK(m->count < MAP_KEYS_MAX && key.len <= UINT32_MAX - 4 - m->keys.len);
+    CHECK(m->count < MAP_KEYS_MAX && key.len <= KEY_MAX);
+    CHECK(m->keys.len <= UINT32_MAX - 4 - key.len);
     if (m->count == m->starts_cap) {
         m->starts_cap = m->starts_cap == 0 ? FIRST_SLOTS : m->starts_cap * 2;
         m->starts = resize(m->starts, m->starts_cap, sizeof(*m->starts));
