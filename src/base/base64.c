@@ -48,10 +48,8 @@ bool base64_decode(struct buf *out, struct slice text)
     unsigned pending = 0;
     for (size_t i = 0; i < len; i++) {
         int value = value_of(text.data[i]);
-        if (value < 0) {
-            out->len = before;
-            return false;
-        }
+        if (value < 0)
+            goto refuse;
         bits = bits << 6 | (uint32_t)value;
         pending += 6;
         if (pending >= 8) {
@@ -59,5 +57,11 @@ bool base64_decode(struct buf *out, struct slice text)
             buf_append_byte(out, (uint8_t)(bits >> pending));
         }
     }
+    /* Two texts must not stand for the same bytes (RFC 4648 section 3.5). */
+    if ((bits & ((1u << pending) - 1)) != 0)
+        goto refuse;
     return true;
+refuse:
+    out->len = before;
+    return false;
 }

@@ -65,7 +65,7 @@ static void put_escaped(struct log_line *line, struct slice value)
             len = 1;
         } else if (code == '"' || code == '\\') {
             put(line, (char[]){'\\', (char)code}, 2);
-        } else if (code < 0x20 || code == 0x7F) {
+        } else if (code < 0x20 || (code >= 0x7F && code < 0xA0)) { /* a terminal obeys these */
             (void)snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)code);
             put_text(line, escape);
         } else {

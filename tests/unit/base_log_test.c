@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "child.h"
+#include "test.h"
+
+enum { OUTPUT_MAX = 64 * 1024 };
+
+static char output[OUTPUT_MAX];
+
+/* Everything that `run` logs. */
+static char *logged_by(void (*run)(void))
+{
+    EXPECT_I64(child_run(run, output, sizeof(output)), 0);
+    return output;
+}
+
+/* The rest of the line after its time, which is checked for its form. */
+static const char *after_time(const char *line, const char *before)
+{
+    size_t len = strlen(before);
+    EXPECT(strncmp(line, before, len) == 0);
+    static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    for (size_t i = 0; i < sizeof(form) - 1; i++) {
+        char c = line[len + i];
+        EXPECT(form[i] == 'd' ? c >= '0' && c <= '9' : c == form[i]);
+    }
+    return line + len + sizeof(form) - 1;
+}
+
+static void log_all_kinds(void)
+{
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "committed");
+    log_text(&line, "stream", "LOGGING");
+    log_text(&line, "empty", "");
+    log_text(&line, "spaced", "a b");
+    log_bytes(&line, "bytes", "x=\"\\\n\x1B\x7F", 7);
+    log_bytes(&line, "none", NULL, 0);
+    log_bytes(&line, "bad", "\xFFz", 2);
+    log_text(&line, "euro", "\xE2\x82\xAC");
+    log_u64(&line, "rows", UINT64_MAX);
+    log_i64(&line, "delta", INT64_MIN);
+    log_seconds(&line, "took", INT64_C(1234567890));
+    log_seconds(&line, "minus", -INT64_C(500000000));
+    log_end(&line);
+}
+
+static void log_all_kinds_as_json(void)
+{
+    log_configure(LOG_INFO, LOG_JSON);
+    log_all_kinds();
+}
+
+TEST(log_logfmt_quotes_what_needs_it)
+{
+    EXPECT_TEXT(after_time(logged_by(log_all_kinds), "time="),
+                " level=info event=committed stream=LOGGING empty=\"\" spaced=\"a b\""
+                " bytes=\"x=\\\"\\\\\\u000a\\u001b\\u007f\" none=\"\" bad=\"\xEF\xBF\xBDz\""
+                " euro=\"\xE2\x82\xAC\" rows=18446744073709551615 delta=-9223372036854775808"
+                " took=1.235 minus=-0.500\n");
+}
+
+TEST(log_json_is_json)
+{
+    EXPECT_TEXT(
+        after_time(logged_by(log_all_kinds_as_json), "{\"time\":\""),
+        "\",\"level\":\"info\",\"event\":\"committed\",\"stream\":\"LOGGING\",\"empty\":\"\""
+        ",\"spaced\":\"a b\",\"bytes\":\"x=\\\"\\\\\\u000a\\u001b\\u007f\",\"none\":\"\""
+        ",\"bad\":\"\xEF\xBF\xBDz\",\"euro\":\"\xE2\x82\xAC\",\"rows\":18446744073709551615"
+        ",\"delta\":-9223372036854775808,\"took\":1.235,\"minus\":-0.500}\n");
+}
+
+static void log_c1_controls(void)
+{
+    log_message(LOG_INFO, "text", "%s",
+                "\xC2\x9B"
+                "31m\xC2\x80\xC2\x9F\xC2\xA0");
+}
+
+/* U+009B is CSI to a terminal, as ESC [ is. */
+TEST(log_no_control_character_reaches_a_terminal)
+{
+    EXPECT(strstr(logged_by(log_c1_controls), " text=\"\\u009b31m\\u0080\\u009f\xC2\xA0\"\n"));
+}
+
+static void log_at_each_level(void)
+{
+    log_message(LOG_DEBUG, "a", "x");
+    log_message(LOG_INFO, "b", "x");
+    log_configure(LOG_WARNING, LOG_LOGFMT);
+    log_message(LOG_INFO, "c", "x");
+    log_message(LOG_WARNING, "d", "n=%d", 5);
+    log_configure(LOG_DEBUG, LOG_LOGFMT);
+    log_message(LOG_DEBUG, "e", "x");
+    log_message(LOG_ERROR, "f", "x");
+}
+
+TEST(log_level_decides)
+{
+    const char *text = logged_by(log_at_each_level);
+    EXPECT(strstr(text, "event=a") == NULL);
+    EXPECT(strstr(text, "level=info event=b text=x\n") != NULL);
+    EXPECT(strstr(text, "event=c") == NULL);
+    EXPECT(strstr(text, "level=warning event=d text=\"n=5\"\n") != NULL);
+    EXPECT(strstr(text, "level=debug event=e text=x\n") != NULL);
+    EXPECT(strstr(text, "level=error event=f text=x\n") != NULL);
+    log_configure(LOG_ERROR, LOG_LOGFMT);
+    EXPECT(!log_enabled(LOG_WARNING) && log_enabled(LOG_ERROR));
+}
+
+/* Of each size around the limit, one more field that may or may not fit, and one after it. */
+static void log_long_lines(void)
+{
+    static char filler[LOG_LINE_MAX];
+    memset(filler, 'x', sizeof(filler));
+    log_configure(LOG_INFO, LOG_JSON);
+    for (size_t len = LOG_LINE_MAX - 140; len < LOG_LINE_MAX; len += 9) {
+        struct log_line line;
+        log_begin(&line, LOG_INFO, "long");
+        log_text(&line, "key", "value");
+        log_bytes(&line, "filler", filler, len);
+        log_u64(&line, "after", 1);
+        log_end(&line);
+    }
+}
+
+TEST(log_line_too_long_is_cut_at_a_field)
+{
+    char *text = logged_by(log_long_lines);
+    size_t with_filler = 0;
+    size_t without = 0;
+    for (char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        EXPECT(end + 1 - text <= LOG_LINE_MAX);
+        struct arena arena = {0};
+        struct err err = {0};
+        struct slice line = {(uint8_t *)text, (size_t)(end - text)};
+        const struct json *root = json_parse(&arena, line, &err);
+        EXPECT(root != NULL);
+        struct slice value;
+        EXPECT(json_get_text(root, "key", &value) && slice_is(value, "value"));
+        bool has_filler = json_member(root, "filler") != NULL;
+        /* A gap in the middle would make a line say what it does not mean. */
+        EXPECT(has_filler || json_member(root, "after") == NULL);
+        with_filler += has_filler;
+        without += !has_filler;
+        arena_free(&arena);
+    }
+    EXPECT(with_filler > 0 && without > 0);
+}
+
+static void log_hostile_values(void)
+{
+    for (int i = 0; i < 60; i++) {
+        char value[64];
+        for (size_t at = 0; at < sizeof(value); at++)
+            value[at] = (char)test_random();
+        log_configure(LOG_INFO, i % 2 ? LOG_JSON : LOG_LOGFMT);
+        struct log_line line;
+        log_begin(&line, LOG_ERROR, "hostile");
+        log_bytes(&line, "value", value, sizeof(value));
+        log_u64(&line, "n", (uint64_t)i);
+        log_end(&line);
+    }
+}
+
+TEST(log_no_value_breaks_out_of_its_line)
+{
+    const char *text = logged_by(log_hostile_values);
+    int lines = 0;
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1, lines++) {
+        char tail[32];
+        (void)snprintf(tail, sizeof(tail), lines % 2 ? ",\"n\":%d}" : " n=%d", lines);
+        EXPECT(strncmp(end - strlen(tail), tail, strlen(tail)) == 0);
+        for (const char *c = text; c < end; c++)
+            EXPECT((unsigned char)*c >= 0x20);
+    }
+    EXPECT_I64(lines, 60);
+}
+
+static void *log_many(void *filler)
+{
+    for (int i = 0; i < 50; i++)
+        log_message(LOG_INFO, "thread", "%s", (const char *)filler);
+    return NULL;
+}
+
+static void log_from_two_threads(void)
+{
+    static char a[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    static char b[] =
+        "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, log_many, a) == 0);
+    (void)log_many(b);
+    EXPECT(pthread_join(thread, NULL) == 0);
+}
+
+TEST(log_lines_of_threads_do_not_mix)
+{
+    const char *text = logged_by(log_from_two_threads);
+    int lines = 0;
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1, lines++) {
+        const char *value = strstr(text, "text=") + 5;
+        char only[2] = {*value, '\0'};
+        EXPECT_U64(strspn(value, only), 79);
+        EXPECT(value + 79 == end);
+    }
+    EXPECT_I64(lines, 100);
+}
+
+TEST(log_limit_lets_one_through_each_period)
+{
+    struct log_limit limit = {0};
+    uint64_t suppressed = 99;
+    int64_t now = INT64_C(5000000000);
+    EXPECT(log_allowed(&limit, now, &suppressed));
+    EXPECT_U64(suppressed, 0);
+    suppressed = 99;
+    EXPECT(!log_allowed(&limit, now, &suppressed));
+    EXPECT(!log_allowed(&limit, now + LOG_REPEAT_NS - 1, &suppressed));
+    EXPECT_U64(suppressed, 99);
+    EXPECT(log_allowed(&limit, now + LOG_REPEAT_NS, &suppressed));
+    EXPECT_U64(suppressed, 2);
+    EXPECT(log_allowed(&limit, now + 5 * LOG_REPEAT_NS, &suppressed));
+    EXPECT_U64(suppressed, 0);
+}
