@@ -46,11 +46,16 @@ void batch_reset(struct batch *b)
 }
 
 /* The column, which must be of this type and must not have a value in the unfinished row. */
-static struct column *next_cell(struct batch *b, uint32_t column, enum column_type type)
+static struct column *next_cell(struct batch *b, uint32_t column, enum column_type type,
+                                bool present)
 {
     CHECK(column < b->schema->count && b->schema->columns[column].type == type);
     struct column *c = &b->columns[column];
     CHECK(c->rows == b->rows);
+    if (b->schema->columns[column].optional) {
+        buf_append_byte(&c->present, present);
+        b->bytes++;
+    }
     c->rows++;
     b->filled++;
     return c;
@@ -58,35 +63,29 @@ static struct column *next_cell(struct batch *b, uint32_t column, enum column_ty
 
 void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
 {
-    struct column *c = next_cell(b, column, COLUMN_INT64);
+    struct column *c = next_cell(b, column, COLUMN_INT64, true);
     buf_append_u64le(&c->values, (uint64_t)value);
-    if (b->schema->columns[column].optional)
-        buf_append_byte(&c->present, 1);
     b->bytes += 8;
 }
 
 void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 {
     CHECK(value.len <= BATCH_VALUE_MAX);
-    struct column *c = next_cell(b, column, COLUMN_BYTES);
+    struct column *c = next_cell(b, column, COLUMN_BYTES, true);
     buf_reserve(&c->values, 4 + value.len);
     uint8_t *to = c->values.data + c->values.len;
     store_u32le(to, (uint32_t)value.len);
     if (value.len > 0)
         memcpy(to + 4, value.data, value.len);
     c->values.len += 4 + value.len;
-    if (b->schema->columns[column].optional)
-        buf_append_byte(&c->present, 1);
     b->bytes += 4 + value.len;
 }
 
 void batch_put_null(struct batch *b, uint32_t column)
 {
     CHECK(column < b->schema->count && b->schema->columns[column].optional);
-    struct column *c = next_cell(b, column, b->schema->columns[column].type);
-    buf_append_byte(&c->present, 0);
+    struct column *c = next_cell(b, column, b->schema->columns[column].type, false);
     c->nulls++;
-    b->bytes += 1;
 }
 
 void batch_end_row(struct batch *b)
@@ -122,10 +121,12 @@ static void copy_cell(struct batch *to, const struct batch *from, uint32_t colum
 {
     const struct column *c = &from->columns[column];
     const struct column_spec *spec = &from->schema->columns[column];
-    const uint8_t *value = c->values.data + start;
-    if (spec->optional && c->present.data[row] == 0)
+    if (spec->optional && c->present.data[row] == 0) {
         batch_put_null(to, column);
-    else if (spec->type == COLUMN_INT64)
+        return;
+    }
+    const uint8_t *value = c->values.data + start;
+    if (spec->type == COLUMN_INT64)
         batch_put_int64(to, column, (int64_t)load_u64le(value));
     else
         batch_put_bytes(to, column, (struct slice){value + 4, load_u32le(value)});
@@ -143,6 +144,7 @@ void batch_copy_ordered(struct batch *to, const struct batch *from, const uint32
         find_starts(&from->columns[column], &from->schema->columns[column], from->rows,
                     starts + (size_t)column * from->rows);
     for (uint32_t i = 0; i < from->rows; i++) {
+        CHECK(order[i] < from->rows);
         for (uint32_t column = 0; column < columns; column++)
             copy_cell(to, from, column, order[i], starts[(size_t)column * from->rows + order[i]]);
         batch_end_row(to);

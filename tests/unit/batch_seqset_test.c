@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/seqset.h"
+
+#include "child.h"
+#include "test.h"
+
+static void expect_ranges(const struct seqset *set, const struct seqrange *ranges, size_t count)
+{
+    EXPECT_U64(set->count, count);
+    for (size_t i = 0; i < count; i++) {
+        EXPECT_U64(set->ranges[i].first, ranges[i].first);
+        EXPECT_U64(set->ranges[i].last, ranges[i].last);
+    }
+}
+
+#define EXPECT_RANGES(set, ...)                                  \
+    expect_ranges((set), (const struct seqrange[]){__VA_ARGS__}, \
+                  sizeof((const struct seqrange[]){__VA_ARGS__}) / sizeof(struct seqrange))
+
+TEST(seqset_zeroed_is_empty)
+{
+    struct seqset set = {0};
+    EXPECT(!seqset_contains(&set, 0));
+    EXPECT(!seqset_contains(&set, UINT64_MAX));
+    EXPECT_U64(seqset_size(&set), 0);
+    EXPECT_U64(seqset_contiguous_end(&set, 7), 6);
+    seqset_remove_through(&set, UINT64_MAX);
+    seqset_reset(&set);
+    seqset_free(&set);
+    seqset_free(&set);
+    EXPECT(set.ranges == NULL && set.count == 0 && set.cap == 0);
+}
+
+TEST(seqset_add_in_order_is_one_range)
+{
+    struct seqset set = {0};
+    for (uint64_t i = 1; i <= 100000; i++)
+        EXPECT(seqset_add(&set, i));
+    EXPECT_RANGES(&set, {1, 100000});
+    EXPECT(!seqset_add(&set, 1));
+    EXPECT(!seqset_add(&set, 100000));
+    EXPECT_U64(seqset_size(&set), 100000);
+    seqset_free(&set);
+}
+
+TEST(seqset_neighbours_merge_on_either_side)
+{
+    struct seqset set = {0};
+    EXPECT(seqset_add(&set, 10));
+    EXPECT(seqset_add(&set, 12));
+    EXPECT_RANGES(&set, {10, 10}, {12, 12});
+    EXPECT(seqset_add(&set, 11));
+    EXPECT_RANGES(&set, {10, 12});
+    EXPECT(seqset_add(&set, 9));
+    EXPECT_RANGES(&set, {9, 12});
+    EXPECT(seqset_add(&set, 13));
+    EXPECT_RANGES(&set, {9, 13});
+    EXPECT(!seqset_add(&set, 11));
+    seqset_free(&set);
+}
+
+TEST(seqset_add_range_swallows_what_it_touches)
+{
+    struct seqset set = {0};
+    for (uint64_t i = 10; i <= 100; i += 10)
+        seqset_add_range(&set, i, i + 2);
+    EXPECT_U64(set.count, 10);
+    seqset_add_range(&set, 31, 31); /* inside */
+    EXPECT_U64(set.count, 10);
+    seqset_add_range(&set, 33, 61); /* from the neighbour of one into another */
+    EXPECT_RANGES(&set, {10, 12}, {20, 22}, {30, 62}, {70, 72}, {80, 82}, {90, 92}, {100, 102});
+    seqset_add_range(&set, 24, 28); /* touches nothing */
+    EXPECT_U64(set.count, 8);
+    seqset_add_range(&set, 1, 1000);
+    EXPECT_RANGES(&set, {1, 1000});
+    seqset_free(&set);
+}
+
+TEST(seqset_both_ends_of_the_numbers)
+{
+    struct seqset set = {0};
+    EXPECT(seqset_add(&set, UINT64_MAX));
+    EXPECT(seqset_add(&set, 0));
+    EXPECT(!seqset_add(&set, UINT64_MAX));
+    EXPECT_RANGES(&set, {0, 0}, {UINT64_MAX, UINT64_MAX});
+    EXPECT_U64(seqset_contiguous_end(&set, UINT64_MAX), UINT64_MAX);
+    EXPECT_U64(seqset_contiguous_end(&set, 0), 0);
+    seqset_add_range(&set, 1, UINT64_MAX - 1);
+    EXPECT_RANGES(&set, {0, UINT64_MAX});
+    EXPECT_U64(seqset_size(&set), UINT64_MAX); /* 2^64 does not fit */
+    seqset_remove_through(&set, 0);
+    EXPECT_RANGES(&set, {1, UINT64_MAX});
+    EXPECT_U64(seqset_size(&set), UINT64_MAX); /* exactly */
+    seqset_remove_through(&set, UINT64_MAX - 1);
+    EXPECT_RANGES(&set, {UINT64_MAX, UINT64_MAX});
+    seqset_remove_through(&set, UINT64_MAX);
+    EXPECT_U64(set.count, 0);
+    seqset_add_range(&set, 0, UINT64_MAX);
+    EXPECT_RANGES(&set, {0, UINT64_MAX});
+    seqset_free(&set);
+}
+
+TEST(seqset_add_all_is_the_union)
+{
+    struct seqset a = {0};
+    struct seqset b = {0};
+    seqset_add_range(&a, 1, 5);
+    seqset_add_range(&a, 20, 25);
+    seqset_add_range(&b, 6, 7);
+    seqset_add_range(&b, 24, 30);
+    seqset_add_range(&b, 40, 40);
+    seqset_add_all(&a, &b);
+    EXPECT_RANGES(&a, {1, 7}, {20, 30}, {40, 40});
+    EXPECT_RANGES(&b, {6, 7}, {24, 30}, {40, 40});
+    seqset_add_all(&a, &a);
+    EXPECT_RANGES(&a, {1, 7}, {20, 30}, {40, 40});
+    seqset_free(&a);
+    seqset_free(&b);
+}
+
+static void add_backwards(void)
+{
+    struct seqset set = {0};
+    seqset_add_range(&set, 2, 1);
+}
+
+TEST(seqset_range_upside_down_fails_a_check)
+{
+    EXPECT(child_check_fails(add_backwards));
+}
+
+enum { UNIVERSE = 160 };
+
+/* All that can be asked of a set, against a bitmap of base..base + UNIVERSE - 1. */
+static void compare(const struct seqset *set, const bool *bits, uint64_t base)
+{
+    uint64_t size = 0;
+    size_t runs = 0;
+    for (size_t i = 0; i < UNIVERSE; i++) {
+        EXPECT(seqset_contains(set, base + i) == bits[i]);
+        size += bits[i];
+        runs += bits[i] && (i == 0 || !bits[i - 1]);
+        size_t end = i;
+        while (end < UNIVERSE && bits[end])
+            end++;
+        EXPECT_U64(seqset_contiguous_end(set, base + i), base + end - 1);
+    }
+    EXPECT_U64(seqset_size(set), size);
+    EXPECT_U64(set->count, runs); /* as few ranges as can be */
+    for (size_t i = 0; i < set->count; i++) {
+        EXPECT(set->ranges[i].first <= set->ranges[i].last);
+        EXPECT(i == 0 || set->ranges[i].first > set->ranges[i - 1].last + 1);
+    }
+}
+
+static void random_steps(uint64_t base)
+{
+    struct seqset set = {0};
+    struct seqset other = {0};
+    bool bits[UNIVERSE] = {0};
+    for (int step = 0; step < 4000; step++) {
+        size_t a = test_random() % UNIVERSE;
+        size_t b = a + test_random() % 12;
+        if (b >= UNIVERSE)
+            b = UNIVERSE - 1;
+        uint64_t what = test_random() % 40;
+        if (what < 20) {
+            EXPECT(seqset_add(&set, base + a) == !bits[a]);
+            bits[a] = true;
+        } else if (what < 32) {
+            seqset_add_range(&set, base + a, base + b);
+            memset(bits + a, true, b - a + 1);
+        } else if (what < 38) {
+            seqset_reset(&other);
+            seqset_add(&other, base + b);
+            seqset_add(&other, base + a);
+            seqset_add_all(&set, &other);
+            bits[a] = bits[b] = true;
+        } else {
+            seqset_remove_through(&set, base + a);
+            memset(bits, false, a + 1);
+        }
+        compare(&set, bits, base);
+    }
+    seqset_free(&set);
+    seqset_free(&other);
+}
+
+TEST(seqset_agrees_with_a_bitmap_at_zero)
+{
+    random_steps(0);
+}
+
+TEST(seqset_agrees_with_a_bitmap_above_32_bits)
+{
+    random_steps((UINT64_C(1) << 32) - UNIVERSE / 2);
+}
+
+TEST(seqset_agrees_with_a_bitmap_at_the_end)
+{
+    random_steps(UINT64_MAX - UNIVERSE + 1);
+}
