@@ -60,6 +60,10 @@ struct nats_consumer_info {
     struct slice leader;
 };
 
+/* As the server writes them. */
+const char *nats_deliver_name(enum nats_deliver deliver);
+const char *nats_ack_policy_name(enum nats_ack_policy ack);
+
 /* The subject that creates it: CONSUMER.CREATE.<stream>.<consumer>, with the filter behind it where
  * there is exactly one, so that permissions can be tight. */
 void nats_consumer_create_subject(struct buf *out, const char *prefix, const char *stream,

@@ -34,7 +34,7 @@ struct nats_info {
     size_t url_count;
 };
 
-enum { NATS_INFO_URLS_MAX = 1024 };
+enum { NATS_INFO_URLS_MAX = 256 };
 
 /* Replace the content by that of an INFO frame. On failure *info is left as it was. */
 int nats_info_parse(struct nats_info *info, struct slice json, struct err *err)

@@ -25,7 +25,9 @@ enum { NATS_POOL_MAX = 64 };
 
 struct nats_server {
     struct nats_url url;
-    char tls_name[NATS_HOST_MAX + 1]; /* name to verify: of the configured server that told us */
+    /* Name to verify in TLS: the host, or for an address that a server told us, the host of that
+     * server. */
+    char tls_name[NATS_HOST_MAX + 1];
     bool discovered;
 };
 

@@ -16,7 +16,10 @@
  */
 #define NATS_PULL_EXPIRES (30 * CLOCK_SECOND)
 #define NATS_PULL_HEARTBEAT (5 * CLOCK_SECOND)
-#define NATS_PULL_MAX_WAITING_PAUSE CLOCK_SECOND
+#define NATS_PULL_CROWDED_PAUSE CLOCK_SECOND /* too many pulls of all clients */
+/* Before the next pull where one ended early for no good reason, so that nothing that a server says
+ * can make us send pulls as fast as it answers. */
+#define NATS_PULL_RETRY_PAUSE (250 * CLOCK_MILLISECOND)
 
 enum {
     NATS_PULL_SLOTS = 6,
@@ -33,6 +36,7 @@ struct nats_pull_slot {
     uint64_t left;     /* bytes that it may still deliver */
     uint64_t messages; /* that it delivered */
     uint64_t batch_left;
+    int64_t sent;
     int64_t heard; /* when the last frame of it arrived, or when it was sent */
 };
 

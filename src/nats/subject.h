@@ -19,7 +19,7 @@ bool nats_subject_valid(struct slice subject, bool wildcards);
 /* The name of a stream or consumer: 1 to NATS_NAME_MAX bytes, no blank, . * > / \ */
 bool nats_name_valid(struct slice name);
 
-/* True if a subject that `filter` matches could be `subject`, where `subject` has no wildcards. */
+/* True if `filter` matches `subject`, which has no wildcards. */
 bool nats_subject_matches(struct slice filter, struct slice subject);
 
 /* What follows the last dot; all of it if there is none. */

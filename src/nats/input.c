@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "nats/input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+/* Move the bytes that are not consumed to the front of a buffer of `cap` bytes. */
+static void move_to_front(struct nats_input *in, size_t cap)
+{
+    size_t len = in->end - in->start;
+    if (cap != in->cap) {
+        uint8_t *data = malloc(cap);
+        if (!data)
+            check_out_of_memory(cap);
+        if (len > 0)
+            memcpy(data, in->data + in->start, len);
+        free(in->data);
+        in->data = data;
+        in->cap = cap;
+    } else if (len > 0) {
+        memmove(in->data, in->data + in->start, len);
+    }
+    in->start = 0;
+    in->end = len;
+}
+
+struct nats_space nats_input_space(struct nats_input *in, size_t need)
+{
+    size_t len = in->end - in->start;
+    size_t cap = in->cap < NATS_INPUT_START ? NATS_INPUT_START : in->cap;
+    if (need < len + 1)
+        need = len + 1;
+    if (need > cap)
+        cap = need;
+    if (len == 0 || cap != in->cap || in->start + need > cap || in->cap - in->end < cap / 4)
+        if (in->start > 0 || cap != in->cap)
+            move_to_front(in, cap);
+    return (struct nats_space){in->data + in->end, in->cap - in->end};
+}
+
+void nats_input_filled(struct nats_input *in, size_t len)
+{
+    CHECK(len <= in->cap - in->end);
+    in->end += len;
+}
+
+struct slice nats_input_bytes(const struct nats_input *in)
+{
+    return (struct slice){in->data ? in->data + in->start : NULL, in->end - in->start};
+}
+
+void nats_input_consume(struct nats_input *in, size_t len)
+{
+    CHECK(len <= in->end - in->start);
+    in->start += len;
+}
+
+void nats_input_reset(struct nats_input *in)
+{
+    in->start = 0;
+    in->end = 0;
+}
+
+void nats_input_free(struct nats_input *in)
+{
+    free(in->data);
+    *in = (struct nats_input){0};
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "nats/request.h"
+
+#include "base/check.h"
+
+uint64_t nats_request_begin(struct nats_requests *r, struct nats_random *random, int64_t deadline,
+                            struct slice *token)
+{
+    if (r->count == NATS_REQUESTS_MAX)
+        return 0;
+    struct nats_request *entry = r->entries;
+    while (entry->id != 0)
+        entry++;
+    CHECK(entry < r->entries + NATS_REQUESTS_MAX);
+    r->count++;
+    entry->id = ++r->last_id;
+    entry->deadline = deadline;
+    nats_random_token(random, entry->token);
+    *token = slice_of(entry->token);
+    return entry->id;
+}
+
+static uint64_t finish(struct nats_requests *r, struct nats_request *entry)
+{
+    uint64_t id = entry->id;
+    entry->id = 0;
+    r->count--;
+    return id;
+}
+
+uint64_t nats_request_finish(struct nats_requests *r, struct slice token)
+{
+    for (size_t i = 0; i < NATS_REQUESTS_MAX; i++)
+        if (r->entries[i].id != 0 && slice_is(token, r->entries[i].token))
+            return finish(r, &r->entries[i]);
+    return 0;
+}
+
+uint64_t nats_request_expire(struct nats_requests *r, int64_t now)
+{
+    for (size_t i = 0; i < NATS_REQUESTS_MAX && r->count > 0; i++)
+        if (r->entries[i].id != 0 && now >= r->entries[i].deadline)
+            return finish(r, &r->entries[i]);
+    return 0;
+}
+
+void nats_request_cancel(struct nats_requests *r, uint64_t id)
+{
+    for (size_t i = 0; i < NATS_REQUESTS_MAX && id != 0; i++) {
+        if (r->entries[i].id == id) {
+            finish(r, &r->entries[i]);
+            return;
+        }
+    }
+}
+
+void nats_request_reset(struct nats_requests *r)
+{
+    *r = (struct nats_requests){.last_id = r->last_id};
+}
+
+int64_t nats_request_deadline(const struct nats_requests *r)
+{
+    int64_t earliest = INT64_MAX;
+    for (size_t i = 0; i < NATS_REQUESTS_MAX && r->count > 0; i++)
+        if (r->entries[i].id != 0 && r->entries[i].deadline < earliest)
+            earliest = r->entries[i].deadline;
+    return earliest;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "nats/stream.h"
+
+#include "base/num.h"
+
+static uint64_t get_u64(const struct json *object, const char *name)
+{
+    uint64_t value = 0;
+    json_get_u64(object, name, &value);
+    return value;
+}
+
+static int64_t get_i64(const struct json *object, const char *name)
+{
+    int64_t value = 0;
+    json_get_i64(object, name, &value);
+    return value;
+}
+
+/* 0 for what is missing, and for Go's zero time of the year 1. */
+static int64_t get_time(const struct json *object, const char *name)
+{
+    struct slice text;
+    int64_t ns = 0;
+    if (!json_get_text(object, name, &text) || !num_parse_time(text, &ns))
+        return 0;
+    return ns;
+}
+
+static enum nats_retention retention_of(struct slice text)
+{
+    if (slice_is(text, "interest"))
+        return NATS_RETENTION_INTEREST;
+    if (slice_is(text, "workqueue"))
+        return NATS_RETENTION_WORKQUEUE;
+    return NATS_RETENTION_LIMITS;
+}
+
+static int read_subjects(const struct json *config, struct arena *arena,
+                         struct nats_stream_info *info, struct err *err)
+{
+    const struct json *list = json_member(config, "subjects");
+    size_t count = 0;
+    if (!list || list->type != JSON_ARRAY)
+        return 0; /* a mirror has none */
+    for (const struct json *s = list->first; s; s = s->next)
+        count += s->type == JSON_STRING;
+    if (count > NATS_STREAM_SUBJECTS_MAX)
+        return err_set(err, ERR_LIMIT, "a stream with %zu subjects", count);
+    info->subjects = arena_calloc(arena, count, sizeof *info->subjects);
+    for (const struct json *s = list->first; s; s = s->next)
+        if (s->type == JSON_STRING)
+            info->subjects[info->subject_count++] = s->text;
+    return 0;
+}
+
+int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_stream_info *info,
+                           struct nats_api_error *error, struct err *err)
+{
+    *info = (struct nats_stream_info){0};
+    const struct json *root = nats_api_reply(json, arena, error, err);
+    if (!root)
+        return -1;
+    const struct json *config = json_member(root, "config");
+    const struct json *state = json_member(root, "state");
+    struct slice text = {0};
+    if (!json_get_text(config, "name", &info->name) ||
+        !json_get_text(root, "created", &info->created) ||
+        !json_get_u64(state, "first_seq", &info->first_seq) ||
+        !json_get_u64(state, "last_seq", &info->last_seq))
+        return err_set(err, ERR_PROTOCOL, "a STREAM.INFO reply lacks name, created or sequences");
+
+    info->created_ns = get_time(root, "created");
+    if (json_get_text(config, "retention", &text))
+        info->retention = retention_of(text);
+    if (json_get_text(config, "discard", &text) && slice_is(text, "new"))
+        info->discard = NATS_DISCARD_NEW;
+    info->max_age_ns = get_i64(config, "max_age");
+    info->max_bytes = get_i64(config, "max_bytes");
+    info->max_messages = get_i64(config, "max_msgs");
+    info->replicas = (uint32_t)get_u64(config, "num_replicas");
+    const struct json *limits = json_member(config, "consumer_limits");
+    info->consumer_max_ack_pending = get_i64(limits, "max_ack_pending");
+    info->consumer_inactive_threshold_ns = get_i64(limits, "inactive_threshold");
+
+    info->messages = get_u64(state, "messages");
+    info->bytes = get_u64(state, "bytes");
+    info->first_ns = get_time(state, "first_ts");
+    info->last_ns = get_time(state, "last_ts");
+    info->deleted = get_u64(state, "num_deleted");
+    info->consumers = get_u64(state, "consumer_count");
+    json_get_text(json_member(root, "cluster"), "leader", &info->leader);
+    return read_subjects(config, arena, info, err);
+}
+
+void nats_stream_get_body(struct buf *out, uint64_t sequence)
+{
+    buf_append_text(out, "{\"seq\":");
+    buf_append_decimal(out, sequence);
+    buf_append_byte(out, '}');
+}
+
+int nats_stored_message_parse(struct slice json, struct arena *arena,
+                              struct nats_stored_message *message, struct nats_api_error *error,
+                              struct err *err)
+{
+    *message = (struct nats_stored_message){0};
+    const struct json *root = nats_api_reply(json, arena, error, err);
+    if (!root)
+        return -1;
+    const struct json *m = json_member(root, "message");
+    struct slice time;
+    if (!json_get_text(m, "subject", &message->subject) ||
+        !json_get_u64(m, "seq", &message->sequence) || !json_get_text(m, "time", &time) ||
+        !num_parse_time(time, &message->time_ns))
+        return err_set(err, ERR_PROTOCOL, "a STREAM.MSG.GET reply lacks subject, seq or time");
+    return 0;
+}
+
+void nats_stream_create_body(struct buf *out, const char *stream, const struct slice *subjects,
+                             size_t subject_count)
+{
+    buf_append_text(out, "{\"name\":");
+    json_append_string(out, slice_of(stream));
+    buf_append_text(out, ",\"subjects\":[");
+    for (size_t i = 0; i < subject_count; i++) {
+        if (i > 0)
+            buf_append_byte(out, ',');
+        json_append_string(out, subjects[i]);
+    }
+    buf_append_text(out, "],\"retention\":\"limits\",\"storage\":\"file\",\"discard\":\"old\","
+                         "\"num_replicas\":1,\"max_consumers\":-1,\"max_msgs\":-1,"
+                         "\"max_bytes\":-1,\"max_age\":0,\"max_msg_size\":-1}");
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "nats/subject.h"
+
+#include <string.h>
+
+/* Take the first token and the dot behind it. */
+static struct slice take_token(struct slice *s)
+{
+    const uint8_t *dot = s->len > 0 ? memchr(s->data, '.', s->len) : NULL;
+    struct slice token = {s->data, dot ? (size_t)(dot - s->data) : s->len};
+    size_t used = dot ? token.len + 1 : token.len;
+    s->data += used;
+    s->len -= used;
+    return token;
+}
+
+bool nats_subject_valid(struct slice subject, bool wildcards)
+{
+    if (subject.len == 0 || subject.len > NATS_SUBJECT_MAX || subject.data[subject.len - 1] == '.')
+        return false;
+    for (size_t i = 0; i < subject.len; i++)
+        if (subject.data[i] <= ' ' || subject.data[i] == 0x7f)
+            return false;
+    while (subject.len > 0) {
+        struct slice token = take_token(&subject);
+        if (token.len == 0)
+            return false;
+        bool wild = memchr(token.data, '*', token.len) || memchr(token.data, '>', token.len);
+        if (wild && (!wildcards || token.len > 1 || (token.data[0] == '>' && subject.len > 0)))
+            return false;
+    }
+    return true;
+}
+
+bool nats_name_valid(struct slice name)
+{
+    if (name.len == 0 || name.len > NATS_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] <= ' ' || name.data[i] == 0x7f || strchr(".*>/\\", name.data[i]))
+            return false;
+    return true;
+}
+
+bool nats_subject_matches(struct slice filter, struct slice subject)
+{
+    while (filter.len > 0 && subject.len > 0) {
+        struct slice want = take_token(&filter);
+        if (slice_is(want, ">"))
+            return true;
+        struct slice token = take_token(&subject);
+        if (!slice_is(want, "*") && !slice_equal(want, token))
+            return false;
+    }
+    return filter.len == 0 && subject.len == 0;
+}
+
+struct slice nats_subject_last_token(struct slice subject)
+{
+    size_t start = subject.len;
+    while (start > 0 && subject.data[start - 1] != '.')
+        start--;
+    return (struct slice){subject.data ? subject.data + start : NULL, subject.len - start};
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "nats/url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static int decode_percent(struct slice text, char out[static NATS_SECRET_MAX + 1], struct err *err)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
+            int low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
+            if (high < 0 || low < 0 || high + low == 0)
+                return err_set(err, ERR_USAGE,
+                               "a '%%' in the user part of a server URL is not "
+                               "followed by two hexadecimal digits");
+            c = (uint8_t)(high << 4 | low);
+            i += 2;
+        }
+        if (len == NATS_SECRET_MAX)
+            return err_set(err, ERR_LIMIT, "the user part of a server URL is longer than %d",
+                           NATS_SECRET_MAX);
+        out[len++] = (char)c;
+    }
+    out[len] = '\0';
+    return 0;
+}
+
+/* Cut at the first `separator`: the part before it becomes *before and is taken off, together with
+ * the separator. */
+static bool cut(struct slice *text, char separator, struct slice *before)
+{
+    const uint8_t *at = text->len > 0 ? memchr(text->data, separator, text->len) : NULL;
+    if (!at)
+        return false;
+    *before = (struct slice){text->data, (size_t)(at - text->data)};
+    text->data = at + 1;
+    text->len -= before->len + 1;
+    return true;
+}
+
+static int parse_scheme(struct nats_url *url, struct slice *text, struct err *err)
+{
+    if (slice_starts_with(*text, "nats://")) {
+        text->data += 7;
+        text->len -= 7;
+    } else if (slice_starts_with(*text, "tls://")) {
+        url->tls = true;
+        text->data += 6;
+        text->len -= 6;
+    } else {
+        for (size_t i = 0; i + 2 < text->len; i++)
+            if (memcmp(text->data + i, "://", 3) == 0)
+                return err_set(err, ERR_USAGE,
+                               "a server URL begins with nats:// or tls://, not with %.*s://",
+                               (int)(i < 16 ? i : 16), text->data);
+    }
+    return 0;
+}
+
+static int parse_user(struct nats_url *url, struct slice *text, struct err *err)
+{
+    struct slice user, name;
+    if (!cut(text, '@', &user))
+        return 0;
+    if (!cut(&user, ':', &name))
+        return decode_percent(user, url->token, err);
+    if (decode_percent(name, url->user, err) < 0)
+        return -1;
+    return decode_percent(user, url->password, err);
+}
+
+static bool host_valid(struct slice host, bool bracketed)
+{
+    if (host.len == 0 || host.len > NATS_HOST_MAX)
+        return false;
+    for (size_t i = 0; i < host.len; i++) {
+        uint8_t c = host.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        bool digit = c >= '0' && c <= '9';
+        if (!letter && !digit && !strchr(bracketed ? ":.%-_" : ".-_", c))
+            return false;
+    }
+    return true;
+}
+
+static int parse_host(struct nats_url *url, struct slice text, struct err *err)
+{
+    struct slice host = text, port = {0}, rest = text, before;
+    bool bracketed = slice_starts_with(text, "[");
+    bool good = true, has_port;
+    if (bracketed) {
+        rest.data++;
+        rest.len--;
+        good = cut(&rest, ']', &host);
+        has_port = good && rest.len > 0;
+        good = good && (!has_port || (cut(&rest, ':', &before) && before.len == 0));
+    } else {
+        has_port = cut(&rest, ':', &host);
+    }
+    if (has_port)
+        port = rest;
+    uint64_t number = NATS_PORT_DEFAULT;
+    if (!good || !host_valid(host, bracketed) ||
+        (has_port && (!num_parse_u64(port, &number) || number == 0 || number > UINT16_MAX)))
+        return err_set(err, ERR_USAGE, "\"%.*s\" is not host:port ([address]:port for IPv6)",
+                       (int)(text.len < NATS_HOST_MAX ? text.len : NATS_HOST_MAX), text.data);
+    memcpy(url->host, host.data, host.len);
+    url->host[host.len] = '\0';
+    url->port = (uint16_t)number;
+    return 0;
+}
+
+int nats_url_parse(struct nats_url *url, struct slice text, struct err *err)
+{
+    struct nats_url fresh = {0};
+    if (text.len > 0 && memchr(text.data, '\0', text.len))
+        return err_set(err, ERR_USAGE, "a server URL contains a zero byte");
+    if (parse_scheme(&fresh, &text, err) < 0 || parse_user(&fresh, &text, err) < 0)
+        return -1;
+    if (text.len > 0 && text.data[text.len - 1] == '/')
+        text.len--;
+    if (parse_host(&fresh, text, err) < 0)
+        return -1;
+    *url = fresh;
+    return 0;
+}
+
+void nats_url_format(const struct nats_url *url, char out[static NATS_ADDRESS_MAX])
+{
+    bool brackets = strchr(url->host, ':') != NULL;
+    snprintf(out, NATS_ADDRESS_MAX, "%s%s%s:%u", brackets ? "[" : "", url->host,
+             brackets ? "]" : "", url->port);
+}
