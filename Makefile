@@ -19,7 +19,6 @@ FUZZ_SECONDS ?= 300
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.SECONDARY:
 Q := $(if $(filter 1,$(V)),,@)
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
@@ -48,7 +47,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 INCLUDES := -Isrc -I$(GEN) $(VENDOR_INCLUDES)
 CFLAGS ?= -O2 -g
 OUR_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) -ffunction-sections \
-    -fdata-sections -pthread
+    -fdata-sections -ffile-prefix-map=$(CURDIR)=. -pthread
 GENERATED_CFLAGS := -std=c11 -O2 -g -w $(INCLUDES)
 
 # ---- one set of objects for each way to compile: $(BUILD)/obj/VARIANT/ ---------------------------
@@ -142,7 +141,9 @@ $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 	@touch $@
 
 # Strings are compiled as bytes, which is the same on the wire: the C runtime's strings end at a NUL.
-$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: proto/%.proto $(BUILD)/vendor.stamp
+$(PROTOS:=.h): %.h: %.c ;
+
+$(PROTOS:=.c): $(GEN)/%.pb-c.c: proto/%.proto $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,PROTO,$@)
 	$(Q)sed 's/^  string /  bytes /' $< >$(GEN)/$*.proto
