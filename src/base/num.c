@@ -97,12 +97,12 @@ bool num_parse_duration(struct slice text, int64_t *ns)
     return true;
 }
 
-/* Days from 1970-01-01 to a date of the proleptic Gregorian calendar, counting years from March so
- * that the leap day is the last one. */
+/* Days from 1970-01-01 to a date of the Gregorian calendar, years from 1 on, counting them from
+ * March so that the leap day is the last one. */
 static int64_t days_of(int64_t year, unsigned month, unsigned day)
 {
     year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
+    int64_t era = year / 400;
     int64_t year_of_era = year - era * 400;
     int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
@@ -123,8 +123,8 @@ struct num_date num_date_of(int64_t ns)
         second_of_day += 86400;
         days--;
     }
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    days += 719468; /* positive: an int64 of nanoseconds does not reach back beyond 1677 */
+    int64_t era = days / 146097;
     int64_t day_of_era = days - era * 146097;
     int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;

@@ -154,6 +154,9 @@ TEST(json_error_names_the_offset)
     EXPECT(json_parse(&arena, slice_of("{\"key\": ?}"), &err) == NULL);
     EXPECT_I64(err.code, ERR_FORMAT);
     EXPECT(strstr(err.text, "byte 8") != NULL);
+    err_clear(&err);
+    EXPECT(json_parse(&arena, slice_of("[1, \"abc"), &err) == NULL);
+    EXPECT(strstr(err.text, "byte 5: a string is not closed") != NULL);
     arena_free(&arena);
 }
 

@@ -10,7 +10,7 @@
 #include "child.h"
 #include "test.h"
 
-enum { OUTPUT_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 1024 * 1024 };
 
 static char output[OUTPUT_MAX];
 
@@ -121,7 +121,7 @@ static void log_long_lines(void)
     static char filler[LOG_LINE_MAX];
     memset(filler, 'x', sizeof(filler));
     log_configure(LOG_INFO, LOG_JSON);
-    for (size_t len = LOG_LINE_MAX - 140; len < LOG_LINE_MAX; len += 9) {
+    for (size_t len = LOG_LINE_MAX - 140; len < LOG_LINE_MAX; len++) {
         struct log_line line;
         log_begin(&line, LOG_INFO, "long");
         log_text(&line, "key", "value");
