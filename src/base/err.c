@@ -48,8 +48,9 @@ int err_prefix(struct err *e, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(prefix, sizeof(prefix) - 2, format, args); /* cut rather than lost */
     va_end(args);
-    strcat(prefix, ": ");
     size_t prefix_len = strlen(prefix);
+    memcpy(prefix + prefix_len, ": ", 2);
+    prefix_len += 2;
     size_t text_len = strlen(e->text);
     if (text_len > sizeof(e->text) - 1 - prefix_len)
         text_len = sizeof(e->text) - 1 - prefix_len;

@@ -268,7 +268,7 @@ void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
         len--;
     if (out[len - 1] == '.')
         len--;
-    strcpy(out + len, small ? "ms" : "s");
+    (void)snprintf(out + len, NUM_SIZE_TEXT_MAX - (size_t)len, small ? "ms" : "s");
 }
 
 void num_format_time(int64_t ns, int digits, char out[static NUM_TIME_TEXT_MAX])
