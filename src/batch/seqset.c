@@ -48,10 +48,12 @@ static void remove_ranges(struct seqset *set, size_t from, size_t to)
 
 bool seqset_add(struct seqset *set, uint64_t sequence)
 {
-    struct seqrange *newest = set->count == 0 ? NULL : &set->ranges[set->count - 1];
-    if (newest != NULL && newest->last < UINT64_MAX && sequence == newest->last + 1) {
-        newest->last = sequence;
-        return true;
+    if (set->count > 0) {
+        struct seqrange *newest = &set->ranges[set->count - 1];
+        if (newest->last < UINT64_MAX && sequence == newest->last + 1) {
+            newest->last = sequence;
+            return true;
+        }
     }
     if (seqset_contains(set, sequence))
         return false;
