@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+#include "publish.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "nats/api.h"
+#include "nats/command.h"
+#include "nats/subject.h"
+#include "nats/url.h"
+#include "net/connect.h"
+#include "net/socket.h"
+
+enum {
+    WINDOW = 4096,               /* messages that wait for their confirmation; a power of two */
+    OUTPUT_TARGET = 1024 * 1024, /* bytes to have ready for the socket */
+    API_TIMEOUT_S = 5,
+    ACK_TIMEOUT_S = 10,
+};
+
+struct publisher {
+    const struct publish_options *options;
+    const struct load *load;
+    struct nats_client client;
+    struct nats_options nats_options;
+    struct nats_url url;
+    int fd;
+    bool ready;
+    struct arena arena;
+
+    /* The API call that is under way. */
+    uint64_t request;
+    bool answered;
+    enum nats_outcome outcome;
+    struct buf answer;
+
+    struct buf inbox; /* up to the number of the message: "_INBOX.x." */
+    struct buf message;
+    uint64_t sent;
+    uint64_t confirmed;
+    bool waiting[WINDOW]; /* message number n, at n modulo WINDOW */
+    uint64_t oldest;      /* lowest number that waits, or `sent` */
+    struct publish_result *result;
+};
+
+void publish_message(const struct publish_options *options, const struct load *load, uint64_t i,
+                     struct buf *out)
+{
+    /* Message i is corrupt if the number of corrupt ones up to it is higher than up to the one
+     * before: so they lie at even distances. */
+    uint64_t total = options->count + options->corrupt;
+    uint64_t before = (uint64_t)((unsigned __int128)i * options->corrupt / total);
+    uint64_t after = (uint64_t)((unsigned __int128)(i + 1) * options->corrupt / total);
+    if (after > before)
+        load_corrupt(load, options->start_index + before, out);
+    else
+        load_event(load, options->start_index + i - before, out);
+}
+
+/* The stream's answer to message n, whose number ends the subject. */
+static int confirm(struct publisher *p, const struct nats_event *event, struct err *err)
+{
+    uint64_t n;
+    struct nats_pub_ack ack;
+    struct nats_api_error error;
+    arena_reset(&p->arena);
+    if (nats_pub_ack_parse(event->payload, &p->arena, &ack, &error, err) < 0)
+        return err_prefix(err, "publish");
+    if (!num_parse_u64(nats_subject_last_token(event->subject), &n) || n < p->oldest ||
+        n >= p->sent || !p->waiting[n % WINDOW])
+        return err_set(err, ERR_PROTOCOL, "a confirmation of nothing that was published");
+    if (!slice_is(ack.stream, p->options->stream))
+        return err_set(err, ERR_REFUSED, "subject %s goes to stream %.*s, not to %s",
+                       p->options->subject, (int)ack.stream.len, (const char *)ack.stream.data,
+                       p->options->stream);
+    p->waiting[n % WINDOW] = false;
+    while (p->oldest < p->sent && !p->waiting[p->oldest % WINDOW])
+        p->oldest++;
+    struct publish_result *r = p->result;
+    if (p->confirmed == 0 || ack.sequence < r->first_seq)
+        r->first_seq = ack.sequence;
+    if (ack.sequence > r->last_seq)
+        r->last_seq = ack.sequence;
+    p->confirmed++;
+    return 0;
+}
+
+static int handle(struct publisher *p, const struct nats_event *event, struct err *err)
+{
+    switch (event->kind) {
+    case NATS_EVENT_READY:
+        p->ready = true;
+        return 0;
+    case NATS_EVENT_REPLY:
+        if (event->request == p->request) {
+            p->answered = true;
+            p->outcome = event->outcome;
+            buf_reset(&p->answer);
+            if (event->outcome == NATS_OUTCOME_REPLY)
+                buf_append_slice(&p->answer, event->payload);
+        }
+        return 0;
+    case NATS_EVENT_PLAIN:
+        return confirm(p, event, err);
+    case NATS_EVENT_STATUS:
+        return err_set(err, ERR_REFUSED, "publish: the server answered %d %.*s",
+                       event->status.status, (int)event->status.text.len,
+                       (const char *)event->status.text.data);
+    case NATS_EVENT_START_TLS:
+        return err_set(err, ERR_UNSUPPORTED, "the server demands TLS");
+    case NATS_EVENT_SERVER_ERROR:
+        return err_set(err, ERR_REFUSED, "the server refused something");
+    case NATS_EVENT_MESSAGE:
+    case NATS_EVENT_INFO:
+    case NATS_EVENT_LAME_DUCK:
+        return 0;
+    }
+    return 0;
+}
+
+static int read_some(struct publisher *p, struct err *err)
+{
+    struct nats_space space = nats_client_space(&p->client);
+    size_t done;
+    switch (net_read(p->fd, space.data, space.len, &done, err)) {
+    case NET_IO_DONE:
+        nats_client_received(&p->client, done, clock_monotonic());
+        return 0;
+    case NET_IO_AGAIN:
+        return 0;
+    case NET_IO_DEAD:
+        return -1;
+    }
+    return 0;
+}
+
+static int write_some(struct publisher *p, struct err *err)
+{
+    struct buf *out = &p->client.out;
+    size_t done;
+    if (out->len == 0)
+        return 0;
+    switch (net_write(p->fd, out->data, out->len, &done, err)) {
+    case NET_IO_DONE:
+        buf_consume(out, done);
+        return 0;
+    case NET_IO_AGAIN:
+        return 0;
+    case NET_IO_DEAD:
+        return -1;
+    }
+    return 0;
+}
+
+/* Wait for the socket, at most `timeout` milliseconds, and do what can be done. */
+static int pump(struct publisher *p, int timeout, struct err *err)
+{
+    struct nats_event event;
+    int got;
+    if (write_some(p, err) < 0)
+        return -1;
+    struct pollfd fd = {p->fd, (short)(POLLIN | (p->client.out.len > 0 ? POLLOUT : 0)), 0};
+    poll(&fd, 1, timeout);
+    if ((fd.revents & (POLLIN | POLLHUP | POLLERR)) != 0 && read_some(p, err) < 0)
+        return -1;
+    while ((got = nats_client_next(&p->client, clock_monotonic(), &event, err)) > 0)
+        if (handle(p, &event, err) < 0)
+            return -1;
+    return got;
+}
+
+static int open_connection(struct publisher *p, struct err *err)
+{
+    struct net_connect connect;
+    int64_t deadline = clock_monotonic() + API_TIMEOUT_S * CLOCK_SECOND;
+    if (nats_url_parse(&p->url, slice_of(p->options->server), err) < 0 ||
+        net_connect_start(&connect, p->url.host, p->url.port, deadline, err) < 0)
+        return -1;
+    enum net_connect_result result;
+    while ((result = net_connect_step(&connect, clock_monotonic(), &p->fd, err)) ==
+           NET_CONNECT_PENDING) {
+        struct pollfd fd = net_connect_poll(&connect);
+        poll(&fd, 1, 100);
+    }
+    if (result == NET_CONNECT_FAILED)
+        return -1;
+    p->nats_options = (struct nats_options){.name = "varve-gen", .version = "0"};
+    if (p->url.user[0] != '\0') {
+        p->nats_options.credentials.user = p->url.user;
+        p->nats_options.credentials.password = p->url.password;
+    }
+    if (p->url.token[0] != '\0')
+        p->nats_options.credentials.token = p->url.token;
+    uint64_t *key = p->nats_options.random_key;
+    if (getrandom(key, sizeof(p->nats_options.random_key), 0) < 0)
+        return err_set_system(err, errno, "getrandom");
+    nats_client_start(&p->client, &p->nats_options, clock_monotonic());
+    while (!p->ready)
+        if (pump(p, 100, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* One call of the JetStream API; the answer is in p->answer. */
+static int call(struct publisher *p, const char *name, struct slice body, struct err *err)
+{
+    struct buf subject = {0};
+    nats_api_subject(&subject, NATS_API_PREFIX, name, p->options->stream, NULL);
+    p->answered = false;
+    p->request = nats_client_request(&p->client, buf_slice(&subject), (struct slice){0}, body,
+                                     API_TIMEOUT_S * CLOCK_SECOND, clock_monotonic());
+    buf_free(&subject);
+    while (!p->answered)
+        if (pump(p, 100, err) < 0)
+            return -1;
+    if (p->outcome != NATS_OUTCOME_REPLY)
+        return err_set(err, ERR_REFUSED, "%s: no answer: is JetStream on?", name);
+    return 0;
+}
+
+static int make_stream(struct publisher *p, struct err *err)
+{
+    struct nats_api_error error;
+    struct err answer = {0};
+    if (call(p, "STREAM.INFO", (struct slice){0}, err) < 0)
+        return -1;
+    arena_reset(&p->arena);
+    if (nats_api_reply(buf_slice(&p->answer), &p->arena, &error, &answer) != NULL)
+        return 0;
+    if (error.meaning != NATS_MEANING_NO_STREAM) {
+        *err = answer;
+        return -1;
+    }
+    struct buf body = {0};
+    buf_append_text(&body, "{\"name\":");
+    json_append_string(&body, slice_of(p->options->stream));
+    buf_append_text(&body, ",\"subjects\":[");
+    json_append_string(&body, slice_of(p->options->subject));
+    buf_append_text(&body, "],\"storage\":\"file\",\"num_replicas\":1,\"retention\":");
+    json_append_string(&body, slice_of(p->options->retention));
+    buf_append_byte(&body, '}');
+    int result = call(p, "STREAM.CREATE", buf_slice(&body), err);
+    buf_free(&body);
+    if (result < 0)
+        return -1;
+    return nats_api_reply(buf_slice(&p->answer), &p->arena, &error, err) == NULL ? -1 : 0;
+}
+
+static void send_one(struct publisher *p)
+{
+    size_t prefix = p->inbox.len;
+    buf_append_decimal(&p->inbox, p->sent);
+    buf_reset(&p->message);
+    publish_message(p->options, p->load, p->sent, &p->message);
+    nats_command_publish(&p->client.out, slice_of(p->options->subject), buf_slice(&p->inbox),
+                         (struct slice){0}, buf_slice(&p->message));
+    p->inbox.len = prefix;
+    p->waiting[p->sent % WINDOW] = true;
+    p->sent++;
+}
+
+static int subscribe(struct publisher *p, struct err *err)
+{
+    nats_client_inbox(&p->client, &p->inbox);
+    buf_append_text(&p->inbox, ".*");
+    if (nats_client_subscribe(&p->client, buf_slice(&p->inbox), NULL, 0) == 0)
+        return err_set(err, ERR_LIMIT, "no subscription is left");
+    p->inbox.len--; /* the number of a message stands where the * was */
+    return 0;
+}
+
+static int publish_all(struct publisher *p, struct err *err)
+{
+    const uint64_t total = p->options->count + p->options->corrupt;
+    const uint64_t rate = p->options->rate;
+    int64_t start = clock_monotonic();
+    int64_t progress = start; /* when the last confirmation came */
+    while (p->confirmed < total) {
+        int64_t now = clock_monotonic();
+        double due = rate == 0 ? (double)total : (double)(now - start) / 1e9 * (double)rate + 1;
+        while (p->sent < total && (double)p->sent < due && p->sent - p->oldest < WINDOW &&
+               p->client.out.len < OUTPUT_TARGET)
+            send_one(p);
+        uint64_t confirmed = p->confirmed;
+        if (pump(p, rate == 0 ? 100 : 1, err) < 0)
+            return -1;
+        if (p->confirmed > confirmed || p->sent == p->oldest)
+            progress = now;
+        if (now - progress > ACK_TIMEOUT_S * CLOCK_SECOND)
+            return err_set(err, ERR_NETWORK, "no confirmation for %d s", ACK_TIMEOUT_S);
+    }
+    p->result->published = p->confirmed;
+    p->result->seconds = (double)(clock_monotonic() - start) / 1e9;
+    return 0;
+}
+
+int publish_run(const struct publish_options *options, const struct load *load,
+                struct publish_result *result, struct err *err)
+{
+    *result = (struct publish_result){0};
+    struct publisher p = {.options = options, .load = load, .fd = -1, .result = result};
+    int status = 0;
+    if (open_connection(&p, err) < 0 || make_stream(&p, err) < 0 || subscribe(&p, err) < 0 ||
+        publish_all(&p, err) < 0)
+        status = err_prefix(err, "%s", options->stream);
+    net_close(&p.fd);
+    nats_client_free(&p.client);
+    arena_free(&p.arena);
+    buf_free(&p.answer);
+    buf_free(&p.inbox);
+    buf_free(&p.message);
+    return status;
+}
