@@ -258,6 +258,7 @@ struct parquet_file_metadata {
     bool has_created_by;
     struct slice created_by;
     uint32_t column_orders_count; /* all TYPE_ORDER; one a leaf, or 0 = absent */
+    const uint8_t *column_orders; /* as read: the field id of each, 1 is TYPE_ORDER */
 };
 
 /* PageHeader with the header of its type in it. */

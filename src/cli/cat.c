@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "cli/file_source.h"
+#include "cli/value_json.h"
+#include "cli/walk.h"
+#include "parquet/rows_read.h"
+
+struct cat {
+    const char *columns; /* comma-separated, NULL: all */
+    uint64_t left;       /* rows that may still be printed */
+    struct parquet_codec *codec;
+    struct buf line;
+};
+
+/* The numbers of the leaves to print, in the arena. */
+static int choose(const struct cat *cat, const struct parquet_file *file, struct arena *arena,
+                  uint32_t **columns, uint32_t *count, struct err *err)
+{
+    *count = 0;
+    if (cat->columns == NULL) {
+        *columns = arena_calloc(arena, file->leaves_count, sizeof(**columns));
+        for (; *count < file->leaves_count; (*count)++)
+            (*columns)[*count] = *count;
+        return 0;
+    }
+    *columns = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(**columns));
+    for (const char *at = cat->columns;; at++) {
+        size_t len = strcspn(at, ",");
+        int64_t leaf = parquet_file_leaf(file, (struct slice){(const uint8_t *)at, len});
+        if (leaf < 0)
+            return err_set(err, ERR_FORMAT, "it has no column '%.*s'; see varve inspect", (int)len,
+                           at);
+        (*columns)[(*count)++] = (uint32_t)leaf;
+        at += len;
+        if (*at == '\0')
+            return 0;
+    }
+}
+
+/* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
+static const char **prefixes_of(const struct parquet_file *file, const uint32_t *columns,
+                                uint32_t count, struct arena *arena)
+{
+    struct buf text = {0};
+    const char **prefixes = arena_calloc(arena, count, sizeof(*prefixes));
+    for (uint32_t i = 0; i < count; i++) {
+        buf_reset(&text);
+        buf_append_byte(&text, i == 0 ? '{' : ',');
+        json_append_string(&text, file->leaves[columns[i]].name);
+        buf_append_byte(&text, ':');
+        prefixes[i] = arena_text(arena, text.data, text.len);
+    }
+    buf_free(&text);
+    return prefixes;
+}
+
+static int print_rows(struct cat *cat, const struct parquet_file *file, const uint32_t *columns,
+                      uint32_t count, struct arena *arena, struct err *err)
+{
+    const char **prefixes = prefixes_of(file, columns, count, arena);
+    struct slice *values = arena_calloc(arena, count, sizeof(*values));
+    struct parquet_rows *rows = parquet_rows_new(file, columns, count, cat->codec);
+    int more = 0;
+    while (cat->left > 0 && (more = parquet_rows_next(rows, values, err)) == 1) {
+        buf_reset(&cat->line);
+        for (uint32_t i = 0; i < count; i++) {
+            buf_append_text(&cat->line, prefixes[i]);
+            value_json_append(&cat->line, &file->leaves[columns[i]], values[i]);
+        }
+        buf_append_text(&cat->line, count == 0 ? "{}\n" : "}\n");
+        if (fwrite(cat->line.data, 1, cat->line.len, stdout) != cat->line.len)
+            break; /* told in the end */
+        cat->left--;
+    }
+    parquet_rows_free(rows);
+    return more < 0 ? -1 : 0;
+}
+
+static int cat_file(struct cat *cat, const char *path, struct err *err)
+{
+    struct file_source source;
+    struct parquet_file file;
+    struct arena arena = {0};
+    uint32_t *columns = NULL, count = 0;
+    int result = -1;
+    if (file_source_open(&source, path, err) != 0)
+        return err_prefix(err, "%s", path);
+    if (parquet_file_open(&file, &source.source, err) == 0) {
+        if (choose(cat, &file, &arena, &columns, &count, err) == 0)
+            result = print_rows(cat, &file, columns, count, &arena, err);
+        parquet_file_close(&file);
+    }
+    file_source_close(&source);
+    arena_free(&arena);
+    return result == 0 ? 0 : err_prefix(err, "%s", path);
+}
+
+/* All files of an argument, one broken one does not hide the others. */
+static int cat_path(struct cat *cat, const char *path)
+{
+    struct err err = {0};
+    struct walk walk = {0};
+    int status = 0;
+    if (walk_path(&walk, path, &err) != 0) {
+        (void)fprintf(stderr, "varve cat: %s\n", err.text);
+        status = 1;
+    }
+    for (size_t i = 0; i < walk.count && cat->left > 0 && !ferror(stdout); i++) {
+        err_clear(&err);
+        if (walk.files[i].quarantine)
+            continue;
+        if (cat_file(cat, walk.files[i].path, &err) != 0) {
+            (void)fprintf(stderr, "varve cat: %s\n", err.text);
+            status = 1;
+        }
+    }
+    walk_free(&walk);
+    return status;
+}
+
+static int usage(void)
+{
+    (void)fputs("usage: varve cat PATH... [--columns a,b] [--limit N]\n", stderr);
+    return 2;
+}
+
+int cli_cat(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"columns", required_argument, NULL, 'c'}, {"limit", required_argument, NULL, 'l'}, {0}};
+    struct cat cat = {.left = UINT64_MAX};
+    int option = 0, status = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'c')
+            cat.columns = optarg;
+        else if (option != 'l' || !num_parse_u64(slice_of(optarg), &cat.left))
+            return usage();
+    }
+    if (optind == argc)
+        return usage();
+    cat.codec = parquet_codec_new();
+    for (int i = optind; i < argc; i++)
+        status |= cat_path(&cat, argv[i]);
+    parquet_codec_free(cat.codec);
+    buf_free(&cat.line);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("varve cat: can't write to the standard output\n", stderr);
+        return 1;
+    }
+    return status;
+}

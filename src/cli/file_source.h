@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CLI_FILE_SOURCE_H
+#define VARVE_CLI_FILE_SOURCE_H
+
+#include "base/err.h"
+#include "parquet/page_read.h"
+
+/* A file as a parquet_source. It must not move while it is open: the source points to it. */
+struct file_source {
+    int fd;
+    struct parquet_source source;
+};
+
+/* ERR_SYSTEM if it can't be opened, or is no regular file. The path is not in the error text. */
+int file_source_open(struct file_source *f, const char *path, struct err *err)
+    __attribute__((warn_unused_result));
+void file_source_close(struct file_source *f);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CLI_TABLE_H
+#define VARVE_CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+
+/* Rows of cells that are printed in aligned columns. A zeroed struct is an empty table. */
+enum { TABLE_COLUMNS_MAX = 16 };
+
+struct table {
+    struct buf cells; /* each ends with a NUL */
+    size_t widths[TABLE_COLUMNS_MAX];
+    bool right[TABLE_COLUMNS_MAX]; /* aligned to the right: numbers */
+    unsigned columns, column;      /* of the widest row; of the next cell */
+};
+
+/* The next cell of this row. Control characters become '?', so that a file can't speak to the
+ * terminal. */
+void table_cell(struct table *t, struct slice text);
+void table_text(struct table *t, const char *text);
+
+/* The next cell, made by printf and aligned to the right. */
+void table_number(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void table_end_row(struct table *t);
+
+/* Print all rows, each behind `indent` blanks, and make the table empty. */
+void table_print(struct table *t, unsigned indent, FILE *out);
+
+#endif

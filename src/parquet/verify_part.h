@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_VERIFY_PART_H
+#define VARVE_PARQUET_VERIFY_PART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "parquet/column_read.h"
+#include "parquet/verify.h"
+
+/* What the parts of parquet_verify share. Only for src/parquet/verify*.c. */
+
+/* The least and the greatest of some values, copied. */
+struct verify_range {
+    bool has;
+    struct buf min, max;
+};
+
+struct verifier {
+    struct parquet_verify *out;
+    struct parquet_file file;
+    struct parquet_column_reader reader;
+    uint64_t walked; /* chunks up to here are done: none may begin before */
+
+    /* Where we are, for findings. -1: nowhere in particular. */
+    int64_t row_group, column, page, offset;
+
+    /* Of the chunk at hand. */
+    const struct parquet_column_chunk *chunk;
+    const struct parquet_leaf *leaf;
+    struct arena arena; /* its indexes */
+    struct buf offset_index_bytes, column_index_bytes;
+    bool has_offset_index, has_column_index;
+    struct parquet_offset_index offset_index;
+    struct parquet_column_index column_index;
+    const struct parquet_sorting_column *sorting; /* if the rows are said to be sorted by it */
+    bool wants_range;                             /* somebody stated bounds that can be checked */
+    bool whole;                                   /* all pages so far could be decoded */
+    uint64_t rows, nulls, data_pages, value_bytes, raw_bytes;
+    struct verify_range range;
+    struct buf last; /* of a sorted column: the value before */
+    bool has_last, last_null, unsorted;
+
+    /* Of the page at hand. */
+    uint64_t page_rows, page_nulls, page_value_bytes;
+    struct verify_range page_range;
+    bool bad_text;
+};
+
+void verify_found(struct verifier *v, enum parquet_fault fault, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same for an error of a reader; clears it. */
+void verify_found_err(struct verifier *v, struct err *err);
+
+/* verify_chunk.c: all pages of the chunk at v->row_group, v->column. */
+void verify_chunk(struct verifier *v);
+
+/* verify_values.c: take note of the rows of a page; compare what was noted with what is said. */
+void verify_values_begin_chunk(struct verifier *v);
+void verify_values_begin_page(struct verifier *v);
+void verify_values_add(struct verifier *v, const struct slice *rows, uint32_t count);
+void verify_values_end_page(struct verifier *v);
+void verify_values_end_chunk(struct verifier *v);
+
+/* True if `bound` is a lower (upper) bound of the range; `exact`: must be its end. */
+bool verify_bound(const struct verifier *v, struct slice bound, const struct verify_range *range,
+                  bool upper, bool exact);
+/* True if the bound can be compared with values: numbers must be of their width. */
+bool verify_bound_fits(const struct verifier *v, struct slice bound);
+
+/* verify_index.c: the page index of the chunk. */
+void verify_index_begin_chunk(struct verifier *v);
+void verify_index_page(struct verifier *v);
+void verify_index_end_chunk(struct verifier *v);
+
+#endif
