@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/path.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/num.h"
+
+#define ENDING ".parquet"
+#define FIRST_SEQ "{first_seq}"
+#define LAST_SEQ "{last_seq}"
+#define EMPTY_VALUE "%empty"
+
+enum {
+    ENDING_LEN = sizeof(ENDING) - 1,
+    HASH_LEN = 18, /* "%-" and 16 digits */
+    CUT_LEN = STORE_PATH_VALUE_MAX - HASH_LEN,
+};
+
+static const struct field {
+    const char *name;
+    uint32_t longest; /* bytes that it can get */
+} fields[] = {
+    [STORE_PATH_LITERAL] = {"", 0},
+    [STORE_PATH_SIMULATION_ID] = {"simulation_id", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_EVENT_TYPE_KEY] = {"event_type_key", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_WORKER_ID] = {"worker_id", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_STREAM] = {"stream", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_INSTANCE] = {"instance", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_DATE] = {"YYYY-MM-DD", 10},
+    [STORE_PATH_YEAR] = {"YYYY", 4},
+    [STORE_PATH_MONTH] = {"MM", 2},
+    [STORE_PATH_DAY] = {"DD", 2},
+    [STORE_PATH_HOUR] = {"HH", 2},
+    [STORE_PATH_FIRST_SEQ] = {"first_seq", 20},
+    [STORE_PATH_LAST_SEQ] = {"last_seq", 20},
+};
+
+static bool has(const struct store_path *path, enum store_path_field field)
+{
+    return (path->fields & 1U << field) != 0;
+}
+
+static bool is_alphanumeric(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_plain(uint8_t c)
+{
+    return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
+}
+
+static void append_percent(struct buf *out, uint8_t byte)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char text[3] = {'%', digits[byte >> 4], digits[byte & 15]};
+    buf_append(out, text, sizeof(text));
+}
+
+/* ---- templates ---- */
+
+static int add_token(struct store_path *path, enum store_path_field field, size_t start, size_t len,
+                     struct err *err)
+{
+    if (path->count == STORE_PATH_TOKENS_MAX)
+        return err_set(err, ERR_USAGE, "more than %d pieces", STORE_PATH_TOKENS_MAX);
+    path->tokens[path->count++] = (struct store_path_token){field, (uint16_t)start, (uint16_t)len};
+    path->fields |= 1U << field;
+    return 0;
+}
+
+/* The field whose name stands between `start` and the brace at `start + len`. */
+static int add_field(struct store_path *path, size_t start, size_t len, struct err *err)
+{
+    struct slice name = {(const uint8_t *)path->text + start, len};
+    for (uint32_t i = STORE_PATH_SIMULATION_ID; i <= STORE_PATH_LAST_SEQ; i++) {
+        if (slice_is(name, fields[i].name))
+            return add_token(path, (enum store_path_field)i, start, len, err);
+    }
+    return err_set(err, ERR_USAGE,
+                   "{%.*s} is not known; use {simulation_id} {event_type_key} {worker_id} {stream} "
+                   "{instance} {YYYY-MM-DD} {YYYY} {MM} {DD} {HH} {first_seq} {last_seq}",
+                   (int)len, path->text + start);
+}
+
+static int split(struct store_path *path, struct err *err)
+{
+    const char *text = path->text;
+    size_t at = 0;
+    while (text[at] != '\0') {
+        if (text[at] == '{') {
+            const char *end = strchr(text + at, '}');
+            if (end == NULL)
+                return err_set(err, ERR_USAGE, "the '{' at byte %zu is not closed", at);
+            size_t len = (size_t)(end - text) - at - 1;
+            if (add_field(path, at + 1, len, err) < 0)
+                return -1;
+            at += len + 2;
+            continue;
+        }
+        size_t len = strcspn(text + at, "{");
+        for (size_t i = at; i < at + len; i++) {
+            uint8_t c = (uint8_t)text[i];
+            if (!is_plain(c) && c != '=' && c != '/')
+                return err_set(err, ERR_USAGE,
+                               "byte %zu (0x%02x) is not one of A-Z a-z 0-9 . _ = - /", i, c);
+        }
+        if (add_token(path, STORE_PATH_LITERAL, at, len, err) < 0)
+            return -1;
+        at += len;
+    }
+    return 0;
+}
+
+/* What a walk over the parts of the path between slashes has seen of the current one. */
+struct part {
+    size_t longest;
+    bool sequence;
+};
+
+static int end_part(const struct part *part, bool last, struct err *err)
+{
+    if (part->longest == 0)
+        return err_set(err, ERR_USAGE, "a part between slashes is empty");
+    if (part->longest > STORE_PATH_NAME_MAX - (last ? STORE_PATH_SUFFIX_MAX : 0))
+        return err_set(err, ERR_USAGE,
+                       "a part between slashes can get %zu bytes long, more than a "
+                       "file system takes; use fewer fields in it",
+                       part->longest);
+    if (part->sequence && !last)
+        return err_set(err, ERR_USAGE, "{first_seq} and {last_seq} belong into the file name");
+    if (!part->sequence && last)
+        return err_set(err, ERR_USAGE, "the file name needs {first_seq} or {last_seq}");
+    return 0;
+}
+
+/* Lengths, and what may stand where. */
+static int check_parts(const struct store_path *path, struct err *err)
+{
+    struct part part = {0};
+    size_t total = 0;
+    for (uint32_t i = 0; i < path->count; i++) {
+        const struct store_path_token *token = &path->tokens[i];
+        if (token->field != STORE_PATH_LITERAL) {
+            part.longest += fields[token->field].longest;
+            total += fields[token->field].longest;
+            part.sequence |= token->field >= STORE_PATH_FIRST_SEQ;
+            continue;
+        }
+        total += token->len;
+        for (uint32_t k = 0; k < token->len; k++) {
+            char c = path->text[token->start + k];
+            if (c == '/') {
+                if (end_part(&part, false, err) < 0)
+                    return -1;
+                part = (struct part){0};
+                continue;
+            }
+            if (part.longest == 0 && (c == '.' || c == '_'))
+                return err_set(err, ERR_USAGE,
+                               "a part that begins with '%c' is hidden from readers", c);
+            part.longest++;
+        }
+    }
+    if (total > STORE_PATH_MAX)
+        return err_set(err, ERR_USAGE, "paths can get %zu bytes long, at most %d are possible",
+                       total, STORE_PATH_MAX);
+    return end_part(&part, true, err);
+}
+
+int store_path_parse(struct store_path *path, const char *text, struct err *err)
+{
+    *path = (struct store_path){0};
+    size_t len = strlen(text);
+    if (len > STORE_PATH_TEMPLATE_MAX)
+        return err_set(err, ERR_USAGE, "path template: longer than %d bytes",
+                       STORE_PATH_TEMPLATE_MAX);
+    memcpy(path->text, text, len);
+    if (len < ENDING_LEN || strcmp(text + len - ENDING_LEN, ENDING) != 0)
+        return err_set(err, ERR_USAGE, "path template: '%s' does not end with " ENDING, text);
+    if (split(path, err) < 0 || check_parts(path, err) < 0)
+        return err_prefix(err, "path template '%s'", text);
+    return 0;
+}
+
+/* ---- keys and names ---- */
+
+static struct slice value_of(const struct store_path_values *values, enum store_path_field field)
+{
+    switch (field) {
+    case STORE_PATH_SIMULATION_ID:
+        return values->simulation_id;
+    case STORE_PATH_EVENT_TYPE_KEY:
+        return values->event_type_key;
+    case STORE_PATH_WORKER_ID:
+        return values->worker_id;
+    case STORE_PATH_STREAM:
+        return values->stream;
+    case STORE_PATH_INSTANCE:
+        return values->instance;
+    case STORE_PATH_LITERAL:
+    case STORE_PATH_DATE:
+    case STORE_PATH_YEAR:
+    case STORE_PATH_MONTH:
+    case STORE_PATH_DAY:
+    case STORE_PATH_HOUR:
+    case STORE_PATH_FIRST_SEQ:
+    case STORE_PATH_LAST_SEQ:
+        break;
+    }
+    CHECK(false); /* only fields with a text come here */
+    return (struct slice){0};
+}
+
+static void append_field(struct buf *out, const struct store_path *path,
+                         const struct store_path_token *token,
+                         const struct store_path_values *values, const struct num_date *date)
+{
+    switch (token->field) {
+    case STORE_PATH_LITERAL:
+        buf_append(out, path->text + token->start, token->len);
+        break;
+    case STORE_PATH_DATE:
+        buf_printf(out, "%04" PRId32 "-%02d-%02d", date->year, date->month, date->day);
+        break;
+    case STORE_PATH_YEAR:
+        buf_printf(out, "%04" PRId32, date->year);
+        break;
+    case STORE_PATH_MONTH:
+        buf_printf(out, "%02d", date->month);
+        break;
+    case STORE_PATH_DAY:
+        buf_printf(out, "%02d", date->day);
+        break;
+    case STORE_PATH_HOUR:
+        buf_printf(out, "%02d", date->hour);
+        break;
+    case STORE_PATH_FIRST_SEQ:
+        buf_append_text(out, FIRST_SEQ);
+        break;
+    case STORE_PATH_LAST_SEQ:
+        buf_append_text(out, LAST_SEQ);
+        break;
+    case STORE_PATH_SIMULATION_ID:
+    case STORE_PATH_EVENT_TYPE_KEY:
+    case STORE_PATH_WORKER_ID:
+    case STORE_PATH_STREAM:
+    case STORE_PATH_INSTANCE:
+        store_path_escape(out, value_of(values, token->field));
+        break;
+    }
+}
+
+void store_path_key(struct buf *out, const struct store_path *path,
+                    const struct store_path_values *values)
+{
+    struct num_date date = num_date_of(values->time);
+    for (uint32_t i = 0; i < path->count; i++)
+        append_field(out, path, &path->tokens[i], values, &date);
+}
+
+static int64_t floor_divide(int64_t value, int64_t by)
+{
+    return value / by - (value % by < 0 ? 1 : 0);
+}
+
+bool store_path_same(const struct store_path *path, const struct store_path_values *a,
+                     const struct store_path_values *b)
+{
+    for (uint32_t i = STORE_PATH_SIMULATION_ID; i <= STORE_PATH_INSTANCE; i++) {
+        enum store_path_field field = (enum store_path_field)i;
+        if (has(path, field) && !slice_equal(value_of(a, field), value_of(b, field)))
+            return false;
+    }
+    int64_t hour = 3600 * CLOCK_SECOND;
+    if (has(path, STORE_PATH_HOUR))
+        return floor_divide(a->time, hour) == floor_divide(b->time, hour);
+    if (has(path, STORE_PATH_DATE) || has(path, STORE_PATH_YEAR) || has(path, STORE_PATH_MONTH) ||
+        has(path, STORE_PATH_DAY))
+        return floor_divide(a->time, 24 * hour) == floor_divide(b->time, 24 * hour);
+    return true;
+}
+
+void store_path_quarantine_key(struct buf *out, struct slice stream)
+{
+    buf_append_text(out, "_quarantine/");
+    store_path_escape(out, stream);
+    buf_append_text(out, "-" FIRST_SEQ "-" LAST_SEQ ENDING);
+}
+
+void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq,
+                     uint32_t suffix)
+{
+    CHECK(key.len > ENDING_LEN);
+    size_t end = key.len - ENDING_LEN;
+    CHECK(memcmp(key.data + end, ENDING, ENDING_LEN) == 0);
+    for (size_t at = 0; at < end;) {
+        struct slice rest = {key.data + at, end - at};
+        if (slice_starts_with(rest, FIRST_SEQ)) {
+            buf_append_decimal(out, first_seq);
+            at += sizeof(FIRST_SEQ) - 1;
+        } else if (slice_starts_with(rest, LAST_SEQ)) {
+            buf_append_decimal(out, last_seq);
+            at += sizeof(LAST_SEQ) - 1;
+        } else {
+            buf_append_byte(out, key.data[at++]);
+        }
+    }
+    if (suffix > 0)
+        buf_printf(out, "-%" PRIu32, suffix);
+    buf_append_text(out, ENDING);
+}
+
+/* ---- values ---- */
+
+/* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide
+ * has put them into one directory, no more. */
+static uint64_t stable_hash(struct slice value)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < value.len; i++)
+        hash = (hash ^ value.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+void store_path_escape(struct buf *out, struct slice value)
+{
+    if (value.len == 0) {
+        buf_append_text(out, EMPTY_VALUE);
+        return;
+    }
+    size_t start = out->len;
+    size_t cut = start; /* where to cut it if it turns out to be long: never inside of an escape */
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.data[i];
+        bool hides = i == 0 && (c == '.' || c == '_');
+        if (is_plain(c) && !hides)
+            buf_append_byte(out, c);
+        else
+            append_percent(out, c);
+        if (out->len - start <= CUT_LEN)
+            cut = out->len;
+        if (out->len - start > STORE_PATH_VALUE_MAX) {
+            out->len = cut;
+            buf_printf(out, "%%-%016" PRIx64, stable_hash(value));
+            return;
+        }
+    }
+}
+
+void store_path_uri(struct buf *out, struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        uint8_t c = path.data[i];
+        if (is_plain(c) || c == '/' || c == '=' || c == '~')
+            buf_append_byte(out, c);
+        else
+            append_percent(out, c);
+    }
+}
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+bool store_path_from_uri(struct buf *out, struct slice uri)
+{
+    size_t start = out->len;
+    for (size_t i = 0; i < uri.len; i++) {
+        if (uri.data[i] != '%') {
+            buf_append_byte(out, uri.data[i]);
+            continue;
+        }
+        int high = i + 2 < uri.len ? hex_value(uri.data[i + 1]) : -1;
+        int low = i + 2 < uri.len ? hex_value(uri.data[i + 2]) : -1;
+        if (high < 0 || low < 0) {
+            out->len = start;
+            return false;
+        }
+        buf_append_byte(out, (uint8_t)(high << 4 | low));
+        i += 2;
+    }
+    return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_STORE_PATH_H
+#define VARVE_STORE_PATH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * From a template such as {simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet to the
+ * relative path of a file, in two steps. Rows that belong into one file share a *key*: the template
+ * with all but the two sequences filled in. The path follows from the key when the file is sealed.
+ *
+ * A value that came with an event is never trusted as part of a path. How it is written:
+ *
+ *   - A-Z a-z 0-9 . _ - stand for themselves, any other byte becomes %XX;
+ *   - a '.' or '_' at the very start becomes %2E or %5F: such names are hidden from readers of data
+ *     lakes, and ".." is not a name at all;
+ *   - an empty value becomes "%empty";
+ *   - what would be longer than STORE_PATH_VALUE_MAX is cut, and "%-" and 16 hexadecimal digits, a
+ *     hash of the whole value, are put behind.
+ *
+ * Since a '%' of the first rule is always followed by two hexadecimal digits, distinct values give
+ * distinct texts, but for hash collisions of long ones; those share a file, which harms nothing, as
+ * the value itself is a column.
+ */
+enum {
+    STORE_PATH_TEMPLATE_MAX = 1024, /* bytes of a template */
+    STORE_PATH_TOKENS_MAX = 64,     /* pieces of a template */
+    STORE_PATH_VALUE_MAX = 64,      /* bytes of a written value: three fit into one file name */
+    STORE_PATH_SUFFIX_MAX = 11,     /* "-" and the digits of a collision suffix */
+    STORE_PATH_NAME_MAX = 255,      /* NAME_MAX of every Linux file system */
+    STORE_PATH_MAX = 3072,          /* a whole path; PATH_MAX is 4096 with the root in front */
+};
+
+enum store_path_field {
+    STORE_PATH_LITERAL,
+    STORE_PATH_SIMULATION_ID,
+    STORE_PATH_EVENT_TYPE_KEY,
+    STORE_PATH_WORKER_ID,
+    STORE_PATH_STREAM,
+    STORE_PATH_INSTANCE,
+    STORE_PATH_DATE, /* {YYYY-MM-DD} */
+    STORE_PATH_YEAR,
+    STORE_PATH_MONTH,
+    STORE_PATH_DAY,
+    STORE_PATH_HOUR,
+    STORE_PATH_FIRST_SEQ,
+    STORE_PATH_LAST_SEQ,
+};
+
+struct store_path_token {
+    enum store_path_field field;
+    uint16_t start, len; /* of a literal: where it is in `text` */
+};
+
+/* A checked template. Plain data: copy it, forget it; nothing to free. */
+struct store_path {
+    char text[STORE_PATH_TEMPLATE_MAX + 1];
+    struct store_path_token tokens[STORE_PATH_TOKENS_MAX];
+    uint32_t count;
+    uint32_t fields; /* bit 1 << field for each field that occurs */
+};
+
+/* What the fields of one row are. Slices are borrowed for the call. `time` is in nanoseconds since
+ * 1970 UTC; whoever calls has replaced absurd times. */
+struct store_path_values {
+    struct slice simulation_id, event_type_key, worker_id, stream, instance;
+    int64_t time;
+};
+
+/*
+ * Check a template. Literal text is of [A-Za-z0-9._=-] and '/'; no part of the path is empty or
+ * begins with '.' or '_'; the file name ends with ".parquet" and has {first_seq} or {last_seq},
+ * which directories do not have; no name can get longer than a file system takes. ERR_USAGE.
+ */
+int store_path_parse(struct store_path *path, const char *text, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Append the key of a row. `{first_seq}` and `{last_seq}` stay in it as they are; nothing else of
+ * a key can hold a brace. */
+void store_path_key(struct buf *out, const struct store_path *path,
+                    const struct store_path_values *values);
+
+/* True if both rows have the same key, without making it: compares only the fields that occur. May
+ * be false for equal keys (a hashed value; the same hour of two days under {HH} alone). For routing
+ * a run of alike rows. */
+bool store_path_same(const struct store_path *path, const struct store_path_values *a,
+                     const struct store_path_values *b);
+
+/* Append the key under which rows of `stream` that could not be decoded are kept, in _quarantine/,
+ * which table readers skip. */
+void store_path_quarantine_key(struct buf *out, struct slice stream);
+
+/* Append the path, relative to the root, of the file with this key and these sequences. `suffix`
+ * greater than 0 puts "-<suffix>" in front of ".parquet": for when the plain name is taken. */
+void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq,
+                     uint32_t suffix);
+
+/* Append one value, written by the rules above: at most STORE_PATH_VALUE_MAX bytes of
+ * [A-Za-z0-9._%-], never empty. */
+void store_path_escape(struct buf *out, struct slice value);
+
+/* Append a relative path as the Delta log wants it: URI-encoded, for readers that decode it once.
+ */
+void store_path_uri(struct buf *out, struct slice path);
+
+/* The reverse; false, and `out` as it was, for a broken escape. */
+bool store_path_from_uri(struct buf *out, struct slice uri) __attribute__((warn_unused_result));
+
+#endif

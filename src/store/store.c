@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "store/directory.h"
+#include "store/fault.h"
+#include "store/lock.h"
+#include "store/path.h"
+#include "store/recover.h"
+
+static char *copy_text(const char *text)
+{
+    char *copy = strdup(text);
+    if (copy == NULL)
+        check_out_of_memory(strlen(text) + 1);
+    return copy;
+}
+
+/* In build/varve-fault, the faults that VARVE_FAULT asks for: see fault.h. Nothing in varve. */
+static int install_faults(struct store *store, struct err *err)
+{
+#ifdef VARVE_FAULT_INJECTION
+    const char *text = getenv("VARVE_FAULT");
+    if (text == NULL)
+        return 0;
+    store->fault = store_fault_new(text, err);
+    if (store->fault == NULL)
+        return -1;
+    store->system = (struct store_system){store_fault_hook, store->fault};
+#else
+    (void)store;
+    (void)err;
+#endif
+    return 0;
+}
+
+static void set_config(struct store *store, const struct store_config *config)
+{
+    struct buf name = {0};
+    store_path_escape(&name, slice_of(config->instance));
+    store->system = config->system;
+    store->root = copy_text(config->root);
+    store->instance = copy_text(config->instance);
+    store->instance_name = copy_text(buf_text(&name));
+    store->engine = copy_text(config->engine);
+    store->schema = config->schema;
+    store->root_dir = store->temporary_dir = store->log_dir = store->lock = -1;
+    store->opened = clock_wall();
+    atomic_init(&store->next_file, 0);
+    buf_free(&name);
+}
+
+/* A directory in the root. That it is durable counts, not that we made it. */
+static int open_inside(struct store *store, const char *path, struct err *err)
+{
+    struct buf parent = {0};
+    int fd = store_directory_open(&store->system, store->root_dir, path, err);
+    store_directory_parent(&parent, slice_of(path));
+    if (fd >= 0 &&
+        store_directory_sync(&store->system, store->root_dir, buf_text(&parent), err) < 0) {
+        (void)close(fd); /* a directory */
+        fd = -1;
+    }
+    buf_free(&parent);
+    return fd;
+}
+
+static int open_directories(struct store *store, struct err *err)
+{
+    struct buf path = {0};
+    buf_printf(&path, ".varve/%s", store->instance_name);
+    store->root_dir = store_directory_open(&store->system, AT_FDCWD, store->root, err);
+    if (store->root_dir >= 0)
+        store->temporary_dir = open_inside(store, buf_text(&path), err);
+    if (store->temporary_dir >= 0) {
+        buf_reset(&path);
+        buf_printf(&path, "%s as instance %s", store->root, store->instance);
+        store->lock = store_lock(&store->system, store->temporary_dir, buf_text(&path), err);
+    }
+    buf_free(&path);
+    if (store->lock < 0)
+        return -1;
+    store->log_dir = open_inside(store, "_delta_log", err);
+    return store->log_dir < 0 ? -1 : 0;
+}
+
+struct store *store_open(const struct store_config *config, struct err *err)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    if (store == NULL)
+        check_out_of_memory(sizeof(*store));
+    set_config(store, config);
+    if (install_faults(store, err) < 0 || open_directories(store, err) < 0 ||
+        store_recover(store, err) < 0) {
+        (void)err_prefix(err, "%s", config->root);
+        store_close(store);
+        return NULL;
+    }
+    return store;
+}
+
+static void close_directory(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd); /* nothing is written through it */
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    close_directory(store->log_dir);
+    close_directory(store->temporary_dir);
+    close_directory(store->root_dir);
+    close_directory(store->lock);
+    store_positions_free(&store->positions);
+    store_positions_free(&store->coming);
+    store_entry_free(&store->entry);
+    map_free(&store->durable);
+    store_fault_free(store->fault);
+    free(store->root);
+    free(store->instance);
+    free(store->instance_name);
+    free(store->engine);
+    free(store);
+}
+
+int store_free_bytes(const struct store *store, uint64_t *bytes, struct err *err)
+{
+    if (store_system_free_bytes(&store->system, store->root_dir, bytes) < 0)
+        return err_set_system(err, errno, "can't ask for the free space of %s", store->root);
+    return 0;
+}
