@@ -91,7 +91,7 @@ link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
     $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c))))
 endef
 
-say = @$(if $(filter 1,$(V)),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
+say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
 
 ASAN := -fsanitize=address -fno-omit-frame-pointer
 UBSAN := -fsanitize=undefined -fno-sanitize-recover=all
