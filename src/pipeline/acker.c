@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/acker.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+/* How far the acks of one source are. */
+struct part {
+    struct acklist_cursor cursor;
+    uint64_t request; /* that will confirm the last one */
+    bool done;
+};
+
+struct acker_epoch {
+    struct acker_epoch *next;
+    struct epoch *epoch;
+    struct part parts[];
+};
+
+void acker_init(struct acker *a, struct source *sources)
+{
+    *a = (struct acker){.sources = sources};
+    a->last = &a->first;
+}
+
+static void drop_first(struct acker *a)
+{
+    struct acker_epoch *first = a->first;
+    a->first = first->next;
+    if (a->first == NULL)
+        a->last = &a->first;
+    epoch_free(first->epoch);
+    free(first);
+}
+
+void acker_free(struct acker *a)
+{
+    while (a->first != NULL)
+        drop_first(a);
+    buf_free(&a->subject);
+}
+
+bool acker_is_idle(const struct acker *a)
+{
+    return a->first == NULL;
+}
+
+static void drop_finished(struct acker *a)
+{
+    while (a->first != NULL) {
+        for (uint32_t i = 0; i < a->first->epoch->source_count; i++)
+            if (!a->first->parts[i].done)
+                return;
+        drop_first(a);
+    }
+}
+
+void acker_add(struct acker *a, struct epoch *epoch)
+{
+    size_t size = sizeof(struct acker_epoch) + epoch->source_count * sizeof(struct part);
+    struct acker_epoch *entry = calloc(1, size);
+    if (entry == NULL)
+        check_out_of_memory(size);
+    entry->epoch = epoch;
+    for (uint32_t i = 0; i < epoch->source_count; i++)
+        entry->parts[i].done =
+            epoch->sources[i].acks.count == 0 || a->sources[i].settings->delivery != CONFIG_DURABLE;
+    *a->last = entry;
+    a->last = &entry->next;
+    drop_finished(a);
+}
+
+/* Acks of one source, as far as there is room. The last one asks for a reply. */
+static void send_part(struct acker *a, struct nats_client *client, struct part *part,
+                      const struct acklist *acks, struct stats_source *stats, int64_t now)
+{
+    struct nats_ack ack;
+    while (client->out.len < ACKER_OUTPUT_MAX && part->cursor.done + 1 < acks->count) {
+        CHECK(acklist_next(acks, &part->cursor, &ack));
+        nats_ack_append_publish(&client->out, &ack);
+        stats->acks_sent++;
+    }
+    if (part->cursor.done + 1 != acks->count || client->out.len >= ACKER_OUTPUT_MAX)
+        return;
+    struct acklist_cursor before = part->cursor;
+    CHECK(acklist_next(acks, &part->cursor, &ack));
+    buf_reset(&a->subject);
+    nats_ack_append_subject(&a->subject, &ack);
+    part->request = nats_client_request(client, buf_slice(&a->subject), (struct slice){0},
+                                        (struct slice){0}, ACKER_CONFIRM_TIMEOUT, now);
+    if (part->request == 0)
+        part->cursor = before; /* too many questions are open: next time */
+    else
+        stats->acks_sent++;
+}
+
+/* Once a source pulls again, its consumer is known to be there. */
+static bool can_send(const struct acker *a, const struct acker_epoch *e, uint32_t source)
+{
+    const struct part *part = &e->parts[source];
+    return !part->done && part->request == 0 && a->sources[source].state == SOURCE_PULLING;
+}
+
+bool acker_has_more(const struct acker *a)
+{
+    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
+        for (uint32_t i = 0; i < e->epoch->source_count; i++)
+            if (can_send(a, e, i))
+                return true;
+    return false;
+}
+
+void acker_tick(struct acker *a, struct nats_client *client, int64_t now)
+{
+    for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
+        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
+            if (!can_send(a, e, i))
+                continue;
+            send_part(a, client, &e->parts[i], &e->epoch->sources[i].acks, &a->sources[i].stats,
+                      now);
+            if (client->out.len >= ACKER_OUTPUT_MAX)
+                return;
+        }
+    }
+}
+
+bool acker_reply(struct acker *a, const struct nats_event *event)
+{
+    for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
+        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
+            struct part *part = &e->parts[i];
+            if (part->request == 0 || part->request != event->request)
+                continue;
+            /* Without an answer the server will deliver again, and the ledger knows better. */
+            if (event->outcome != NATS_OUTCOME_REPLY)
+                log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks",
+                            a->sources[i].settings->stream,
+                            (unsigned long long)e->epoch->sources[i].acks.count);
+            part->done = true;
+            part->request = 0;
+            drop_finished(a);
+            return true;
+        }
+    }
+    return false;
+}
+
+void acker_restart(struct acker *a)
+{
+    for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
+        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
+            e->parts[i].cursor = (struct acklist_cursor){0};
+            e->parts[i].request = 0;
+        }
+    }
+}

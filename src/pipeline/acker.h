@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_ACKER_H
+#define VARVE_PIPELINE_ACKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "nats/client.h"
+#include "pipeline/epoch.h"
+#include "pipeline/source.h"
+
+/*
+ * Sends the acks of committed epochs: the only place that acks what is new (redeliveries of what is
+ * durable are acked on the spot). An epoch is kept until the server has confirmed the last of its
+ * acks, so that acks which a broken connection swallowed are sent again.
+ */
+enum {
+    /* Acks are rendered while less than this waits to be written: an epoch of acks is 20 MB. */
+    ACKER_OUTPUT_MAX = 256 * 1024,
+};
+#define ACKER_CONFIRM_TIMEOUT (10 * CLOCK_SECOND)
+
+struct acker_epoch;
+
+struct acker {
+    struct acker_epoch *first, **last;
+    struct source *sources;
+    struct buf subject;
+};
+
+/* `sources` is borrowed. */
+void acker_init(struct acker *a, struct source *sources);
+void acker_free(struct acker *a);
+
+/* Take over an epoch that is committed. */
+void acker_add(struct acker *a, struct epoch *epoch);
+
+/* Send what there is room for. */
+void acker_tick(struct acker *a, struct nats_client *client, int64_t now);
+
+/* True if acker_tick has more to send as soon as what is rendered has been written. */
+bool acker_has_more(const struct acker *a);
+
+/* True if the event was the answer to the last ack of an epoch. */
+bool acker_reply(struct acker *a, const struct nats_event *event);
+
+/* The connection is gone: what is not confirmed will be sent again. */
+void acker_restart(struct acker *a);
+
+/* True if everything is acked and confirmed. */
+bool acker_is_idle(const struct acker *a);
+
+#endif

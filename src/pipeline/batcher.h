@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_BATCHER_H
+#define VARVE_PIPELINE_BATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "batch/batch.h"
+#include "event/event.h"
+#include "event/quarantine.h"
+#include "pipeline/encoder.h"
+#include "pipeline/epoch.h"
+#include "store/path.h"
+
+/*
+ * Sorts rows into partitions and partitions into epochs. Belongs to the network thread; full
+ * batches go to the encoder at once, so that an open epoch is held compressed.
+ */
+enum {
+    /* Content at which a batch goes to the encoder even if it has few rows. Bounds what is held
+     * uncompressed of one partition. */
+    BATCHER_BATCH_BYTES = 4 * 1024 * 1024,
+    /* Open partitions at which the epoch is sealed: each costs some 16 KiB however empty it is, and
+     * becomes a file. */
+    BATCHER_PARTITIONS_MAX = 4096,
+    /* Empty batches that are kept for reuse, and the memory of each above which it is not. */
+    BATCHER_SPARES = 16,
+    BATCHER_SPARE_BYTES = 8 * 1024 * 1024,
+    BATCHER_ROUTES = 64, /* a power of two */
+};
+
+/* Where rows that are alike went before: saves making the path of each row. */
+struct batcher_route {
+    bool used;
+    uint32_t source;
+    uint32_t partition;
+    struct store_path_values values; /* slices into `text` */
+    struct buf text;
+};
+
+struct batcher_partition {
+    struct epoch_file *file;
+    struct batch *batch;   /* rows that are not with the encoder yet; NULL: none */
+    uint64_t batch_memory; /* of it, as counted in the batcher's */
+    bool unsorted;         /* the batch is not in stream order */
+    uint64_t newest;       /* greatest sequence in the file */
+    uint64_t encoded;      /* greatest sequence that the encoder has */
+    uint64_t pages_so_far; /* an upper estimate */
+    uint64_t row_groups_so_far;
+};
+
+struct batcher_limits {
+    uint64_t rows, bytes; /* of an epoch */
+    int64_t age;
+};
+
+struct batcher {
+    struct encoder *encoder;
+    const struct store_path *path;
+    struct slice instance;
+    struct batcher_limits limits;
+    uint32_t source_count;
+
+    struct epoch *epoch; /* the open one, never NULL */
+    uint64_t last_number;
+    struct map keys; /* source and path key -> index of its partition */
+    struct batcher_partition *partitions;
+    uint32_t partition_count, partition_cap;
+    struct batcher_route routes[BATCHER_ROUTES];
+    struct buf key;
+
+    struct encode_job *idle_jobs; /* linked by item.next */
+    struct batch *spares[BATCHER_SPARES];
+    uint32_t spare_count;
+    uint64_t batch_memory;   /* of all batches in use: open, and with the encoder */
+    uint32_t jobs_under_way; /* with the encoder */
+    uint64_t queued_bytes;   /* content of the batches that the encoder has not returned */
+};
+
+/* The generation of a stream that a message belongs to. Texts are copied. */
+struct batcher_source {
+    uint32_t index;
+    const char *stream, *created, *consumer;
+};
+
+void batcher_init(struct batcher *b, struct encoder *encoder, const struct store_path *path,
+                  struct slice instance, struct batcher_limits limits, uint32_t source_count);
+
+/* After the encoder has ended. */
+void batcher_free(struct batcher *b);
+
+/* Add one row and the ack that it will be owed. `partition_time` from event_partition_time. */
+void batcher_add(struct batcher *b, const struct batcher_source *source, const struct event *event,
+                 const struct event_origin *origin, const struct nats_ack *ack,
+                 int64_t partition_time, bool suspect, int64_t now);
+
+/* Add a message that can't become a row. */
+void batcher_quarantine(struct batcher *b, const struct batcher_source *source,
+                        const struct quarantined *message, const struct nats_ack *ack, int64_t now);
+
+/* A message that was confirmed by the dead letter stream: nothing but its sequence and its ack. */
+void batcher_dead_letter(struct batcher *b, const struct batcher_source *source,
+                         enum event_result reason, const struct nats_ack *ack, int64_t now);
+
+/* A redelivery of a message that is in an epoch: the open one acks it, which is later than the one
+ * that it is in. */
+void batcher_add_ack(struct batcher *b, const struct batcher_source *source,
+                     const struct nats_ack *ack, int64_t now);
+
+/* Whether the open epoch must be sealed, by what was configured. */
+bool batcher_is_due(const struct batcher *b, int64_t now, enum epoch_reason *reason);
+
+/* When batcher_is_due has to be asked again even if nothing arrives. INT64_MAX: never. */
+int64_t batcher_deadline(const struct batcher *b);
+
+/* True if the open epoch has nothing, not even an ack. */
+bool batcher_is_empty(const struct batcher *b);
+
+/*
+ * Seal the open epoch and open another one. The caller fills in the positions of what this returns
+ * and gives it to batcher_send. Until then it must not be freed.
+ */
+struct epoch *batcher_seal(struct batcher *b, enum epoch_reason reason, int64_t now);
+void batcher_send(struct batcher *b, struct epoch *sealed);
+
+/* Take back what the encoder is done with. Call it now and then. */
+void batcher_collect(struct batcher *b);
+
+/* An epoch is committed: only its acks are still of use. */
+void batcher_committed(struct batcher *b, struct epoch *epoch);
+
+/* Bytes of memory of rows in every form: batches, pages, images, acks of the open epoch. */
+uint64_t batcher_memory(const struct batcher *b);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_ENCODER_H
+#define VARVE_PIPELINE_ENCODER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "batch/batch.h"
+#include "parquet/writer.h"
+#include "pipeline/epoch.h"
+#include "pipeline/queue.h"
+
+/*
+ * The thread that compresses: full batches become pages at once, so that an open epoch is held
+ * compressed; a sealed epoch becomes complete file images and goes on to the committer. It touches
+ * neither network nor disk.
+ */
+struct encode_job {
+    struct queue_item item;
+    struct epoch *epoch;
+    struct epoch_file *file; /* NULL: the epoch is sealed */
+    struct batch *batch;     /* for `file`; comes back empty through `returned` */
+    bool unsorted;           /* rows have to be brought into stream order first */
+    uint64_t batch_bytes;    /* for the batcher: what the batch counted for */
+    uint64_t batch_memory;
+};
+
+struct encoder {
+    struct queue jobs;
+    struct queue returned;       /* jobs that are done, with their batches emptied */
+    atomic_uint_fast64_t memory; /* of writers and images, until the epoch is freed */
+    struct queue *sealed;        /* where epochs go on to; closed when `jobs` is closed and empty */
+    struct parquet_options options;
+    const char *path_template; /* for the footer */
+    pthread_t thread;
+
+    /* Of the thread: */
+    struct parquet_codec *codec;
+    struct batch *sorted;
+    struct buf text;
+    int64_t busy_ns; /* for the epoch that is open */
+};
+
+/* Start the thread. `sealed` and `path_template` are borrowed until encoder_join. */
+int encoder_start(struct encoder *e, const struct parquet_options *options,
+                  const char *path_template, struct queue *sealed, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Give it a job; memory of the batch counts as its own until it is returned. */
+void encoder_push(struct encoder *e, struct encode_job *job);
+
+/* Wait for the end, after queue_close(&e->jobs). What is left in `returned` is the caller's. */
+void encoder_join(struct encoder *e);
+
+#endif

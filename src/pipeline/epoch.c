@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/epoch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+const char *epoch_reason_name(enum epoch_reason reason)
+{
+    static const char *const names[EPOCH_REASONS] = {
+        [EPOCH_ROWS] = "rows",
+        [EPOCH_BYTES] = "bytes",
+        [EPOCH_AGE] = "age",
+        [EPOCH_MEMORY] = "memory",
+        [EPOCH_PARTITIONS] = "partitions",
+        [EPOCH_STREAM] = "stream",
+        [EPOCH_STOP] = "stop",
+        [EPOCH_END] = "end",
+    };
+    return names[reason];
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (memory == NULL)
+        check_out_of_memory(count * size);
+    return memory;
+}
+
+struct epoch *epoch_new(uint64_t number, uint32_t source_count)
+{
+    struct epoch *e = zeroed(1, sizeof(*e));
+    e->number = number;
+    e->sources = zeroed(source_count, sizeof(*e->sources));
+    e->source_count = source_count;
+    return e;
+}
+
+struct epoch_file *epoch_add_file(struct epoch *e, uint32_t source, const struct schema *schema,
+                                  bool quarantine, struct slice key)
+{
+    if (e->file_count == e->file_cap) {
+        e->file_cap = e->file_cap == 0 ? 16 : e->file_cap * 2;
+        e->files = realloc(e->files, e->file_cap * sizeof(struct epoch_file *));
+        if (e->files == NULL)
+            check_out_of_memory(e->file_cap * sizeof(struct epoch_file *));
+    }
+    struct epoch_file *file = zeroed(1, sizeof(*file));
+    file->source = source;
+    file->schema = schema;
+    file->quarantine = quarantine;
+    file->key = zeroed(key.len + 1, 1);
+    memcpy(file->key, key.data, key.len);
+    e->files[e->file_count++] = file;
+    return file;
+}
+
+static char *copy_text(const char *text)
+{
+    char *copy = strdup(text);
+    if (copy == NULL)
+        check_out_of_memory(strlen(text) + 1);
+    return copy;
+}
+
+void epoch_source_begin(struct epoch_source *s, const char *stream, const char *created,
+                        const char *consumer)
+{
+    s->stream = copy_text(stream);
+    s->created = copy_text(created);
+    s->consumer = copy_text(consumer);
+}
+
+void epoch_drop_images(struct epoch *e)
+{
+    for (uint32_t i = 0; i < e->file_count; i++)
+        buf_free(&e->files[i]->image);
+}
+
+static void file_free(struct epoch_file *file)
+{
+    CHECK(file->writer == NULL);
+    free(file->key);
+    seqset_free(&file->sequences);
+    buf_free(&file->image);
+    buf_free(&file->stats_text);
+    store_file_free(file->stored);
+    free(file);
+}
+
+void epoch_free(struct epoch *e)
+{
+    if (e == NULL)
+        return;
+    for (uint32_t i = 0; i < e->file_count; i++)
+        file_free(e->files[i]);
+    free(e->files);
+    for (uint32_t i = 0; i < e->source_count; i++) {
+        struct epoch_source *s = &e->sources[i];
+        seqset_free(&s->rows);
+        acklist_free(&s->acks);
+        free(s->stream);
+        free(s->created);
+        free(s->consumer);
+        seqset_free(&s->position.above);
+    }
+    free(e->sources);
+    free(e);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_PIPELINE_H
+#define VARVE_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "config/config.h"
+#include "pipeline/acker.h"
+#include "pipeline/batcher.h"
+#include "pipeline/committer.h"
+#include "pipeline/connection.h"
+#include "pipeline/dead_letter.h"
+#include "pipeline/encoder.h"
+#include "pipeline/flow.h"
+#include "pipeline/source.h"
+#include "pipeline/stats.h"
+
+/*
+ * The one place that knows all stages. A loop on one thread serves the network and moves rows into
+ * batches; an encoder and a committer thread do what takes time. Everything hangs from here.
+ */
+enum pipeline_phase {
+    PIPELINE_RUNNING,
+    PIPELINE_DRAINING, /* no more messages; epochs are being committed */
+    PIPELINE_ACKING,   /* all is committed; the server is being told */
+    PIPELINE_DONE,
+};
+
+/* Behind the last commit: a server that does not answer by then delivers again, which is harmless.
+ */
+#define PIPELINE_ACK_GRACE (3 * CLOCK_SECOND)
+/* A lame duck server still delivers what it was asked for; then it is time to go elsewhere. */
+#define PIPELINE_LAME_GRACE (5 * CLOCK_SECOND)
+
+enum {
+    /* Failed attempts to commit after which the end does not wait any longer. */
+    PIPELINE_LAST_ATTEMPTS = 3,
+};
+
+struct pipeline {
+    const struct config *config;
+    bool once;
+    enum pipeline_phase phase;
+    struct err failure; /* why it ends with an error */
+
+    struct buf instance; /* names this pipeline in the store, see pipeline_instance */
+    struct store_path path;
+    struct store *store;
+    struct encoder encoder;
+    struct committer committer;
+    struct batcher batcher;
+    struct connection connection;
+    struct source *sources;
+    uint32_t source_count;
+    struct acker acker;
+    struct dead_letters dead_letters;
+    struct event_decoder decoder;
+    int wake; /* eventfd: a thread has something for the loop */
+
+    uint32_t epochs;      /* sealed, not committed */
+    uint32_t pauses;      /* enum flow_pause, as bits */
+    uint64_t disk_free;   /* as last asked, UINT64_MAX: unknown */
+    int64_t next_disk;    /* when to ask again */
+    int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
+    int64_t ack_deadline; /* of PIPELINE_ACKING */
+    struct stats stats;
+};
+
+/* Run until it is told to stop (stop.h must be installed) or, with `once`, until the end. 0 if all
+ * that was received is committed. `config` is finished and outlives the call. ERR_USAGE if another
+ * varve runs as the same instance. */
+int pipeline_run(const struct config *config, bool once, struct err *err)
+    __attribute__((warn_unused_result));
+
+#endif

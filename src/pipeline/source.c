@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/source.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "pipeline/source_setup.h"
+
+void source_init(struct source *s, const struct config *config, uint32_t index,
+                 const struct store_positions *stored, bool once, const uint64_t key[static 2])
+{
+    *s = (struct source){
+        .config = config,
+        .settings = &config->sources[index],
+        .stored = stored,
+        .index = index,
+        .state = SOURCE_OFF,
+        .retry_pause = SOURCE_RETRY_MIN,
+        .next_recover = INT64_MAX,
+        .once = once,
+    };
+    /* Each source its own sequence of names under the key of the process. */
+    s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
+    s->pull_target = NATS_PULL_TARGET_DEFAULT / config->source_count;
+    if (s->pull_target > config->memory_limit / 8 / config->source_count)
+        s->pull_target = config->memory_limit / 8 / config->source_count;
+}
+
+void source_free(struct source *s)
+{
+    nats_pull_free(&s->pull);
+    ledger_free(&s->ledger);
+    arena_free(&s->arena);
+    buf_free(&s->created);
+    buf_free(&s->next_created);
+    buf_free(&s->consumer);
+    buf_free(&s->subject);
+    buf_free(&s->body);
+}
+
+void source_stop(struct source *s)
+{
+    nats_pull_close(&s->pull, NULL);
+    ledger_out_of_step(&s->ledger);
+    s->request = 0;
+    s->next_recover = INT64_MAX;
+    s->next_poll = INT64_MAX;
+    if (s->state != SOURCE_REFUSED)
+        s->state = SOURCE_OFF;
+}
+
+void source_finish(struct source *s, struct nats_client *client)
+{
+    if (s->state == SOURCE_PULLING)
+        nats_pull_close(&s->pull, client);
+    source_stop(s);
+}
+
+/* Start over on a connection that works. */
+static void restart(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (s->state == SOURCE_PULLING)
+        nats_pull_close(&s->pull, client);
+    source_stop(s);
+    source_setup_begin(s, client, now);
+}
+
+void source_start(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (s->state == SOURCE_REFUSED)
+        return;
+    s->retry_pause = SOURCE_RETRY_MIN;
+    source_setup_begin(s, client, now);
+}
+
+bool source_must_adopt(const struct source *s)
+{
+    return s->next_created.len > 0;
+}
+
+void source_adopt(struct source *s, struct nats_client *client, int64_t now)
+{
+    source_setup_adopt(s);
+    restart(s, client, now);
+}
+
+static void log_need(const struct source *s, enum log_level level, const char *text)
+{
+    struct log_line line;
+    log_begin(&line, level, "pull");
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "consumer", s->settings->consumer);
+    log_text(&line, "text", text);
+    log_end(&line);
+}
+
+static void handle_need(struct source *s, struct nats_client *client, enum nats_pull_need need,
+                        int64_t now)
+{
+    switch (need) {
+    case NATS_PULL_NEEDS_NOTHING:
+        return;
+    case NATS_PULL_HEARD_HEARTBEAT:
+        /* In order on one connection: what the server sent before, we would have. */
+        if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq) {
+            log_need(s, LOG_WARNING, "deliveries were lost on the way");
+            restart(s, client, now);
+        }
+        return;
+    case NATS_PULL_LEADER_CHANGED:
+        log_need(s, LOG_INFO, "the consumer has another leader");
+        return;
+    case NATS_PULL_SERVER_SHUTDOWN:
+        log_need(s, LOG_INFO, "the server is shutting down");
+        return;
+    case NATS_PULL_CONSUMER_GONE:
+        log_need(s, LOG_WARNING, "the consumer is gone");
+        restart(s, client, now);
+        return;
+    case NATS_PULL_SILENT:
+        log_need(s, LOG_WARNING, "the consumer has fallen silent");
+        restart(s, client, now);
+        return;
+    case NATS_PULL_PUSH_CONSUMER:
+        source_setup_refuse(s, "the consumer is a push consumer; delete it or name another one");
+        return;
+    case NATS_PULL_BAD_REQUEST:
+        log_need(s, LOG_ERROR, "the server does not understand our pull requests");
+        source_setup_retry(s, client, now);
+        return;
+    case NATS_PULL_MESSAGE_TOO_BIG:
+        log_need(s, LOG_ERROR,
+                 "the next message is larger than max_bytes of the consumer or the "
+                 "64 MiB that varve takes");
+        source_setup_retry(s, client, now);
+        return;
+    }
+}
+
+void source_status(struct source *s, struct nats_client *client, const struct nats_event *event,
+                   int64_t now)
+{
+    if (s->state == SOURCE_PULLING)
+        handle_need(s, client, nats_pull_status(&s->pull, event, now), now);
+}
+
+static bool is_durable(const struct source *s)
+{
+    return s->settings->delivery == CONFIG_DURABLE;
+}
+
+/* Without acks nothing comes twice by itself, so a missing delivery must be asked for again. */
+static bool lost_delivery(const struct source *s, const struct nats_ack *ack)
+{
+    return !is_durable(s) && ack->consumer_seq != s->last_consumer_seq + 1;
+}
+
+static void note_delivery(struct source *s, const struct nats_ack *ack)
+{
+    bool next = ack->consumer_seq == s->last_consumer_seq + 1;
+    if (is_durable(s) && !next && ack->consumer_seq > s->last_consumer_seq && !s->shared) {
+        s->shared = true;
+        log_need(s, LOG_INFO, "another client takes messages from this consumer");
+    }
+    if (next && ack->delivered == 1 && s->covers_stream && s->ledger.in_step &&
+        ack->stream_seq > s->ledger.last_stream_seq + 1)
+        s->stats.gaps += ack->stream_seq - s->ledger.last_stream_seq - 1;
+    if (ack->consumer_seq > s->last_consumer_seq)
+        s->last_consumer_seq = ack->consumer_seq;
+    if (ack->stream_seq > s->newest_seq) {
+        s->newest_seq = ack->stream_seq;
+        s->newest_time = ack->timestamp_ns;
+    }
+    s->stats.consumer_pending = ack->pending;
+    if (ack->stream_seq > s->stats.stream_last_sequence)
+        s->stats.stream_last_sequence = ack->stream_seq;
+}
+
+enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
+                                   const struct nats_event *event, int64_t now)
+{
+    if (s->state != SOURCE_PULLING)
+        return LEDGER_VOID;
+    nats_pull_message(&s->pull, event, now);
+    const struct nats_ack *ack = &event->ack;
+    if (lost_delivery(s, ack)) {
+        log_need(s, LOG_WARNING, "deliveries were lost on the way");
+        restart(s, client, now);
+        return LEDGER_VOID;
+    }
+    note_delivery(s, ack);
+    s->stats.messages_received++;
+    s->stats.bytes_received += event->bytes;
+    return ledger_receive(&s->ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+}
+
+/* What a server holds as delivered to a connection that is gone: ack what is durable, ask for the
+ * rest again, instead of waiting for ack_wait. The server ignores what it does not hold. */
+static void send_recover(struct source *s, struct nats_client *client, int64_t now)
+{
+    static const struct slice nak = {(const uint8_t *)"-NAK", 4};
+    buf_reset(&s->subject);
+    buf_printf(&s->subject, "$JS.ACK.%s.%s.", s->settings->stream, s->settings->consumer);
+    size_t prefix_len = s->subject.len;
+    for (int i = 0; i < SOURCE_NAKS_AT_ONCE; i++) {
+        if (s->recover.first > s->recover.last) {
+            s->next_recover = INT64_MAX;
+            return;
+        }
+        uint64_t sequence = s->recover.first++;
+        bool durable = seqset_contains(&s->ledger.durable, sequence);
+        if (!durable && seqset_contains(&s->ledger.claimed, sequence))
+            continue; /* acked with its epoch */
+        struct nats_ack ack = {.delivered = 1,
+                               .stream_seq = sequence,
+                               .consumer_seq = s->recover_consumer_seq,
+                               .timestamp_ns = s->newest_time};
+        s->subject.len = prefix_len;
+        ack.prefix = (struct slice){s->subject.data, prefix_len};
+        buf_reset(&s->body);
+        nats_ack_append_subject(&s->body, &ack);
+        nats_client_publish(client, buf_slice(&s->body), (struct slice){0},
+                            durable ? (struct slice){0} : nak);
+    }
+    s->next_recover = now + SOURCE_NAK_INTERVAL;
+}
+
+void source_tick(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (s->state == SOURCE_RETRY && now >= s->retry_at)
+        source_setup_begin(s, client, now);
+    if (s->state != SOURCE_PULLING)
+        return;
+    if (now >= s->next_recover)
+        send_recover(s, client, now);
+    handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
+    if (s->state == SOURCE_PULLING && s->request == 0 && now >= s->next_poll)
+        source_setup_poll(s, client, now);
+}
+
+int64_t source_deadline(const struct source *s)
+{
+    if (s->state == SOURCE_RETRY)
+        return s->retry_at;
+    if (s->state != SOURCE_PULLING)
+        return INT64_MAX;
+    int64_t deadline = nats_pull_deadline(&s->pull);
+    if (s->next_recover < deadline)
+        deadline = s->next_recover;
+    if (s->request == 0 && s->next_poll < deadline)
+        deadline = s->next_poll;
+    return deadline;
+}
+
+void source_poll_soon(struct source *s, int64_t now)
+{
+    s->next_poll = now;
+    s->poll_stream = false;
+}
+
+bool source_at_end(const struct source *s)
+{
+    return s->once && s->target_known &&
+           (s->at_end ||
+            (s->ledger.claimed.count > 0 && ledger_claimed_position(&s->ledger) >= s->target));
+}
+
+struct batcher_source source_identity(struct source *s)
+{
+    return (struct batcher_source){.index = s->index,
+                                   .stream = s->settings->stream,
+                                   .created = buf_text(&s->created),
+                                   .consumer = s->settings->consumer};
+}
+
+void source_fill_position(const struct source *s, struct epoch_source *part)
+{
+    uint64_t through =
+        seqset_contains(&s->ledger.sealed, 0) ? seqset_contiguous_end(&s->ledger.sealed, 0) : 0;
+    part->position = (struct store_position){
+        .stream = part->stream,
+        .created = part->created,
+        .consumer = part->consumer,
+        .through = through,
+        .last_seq = part->last_seq,
+        .last_time = part->last_time,
+    };
+    seqset_add_all(&part->position.above, &s->ledger.sealed);
+    seqset_remove_through(&part->position.above, through);
+}
