@@ -18,8 +18,7 @@ struct config_target config_target_of(const char *path)
     uint64_t source;
     if (end == NULL || strlen(path) >= CONFIG_PATH_MAX ||
         !num_parse_u64((struct slice){(const uint8_t *)bracket + 1, (size_t)(end - bracket - 1)},
-                       &source) ||
-        source >= CONFIG_SOURCES_MAX)
+                       &source))
         return (struct config_target){0};
     char general[CONFIG_PATH_MAX + 1];
     snprintf(general, sizeof(general), "%.*s%s", (int)(bracket + 1 - path), path, end);
@@ -86,7 +85,7 @@ int config_assign(struct config *c, struct config_target target, struct config_v
     void *base = c;
     if (config_key_of_source(target.key)) {
         if (target.source > c->source_count)
-            return err_set(err, ERR_USAGE, "there are only %zu sources", c->source_count);
+            return err_set(err, ERR_USAGE, "the next source is sources[%zu]", c->source_count);
         if (target.source == c->source_count && config_add_source(c, err) < 0)
             return -1;
         base = &c->sources[target.source];

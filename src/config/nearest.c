@@ -31,6 +31,19 @@ static const char *last_name(const char *path)
     return dot == NULL ? path : dot + 1;
 }
 
+/* The first `len` characters of a key's path as one writes them: the section of sources[].stream is
+ * sources, and the key has a number in it. */
+static void show(const char *key, size_t len, char out[static CONFIG_PATH_MAX])
+{
+    size_t list = strcspn(key, "[");
+    if (len <= list)
+        snprintf(out, CONFIG_PATH_MAX, "%.*s", (int)len, key);
+    else if (key[len] == '.')
+        snprintf(out, CONFIG_PATH_MAX, "%.*s", (int)list, key);
+    else
+        snprintf(out, CONFIG_PATH_MAX, "%.*s[N]%s", (int)list, key, key + list + 2);
+}
+
 bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX])
 {
     if (strlen(path) >= CONFIG_PATH_MAX)
@@ -45,7 +58,7 @@ bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX])
             if (key[len] != '.' && key[len] != '\0')
                 continue;
             char candidate[CONFIG_PATH_MAX];
-            snprintf(candidate, sizeof(candidate), "%.*s", (int)len, key);
+            show(key, len, candidate);
             /* The right name in the wrong place beats all others. */
             bool same_name = strcmp(last_name(candidate), last_name(path)) == 0;
             size_t distance = same_name ? 0 : edits(path, candidate);

@@ -214,8 +214,10 @@ static int read_layer(struct reader *r)
     bool found;
     if (walk_check_plain(w) < 0)
         return -1;
-    if (walk_is_mapping(w) ? read_mapping(r, "") < 0 : !walk_is_null(w))
+    if (!walk_is_mapping(w) && !walk_is_null(w))
         return walk_fail(w, "logging_layer: takes keys of its own");
+    if (walk_is_mapping(w) && read_mapping(r, "") < 0)
+        return -1;
     if (find_key(w, "logging_layer", &found) < 0)
         return -1;
     if (found)
@@ -243,8 +245,10 @@ static int read_all(struct reader *r)
         return -1;
     if (!found)
         return 0; /* an empty file */
-    if (walk_is_mapping(w) ? read_mapping(r, "") < 0 : !walk_is_null(w))
+    if (!walk_is_mapping(w) && !walk_is_null(w))
         return walk_fail(w, "the file must hold keys, such as output:");
+    if (walk_is_mapping(w) && read_mapping(r, "") < 0)
+        return -1;
     return walk_finish(w);
 }
 

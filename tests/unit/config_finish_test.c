@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "test.h"
+
+static int finish(struct config *c, const char *const *assignments, struct err *err)
+{
+    config_init(c);
+    for (; *assignments != NULL; assignments++) {
+        struct err set_err = {0};
+        EXPECT(config_set(c, *assignments, &set_err) == 0);
+    }
+    return config_finish(c, err);
+}
+
+static void expect_refused(const char *const *assignments, const char *text)
+{
+    struct config c;
+    struct err err = {0};
+    EXPECT(finish(&c, assignments, &err) == -1);
+    EXPECT_U64(err.code, ERR_USAGE);
+    EXPECT_TEXT(err.text, text);
+    config_free(&c);
+}
+
+#define SETTINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+TEST(config_finish_refuses_what_is_not_there_yet)
+{
+    expect_refused(SETTINGS("nats.tls.enabled=true"), "nats.tls is not supported yet");
+    expect_refused(SETTINGS("nats.tls.ca_file=x"), "nats.tls is not supported yet");
+    expect_refused(SETTINGS("nats.nkey_seed_file=x"), "nats.nkey_seed_file is not supported yet");
+    expect_refused(SETTINGS("nats.credentials_file=x"),
+                   "nats.credentials_file is not supported yet");
+}
+
+TEST(config_finish_one_way_to_log_in)
+{
+    struct config c;
+    struct err err = {0};
+    expect_refused(SETTINGS("nats.password=x"), "nats.password: nats.user is missing");
+    expect_refused(SETTINGS("nats.user=x", "nats.password=y", "nats.token=z"),
+                   "nats.user and nats.token: use one of them");
+    EXPECT(finish(&c, SETTINGS("nats.user=x", "nats.password=y"), &err) == 0);
+    config_free(&c);
+    EXPECT(finish(&c, SETTINGS("nats.token=z"), &err) == 0);
+    config_free(&c);
+}
+
+TEST(config_finish_sources)
+{
+    expect_refused(SETTINGS("sources[0].stream="), "sources[0].stream is empty");
+    expect_refused(SETTINGS("sources[1].stream=X", "sources[1].consumer="),
+                   "sources[1].consumer is empty");
+    expect_refused(SETTINGS("sources[1].stream=X", "sources[2].stream=X"),
+                   "sources[1] and sources[2] are of the same stream X: put all subjects into one "
+                   "source");
+}
+
+TEST(config_finish_output)
+{
+    expect_refused(SETTINGS("output.log_output_directory="),
+                   "output.log_output_directory is empty");
+    expect_refused(SETTINGS("output.path_template="), "output.path_template is empty");
+}
+
+TEST(config_finish_expands_secrets)
+{
+    struct config c;
+    struct err err = {0};
+    setenv("TEST_USER", "joe", 1);
+    setenv("TEST_PASSWORD", "p${NOT_AGAIN}$", 1);
+    unsetenv("TEST_MISSING");
+    EXPECT(finish(&c,
+                  SETTINGS("nats.user=${TEST_USER}", "nats.password=<${TEST_PASSWORD}${TEST_USER}>",
+                           "nats.name=${TEST_USER}"),
+                  &err) == 0);
+    EXPECT_TEXT(c.nats.user, "joe");
+    EXPECT_TEXT(c.nats.password, "<p${NOT_AGAIN}$joe>");
+    EXPECT_TEXT(c.nats.name, "${TEST_USER}"); /* not a secret */
+    config_free(&c);
+    EXPECT(finish(&c, SETTINGS("nats.token=a$b$$c{d}$"), &err) == 0);
+    EXPECT_TEXT(c.nats.token, "a$b$$c{d}$");
+    config_free(&c);
+    expect_refused(SETTINGS("nats.token=${TEST_MISSING}"),
+                   "nats.token: the environment variable TEST_MISSING is not set");
+    expect_refused(SETTINGS("nats.token=${TEST"),
+                   "nats.token: write ${NAME} with the name of a variable");
+    expect_refused(SETTINGS("nats.token=${}"),
+                   "nats.token: write ${NAME} with the name of a variable");
+    expect_refused(SETTINGS("nats.token=${A-B}"),
+                   "nats.token: write ${NAME} with the name of a variable");
+    setenv("TEST_USER", "\xff", 1);
+    expect_refused(SETTINGS("nats.token=${TEST_USER}"),
+                   "nats.token: the environment variable TEST_USER is not UTF-8");
+}
+
+/* A secret with a mistake in it must not show up in what is printed. */
+TEST(config_finish_never_prints_a_secret)
+{
+    static const char *const mistakes[] = {"nats.password=hunter2${", "nats.password=hunter2"};
+    for (size_t i = 0; i < 2; i++) {
+        struct config c;
+        struct err err = {0};
+        EXPECT(finish(&c, SETTINGS(mistakes[i]), &err) == -1);
+        EXPECT(strstr(err.text, "hunter2") == NULL);
+        config_free(&c);
+    }
+}
+
+TEST(config_derived_ack_wait)
+{
+    struct config c;
+    struct err err = {0};
+    /* 4 x (60 s + 2 x 33 s) = 504 s is below ten minutes. */
+    EXPECT(finish(&c, SETTINGS("nats.name=x"), &err) == 0);
+    EXPECT_I64(config_ack_wait(&c), 600 * CLOCK_SECOND);
+    config_free(&c);
+    /* 4 x (300 s + 2 x 257 s) */
+    EXPECT(finish(&c, SETTINGS("batching.max_age=5m", "batching.max_bytes=1GiB"), &err) == 0);
+    EXPECT_I64(config_ack_wait(&c), 3256 * CLOCK_SECOND);
+    config_free(&c);
+    EXPECT(finish(&c, SETTINGS("batching.max_age=24h", "batching.max_bytes=64GiB"), &err) == 0);
+    EXPECT_I64(config_ack_wait(&c), (4 * (86400 + 2 * 16385)) * CLOCK_SECOND);
+    config_free(&c);
+}
+
+TEST(config_derived_max_ack_pending)
+{
+    struct config c;
+    struct err err = {0};
+    EXPECT(finish(&c, SETTINGS("batching.max_rows=1000"), &err) == 0);
+    EXPECT_U64(config_max_ack_pending(&c), 2000 + 65536);
+    config_free(&c);
+}
