@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "gen/load.h"
 #include "gen/publish.h"
+#include "nats/subject.h"
 
 static const char help[] =
     "Usage: varve-gen [OPTION]...\n"
@@ -103,7 +104,11 @@ static int parse(struct command *c, int argc, char **argv)
         if (set(settings, name, value) < 0)
             return -1;
     }
-    return 0;
+    if (nats_name_valid(slice_of(c->publish.stream)) &&
+        nats_subject_valid(slice_of(c->publish.subject), false))
+        return 0;
+    fprintf(stderr, "varve-gen: --stream and --subject: names without blanks and wildcards\n");
+    return -1;
 }
 
 static int dump(const struct command *c)

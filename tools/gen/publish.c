@@ -107,6 +107,8 @@ static int handle(struct publisher *p, const struct nats_event *event, struct er
     case NATS_EVENT_PLAIN:
         return confirm(p, event, err);
     case NATS_EVENT_STATUS:
+        if (event->status.status == 503)
+            return err_set(err, ERR_REFUSED, "no stream takes subject %s", p->options->subject);
         return err_set(err, ERR_REFUSED, "publish: the server answered %d %.*s",
                        event->status.status, (int)event->status.text.len,
                        (const char *)event->status.text.data);
@@ -173,12 +175,11 @@ static int pump(struct publisher *p, int timeout, struct err *err)
     return got;
 }
 
-static int open_connection(struct publisher *p, struct err *err)
+static int open_socket(struct publisher *p, struct err *err)
 {
     struct net_connect connect;
     int64_t deadline = clock_monotonic() + API_TIMEOUT_S * CLOCK_SECOND;
-    if (nats_url_parse(&p->url, slice_of(p->options->server), err) < 0 ||
-        net_connect_start(&connect, p->url.host, p->url.port, deadline, err) < 0)
+    if (net_connect_start(&connect, p->url.host, p->url.port, deadline, err) < 0)
         return -1;
     enum net_connect_result result;
     while ((result = net_connect_step(&connect, clock_monotonic(), &p->fd, err)) ==
@@ -186,8 +187,15 @@ static int open_connection(struct publisher *p, struct err *err)
         struct pollfd fd = net_connect_poll(&connect);
         poll(&fd, 1, 100);
     }
-    if (result == NET_CONNECT_FAILED)
+    return result == NET_CONNECT_DONE ? 0 : -1;
+}
+
+static int open_connection(struct publisher *p, struct err *err)
+{
+    if (nats_url_parse(&p->url, slice_of(p->options->server), err) < 0)
         return -1;
+    if (open_socket(p, err) < 0)
+        return err_prefix(err, "%s:%u", p->url.host, p->url.port);
     p->nats_options = (struct nats_options){.name = "varve-gen", .version = "0"};
     if (p->url.user[0] != '\0') {
         p->nats_options.credentials.user = p->url.user;
@@ -304,8 +312,9 @@ int publish_run(const struct publish_options *options, const struct load *load,
     *result = (struct publish_result){0};
     struct publisher p = {.options = options, .load = load, .fd = -1, .result = result};
     int status = 0;
-    if (open_connection(&p, err) < 0 || make_stream(&p, err) < 0 || subscribe(&p, err) < 0 ||
-        publish_all(&p, err) < 0)
+    if (open_connection(&p, err) < 0)
+        status = -1;
+    else if (make_stream(&p, err) < 0 || subscribe(&p, err) < 0 || publish_all(&p, err) < 0)
         status = err_prefix(err, "%s", options->stream);
     net_close(&p.fd);
     nats_client_free(&p.client);
