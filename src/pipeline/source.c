@@ -166,6 +166,8 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
         s->stats.gaps += ack->stream_seq - s->ledger.last_stream_seq - 1;
     if (ack->consumer_seq > s->last_consumer_seq)
         s->last_consumer_seq = ack->consumer_seq;
+    if (ack->delivered > 1 && s->naks > 0 && --s->naks == 0 && s->next_recover != INT64_MAX)
+        s->next_recover = 0; /* all came: ask for more at once */
     if (ack->stream_seq > s->newest_seq) {
         s->newest_seq = ack->stream_seq;
         s->newest_time = ack->timestamp_ns;
@@ -201,6 +203,7 @@ static void send_recover(struct source *s, struct nats_client *client, int64_t n
     buf_reset(&s->subject);
     buf_printf(&s->subject, "$JS.ACK.%s.%s.", s->settings->stream, s->settings->consumer);
     size_t prefix_len = s->subject.len;
+    s->naks = 0;
     for (int i = 0; i < SOURCE_NAKS_AT_ONCE; i++) {
         if (s->recover.first > s->recover.last) {
             s->next_recover = INT64_MAX;
@@ -210,6 +213,7 @@ static void send_recover(struct source *s, struct nats_client *client, int64_t n
         bool durable = seqset_contains(&s->ledger.durable, sequence);
         if (!durable && seqset_contains(&s->ledger.claimed, sequence))
             continue; /* acked with its epoch */
+        s->naks += !durable;
         struct nats_ack ack = {.delivered = 1,
                                .stream_seq = sequence,
                                .consumer_seq = s->recover_consumer_seq,

@@ -43,9 +43,10 @@ enum source_state {
 
 enum {
     /* Deliveries that an earlier connection lost are asked for again this many at a time, because
-     * a server's redelivery queue slows down with its length. */
-    SOURCE_NAKS_AT_ONCE = 8192,
+     * a server's redelivery queue slows down with its length (facts: nats.md section 5.4). */
+    SOURCE_NAKS_AT_ONCE = 1024,
 };
+/* After which more are asked for even if not all came: the server ignores what it does not hold. */
 #define SOURCE_NAK_INTERVAL (CLOCK_SECOND / 20)
 
 enum source_alert {
@@ -89,6 +90,7 @@ struct source {
     struct seqrange recover;    /* what an earlier connection may have got, and we not */
     uint64_t recover_consumer_seq;
     int64_t next_recover; /* INT64_MAX: nothing to recover */
+    uint32_t naks;        /* asked for again, and not come yet */
     bool shared;          /* somebody else pulls from it */
 
     /* --once */
