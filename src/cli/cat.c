@@ -111,28 +111,20 @@ static int cat_path(struct cat *cat, const char *path)
 {
     struct err err = {0};
     struct walk walk = {0};
-    int status = 0;
+    int status = CLI_DONE;
     if (walk_path(&walk, path, &err) != 0) {
-        (void)fprintf(stderr, "varve cat: %s\n", err.text);
-        status = 1;
+        status = cli_fail(&err);
     }
     for (size_t i = 0; i < walk.count && cat->left > 0 && !ferror(stdout); i++) {
         err_clear(&err);
         if (walk.files[i].quarantine)
             continue;
         if (cat_file(cat, walk.files[i].path, &err) != 0) {
-            (void)fprintf(stderr, "varve cat: %s\n", err.text);
-            status = 1;
+            status = cli_fail(&err);
         }
     }
     walk_free(&walk);
     return status;
-}
-
-static int usage(void)
-{
-    (void)fputs("usage: varve cat PATH... [--columns a,b] [--limit N]\n", stderr);
-    return 2;
 }
 
 int cli_cat(int argc, char **argv)
@@ -140,15 +132,18 @@ int cli_cat(int argc, char **argv)
     static const struct option options[] = {
         {"columns", required_argument, NULL, 'c'}, {"limit", required_argument, NULL, 'l'}, {0}};
     struct cat cat = {.left = UINT64_MAX};
-    int option = 0, status = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    int option = 0, status = CLI_DONE;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == 'c')
             cat.columns = optarg;
-        else if (option != 'l' || !num_parse_u64(slice_of(optarg), &cat.left))
-            return usage();
+        else if (option != 'l')
+            return cli_usage("cat", "%s is unknown, or lacks its value", argv[optind - 1]);
+        else if (!num_parse_u64(slice_of(optarg), &cat.left))
+            return cli_usage("cat", "--limit needs a number, not '%s'", optarg);
     }
     if (optind == argc)
-        return usage();
+        return cli_usage("cat", "no file or folder given");
     cat.codec = parquet_codec_new();
     for (int i = optind; i < argc; i++)
         status |= cat_path(&cat, argv[i]);
@@ -156,7 +151,7 @@ int cli_cat(int argc, char **argv)
     buf_free(&cat.line);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         (void)fputs("varve cat: can't write to the standard output\n", stderr);
-        return 1;
+        return CLI_FAILED;
     }
     return status;
 }

@@ -69,14 +69,17 @@ void table_print(struct table *t, unsigned indent, FILE *out)
     const char *at = (const char *)t->cells.data;
     const char *end = at + t->cells.len;
     while (at < end) {
-        pad(indent, out);
+        size_t blanks = indent; /* due before the next text: none at the end of a line */
         for (unsigned i = 0; *at != row_end; i++) {
             size_t room = t->widths[i] - width_of(at);
-            pad(t->right[i] ? room : 0, out);
-            (void)fputs(at, out);
+            blanks += t->right[i] ? room : 0;
+            if (*at != '\0') {
+                pad(blanks, out);
+                (void)fputs(at, out);
+                blanks = 0;
+            }
+            blanks += (t->right[i] ? 0 : room) + 2;
             at += strlen(at) + 1;
-            if (*at != row_end)
-                pad((t->right[i] ? 0 : room) + 2, out);
         }
         (void)fputc('\n', out);
         at++;
