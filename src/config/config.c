@@ -109,13 +109,11 @@ int config_unknown(const char *path, struct err *err)
 
 int config_set(struct config *c, const char *assignment, struct err *err)
 {
-    const char *equals = strchr(assignment, '=');
     char path[CONFIG_PATH_MAX];
-    if (equals == NULL)
-        return err_set(err, ERR_USAGE, "--set %.*s: write KEY=VALUE", CONFIG_PATH_MAX, assignment);
-    size_t len = (size_t)(equals - assignment);
-    if (len >= sizeof(path))
-        return err_set(err, ERR_USAGE, "--set: the key is longer than any key");
+    size_t len = strspn(assignment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789_-.[]");
+    if (assignment[len] != '=' || len >= sizeof(path))
+        return err_set(err, ERR_USAGE, "--set: write KEY=VALUE, such as batching.max_age=5s");
     memcpy(path, assignment, len);
     path[len] = '\0';
     struct config_target target = config_target_of(path);
@@ -123,7 +121,7 @@ int config_set(struct config *c, const char *assignment, struct err *err)
         config_unknown(path, err);
         return err_prefix(err, "--set");
     }
-    if (assign_text(c, target, slice_of(equals + 1), err) < 0)
+    if (assign_text(c, target, slice_of(assignment + len + 1), err) < 0)
         return err_prefix(err, "--set %s", path);
     return 0;
 }

@@ -47,6 +47,7 @@ struct config_source {
     struct config_list subjects; /* at least one */
     enum config_delivery delivery;
     const char *consumer; /* durable name */
+    bool shared;          /* other instances take from the consumer too */
     struct config_start start;
 };
 

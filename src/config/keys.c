@@ -56,6 +56,9 @@ const struct config_key config_keys[] = {
              "position: no acks, varve keeps the position; faster, for limits retention."},
     {"sources[].consumer", CONFIG_TEXT, IN_SOURCE(consumer), "varve",
      .help = "Name of the durable consumer; instances that share it share the work."},
+    {"sources[].shared", CONFIG_BOOL, IN_SOURCE(shared), "false",
+     .help = "Other instances take from this consumer too. What a crash left unacked then comes "
+             "back only after ack_wait, since it might be theirs."},
     {"sources[].start", CONFIG_START, IN_SOURCE(start), "first",
      .help = "Where to begin when there is no position yet: first, new, a stream sequence, or an "
              "RFC 3339 time."},

@@ -55,15 +55,6 @@ void source_finish(struct source *s, struct nats_client *client)
     source_stop(s);
 }
 
-/* Start over on a connection that works. */
-static void restart(struct source *s, struct nats_client *client, int64_t now)
-{
-    if (s->state == SOURCE_PULLING)
-        nats_pull_close(&s->pull, client);
-    source_stop(s);
-    source_setup_begin(s, client, now);
-}
-
 void source_start(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_REFUSED)
@@ -80,7 +71,7 @@ bool source_must_adopt(const struct source *s)
 void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 {
     source_setup_adopt(s);
-    restart(s, client, now);
+    source_setup_begin(s, client, now);
 }
 
 static void log_need(const struct source *s, enum log_level level, const char *text)
@@ -103,7 +94,7 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         /* In order on one connection: what the server sent before, we would have. */
         if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq) {
             log_need(s, LOG_WARNING, "deliveries were lost on the way");
-            restart(s, client, now);
+            source_setup_begin(s, client, now);
         }
         return;
     case NATS_PULL_LEADER_CHANGED:
@@ -114,11 +105,11 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         return;
     case NATS_PULL_CONSUMER_GONE:
         log_need(s, LOG_WARNING, "the consumer is gone");
-        restart(s, client, now);
+        source_setup_begin(s, client, now);
         return;
     case NATS_PULL_SILENT:
         log_need(s, LOG_WARNING, "the consumer has fallen silent");
-        restart(s, client, now);
+        source_setup_begin(s, client, now);
         return;
     case NATS_PULL_PUSH_CONSUMER:
         source_setup_refuse(s, "the consumer is a push consumer; delete it or name another one");
@@ -148,10 +139,14 @@ static bool is_durable(const struct source *s)
     return s->settings->delivery == CONFIG_DURABLE;
 }
 
-/* Without acks nothing comes twice by itself, so a missing delivery must be asked for again. */
-static bool lost_delivery(const struct source *s, const struct nats_ack *ack)
+/* A consumer counts its deliveries up. Where the count goes back, it is another consumer under the
+ * same name, perhaps of another stream: nothing that it says may meet our ledger. Without acks
+ * nothing comes twice by itself, so there a delivery that is missing has to be asked for again. */
+static bool is_out_of_order(const struct source *s, const struct nats_ack *ack)
 {
-    return !is_durable(s) && ack->consumer_seq != s->last_consumer_seq + 1;
+    if (is_durable(s))
+        return ack->consumer_seq <= s->last_consumer_seq;
+    return ack->consumer_seq != s->last_consumer_seq + 1;
 }
 
 static void note_delivery(struct source *s, const struct nats_ack *ack)
@@ -184,9 +179,9 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         return LEDGER_VOID;
     nats_pull_message(&s->pull, event, now);
     const struct nats_ack *ack = &event->ack;
-    if (lost_delivery(s, ack)) {
-        log_need(s, LOG_WARNING, "deliveries were lost on the way");
-        restart(s, client, now);
+    if (is_out_of_order(s, ack)) {
+        log_need(s, LOG_WARNING, "deliveries are not in order");
+        source_setup_begin(s, client, now);
         return LEDGER_VOID;
     }
     note_delivery(s, ack);

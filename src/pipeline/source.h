@@ -91,7 +91,8 @@ struct source {
     uint64_t recover_consumer_seq;
     int64_t next_recover; /* INT64_MAX: nothing to recover */
     uint32_t naks;        /* asked for again, and not come yet */
-    bool shared;          /* somebody else pulls from it */
+    bool shared;          /* somebody else pulls from it, as far as we can see */
+    bool orphans_seen;    /* the last poll showed deliveries that nobody will ack */
 
     /* --once */
     bool once;

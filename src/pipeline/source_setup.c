@@ -49,10 +49,15 @@ void source_setup_refuse(struct source *s, const char *why)
             s->settings->consumer, why);
 }
 
+static void close_pull(struct source *s, struct nats_client *client)
+{
+    if (s->pull.open)
+        nats_pull_close(&s->pull, client);
+}
+
 void source_setup_retry(struct source *s, struct nats_client *client, int64_t now)
 {
-    if (s->state == SOURCE_PULLING)
-        nats_pull_close(&s->pull, client);
+    close_pull(s, client);
     s->request = 0;
     s->state = SOURCE_RETRY;
     s->retry_at = now + s->retry_pause;
@@ -88,6 +93,9 @@ static void ask(struct source *s, struct nats_client *client, const char *call,
 
 void source_setup_begin(struct source *s, struct nats_client *client, int64_t now)
 {
+    close_pull(s, client);
+    ledger_out_of_step(&s->ledger);
+    s->next_recover = INT64_MAX;
     s->state = SOURCE_STREAM;
     buf_reset(&s->body);
     ask(s, client, "STREAM.INFO", NULL, now);
@@ -391,8 +399,21 @@ static void send_create(struct source *s, struct nats_client *client,
         source_setup_retry(s, client, now);
 }
 
+/* An ephemeral consumer of ours that is of no more use. Should this not arrive, it goes by itself.
+ */
+static void delete_ephemeral(struct source *s, struct nats_client *client)
+{
+    if (is_durable(s) || s->consumer.len == 0)
+        return;
+    buf_reset(&s->subject);
+    nats_api_subject(&s->subject, NATS_API_PREFIX, "CONSUMER.DELETE", s->settings->stream,
+                     buf_text(&s->consumer));
+    nats_client_publish(client, buf_slice(&s->subject), (struct slice){0}, (struct slice){0});
+}
+
 static void create_consumer(struct source *s, struct nats_client *client, int64_t now)
 {
+    delete_ephemeral(s, client);
     if (is_durable(s) && s->config->consumer.manage == CONFIG_MANAGE_BIND) {
         retry_because(s, client, "the consumer does not exist, and consumer.manage is bind", now);
         return;
@@ -425,17 +446,44 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
         ledger_nothing_at(&s->ledger, 0, info->ack_floor_stream_seq);
 }
 
+static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
+                    int64_t now)
+{
+    s->recover = (struct seqrange){from, info->delivered_stream_seq};
+    s->recover_consumer_seq = info->delivered_consumer_seq;
+    s->next_recover = now;
+}
+
 /* Deliveries to an earlier connection that were not acked: ours, unless others share the consumer;
  * then only ack_wait can tell. */
 static void plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
-    s->next_recover = INT64_MAX;
-    s->shared = is_durable(s) && info->waiting > 0;
-    if (!is_durable(s) || s->shared || info->ack_pending == 0)
-        return;
-    s->recover = (struct seqrange){info->ack_floor_stream_seq + 1, info->delivered_stream_seq};
-    s->recover_consumer_seq = info->delivered_consumer_seq;
-    s->next_recover = now;
+    s->orphans_seen = false;
+    s->shared = is_durable(s) && (s->settings->shared || info->waiting > 0);
+    if (is_durable(s) && !s->shared && info->ack_pending > 0)
+        recover(s, info, info->ack_floor_stream_seq + 1, now);
+}
+
+static uint64_t live_pulls(const struct nats_pull *pull)
+{
+    uint64_t live = 0;
+    for (int i = 0; i < NATS_PULL_SLOTS; i++)
+        live += pull->slots[i].token != 0;
+    return live;
+}
+
+/* What was delivered to a connection that the server took for alive is seen only now: nobody else
+ * pulls, twice in a row, and yet messages are out that we never got. */
+static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    uint64_t floor = info->ack_floor_stream_seq;
+    uint64_t missing = seqset_contiguous_end(&s->ledger.claimed, floor + 1) + 1;
+    bool orphans = !s->settings->shared && info->ack_pending > 0 &&
+                   info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
+                   s->next_recover == INT64_MAX;
+    if (orphans && s->orphans_seen)
+        recover(s, info, missing, now);
+    s->orphans_seen = orphans;
 }
 
 static void begin_pulling(struct source *s, struct nats_client *client,
@@ -450,7 +498,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     log_consumer(s, info, made);
     note_consumer(s, info);
     plan_recovery(s, info, now);
-    if (!is_durable(s) && s->ledger.claimed.count == 0 && info->delivered_stream_seq > 0)
+    if (!is_durable(s) && s->ledger.claimed.count == 0)
         ledger_nothing_at(&s->ledger, 0, info->delivered_stream_seq);
     s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(&s->ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
@@ -548,6 +596,8 @@ static void on_consumer_poll(struct source *s, struct nats_client *client, struc
         return;
     }
     note_consumer(s, &info);
+    if (is_durable(s))
+        look_for_orphans(s, &info, now);
     if (!s->once)
         return;
     s->idle = info.pending == 0 && info.delivered_consumer_seq == s->last_consumer_seq &&
@@ -576,7 +626,7 @@ static void on_poll(struct source *s, struct nats_client *client, struct slice p
     if (check_generation(s, &info))
         count_lost(s, &info);
     else
-        nats_pull_close(&s->pull, client);
+        close_pull(s, client);
 }
 
 /* --- replies --------------------------------------------------------------------------------- */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_command cli_commands[] = {
+    {"run", cli_run, "[-c FILE] [--once] [--set KEY=VALUE]...",
+     "drain the streams into Parquet files",
+     "  -c FILE          the configuration; without it, varve.yaml if it exists, else the "
+     "defaults\n"
+     "  --once           drain to the end that the stream has now, commit, ack, exit\n"
+     "  --set KEY=VALUE  set one key, such as --set batching.max_age=10s\n"},
+    {"inspect", cli_inspect, "FILE... [--json]",
+     "show schema, row groups, encodings, sizes, statistics, footer keys",
+     "  --json           one JSON object a file\n"},
+    {"cat", cli_cat, "PATH... [--columns a,b] [--limit N]",
+     "print rows as JSON Lines, bytes in base64",
+     "  --columns a,b    only these columns, in this order\n"
+     "  --limit N        at most N rows\n"},
+    {"verify", cli_verify, "PATH... [--json]",
+     "check every byte: structure, checksums, statistics, sequences, commit log",
+     "  --json           one JSON object a file, then a summary\n"},
+    {"version", cli_version, "", "print version and build", ""},
+    {"licenses", cli_licenses, "", "print the licences of varve and of all that it contains", ""},
+    {"help", cli_help, "[COMMAND]", "explain a command", ""},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct cli_command *cli_find(const char *name)
+{
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+int cli_fail(const struct err *err)
+{
+    (void)fprintf(stderr, "varve: %s\n", err->text);
+    return err->code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    (void)fprintf(stderr, "varve %s: ", command);
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "; see varve help %s\n", command);
+    return CLI_USAGE;
+}
