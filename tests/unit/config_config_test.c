@@ -134,7 +134,8 @@ TEST(config_set_adds_sources)
 
 TEST(config_set_refuses)
 {
-    expect_refused("batching.max_rows", "--set batching.max_rows: write KEY=VALUE");
+    expect_refused("batching.max_rows", "--set: write KEY=VALUE, such as batching.max_age=5s");
+    expect_refused("a\nb=c", "--set: write KEY=VALUE, such as batching.max_age=5s");
     expect_refused("batching.max_row=1",
                    "--set: unknown key batching.max_row; did you mean batching.max_rows?");
     expect_refused("max_age=1s", "--set: unknown key max_age; did you mean batching.max_age?");
