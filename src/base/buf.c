@@ -20,9 +20,24 @@ struct slice slice_of(const char *text)
     return (struct slice){(const uint8_t *)text, strlen(text)};
 }
 
+/* Eight bytes a step: musl's memcmp takes one, and dictionaries compare a key for each value. */
+static bool equal_bytes(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    size_t at = 0;
+    for (; len - at >= 8; at += 8)
+        if (load_u64le(a + at) != load_u64le(b + at))
+            return false;
+    if (at > 0 && at < len) /* the rest, with some bytes again */
+        return load_u64le(a + len - 8) == load_u64le(b + len - 8);
+    for (; at < len; at++)
+        if (a[at] != b[at])
+            return false;
+    return true;
+}
+
 bool slice_equal(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+    return a.len == b.len && equal_bytes(a.data, b.data, a.len);
 }
 
 bool slice_is(struct slice s, const char *text)

@@ -4,123 +4,14 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "parquet/bloom.h"
+#include "parquet/chunk_pages.h"
 #include "parquet/delta.h"
-#include "parquet/page.h"
 #include "parquet/rle.h"
+#include "parquet/uuid.h"
 
-enum {
-    DICTIONARY_RETRY = 16,       /* row groups from giving up to the next try */
-    TINY_BYTES = 256,            /* a frame of a smaller page costs more than it can save */
-    SAVING_PERCENT = 3,          /* less is not worth the time of readers */
-    TRIAL_BYTES_MIN = 16 * 1024, /* smaller pages are too few bytes to be worth a trial */
-    TRIAL_BYTES_MAX = 64 * 1024, /* part of the first page that is compressed in all ways */
-    INDEX_LEVEL = 1,             /* bit-packed numbers don't reward more */
-    RANDOM_LEVEL = 1,            /* nor does text of high entropy: level 3 makes it larger */
-};
+enum { DICTIONARY_RETRY = 16 }; /* row groups from giving up to the next try */
 
-/* ---- compression
- * --------------------------------------------------------------------------------- */
-
-static struct parquet_effort effort_for(struct chunk *c, enum parquet_encoding encoding,
-                                        struct slice body, struct parquet_codec *codec)
-{
-    int limit = c->layout.ceiling;
-
-    if (c->effort_chosen)
-        return c->effort;
-    if (encoding == PARQUET_ENCODING_RLE_DICTIONARY && limit > INDEX_LEVEL)
-        limit = INDEX_LEVEL;
-    if (c->layout.spec->random && limit > RANDOM_LEVEL)
-        limit = RANDOM_LEVEL;
-    if (body.len < TRIAL_BYTES_MIN)
-        return parquet_effort_highest(limit);
-    if (body.len > TRIAL_BYTES_MAX)
-        body.len = TRIAL_BYTES_MAX;
-    c->effort = parquet_effort_choose(codec, limit, body);
-    c->effort_chosen = true;
-    return c->effort;
-}
-
-/* The body as one frame, in the scratch memory. */
-static struct slice compress(struct chunk *c, enum parquet_encoding encoding, struct slice body,
-                             struct parquet_codec *codec)
-{
-    struct buf *out = &parquet_codec_scratch(codec)->stored;
-
-    buf_reset(out);
-    parquet_compress(codec, effort_for(c, encoding, body, codec), body, out);
-    return buf_slice(out);
-}
-
-static struct chunk_page *pages_of(const struct chunk *c)
-{
-    return (struct chunk_page *)(void *)c->pages.data;
-}
-
-static void append_page(struct chunk *c, struct chunk_page *page, struct slice stored)
-{
-    size_t before = c->stored.len;
-
-    page_append_data(&c->stored, page->encoding, page->rows, page->raw_size, stored);
-    page->stored_size = (uint32_t)stored.len;
-    page->size = (uint32_t)(c->stored.len - before);
-}
-
-/* All pages of a chunk have the same codec: those that were stored before it was known that
- * compression pays are done again. They are few or tiny. */
-static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
-{
-    struct buf old = c->stored;
-    size_t at = 0;
-
-    c->stored = (struct buf){0};
-    for (uint32_t i = 0; i < chunk_page_count(c); i++) {
-        struct chunk_page *page = &pages_of(c)[i];
-        at += page->size;
-        struct slice body = {old.data + at - page->stored_size, page->stored_size};
-        append_page(c, page, compress(c, page->encoding, body, codec));
-    }
-    buf_free(&old);
-}
-
-/* The body in the form that goes to the file; decides the codec of the chunk if that is open. */
-static struct slice stored_form(struct chunk *c, enum parquet_encoding encoding, struct slice body,
-                                struct parquet_codec *codec)
-{
-    if (c->compression == CHUNK_STORED)
-        return body;
-    if (c->compression == CHUNK_COMPRESSED)
-        return compress(c, encoding, body, codec);
-    if (body.len < TINY_BYTES)
-        return body;
-
-    struct slice frame = compress(c, encoding, body, codec);
-    if (frame.len > body.len - body.len * SAVING_PERCENT / 100) {
-        c->compression = CHUNK_STORED;
-        return body;
-    }
-    c->compression = CHUNK_COMPRESSED;
-    if (chunk_page_count(c) == 0)
-        return frame;
-    compress_earlier_pages(c, codec);
-    return compress(c, encoding, body, codec);
-}
-
-/* ---- pages
- * --------------------------------------------------------------------------------------- */
-
-static void finish_page(struct chunk *c, struct chunk_page page, struct slice body,
-                        struct parquet_codec *codec)
-{
-    page.raw_size = (uint32_t)body.len;
-    append_page(c, &page, stored_form(c, page.encoding, body, codec));
-    buf_append(&c->pages, &page, sizeof(page));
-    c->rows += page.rows;
-    c->nulls += page.nulls;
-    c->text_bytes += page.text_bytes;
-    if (page.nulls > 0)
-        c->ascending = false;
-}
+/* ---- pages ---- */
 
 static void append_levels(struct buf *body, const uint8_t *present, uint32_t rows,
                           struct parquet_scratch *scratch)
@@ -147,8 +38,7 @@ static void bound_bytes(struct chunk *c, struct chunk_page *page, struct slice m
     bounds_bytes_add(&c->bytes, &bounds);
 }
 
-/* ---- pages of dictionary indexes
- * ----------------------------------------------------------------- */
+/* ---- pages of dictionary indexes ---- */
 
 static void bound_entries(struct chunk *c, struct chunk_page *page, const uint32_t *numbers,
                           uint32_t count, struct parquet_scratch *scratch)
@@ -196,7 +86,7 @@ static bool append_indexes(struct chunk *c, const struct chunk_stripe *stripe,
         bound_entries(c, &page, numbers, count, scratch);
     for (uint32_t i = known; c->layout.bloom && i < c->dictionary.entries; i++)
         bloom_append_hash(&c->hashes, map_key(&c->dictionary.map, i));
-    finish_page(c, page, buf_slice(&scratch->body), codec);
+    chunk_append_page(c, page, buf_slice(&scratch->body), codec);
     return true;
 }
 
@@ -210,8 +100,7 @@ static void give_up_dictionary(struct chunk *c)
         c->compression = CHUNK_UNDECIDED;
 }
 
-/* ---- pages of values
- * ----------------------------------------------------------------------------- */
+/* ---- pages of values ---- */
 
 /* Rows of a stripe that become one page. */
 struct span {
@@ -223,55 +112,38 @@ struct span {
 
 static size_t value_size(const struct chunk *c, const uint8_t *value)
 {
-    switch (c->layout.type) {
-    case PARQUET_TYPE_INT64:
+    if (c->layout.type == PARQUET_TYPE_INT64)
         return 8;
-    case PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY:
-        return 16;
-    case PARQUET_TYPE_BYTE_ARRAY:
-    case PARQUET_TYPE_BOOLEAN:
-    case PARQUET_TYPE_INT32:
-    case PARQUET_TYPE_INT96:
-    case PARQUET_TYPE_FLOAT:
-    case PARQUET_TYPE_DOUBLE:
-        break;
-    }
+    if (c->layout.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY)
+        return UUID_BYTES;
     return 4 + (size_t)load_u32le(value);
 }
 
-/* The next page after `span`: as many rows as have at most page_bytes of values, but one value at
- * least. Every stripe ends a page. */
-static void next_span(const struct chunk *c, const struct chunk_stripe *stripe, struct span *span)
+/* The next page of `stripe`, of which the spans before took `done`: as many rows as have at most
+ * page_bytes of values, but one value at least. Every stripe ends a page. */
+static struct span next_span(const struct chunk *c, const struct chunk_stripe *stripe,
+                             const struct span *done)
 {
-    const uint8_t *end = stripe->values.data + stripe->values.len;
-    const uint8_t *start = span->values.data + span->values.len, *at = start;
-    uint32_t row = span->row + span->rows, nulls = 0;
+    const uint8_t *start = stripe->values.data + done->values.len, *at = start;
+    size_t left = stripe->values.len - done->values.len;
+    uint32_t row = done->rows, nulls = 0;
 
-    span->row = row;
+    if (left <= c->layout.page_bytes) {
+        struct slice rest = {start, left};
+        return (struct span){row, stripe->rows - row, stripe->nulls - done->nulls, rest};
+    }
     for (; row < stripe->rows; row++) {
         if (stripe->present != NULL && !stripe->present[row]) {
             nulls++;
             continue;
         }
         size_t size = value_size(c, at);
-        if (at > start && (size_t)(at - start) + size > c->layout.page_bytes)
+        if ((size_t)(at - start) + size > c->layout.page_bytes && at > start)
             break;
         at += size;
     }
-    CHECK(at <= end);
-    span->rows = row - span->row;
-    span->nulls = nulls;
-    span->values = (struct slice){start, (size_t)(at - start)};
-}
-
-static struct span first_span(const struct chunk *c, const struct chunk_stripe *stripe)
-{
-    struct span span = {.values = {stripe->values.data, 0}};
-
-    if (stripe->values.len <= c->layout.page_bytes)
-        return (struct span){0, stripe->rows, stripe->nulls, stripe->values};
-    next_span(c, stripe, &span);
-    return span;
+    CHECK((size_t)(at - start) <= left);
+    return (struct span){done->rows, row - done->rows, nulls, {start, (size_t)(at - start)}};
 }
 
 /* What has to be known of each single value: its hash, and the smallest and largest. */
@@ -345,18 +217,23 @@ static void append_values(struct chunk *c, const struct chunk_stripe *stripe,
 {
     struct parquet_scratch *scratch = parquet_codec_scratch(codec);
 
-    for (struct span span = first_span(c, stripe); span.rows > 0; next_span(c, stripe, &span)) {
+    struct span done = {0};
+
+    while (done.rows < stripe->rows) {
+        struct span span = next_span(c, stripe, &done);
         struct chunk_page page = {
             .encoding = c->layout.encoding, .rows = span.rows, .nulls = span.nulls};
         if (c->layout.type == PARQUET_TYPE_BYTE_ARRAY)
             page.text_bytes = span.values.len - 4 * (uint64_t)(span.rows - span.nulls);
         look_at_values(c, span.values, &page);
-        finish_page(c, page, encode_values(c, stripe, &span, scratch), codec);
+        chunk_append_page(c, page, encode_values(c, stripe, &span, scratch), codec);
+        done.rows += span.rows;
+        done.nulls += span.nulls;
+        done.values.len += span.values.len;
     }
 }
 
-/* ---- the chunk
- * ----------------------------------------------------------------------------------- */
+/* ---- the chunk ---- */
 
 void chunk_begin_file(struct chunk *c, const struct chunk_layout *layout)
 {
@@ -398,36 +275,6 @@ void chunk_append(struct chunk *c, const struct chunk_stripe *stripe, struct par
         give_up_dictionary(c);
     }
     append_values(c, stripe, codec);
-}
-
-void chunk_write_dictionary(struct chunk *c, struct parquet_codec *codec, struct buf *out)
-{
-    struct slice body = dictionary_page(&c->dictionary), stored = body;
-
-    if (c->dictionary.entries == 0)
-        return;
-    if (c->compression == CHUNK_COMPRESSED) {
-        struct buf *frame = &parquet_codec_scratch(codec)->stored;
-        buf_reset(frame);
-        parquet_compress(codec, parquet_effort_highest(c->layout.ceiling), body, frame);
-        stored = buf_slice(frame);
-    }
-    page_append_dictionary(out, c->dictionary.entries, (uint32_t)body.len, stored);
-}
-
-uint32_t chunk_page_count(const struct chunk *c)
-{
-    return (uint32_t)(c->pages.len / sizeof(struct chunk_page));
-}
-
-const struct chunk_page *chunk_page(const struct chunk *c, uint32_t index)
-{
-    return &pages_of(c)[index];
-}
-
-const struct bounds_bytes *chunk_page_bytes(const struct chunk *c, const struct chunk_page *page)
-{
-    return (const struct bounds_bytes *)(const void *)c->bytes_bounds.data + page->bytes_bounds;
 }
 
 uint64_t chunk_memory(const struct chunk *c)

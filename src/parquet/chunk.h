@@ -10,6 +10,7 @@
 #include "parquet/codec.h"
 #include "parquet/dictionary.h"
 #include "parquet/format.h"
+#include "parquet/page.h"
 #include "parquet/statistics.h"
 
 /*
@@ -35,15 +36,15 @@ struct chunk_stripe {
     uint32_t nulls;
 };
 
-/* A data page that is finished. */
+/* A page that is finished. */
 struct chunk_page {
     enum parquet_encoding encoding;
     uint32_t rows;
     uint32_t nulls;
-    uint32_t raw_size;    /* of the body before compression */
-    uint32_t stored_size; /* of the body as it lies in the file */
-    uint32_t size;        /* header and stored body */
-    uint64_t text_bytes;  /* content of byte strings, without their lengths */
+    uint32_t raw_size;         /* of the body before compression */
+    uint32_t stored_size;      /* of the body as it lies in the file */
+    struct page_extent extent; /* header and stored body */
+    uint64_t text_bytes;       /* content of byte strings, without their lengths */
     bool has_bounds;
     struct bounds_int64 int64;
     uint32_t bytes_bounds; /* which of chunk.bytes_bounds */
@@ -58,7 +59,7 @@ enum chunk_compression {
 struct chunk {
     struct chunk_layout layout;
 
-    struct buf stored;       /* finished data pages, headers and bodies, as they go to the file */
+    struct buf stored;       /* finished data pages, headers and bodies; see page_extent */
     struct buf pages;        /* struct chunk_page */
     struct buf bytes_bounds; /* struct bounds_bytes, for those pages that have them */
     struct buf hashes;       /* u64 of each value or distinct value, for the bloom filter */
@@ -88,10 +89,10 @@ void chunk_begin_row_group(struct chunk *c);
 /* Encode and compress a stripe of at most BATCH_ROWS_MAX rows. */
 void chunk_append(struct chunk *c, const struct chunk_stripe *stripe, struct parquet_codec *codec);
 
-/* The dictionary page, header and body; empty if there is none. It is to stand before
- * chunk.stored in the file. Also the end of the chunk: what it says of itself is final. Appended to
- * `out`. */
-void chunk_write_dictionary(struct chunk *c, struct parquet_codec *codec, struct buf *out);
+/* Append the dictionary page to `out`; of size 0 if there is none. It is to stand in front of the
+ * data pages in the file. The chunk is complete: it takes no further stripe. */
+struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_codec *codec,
+                                         struct buf *out);
 
 uint32_t chunk_page_count(const struct chunk *c);
 const struct chunk_page *chunk_page(const struct chunk *c, uint32_t index);

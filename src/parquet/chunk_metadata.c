@@ -69,8 +69,17 @@ static void add_encoding_stats(struct parquet_column_chunk *metadata, struct are
     metadata->encodings_count = e;
 }
 
+/* Headers count in both. */
+static void add_sizes(struct parquet_column_chunk *metadata, const struct chunk_page *page)
+{
+    uint32_t header = page->extent.size - page->stored_size;
+
+    metadata->total_uncompressed_size += (int64_t)header + page->raw_size;
+    metadata->total_compressed_size += page->extent.size;
+}
+
 struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offset,
-                                           uint32_t dictionary_size, struct arena *arena)
+                                           const struct chunk_page *dictionary, struct arena *arena)
 {
     struct slice *path = arena_calloc(arena, 1, sizeof(*path));
     struct parquet_column_chunk metadata = {
@@ -80,25 +89,23 @@ struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offse
         .codec = c->compression == CHUNK_COMPRESSED ? PARQUET_COMPRESSION_ZSTD
                                                     : PARQUET_COMPRESSION_UNCOMPRESSED,
         .num_values = (int64_t)c->rows,
-        .total_compressed_size = (int64_t)(dictionary_size + c->stored.len),
-        .data_page_offset = (int64_t)(offset + dictionary_size),
+        .data_page_offset = (int64_t)(offset + dictionary->extent.size),
         .has_statistics = true,
         .statistics = describe_statistics(c, arena),
         .has_size_statistics = c->layout.type == PARQUET_TYPE_BYTE_ARRAY,
         .unencoded_byte_array_data_bytes = (int64_t)c->text_bytes,
     };
     uint32_t index_pages = 0, pages = chunk_page_count(c);
-    uint64_t raw = 0;
 
     *path = slice_of(c->layout.spec->name);
-    if (dictionary_size > 0)
+    if (dictionary->extent.size > 0) {
         metadata.dictionary_page_offset = (int64_t)offset;
-    for (uint32_t i = 0; i < pages; i++) {
-        const struct chunk_page *page = chunk_page(c, i);
-        raw += page->size - page->stored_size + page->raw_size;
-        index_pages += page->encoding == PARQUET_ENCODING_RLE_DICTIONARY;
+        add_sizes(&metadata, dictionary);
     }
-    metadata.total_uncompressed_size = (int64_t)raw;
+    for (uint32_t i = 0; i < pages; i++) {
+        add_sizes(&metadata, chunk_page(c, i));
+        index_pages += chunk_page(c, i)->encoding == PARQUET_ENCODING_RLE_DICTIONARY;
+    }
     add_encoding_stats(&metadata, arena, pages - index_pages, index_pages, c->layout.encoding);
     return metadata;
 }
@@ -113,9 +120,10 @@ void chunk_write_offset_index(const struct chunk *c, uint64_t offset, struct are
 
     for (uint32_t i = 0; i < count; i++) {
         const struct chunk_page *page = chunk_page(c, i);
-        locations[i] = (struct parquet_page_location){(int64_t)offset, (int32_t)page->size, row};
+        locations[i] =
+            (struct parquet_page_location){(int64_t)offset, (int32_t)page->extent.size, row};
         text_bytes[i] = (int64_t)page->text_bytes;
-        offset += page->size;
+        offset += page->extent.size;
         row += page->rows;
     }
     struct parquet_offset_index index = {
@@ -127,8 +135,7 @@ void chunk_write_offset_index(const struct chunk *c, uint64_t offset, struct are
     parquet_write_offset_index(out, &index);
 }
 
-/* ---- the column index
- * ---------------------------------------------------------------------------- */
+/* ---- the column index ---- */
 
 /* The bounds of a page as the index has them. False if they can't be said. */
 static bool page_bounds(const struct chunk *c, const struct chunk_page *page, struct arena *arena,

@@ -10,11 +10,12 @@
 
 /* What the footer and the page index say of a chunk that is complete. */
 
-/* Fill in the metadata of a chunk whose first page is at `offset` and whose dictionary page is
- * `dictionary_size` bytes (0: there is none). Offsets of indexes and filters stay 0. What it points
- * to is allocated in `arena` or is static. */
+/* Fill in the metadata of a chunk whose first page is at `offset` and whose dictionary page is what
+ * chunk_write_dictionary returned. Offsets of indexes and filters stay 0. What it points to is
+ * allocated in `arena` or is static. */
 struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offset,
-                                           uint32_t dictionary_size, struct arena *arena);
+                                           const struct chunk_page *dictionary,
+                                           struct arena *arena);
 
 /* Append the OffsetIndex of a chunk whose first data page is at `offset`. */
 void chunk_write_offset_index(const struct chunk *c, uint64_t offset, struct arena *arena,

@@ -22,11 +22,12 @@ struct parquet_codec {
  * with Huffman, which is all that text of high entropy rewards; data with repeats rewards the
  * others.
  */
-static const struct parquet_effort efforts[] = {{-7, true}, {-3, true}, {1, false}, {3, false}};
+static const struct parquet_effort efforts[] = {
+    {-7, true, 11}, {-3, true, 11}, {-1, true, 0}, {1, false, 0}, {3, false, 0}};
 
 enum {
     EFFORTS = sizeof(efforts) / sizeof(efforts[0]),
-    NEARLY_PERCENT = 1, /* a dearer effort has to save more than this to be chosen */
+    NEARLY_PERCENT = 1, /* what a page may be larger than the best one if it costs less CPU */
 };
 
 struct parquet_codec *parquet_codec_new(void)
@@ -70,15 +71,21 @@ static ZSTD_CCtx *compressor_of(struct parquet_codec *codec)
     return codec->compressor;
 }
 
-void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
-                      struct buf *out)
+/* Append one frame with `data`, with the parameters that zstd has for pages of `page_size` bytes.
+ */
+static void compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
+                     size_t page_size, struct buf *out)
 {
     ZSTD_CCtx *compressor = compressor_of(codec);
+    ZSTD_compressionParameters parameters = ZSTD_getCParams(effort.level, page_size, 0);
     size_t bound = ZSTD_compressBound(data.len);
 
+    if (effort.hash_log != 0)
+        parameters.hashLog = effort.hash_log;
     set_parameter(compressor, ZSTD_c_compressionLevel, effort.level);
     set_parameter(compressor, ZSTD_c_literalCompressionMode,
                   effort.literals ? ZSTD_ps_enable : ZSTD_ps_auto);
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setCParams(compressor, parameters)));
     buf_reserve(out, bound);
     size_t len = ZSTD_compress2(compressor, out->data + out->len, bound, data.data, data.len);
     if (ZSTD_isError(len))
@@ -86,21 +93,27 @@ void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort,
     out->len += len;
 }
 
+void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort, struct slice data,
+                      struct buf *out)
+{
+    compress(codec, effort, data, data.len, out);
+}
+
 static size_t compressed_size(struct parquet_codec *codec, struct parquet_effort effort,
-                              struct slice sample)
+                              struct slice sample, size_t page_size)
 {
     buf_reset(&codec->trial);
-    parquet_compress(codec, effort, sample, &codec->trial);
+    compress(codec, effort, sample, page_size, &codec->trial);
     return codec->trial.len;
 }
 
 struct parquet_effort parquet_effort_highest(int ceiling)
 {
-    return (struct parquet_effort){ceiling, ceiling < 0};
+    return (struct parquet_effort){.level = ceiling, .literals = ceiling < 0};
 }
 
 struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int ceiling,
-                                            struct slice sample)
+                                            struct slice sample, size_t page_size)
 {
     struct parquet_effort candidates[EFFORTS + 1];
     size_t sizes[EFFORTS + 1];
@@ -114,7 +127,7 @@ struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int cei
 
     size_t best = SIZE_MAX;
     for (unsigned i = 0; i < count; i++) {
-        sizes[i] = compressed_size(codec, candidates[i], sample);
+        sizes[i] = compressed_size(codec, candidates[i], sample, page_size);
         if (sizes[i] < best)
             best = sizes[i];
     }

@@ -30,6 +30,7 @@ void parquet_codec_free(struct parquet_codec *codec);
 struct parquet_effort {
     int level;
     bool literals;
+    unsigned hash_log; /* of the table of places seen before; 0: as the level has it */
 };
 
 /* Append one frame with `data` to `out`. */
@@ -39,11 +40,11 @@ void parquet_compress(struct parquet_codec *codec, struct parquet_effort effort,
 /* The most effort that `ceiling` allows. */
 struct parquet_effort parquet_effort_highest(int ceiling);
 
-/* The cheapest effort of at most `ceiling` that compresses `sample` nearly as well as any other.
- * Decided by sizes and a fixed order of costs, never by a clock: the same sample gives the same
- * answer. */
+/* The cheapest effort of at most `ceiling` that compresses `sample`, a part of a page of
+ * `page_size` bytes, nearly as well as any other. Decided by sizes and a fixed order of costs,
+ * never by a clock: the same sample gives the same answer. */
 struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int ceiling,
-                                            struct slice sample);
+                                            struct slice sample, size_t page_size);
 
 /* Append exactly `len` bytes to `out` by decompressing `frames` (one zstd frame or several).
  * `len` was checked against PARQUET_PAGE_BYTES_MAX by the caller. ERR_FORMAT if the frames hold

@@ -3,12 +3,14 @@
 
 #include "base/bytes.h"
 
-/* Whether all values are equal, at the price of one memcmp: a run of equal records is equal to
+/* Whether all values are equal, at the price of one comparison: a run of equal records is equal to
  * itself, moved by one record. */
 static bool is_constant(struct slice values, size_t record, uint32_t count)
 {
-    return values.len == record * count &&
-           memcmp(values.data, values.data + record, values.len - record) == 0;
+    size_t rest = values.len - record;
+
+    return values.len == record * count && slice_equal((struct slice){values.data, rest},
+                                                       (struct slice){values.data + record, rest});
 }
 
 static bool fits(const struct map *map)
@@ -16,17 +18,47 @@ static bool fits(const struct map *map)
     return map->count <= DICTIONARY_ENTRIES_MAX && map->keys.len <= DICTIONARY_BYTES_MAX;
 }
 
+/*
+ * Most values are one of a few, so each is first looked for in a small table by its last bytes,
+ * where the names of workers, simulations and types differ; that is twice as fast as the map, whose
+ * hash reads all of a value. A value that is not there, or collides, goes to the map.
+ */
+enum { RECENT = 64 };
+
+struct recent {
+    const uint8_t *record; /* the PLAIN value, in the stripe; NULL: empty */
+    uint32_t number;
+};
+
+/* The slot for a record of `size` bytes, at least 8. */
+static struct recent *recent_slot(struct recent *recent, const uint8_t *record, size_t size)
+{
+    uint64_t hash = (load_u64le(record + size - 8) + size) * UINT64_C(0x9E3779B97F4A7C15);
+
+    return &recent[hash >> 58];
+}
+
 static bool number_each(struct map *map, struct slice values, uint32_t *numbers)
 {
+    struct recent recent[RECENT] = {0};
     const uint8_t *at = values.data, *end = values.data + values.len;
 
-    while (at < end) {
+    for (; at < end; numbers++) {
         struct slice value = {at + 4, load_u32le(at)};
+        struct slice record = {at, value.len + 4};
+        struct recent *slot = record.len >= 8 ? recent_slot(recent, at, record.len) : NULL;
+        at += record.len;
+        if (slot != NULL && slot->record != NULL && load_u32le(slot->record) == value.len &&
+            slice_equal((struct slice){slot->record, record.len}, record)) {
+            *numbers = slot->number;
+            continue;
+        }
         bool added;
-        *numbers++ = map_put(map, value, &added);
+        *numbers = map_put(map, value, &added);
         if (added && !fits(map))
             return false;
-        at = value.data + value.len;
+        if (slot != NULL)
+            *slot = (struct recent){record.data, *numbers};
     }
     return true;
 }

@@ -1,24 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/page.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/crc32.h"
 #include "parquet/metadata_write.h"
 
-static void append(struct buf *out, struct parquet_page_header *header, uint32_t raw_size,
-                   struct slice stored)
+/* Pages with smaller bodies are moved together, so that they go to the file in one piece; for
+ * larger ones that would cost more than another call. */
+enum { SMALL_BODY = 16 * 1024 };
+
+size_t page_begin(struct buf *out)
 {
-    CHECK(raw_size <= PARQUET_PAGE_BYTES_MAX && stored.len <= INT32_MAX);
-    header->uncompressed_page_size = (int32_t)raw_size;
-    header->compressed_page_size = (int32_t)stored.len;
-    header->has_crc = true;
-    header->crc = crc32_update(0, stored.data, stored.len);
-    parquet_write_page_header(out, header);
-    buf_append_slice(out, stored);
+    buf_reserve(out, PAGE_HEADER_ROOM);
+    out->len += PAGE_HEADER_ROOM;
+    return out->len;
 }
 
-void page_append_data(struct buf *out, enum parquet_encoding encoding, uint32_t num_values,
-                      uint32_t raw_size, struct slice stored)
+static struct page_extent seal(struct buf *out, size_t body, uint32_t raw_size,
+                               struct parquet_page_header *header)
+{
+    uint8_t room[PAGE_HEADER_ROOM];
+    struct buf bytes = {.data = room, .cap = sizeof(room)};
+    size_t stored_size = out->len - body;
+
+    CHECK(raw_size <= PARQUET_PAGE_BYTES_MAX && stored_size <= INT32_MAX);
+    header->uncompressed_page_size = (int32_t)raw_size;
+    header->compressed_page_size = (int32_t)stored_size;
+    header->has_crc = true;
+    header->crc = crc32_update(0, out->data + body, stored_size);
+    parquet_write_page_header(&bytes, header);
+
+    struct page_extent extent = {.gap = (uint32_t)(PAGE_HEADER_ROOM - bytes.len),
+                                 .size = (uint32_t)(bytes.len + stored_size)};
+    uint8_t *start = out->data + body - bytes.len;
+    memcpy(start, bytes.data, bytes.len);
+    if (stored_size <= SMALL_BODY) {
+        memmove(start - extent.gap, start, extent.size);
+        out->len -= extent.gap;
+        extent.gap = 0;
+    }
+    return extent;
+}
+
+struct page_extent page_seal_data(struct buf *out, size_t body, enum parquet_encoding encoding,
+                                  uint32_t num_values, uint32_t raw_size)
 {
     struct parquet_page_header header = {
         .type = PARQUET_PAGE_DATA,
@@ -29,11 +56,11 @@ void page_append_data(struct buf *out, enum parquet_encoding encoding, uint32_t 
         .repetition_level_encoding = PARQUET_ENCODING_RLE,
     };
 
-    append(out, &header, raw_size, stored);
+    return seal(out, body, raw_size, &header);
 }
 
-void page_append_dictionary(struct buf *out, uint32_t num_values, uint32_t raw_size,
-                            struct slice stored)
+struct page_extent page_seal_dictionary(struct buf *out, size_t body, uint32_t num_values,
+                                        uint32_t raw_size)
 {
     struct parquet_page_header header = {
         .type = PARQUET_PAGE_DICTIONARY,
@@ -41,5 +68,5 @@ void page_append_dictionary(struct buf *out, uint32_t num_values, uint32_t raw_s
         .encoding = PARQUET_ENCODING_PLAIN,
     };
 
-    append(out, &header, raw_size, stored);
+    return seal(out, body, raw_size, &header);
 }

@@ -22,14 +22,12 @@ uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count)
 
 uint64_t parquet_scratch_memory(const struct parquet_scratch *scratch)
 {
-    return (uint64_t)scratch->body.cap + scratch->stored.cap + scratch->numbers.cap +
-           scratch->used.cap;
+    return (uint64_t)scratch->body.cap + scratch->numbers.cap + scratch->used.cap;
 }
 
 void parquet_scratch_free(struct parquet_scratch *scratch)
 {
     buf_free(&scratch->body);
-    buf_free(&scratch->stored);
     buf_free(&scratch->numbers);
     buf_free(&scratch->used);
 }

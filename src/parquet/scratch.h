@@ -12,7 +12,6 @@
  */
 struct parquet_scratch {
     struct buf body;    /* of the page, where it is not a part of the batch as it is */
-    struct buf stored;  /* the body compressed */
     struct buf numbers; /* levels or dictionary indexes, as u32 */
     struct buf used;    /* which entries of the dictionary a page has */
 };

@@ -49,8 +49,7 @@ struct parquet_writer {
     struct buf uuids; /* scratch */
 };
 
-/* ---- begin and end
- * ------------------------------------------------------------------------------- */
+/* ---- begin and end ---- */
 
 static void *allocate(size_t count, size_t size)
 {
@@ -116,8 +115,7 @@ void parquet_writer_free(struct parquet_writer *w)
     free(w);
 }
 
-/* ---- row groups
- * ---------------------------------------------------------------------------------- */
+/* ---- row groups ---- */
 
 static int emit(struct parquet_writer *w, struct parquet_sink sink, struct slice bytes,
                 struct err *err)
@@ -176,18 +174,37 @@ static void add_indexes(struct parquet_writer *w, const struct chunk *c,
     }
 }
 
+/* The pages of a chunk, in as few pieces as the gaps in front of large ones allow. */
+static int emit_pages(struct parquet_writer *w, const struct chunk *c, struct parquet_sink sink,
+                      struct err *err)
+{
+    size_t start = 0, at = 0;
+
+    for (uint32_t i = 0; i < chunk_page_count(c); i++) {
+        struct page_extent extent = chunk_page(c, i)->extent;
+        if (extent.gap > 0) {
+            if (emit(w, sink, (struct slice){c->stored.data + start, at - start}, err) != 0)
+                return -1;
+            start = at + extent.gap;
+        }
+        at += extent.gap + extent.size;
+    }
+    return emit(w, sink, (struct slice){c->stored.data + start, at - start}, err);
+}
+
 static int write_chunk(struct parquet_writer *w, struct chunk *c,
                        struct parquet_column_chunk *metadata, struct parquet_sink sink,
                        struct err *err)
 {
     CHECK(c->rows == w->group_rows);
     buf_reset(&w->bytes);
-    chunk_write_dictionary(c, w->codec, &w->bytes);
-    *metadata = chunk_describe(c, w->offset, (uint32_t)w->bytes.len, &w->file_arena);
+    struct chunk_page dictionary = chunk_write_dictionary(c, w->codec, &w->bytes);
+    *metadata = chunk_describe(c, w->offset, &dictionary, &w->file_arena);
     add_indexes(w, c, metadata);
-    if (emit(w, sink, buf_slice(&w->bytes), err) != 0)
+    struct slice page = {w->bytes.data + dictionary.extent.gap, dictionary.extent.size};
+    if (emit(w, sink, page, err) != 0)
         return -1;
-    return emit(w, sink, buf_slice(&c->stored), err);
+    return emit_pages(w, c, sink, err);
 }
 
 /* The column that orders the rows of this row group: checked, not promised. */
@@ -242,8 +259,7 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
     return 0;
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static int check_values(const struct parquet_writer *w, uint32_t column, struct slice values,
                         struct err *err)
@@ -330,8 +346,7 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *stripe,
     return 0;
 }
 
-/* ---- the end of the file
- * ------------------------------------------------------------------------- */
+/* ---- the end of the file ---- */
 
 static struct slice copy_utf8(struct arena *arena, struct slice text)
 {
@@ -428,8 +443,7 @@ int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, st
     return emit(w, sink, buf_slice(&w->bytes), err);
 }
 
-/* ---- figures
- * ------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 bool parquet_writer_full(const struct parquet_writer *w)
 {
