@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/commit.h"
+
+#include <errno.h>
+
+#include "store_fixture.h"
+
+#define KEY "p/{first_seq}-{last_seq}.parquet"
+
+TEST(store_commit_makes_rows_visible)
+{
+    struct store *store = fixture_open("i");
+    struct store_file *unfinished = fixture_file(store, 50, 51);
+    fixture_commit(store, KEY, 1, 3);
+    fixture_commit(store, "p/q/{first_seq}.parquet", 4, 5);
+    EXPECT(fixture_is_file("root/p/1-3.parquet"));
+    EXPECT(fixture_is_file("root/p/q/4.parquet"));
+    EXPECT(fixture_is_file("root/_delta_log/00000000000000000002.json"));
+    EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));
+    EXPECT_U64(store->positions.list[0].through, 5);
+    EXPECT_U64(store->next_version, 3);
+    struct fixture_view view = fixture_look();
+    EXPECT(view.files_in_log == 2 && view.files_on_disk == 2 && view.in_log[5] == 1);
+    EXPECT_U64(view.hidden, 1); /* the unfinished one */
+    store_file_abandon(unfinished);
+    store_close(store);
+}
+
+TEST(store_commit_without_files_moves_positions)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    struct store_position position = fixture_position(9);
+    struct store_epoch epoch = {NULL, 0, &position, 1};
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    store_close(store);
+    store = fixture_open("i");
+    EXPECT_U64(store_positions_find(&store->positions, "S", "C", "D")->through, 9);
+    EXPECT_U64(store->recovery.entries_read, 1);
+    store_close(store);
+}
+
+TEST(store_commit_never_replaces_a_file)
+{
+    struct store *store = fixture_open("i");
+    EXPECT(mkdir("root/p", 0755) == 0);
+    fixture_write("root/p/1-2.parquet", "60\n");
+    fixture_write("root/p/1-2-1.parquet", "61\n");
+    struct seqset set = {0};
+    struct err err = {0};
+    seqset_add_range(&set, 1, 2);
+    struct store_epoch_file files[] = {
+        {fixture_file(store, 1, 1), false, KEY, "S", "C", &set, 1, NULL, 0},
+        {fixture_file(store, 2, 2), false, KEY, "S", "C", &set, 1, NULL, 0},
+    };
+    struct store_position position = fixture_position(2);
+    struct store_epoch epoch = {files, 2, &position, 1};
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    EXPECT(fixture_is_file("root/p/1-2-2.parquet") && fixture_is_file("root/p/1-2-3.parquet"));
+    struct fixture_view view = fixture_look();
+    EXPECT(view.files_on_disk == 4 && view.files_in_log == 2);
+    EXPECT(view.on_disk[60] == 1 && view.in_log[60] == 0 && view.in_log[1] + view.in_log[2] == 2);
+    store_file_free(files[0].file);
+    store_file_free(files[1].file);
+    seqset_free(&set);
+    store_close(store);
+}
+
+/* What happens right before the n-th call of a kind. */
+struct before {
+    enum store_call call;
+    uint32_t number, seen;
+    void (*act)(void);
+};
+
+static int act_before(void *context, enum store_call call, bool after)
+{
+    struct before *before = context;
+    if (!after && call == before->call && ++before->seen == before->number)
+        before->act();
+    return 0;
+}
+
+static void take_the_name(void)
+{
+    fixture_write("root/p/1-2.parquet", "60\n");
+    fixture_write("root/p/1-2-1.parquet", "61\n");
+}
+
+TEST(store_commit_gives_way_when_a_name_is_taken_meanwhile)
+{
+    struct store *store = fixture_open("i");
+    struct before before = {STORE_CALL_RENAMEAT2, 1, 0, take_the_name};
+    EXPECT(mkdir("root/p", 0755) == 0);
+    store->system = (struct store_system){act_before, &before};
+    fixture_commit(store, KEY, 1, 2);
+    EXPECT(fixture_is_file("root/p/1-2-2.parquet"));
+    struct fixture_view view = fixture_look();
+    EXPECT(view.files_on_disk == 3 && view.files_in_log == 1 && view.hidden == 0);
+    EXPECT(view.in_log[1] == 1 && view.in_log[60] == 0);
+    store_close(store);
+}
+
+static void commit_as_another(void)
+{
+    struct store *other = fixture_open("j");
+    fixture_commit(other, KEY, 11, 12);
+    fixture_commit(other, KEY, 13, 13);
+    store_close(other);
+}
+
+/* The other one comes between choosing a number and taking it. */
+TEST(store_commit_takes_the_next_number)
+{
+    struct store *store = fixture_open("i");
+    fixture_commit(store, KEY, 1, 2);
+    struct before before = {STORE_CALL_RENAMEAT2, 2, 0, commit_as_another};
+    store->system = (struct store_system){act_before, &before};
+    fixture_commit(store, KEY, 3, 4);
+    EXPECT_U64(store->next_version, 5);
+    fixture_commit(store, KEY, 5, 5);
+    store_close(store);
+    struct fixture_view view = fixture_look();
+    EXPECT_U64(view.files_in_log, 5);
+    for (uint64_t row = 1; row <= 5; row++)
+        EXPECT_U64(view.in_log[row], 1);
+    EXPECT(view.in_log[11] == 1 && view.in_log[13] == 1);
+    store = fixture_open("i");
+    EXPECT_U64(store->positions.list[0].through, 5);
+    EXPECT_U64(store->recovery.entries_read, 1);
+    store_close(store);
+    store = fixture_open("j");
+    EXPECT_U64(store->positions.list[0].through, 13);
+    EXPECT_U64(store->recovery.entries_read, 3);
+    store_close(store);
+}
+
+TEST(store_commit_keeps_what_did_not_move)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    struct seqset above = {0};
+    seqset_add_range(&above, 30, 40);
+    struct store_position other = {"T", "D", "X", 20, above, 40, 1};
+    struct store_epoch epoch = {NULL, 0, &other, 1};
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    fixture_commit(store, KEY, 1, 2);
+    store_close(store);
+    store = fixture_open("i");
+    const struct store_position *found = store_positions_find(&store->positions, "T", "X", "D");
+    EXPECT(found != NULL && found->through == 20 && found->above.ranges[0].last == 40);
+    EXPECT_U64(store_positions_newest(&store->positions, "S", "D")->through, 2);
+    seqset_free(&above);
+    store_close(store);
+}
+
+TEST(store_commit_puts_quarantine_beside_the_table)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    struct seqset set = {0};
+    struct buf key = {0};
+    seqset_add_range(&set, 7, 7);
+    store_path_quarantine_key(&key, slice_of("S"));
+    struct store_epoch_file file = {
+        fixture_file(store, 7, 7), true, buf_text(&key), "S", "C", &set, 1, NULL, 0};
+    struct store_position position = fixture_position(7);
+    struct store_epoch epoch = {&file, 1, &position, 1};
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
+    struct fixture_view view = fixture_look();
+    EXPECT(view.files_on_disk == 1 && view.files_in_log == 0);
+    store_file_free(file.file);
+    seqset_free(&set);
+    buf_free(&key);
+    store_close(store);
+}
+
+/* ---- what is made durable, and when: a crash of the machine is not tested, so this is ---- */
+
+static int trace(void *context, enum store_call call, bool after)
+{
+    if (!after && call != STORE_CALL_FSTATAT && call != STORE_CALL_OPENAT)
+        buf_printf(context, "%s ", store_call_names[call]);
+    return 0;
+}
+
+TEST(store_commit_makes_each_step_durable_before_the_next)
+{
+    struct store *store = fixture_open("i");
+    struct buf calls = {0};
+    store->system = (struct store_system){trace, &calls};
+    fixture_commit(store, "p/q/{first_seq}.parquet", 1, 2);
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync " /* the file */
+                                  "fsync "            /* its name in .varve/i */
+                                  "unlinkat pwrite fdatasync renameat fsync " /* .pending */
+                                  "renameat2 mkdirat mkdirat renameat2 "      /* to its place */
+                                  "fsync fsync fsync "                        /* p/q, p, root */
+                                  "renameat2 fsync ");                        /* the entry */
+    buf_reset(&calls);
+    fixture_commit(store, "p/q/{first_seq}.parquet", 3, 4);
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync unlinkat pwrite fdatasync renameat fsync "
+                                  "renameat2 fsync renameat2 fsync ");
+    buf_reset(&calls);
+    /* A directory that somebody else has made need not be durable. */
+    EXPECT(mkdir("root/p/r", 0755) == 0);
+    fixture_commit(store, "p/r/{first_seq}.parquet", 5, 6);
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync unlinkat pwrite fdatasync renameat fsync "
+                                  "renameat2 fsync fsync renameat2 fsync ");
+    buf_free(&calls);
+    store_close(store);
+}
+
+/* ---- errors ---- */
+
+struct failing {
+    enum store_call call;
+    int error;
+    uint32_t number, seen; /* from this call on */
+};
+
+static int fail(void *context, enum store_call call, bool after)
+{
+    struct failing *failing = context;
+    if (after || call != failing->call)
+        return 0;
+    return ++failing->seen >= failing->number ? failing->error : 0;
+}
+
+TEST(store_commit_goes_on_where_it_failed)
+{
+    struct store *store = fixture_open("i");
+    struct failing failing = {STORE_CALL_RENAMEAT2, ENOSPC, 2, 0};
+    struct err err = {0};
+    struct seqset set = {0};
+    seqset_add_range(&set, 1, 2);
+    struct store_epoch_file file = {
+        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
+    struct store_position position = fixture_position(2);
+    struct store_epoch epoch = {&file, 1, &position, 1};
+    EXPECT(mkdir("root/p", 0755) == 0);
+    store->system = (struct store_system){fail, &failing};
+    for (int attempt = 0; attempt < 3; attempt++) {
+        err_clear(&err);
+        EXPECT(store_commit(store, &epoch, &err) == -1);
+        EXPECT_TEXT(err.text, "commit to root: can't make _delta_log/00000000000000000001.json: "
+                              "No space left on device");
+        EXPECT(store->stage == STORE_STAGE_LINK && store->positions.count == 0);
+        EXPECT(fixture_is_file("root/p/1-2.parquet"));
+        EXPECT(fixture_look().files_in_log == 0);
+    }
+    failing.error = 0;
+    err_clear(&err);
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    EXPECT(store->stage == STORE_IDLE && store->positions.list[0].through == 2);
+    EXPECT(fixture_look().files_in_log == 1 && fixture_look().hidden == 0);
+    store_file_free(file.file);
+    seqset_free(&set);
+    store_close(store);
+}
+
+TEST(store_commit_never_syncs_a_file_twice)
+{
+    struct store *store = fixture_open("i");
+    struct failing failing = {STORE_CALL_FDATASYNC, EIO, 2, 0};
+    struct buf calls = {0};
+    struct err err = {0};
+    struct seqset set = {0};
+    seqset_add_range(&set, 1, 2);
+    store->system = (struct store_system){fail, &failing};
+    struct store_epoch_file file = {
+        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
+    struct store_position position = fixture_position(2);
+    struct store_epoch epoch = {&file, 1, &position, 1};
+    EXPECT(store_commit(store, &epoch, &err) == -1);
+    EXPECT(err.system == EIO && store->stage == STORE_STAGE_PENDING);
+    EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));
+    store->system = (struct store_system){trace, &calls};
+    err_clear(&err);
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    EXPECT(strncmp(buf_text(&calls), "fsync unlinkat pwrite fdatasync renameat fsync ", 47) == 0);
+    store_file_free(file.file);
+    seqset_free(&set);
+    buf_free(&calls);
+    store_close(store);
+}
+
+static void lose_the_file(void)
+{
+    fixture_remove("root/.varve/i");
+}
+
+TEST(store_commit_says_when_a_file_is_gone)
+{
+    struct store *store = fixture_open("i");
+    struct before before = {STORE_CALL_RENAMEAT2, 1, 0, lose_the_file};
+    struct err err = {0};
+    store->system = (struct store_system){act_before, &before};
+    EXPECT(fixture_try_commit(store, KEY, 1, 2, &err) == -1);
+    EXPECT(err.code == ERR_FORMAT);
+    EXPECT(strstr(err.text, "p/1-2.parquet is to be committed, but is gone") != NULL);
+    store_close(store);
+}

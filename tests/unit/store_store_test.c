@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+#include <errno.h>
+
+#include "store_fixture.h"
+
+#define KEY "{first_seq}-{last_seq}.parquet"
+
+TEST(store_open_makes_a_table)
+{
+    struct store *store = fixture_open("i");
+    EXPECT(store->recovery.created && store->recovery.entries == 1);
+    EXPECT(!store->recovery.rolled_forward && !store->recovery.forgotten);
+    EXPECT(fixture_is_file("root/_delta_log/00000000000000000000.json"));
+    EXPECT(fixture_is_file("root/.varve/i/lock"));
+    EXPECT_U64(fixture_look().hidden, 0);
+    char *first = fixture_read("root/_delta_log/00000000000000000000.json");
+    store_close(store);
+    store = fixture_open("j");
+    EXPECT(!store->recovery.created);
+    char *second = fixture_read("root/_delta_log/00000000000000000000.json");
+    EXPECT_TEXT(second, first);
+    free(first);
+    free(second);
+    store_close(store);
+    store_close(NULL);
+}
+
+TEST(store_open_makes_the_directories_above)
+{
+    struct err err = {0};
+    struct store_config config = {
+        .root = "a/b/c", .instance = "i", .engine = "e", .schema = &fixture_schema};
+    struct store *store = store_open(&config, &err);
+    EXPECT_TEXT(err.text, "");
+    EXPECT(access("a/b/c/_delta_log", F_OK) == 0);
+    store_close(store);
+}
+
+TEST(store_open_is_for_one_process_of_a_name)
+{
+    struct store *store = fixture_open("i");
+    struct store *other = fixture_open("j");
+    struct err err = {0};
+    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT(err.code == ERR_REFUSED);
+    EXPECT(strstr(err.text, "root: root as instance i is in use by process ") == err.text);
+    store_close(store);
+    store = fixture_open("i");
+    store_close(store);
+    store_close(other);
+}
+
+TEST(store_open_takes_any_name)
+{
+    static const char *const names[] = {"../..", ".", "a/b", "_x", "\xff", "lock"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct store *store = fixture_open(names[i]);
+        struct store_position position = fixture_position(i + 1);
+        struct store_epoch epoch = {NULL, 0, &position, 1};
+        struct err err = {0};
+        EXPECT(store_commit(store, &epoch, &err) == 0);
+        store_close(store);
+    }
+    struct store *store = fixture_open("../..");
+    EXPECT_U64(store->positions.list[0].through, 1);
+    EXPECT_U64(store->recovery.entries, 7);
+    store_close(store);
+}
+
+TEST(store_open_removes_only_its_own_leftovers)
+{
+    struct store *store = fixture_open("i");
+    struct store *other = fixture_open("i-2");
+    store_file_free(fixture_file(store, 1, 2));
+    store_file_free(fixture_file(store, 3, 4));
+    struct store_file *kept = fixture_file(other, 5, 6);
+    EXPECT_U64(fixture_look().hidden, 3);
+    store_close(store);
+    store = fixture_open("i");
+    EXPECT_U64(store->recovery.files_removed, 2);
+    EXPECT_U64(fixture_look().hidden, 1);
+    store_file_abandon(kept);
+    store_close(store);
+    store_close(other);
+}
+
+TEST(store_open_refuses_another_table)
+{
+    struct err err = {0};
+    EXPECT(mkdir("root", 0755) == 0 && mkdir("root/_delta_log", 0755) == 0);
+    fixture_write("root/_delta_log/00000000000000000000.json",
+                  "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}\n");
+    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT_TEXT(err.text, "root: the table that _delta_log/00000000000000000000.json describes: it "
+                          "needs Delta reader 3 and writer 7, varve is 1 and 2; choose another "
+                          "directory");
+}
+
+TEST(store_open_says_what_it_cannot_know)
+{
+    struct store *store = fixture_open("j");
+    fixture_commit(store, KEY, 1, 2);
+    store_close(store);
+    EXPECT(unlink("root/_delta_log/00000000000000000000.json") == 0); /* cleaned up */
+    store = fixture_open("i");
+    EXPECT(store->recovery.forgotten && store->positions.count == 0);
+    store_close(store);
+    store = fixture_open("j");
+    EXPECT(!store->recovery.forgotten && store->positions.count == 1);
+    fixture_commit(store, KEY, 3, 4);
+    EXPECT(fixture_is_file("root/_delta_log/00000000000000000002.json"));
+    store_close(store);
+}
+
+TEST(store_open_refuses_a_damaged_pending)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    store_close(store);
+    fixture_write("root/_delta_log/.pending-i", "{\"commitInfo\":{}}\n");
+    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT(err.code == ERR_FORMAT);
+    EXPECT(strstr(err.text, "_delta_log/.pending-i") != NULL);
+    EXPECT(fixture_is_file("root/_delta_log/.pending-i"));
+    EXPECT(unlink("root/_delta_log/.pending-i") == 0);
+    store = fixture_open("i");
+    store_close(store);
+}
+
+/* A backup by hard links makes the link count lie. */
+TEST(store_open_is_not_fooled_by_hard_links)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    fixture_commit(store, KEY, 1, 2);
+    fixture_write("root/in-the-way", "");
+    EXPECT(fixture_try_commit(store, "in-the-way/{first_seq}.parquet", 3, 4, &err) == -1);
+    EXPECT(err.system == ENOTDIR);
+    store_close(store);
+    EXPECT(link("root/_delta_log/.pending-i", "backup") == 0);
+    EXPECT(unlink("root/in-the-way") == 0);
+    store = fixture_open("i");
+    EXPECT(store->recovery.rolled_forward && store->positions.list[0].through == 4);
+    EXPECT(fixture_is_file("root/in-the-way/3.parquet"));
+    EXPECT(fixture_look().in_log[3] == 1);
+    store_close(store);
+}
+
+TEST(store_knows_the_free_space)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    uint64_t bytes = 0;
+    EXPECT(store_free_bytes(store, &bytes, &err) == 0 && bytes > 0);
+    store_close(store);
+}
