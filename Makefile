@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 300
 .DELETE_ON_ERROR:
 .SUFFIXES:
 Q := $(if $(filter 1,$(V)),,@)
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
@@ -243,10 +243,12 @@ lint-warnings:
 TIDIED := $(MAIN) $(SOURCES) $(LOADER)
 lint-tidy: $(TIDIED:%=$(BUILD)/tidy/%)
 
-$(BUILD)/tidy/%: % .clang-tidy $(wildcard src/*/*.h) $(BUILD)/vendor.stamp | $(PROTOS:=.h)
+$(BUILD)/tidy/%: % .clang-tidy tools/tidy.h $(wildcard src/*/*.h) $(BUILD)/vendor.stamp \
+        | $(PROTOS:=.h)
 	@mkdir -p $(@D)
 	$(call say,TIDY,$*)
-	$(Q)clang-tidy --quiet $< -- $(OUR_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	$(Q)clang-tidy --quiet $< -- $(OUR_CFLAGS) \
+	    $(if $(filter src/base/err.c,$<),,-include tools/tidy.h) 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
 
 # ---- setting up, and what needs it ---------------------------------------------------------------
