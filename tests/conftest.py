@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the tests that need processes. A server that can't be had is skipped by its name."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))  # for generator.py
+
+from support import Runner, Server, server_binaries  # noqa: E402
+
+
+def binary_or_skip(name):
+    binary = server_binaries()[name]
+    if binary is None:
+        pytest.skip(f"nats-server: {name} is not here")
+    return binary
+
+
+@pytest.fixture(params=["debian", "newest"])
+def server_binary(request):
+    """Each nats-server that the tests run against."""
+    return binary_or_skip(request.param)
+
+
+@pytest.fixture
+def any_server_binary():
+    """One nats-server, where its version makes no difference."""
+    return next((b for b in reversed(server_binaries().values()) if b), None) or pytest.skip(
+        "nats-server is not here"
+    )
+
+
+@pytest.fixture
+def make_server(tmp_path):
+    """Starts servers, and stops them at the end."""
+    started = []
+
+    def make(binary, name="nats", **options):
+        server = Server(binary, tmp_path / name, **options)
+        started.append(server)
+        return server.start()
+
+    yield make
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def server(make_server, server_binary):
+    """A running server of each kind."""
+    return make_server(server_binary)
+
+
+@pytest.fixture
+def any_server(make_server, any_server_binary):
+    """A running server, where its version makes no difference."""
+    return make_server(any_server_binary)
+
+
+@pytest.fixture
+def make_runner(tmp_path):
+    made = []
+
+    def make(server):
+        runner = Runner(tmp_path, server)
+        made.append(runner)
+        return runner
+
+    yield make
+    for runner in made:
+        runner.close()
+
+
+@pytest.fixture
+def varve(request, make_runner):
+    """Runs varve against whichever server the test has."""
+    names = [name for name in ("server", "any_server") if name in request.fixturenames]
+    return make_runner(request.getfixturevalue(names[0]) if names else None)

@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: MIT
+"""What the tests against real servers share: nats-server, varve and varve-gen as processes, and
+readers of what varve wrote that are not varve.
+
+Nothing here sleeps to let something happen: whatever is waited for is polled, with a deadline.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("VARVE_BUILD", ROOT / "build"))
+VENV = ROOT / "build" / "venv"
+VARVE = BUILD / "varve"
+GEN = BUILD / "varve-gen"
+
+SUBJECT = "logging.events.raw"
+COLUMNS = (
+    "timestamp_ns",
+    "event_id",
+    "event_type_key",
+    "event_payload",
+    "worker_id",
+    "simulation_id",
+    "payload_format_hint",
+    "correlation_id",
+    "unknown_fields",
+    "stream_seq",
+    "stream_time",
+    "nats_subject",
+)
+
+
+def wait_for(condition, what, seconds=30.0):
+    """Poll until condition() is true, and return what it returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def end(process, number=signal.SIGKILL, seconds=20.0):
+    """Signal one process that we started, and wait for it. Its exit status."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)
+        raise AssertionError(f"{process.args[0]} ignored signal {number} for {seconds} s") from None
+
+
+# ---- nats-server ---------------------------------------------------------------------------------
+
+
+def server_binaries():
+    """The servers that can be had here, by name: path, or None."""
+    debian = (ROOT / "build/debian/usr/sbin/nats-server", Path("/usr/sbin/nats-server"))
+    return {
+        "debian": next((path for path in debian if path.exists()), None),
+        "newest": next((p for p in [VENV / "bin/nats-server"] if p.exists()), None),
+    }
+
+
+class Server:
+    """A nats-server with JetStream in a directory of its own; the port stays over a restart."""
+
+    def __init__(self, binary, directory, extra="", user=None, password=None, token=None):
+        self.binary = binary
+        self.directory = directory
+        self.log = directory / "nats-server.log"
+        self.process = None
+        self.credentials = {"user": user, "password": password, "token": token}
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.configure(extra)
+
+    def configure(self, extra):
+        self.config = self.directory / "nats-server.conf"
+        self.config.write_text(
+            f"listen: 127.0.0.1:{self.port}\nserver_name: test\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self.directory / 'jetstream'))} }}\n{extra}\n"
+        )
+
+    @property
+    def url(self):
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.binary, "-c", self.config, "-l", self.log],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.binary}: {self.log.read_text()[-1000:]}")
+            return accepts(self.port)
+
+        wait_for(ready, "nats-server listens")
+        return self
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is not None:
+            end(self.process, number)
+            self.process = None
+
+    def ask(self, work):
+        """The result of the coroutine work(jetstream), on a connection of its own."""
+        import nats
+
+        async def ignore(_):
+            pass
+
+        async def main():
+            given = {key: value for key, value in self.credentials.items() if value}
+            client = await nats.connect(
+                self.url, connect_timeout=5, allow_reconnect=False, error_cb=ignore, **given
+            )
+            try:
+                return await asyncio.wait_for(work(client.jetstream(timeout=10)), 60)
+            finally:
+                await client.close()
+
+        return asyncio.run(main())
+
+    def stream(self, name="LOGGING"):
+        return self.ask(lambda js: js.stream_info(name))
+
+    def consumer(self, name="varve", stream="LOGGING"):
+        return self.ask(lambda js: js.consumer_info(stream, name))
+
+    def add_stream(self, name="LOGGING", subjects=(SUBJECT,), **settings):
+        return self.ask(lambda js: js.add_stream(name=name, subjects=list(subjects), **settings))
+
+    def delete_stream(self, name="LOGGING"):
+        return self.ask(lambda js: js.delete_stream(name))
+
+    def delete_consumer(self, name="varve", stream="LOGGING"):
+        return self.ask(lambda js: js.delete_consumer(stream, name))
+
+    def publish(self, messages, subject=SUBJECT):
+        """Publish each of these payloads, in this order; the sequences that they got."""
+
+        async def work(js):
+            return [(await js.publish(subject, data)).seq for data in messages]
+
+        return self.ask(work)
+
+    def messages(self, stream="LOGGING"):
+        """All messages of a stream as (sequence, stored at in ns, subject, headers, data)."""
+        from nats.js.api import AckPolicy, ConsumerConfig
+
+        async def work(js):
+            left = (await js.stream_info(stream)).state.messages
+            config = ConsumerConfig(ack_policy=AckPolicy.NONE, inactive_threshold=60)
+            made = await js.add_consumer(stream, config)
+            pull = await js.pull_subscribe_bind(consumer=made.name, stream=stream)
+            out = []
+            while len(out) < left:
+                for m in await pull.fetch(min(1000, left - len(out)), timeout=10):
+                    # $JS.ACK.stream.consumer.deliveries.sequence.number.time.pending, perhaps
+                    # with domain, account and a random token: count from the end or the start.
+                    tokens = m.reply.split(".")
+                    numbers = tokens[4:9] if len(tokens) < 11 else tokens[6:11]
+                    out.append((int(numbers[1]), int(numbers[3]), m.subject, m.headers, m.data))
+            return out
+
+        return self.ask(work)
+
+    def generate(self, count, **options):
+        """Run varve-gen; (first, last) sequence."""
+        return generate(self.url, count, **options)
+
+
+def generate(url, count, prefix=(), **options):
+    args = [*prefix, GEN, "--server", url, "--count", str(count)]
+    for name, value in options.items():
+        args += [f"--{name.replace('_', '-')}", str(value)]
+    out = subprocess.run(args, capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out.stderr
+    found = re.search(r"first_seq=(\d+) last_seq=(\d+)", out.stdout)
+    return int(found[1]), int(found[2])
+
+
+# ---- varve ---------------------------------------------------------------------------------------
+
+
+def merge(into, more):
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+    return into
+
+
+class Varve:
+    """One run of varve. What it logs goes to a file, as JSON lines unless told otherwise."""
+
+    def __init__(self, directory, config, *args, prefix=(), env=None, cwd=None):
+        directory.mkdir(parents=True, exist_ok=True)
+        number = len(list(directory.glob("varve-*.log")))
+        self.log = directory / f"varve-{number}.log"
+        if isinstance(config, dict):
+            # YAML contains JSON.
+            path = directory / f"varve-{number}.yaml"
+            path.write_text(json.dumps(config))
+            args = ("-c", path, *args)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*prefix, VARVE, "run", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+            )
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def lines(self, event=None, **fields):
+        """What it has logged so far: the lines that are of this event and have these fields."""
+        out = []
+        for text in self.text().split("\n")[:-1]:
+            line = json.loads(text) if text.startswith("{") else {"event": None, "text": text}
+            wanted = {"event": event, **fields} if event else fields
+            if all(line.get(key) == value for key, value in wanted.items()):
+                out.append(line)
+        return out
+
+    def wait_line(self, event, count=1, seconds=30.0, **fields):
+        """Wait for the count-th such line, and return it."""
+
+        def found():
+            lines = self.lines(event, **fields)
+            if len(lines) < count and self.process.poll() is not None:
+                raise AssertionError(f"varve ended without {event} {fields}:\n{self.text()}")
+            return lines[count - 1 : count]
+
+        try:
+            return wait_for(found, f"line {count} of {event} {fields}", seconds)[0]
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()}") from None
+
+    def wait_rows(self, rows, seconds=30.0):
+        """Wait until that many rows are committed."""
+
+        def done():
+            if self.process.poll() is not None:
+                raise AssertionError(f"varve ended:\n{self.text()}")
+            return sum(line["rows"] for line in self.lines("committed")) >= rows
+
+        try:
+            wait_for(done, f"{rows} rows committed", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.text()}") from None
+
+    def wait(self, seconds=60.0):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"varve still runs after {seconds} s:\n{self.text()}") from None
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, seconds=20.0):
+        return end(self.process, number, seconds)
+
+
+class Runner:
+    """Starts varve against one server, and ends whatever is left of it."""
+
+    def __init__(self, directory, server):
+        self.directory = directory
+        self.output = directory / "out"
+        self.server = server
+        self.started = []
+
+    def config(self, **more):
+        base = {
+            "nats": {"servers": [self.server.url]} if self.server else {},
+            "output": {"log_output_directory": str(self.output), "min_free": 0},
+            "metrics": {"listen": "off"},
+            "settings": {"log_format": "json"},
+        }
+        return merge(base, more)
+
+    def start(self, *args, config=None, prefix=(), env=None, cwd=None, **more):
+        if config is None:
+            config = self.config(**more)
+        varve = Varve(self.directory, config, *args, prefix=prefix, env=env, cwd=cwd)
+        self.started.append(varve)
+        return varve
+
+    def once(self, *args, seconds=60.0, **more):
+        """Drain to the end; it must work."""
+        varve = self.start("--once", *args, **more)
+        assert varve.wait(seconds) == 0, varve.text()
+        return varve
+
+    def close(self):
+        for varve in self.started:
+            if varve.process.poll() is None:
+                end(varve.process)
+
+
+# ---- what was written ----------------------------------------------------------------------------
+
+
+def partition(value):
+    """What a simulation_id is as a directory, by the rules of the design; not for long ones."""
+    if not value:
+        return "%empty"
+    out = urllib.parse.quote(value, safe="").replace("~", "%7E")
+    return ("%%%02X" % ord(value[0])) + out[1:] if value[0] in "._" else out
+
+
+class Output:
+    """A directory that varve wrote, as its commit log and its files say."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def entries(self):
+        names = sorted((self.root / "_delta_log").glob("*.json"))
+        assert [int(p.stem) for p in names] == list(range(len(names)))
+        return [[json.loads(line) for line in p.read_text().splitlines()] for p in names]
+
+    def adds(self):
+        return [a["add"] for entry in self.entries() for a in entry if "add" in a]
+
+    def files(self):
+        """The data files; the tree must have those that the log names, and no others."""
+        named = {urllib.parse.unquote(add["path"]) for add in self.adds()}
+        found = {
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if path.is_file() and path.relative_to(self.root).parts[0][0] not in "._"
+        }
+        assert found == named
+        return sorted(self.root / name for name in named)
+
+    def quarantine_files(self):
+        named = {
+            q["path"]
+            for entry in self.entries()
+            for action in entry
+            for q in action.get("commitInfo", {}).get("varve", {}).get("quarantine", [])
+        }
+        found = {str(p.relative_to(self.root)) for p in self.root.glob("_quarantine/*")}
+        assert found == {urllib.parse.unquote(name) for name in named}
+        return sorted(self.root / name for name in found)
+
+    def leftovers(self):
+        """Files that only a crash may leave behind, and only until the next start."""
+        return [
+            path
+            for path in self.root.rglob("*")
+            if path.is_file()
+            and (path.name.startswith(".") or ".varve" in path.relative_to(self.root).parts)
+            and path.name != "lock"
+        ]
+
+    def table(self):
+        """All rows in the order of the stream, read by pyarrow, checksums verified."""
+        return read_arrow(self.files(), "stream_seq")
+
+    def quarantine(self):
+        files = self.quarantine_files()
+        return read_arrow(files, "stream_seq").to_pylist() if files else []
+
+    def footers(self):
+        import pyarrow.parquet
+
+        keys = {path: pyarrow.parquet.read_metadata(path).metadata for path in self.files()}
+        return {p: {k.decode(): v.decode() for k, v in m.items()} for p, m in keys.items()}
+
+
+def read_arrow(files, order):
+    import pyarrow
+    import pyarrow.parquet
+
+    tables = [
+        pyarrow.parquet.ParquetFile(path, page_checksum_verification=True).read() for path in files
+    ]
+    return pyarrow.concat_tables(tables).sort_by(order)
+
+
+def check_verify(root):
+    """What varve itself says about the tree."""
+    out = subprocess.run([VARVE, "verify", root], capture_output=True, text=True, timeout=120)
+    assert out.returncode == 0, out.stdout + out.stderr
+
+
+def micros(ns):
+    return ns // 1000
+
+
+def check_rows(root, rows, quarantined=None, times=None):
+    """The tree under root holds exactly these rows, {sequence: row}, each once, whatever reads it;
+    and in quarantine exactly these messages, {sequence: bytes}. `times` are {sequence: ns}."""
+    output = Output(root)
+    sequences = sorted(rows)
+    table = output.table()
+    assert table.column_names == list(COLUMNS)
+    assert table["stream_seq"].to_pylist() == sequences
+    for name in COLUMNS:
+        if name in rows[sequences[0]]:
+            assert table[name].to_pylist() == [rows[seq][name] for seq in sequences], name
+    if times:
+        import pyarrow
+
+        column = table["stream_time"].cast(pyarrow.int64()).to_pylist()
+        assert column == [micros(times[seq]) for seq in sequences]
+    assert not output.leftovers()
+    quarantined = quarantined or {}
+    assert {r["stream_seq"]: r["payload"] for r in output.quarantine()} == quarantined
+    assert len(output.quarantine()) == len(quarantined)
+    check_verify(root)
+
+
+def numbered(messages, first=1, subject=SUBJECT):
+    """Messages of a generator.Load that got sequences from `first` on: what check_rows wants."""
+    rows, quarantined = {}, {}
+    for sequence, message in enumerate(messages, first):
+        if message.row is None:
+            quarantined[sequence] = message.data
+        else:
+            rows[sequence] = {**message.row, "stream_seq": sequence, "nats_subject": subject}
+    return rows, quarantined
+
+
+def has_tool(name):
+    return shutil.which(name) is not None
