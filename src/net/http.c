@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/http.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/num.h"
+#include "net/resolve.h"
+#include "net/socket.h"
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+enum { HOST_MAX = 256 };
+
+/* "host:port" or "[ipv6]:port". */
+static int split_address(const char *address, char host[static HOST_MAX], uint16_t *port,
+                         struct err *err)
+{
+    const char *colon = strrchr(address, ':');
+    uint64_t number;
+    if (colon == NULL || !num_parse_u64(slice_of(colon + 1), &number) || number > UINT16_MAX)
+        return err_set(err, ERR_USAGE, "%s is not host:port", address);
+    struct slice name = {(const uint8_t *)address, (size_t)(colon - address)};
+    if (name.len >= 2 && name.data[0] == '[' && name.data[name.len - 1] == ']')
+        name = (struct slice){name.data + 1, name.len - 2};
+    if (name.len >= HOST_MAX)
+        return err_set(err, ERR_USAGE, "a host name of %zu characters", name.len);
+    memcpy(host, name.data, name.len);
+    host[name.len] = '\0';
+    *port = (uint16_t)number;
+    return 0;
+}
+
+static int resolve(const char *host, uint16_t port, struct net_addresses *addresses,
+                   struct err *err)
+{
+    struct net_resolve r;
+    int known = net_resolve_start(&r, host, port, addresses, err);
+    return known != 0 ? known : net_resolve_finish(&r, addresses, err);
+}
+
+static int bind_to(const struct net_address *address)
+{
+    int family = address->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    /* Connections of an earlier run that are not quite gone must not keep us from starting. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
+        listen(fd, HTTP_CONNECTIONS_MAX) == 0)
+        return fd;
+    int error = errno;
+    net_close(&fd);
+    errno = error;
+    return -1;
+}
+
+static void name_listener(struct http_server *s)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = sizeof(storage);
+    char host[HTTP_ADDRESS_MAX - 10], port[8];
+    if (getsockname(s->listener, (struct sockaddr *)&storage, &len) != 0 ||
+        getnameinfo((const struct sockaddr *)&storage, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return; /* it listens, and only the log knows less */
+    struct buf text = {0};
+    buf_printf(&text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    memcpy(s->address, buf_text(&text), text.len + 1);
+    buf_free(&text);
+}
+
+int http_listen(struct http_server *s, const char *address, struct err *err)
+{
+    *s = (struct http_server){.listener = -1};
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+        s->connections[i].fd = -1;
+    if (address[0] == '\0')
+        return 0;
+    char host[HOST_MAX];
+    uint16_t port = 0;
+    struct net_addresses addresses;
+    if (split_address(address, host, &port, err) != 0)
+        return -1;
+    if (resolve(host, port, &addresses, err) < 0) {
+        err->code = ERR_USAGE;
+        return err_prefix(err, "%s", address);
+    }
+    for (size_t i = 0; i < addresses.count && s->listener < 0; i++)
+        s->listener = bind_to(&addresses.list[i]);
+    if (s->listener < 0)
+        return err_set(err, ERR_USAGE, "%s: %s; name another address, or off", address,
+                       strerror(errno));
+    name_listener(s);
+    return 0;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void end(struct http_connection *c)
+{
+    net_close(&c->fd);
+    buf_free(&c->out);
+    c->state = HTTP_FREE;
+}
+
+void http_close(struct http_server *s)
+{
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+        if (s->connections[i].state != HTTP_FREE)
+            end(&s->connections[i]);
+    net_close(&s->listener);
+}
+
+static const char *reason_of(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 400:
+        return "Bad Request";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 408:
+        return "Request Timeout";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    default:
+        return "";
+    }
+}
+
+static void append_head(struct buf *out, const struct http_response *response)
+{
+    char date[64];
+    time_t now = (time_t)(clock_wall() / CLOCK_SECOND);
+    struct tm utc;
+    CHECK(gmtime_r(&now, &utc) != NULL);
+    CHECK(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc) > 0);
+    buf_printf(out,
+               "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+               "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+               "%s\r\n",
+               response->status, reason_of(response->status), date, response->type,
+               response->body.len, response->fields);
+}
+
+static void write_some(struct http_connection *c, int64_t now)
+{
+    struct err ignored = {0};
+    size_t done;
+    while (c->written < c->out.len) {
+        switch (
+            net_write(c->fd, c->out.data + c->written, c->out.len - c->written, &done, &ignored)) {
+        case NET_IO_DONE:
+            c->written += done;
+            break;
+        case NET_IO_AGAIN:
+            return;
+        case NET_IO_DEAD:
+            end(c);
+            return;
+        }
+    }
+    /* Closing with unread bytes would reset the connection, and the peer might lose the answer. */
+    (void)shutdown(c->fd, SHUT_WR);
+    c->state = HTTP_CLOSING;
+    c->deadline = now + HTTP_LINGER;
+}
+
+void http_respond(struct http_connection *c, const struct http_response *response, int64_t now)
+{
+    append_head(&c->out, response);
+    if (!c->request.head_only)
+        buf_append_slice(&c->out, response->body);
+    c->state = HTTP_WRITING;
+    c->deadline = now + HTTP_TIME_MAX;
+    write_some(c, now);
+}
+
+static void refuse(struct http_connection *c, int status, int64_t now)
+{
+    struct buf body = {0};
+    buf_printf(&body, "%d %s\n", status, reason_of(status));
+    c->request.head_only = false;
+    http_respond(c,
+                 &(struct http_response){.status = status,
+                                         .type = "text/plain",
+                                         .fields = status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                                         .body = buf_slice(&body)},
+                 now);
+    buf_free(&body);
+}
+
+static void take_bytes(struct http_connection *c, size_t len, int64_t now)
+{
+    c->head_len += len;
+    switch (http_request_parse((struct slice){c->head, c->head_len}, &c->request)) {
+    case HTTP_MORE:
+        break;
+    case HTTP_WHOLE:
+        c->state = HTTP_ASKING;
+        break;
+    case HTTP_BAD:
+        refuse(c, c->request.refusal, now);
+        break;
+    }
+}
+
+/* Read once: a request, or what comes behind it and is of no interest. */
+static void read_some(struct http_connection *c, int64_t now)
+{
+    struct err ignored = {0};
+    bool reading = c->state == HTTP_READING;
+    uint8_t *to = reading ? c->head + c->head_len : c->head;
+    size_t room = reading ? sizeof(c->head) - c->head_len : sizeof(c->head);
+    size_t got;
+    switch (net_read(c->fd, to, room, &got, &ignored)) {
+    case NET_IO_DONE:
+        if (reading)
+            take_bytes(c, got, now);
+        break;
+    case NET_IO_AGAIN:
+        break;
+    case NET_IO_DEAD:
+        end(c);
+        break;
+    }
+}
+
+/* --- accepting ------------------------------------------------------------------------------- */
+
+/* A free connection; if there is none, that of whoever has been silent longest. */
+static struct http_connection *make_room(struct http_server *s)
+{
+    struct http_connection *oldest = NULL;
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        struct http_connection *c = &s->connections[i];
+        if (c->state == HTTP_FREE)
+            return c;
+        if ((c->state == HTTP_READING || c->state == HTTP_CLOSING) &&
+            (oldest == NULL || c->deadline < oldest->deadline))
+            oldest = c;
+    }
+    if (oldest != NULL)
+        end(oldest);
+    return oldest;
+}
+
+static void turn_away(int fd)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                                 "Connection: close\r\nRetry-After: 1\r\n\r\n";
+    struct err ignored = {0};
+    size_t done;
+    enum net_io io = net_write(fd, answer, sizeof(answer) - 1, &done, &ignored);
+    (void)io; /* it has no claim to an answer */
+    net_close(&fd);
+}
+
+static void accept_some(struct http_server *s, int64_t now)
+{
+    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            /* Whoever waits stays in the queue, and poll would report it again and again. */
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                s->accept_after = now + HTTP_ACCEPT_PAUSE;
+            return;
+        }
+        net_tune(fd);
+        struct http_connection *c = make_room(s);
+        if (c == NULL) {
+            turn_away(fd);
+            continue;
+        }
+        c->state = HTTP_READING;
+        c->fd = fd;
+        c->deadline = now + HTTP_TIME_MAX;
+        c->head_len = 0;
+        c->written = 0;
+    }
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+size_t http_poll(const struct http_server *s, struct pollfd fds[static HTTP_POLL_MAX])
+{
+    if (s->listener < 0)
+        return 0;
+    size_t count = 1;
+    fds[0] = (struct pollfd){.fd = s->accept_after == 0 ? s->listener : -1, .events = POLLIN};
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        const struct http_connection *c = &s->connections[i];
+        fds[1 + i] =
+            (struct pollfd){.fd = c->fd, .events = c->state == HTTP_WRITING ? POLLOUT : POLLIN};
+        if (c->state != HTTP_FREE)
+            count = i + 2;
+    }
+    return count;
+}
+
+int64_t http_deadline(const struct http_server *s)
+{
+    int64_t deadline = s->accept_after > 0 ? s->accept_after : INT64_MAX;
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        const struct http_connection *c = &s->connections[i];
+        if (c->state != HTTP_FREE && c->deadline < deadline)
+            deadline = c->deadline;
+    }
+    return deadline;
+}
+
+static void serve(struct http_connection *c, short ready, int64_t now)
+{
+    if (ready != 0 && c->state == HTTP_WRITING)
+        write_some(c, now);
+    else if (ready != 0 && (c->state == HTTP_READING || c->state == HTTP_CLOSING))
+        read_some(c, now);
+    if (now < c->deadline)
+        return;
+    if (c->state == HTTP_READING)
+        refuse(c, 408, now);
+    else if (c->state == HTTP_WRITING || c->state == HTTP_CLOSING)
+        end(c);
+}
+
+void http_turn(struct http_server *s, const struct pollfd *fds, size_t count, int64_t now)
+{
+    if (s->listener < 0)
+        return;
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        struct http_connection *c = &s->connections[i];
+        if (c->state != HTTP_FREE)
+            serve(c, i + 1 < count && fds[i + 1].fd == c->fd ? fds[i + 1].revents : 0, now);
+    }
+    if (s->accept_after != 0 && now >= s->accept_after)
+        s->accept_after = 0;
+    else if (count > 0 && fds[0].revents != 0)
+        accept_some(s, now);
+}
+
+struct http_connection *http_next(struct http_server *s)
+{
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+        if (s->connections[i].state == HTTP_ASKING)
+            return &s->connections[i];
+    return NULL;
+}
