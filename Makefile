@@ -34,6 +34,7 @@ TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
     $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) \
     $(if $(filter *,$(FOLDERS)),$(wildcard tests/fake/*.c)))
 LOADER := $(wildcard tools/gen.c tools/gen/*.c)
+BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*_bench.c))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
@@ -88,7 +89,7 @@ $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
-    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c))))
+    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c tests/bench/*.c))))
 endef
 
 say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
@@ -105,7 +106,11 @@ $(eval $(call variant,fuzz,clang,$(ASAN) -fsanitize=fuzzer-no-link,$(UBSAN),))
 .PHONY: all
 all: $(BUILD)/varve
 
-$(BUILD)/varve: $(call objects,musl,$(MAIN)) $(call library,musl)
+# A debugger finds the symbols beside the binary.
+$(BUILD)/varve: $(BUILD)/varve.debug
+	$(Q)objcopy --strip-all --add-gnu-debuglink=$< $< $@
+
+$(BUILD)/varve.debug: $(call objects,musl,$(MAIN)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
@@ -125,6 +130,10 @@ $(BUILD)/unit-tests-tsan: $(call objects,tsan,$(TESTS)) $(call library,tsan)
 	$(call say,LINK,$@)
 	$(Q)$(link_tsan) -o $@ $^
 
+$(BENCHES:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/musl/tests/bench/%.o $(call library,musl)
+	$(call say,LINK,$@)
+	$(Q)$(link_musl) -o $@ $^
+
 $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%_fuzz.o \
         $(call library,fuzz)
 	@mkdir -p $(@D)
@@ -140,9 +149,9 @@ $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 	$(Q)tools/vendor
 	@touch $@
 
-# Strings are compiled as bytes, which is the same on the wire: the C runtime's strings end at a NUL.
 $(PROTOS:=.h): %.h: %.c ;
 
+# Strings are compiled as bytes, which is the same on the wire: the C runtime's strings end at a NUL.
 $(PROTOS:=.c): $(GEN)/%.pb-c.c: proto/%.proto $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,PROTO,$@)
@@ -266,5 +275,5 @@ test: setup-test
 	$(Q)tools/run-tests
 
 bench soak: setup-test
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/varve $(BUILD)/varve-gen
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/varve $(BUILD)/varve-gen $(BENCHES:%=$(BUILD)/%)
 	$(Q)tests/$@/run
