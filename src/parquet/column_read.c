@@ -9,9 +9,9 @@
 uint64_t parquet_chunk_start(const struct parquet_column_chunk *chunk)
 {
     int64_t dictionary = chunk->dictionary_page_offset;
-    if (dictionary > 0 && dictionary < chunk->data_page_offset)
-        return (uint64_t)dictionary;
-    return (uint64_t)chunk->data_page_offset;
+    int64_t data = chunk->data_page_offset; /* 0 if there are no data pages */
+    bool has_dictionary = dictionary > 0 && (dictionary < data || data == 0);
+    return (uint64_t)(has_dictionary ? dictionary : data);
 }
 
 int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_file *file,
@@ -30,8 +30,9 @@ int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_f
         return err_set(err, ERR_FORMAT, "the column has another type here than in the schema");
     uint64_t start = parquet_chunk_start(c->chunk);
     uint64_t size = (uint64_t)c->chunk->total_compressed_size;
-    if (start < PARQUET_MAGIC_LEN || start > file->footer_offset ||
-        size > file->footer_offset - start)
+    /* A row group without rows may have chunks without pages, which are nowhere. */
+    if (size > 0 && (start < PARQUET_MAGIC_LEN || start > file->footer_offset ||
+                     size > file->footer_offset - start))
         return err_set(err, ERR_FORMAT,
                        "%" PRIu64 " bytes at %" PRIu64 " are not all in front of the footer", size,
                        start);

@@ -75,5 +75,5 @@ int rle_read(struct rle_reader *r, uint32_t *values, size_t count, struct err *e
 
 bool rle_reader_done(const struct rle_reader *r)
 {
-    return r->at == r->data.len && (r->left == 0 || (r->packed && r->left < 8));
+    return r->at == r->data.len && (r->left == 0 || r->packed);
 }

@@ -33,7 +33,8 @@ void rle_reader_init(struct rle_reader *r, struct slice data, unsigned width);
 int rle_read(struct rle_reader *r, uint32_t *values, size_t count, struct err *err)
     __attribute__((warn_unused_result));
 
-/* True if nothing but the padding of the last bit-packed group is left. */
+/* True if nothing but padding is left: the last bit-packed run may be longer than its values, by
+ * less than a group of 8 as the format has it, by more as DuckDB 2.0 writes it. */
 bool rle_reader_done(const struct rle_reader *r);
 
 #endif

@@ -38,12 +38,14 @@ void verify_found_err(struct verifier *v, struct err *err)
 }
 
 /* Chunks lie one behind the other, in the order of the columns; so a hostile footer can't have the
- * same bytes walked over and over. */
+ * same bytes walked over and over. Others leave bytes between them, varve does not. */
 static bool check_place(struct verifier *v, const struct parquet_column_chunk *chunk)
 {
     uint64_t start = parquet_chunk_start(chunk);
     bool first = v->column == 0;
-    if (start < v->walked || (!first && start != v->walked)) {
+    if (chunk->total_compressed_size == 0)
+        return true; /* without pages it is nowhere */
+    if (start < v->walked || (v->own && !first && start != v->walked)) {
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "the column begins at %" PRIu64 ", what is before it ends at %" PRIu64, start,
                      v->walked);
@@ -61,7 +63,7 @@ static void verify_row_group(struct verifier *v, const struct parquet_row_group 
         if (check_place(v, chunk)) {
             verify_chunk(v);
             uint64_t end = parquet_chunk_start(chunk) + (uint64_t)chunk->total_compressed_size;
-            if (end > v->walked && end <= v->file.footer_offset)
+            if (chunk->total_compressed_size > 0 && end <= v->file.footer_offset)
                 v->walked = end;
         }
         /* Both are below 2^63; a sum that wraps will not be what is stated. */
@@ -123,10 +125,12 @@ void parquet_verify(struct parquet_verify *out, const struct parquet_source *sou
                          .page = -1,
                          .offset = -1};
     out->findings = out->row_groups = out->rows = out->pages = out->pages_without_crc = 0;
-    if (parquet_file_open(&v.file, source, &err) == 0)
+    if (parquet_file_open(&v.file, source, &err) == 0) {
+        v.own = slice_starts_with(v.file.metadata.created_by, "varve version ");
         verify_row_groups(&v);
-    else
+    } else {
         verify_found_err(&v, &err);
+    }
     parquet_file_close(&v.file);
     parquet_column_free(&v.reader);
     arena_free(&v.arena);

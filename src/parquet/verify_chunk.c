@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-static bool lists_encoding(const struct parquet_column_chunk *chunk, enum parquet_encoding encoding)
+bool verify_lists(const struct parquet_column_chunk *chunk, enum parquet_encoding encoding)
 {
     for (uint32_t i = 0; i < chunk->encodings_count; i++) {
         if (chunk->encodings[i] == encoding)
@@ -32,6 +32,8 @@ static void check_page(struct verifier *v)
     bool data = h->type == PARQUET_PAGE_DATA || h->type == PARQUET_PAGE_DATA_V2;
     v->out->pages++;
     v->out->pages_without_crc += !h->has_crc;
+    if (v->own && !h->has_crc)
+        verify_found(v, PARQUET_FAULT_DAMAGED, "the page has no CRC, which varve always writes");
     v->raw_bytes += v->reader.page.header_len + (uint64_t)h->uncompressed_page_size;
     verify_values_begin_page(v);
     if (parquet_column_open_page(&v->reader, &err) != 0 || read_rows(v, &err) != 0) {
@@ -40,7 +42,7 @@ static void check_page(struct verifier *v)
     }
     if (!data)
         return;
-    if (!lists_encoding(v->chunk, h->encoding))
+    if (!verify_lists(v->chunk, h->encoding))
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "the encoding of the page is not in the list of its column");
     if (v->data_pages++ == 0 && (uint64_t)v->chunk->data_page_offset != v->reader.page.offset)

@@ -65,7 +65,7 @@ static void check_location(struct verifier *v, uint64_t number)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "the offset index begins this page with row %" PRId64 ", not %" PRIu64,
                      l->first_row_index, v->rows - v->page_rows);
-    if (bytes != NULL && v->whole && v->leaf->type.type == PARQUET_TYPE_BYTE_ARRAY &&
+    if (bytes != NULL && v->whole && v->wants_bytes &&
         (uint64_t)bytes[number] != v->page_value_bytes)
         verify_found(v, PARQUET_FAULT_STATISTICS,
                      "the offset index has %" PRId64 " bytes of values, there are %" PRIu64,

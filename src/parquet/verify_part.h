@@ -22,6 +22,7 @@ struct verifier {
     struct parquet_file file;
     struct parquet_column_reader reader;
     uint64_t walked; /* chunks up to here are done: none may begin before */
+    bool own;        /* varve wrote it, which promises more than the format: see writer.h */
 
     /* Where we are, for findings. -1: nowhere in particular. */
     int64_t row_group, column, page, offset;
@@ -36,6 +37,7 @@ struct verifier {
     struct parquet_column_index column_index;
     const struct parquet_sorting_column *sorting; /* if the rows are said to be sorted by it */
     bool wants_range;                             /* somebody stated bounds that can be checked */
+    bool wants_bytes;                             /* the bytes of the values can be checked */
     bool whole;                                   /* all pages so far could be decoded */
     uint64_t rows, nulls, data_pages, value_bytes, raw_bytes;
     struct verify_range range;
@@ -53,6 +55,9 @@ void verify_found(struct verifier *v, enum parquet_fault fault, const char *form
 
 /* The same for an error of a reader; clears it. */
 void verify_found_err(struct verifier *v, struct err *err);
+
+/* True if the encoding is in the list of the chunk. */
+bool verify_lists(const struct parquet_column_chunk *chunk, enum parquet_encoding encoding);
 
 /* verify_chunk.c: all pages of the chunk at v->row_group, v->column. */
 void verify_chunk(struct verifier *v);

@@ -48,6 +48,9 @@ void verify_values_begin_chunk(struct verifier *v)
     bool defined = v->leaf->ordered && m->column_orders_count == v->file.leaves_count &&
                    m->column_orders[v->column] == 1;
     v->wants_range = defined && (s->has_min || s->has_max || v->has_column_index);
+    /* Arrow C++ 26 states something else for DELTA_BYTE_ARRAY. */
+    v->wants_bytes = v->leaf->type.type == PARQUET_TYPE_BYTE_ARRAY &&
+                     !verify_lists(v->chunk, PARQUET_ENCODING_DELTA_BYTE_ARRAY);
     const struct parquet_row_group *group = &m->row_groups[v->row_group];
     v->sorting = NULL;
     if (group->sorting_columns_count > 0 && v->leaf->ordered &&
@@ -138,7 +141,7 @@ void verify_values_end_chunk(struct verifier *v)
         check_bound(v, s->min, false, s->min_exact == PARQUET_EXACT_YES);
     if (v->wants_range && s->has_max)
         check_bound(v, s->max, true, s->max_exact == PARQUET_EXACT_YES);
-    if (chunk->has_size_statistics && v->leaf->type.type == PARQUET_TYPE_BYTE_ARRAY &&
+    if (chunk->has_size_statistics && v->wants_bytes &&
         (uint64_t)chunk->unencoded_byte_array_data_bytes != v->value_bytes)
         verify_found(v, PARQUET_FAULT_STATISTICS,
                      "%" PRId64 " bytes of values are stated, there are %" PRIu64,
