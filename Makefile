@@ -241,7 +241,7 @@ lint-format:
 lint-scripts:
 	$(call say,SCRIPTS,tools tests)
 	$(Q)shellcheck $(SCRIPTS)
-	$(Q)build/venv/bin/ruff check --quiet --isolated --no-cache --select E,F,B --line-length 100 \
+	$(Q)build/venv/bin/ruff check --quiet --isolated --no-cache --select E4,E7,E9,F,B \
 	    tests $(PYTHON_SCRIPTS)
 
 # A build of its own, since a warning comes only when its file is compiled.
