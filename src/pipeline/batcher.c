@@ -59,20 +59,29 @@ static struct encode_job *new_job(struct batcher *b)
     return job;
 }
 
+/* Keep an empty batch for reuse, or free it. */
 static void recycle_batch(struct batcher *b, struct batch *batch)
 {
     uint64_t memory = batch_memory(batch);
-    if (b->spare_count < BATCHER_SPARES && memory <= BATCHER_SPARE_BYTES)
-        b->spares[b->spare_count++] = batch;
-    else
+    if (batch->schema != &event_schema || b->spare_count == BATCHER_SPARES ||
+        memory > BATCHER_SPARE_BYTES) {
         batch_free(batch);
+        return;
+    }
+    b->spares[b->spare_count++] = batch;
+    b->batch_memory += memory;
 }
 
-static struct batch *new_batch(struct batcher *b, const struct schema *schema)
+/* Begin a partition's batch. */
+static void take_batch(struct batcher *b, struct batcher_partition *p)
 {
-    if (schema == &event_schema && b->spare_count > 0)
-        return b->spares[--b->spare_count];
-    return batch_new(schema);
+    if (p->file->schema == &event_schema && b->spare_count > 0) {
+        p->batch = b->spares[--b->spare_count];
+        p->batch_memory = batch_memory(p->batch); /* counted already */
+        return;
+    }
+    p->batch = batch_new(p->file->schema);
+    p->batch_memory = 0;
 }
 
 void batcher_collect(struct batcher *b)
@@ -83,10 +92,7 @@ void batcher_collect(struct batcher *b)
         if (job->batch != NULL) {
             b->batch_memory -= job->batch_memory;
             b->queued_bytes -= job->batch_bytes;
-            if (job->batch->schema == &event_schema)
-                recycle_batch(b, job->batch);
-            else
-                batch_free(job->batch);
+            recycle_batch(b, job->batch);
         }
         b->jobs_under_way--;
         job->item.next = (struct queue_item *)b->idle_jobs;
@@ -247,7 +253,7 @@ static struct batch *open_batch(struct batcher *b, uint32_t index, uint64_t sequ
                                  slice_of(file->key));
     }
     if (p->batch == NULL)
-        p->batch = new_batch(b, p->file->schema);
+        take_batch(b, p);
     return p->batch;
 }
 

@@ -25,7 +25,7 @@ enum {
      * becomes a file. */
     BATCHER_PARTITIONS_MAX = 4096,
     /* Empty batches that are kept for reuse, and the memory of each above which it is not. */
-    BATCHER_SPARES = 16,
+    BATCHER_SPARES = 4,
     BATCHER_SPARE_BYTES = 8 * 1024 * 1024,
     BATCHER_ROUTES = 64, /* a power of two */
 };
@@ -73,7 +73,7 @@ struct batcher {
     struct encode_job *idle_jobs; /* linked by item.next */
     struct batch *spares[BATCHER_SPARES];
     uint32_t spare_count;
-    uint64_t batch_memory;   /* of all batches in use: open, and with the encoder */
+    uint64_t batch_memory;   /* of all batches: open, with the encoder, and spare */
     uint32_t jobs_under_way; /* with the encoder */
     uint64_t queued_bytes;   /* content of the batches that the encoder has not returned */
 };

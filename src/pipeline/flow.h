@@ -23,8 +23,8 @@ enum flow_pause {
 enum {
     /* Sealed epochs that are not committed: one that is being written, one behind it. */
     FLOW_EPOCHS_MAX = 2,
-    /* Rows that wait for compression: some 0.1 s of work, and bounded memory. */
-    FLOW_QUEUE_BYTES = 32 * 1024 * 1024,
+    /* Rows that wait for compression: some 50 ms of work, and bounded memory. */
+    FLOW_QUEUE_BYTES = 16 * 1024 * 1024,
 };
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
