@@ -60,7 +60,7 @@ void source_start(struct source *s, struct nats_client *client, int64_t now)
     if (s->state == SOURCE_REFUSED)
         return;
     s->retry_pause = SOURCE_RETRY_MIN;
-    source_setup_begin(s, client, now);
+    source_begin(s, client, now);
 }
 
 bool source_must_adopt(const struct source *s)
@@ -70,8 +70,8 @@ bool source_must_adopt(const struct source *s)
 
 void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 {
-    source_setup_adopt(s);
-    source_setup_begin(s, client, now);
+    source_stream_adopt(s);
+    source_begin(s, client, now);
 }
 
 static void log_need(const struct source *s, enum log_level level, const char *text)
@@ -94,7 +94,7 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         /* In order on one connection: what the server sent before, we would have. */
         if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq) {
             log_need(s, LOG_WARNING, "deliveries were lost on the way");
-            source_setup_begin(s, client, now);
+            source_begin(s, client, now);
         }
         return;
     case NATS_PULL_LEADER_CHANGED:
@@ -105,24 +105,24 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         return;
     case NATS_PULL_CONSUMER_GONE:
         log_need(s, LOG_WARNING, "the consumer is gone");
-        source_setup_begin(s, client, now);
+        source_begin(s, client, now);
         return;
     case NATS_PULL_SILENT:
         log_need(s, LOG_WARNING, "the consumer has fallen silent");
-        source_setup_begin(s, client, now);
+        source_begin(s, client, now);
         return;
     case NATS_PULL_PUSH_CONSUMER:
-        source_setup_refuse(s, "the consumer is a push consumer; delete it or name another one");
+        source_refuse(s, "the consumer is a push consumer; delete it or name another one");
         return;
     case NATS_PULL_BAD_REQUEST:
         log_need(s, LOG_ERROR, "the server does not understand our pull requests");
-        source_setup_retry(s, client, now);
+        source_retry(s, client, now);
         return;
     case NATS_PULL_MESSAGE_TOO_BIG:
         log_need(s, LOG_ERROR,
                  "the next message is larger than max_bytes of the consumer or the "
                  "64 MiB that varve takes");
-        source_setup_retry(s, client, now);
+        source_retry(s, client, now);
         return;
     }
 }
@@ -134,17 +134,12 @@ void source_status(struct source *s, struct nats_client *client, const struct na
         handle_need(s, client, nats_pull_status(&s->pull, event, now), now);
 }
 
-static bool is_durable(const struct source *s)
-{
-    return s->settings->delivery == CONFIG_DURABLE;
-}
-
 /* A consumer counts its deliveries up. Where the count goes back, it is another consumer under the
  * same name, perhaps of another stream: nothing that it says may meet our ledger. Without acks
  * nothing comes twice by itself, so there a delivery that is missing has to be asked for again. */
 static bool is_out_of_order(const struct source *s, const struct nats_ack *ack)
 {
-    if (is_durable(s))
+    if (source_is_durable(s))
         return ack->consumer_seq <= s->last_consumer_seq;
     return ack->consumer_seq != s->last_consumer_seq + 1;
 }
@@ -152,7 +147,7 @@ static bool is_out_of_order(const struct source *s, const struct nats_ack *ack)
 static void note_delivery(struct source *s, const struct nats_ack *ack)
 {
     bool next = ack->consumer_seq == s->last_consumer_seq + 1;
-    if (is_durable(s) && !next && ack->consumer_seq > s->last_consumer_seq && !s->shared) {
+    if (source_is_durable(s) && !next && ack->consumer_seq > s->last_consumer_seq && !s->shared) {
         s->shared = true;
         log_need(s, LOG_INFO, "another client takes messages from this consumer");
     }
@@ -181,7 +176,7 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     const struct nats_ack *ack = &event->ack;
     if (is_out_of_order(s, ack)) {
         log_need(s, LOG_WARNING, "deliveries are not in order");
-        source_setup_begin(s, client, now);
+        source_begin(s, client, now);
         return LEDGER_VOID;
     }
     note_delivery(s, ack);
@@ -226,14 +221,14 @@ static void send_recover(struct source *s, struct nats_client *client, int64_t n
 void source_tick(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_RETRY && now >= s->retry_at)
-        source_setup_begin(s, client, now);
+        source_begin(s, client, now);
     if (s->state != SOURCE_PULLING)
         return;
     if (now >= s->next_recover)
         send_recover(s, client, now);
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
     if (s->state == SOURCE_PULLING && s->request == 0 && now >= s->next_poll)
-        source_setup_poll(s, client, now);
+        source_poll(s, client, now);
 }
 
 int64_t source_deadline(const struct source *s)
