@@ -102,18 +102,32 @@ bool nats_ack_parse(struct slice reply, struct nats_ack *ack)
     return true;
 }
 
+/* Write the digits of `value` so that they end at `end`; returns where they begin. */
+static char *put_number(char *end, uint64_t value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return end;
+}
+
 void nats_ack_append_subject(struct buf *out, const struct nats_ack *ack)
 {
+    /* From right to left in one piece: an append for each number costs more than its digits. */
+    char text[NUMBERS * 21];
+    char *end = text + sizeof text;
+    char *start = put_number(end, ack->pending);
+    *--start = '.';
+    start = put_number(start, (uint64_t)ack->timestamp_ns);
+    *--start = '.';
+    start = put_number(start, ack->consumer_seq);
+    *--start = '.';
+    start = put_number(start, ack->stream_seq);
+    *--start = '.';
+    start = put_number(start, ack->delivered);
     buf_append_slice(out, ack->prefix);
-    buf_append_decimal(out, ack->delivered);
-    buf_append_byte(out, '.');
-    buf_append_decimal(out, ack->stream_seq);
-    buf_append_byte(out, '.');
-    buf_append_decimal(out, ack->consumer_seq);
-    buf_append_byte(out, '.');
-    buf_append_decimal(out, (uint64_t)ack->timestamp_ns);
-    buf_append_byte(out, '.');
-    buf_append_decimal(out, ack->pending);
+    buf_append(out, start, (size_t)(end - start));
     buf_append_slice(out, ack->suffix);
 }
 

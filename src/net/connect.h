@@ -15,9 +15,8 @@
 struct net_connect {
     struct net_resolve resolve;
     struct net_addresses addresses;
-    size_t next; /* address to try next */
-    int fd;      /* the attempt that is under way, -1: none */
-    uint16_t port;
+    size_t next;          /* address to try next */
+    int fd;               /* the attempt that is under way, -1: none */
     int64_t deadline;     /* of all */
     int64_t attempt_ends; /* of this address */
     struct err last;      /* why the latest address failed */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "net/socket.h"
+
+enum {
+    HOST_MAX = 256,
+    PORT_TEXT_MAX = 8,
+    /* The resolver keeps its packets on the stack. */
+    STACK_BYTES = 512 * 1024,
+};
+
+/*
+ * Owned by two: the thread and the waiting side. Whoever lets go last frees it. The write end of
+ * the pipe is the thread's; its closing is the sign that the result is there.
+ */
+struct net_resolve_job {
+    atomic_int owners;
+    int sign;
+    char host[HOST_MAX];
+    char port[PORT_TEXT_MAX];
+    int error; /* of getaddrinfo */
+    int system;
+    struct net_addresses addresses;
+};
+
+static void release(struct net_resolve_job *job)
+{
+    if (atomic_fetch_sub(&job->owners, 1) == 1)
+        free(job);
+}
+
+static int look_up(const char *host, const char *port, int flags, struct net_addresses *addresses)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = flags | AI_NUMERICSERV,
+    };
+    struct addrinfo *found = NULL;
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error != 0)
+        return error;
+    addresses->count = 0;
+    for (const struct addrinfo *a = found; a && addresses->count < NET_ADDRESSES_MAX;
+         a = a->ai_next) {
+        if (a->ai_addrlen > sizeof addresses->list[0].storage)
+            continue;
+        struct net_address *address = &addresses->list[addresses->count++];
+        memcpy(&address->storage, a->ai_addr, a->ai_addrlen);
+        address->len = a->ai_addrlen;
+    }
+    freeaddrinfo(found);
+    return addresses->count > 0 ? 0 : EAI_NONAME;
+}
+
+static void *run(void *argument)
+{
+    struct net_resolve_job *job = argument;
+    job->error = look_up(job->host, job->port, 0, &job->addresses);
+    job->system = errno;
+    int sign = job->sign;
+    release(job);
+    close(sign); /* nothing was written to it */
+    return NULL;
+}
+
+static int set_failure(int error, int system, struct err *err)
+{
+    if (error == EAI_SYSTEM) {
+        err_set_system(err, system, "the name could not be resolved");
+        err->code = ERR_NETWORK;
+        return -1;
+    }
+    return err_set(err, ERR_NETWORK, "the name could not be resolved: %s", gai_strerror(error));
+}
+
+static int start_thread(struct net_resolve_job *job)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int error = pthread_create(&thread, &attributes, run, job);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
+                      struct net_addresses *addresses, struct err *err)
+{
+    *r = (struct net_resolve){.fd = -1};
+    if (strlen(host) >= HOST_MAX)
+        return err_set(err, ERR_LIMIT, "a host name of %zu characters", strlen(host));
+    char port_text[PORT_TEXT_MAX];
+    snprintf(port_text, sizeof port_text, "%u", port);
+    if (look_up(host, port_text, AI_NUMERICHOST, addresses) == 0)
+        return 1;
+
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set_system(err, errno, "no pipe for the resolver");
+    struct net_resolve_job *job = calloc(1, sizeof *job);
+    if (!job)
+        check_out_of_memory(sizeof *job);
+    atomic_init(&job->owners, 2);
+    job->sign = ends[1];
+    memcpy(job->host, host, strlen(host) + 1);
+    memcpy(job->port, port_text, sizeof port_text);
+    int error = start_thread(job);
+    if (error != 0) {
+        free(job);
+        net_close(&ends[0]);
+        net_close(&ends[1]);
+        return err_set_system(err, error, "no thread for the resolver");
+    }
+    *r = (struct net_resolve){.fd = ends[0], .job = job};
+    return 0;
+}
+
+int net_resolve_finish(struct net_resolve *r, struct net_addresses *addresses, struct err *err)
+{
+    CHECK(r->job);
+    char byte;
+    ssize_t n;
+    do /* at once if the descriptor is readable, and else right when it becomes so */
+        n = read(r->fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    int error = r->job->error, system = r->job->system;
+    if (error == 0)
+        *addresses = r->job->addresses;
+    net_resolve_cancel(r);
+    return error == 0 ? 0 : set_failure(error, system, err);
+}
+
+void net_resolve_cancel(struct net_resolve *r)
+{
+    if (r->job)
+        release(r->job);
+    r->job = NULL;
+    net_close(&r->fd);
+}
