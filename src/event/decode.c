@@ -135,23 +135,22 @@ static struct slice bytes_of(ProtobufCBinaryData value)
     return (struct slice){value.data, value.len};
 }
 
-static enum event_result check_texts(struct event_decoder *d, const struct event *e)
+/* What is wrong with the texts of an event, or NULL. */
+static const char *text_fault(const struct event *e)
 {
-    const struct {
-        struct slice text;
-        const char *reason;
-    } checks[] = {
-        {e->event_id, "event_id is not UTF-8"},
-        {e->event_type_key, "event_type_key is not UTF-8"},
-        {e->worker_id, "source_worker_id is not UTF-8"},
-        {e->simulation_id, "simulation_id is not UTF-8"},
-        {e->payload_format_hint, "payload_content_type is not UTF-8"},
-        {e->correlation_id, "correlation_id is not UTF-8"},
-    };
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-        if (!utf8_valid(checks[i].text))
-            return refuse(d, EVENT_NOT_UTF8, checks[i].reason);
-    return EVENT_OK;
+    if (!utf8_valid(e->event_id))
+        return "event_id is not UTF-8";
+    if (!utf8_valid(e->event_type_key))
+        return "event_type_key is not UTF-8";
+    if (!utf8_valid(e->worker_id))
+        return "source_worker_id is not UTF-8";
+    if (!utf8_valid(e->simulation_id))
+        return "simulation_id is not UTF-8";
+    if (!utf8_valid(e->payload_format_hint))
+        return "payload_content_type is not UTF-8";
+    if (!utf8_valid(e->correlation_id))
+        return "correlation_id is not UTF-8";
+    return NULL;
 }
 
 enum event_result event_decode(struct event_decoder *d, struct slice message, struct slice subject,
@@ -183,5 +182,6 @@ enum event_result event_decode(struct event_decoder *d, struct slice message, st
     };
     if (wire->base.n_unknown_fields > 0)
         out->unknown_fields = unknown_fields(d, message);
-    return check_texts(d, out);
+    const char *fault = text_fault(out);
+    return fault == NULL ? EVENT_OK : refuse(d, EVENT_NOT_UTF8, fault);
 }
