@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "config/config.h"
+#include "pipeline/lint.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/stop.h"
 
@@ -47,7 +48,9 @@ static int read_config(struct config *config, const struct arguments *arguments,
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--set") == 0 && config_set(config, argv[++i], err) != 0)
             return -1;
-    return config_finish(config, err);
+    if (config_finish(config, err) != 0)
+        return -1;
+    return lint_config(config, err);
 }
 
 int cli_run(int argc, char **argv)
