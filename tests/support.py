@@ -160,6 +160,15 @@ class Server:
     def consumer(self, name="varve", stream="LOGGING"):
         return self.ask(lambda js: js.consumer_info(stream, name))
 
+    def unacked(self, name="varve", stream="LOGGING"):
+        """Deliveries that are not acked; None while there is no such consumer."""
+        from nats.js.errors import NotFoundError
+
+        try:
+            return self.consumer(name, stream).num_ack_pending
+        except NotFoundError:
+            return None
+
     def add_stream(self, name="LOGGING", subjects=(SUBJECT,), **settings):
         return self.ask(lambda js: js.add_stream(name=name, subjects=list(subjects), **settings))
 

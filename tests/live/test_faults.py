@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""Servers and varve are stopped and killed in the middle: nothing is missing, nothing twice."""
+
+import functools
+import os
+import signal
+import time
+
+import pytest
+
+from generator import Load
+from support import Output, accepts, check_rows, numbered, wait_for
+
+COUNT = 12000
+LOAD = Load(seed=21, simulations=1, payload_bytes=2000)
+# Many commits, so that there is a middle: what is asked for at once is an eighth of the memory.
+SMALL = {"batching": {"max_bytes": "1MiB", "max_age": "1s"}, "memory_limit": "32MiB"}
+SLOW = {"batching": {"max_age": "1h"}}  # nothing is committed before the end
+
+
+def fill(server, count):
+    server.generate(count, seed=21, simulations=1, payload_bytes=2000)
+    return server
+
+
+@pytest.fixture
+def loaded(server):
+    return fill(server, COUNT)
+
+
+@functools.cache
+def expected_rows():
+    return numbered(LOAD.run(COUNT))[0]
+
+
+def check_all(varve, count=COUNT):
+    check_rows(varve.output, {seq: row for seq, row in expected_rows().items() if seq <= count})
+
+
+def wait_delivered(server, count):
+    wait_for(lambda: server.unacked() == count, "all is delivered")
+
+
+# ---- the server ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_server_goes_and_comes_back(loaded, varve, number, delivery):
+    source = {"stream": "LOGGING", "delivery": delivery}
+    run = varve.start("--once", **SMALL, sources=[source])
+    for commits in (1, 3):
+        run.wait_line("committed", count=commits)
+        loaded.stop(number)
+        loaded.start()
+    assert run.wait(60) == 0, run.text()
+    assert len(run.lines("disconnected")) >= 1
+    assert len(run.lines("connected")) >= 2
+    check_all(varve)
+
+
+def test_waits_for_a_server(any_server, varve):
+    fill(any_server, 500)
+    any_server.stop()
+    run = varve.start("--once")
+    assert "refused" in run.wait_line("connect_failed", count=2)["reason"].lower()
+    any_server.start()
+    assert run.wait(30) == 0, run.text()
+    check_all(varve, 500)
+
+
+def test_goes_to_another_server_of_the_list(any_server, varve):
+    fill(any_server, 500)
+    nobody = ["nats://127.0.0.1:1", "nats://127.0.0.1:2"]
+    varve.once(nats={"servers": [*nobody, any_server.url]})
+    check_all(varve, 500)
+
+
+# ---- varve, killed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_killed_and_started_again(loaded, varve, delivery):
+    settings = {
+        **SMALL,
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+    }
+    for commits in (1, 2, 2):
+        run = varve.start("--once", **settings)
+        run.wait_line("committed", count=commits)
+        run.stop(signal.SIGKILL)
+    # Not ack_wait, which is ten minutes: what the dead one held is asked for at once.
+    varve.once(seconds=30, **settings)
+    check_all(varve)
+
+
+def test_killed_before_anything_was_committed(loaded, varve):
+    run = varve.start(**SLOW)
+    wait_delivered(loaded, COUNT)
+    run.stop(signal.SIGKILL)
+    varve.once(**SLOW)
+    check_all(varve)
+
+
+def test_killed_with_the_server(loaded, varve):
+    """Neither had time to say good-bye."""
+    run = varve.start("--once", **SMALL)
+    run.wait_line("committed", count=3)
+    loaded.process.kill()
+    run.stop(signal.SIGKILL)
+    loaded.stop()
+    loaded.start()
+    varve.once(**SMALL)
+    check_all(varve)
+
+
+# ---- varve, told to stop -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_in_order(loaded, varve, number):
+    """What was received is committed and acked before it exits, with status 0, within seconds."""
+    run = varve.start(**SMALL)
+    run.wait_line("committed", count=2)
+    assert run.stop(number, seconds=10) == 0, run.text()
+    assert run.lines("stopping")[0]["text"] == "stop"
+    assert run.lines("stopped")
+    committed = Output(varve.output).table()["stream_seq"].to_pylist()
+    assert committed == list(range(1, len(committed) + 1))
+    assert loaded.consumer().ack_floor.stream_seq == committed[-1]
+    varve.once()
+    check_all(varve)
+
+
+def test_stops_while_it_waits(any_server, varve):
+    """Idle, with a row that is not due yet."""
+    fill(any_server, 1)
+    run = varve.start(**SLOW)
+    wait_delivered(any_server, 1)
+    assert run.stop() == 0
+    varve.once(**SLOW)
+    check_all(varve, 1)
+
+
+def test_stops_without_a_server(loaded, varve):
+    """What it has is committed though nobody can be told; later it is not written twice."""
+    run = varve.start(**SMALL)
+    run.wait_line("committed", count=2)
+    loaded.stop(signal.SIGKILL)
+    run.wait_line("disconnected")
+    assert run.stop(seconds=10) == 0, run.text()
+    loaded.start()
+    varve.once()
+    check_all(varve)
+
+
+def test_a_second_signal_ends_it_at_once(any_server, varve):
+    """A server that hangs holds the end up, until the second signal."""
+    fill(any_server, 2000)
+    run = varve.start(**SLOW)
+    wait_delivered(any_server, 2000)
+    any_server.process.send_signal(signal.SIGSTOP)
+    try:
+        run.send(signal.SIGTERM)
+        run.wait_line("stopping")
+        began = time.monotonic()
+        assert run.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 1
+    finally:
+        any_server.process.send_signal(signal.SIGCONT)
+    varve.once(**SLOW)
+    check_all(varve, 2000)
+
+
+def test_a_hanging_server_does_not_hold_the_end_up_for_long(any_server, varve):
+    fill(any_server, 2000)
+    run = varve.start(**SLOW)
+    wait_delivered(any_server, 2000)
+    any_server.process.send_signal(signal.SIGSTOP)
+    try:
+        assert run.stop(seconds=15) == 0
+    finally:
+        any_server.process.send_signal(signal.SIGCONT)
+    varve.once(**SLOW)
+    check_all(varve, 2000)
+
+
+# ---- the directory -------------------------------------------------------------------------------
+
+
+def test_a_directory_that_can_not_be_made(any_server, varve):
+    varve.output.write_text("a file is in the way")
+    run = varve.start("--once")
+    assert run.wait(10) == 1
+    assert str(varve.output) in run.text().splitlines()[-1]
+
+
+def test_a_disk_below_min_free_pauses_and_resumes(any_server, varve):
+    """min_free above what any disk has: nothing is asked for, and nothing breaks."""
+    fill(any_server, 100)
+    run = varve.start(output={"min_free": "900000GiB"})
+    assert run.wait_line("paused")["text"] == "disk"
+    run.wait_line("consumer_made")
+    assert run.stop() == 0
+    assert Output(varve.output).files() == []
+    varve.once()
+    check_all(varve, 100)
+
+
+def test_hangup_does_not_end_it(any_server, varve):
+    fill(any_server, 10)
+    run = varve.start(batching={"max_age": "300ms"})
+    run.wait_line("connected")
+    os.kill(run.process.pid, signal.SIGHUP)
+    run.wait_rows(10)
+    assert accepts(any_server.port) and run.stop() == 0
