@@ -42,6 +42,17 @@ void acker_free(struct acker *a)
     buf_free(&a->subject);
 }
 
+int64_t acker_oldest(const struct acker *a, uint32_t source)
+{
+    int64_t oldest = INT64_MAX;
+    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next) {
+        int64_t received = e->epoch->sources[source].oldest;
+        if (!e->parts[source].done && received < oldest)
+            oldest = received;
+    }
+    return oldest;
+}
+
 bool acker_is_idle(const struct acker *a)
 {
     return a->first == NULL;

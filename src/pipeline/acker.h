@@ -48,6 +48,10 @@ bool acker_reply(struct acker *a, const struct nats_event *event);
 /* The connection is gone: what is not confirmed will be sent again. */
 void acker_restart(struct acker *a);
 
+/* clock_monotonic at the reception of the oldest message of a source whose ack is not confirmed;
+ * INT64_MAX: there is none. */
+int64_t acker_oldest(const struct acker *a, uint32_t source);
+
 /* True if everything is acked and confirmed. */
 bool acker_is_idle(const struct acker *a);
 

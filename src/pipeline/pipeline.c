@@ -22,6 +22,7 @@ static void on_ready(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++)
         if (p->phase == PIPELINE_RUNNING)
             source_start(&p->sources[i], &p->connection.client, now);
+    watch_connected(p);
 }
 
 static void on_lost(struct pipeline *p, int64_t now)
@@ -30,6 +31,7 @@ static void on_lost(struct pipeline *p, int64_t now)
         source_stop(&p->sources[i]);
     acker_restart(&p->acker);
     dead_letters_give_up(&p->dead_letters, now);
+    watch_lost(p, now);
     p->stats.reconnects++;
 }
 
@@ -40,7 +42,8 @@ static void on_reply(struct pipeline *p, const struct nats_event *event, int64_t
             source_poll_soon(&p->sources[i], now);
         return;
     }
-    if (dead_letters_reply(&p->dead_letters, event, now))
+    if (dead_letters_reply(&p->dead_letters, event, now) ||
+        alerts_reply(&p->watch.alerts, event, now))
         return;
     for (uint32_t i = 0; i < p->source_count; i++)
         if (source_reply(&p->sources[i], &p->connection.client, event, now))
@@ -99,6 +102,10 @@ static void seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
         ledger_seal(&p->sources[i].ledger, &part->rows);
         source_fill_position(&p->sources[i], part);
     }
+    struct epoch **last = &p->sealed;
+    while (*last != NULL)
+        last = &(*last)->next_sealed;
+    *last = epoch;
     p->epochs++;
     batcher_send(&p->batcher, epoch);
 }
@@ -153,16 +160,13 @@ static void count_committed(struct pipeline *p, struct epoch *epoch)
         for (int reason = 0; reason < EVENT_RESULTS; reason++) {
             s->stats.dead_lettered[reason] += part->dead[reason];
             s->stats.pending -= part->dead[reason];
+            if (part->dead[reason] > 0)
+                s->raised |= 1u << SOURCE_ALERT_DEAD_LETTERS;
         }
         while (acklist_next(&part->acks, &cursor, &ack))
             stats_observe(&s->stats.delay, wall - ack.timestamp_ns);
     }
-    p->stats.epochs++;
-    p->stats.last_commit = wall;
-    p->stats.bytes_written += epoch->bytes_written;
-    p->stats.files_committed[epoch->reason] += epoch->file_count;
-    stats_observe(&p->stats.commit, epoch->commit_ns);
-    stats_observe(&p->stats.encode, epoch->encode_ns);
+    stats_committed(&p->stats, epoch, wall);
 }
 
 static void log_commit(const struct epoch *epoch)
@@ -195,6 +199,7 @@ static void collect_committed(struct pipeline *p)
         batcher_committed(&p->batcher, epoch);
         count_committed(p, epoch);
         log_commit(epoch);
+        p->sealed = epoch->next_sealed;
         p->epochs--;
         acker_add(&p->acker, epoch);
     }
@@ -317,6 +322,7 @@ static int64_t earliest(int64_t a, int64_t b)
 static int64_t next_deadline(struct pipeline *p)
 {
     int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
+    deadline = earliest(deadline, watch_deadline(&p->watch));
     if (acker_has_more(&p->acker) && p->connection.client.out.len == 0)
         return 0;
     deadline = earliest(deadline, p->move_at);
@@ -339,29 +345,32 @@ static int poll_timeout(int64_t deadline, int64_t now)
     return ms > 60 * 1000 ? 60 * 1000 : (int)ms;
 }
 
-static void wait_for_events(struct pipeline *p, short *network)
+/* What the loop waits for. */
+enum { WAIT_STOP, WAIT_WAKE, WAIT_NETWORK, WAIT_WATCH, WAIT_MAX = WAIT_WATCH + HTTP_POLL_MAX };
+
+/* Returns how many of `fds` are the watch's. */
+static size_t wait_for_events(struct pipeline *p, struct pollfd fds[static WAIT_MAX])
 {
-    struct pollfd fds[] = {
-        {.fd = stop_descriptor(), .events = POLLIN},
-        {.fd = p->wake, .events = POLLIN},
-        connection_poll(&p->connection),
-    };
+    fds[WAIT_STOP] = (struct pollfd){.fd = stop_descriptor(), .events = POLLIN};
+    fds[WAIT_WAKE] = (struct pollfd){.fd = p->wake, .events = POLLIN};
+    fds[WAIT_NETWORK] = connection_poll(&p->connection);
+    size_t watched = watch_poll(&p->watch, fds + WAIT_WATCH);
     int timeout = poll_timeout(next_deadline(p), clock_monotonic());
-    int ready = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout);
+    int ready = poll(fds, WAIT_WATCH + watched, timeout);
     CHECK(ready >= 0 || errno == EINTR);
-    *network = ready > 0 ? fds[2].revents : 0;
     uint64_t count;
     ssize_t got = read(p->wake, &count, sizeof(count));
     (void)got; /* nothing to read: nobody woke us */
+    return watched;
 }
 
 static void turn(struct pipeline *p)
 {
-    short network;
-    wait_for_events(p, &network);
+    struct pollfd fds[WAIT_MAX];
+    size_t watched = wait_for_events(p, fds);
     int64_t now = clock_monotonic();
     struct nats_client *client = &p->connection.client;
-    serve_network(p, network, now);
+    serve_network(p, fds[WAIT_NETWORK].revents, now);
     if (connection_take_lost(&p->connection))
         on_lost(p, now);
     batcher_collect(&p->batcher);
@@ -380,6 +389,7 @@ static void turn(struct pipeline *p)
         begin_end(p, EPOCH_STOP, now);
     if (connection_is_ready(&p->connection))
         acker_tick(&p->acker, client, now);
+    watch_turn(p, fds + WAIT_WATCH, watched, now);
     connection_flush(&p->connection, now);
     advance_end(p, now);
 }
@@ -482,7 +492,8 @@ static int prepare(struct pipeline *p, struct err *err)
     name_instance(p);
     if (store_path_parse(&p->path, p->config->output.path_template, err) != 0)
         return err_prefix(err, "output.path_template");
-    if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0)
+    if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0 ||
+        watch_open(&p->watch, p, err) != 0)
         return -1;
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->wake < 0)
@@ -551,6 +562,7 @@ int pipeline_run(const struct config *config, bool once, struct err *err)
     p->wake = -1;
     p->disk_free = UINT64_MAX;
     p->move_at = INT64_MAX;
+    watch_init(&p->watch);
     int result = -1;
     if (prepare(p, err) == 0 && start_threads(p, err) == 0) {
         run_loop(p);
@@ -559,6 +571,7 @@ int pipeline_run(const struct config *config, bool once, struct err *err)
         if (result != 0)
             *err = p->failure;
     }
+    watch_close(&p->watch);
     store_close(p->store);
     connection_free(&p->connection);
     event_decoder_free(&p->decoder);

@@ -15,6 +15,7 @@
 #include "pipeline/flow.h"
 #include "pipeline/source.h"
 #include "pipeline/stats.h"
+#include "pipeline/watch.h"
 
 /*
  * The one place that knows all stages. A loop on one thread serves the network and moves rows into
@@ -59,12 +60,14 @@ struct pipeline {
     int wake; /* eventfd: a thread has something for the loop */
 
     uint32_t epochs;      /* sealed, not committed */
+    struct epoch *sealed; /* these, oldest first */
     uint32_t pauses;      /* enum flow_pause, as bits */
     uint64_t disk_free;   /* as last asked, UINT64_MAX: unknown */
     int64_t next_disk;    /* when to ask again */
     int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
     int64_t ack_deadline; /* of PIPELINE_ACKING */
     struct stats stats;
+    struct watch watch;
 };
 
 /* Run until it is told to stop (stop.h must be installed) or, with `once`, until the end. 0 if all

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "event/event.h"
 #include "pipeline/epoch.h"
 
@@ -12,7 +13,12 @@
  * What is counted. Only the network thread touches it; metrics, status page and logs read it. At
  * rest, for each source: received = committed + dead_lettered + deduplicated + pending.
  */
-enum { STATS_BUCKETS = 14 };
+enum {
+    STATS_BUCKETS = 14,
+    STATS_COMMITS = 8,  /* that the status page shows */
+    STATS_SAMPLES = 60, /* of the rates */
+};
+#define STATS_INTERVAL (5 * CLOCK_SECOND) /* of the samples: five minutes in all */
 
 /* Seconds, with the upper bounds of stats_bounds and one bucket for all above. */
 struct stats_histogram {
@@ -43,6 +49,19 @@ struct stats_source {
     uint64_t stream_last_sequence;
 };
 
+/* One commit. */
+struct stats_commit {
+    int64_t time; /* clock_wall */
+    uint64_t epoch, rows, files, bytes;
+    enum epoch_reason reason;
+    int64_t commit_ns;
+};
+
+/* What went through in one interval. */
+struct stats_sample {
+    uint64_t received, committed, written; /* messages, rows, bytes */
+};
+
 struct stats {
     uint64_t bytes_written;
     uint64_t files_committed[EPOCH_REASONS];
@@ -51,7 +70,20 @@ struct stats {
     uint64_t reconnects;
     uint64_t epochs;
     int64_t last_commit; /* clock_wall, 0: none yet */
+    struct stats_commit
+        commits[STATS_COMMITS]; /* of epoch count n in place (n - 1) % STATS_COMMITS */
+
+    struct stats_sample samples[STATS_SAMPLES]; /* sample n in place n % STATS_SAMPLES */
+    struct stats_sample sampled;                /* the totals at the last sample */
+    uint64_t sample_count;
+    int64_t next_sample;
 };
+
+/* An epoch is in the store. */
+void stats_committed(struct stats *s, const struct epoch *epoch, int64_t wall);
+
+/* Take a sample of the rates if it is time; `totals` are those of all sources. */
+void stats_sample(struct stats *s, struct stats_sample totals, int64_t now);
 
 /* All messages that were dead-lettered, whatever the reason. */
 uint64_t stats_dead_lettered(const struct stats_source *s);
