@@ -13,8 +13,7 @@ enum {
     TENTHS_OF_BITS = 105,
 };
 
-/* ---- XXH64 (the xxHash specification)
- * ------------------------------------------------------------ */
+/* ---- XXH64 (the xxHash specification) ---- */
 
 static const uint64_t prime1 = UINT64_C(0x9E3779B185EBCA87);
 static const uint64_t prime2 = UINT64_C(0xC2B2AE3D27D4EB4F);
@@ -72,8 +71,7 @@ uint64_t bloom_xxh64(struct slice data)
     return finish(hash + data.len, at, left);
 }
 
-/* ---- the filter
- * ---------------------------------------------------------------------------------- */
+/* ---- the filter ---- */
 
 static const uint32_t salts[BLOCK_WORDS] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
                                             0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
