@@ -89,7 +89,7 @@ $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
-    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c tests/bench/*.c))))
+    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c tests/bench/*.c tests/fault/*.c))))
 endef
 
 say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
@@ -115,6 +115,24 @@ $(BUILD)/varve.debug: $(call objects,musl,$(MAIN)) $(call library,musl)
 	$(Q)$(link_musl) -o $@ $^
 
 $(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
+	$(call say,LINK,$@)
+	$(Q)$(link_musl) -o $@ $^
+
+# For tests/fault: varve with faults on demand (src/store/fault.h), which takes the one object that
+# differs before the library's, and the store alone.
+FAULTY := $(BUILD)/obj/fault/store.o
+DRIVER := tests/fault/store_driver.c
+
+$(FAULTY): src/store/store.c $(wildcard src/base/*.h src/batch/*.h src/store/*.h) Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)musl-gcc $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
+
+$(BUILD)/varve-fault: $(call objects,musl,$(MAIN)) $(FAULTY) $(call library,musl)
+	$(call say,LINK,$@)
+	$(Q)$(link_musl) -o $@ $^
+
+$(BUILD)/store-driver: $(call objects,musl,$(DRIVER)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
@@ -247,7 +265,8 @@ lint-scripts:
 # A build of its own, since a warning comes only when its file is compiled.
 lint-warnings:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint WERROR=1 \
-	    $(BUILD)/lint/varve $(BUILD)/lint/varve-gen $(BUILD)/lint/unit-tests
+	    $(BUILD)/lint/varve $(BUILD)/lint/varve-gen $(BUILD)/lint/unit-tests \
+	    $(BUILD)/lint/store-driver
 
 TIDIED := $(MAIN) $(SOURCES) $(LOADER)
 lint-tidy: $(TIDIED:%=$(BUILD)/tidy/%)
