@@ -58,9 +58,8 @@ int nats_info_parse(struct nats_info *info, struct slice json, struct err *err)
     struct nats_info fresh = {0};
     struct slice text = {(const uint8_t *)arena_text(&fresh.arena, json.data, json.len), json.len};
     const struct json *root = json_parse(&fresh.arena, text, err);
-    if (root && root->type != JSON_OBJECT)
+    if (!root || root->type != JSON_OBJECT) {
         err_set(err, ERR_PROTOCOL, "it is not a JSON object");
-    if (err_is_set(err)) {
         arena_free(&fresh.arena);
         err->code = ERR_PROTOCOL;
         return err_prefix(err, "the server's INFO");
