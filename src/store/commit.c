@@ -79,7 +79,7 @@ static int prepare(struct store *store, const struct store_epoch *epoch, struct 
     if (paths == NULL)
         return -1;
     store_positions_free(&store->coming);
-    store_positions_copy(&store->coming, &store->positions);
+    store_positions_copy(&store->coming, &store->current);
     for (size_t i = 0; i < epoch->position_count; i++)
         store_positions_put(&store->coming, &epoch->positions[i]);
     store_entry_build(&store->entry, store, epoch, &store->coming, paths, clock_wall());

@@ -46,7 +46,7 @@ enum {
 
 /*
  * Commit an epoch. Returns 0 once its entry in the log is durable: now, and not before, the
- * messages may be acknowledged, and store->positions holds the new positions. In this order:
+ * messages may be acknowledged. In this order:
  *
  *   1. the files are finished already (store_file_finish); their temporary names are made durable;
  *   2. the log entry is written to _delta_log/.pending-<instance> and made durable;

@@ -248,8 +248,8 @@ out:
 
 static void adopt_positions(struct store *store)
 {
-    store_positions_free(&store->positions);
-    store->positions = store->coming;
+    store_positions_free(&store->current);
+    store->current = store->coming;
     store->coming = (struct store_positions){0};
     store_entry_reset(&store->entry);
     store->stage = STORE_IDLE;

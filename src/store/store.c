@@ -121,6 +121,7 @@ void store_close(struct store *store)
     close_directory(store->root_dir);
     close_directory(store->lock);
     store_positions_free(&store->positions);
+    store_positions_free(&store->current);
     store_positions_free(&store->coming);
     store_entry_free(&store->entry);
     map_free(&store->durable);

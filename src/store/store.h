@@ -61,7 +61,8 @@ enum store_stage {
     STORE_STAGE_SYNC,    /* make the entry durable */
 };
 
-/* Belongs to src/store/; others read `positions` and `recovery`. */
+/* Belongs to src/store/; others read `positions` and `recovery`, which are what store_open found
+ * and stay as they are. */
 struct store {
     struct store_system system;
     char *root;
@@ -75,6 +76,7 @@ struct store {
     uint64_t next_version; /* of the log, as far as we know */
     struct store_positions positions;
     struct store_recovery recovery;
+    struct store_positions current; /* positions with all that was committed since */
 
     const struct store_epoch *epoch; /* the commit under way */
     enum store_stage stage;

@@ -17,7 +17,8 @@ TEST(store_commit_makes_rows_visible)
     EXPECT(fixture_is_file("root/p/q/4.parquet"));
     EXPECT(fixture_is_file("root/_delta_log/00000000000000000002.json"));
     EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));
-    EXPECT_U64(store->positions.list[0].through, 5);
+    EXPECT_U64(store->current.list[0].through, 5);
+    EXPECT_U64(store->positions.count, 0); /* as store_open found them */
     EXPECT_U64(store->next_version, 3);
     struct fixture_view view = fixture_look();
     EXPECT(view.files_in_log == 2 && view.files_on_disk == 2 && view.in_log[5] == 1);
@@ -245,14 +246,14 @@ TEST(store_commit_goes_on_where_it_failed)
         EXPECT(store_commit(store, &epoch, &err) == -1);
         EXPECT_TEXT(err.text, "commit to root: can't make _delta_log/00000000000000000001.json: "
                               "No space left on device");
-        EXPECT(store->stage == STORE_STAGE_LINK && store->positions.count == 0);
+        EXPECT(store->stage == STORE_STAGE_LINK && store->current.count == 0);
         EXPECT(fixture_is_file("root/p/1-2.parquet"));
         EXPECT(fixture_look().files_in_log == 0);
     }
     failing.error = 0;
     err_clear(&err);
     EXPECT(store_commit(store, &epoch, &err) == 0);
-    EXPECT(store->stage == STORE_IDLE && store->positions.list[0].through == 2);
+    EXPECT(store->stage == STORE_IDLE && store->current.list[0].through == 2);
     EXPECT(fixture_look().files_in_log == 1 && fixture_look().hidden == 0);
     store_file_free(file.file);
     seqset_free(&set);
