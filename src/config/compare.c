@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/compare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/keys.h"
+
+static const void *field(const void *base, const struct config_key *key)
+{
+    return (const char *)base + key->offset;
+}
+
+static bool same_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+}
+
+static bool same_list(const struct config_list *a, const struct config_list *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool same_start(const struct config_start *a, const struct config_start *b)
+{
+    return a->kind == b->kind && a->sequence == b->sequence && a->time == b->time;
+}
+
+static bool same_value(const struct config_key *key, const void *base_a, const void *base_b)
+{
+    const void *a = field(base_a, key);
+    const void *b = field(base_b, key);
+    switch (key->type) {
+    case CONFIG_TEXT:
+    case CONFIG_SECRET:
+    case CONFIG_LISTEN:
+        return same_text(a, b);
+    case CONFIG_LIST:
+        return same_list(a, b);
+    case CONFIG_BOOL:
+        return *(const bool *)a == *(const bool *)b;
+    case CONFIG_INTEGER:
+    case CONFIG_DURATION:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    case CONFIG_COUNT:
+    case CONFIG_SIZE:
+        return *(const uint64_t *)a == *(const uint64_t *)b;
+    case CONFIG_CHOICE: /* stored as the compiler stores an enum, see config/value.c */
+        return *(const unsigned *)a == *(const unsigned *)b;
+    case CONFIG_START:
+        return same_start(a, b);
+    }
+    return false;
+}
+
+static void compare_sources(const struct config *a, const struct config *b,
+                            const struct config_key *key,
+                            void (*visit)(void *context, const char *path), void *context)
+{
+    static const size_t prefix = sizeof("sources[]") - 1;
+    for (size_t i = 0; i < a->source_count; i++) {
+        char path[CONFIG_PATH_MAX + 24];
+        if (same_value(key, &a->sources[i], &b->sources[i]))
+            continue;
+        (void)snprintf(path, sizeof(path), "sources[%zu]%s", i, key->path + prefix);
+        visit(context, path);
+    }
+}
+
+void config_compare(const struct config *a, const struct config *b,
+                    void (*visit)(void *context, const char *path), void *context)
+{
+    if (a->source_count != b->source_count)
+        visit(context, "sources");
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (!config_key_of_source(key)) {
+            if (!same_value(key, a, b))
+                visit(context, key->path);
+        } else if (a->source_count == b->source_count) {
+            compare_sources(a, b, key, visit, context);
+        }
+    }
+}
