@@ -64,7 +64,7 @@ static void recycle_batch(struct batcher *b, struct batch *batch)
 {
     uint64_t memory = batch_memory(batch);
     if (batch->schema != &event_schema || b->spare_count == BATCHER_SPARES ||
-        memory > BATCHER_SPARE_BYTES) {
+        memory > 2 * b->limits.batch_bytes) {
         batch_free(batch);
         return;
     }
@@ -267,7 +267,7 @@ static void row_added(struct batcher *b, uint32_t index, uint64_t sequence)
         p->newest = sequence;
     p->file->rows++;
     (void)seqset_add(&p->file->sequences, sequence); /* new, as count_message has checked */
-    if (p->batch->rows == BATCH_ROWS_MAX || p->batch->bytes >= BATCHER_BATCH_BYTES) {
+    if (p->batch->rows == BATCH_ROWS_MAX || p->batch->bytes >= b->limits.batch_bytes) {
         push_batch(b, p);
         return;
     }

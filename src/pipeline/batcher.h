@@ -18,15 +18,12 @@
  * batches go to the encoder at once, so that an open epoch is held compressed.
  */
 enum {
-    /* Content at which a batch goes to the encoder even if it has few rows. Bounds what is held
-     * uncompressed of one partition. */
-    BATCHER_BATCH_BYTES = 4 * 1024 * 1024,
     /* Open partitions at which the epoch is sealed: each costs some 16 KiB however empty it is, and
      * becomes a file. */
     BATCHER_PARTITIONS_MAX = 4096,
-    /* Empty batches that are kept for reuse, and the memory of each above which it is not. */
+    /* Empty batches that are kept for reuse, unless they hold more than twice the bytes at which
+     * they are full. */
     BATCHER_SPARES = 4,
-    BATCHER_SPARE_BYTES = 8 * 1024 * 1024,
     BATCHER_ROUTES = 64, /* a power of two */
 };
 
@@ -53,6 +50,7 @@ struct batcher_partition {
 struct batcher_limits {
     uint64_t rows, bytes; /* of an epoch */
     int64_t age;
+    uint64_t batch_bytes; /* at which a batch goes to the encoder even if it has few rows */
 };
 
 struct batcher {

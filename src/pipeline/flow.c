@@ -22,7 +22,7 @@ uint32_t flow_pauses(const struct flow_state *s)
     uint32_t pauses = 0;
     if (s->failing || s->epochs >= FLOW_EPOCHS_MAX)
         pauses |= 1u << FLOW_COMMIT;
-    if (s->queued >= FLOW_QUEUE_BYTES)
+    if (s->queued >= FLOW_QUEUE_BYTES(s->memory_limit))
         pauses |= 1u << FLOW_ENCODER;
     if (s->memory >= s->memory_limit / 4 * 3)
         pauses |= 1u << FLOW_MEMORY;

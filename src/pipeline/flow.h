@@ -23,9 +23,13 @@ enum flow_pause {
 enum {
     /* Sealed epochs that are not committed: one that is being written, one behind it. */
     FLOW_EPOCHS_MAX = 2,
-    /* Rows that wait for compression: some 50 ms of work, and bounded memory. */
-    FLOW_QUEUE_BYTES = 16 * 1024 * 1024,
 };
+
+/* Shares of memory_limit. The open epoch may take half of it, compressed; the other half is for the
+ * one that is being committed meanwhile, for rows that wait for compression (some 50 ms of work at
+ * the default limit), for batches that fill, and for what is on its way. */
+#define FLOW_QUEUE_BYTES(memory_limit) ((memory_limit) / 16)
+#define FLOW_BATCH_BYTES(memory_limit) ((memory_limit) / 64)
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
 /* "commit", "encoder"...: the `reason` of varve_paused. A literal. */

@@ -322,7 +322,7 @@ static int64_t earliest(int64_t a, int64_t b)
 static int64_t next_deadline(struct pipeline *p)
 {
     int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
-    deadline = earliest(deadline, watch_deadline(&p->watch));
+    deadline = earliest(deadline, watch_deadline(p));
     if (acker_has_more(&p->acker) && p->connection.client.out.len == 0)
         return 0;
     deadline = earliest(deadline, p->move_at);
@@ -519,7 +519,8 @@ static int start_threads(struct pipeline *p, struct err *err)
 static void run_loop(struct pipeline *p)
 {
     struct batcher_limits limits = {p->config->batching.max_rows, p->config->batching.max_bytes,
-                                    p->config->batching.max_age};
+                                    p->config->batching.max_age,
+                                    FLOW_BATCH_BYTES(p->config->memory_limit)};
     init_sources(p);
     batcher_init(&p->batcher, &p->encoder, &p->path, buf_slice(&p->instance), limits,
                  p->source_count);

@@ -104,7 +104,7 @@ static uint64_t read_sequences(struct epoch_file *file, uint64_t *out)
     return count;
 }
 
-static const struct batcher_limits generous = {1000000, UINT64_C(1) << 40, HOUR};
+static const struct batcher_limits generous = {1000000, UINT64_C(1) << 40, HOUR, 4 << 20};
 
 TEST(batcher_gives_each_simulation_and_hour_a_file)
 {
@@ -164,7 +164,7 @@ TEST(batcher_is_due_by_rows_bytes_and_age)
 {
     struct stage s;
     enum epoch_reason reason;
-    start(&s, (struct batcher_limits){3, UINT64_C(1) << 40, 10});
+    start(&s, (struct batcher_limits){3, UINT64_C(1) << 40, 10, 4 << 20});
     EXPECT(!batcher_is_due(&s.batcher, INT64_MAX, &reason)); /* nothing there, nothing due */
     EXPECT(batcher_deadline(&s.batcher) == INT64_MAX);
     add(&s, 1, "a", BASE);
@@ -175,7 +175,7 @@ TEST(batcher_is_due_by_rows_bytes_and_age)
     add(&s, 3, "a", BASE);
     EXPECT(batcher_is_due(&s.batcher, 2, &reason) && reason == EPOCH_ROWS);
     release(&s, seal(&s));
-    s.batcher.limits = (struct batcher_limits){1000, 50, HOUR};
+    s.batcher.limits = (struct batcher_limits){1000, 50, HOUR, 4 << 20};
     add(&s, 4, "a", BASE); /* three numbers and the subject take more */
     EXPECT(batcher_is_due(&s.batcher, 2, &reason) && reason == EPOCH_BYTES);
     release(&s, seal(&s));
@@ -195,7 +195,7 @@ TEST(batcher_accounts_for_all_memory_and_gets_it_back)
         batcher_collect(&s.batcher);
     EXPECT_U64(atomic_load(&s.encoder.memory), 0);
     EXPECT_U64(s.batcher.queued_bytes, 0);
-    EXPECT(batcher_memory(&s.batcher) <= before + (uint64_t)BATCHER_SPARES * BATCHER_SPARE_BYTES);
+    EXPECT(batcher_memory(&s.batcher) <= before + (uint64_t)BATCHER_SPARES * (8 << 20));
     stop(&s);
 }
 

@@ -25,7 +25,7 @@ TEST(flow_pauses_for_each_reason)
     s.epochs = FLOW_EPOCHS_MAX;
     EXPECT_U64(flow_pauses(&s), 1u << FLOW_COMMIT);
     s = calm();
-    s.queued = FLOW_QUEUE_BYTES;
+    s.queued = 16 << 20;
     EXPECT_U64(flow_pauses(&s), 1u << FLOW_ENCODER);
     s = calm();
     s.memory = 250 << 20;
