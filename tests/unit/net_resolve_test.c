@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/resolve.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "test.h"
+
+enum { WAIT_MS = 40 * 1000 }; /* the system's resolver has its own time limits */
+
+TEST(net_resolve_numeric_addresses_need_no_thread)
+{
+    struct net_resolve r;
+    struct net_addresses a;
+    struct err err = {0};
+    EXPECT_I64(net_resolve_start(&r, "127.0.0.1", 4222, &a, &err), 1);
+    EXPECT_I64(r.fd, -1);
+    EXPECT_U64(a.count, 1);
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&a.list[0].storage;
+    EXPECT_I64(in->sin_family, AF_INET);
+    EXPECT_U64(ntohl(in->sin_addr.s_addr), 0x7f000001);
+    EXPECT_U64(ntohs(in->sin_port), 4222);
+    EXPECT_I64(net_resolve_start(&r, "::1", 1, &a, &err), 1);
+    EXPECT_I64(a.list[0].storage.ss_family, AF_INET6);
+    net_resolve_cancel(&r);
+}
+
+TEST(net_resolve_a_name_in_a_thread)
+{
+    struct net_resolve r;
+    struct net_addresses a = {0};
+    struct err err = {0};
+    EXPECT_I64(net_resolve_start(&r, "localhost", 4222, &a, &err), 0);
+    EXPECT(r.fd >= 0);
+    struct pollfd p = {.fd = r.fd, .events = POLLIN};
+    EXPECT_I64(poll(&p, 1, WAIT_MS), 1);
+    EXPECT_I64(net_resolve_finish(&r, &a, &err), 0);
+    EXPECT(a.count >= 1);
+    EXPECT_I64(r.fd, -1);
+}
+
+TEST(net_resolve_of_a_name_that_cannot_exist_fails)
+{
+    struct net_resolve r;
+    struct net_addresses a = {0};
+    struct err err = {0};
+    EXPECT_I64(net_resolve_start(&r, "a..b", 4222, &a, &err), 0);
+    struct pollfd p = {.fd = r.fd, .events = POLLIN};
+    EXPECT_I64(poll(&p, 1, WAIT_MS), 1);
+    EXPECT_I64(net_resolve_finish(&r, &a, &err), -1);
+    EXPECT(err.code == ERR_NETWORK);
+    EXPECT_I64(r.fd, -1);
+}
+
+TEST(net_resolve_can_be_given_up_at_any_time)
+{
+    for (int i = 0; i < 50; i++) {
+        struct net_resolve r;
+        struct net_addresses a;
+        struct err err = {0};
+        EXPECT_I64(net_resolve_start(&r, "localhost", 1, &a, &err), 0);
+        net_resolve_cancel(&r);
+        net_resolve_cancel(&r);
+        EXPECT_I64(r.fd, -1);
+    }
+}
+
+TEST(net_resolve_refuses_a_host_that_is_too_long)
+{
+    char host[400];
+    struct net_resolve r;
+    struct net_addresses a;
+    struct err err = {0};
+    memset(host, 'h', sizeof host);
+    host[sizeof host - 1] = '\0';
+    EXPECT_I64(net_resolve_start(&r, host, 1, &a, &err), -1);
+    EXPECT(err.code == ERR_LIMIT);
+}
