@@ -29,7 +29,7 @@ enum {
  * one that is being committed meanwhile, for rows that wait for compression (some 50 ms of work at
  * the default limit), for batches that fill, and for what is on its way. */
 #define FLOW_QUEUE_BYTES(memory_limit) ((memory_limit) / 16)
-#define FLOW_BATCH_BYTES(memory_limit) ((memory_limit) / 64)
+#define FLOW_BATCH_BYTES(memory_limit) ((memory_limit) / 128)
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
 /* "commit", "encoder"...: the `reason` of varve_paused. A literal. */
