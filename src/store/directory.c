@@ -84,18 +84,29 @@ int store_directory_sync_all(const struct store_system *system, int dir, const s
     return result;
 }
 
+/* Make a directory and those above it, so that they last. */
+static int make_all(const struct store_system *system, int dir, const char *path, struct err *err)
+{
+    struct map made = {0};
+    int result = store_directory_make_parents(system, dir, path, &made, err);
+    if (result == 0)
+        result = make_one(system, dir, path, &made, err);
+    if (result == 0)
+        result = store_directory_sync_all(system, dir, &made, err);
+    map_free(&made);
+    return result;
+}
+
 int store_directory_open(const struct store_system *system, int dir, const char *path,
                          struct err *err)
 {
-    struct map made = {0};
-    int fd = -1;
-    if (store_directory_make_parents(system, dir, path, &made, err) == 0 &&
-        make_one(system, dir, path, &made, err) == 0 &&
-        store_directory_sync_all(system, dir, &made, err) == 0) {
+    int fd = store_system_openat(system, dir, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0 && errno == ENOENT) {
+        if (make_all(system, dir, path, err) < 0)
+            return -1;
         fd = store_system_openat(system, dir, path, O_RDONLY | O_DIRECTORY, 0);
-        if (fd < 0)
-            (void)err_set_system(err, errno, "can't open the directory %s", path);
     }
-    map_free(&made);
+    if (fd < 0)
+        (void)err_set_system(err, errno, "can't open the directory %s", path);
     return fd;
 }
