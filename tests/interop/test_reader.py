@@ -151,7 +151,7 @@ def flat_table(rows, nulls, seed=1):
         return [low, high, 0, 1], lambda: rng.randint(low, high)
 
     def text():
-        return "".join(rng.choices("abcdé☃😀\x00\n\"\\ ", k=rng.randint(0, 12)))
+        return "".join(rng.choices('abcdé☃😀\x00\n"\\ ', k=rng.randint(0, 12)))
 
     columns = {"flag": column(pa.bool_(), [True, False], lambda: rng.random() < 0.5)}
     for width in (8, 16, 32, 64):
@@ -169,33 +169,39 @@ def flat_table(rows, nulls, seed=1):
     columns["few"] = column(pa.string(), ["one"], lambda: rng.choice(["one", "two", "three"]))
     columns["one"] = column(pa.string(), [], lambda: "same")
     columns["date"] = column(
-        pa.date32(), [datetime.date(1, 1, 1), datetime.date(9999, 12, 31), datetime.date(2000, 2, 29)],
+        pa.date32(),
+        [datetime.date(1, 1, 1), datetime.date(9999, 12, 31), datetime.date(2000, 2, 29)],
         lambda: datetime.date.fromordinal(rng.randint(1, 3652059)),
     )
     columns["t32"] = column(pa.time32("ms"), [0, 86399999], lambda: rng.randint(0, 86399999))
-    columns["t64us"] = column(pa.time64("us"), [0, 86399999999], lambda: rng.randint(0, 86399999999))
+    columns["t64us"] = column(
+        pa.time64("us"), [0, 86399999999], lambda: rng.randint(0, 86399999999)
+    )
     columns["t64ns"] = column(pa.time64("ns"), [0], lambda: rng.randint(0, 86399999999999))
     for unit in ("ms", "us", "ns"):
         for zone in (None, "UTC"):
             far = 253402300799 * UNITS[unit] if unit != "ns" else 2**63 - 1
             columns[f"ts_{unit}_{zone}"] = column(
-                pa.timestamp(unit, zone), [0, -1, far, -far // 5],
+                pa.timestamp(unit, zone),
+                [0, -1, far, -far // 5],
                 lambda far=far: rng.randint(-far // 5, far),
             )
     for name, kind in (
-        ("d5", pa.decimal128(5, 2)), ("d18", pa.decimal128(18, 4)), ("d38", pa.decimal128(38, 10)),
-        ("d38_0", pa.decimal128(38, 0)), ("d60", pa.decimal256(60, 5)),
+        ("d5", pa.decimal128(5, 2)),
+        ("d18", pa.decimal128(18, 4)),
+        ("d38", pa.decimal128(38, 10)),
+        ("d38_0", pa.decimal128(38, 0)),
+        ("d60", pa.decimal256(60, 5)),
     ):
         limit = 10**kind.precision - 1
         context = decimal.Context(prec=80)
         scaled = lambda n, k=kind, c=context: decimal.Decimal(n).scaleb(-k.scale, c)  # noqa: E731
         columns[name] = column(
-            kind, [scaled(limit), scaled(-limit), scaled(0), scaled(-1)],
+            kind,
+            [scaled(limit), scaled(-limit), scaled(0), scaled(-1)],
             lambda scaled=scaled, limit=limit: scaled(rng.randint(-limit, limit)),
         )
-    columns["uuid"] = column(
-        pa.uuid(), [], lambda: uuid.UUID(int=rng.getrandbits(128)).bytes
-    )
+    columns["uuid"] = column(pa.uuid(), [], lambda: uuid.UUID(int=rng.getrandbits(128)).bytes)
     columns["nothing"] = pa.nulls(rows)
     return pa.table(columns)
 
@@ -210,9 +216,16 @@ NULLS = ["none", "some", "runs", "all"]
 def test_pyarrow(tmp_path, nulls, page, compression, dictionary):
     path = tmp_path / "f.parquet"
     pq.write_table(
-        flat_table(5000, nulls), path, compression=compression, data_page_version=page,
-        use_dictionary=dictionary, row_group_size=3000, data_page_size=4000, write_batch_size=100,
-        write_page_index=True, write_page_checksum=True,
+        flat_table(5000, nulls),
+        path,
+        compression=compression,
+        data_page_version=page,
+        use_dictionary=dictionary,
+        row_group_size=3000,
+        data_page_size=4000,
+        write_batch_size=100,
+        write_page_index=True,
+        write_page_checksum=True,
     )
     check(path)
 
@@ -232,30 +245,45 @@ def test_delta(tmp_path, page, nulls):
     count = 3001
     jump = [-(2**63), 2**63 - 1, -1, 0] * 2 + [rng.randint(-(2**63), 2**63 - 1) for _ in range(500)]
     step = list(range(count - len(jump)))
-    text = sorted("key/%06d/%s" % (rng.randint(0, 9999), "x" * rng.randint(0, 9)) for _ in range(count))
+    text = sorted(
+        "key/%06d/%s" % (rng.randint(0, 9999), "x" * rng.randint(0, 9)) for _ in range(count)
+    )
 
     def holes(values):
         if nulls == "none":
             return values
         if nulls == "all":
             return [None] * count
-        return [None if (i // 700 if nulls == "runs" else i) % 2 == 0 else v
-                for i, v in enumerate(values)]
+        return [
+            None if (i // 700 if nulls == "runs" else i) % 2 == 0 else v
+            for i, v in enumerate(values)
+        ]
 
-    table = pa.table({
-        "i64": pa.array(holes(jump + step), pa.int64()),
-        "i32": pa.array(holes([v % 2**32 - 2**31 for v in jump + step]), pa.int32()),
-        "dlba": pa.array(holes(text), pa.string()),
-        "dba": pa.array(holes(text), pa.string()),
-        "dba_fixed": pa.array(holes([t[:10].encode() for t in text]), pa.binary(10)),
-    })
+    table = pa.table(
+        {
+            "i64": pa.array(holes(jump + step), pa.int64()),
+            "i32": pa.array(holes([v % 2**32 - 2**31 for v in jump + step]), pa.int32()),
+            "dlba": pa.array(holes(text), pa.string()),
+            "dba": pa.array(holes(text), pa.string()),
+            "dba_fixed": pa.array(holes([t[:10].encode() for t in text]), pa.binary(10)),
+        }
+    )
     path = tmp_path / "f.parquet"
     pq.write_table(
-        table, path, compression="zstd", data_page_version=page, use_dictionary=False,
-        data_page_size=3000, write_batch_size=50, write_page_checksum=True, write_page_index=True,
+        table,
+        path,
+        compression="zstd",
+        data_page_version=page,
+        use_dictionary=False,
+        data_page_size=3000,
+        write_batch_size=50,
+        write_page_checksum=True,
+        write_page_index=True,
         column_encoding={
-            "i64": "DELTA_BINARY_PACKED", "i32": "DELTA_BINARY_PACKED",
-            "dlba": "DELTA_LENGTH_BYTE_ARRAY", "dba": "DELTA_BYTE_ARRAY",
+            "i64": "DELTA_BINARY_PACKED",
+            "i32": "DELTA_BINARY_PACKED",
+            "dlba": "DELTA_LENGTH_BYTE_ARRAY",
+            "dba": "DELTA_BYTE_ARRAY",
             "dba_fixed": "DELTA_BYTE_ARRAY",
         },
     )
@@ -270,8 +298,12 @@ def test_large_delta_values(tmp_path):
     values = [base + str(i) for i in range(6)] + ["q" * 3_000_000, "q" * 3_000_000 + "r", ""]
     path = tmp_path / "f.parquet"
     pq.write_table(
-        pa.table({"v": values + [None]}), path, compression="zstd", use_dictionary=False,
-        column_encoding={"v": "DELTA_BYTE_ARRAY"}, data_page_size=50_000_000,
+        pa.table({"v": values + [None]}),
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding={"v": "DELTA_BYTE_ARRAY"},
+        data_page_size=50_000_000,
     )
     check(path)
 
@@ -281,8 +313,10 @@ def test_dictionary_widths(tmp_path, count):
     rows = max(2 * count, 1000)
     path = tmp_path / "f.parquet"
     pq.write_table(
-        pa.table({"v": pa.array([i * 7 % count for i in range(rows)], pa.int64())}), path,
-        compression="none", dictionary_pagesize_limit=8 * count + 8,
+        pa.table({"v": pa.array([i * 7 % count for i in range(rows)], pa.int64())}),
+        path,
+        compression="none",
+        dictionary_pagesize_limit=8 * count + 8,
     )
     assert pq.ParquetFile(path).metadata.row_group(0).column(0).has_dictionary_page
     check(path)
@@ -291,8 +325,15 @@ def test_dictionary_widths(tmp_path, count):
 def test_dictionary_fallback(tmp_path):
     path = tmp_path / "f.parquet"
     table = pa.table({"v": [f"value {i}" for i in range(20000)]})
-    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2000,
-                   data_page_size=1000, write_batch_size=100, write_page_checksum=True)
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        dictionary_pagesize_limit=2000,
+        data_page_size=1000,
+        write_batch_size=100,
+        write_page_checksum=True,
+    )
     encodings = pq.ParquetFile(path).metadata.row_group(0).column(0).encodings
     assert "PLAIN" in encodings and "RLE_DICTIONARY" in encodings
     check(path)
@@ -301,12 +342,15 @@ def test_dictionary_fallback(tmp_path):
 def test_legacy(tmp_path):
     """Format 1.0: PLAIN_DICTIONARY; and INT96."""
     path = tmp_path / "f.parquet"
-    table = pa.table({
-        "few": ["a", "b", None] * 50,
-        "old": pa.array([0, -1, 10**18] * 50, pa.timestamp("ns")),
-    })
-    pq.write_table(table, path, compression="zstd", version="1.0",
-                   use_deprecated_int96_timestamps=True)
+    table = pa.table(
+        {
+            "few": ["a", "b", None] * 50,
+            "old": pa.array([0, -1, 10**18] * 50, pa.timestamp("ns")),
+        }
+    )
+    pq.write_table(
+        table, path, compression="zstd", version="1.0", use_deprecated_int96_timestamps=True
+    )
     meta = pq.ParquetFile(path).metadata.row_group(0)
     assert "PLAIN_DICTIONARY" in meta.column(0).encodings
     assert meta.column(1).physical_type == "INT96"
@@ -316,8 +360,15 @@ def test_legacy(tmp_path):
 def test_many_pages_and_groups(tmp_path):
     path = tmp_path / "f.parquet"
     table = pa.table({"i": pa.array(range(30000), pa.int64()), "s": [str(i) for i in range(30000)]})
-    pq.write_table(table, path, compression="zstd", row_group_size=300, data_page_size=100,
-                   write_batch_size=10, use_dictionary=False)
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        row_group_size=300,
+        data_page_size=100,
+        write_batch_size=10,
+        use_dictionary=False,
+    )
     assert pq.ParquetFile(path).num_row_groups == 100
     check(path)
 
@@ -334,7 +385,8 @@ def test_sorted(tmp_path):
 
 
 DUCK_TYPES = """
-    i::BIGINT - 500 AS i64, (i % 7)::TINYINT AS i8, 18446744073709551615::UBIGINT - i::UBIGINT AS u64,
+    i::BIGINT - 500 AS i64, (i % 7)::TINYINT AS i8,
+    18446744073709551615::UBIGINT - i::UBIGINT AS u64,
     'row ' || i AS s, 'few' || (i % 5) AS few, i % 3 = 0 AS flag,
     CASE WHEN i % 4 = 0 THEN NULL ELSE encode('é' || i) END AS b,
     DATE '2024-02-28' + i::INTEGER AS d,
@@ -359,8 +411,23 @@ def test_duckdb(tmp_path, version, codec, rows):
 @pytest.mark.parametrize("compression", ["zstd", "uncompressed"])
 @pytest.mark.parametrize("rows", [0, 1, 5000])
 def test_polars(tmp_path, compression, rows):
-    names = ["flag", "i8", "i64", "u64", "f32", "f64", "text", "bytes", "few", "one", "date",
-             "ts_us_UTC", "ts_ns_None", "d38", "t64ns"]
+    names = [
+        "flag",
+        "i8",
+        "i64",
+        "u64",
+        "f32",
+        "f64",
+        "text",
+        "bytes",
+        "few",
+        "one",
+        "date",
+        "ts_us_UTC",
+        "ts_ns_None",
+        "d38",
+        "t64ns",
+    ]
     table = flat_table(rows, "some").select(names)
     path = tmp_path / "f.parquet"
     polars.from_arrow(table).write_parquet(
@@ -393,7 +460,8 @@ def test_nested(tmp_path):
     path = tmp_path / "f.parquet"
     pq.write_table(
         pa.table({"plain": [1, 2], "list": [[1], [2, 3]], "group": [{"x": 1}, {"x": 2}]}),
-        path, compression="zstd",
+        path,
+        compression="zstd",
     )
     refused(path, "column list.list.element", "nested")
     assert cat(path, "--columns", "plain") == [{"plain": 1}, {"plain": 2}]
@@ -403,8 +471,13 @@ def test_nested(tmp_path):
 
 def test_other_encodings(tmp_path):
     path = tmp_path / "f.parquet"
-    pq.write_table(pa.table({"x": [1.5, 2.5]}), path, compression="zstd", use_dictionary=False,
-                   column_encoding={"x": "BYTE_STREAM_SPLIT"})
+    pq.write_table(
+        pa.table({"x": [1.5, 2.5]}),
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding={"x": "BYTE_STREAM_SPLIT"},
+    )
     refused(path, "column x", "BYTE_STREAM_SPLIT")
 
 
@@ -427,8 +500,9 @@ def test_encrypted(tmp_path, plaintext_footer):
     )
     factory = pe.CryptoFactory(Keys)
     properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), config)
-    with pq.ParquetWriter(path, pa.schema([("a", pa.int64())]),
-                          encryption_properties=properties, compression="zstd") as writer:
+    with pq.ParquetWriter(
+        path, pa.schema([("a", pa.int64())]), encryption_properties=properties, compression="zstd"
+    ) as writer:
         writer.write_table(pa.table({"a": [1, 2]}))
     refused(path, "encrypted")
 
@@ -451,10 +525,16 @@ def test_not_parquet(tmp_path):
 def test_columns_and_limit(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        pq.write_table(pa.table({"x": [1, 2, 3], "y": [name] * 3}), tmp_path / name / "f.parquet",
-                       compression="zstd")
+        pq.write_table(
+            pa.table({"x": [1, 2, 3], "y": [name] * 3}),
+            tmp_path / name / "f.parquet",
+            compression="zstd",
+        )
     assert cat(tmp_path, "--columns", "y,x", "--limit", "4") == [
-        {"y": "a", "x": 1}, {"y": "a", "x": 2}, {"y": "a", "x": 3}, {"y": "b", "x": 1},
+        {"y": "a", "x": 1},
+        {"y": "a", "x": 2},
+        {"y": "a", "x": 3},
+        {"y": "b", "x": 1},
     ]
     assert cat(tmp_path, "--limit=0") == []
     assert "'z'" in varve("cat", tmp_path / "a", "--columns", "z", status=1)[1]
@@ -468,8 +548,14 @@ def test_columns_and_limit(tmp_path):
 
 def test_hidden_files_are_not_rows(tmp_path):
     table = pa.table({"x": [1]})
-    for name in ("a.parquet", ".hidden.parquet", "_delta_log/0.checkpoint.parquet",
-                 ".varve/b.parquet", "_quarantine/q.parquet", "notes.txt"):
+    for name in (
+        "a.parquet",
+        ".hidden.parquet",
+        "_delta_log/0.checkpoint.parquet",
+        ".varve/b.parquet",
+        "_quarantine/q.parquet",
+        "notes.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         pq.write_table(table, tmp_path / name, compression="zstd")
     assert cat(tmp_path) == [{"x": 1}]
@@ -487,8 +573,12 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path):
 def test_inspect_json(tmp_path):
     path = tmp_path / "f.parquet"
     table = pa.table({"i": pa.array([1, None, 2**62], pa.int64()), "s": ["a", "b", "☃"]})
-    pq.write_table(table.replace_schema_metadata({"key": 'va"lue'}), path, compression="zstd",
-                   write_page_index=True)
+    pq.write_table(
+        table.replace_schema_metadata({"key": 'va"lue'}),
+        path,
+        compression="zstd",
+        write_page_index=True,
+    )
     out, _ = varve("inspect", path, "--json")
     seen = json.loads(out)
     meta = pq.ParquetFile(path).metadata
@@ -529,13 +619,22 @@ def findings(folder):
 
 def small_file(path, compression, page):
     """One page a column, CRCs, and all that is said about values."""
-    table = pa.table({
-        "i": pa.array([1, -2, 3, 2**40], pa.int64()),
-        "s": ["one", None, "three", "four"],
-    })
-    pq.write_table(table, path, compression=compression, data_page_version=page,
-                   use_dictionary=False, write_page_checksum=True, write_page_index=True,
-                   store_schema=False)
+    table = pa.table(
+        {
+            "i": pa.array([1, -2, 3, 2**40], pa.int64()),
+            "s": ["one", None, "three", "four"],
+        }
+    )
+    pq.write_table(
+        table,
+        path,
+        compression=compression,
+        data_page_version=page,
+        use_dictionary=False,
+        write_page_checksum=True,
+        write_page_index=True,
+        store_schema=False,
+    )
     return path.read_bytes()
 
 
