@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/health.h"
 
+#include <string.h>
+
 #include "base/num.h"
 #include "pipeline/pipeline.h"
 
@@ -16,6 +18,11 @@ int64_t health_oldest_unacked(const struct pipeline *p, uint32_t source, int64_t
     for (const struct epoch *e = p->sealed; e != NULL; e = e->next_sealed)
         oldest = older(oldest, e, source);
     return oldest < now ? now - oldest : 0;
+}
+
+const char *health_commit_failure(const struct committer_trouble *trouble)
+{
+    return trouble->err.system != 0 ? strerror(trouble->err.system) : "the log says why";
 }
 
 /* Pulls end while flow control wants no more; then what waits for its commit gets old, or not. */
@@ -53,7 +60,7 @@ bool health_is_ready(struct pipeline *p, int64_t now, struct buf *reasons)
     if ((p->pauses & 1u << FLOW_DISK_LOW) != 0)
         buf_append_text(reasons, "paused: the disk is nearly full (output.min_free)\n");
     if (trouble.failing)
-        buf_printf(reasons, "the last commit failed: %s\n", trouble.err.text);
+        buf_printf(reasons, "the last commit failed: %s\n", health_commit_failure(&trouble));
     for (uint32_t i = 0; i < p->source_count && p->phase == PIPELINE_RUNNING; i++)
         check_source(p, i, now, reasons);
     return reasons->len == before;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 struct pipeline;
+struct committer_trouble;
 
 /* Readiness: do rows become durable? */
 
@@ -19,6 +20,10 @@ enum {
 
 /* True if they do. If not, one line for each reason is appended, without a full stop. */
 bool health_is_ready(struct pipeline *p, int64_t now, struct buf *reasons);
+
+/* Why commits fail, in the words of the system: the whole error, which is in the log, may name
+ * paths, and these are made of values from events. */
+const char *health_commit_failure(const struct committer_trouble *trouble);
 
 /* How long the oldest message of a source waits for its commit and, where it is owed one, for its
  * ack; nanoseconds, 0 if none waits. */

@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "pipeline/health.h"
 #include "pipeline/metrics.h"
+#include "pipeline/page.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/status.h"
 
 void watch_init(struct watch *w)
 {
@@ -46,28 +48,41 @@ size_t watch_poll(const struct watch *w, struct pollfd fds[static HTTP_POLL_MAX]
     return http_poll(&w->http, fds);
 }
 
-int64_t watch_deadline(const struct watch *w)
+static int64_t earliest(int64_t a, int64_t b)
 {
-    int64_t deadline = http_deadline(&w->http);
-    if (alerts_deadline(&w->alerts) < deadline)
-        deadline = alerts_deadline(&w->alerts);
-    return w->notify.next < deadline ? w->notify.next : deadline;
+    return a < b ? a : b;
+}
+
+int64_t watch_deadline(const struct pipeline *p)
+{
+    const struct watch *w = &p->watch;
+    return earliest(earliest(http_deadline(&w->http), alerts_deadline(&w->alerts)),
+                    earliest(w->notify.next, p->stats.next_sample));
 }
 
 /* --- the endpoint ---------------------------------------------------------------------------- */
+
+static struct http_response answer_page(struct pipeline *p, struct buf *body, int64_t now)
+{
+    status_append(body, p, STATUS_PAGE, now);
+    return (struct http_response){
+        .status = 200, .type = "text/html; charset=utf-8", .fields = page_policy};
+}
 
 static struct http_response answer_ready(struct pipeline *p, struct buf *body, int64_t now)
 {
     bool ready = health_is_ready(p, now, body);
     if (ready)
         buf_append_text(body, "ready\n");
-    return (struct http_response){.status = ready ? 200 : 503, .type = "text/plain; charset=utf-8"};
+    return (struct http_response){
+        .status = ready ? 200 : 503, .type = "text/plain; charset=utf-8", .fields = ""};
 }
 
 static struct http_response answer(struct pipeline *p, struct slice path, int64_t now)
 {
     struct buf *body = &p->watch.body;
-    struct http_response response = {.status = 200, .type = "text/plain; charset=utf-8"};
+    struct http_response response = {
+        .status = 200, .type = "text/plain; charset=utf-8", .fields = ""};
     buf_reset(body);
     if (slice_is(path, "/metrics")) {
         metrics_append(body, p, now);
@@ -76,11 +91,15 @@ static struct http_response answer(struct pipeline *p, struct slice path, int64_
         buf_append_text(body, "ok\n");
     } else if (slice_is(path, "/readyz")) {
         response = answer_ready(p, body, now);
+    } else if (slice_is(path, "/")) {
+        response = answer_page(p, body, now);
+    } else if (slice_is(path, "/status.json")) {
+        status_append(body, p, STATUS_JSON, now);
+        response.type = "application/json";
     } else {
         response.status = 404;
-        buf_append_text(body, "there are /metrics, /healthz and /readyz\n");
+        buf_append_text(body, "there are /, /status.json, /metrics, /healthz and /readyz\n");
     }
-    response.fields = "";
     response.body = buf_slice(body);
     return response;
 }
@@ -151,7 +170,7 @@ static void observe(struct pipeline *p, int64_t now)
     struct buf *text = &p->watch.body;
     struct committer_trouble trouble = committer_trouble(&p->committer);
     if (trouble.failing)
-        alerts_raise(a, ALERT_COMMIT_FAILED, NULL, trouble.err.text, now);
+        alerts_raise(a, ALERT_COMMIT_FAILED, NULL, health_commit_failure(&trouble), now);
     else
         alerts_resolve(a, ALERT_COMMIT_FAILED, NULL);
     if ((p->pauses & 1u << FLOW_DISK_LOW) != 0)
@@ -179,6 +198,16 @@ void watch_connected(struct pipeline *p)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
+static void sample(struct pipeline *p, int64_t now)
+{
+    struct stats_sample totals = {.written = p->stats.bytes_written};
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        totals.received += p->sources[i].stats.messages_received;
+        totals.committed += p->sources[i].stats.rows_committed;
+    }
+    stats_sample(&p->stats, totals, now);
+}
+
 static void tell_manager(struct pipeline *p, int64_t now)
 {
     struct watch *w = &p->watch;
@@ -195,6 +224,7 @@ static void tell_manager(struct pipeline *p, int64_t now)
 void watch_turn(struct pipeline *p, const struct pollfd *fds, size_t count, int64_t now)
 {
     observe(p, now);
+    sample(p, now);
     alerts_tick(&p->watch.alerts,
                 connection_is_ready(&p->connection) ? &p->connection.client : NULL, now);
     serve(p, fds, count, now);

@@ -35,7 +35,7 @@ void watch_close(struct watch *w);
 
 /* As for http_poll. */
 size_t watch_poll(const struct watch *w, struct pollfd fds[static HTTP_POLL_MAX]);
-int64_t watch_deadline(const struct watch *w);
+int64_t watch_deadline(const struct pipeline *p);
 
 /* At the end of a turn: answer requests, raise and resolve alerts, feed the watchdog. */
 void watch_turn(struct pipeline *p, const struct pollfd *fds, size_t count, int64_t now);
