@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct net_resolve_job {
     int error; /* of getaddrinfo */
     int system;
     struct net_addresses addresses;
+    atomic_bool done; /* the three above are there to be read */
 };
 
 static void release(struct net_resolve_job *job)
@@ -70,6 +72,7 @@ static void *run(void *argument)
     struct net_resolve_job *job = argument;
     job->error = look_up(job->host, job->port, 0, &job->addresses);
     job->system = errno;
+    atomic_store(&job->done, true);
     int sign = job->sign;
     release(job);
     close(sign); /* nothing was written to it */
@@ -138,6 +141,7 @@ int net_resolve_finish(struct net_resolve *r, struct net_addresses *addresses, s
     do /* at once if the descriptor is readable, and else right when it becomes so */
         n = read(r->fd, &byte, 1);
     while (n < 0 && errno == EINTR);
+    CHECK(atomic_load(&r->job->done));
     int error = r->job->error, system = r->job->system;
     if (error == 0)
         *addresses = r->job->addresses;

@@ -452,6 +452,8 @@ TEST(nats_client_events_do_not_depend_on_how_the_bytes_were_cut)
         EXPECT_BYTES(out.data, out.len, whole.data, whole.len);
         buf_free(&out);
     }
+    buf_free(&whole);
+    buf_free(&text);
 }
 
 /* 100 MiB from a server that ignores max_bytes: taken message by message, memory stays. */
@@ -471,6 +473,7 @@ TEST(nats_client_memory_does_not_follow_the_amount_of_data)
         expect_event(NATS_EVENT_MESSAGE);
     }
     EXPECT_U64(c.in.cap, NATS_INPUT_START);
+    buf_free(&text);
     nats_client_free(&c);
 }
 
@@ -494,5 +497,6 @@ TEST(nats_client_passes_a_message_of_8_mib)
     }
     EXPECT_U64(event.payload.len, 8388608);
     EXPECT(c.in.cap < 9 * 1024 * 1024);
+    buf_free(&text);
     nats_client_free(&c);
 }

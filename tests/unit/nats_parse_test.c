@@ -128,6 +128,8 @@ TEST(nats_parse_gives_the_same_frames_byte_by_byte)
     struct buf out = {0};
     run_split(&out, text, 1024, ends, text.len);
     EXPECT_TEXT(buf_text(&out), every_frame_described);
+    free(ends);
+    buf_free(&out);
 }
 
 TEST(nats_parse_gives_the_same_frames_for_random_splits)
@@ -256,6 +258,7 @@ TEST(nats_parse_refuses_zeros_at_the_first_one)
     run_whole(&out, (struct slice){zeros, 1}, 1024);
     EXPECT_TEXT(buf_text(&out), "BAD 4\n");
     EXPECT_I64(ERR_PROTOCOL, 4);
+    buf_free(&out);
 }
 
 /* Feed `start` and then letters, and return after how many bytes the parser had enough. */
@@ -295,6 +298,8 @@ TEST(nats_parse_refuses_a_long_line_also_if_it_arrives_whole)
     struct buf out = {0};
     run_whole(&out, buf_slice(&text), 1024);
     EXPECT_TEXT(buf_text(&out), "BAD 4\n");
+    buf_free(&text);
+    buf_free(&out);
 }
 
 TEST(nats_parse_reads_an_info_of_200_kib_byte_by_byte)
@@ -316,6 +321,7 @@ TEST(nats_parse_reads_an_info_of_200_kib_byte_by_byte)
     EXPECT_U64(bytes, text.len - 6); /* it is complete with its own last byte */
     EXPECT_U64(used, bytes);
     EXPECT_U64(frame.text.len, bytes - 7);
+    buf_free(&text);
 }
 
 TEST(nats_parse_knows_what_a_large_message_needs_from_its_line)

@@ -149,7 +149,7 @@ TEST(nats_pool_drops_what_is_no_longer_listed)
 TEST(nats_pool_is_capped)
 {
     struct nats_pool pool = pool_of((const char *[]){"a"}, 1);
-    char names[100][8];
+    char names[100][16];
     const char *urls[100];
     for (int i = 0; i < 100; i++) {
         snprintf(names[i], sizeof names[i], "h%d", i);

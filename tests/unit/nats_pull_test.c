@@ -181,7 +181,7 @@ TEST(nats_pull_never_asks_as_fast_as_a_server_refuses)
                                     "409 Leadership Change",   "409 Server Shutdown",
                                     "409 Exceeded MaxWaiting", "999 x"};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        memset(&p, 0, sizeof p);
+        nats_pull_free(&p);
         open_pull(1000);
         tick(0);
         EXPECT_I64(sent_pulls(), 1);
@@ -222,7 +222,7 @@ TEST(nats_pull_consumer_gone_halts_until_resumed)
 {
     const char *const statuses[] = {"409 Consumer Deleted", "503"};
     for (size_t i = 0; i < 2; i++) {
-        memset(&p, 0, sizeof p);
+        nats_pull_free(&p);
         open_pull(1000);
         tick(0);
         buf_reset(&c.out);
@@ -251,11 +251,11 @@ TEST(nats_pull_configuration_errors_halt)
     open_pull(1000);
     tick(0);
     EXPECT_I64(status(0, "409 Consumer is push based", 1), NATS_PULL_PUSH_CONSUMER);
-    memset(&p, 0, sizeof p);
+    nats_pull_free(&p);
     open_pull(1000);
     tick(0);
     EXPECT_I64(status(0, "400 Bad Request - heartbeat value too large", 1), NATS_PULL_BAD_REQUEST);
-    memset(&p, 0, sizeof p);
+    nats_pull_free(&p);
     open_pull(1000);
     tick(0);
     EXPECT_I64(status(0, "409 Server Shutdown", 1), NATS_PULL_SERVER_SHUTDOWN);
