@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "pipeline/ending.h"
+#include "pipeline/intake.h"
+#include "pipeline/rotation.h"
+#include "pipeline/stop.h"
+
+static void on_ready(struct pipeline *p, int64_t now)
+{
+    p->move_at = INT64_MAX;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (p->phase == PIPELINE_RUNNING)
+            source_start(&p->sources[i], &p->connection.client, now);
+    watch_connected(p);
+}
+
+static void on_lost(struct pipeline *p, int64_t now)
+{
+    for (uint32_t i = 0; i < p->source_count; i++)
+        source_stop(&p->sources[i]);
+    acker_restart(&p->acker);
+    dead_letters_give_up(&p->dead_letters, now);
+    watch_lost(p, now);
+    p->stats.reconnects++;
+}
+
+static void on_reply(struct pipeline *p, const struct nats_event *event, int64_t now)
+{
+    if (acker_reply(&p->acker, event)) {
+        for (uint32_t i = 0; i < p->source_count && p->once; i++)
+            source_poll_soon(&p->sources[i], now);
+        return;
+    }
+    if (dead_letters_reply(&p->dead_letters, event, now) ||
+        alerts_reply(&p->watch.alerts, event, now))
+        return;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (source_reply(&p->sources[i], &p->connection.client, event, now))
+            return;
+}
+
+static void on_event(struct pipeline *p, const struct nats_event *event, int64_t now)
+{
+    switch (event->kind) {
+    case NATS_EVENT_READY:
+        on_ready(p, now);
+        break;
+    case NATS_EVENT_MESSAGE:
+        intake_message(p, event->owner, event, now);
+        break;
+    case NATS_EVENT_STATUS:
+        source_status(event->owner, &p->connection.client, event, now);
+        break;
+    case NATS_EVENT_REPLY:
+        on_reply(p, event, now);
+        break;
+    case NATS_EVENT_LAME_DUCK:
+        log_message(LOG_WARNING, "lame_duck", "%s is about to close", p->connection.address);
+        p->move_at = now + PIPELINE_LAME_GRACE;
+        break;
+    case NATS_EVENT_START_TLS: /* not offered: connection.c never asks for TLS */
+    case NATS_EVENT_PLAIN:
+    case NATS_EVENT_SERVER_ERROR:
+    case NATS_EVENT_INFO:
+        break;
+    }
+}
+
+static void serve_network(struct pipeline *p, short ready, int64_t now)
+{
+    struct nats_event event;
+    connection_turn(&p->connection, ready, now);
+    while (connection_next(&p->connection, now, &event))
+        on_event(p, &event, now);
+    if (now >= p->move_at) {
+        p->move_at = INT64_MAX;
+        if (p->connection.pool.count > 1)
+            connection_drop(&p->connection, "the server is a lame duck", now);
+    }
+}
+
+static void look_at_disk(struct pipeline *p, int64_t now)
+{
+    if (now < p->next_disk)
+        return;
+    struct err err = {0};
+    if (store_free_bytes(p->store, &p->disk_free, &err) != 0)
+        p->disk_free = UINT64_MAX; /* the next commit will say what is wrong */
+    p->next_disk = now + FLOW_DISK_INTERVAL;
+}
+
+static void log_pauses(uint32_t before, uint32_t after)
+{
+    for (int i = 0; i < FLOW_PAUSES; i++) {
+        uint32_t bit = 1u << i;
+        if ((before & bit) == (after & bit))
+            continue;
+        /* Short ones are how the queue works. */
+        bool serious = i == FLOW_DISK_LOW;
+        log_message(serious ? LOG_WARNING : LOG_DEBUG, (after & bit) != 0 ? "paused" : "resumed",
+                    "%s", flow_pause_name((enum flow_pause)i));
+    }
+}
+
+static void control_flow(struct pipeline *p)
+{
+    struct flow_state state = {
+        .epochs = p->epochs,
+        .failing = committer_trouble(&p->committer).failing,
+        .queued = p->batcher.queued_bytes,
+        .memory = batcher_memory(&p->batcher),
+        .memory_limit = p->config->memory_limit,
+        .disk_free = p->disk_free,
+        .min_free = p->config->output.min_free,
+    };
+    uint32_t pauses = flow_pauses(&state);
+    log_pauses(p->pauses, pauses);
+    p->pauses = pauses;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        nats_pull_pause(&p->sources[i].pull, pauses != 0 || p->move_at != INT64_MAX);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t next_deadline(struct pipeline *p)
+{
+    int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
+    deadline = earliest(deadline, watch_deadline(p));
+    if (acker_has_more(&p->acker) && p->connection.client.out.len == 0)
+        return 0;
+    deadline = earliest(deadline, p->move_at);
+    if (p->phase == PIPELINE_RUNNING) {
+        if (p->epochs < FLOW_EPOCHS_MAX)
+            deadline = earliest(deadline, batcher_deadline(&p->batcher));
+        for (uint32_t i = 0; i < p->source_count; i++)
+            deadline = earliest(deadline, source_deadline(&p->sources[i]));
+    }
+    if (p->phase == PIPELINE_ACKING)
+        deadline = earliest(deadline, p->ack_deadline);
+    return deadline;
+}
+
+static int poll_timeout(int64_t deadline, int64_t now)
+{
+    if (deadline <= now)
+        return 0;
+    int64_t ms = (deadline - now) / CLOCK_MILLISECOND + 1;
+    return ms > 60 * 1000 ? 60 * 1000 : (int)ms;
+}
+
+/* What the loop waits for. */
+enum { WAIT_STOP, WAIT_WAKE, WAIT_NETWORK, WAIT_WATCH, WAIT_MAX = WAIT_WATCH + HTTP_POLL_MAX };
+
+/* Returns how many of `fds` are the watch's. */
+static size_t wait_for_events(struct pipeline *p, struct pollfd fds[static WAIT_MAX])
+{
+    fds[WAIT_STOP] = (struct pollfd){.fd = stop_descriptor(), .events = POLLIN};
+    fds[WAIT_WAKE] = (struct pollfd){.fd = p->wake, .events = POLLIN};
+    fds[WAIT_NETWORK] = connection_poll(&p->connection);
+    size_t watched = watch_poll(&p->watch, fds + WAIT_WATCH);
+    int timeout = poll_timeout(next_deadline(p), clock_monotonic());
+    int ready = poll(fds, WAIT_WATCH + watched, timeout);
+    CHECK(ready >= 0 || errno == EINTR);
+    uint64_t count;
+    ssize_t got = read(p->wake, &count, sizeof(count));
+    (void)got; /* nothing to read: nobody woke us */
+    return watched;
+}
+
+void loop_turn(struct pipeline *p)
+{
+    struct pollfd fds[WAIT_MAX];
+    size_t watched = wait_for_events(p, fds);
+    int64_t now = clock_monotonic();
+    struct nats_client *client = &p->connection.client;
+    serve_network(p, fds[WAIT_NETWORK].revents, now);
+    if (connection_take_lost(&p->connection))
+        on_lost(p, now);
+    batcher_collect(&p->batcher);
+    rotation_collect_committed(p);
+    if (p->phase == PIPELINE_RUNNING) {
+        look_at_disk(p, now);
+        rotation_seal_if_due(p, now);
+        rotation_adopt_generations(p, now);
+        control_flow(p);
+        for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
+            source_tick(&p->sources[i], client, now);
+        ending_check_once(p, now);
+        ending_check_refused(p, now);
+    }
+    if (stop_take().stop)
+        ending_begin(p, EPOCH_STOP, now);
+    if (connection_is_ready(&p->connection))
+        acker_tick(&p->acker, client, now);
+    watch_turn(p, fds + WAIT_WATCH, watched, now);
+    connection_flush(&p->connection, now);
+    ending_advance(p, now);
+}
