@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_TESTS_UNIT_PIPELINE_FIXTURE_H
+#define VARVE_TESTS_UNIT_PIPELINE_FIXTURE_H
+
+#include <stdlib.h>
+
+#include "pipeline/pipeline.h"
+#include "test.h"
+
+/*
+ * A pipeline in which nothing runs: no thread, no connection, no store. What the watch looks at is
+ * there, and a test sets it as it likes. The sources are of the streams A and `stream`.
+ */
+struct fixture {
+    struct pipeline *p;
+    struct config config;
+};
+
+static inline void fixture_open(struct fixture *f, const char *stream)
+{
+    static const struct store_positions no_positions;
+    static const uint64_t key[2] = {1, 2};
+    struct err err = {0};
+    struct buf set = {0};
+    config_init(&f->config);
+    buf_printf(&set, "sources[1].stream=%s", stream);
+    EXPECT(config_set(&f->config, "sources[0].stream=A", &err) == 0);
+    EXPECT(config_set(&f->config, buf_text(&set), &err) == 0);
+    EXPECT(config_set(&f->config, "batching.max_age=10s", &err) == 0);
+    EXPECT(config_finish(&f->config, &err) == 0);
+    buf_free(&set);
+    f->p = calloc(1, sizeof(*f->p));
+    EXPECT(f->p != NULL);
+    struct pipeline *p = f->p;
+    p->config = &f->config;
+    p->source_count = 2;
+    p->sources = calloc(2, sizeof(*p->sources));
+    EXPECT(p->sources != NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        source_init(&p->sources[i], p->config, i, &no_positions, false, key);
+        p->sources[i].state = SOURCE_PULLING;
+        p->sources[i].pull.slots[0].token = 1; /* live */
+        p->sources[i].pull.open = true;
+    }
+    batcher_init(&p->batcher, &p->encoder, &p->path, (struct slice){0},
+                 (struct batcher_limits){.age = 10 * CLOCK_SECOND}, 2);
+    acker_init(&p->acker, p->sources);
+    committer_init(&p->committer, NULL, -1);
+    watch_init(&p->watch);
+    alerts_init(&p->watch.alerts, "", "i", "w", 2, 30 * CLOCK_SECOND, key);
+    p->connection.state = CONNECTION_READY;
+    p->connection.fd = -1;
+    p->disk_free = UINT64_MAX;
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+    watch_close(&f->p->watch);
+    acker_free(&f->p->acker);
+    batcher_free(&f->p->batcher);
+    for (uint32_t i = 0; i < 2; i++)
+        source_free(&f->p->sources[i]);
+    free(f->p->sources);
+    free(f->p);
+    config_free(&f->config);
+}
+
+#endif
