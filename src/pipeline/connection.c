@@ -17,6 +17,25 @@ static const char *given(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
+/* Credentials in the URL of a server go before those of the configuration. */
+static void choose_credentials(struct connection *c)
+{
+    const struct nats_url *url = &nats_pool_current(&c->pool)->url;
+    struct nats_credentials *credentials = &c->options.credentials;
+    if (url->token[0] != '\0')
+        *credentials = (struct nats_credentials){.token = url->token};
+    else if (url->user[0] != '\0')
+        *credentials = (struct nats_credentials){.user = url->user, .password = url->password};
+    else
+        *credentials = c->configured;
+}
+
+void connection_set_credentials(struct connection *c, const struct config_nats *nats)
+{
+    c->configured = (struct nats_credentials){
+        .user = given(nats->user), .password = given(nats->password), .token = given(nats->token)};
+}
+
 int connection_init(struct connection *c, const struct config *config, struct err *err)
 {
     *c = (struct connection){.state = CONNECTION_WAITING, .fd = -1, .down_since = clock_wall()};
@@ -25,11 +44,9 @@ int connection_init(struct connection *c, const struct config *config, struct er
     c->options = (struct nats_options){
         .name = config->nats.name,
         .version = varve_version,
-        .credentials = {.user = given(config->nats.user),
-                        .password = given(config->nats.password),
-                        .token = given(config->nats.token)},
         .tls = NATS_TLS_NEVER,
     };
+    connection_set_credentials(c, &config->nats);
     if (getrandom(c->options.random_key, sizeof(c->options.random_key), 0) !=
         (ssize_t)sizeof(c->options.random_key))
         return err_set_system(err, errno, "getrandom");
@@ -119,17 +136,6 @@ static void begin(struct connection *c, int64_t now)
     if (net_connect_start(&c->connect, server->url.host, server->url.port,
                           now + NATS_CONNECT_TIMEOUT, &err) != 0)
         fail(c, err.text, now);
-}
-
-/* Credentials in the URL of a server go before those of the configuration. */
-static void choose_credentials(struct connection *c)
-{
-    const struct nats_url *url = &nats_pool_current(&c->pool)->url;
-    struct nats_credentials *credentials = &c->options.credentials;
-    if (url->token[0] != '\0')
-        *credentials = (struct nats_credentials){.token = url->token};
-    else if (url->user[0] != '\0')
-        *credentials = (struct nats_credentials){.user = url->user, .password = url->password};
 }
 
 static void step_connect(struct connection *c, int64_t now)

@@ -28,6 +28,7 @@ struct connection {
     struct nats_client client;
     struct nats_pool pool;
     struct nats_options options;
+    struct nats_credentials configured; /* what a URL does not bring along */
     struct net_connect connect;
     int fd;
     char address[NATS_ADDRESS_MAX]; /* of the server that is tried or connected */
@@ -41,6 +42,9 @@ struct connection {
 int connection_init(struct connection *c, const struct config *config, struct err *err)
     __attribute__((warn_unused_result));
 void connection_free(struct connection *c);
+
+/* Use these credentials from the next connection on; they are borrowed. */
+void connection_set_credentials(struct connection *c, const struct config_nats *nats);
 
 /* What to wait for, and until when. */
 struct pollfd connection_poll(const struct connection *c);

@@ -35,7 +35,7 @@ static void check_source(struct pipeline *p, uint32_t source, int64_t now, struc
 {
     const struct source *s = &p->sources[source];
     const char *stream = s->settings->stream;
-    int64_t limit = HEALTH_AGES_MAX * p->config->batching.max_age;
+    int64_t limit = HEALTH_AGES_MAX * p->batcher.limits.age;
     if (s->state == SOURCE_REFUSED)
         buf_printf(reasons, "%s\n", s->refusal.text);
     else if (connection_is_ready(&p->connection) && is_stalled(p, s))

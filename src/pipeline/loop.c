@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "pipeline/ending.h"
 #include "pipeline/intake.h"
+#include "pipeline/reload.h"
 #include "pipeline/rotation.h"
 #include "pipeline/stop.h"
 
@@ -116,7 +117,7 @@ static void control_flow(struct pipeline *p)
         .failing = committer_trouble(&p->committer).failing,
         .queued = p->batcher.queued_bytes,
         .memory = batcher_memory(&p->batcher),
-        .memory_limit = p->config->memory_limit,
+        .memory_limit = p->memory_limit,
         .disk_free = p->disk_free,
         .min_free = p->config->output.min_free,
     };
@@ -198,7 +199,10 @@ void loop_turn(struct pipeline *p)
         ending_check_once(p, now);
         ending_check_refused(p, now);
     }
-    if (stop_take().stop)
+    struct stop_request asked = stop_take();
+    if (asked.reload)
+        reload_apply(p);
+    if (asked.stop)
         ending_begin(p, EPOCH_STOP, now);
     if (connection_is_ready(&p->connection))
         acker_tick(&p->acker, client, now);

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "pipeline/loop.h"
+#include "pipeline/reload.h"
 #include "pipeline/rotation.h"
 
 /* Who we are in the store: the connection name and what is drained, so that two pipelines with
@@ -170,13 +171,16 @@ static void log_end_of_run(const struct pipeline *p)
     log_end(&line);
 }
 
-int pipeline_run(const struct config *config, bool once, struct err *err)
+int pipeline_run(const struct config *config, const struct pipeline_options *options,
+                 struct err *err)
 {
     struct pipeline *p = calloc(1, sizeof(*p));
     if (p == NULL)
         check_out_of_memory(sizeof(*p));
     p->config = config;
-    p->once = once;
+    p->options = *options;
+    p->once = options->once;
+    p->memory_limit = config->memory_limit;
     p->wake = -1;
     p->disk_free = UINT64_MAX;
     p->move_at = INT64_MAX;
@@ -192,6 +196,7 @@ int pipeline_run(const struct config *config, bool once, struct err *err)
     watch_close(&p->watch);
     store_close(p->store);
     connection_free(&p->connection);
+    reload_free(p);
     event_decoder_free(&p->decoder);
     buf_free(&p->instance);
     if (p->wake >= 0)

@@ -39,8 +39,18 @@ enum {
     PIPELINE_LAST_ATTEMPTS = 3,
 };
 
+struct pipeline_options {
+    bool once; /* drain to the end that the streams have at start */
+    /* Read the configuration again into `fresh`, which is initialised; NULL: can't. */
+    int (*reload)(void *context, struct config *fresh, struct err *err);
+    void *context;
+};
+
 struct pipeline {
-    const struct config *config;
+    const struct config *config; /* as it was at start */
+    struct pipeline_options options;
+    struct config *reloaded; /* the newest that was read since, NULL: none */
+    uint64_t memory_limit;   /* in force */
     bool once;
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
@@ -73,7 +83,7 @@ struct pipeline {
 /* Run until it is told to stop (stop.h must be installed) or, with `once`, until the end. 0 if all
  * that was received is committed. `config` is finished and outlives the call. ERR_USAGE if another
  * varve runs as the same instance. */
-int pipeline_run(const struct config *config, bool once, struct err *err)
-    __attribute__((warn_unused_result));
+int pipeline_run(const struct config *config, const struct pipeline_options *options,
+                 struct err *err) __attribute__((warn_unused_result));
 
 #endif

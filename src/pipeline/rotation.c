@@ -36,8 +36,7 @@ void rotation_seal_if_due(struct pipeline *p, int64_t now)
     if (p->epochs >= FLOW_EPOCHS_MAX)
         return;
     bool due = batcher_is_due(&p->batcher, now, &reason);
-    bool full =
-        p->epochs == 0 && batcher_memory(&p->batcher) >= flow_seal_memory(p->config->memory_limit);
+    bool full = p->epochs == 0 && batcher_memory(&p->batcher) >= flow_seal_memory(p->memory_limit);
     if (due || full)
         rotation_seal(p, reason, now);
 }

@@ -68,7 +68,7 @@ static void show_facts(struct status_writer *w, struct pipeline *p)
     status_fact(w, "partitions", "Open partitions", "%" PRIu32, p->batcher.partition_count);
     status_fact(w, "open-rows", "Rows in the open epoch", "%" PRIu64, p->batcher.epoch->rows);
     status_fact(w, "memory", "Memory of rows", "%s of %s", size(batcher_memory(&p->batcher), used),
-                size(p->config->memory_limit, limit));
+                size(p->memory_limit, limit));
     if (p->disk_free == UINT64_MAX)
         status_fact(w, "disk", "Free disk space", "unknown");
     else
