@@ -30,8 +30,6 @@ struct nats_stream_info {
     struct slice leader; /* server name, empty without a cluster */
 };
 
-enum { NATS_STREAM_SUBJECTS_MAX = 4096 };
-
 int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_stream_info *info,
                            struct nats_api_error *error, struct err *err)
     __attribute__((warn_unused_result));

@@ -106,7 +106,7 @@ enum net_connect_result net_connect_step(struct net_connect *c, int64_t now, int
                 return NET_CONNECT_DONE;
             }
         }
-        if (c->next == c->addresses.count)
+        if (c->next == c->addresses.count || now >= c->deadline)
             return fail(c, err);
         try_next(c, now); /* a failure at once is seen by the next round, as no descriptor */
     }

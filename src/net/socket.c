@@ -11,7 +11,7 @@
 static enum net_io failed(const char *what, struct err *err)
 {
     int error = errno;
-    if (error == EAGAIN || error == EWOULDBLOCK || error == EINTR)
+    if (error == EAGAIN || error == EINTR)
         return NET_IO_AGAIN;
     err_set_system(err, error, "%s", what);
     err->code = ERR_NETWORK;

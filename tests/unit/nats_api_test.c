@@ -60,6 +60,7 @@ TEST(nats_api_reply_with_an_odd_error_is_still_an_error)
         EXPECT(!nats_api_reply(slice_of(replies[i]), &arena, &error, &err));
         EXPECT(error.status != 0 && err.code == ERR_REFUSED);
         EXPECT_I64(error.meaning, NATS_MEANING_OTHER);
+        EXPECT_U64(error.code, 0);
         arena_free(&arena);
     }
 }

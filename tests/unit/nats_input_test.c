@@ -63,6 +63,17 @@ TEST(nats_input_moves_the_rest_when_the_frame_would_not_fit)
     nats_input_free(&in);
 }
 
+TEST(nats_input_stays_in_place_up_to_the_last_byte_that_fits)
+{
+    struct nats_input in = {0};
+    fill(&in, 0, 300 * 1024, 'a');
+    nats_input_consume(&in, 300 * 1024 - 5);
+    size_t fits = 1024 * 1024 - (300 * 1024 - 5);
+    EXPECT_U64(nats_input_space(&in, fits).len, fits - 5);
+    EXPECT_U64(nats_input_space(&in, fits + 1).len, 1024 * 1024 - 5);
+    nats_input_free(&in);
+}
+
 TEST(nats_input_grows_to_the_frame_and_keeps_what_is_there)
 {
     struct nats_input in = {0};

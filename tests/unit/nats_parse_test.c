@@ -212,6 +212,19 @@ TEST(nats_parse_refuses_a_size_above_the_bound_before_the_payload_is_there)
     expect_bad("MSG a 1 999999999\r\n", ERR_LIMIT);
 }
 
+TEST(nats_parse_passes_a_message_of_exactly_the_bound)
+{
+    struct buf text = {0}, out = {0};
+    buf_append_text(&text, "MSG a 1 1024\r\n");
+    for (int i = 0; i < 1024; i++)
+        buf_append_byte(&text, 'x');
+    buf_append_text(&text, "\r\n");
+    run_whole(&out, buf_slice(&text), 1024);
+    EXPECT(strncmp(buf_text(&out), "MSG 1 <a> <> h0 p1024 ", 22) == 0);
+    buf_free(&text);
+    buf_free(&out);
+}
+
 TEST(nats_parse_refuses_wrong_numbers_of_words)
 {
     expect_bad("MSG\r\n", ERR_PROTOCOL);
