@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("VARVE_BUILD", ROOT / "build"))
 VENV = ROOT / "build" / "venv"
 VARVE = BUILD / "varve"
+VARVE_FAULT = BUILD / "varve-fault"
 GEN = BUILD / "varve-gen"
 
 SUBJECT = "logging.events.raw"
@@ -135,7 +136,7 @@ class Server:
             end(self.process, number)
             self.process = None
 
-    def ask(self, work):
+    def ask(self, work, seconds=60):
         """The result of the coroutine work(jetstream), on a connection of its own."""
         import nats
 
@@ -148,7 +149,7 @@ class Server:
                 self.url, connect_timeout=5, allow_reconnect=False, error_cb=ignore, **given
             )
             try:
-                return await asyncio.wait_for(work(client.jetstream(timeout=10)), 60)
+                return await asyncio.wait_for(work(client.jetstream(timeout=10)), seconds)
             finally:
                 await client.close()
 
@@ -246,7 +247,9 @@ def merge(into, more):
 class Varve:
     """One run of varve. What it logs goes to a file, as JSON lines unless told otherwise."""
 
-    def __init__(self, directory, config, *args, prefix=(), env=None, cwd=None):
+    def __init__(
+        self, directory, config, *args, prefix=(), env=None, cwd=None, program=VARVE
+    ):
         directory.mkdir(parents=True, exist_ok=True)
         number = len(list(directory.glob("varve-*.log")))
         self.log = directory / f"varve-{number}.log"
@@ -257,7 +260,7 @@ class Varve:
             args = ("-c", path, *args)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, VARVE, "run", *args],
+                [*prefix, program, "run", *args],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -336,10 +339,12 @@ class Runner:
         }
         return merge(base, more)
 
-    def start(self, *args, config=None, prefix=(), env=None, cwd=None, **more):
+    def start(self, *args, config=None, prefix=(), env=None, cwd=None, program=VARVE, **more):
         if config is None:
             config = self.config(**more)
-        varve = Varve(self.directory, config, *args, prefix=prefix, env=env, cwd=cwd)
+        varve = Varve(
+            self.directory, config, *args, prefix=prefix, env=env, cwd=cwd, program=program
+        )
         self.started.append(varve)
         return varve
 

@@ -251,11 +251,18 @@ void source_poll_soon(struct source *s, int64_t now)
     s->poll_stream = false;
 }
 
+/* Nothing is owed to the server for what an earlier run received: it is acked, or asked for. */
+static bool is_recovered(const struct source *s)
+{
+    return !source_is_durable(s) || (s->state == SOURCE_PULLING && s->next_recover == INT64_MAX);
+}
+
 bool source_at_end(const struct source *s)
 {
-    return s->once && s->target_known &&
-           (s->at_end ||
-            (s->ledger.claimed.count > 0 && ledger_claimed_position(&s->ledger) >= s->target));
+    if (!s->once || !s->target_known)
+        return false;
+    bool received = s->ledger.claimed.count > 0 && ledger_claimed_position(&s->ledger) >= s->target;
+    return s->at_end || (received && is_recovered(s));
 }
 
 struct batcher_source source_identity(struct source *s)
