@@ -34,7 +34,8 @@ TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
     $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) \
     $(if $(filter *,$(FOLDERS)),$(wildcard tests/fake/*.c)))
 LOADER := $(wildcard tools/gen.c tools/gen/*.c)
-BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*_bench.c))
+# Programs that the tests run: build/interop/NAME from tests/interop/NAME.c.
+PROGRAMS := $(patsubst tests/%.c,%,$(wildcard $(addprefix tests/,bench/*.c fault/*.c interop/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
@@ -103,8 +104,10 @@ $(eval $(call variant,fuzz,clang,$(ASAN) -fsanitize=fuzzer-no-link,$(UBSAN),))
 
 # ---- what is built -------------------------------------------------------------------------------
 
-.PHONY: all
+.PHONY: all programs
 all: $(BUILD)/varve
+
+programs: $(BUILD)/varve $(BUILD)/varve-gen $(BUILD)/varve-fault $(PROGRAMS:%=$(BUILD)/%)
 
 # A debugger finds the symbols beside the binary.
 $(BUILD)/varve: $(BUILD)/varve.debug
@@ -118,10 +121,9 @@ $(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
-# For tests/fault: varve with faults on demand (src/store/fault.h), which takes the one object that
-# differs before the library's, and the store alone.
+# For tests/fault: varve with faults on demand (src/store/fault.h). It takes the one object that
+# differs before the library's.
 FAULTY := $(BUILD)/obj/fault/store.o
-DRIVER := tests/fault/store_driver.c
 
 $(FAULTY): src/store/store.c $(wildcard src/base/*.h src/batch/*.h src/store/*.h) Makefile
 	@mkdir -p $(@D)
@@ -129,10 +131,6 @@ $(FAULTY): src/store/store.c $(wildcard src/base/*.h src/batch/*.h src/store/*.h
 	$(Q)musl-gcc $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
 
 $(BUILD)/varve-fault: $(call objects,musl,$(MAIN)) $(FAULTY) $(call library,musl)
-	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
-
-$(BUILD)/store-driver: $(call objects,musl,$(DRIVER)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
@@ -148,7 +146,8 @@ $(BUILD)/unit-tests-tsan: $(call objects,tsan,$(TESTS)) $(call library,tsan)
 	$(call say,LINK,$@)
 	$(Q)$(link_tsan) -o $@ $^
 
-$(BENCHES:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/musl/tests/bench/%.o $(call library,musl)
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/musl/tests/%.o $(call library,musl)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
@@ -265,8 +264,7 @@ lint-scripts:
 # A build of its own, since a warning comes only when its file is compiled.
 lint-warnings:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint WERROR=1 \
-	    $(BUILD)/lint/varve $(BUILD)/lint/varve-gen $(BUILD)/lint/unit-tests \
-	    $(BUILD)/lint/store-driver
+	    programs $(BUILD)/lint/unit-tests
 
 TIDIED := $(MAIN) $(SOURCES) $(LOADER)
 lint-tidy: $(TIDIED:%=$(BUILD)/tidy/%)
@@ -294,5 +292,5 @@ test: setup-test
 	$(Q)tools/run-tests
 
 bench soak: setup-test
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/varve $(BUILD)/varve-gen $(BENCHES:%=$(BUILD)/%)
+	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)tests/$@/run

@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 from support import BUILD
 
-DRIVER = BUILD / "store-driver"
+DRIVER = BUILD / "fault" / "store_driver"
 STREAM = "LOG"
 CREATED = "2026-11-24T16:00:00.5Z"
 START = 1795536000_000000000  # 2026-11-24 16:00 UTC
