@@ -54,7 +54,7 @@ static void append_string(struct buf *out, const char *text)
     json_append_string(out, slice_of(text));
 }
 
-/* The members "path" and, of the file itself, what the caller puts behind. */
+/* The member "path", noted as a move. */
 static void append_path(struct store_entry *entry, const struct store_epoch_file *file,
                         const char *path)
 {

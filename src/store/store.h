@@ -28,10 +28,11 @@
  *
  * Files are written in one private directory, not beside their place: it is on the same file
  * system, one fsync makes all their names durable, what a crash leaves is found without walking the
- * table, and no pattern such as **\/\*.parquet matches there.
+ * table, and no pattern that ends in .parquet matches there.
  *
  * Threads: one thread may call store_commit while others use store_file_*, each on files of its
- * own. Everything else is for one thread, before or after.
+ * own, store_free_bytes, and what store_open has found. Everything else is for one thread, before
+ * or after.
  */
 struct store_config {
     const char *root;     /* made if missing, with its parents */

@@ -2,6 +2,7 @@
 #include "store/commit.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "store_fixture.h"
 
@@ -174,6 +175,30 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     store_file_free(file.file);
     seqset_free(&set);
     buf_free(&key);
+    store_close(store);
+}
+
+static void *write_and_abandon(void *store)
+{
+    for (uint64_t i = 0; i < 20; i++)
+        store_file_abandon(fixture_file(store, i, i + 5));
+    return NULL;
+}
+
+/* For `make tsan`. */
+TEST(store_commit_works_beside_files_being_written)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    pthread_t thread;
+    uint64_t bytes;
+    EXPECT(pthread_create(&thread, NULL, write_and_abandon, store) == 0);
+    for (uint64_t i = 1; i <= 10; i++) {
+        fixture_commit(store, KEY, i, i);
+        EXPECT(store_free_bytes(store, &bytes, &err) == 0);
+    }
+    EXPECT(pthread_join(thread, NULL) == 0);
+    EXPECT(fixture_look().files_in_log == 10 && fixture_look().hidden == 0);
     store_close(store);
 }
 

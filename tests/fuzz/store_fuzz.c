@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/entry.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "event/event.h"
+#include "store/path.h"
+#include "store/table.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A .pending of whoever can write to _delta_log: no path leads out of the root. */
+static void fuzz_entry(struct slice text)
+{
+    struct store_entry entry = {0};
+    struct err err = {0};
+    struct buf path = {0};
+    buf_append_slice(&entry.text, text);
+    if (store_entry_parse(&entry, &err) == 0) {
+        for (size_t i = 0; i < entry.count; i++) {
+            buf_reset(&path);
+            store_entry_path(&path, &entry, i);
+            const char *name = buf_text(&path);
+            CHECK(strlen(name) == path.len && name[0] != '/' && strstr(name, "//") == NULL);
+            CHECK(strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
+            CHECK(path.len < 3 || strcmp(name + path.len - 3, "/..") != 0);
+            CHECK(strchr(entry.moves[i].id, '/') == NULL && entry.moves[i].id[0] != '.');
+        }
+        /* A change of one path changes nothing else. */
+        if (entry.count > 1) {
+            store_entry_set_path(&entry, 0, slice_of("a/%.parquet"));
+            buf_reset(&path);
+            store_entry_path(&path, &entry, 0);
+            CHECK(slice_is(buf_slice(&path), "a/%.parquet"));
+            size_t count = entry.count;
+            struct store_entry again = {0};
+            buf_append_slice(&again.text, buf_slice(&entry.text));
+            CHECK(store_entry_parse(&again, &err) == 0 && again.count == count);
+            store_entry_free(&again);
+        }
+    }
+    buf_free(&path);
+    store_entry_free(&entry);
+}
+
+/* Positions that are accepted are written as they were read. */
+static void fuzz_positions(struct slice text)
+{
+    struct store_positions positions, again;
+    struct err err = {0};
+    struct buf out = {0};
+    bool own;
+    const uint8_t *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
+    struct slice line = {text.data, end == NULL ? text.len : (size_t)(end - text.data)};
+    if (store_entry_positions(&positions, &own, line, "i", &err) != 0)
+        return;
+    buf_append_text(&out, "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":");
+    store_positions_write(&out, &positions);
+    buf_append_text(&out, "}}}");
+    CHECK(store_entry_positions(&again, &own, buf_slice(&out), "i", &err) == 0 && own);
+    CHECK(again.count == positions.count);
+    for (size_t i = 0; i < again.count; i++)
+        CHECK(again.list[i].through == positions.list[i].through &&
+              again.list[i].above.count == positions.list[i].above.count);
+    store_positions_free(&positions);
+    store_positions_free(&again);
+    buf_free(&out);
+}
+
+/* Values of an event, and a template. */
+static void fuzz_path(struct slice text)
+{
+    struct store_path path;
+    struct err err = {0};
+    struct buf out = {0};
+    char template[STORE_PATH_TEMPLATE_MAX + 1];
+    size_t len = text.len < sizeof(template) - 1 ? text.len : sizeof(template) - 1;
+    if (len > 0)
+        memcpy(template, text.data, len);
+    template[len] = '\0';
+    if (store_path_parse(&path, template, &err) != 0)
+        CHECK(store_path_parse(&path, "{simulation_id}/{HH}/{first_seq}.parquet",
+                               &(struct err){0}) == 0);
+    struct store_path_values values = {.simulation_id = text,
+                                       .worker_id = text,
+                                       .stream = slice_of("S"),
+                                       .time = (int64_t)text.len};
+    store_path_key(&out, &path, &values);
+    struct slice key = buf_slice(&out);
+    struct buf name = {0};
+    store_path_name(&name, key, UINT64_MAX, UINT64_MAX, UINT32_MAX);
+    const char *part = buf_text(&name);
+    CHECK(strlen(part) == name.len && name.len <= STORE_PATH_MAX + STORE_PATH_SUFFIX_MAX);
+    for (; part != NULL; part = strchr(part, '/') == NULL ? NULL : strchr(part, '/') + 1)
+        CHECK(part[0] != '.' && part[0] != '_' && strcspn(part, "/") >= 1 &&
+              strcspn(part, "/") <= STORE_PATH_NAME_MAX);
+    buf_free(&out);
+    buf_free(&name);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice text = {data + (size > 0), size - (size > 0)};
+    switch (size > 0 ? data[0] % 4 : 0) {
+    case 0:
+        fuzz_entry(text);
+        break;
+    case 1:
+        fuzz_positions(text);
+        break;
+    case 2:
+        fuzz_path(text);
+        break;
+    default:
+        (void)!store_table_check(text, &event_schema, &(struct err){0}); /* either is fine */
+        break;
+    }
+    return 0;
+}
