@@ -100,6 +100,14 @@ void buf_reserve_exact(struct buf *b, size_t more)
     grow_to(b, b->len + more);
 }
 
+void buf_shrink(struct buf *b)
+{
+    if (b->len == 0)
+        buf_free(b);
+    else if (b->len < b->cap)
+        grow_to(b, b->len);
+}
+
 void buf_append(struct buf *b, const void *data, size_t len)
 {
     if (len == 0)

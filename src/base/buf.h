@@ -51,6 +51,9 @@ void buf_reserve(struct buf *b, size_t more);
 /* Make room for exactly `more` bytes behind the content, for buffers whose final size is known. */
 void buf_reserve_exact(struct buf *b, size_t more);
 
+/* Give back the memory behind the content. */
+void buf_shrink(struct buf *b);
+
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_slice(struct buf *b, struct slice s);
 void buf_append_text(struct buf *b, const char *text);

@@ -45,6 +45,17 @@ void batch_reset(struct batch *b)
     b->filled = 0;
 }
 
+/* Room in one of the batch's buffers; what it takes is counted as it grows, so that asking for it
+ * costs nothing. */
+static inline void reserve(struct batch *b, struct buf *buffer, size_t more)
+{
+    if (more <= buffer->cap - buffer->len)
+        return;
+    size_t before = buffer->cap;
+    buf_reserve(buffer, more);
+    b->memory += buffer->cap - before;
+}
+
 /* The column, which must be of this type and must not have a value in the unfinished row. */
 static struct column *next_cell(struct batch *b, uint32_t column, enum column_type type,
                                 bool present)
@@ -53,7 +64,8 @@ static struct column *next_cell(struct batch *b, uint32_t column, enum column_ty
     struct column *c = &b->columns[column];
     CHECK(c->rows == b->rows);
     if (b->schema->columns[column].optional) {
-        buf_append_byte(&c->present, present);
+        reserve(b, &c->present, 1);
+        c->present.data[c->present.len++] = present;
         b->bytes++;
     }
     c->rows++;
@@ -64,7 +76,9 @@ static struct column *next_cell(struct batch *b, uint32_t column, enum column_ty
 void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
 {
     struct column *c = next_cell(b, column, COLUMN_INT64, true);
-    buf_append_u64le(&c->values, (uint64_t)value);
+    reserve(b, &c->values, 8);
+    store_u64le(c->values.data + c->values.len, (uint64_t)value);
+    c->values.len += 8;
     b->bytes += 8;
 }
 
@@ -72,7 +86,7 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 {
     CHECK(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES, true);
-    buf_reserve(&c->values, 4 + value.len);
+    reserve(b, &c->values, 4 + value.len);
     uint8_t *to = c->values.data + c->values.len;
     store_u32le(to, (uint32_t)value.len);
     if (value.len > 0)
@@ -97,10 +111,7 @@ void batch_end_row(struct batch *b)
 
 uint64_t batch_memory(const struct batch *b)
 {
-    uint64_t bytes = sizeof(*b) + b->schema->count * sizeof(*b->columns);
-    for (uint32_t i = 0; i < b->schema->count; i++)
-        bytes += b->columns[i].values.cap + b->columns[i].present.cap;
-    return bytes;
+    return sizeof(*b) + b->schema->count * sizeof(*b->columns) + b->memory;
 }
 
 /* Where each row's value begins; nulls begin where the next value does. */

@@ -25,6 +25,7 @@ struct batch {
     struct column *columns; /* schema->count of them */
     uint32_t rows;          /* complete rows */
     uint64_t bytes;         /* content of all columns */
+    uint64_t memory;        /* held by the columns, used or not */
     uint32_t filled;        /* columns that the unfinished row has got */
 };
 

@@ -100,21 +100,25 @@ void batcher_collect(struct batcher *b)
     }
 }
 
-/* Hand the rows of a partition to the encoder. */
-static void push_batch(struct batcher *b, struct batcher_partition *p)
+/* Hand the rows of a partition to the encoder; with `last` the file is complete. */
+static void push_batch(struct batcher *b, struct batcher_partition *p, bool last)
 {
-    if (p->batch == NULL)
+    if (p->batch == NULL && !last)
         return;
-    const struct parquet_options *options = &b->encoder->options;
-    p->pages_so_far += p->batch->schema->count + 2 * (p->batch->bytes / options->page_bytes + 1);
-    p->row_groups_so_far += p->batch->rows / options->row_group_rows + 1;
-    p->encoded = p->newest;
     struct encode_job *job = new_job(b);
     job->file = p->file;
+    job->last = last;
     job->batch = p->batch;
     job->unsorted = p->unsorted;
-    job->batch_bytes = p->batch->bytes;
-    job->batch_memory = p->batch_memory;
+    if (p->batch != NULL) {
+        const struct parquet_options *options = &b->encoder->options;
+        job->batch_bytes = p->batch->bytes;
+        job->batch_memory = p->batch_memory;
+        p->pages_so_far +=
+            p->batch->schema->count + 2 * (p->batch->bytes / options->page_bytes + 1);
+        p->row_groups_so_far += p->batch->rows / options->row_group_rows + 1;
+    }
+    p->encoded = p->newest;
     b->queued_bytes += job->batch_bytes;
     p->batch = NULL;
     p->batch_memory = 0;
@@ -245,9 +249,10 @@ static struct batch *open_batch(struct batcher *b, uint32_t index, uint64_t sequ
 {
     struct batcher_partition *p = &b->partitions[index];
     if (p->batch != NULL && sequence < p->encoded)
-        push_batch(b, p);
+        push_batch(b, p, false);
     if (needs_new_file(p, sequence)) {
         struct epoch_file *file = p->file;
+        push_batch(b, p, true);
         *p = (struct batcher_partition){0};
         p->file = epoch_add_file(b->epoch, file->source, file->schema, file->quarantine,
                                  slice_of(file->key));
@@ -268,12 +273,9 @@ static void row_added(struct batcher *b, uint32_t index, uint64_t sequence)
     p->file->rows++;
     (void)seqset_add(&p->file->sequences, sequence); /* new, as count_message has checked */
     if (p->batch->rows == BATCH_ROWS_MAX || p->batch->bytes >= b->limits.batch_bytes) {
-        push_batch(b, p);
+        push_batch(b, p, false);
         return;
     }
-    /* Exact to the byte would mean asking every column for every row. */
-    if (p->batch->rows % 64 != 1)
-        return;
     uint64_t memory = batch_memory(p->batch);
     b->batch_memory += memory - p->batch_memory;
     p->batch_memory = memory;
@@ -357,7 +359,7 @@ struct epoch *batcher_seal(struct batcher *b, enum epoch_reason reason, int64_t 
     sealed->reason = reason;
     sealed->sealed_at = now;
     for (uint32_t i = 0; i < b->partition_count; i++)
-        push_batch(b, &b->partitions[i]);
+        push_batch(b, &b->partitions[i], true);
     b->partition_count = 0;
     map_reset(&b->keys);
     for (uint32_t i = 0; i < BATCHER_ROUTES; i++)

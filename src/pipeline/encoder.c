@@ -76,11 +76,21 @@ static const struct batch *sort_rows(struct encoder *e, const struct batch *b)
     return e->sorted;
 }
 
+static void begin_file(struct encoder *e, struct epoch_file *file)
+{
+    if (file->schema == &event_schema && e->spare != NULL) {
+        file->writer = e->spare;
+        e->spare = NULL;
+    } else {
+        file->writer = parquet_writer_new(file->schema, &e->options, e->codec);
+    }
+}
+
 static void encode(struct encoder *e, struct encode_job *job)
 {
     struct epoch_file *file = job->file;
     if (file->writer == NULL)
-        file->writer = parquet_writer_new(file->schema, &e->options, e->codec);
+        begin_file(e, file);
     const struct batch *rows = job->unsorted ? sort_rows(e, job->batch) : job->batch;
     struct err err = {0};
     /* The batcher keeps files and values far below the limits of the format. */
@@ -156,9 +166,32 @@ static void finish_file(struct encoder *e, struct epoch *epoch, struct epoch_fil
     CHECK(parquet_writer_rows(file->writer) == file->rows);
     if (!file->quarantine)
         collect_stats(file);
-    parquet_writer_free(file->writer);
+    /* Most of an image is written at once, so half of its memory may be room for growth. */
+    buf_shrink(&file->image);
+    if (file->schema == &event_schema && e->spare == NULL &&
+        parquet_writer_memory(file->writer) <= ENCODER_SPARE_BYTES) {
+        parquet_writer_reset(file->writer);
+        e->spare = file->writer;
+    } else {
+        parquet_writer_free(file->writer);
+    }
     file->writer = NULL;
     account(e, file);
+}
+
+static void do_job(struct encoder *e, struct encode_job *job)
+{
+    int64_t start = clock_monotonic();
+    if (job->batch != NULL)
+        encode(e, job);
+    if (job->last)
+        finish_file(e, job->epoch, job->file);
+    e->busy_ns += clock_monotonic() - start;
+    if (job->file != NULL)
+        return;
+    job->epoch->encode_ns = e->busy_ns;
+    e->busy_ns = 0;
+    queue_push(e->sealed, &job->epoch->item);
 }
 
 static void *run(void *argument)
@@ -166,20 +199,8 @@ static void *run(void *argument)
     struct encoder *e = argument;
     struct queue_item *item;
     while ((item = queue_take(&e->jobs)) != NULL) {
-        struct encode_job *job = (struct encode_job *)item;
-        int64_t start = clock_monotonic();
-        if (job->file != NULL) {
-            encode(e, job);
-            e->busy_ns += clock_monotonic() - start;
-        } else {
-            struct epoch *epoch = job->epoch;
-            for (uint32_t i = 0; i < epoch->file_count; i++)
-                finish_file(e, epoch, epoch->files[i]);
-            epoch->encode_ns = e->busy_ns + clock_monotonic() - start;
-            e->busy_ns = 0;
-            queue_push(e->sealed, &epoch->item);
-        }
-        queue_push(&e->returned, &job->item);
+        do_job(e, (struct encode_job *)item);
+        queue_push(&e->returned, item);
     }
     queue_close(e->sealed);
     return NULL;
@@ -207,6 +228,7 @@ void encoder_push(struct encoder *e, struct encode_job *job)
 void encoder_join(struct encoder *e)
 {
     CHECK(pthread_join(e->thread, NULL) == 0);
+    parquet_writer_free(e->spare);
     parquet_codec_free(e->codec);
     batch_free(e->sorted);
     buf_free(&e->text);

@@ -18,11 +18,17 @@
  * compressed; a sealed epoch becomes complete file images and goes on to the committer. It touches
  * neither network nor disk.
  */
+enum {
+    /* A spare writer that holds more is freed: what one large file took is not for all time. */
+    ENCODER_SPARE_BYTES = 2 * 1024 * 1024,
+};
+
 struct encode_job {
     struct queue_item item;
     struct epoch *epoch;
-    struct epoch_file *file; /* NULL: the epoch is sealed */
-    struct batch *batch;     /* for `file`; comes back empty through `returned` */
+    struct epoch_file *file; /* NULL: the epoch is sealed, and all of its files are complete */
+    struct batch *batch;     /* for `file`, may be NULL; comes back empty through `returned` */
+    bool last;               /* no more rows will come for `file`: complete it */
     bool unsorted;           /* rows have to be brought into stream order first */
     uint64_t batch_bytes;    /* for the batcher: what the batch counted for */
     uint64_t batch_memory;
@@ -39,6 +45,7 @@ struct encoder {
 
     /* Of the thread: */
     struct parquet_codec *codec;
+    struct parquet_writer *spare; /* for the next file of the table: a writer has much memory */
     struct batch *sorted;
     struct buf text;
     int64_t busy_ns; /* for the epoch that is open */
