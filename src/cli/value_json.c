@@ -92,7 +92,9 @@ static void append_time(struct buf *out, const struct parquet_leaf *leaf, int64_
     int digits = unit_digits(leaf->unit);
     int64_t per_second = digits == 3 ? 1000 : digits == 6 ? 1000000 : 1000000000;
     int64_t seconds = floor_divide(value, per_second);
-    int64_t fraction = value - seconds * per_second;
+    int64_t fraction = value % per_second;
+    if (fraction < 0)
+        fraction += per_second;
     if (leaf->meaning == PARQUET_MEANING_TIMESTAMP) {
         if (append_timestamp(out, seconds, fraction, digits, leaf->utc))
             return;

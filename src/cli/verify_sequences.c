@@ -92,7 +92,7 @@ static void found_duplicate(struct sweep *w, const struct sequence_range *range)
 
 static void step(struct sweep *w, const struct sequence_range *range)
 {
-    if (range->first > w->covered + 1 && !w->ignore_gaps)
+    if (w->covered != UINT64_MAX && range->first > w->covered + 1 && !w->ignore_gaps)
         found_gap(w, w->covered + 1, range->first - 1);
     if (range->last > w->covered)
         w->covered = range->last;
@@ -130,7 +130,7 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
                                .paths = paths,
                                .stream = map_key(&s->streams, range->stream),
                                .ignore_gaps = s->ignore_gaps,
-                               .covered = range->first - 1};
+                               .covered = range->first > 0 ? range->first - 1 : 0};
         }
         step(&w, range);
     }

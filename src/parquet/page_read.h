@@ -11,7 +11,7 @@
 #include "parquet/format.h"
 
 /* Where the bytes of a file come from. `read` fills `data` with exactly `len` bytes from `offset`,
- * or returns -1 with `err` filled; it is never asked for bytes beyond `size`. */
+ * or returns -1 with `err` filled; it is never asked for no bytes, or for bytes beyond `size`. */
 struct parquet_source {
     int (*read)(void *context, uint64_t offset, void *data, size_t len, struct err *err);
     void *context;

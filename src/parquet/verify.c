@@ -126,6 +126,7 @@ void parquet_verify(struct parquet_verify *out, const struct parquet_source *sou
                          .offset = -1};
     out->findings = out->row_groups = out->rows = out->pages = out->pages_without_crc = 0;
     if (parquet_file_open(&v.file, source, &err) == 0) {
+        v.budget = VERIFY_VALUES_MAX + source->size * VERIFY_VALUES_PER_BYTE;
         v.own = slice_starts_with(v.file.metadata.created_by, "varve version ");
         verify_row_groups(&v);
     } else {

@@ -12,15 +12,31 @@ bool verify_lists(const struct parquet_column_chunk *chunk, enum parquet_encodin
     return false;
 }
 
-/* All rows of the page that is open. */
-static int read_rows(struct verifier *v, struct err *err)
+/* Count on what is left of the file's budget; an error if that is not enough. */
+static int charge(struct verifier *v, uint64_t values, struct err *err)
+{
+    if (values > v->budget)
+        return err_set(err, ERR_LIMIT,
+                       "the page was not read: too many values for a file of this size");
+    v->budget -= values;
+    return 0;
+}
+
+/* CRC, compression, levels and values of the page. */
+static int read_page(struct verifier *v, struct err *err)
 {
     struct slice rows[PARQUET_READ_ROWS];
     uint32_t count = 0;
+    if (charge(v, (uint64_t)v->reader.page.header.num_values, err) != 0 ||
+        parquet_column_open_page(&v->reader, err) != 0)
+        return -1;
     while (v->reader.left > 0) {
+        uint64_t bytes = v->page_value_bytes;
         if (parquet_column_read(&v->reader, rows, PARQUET_READ_ROWS, &count, err) != 0)
             return -1;
         verify_values_add(v, rows, count);
+        if (charge(v, (v->page_value_bytes - bytes) / VERIFY_VALUE_BYTES, err) != 0)
+            return -1;
     }
     return 0;
 }
@@ -36,7 +52,7 @@ static void check_page(struct verifier *v)
         verify_found(v, PARQUET_FAULT_DAMAGED, "the page has no CRC, which varve always writes");
     v->raw_bytes += v->reader.page.header_len + (uint64_t)h->uncompressed_page_size;
     verify_values_begin_page(v);
-    if (parquet_column_open_page(&v->reader, &err) != 0 || read_rows(v, &err) != 0) {
+    if (read_page(v, &err) != 0) {
         v->whole = false;
         verify_found_err(v, &err);
     }

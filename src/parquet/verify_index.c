@@ -21,8 +21,8 @@ static bool load(struct verifier *v, const char *what, int64_t offset, int32_t l
         return false;
     }
     buf_reserve_exact(bytes, (size_t)len);
-    if (v->file.source.read(v->file.source.context, (uint64_t)offset, bytes->data, (size_t)len,
-                            &err) != 0) {
+    if (len > 0 && v->file.source.read(v->file.source.context, (uint64_t)offset, bytes->data,
+                                       (size_t)len, &err) != 0) {
         verify_found_err(v, &err);
         return false;
     }

@@ -11,6 +11,17 @@
 
 /* What the parts of parquet_verify share. Only for src/parquet/verify*.c. */
 
+enum {
+    /* Values that are looked at in a file, in all and for each of its bytes: a page of 30 bytes can
+     * claim millions of equal ones. The most that writers are known to put into a row group of one
+     * constant column is some 6,000 a byte. */
+    VERIFY_VALUES_MAX = 1 << 26,
+    VERIFY_VALUES_PER_BYTE = 8192,
+    /* This many bytes of values count as a value more: DELTA_BYTE_ARRAY can make each value as long
+     * as a page, out of nothing. */
+    VERIFY_VALUE_BYTES = 16,
+};
+
 /* The least and the greatest of some values, copied. */
 struct verify_range {
     bool has;
@@ -22,6 +33,7 @@ struct verifier {
     struct parquet_file file;
     struct parquet_column_reader reader;
     uint64_t walked; /* chunks up to here are done: none may begin before */
+    uint64_t budget; /* values that may still be looked at */
     bool own;        /* varve wrote it, which promises more than the format: see writer.h */
 
     /* Where we are, for findings. -1: nowhere in particular. */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/verify.h"
+
+#include <string.h>
+
+#include "parquet/rows_read.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int read_bytes(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    const struct slice *bytes = context;
+    (void)err; /* a read outside of the file is a bug */
+    if (offset > bytes->len || len > bytes->len - offset)
+        __builtin_trap();
+    memcpy(data, bytes->data + offset, len);
+    return 0;
+}
+
+static void count(void *context, const struct parquet_finding *finding)
+{
+    uint64_t *findings = context;
+    (*findings)++;
+    if (finding->text[0] == '\0')
+        __builtin_trap();
+}
+
+/* A file that is all right can be read to its end; and no file can do worse than be refused. */
+static void read_rows(const struct parquet_source *source, struct parquet_codec *codec, bool good)
+{
+    enum { COLUMNS = 8, ROWS = 100000 };
+    struct parquet_file file;
+    struct err err = {0};
+    struct slice row[COLUMNS];
+    uint32_t columns[COLUMNS], chosen = 0;
+    if (parquet_file_open(&file, source, &err) != 0)
+        return;
+    while (chosen < COLUMNS && chosen < file.leaves_count) {
+        columns[chosen] = chosen;
+        chosen++;
+    }
+    struct parquet_rows *rows = parquet_rows_new(&file, columns, chosen, codec);
+    int more = 1;
+    for (int i = 0; more == 1 && i < ROWS; i++)
+        more = parquet_rows_next(rows, row, &err);
+    if (good && more < 0)
+        __builtin_trap();
+    parquet_rows_free(rows);
+    parquet_file_close(&file);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice bytes = {data, size};
+    struct parquet_source source = {read_bytes, &bytes, size};
+    uint64_t findings = 0;
+    struct parquet_verify verify = {
+        .codec = parquet_codec_new(), .found = count, .context = &findings};
+    parquet_verify(&verify, &source);
+    if ((verify.findings == 0) != (findings == 0))
+        __builtin_trap();
+    read_rows(&source, verify.codec, verify.findings == 0);
+    parquet_codec_free(verify.codec);
+    return 0;
+}
