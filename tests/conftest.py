@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the tests that need processes. A server that can't be had is skipped by its name."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))  # for generator.py
 
-from support import Runner, Server, server_binaries  # noqa: E402
+from support import Namespace, Runner, Server, accepts, server_binaries  # noqa: E402
 
 
 def binary_or_skip(name):
@@ -24,12 +25,26 @@ def server_binary(request):
     return binary_or_skip(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def any_server_binary():
     """One nats-server, where its version makes no difference."""
     return next((b for b in reversed(server_binaries().values()) if b), None) or pytest.skip(
         "nats-server is not here"
     )
+
+
+@pytest.fixture(scope="module")
+def network():
+    """What goes before a command to run it where nobody listens on 4222 and 9464."""
+    space = Namespace() if shutil.which("unshare") and shutil.which("nsenter") else None
+    if space and space.works:
+        yield space.prefix
+    elif not any(accepts(port) for port in (4222, 9464)):
+        yield []
+    else:
+        pytest.skip("port 4222 or 9464 is taken, and there is no network namespace to be had")
+    if space:
+        space.close()
 
 
 @pytest.fixture

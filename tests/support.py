@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -230,6 +229,39 @@ def generate(url, count, prefix=(), **options):
     assert out.returncode == 0, out.stderr
     found = re.search(r"first_seq=(\d+) last_seq=(\d+)", out.stdout)
     return int(found[1]), int(found[2])
+
+
+# ---- a network of one's own -------------------------------------------------------------------
+
+
+class Namespace:
+    """A network of its own, in which the default ports are free."""
+
+    def __init__(self):
+        user = [] if os.geteuid() == 0 else ["--map-root-user"]
+        # An unused loopback interface is down; any process may be the one that keeps it alive.
+        up = (
+            "import fcntl, socket, struct, sys\n"
+            "s = socket.socket()\n"
+            "flags = fcntl.ioctl(s, 0x8913, struct.pack('16sh14x', b'lo', 0))\n"
+            "flags = struct.unpack('16sh14x', flags)[1] | 1\n"
+            "fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags))\n"
+            "print('up', flush=True)\n"
+            "sys.stdin.read()\n"
+        )
+        self.keeper = subprocess.Popen(
+            ["unshare", "--net", *user, "/usr/bin/env", "python3", "-c", up],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.works = self.keeper.stdout.readline() == "up\n"
+        enter = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        self.prefix = ["nsenter", "--net", *enter, "--target", str(self.keeper.pid)]
+
+    def close(self):
+        end(self.keeper)
 
 
 # ---- varve ---------------------------------------------------------------------------------------
@@ -489,7 +521,3 @@ def numbered(messages, first=1, subject=SUBJECT):
         else:
             rows[sequence] = {**message.row, "stream_seq": sequence, "nats_subject": subject}
     return rows, quarantined
-
-
-def has_tool(name):
-    return shutil.which(name) is not None

@@ -16,7 +16,6 @@ from support import (
     SUBJECT,
     VARVE,
     Output,
-    accepts,
     check_rows,
     end,
     generate,
@@ -25,50 +24,6 @@ from support import (
 )
 
 # ---- the defaults --------------------------------------------------------------------------------
-
-
-class Namespace:
-    """A network of its own, in which the default ports are free."""
-
-    def __init__(self):
-        user = [] if os.geteuid() == 0 else ["--map-root-user"]
-        # An unused loopback interface is down; any process may be the one that keeps it alive.
-        up = (
-            "import fcntl, socket, struct, sys\n"
-            "s = socket.socket()\n"
-            "flags = fcntl.ioctl(s, 0x8913, struct.pack('16sh14x', b'lo', 0))\n"
-            "flags = struct.unpack('16sh14x', flags)[1] | 1\n"
-            "fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags))\n"
-            "print('up', flush=True)\n"
-            "sys.stdin.read()\n"
-        )
-        self.keeper = subprocess.Popen(
-            ["unshare", "--net", *user, "/usr/bin/env", "python3", "-c", up],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.works = self.keeper.stdout.readline() == "up\n"
-        enter = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        self.prefix = ["nsenter", "--net", *enter, "--target", str(self.keeper.pid)]
-
-    def close(self):
-        end(self.keeper)
-
-
-@pytest.fixture
-def network():
-    """How to run a command where nobody listens on 4222 and 9464."""
-    space = Namespace() if shutil.which("unshare") and shutil.which("nsenter") else None
-    if space and space.works:
-        yield space.prefix
-    elif not any(accepts(port) for port in (4222, 9464)):
-        yield []
-    else:
-        pytest.skip("port 4222 or 9464 is taken, and there is no network namespace to be had")
-    if space:
-        space.close()
 
 
 def test_no_configuration_at_all(network, any_server_binary, tmp_path):

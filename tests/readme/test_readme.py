@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""README.md does what it says: its commands run as they stand, in their order, against a real
+server on the default port of a network of their own; and its tables are those of the source."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from support import BUILD, ROOT, VARVE, VENV, Output, end, server_binaries, wait_for
+
+README = (ROOT / "README.md").read_text()
+FENCE = re.compile(r"(?:<!-- (by hand: [^>]*) -->\n)?```(\w*)\n(.*?)\n```\n", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    line: int
+    by_hand: str
+    language: str
+    text: str
+
+
+BLOCKS = [
+    Block(README[: m.start(3)].count("\n") + 1, m[1] or "", m[2], m[3])
+    for m in FENCE.finditer(README)
+]
+RUN = [block for block in BLOCKS if not block.by_hand]
+
+
+@pytest.fixture(scope="module")
+def place(network, any_server_binary, tmp_path_factory):
+    """A directory in which the commands find what they need, and a server on port 4222."""
+    directory = tmp_path_factory.mktemp("readme")
+    (directory / "build").symlink_to(BUILD)
+    data = tmp_path_factory.mktemp("jetstream")
+    server = subprocess.Popen(
+        [*network, any_server_binary, "-js", "-a", "127.0.0.1", "-sd", data],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    probe = "import socket; socket.create_connection(('127.0.0.1', 4222), 1)"
+
+    def listens():
+        command = [*network, sys.executable, "-c", probe]
+        return subprocess.run(command, capture_output=True, timeout=10).returncode == 0
+
+    try:
+        wait_for(listens, "nats-server listens")
+        yield directory
+    finally:
+        end(server)
+
+
+def missing(text):
+    """What this host, or this varve, lacks for a block."""
+    if "curl " in text and shutil.which("curl") is None:
+        return "curl is not here"
+    for command in re.findall(r"^build/varve (\w+)", text, re.MULTILINE):
+        found = subprocess.run([VARVE, "help", command], capture_output=True, timeout=10)
+        if found.returncode != 0:
+            return f"there is no varve {command} yet"
+    return None
+
+
+@pytest.mark.parametrize("block", RUN, ids=[f"line-{block.line}" for block in RUN])
+def test_block(place, network, block):
+    if block.language == "yaml":
+        name = re.match(r"# (\S+)\n", block.text)[1]
+        (place / name).write_text(block.text + "\n")
+        return
+    reason = missing(block.text)
+    if reason:
+        pytest.skip(reason)
+    shell = ["bash", "-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c"]
+    command = {"sh": shell, "python": [VENV / "bin/python", "-c"]}[block.language]
+    out = subprocess.run(
+        [*network, *command, block.text],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=100,
+        env={**os.environ, "PATH": f"{VENV}/bin:{os.environ['PATH']}", "MAKEFLAGS": ""},
+    )
+    assert out.returncode == 0, out.stdout
+    print(out.stdout)
+
+
+def test_all_of_it_was_drained(place):
+    """After the blocks: the loads of two commands, each once."""
+    output = Output(place / "sim_logs")
+    sequences = output.table()["stream_seq"].to_pylist()
+    quarantined = [row["stream_seq"] for row in output.quarantine()]
+    assert len(quarantined) == 5
+    assert sorted(sequences + quarantined) == list(range(1, 210006))
+
+
+# ---- what the blocks leave to a test of its own --------------------------------------------------
+
+
+def test_every_block_is_run_or_has_a_test():
+    assert {block.language for block in BLOCKS} == {"sh", "python", "yaml"}
+    assert README.count("```") == 2 * len(BLOCKS)
+    names = {name for block in BLOCKS for name in re.findall(r"test_\w+", block.by_hand)}
+    assert names <= set(globals())
+    assert all(
+        "test_" in block.by_hand or "the test starts" in block.by_hand
+        for block in BLOCKS
+        if block.by_hand
+    )
+
+
+def test_demo():
+    """tools/demo works, within its two minutes, and cleans up after itself."""
+    if server_binaries()["newest"] is None:
+        pytest.skip("nats-server: newest is not here")
+    began = time.monotonic()
+    demo = subprocess.Popen(
+        ["tools/demo"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        text, _ = demo.communicate(timeout=110)
+    except subprocess.TimeoutExpired:
+        os.killpg(demo.pid, signal.SIGKILL)
+        raise
+    assert demo.returncode == 0, text
+    assert time.monotonic() - began < 110
+    assert "0 findings" in text
+    counts = [int(n) for n in re.findall(r"^│ \w+\.\w+\.v1 +│ +(\d+) │ ", text, re.MULTILINE)]
+    assert len(counts) == 4 and sum(counts) == 120000
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.pid, 0)  # nothing of it runs any more
+    assert len(Output(ROOT / "build/demo/sim_logs").quarantine()) == 3
+
+
+def make(*args):
+    return subprocess.run(
+        ["make", "--no-print-directory", *args],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        env={**os.environ, "MAKEFLAGS": ""},
+    )
+
+
+def test_install(tmp_path):
+    out = make("install", f"DESTDIR={tmp_path}", "PREFIX=/usr/local")
+    assert out.returncode == 0, out.stdout + out.stderr
+    installed = tmp_path / "usr/local/bin/varve"
+    assert subprocess.run([installed, "version"], timeout=10).returncode == 0
+    units = [path for path in tmp_path.rglob("*.service")]
+    if units and shutil.which("systemd-analyze"):
+        # The binary that the unit names is not installed on this host: put it there in a copy.
+        unit = tmp_path / units[0].name
+        unit.write_text(units[0].read_text().replace("/usr/local/bin/varve", str(installed)))
+        found = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True
+        )
+        assert found.returncode == 0, found.stderr
+
+
+def test_dist(tmp_path):
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("git is not here, or this is no clone")
+    out = make("dist")
+    assert out.returncode == 0, out.stdout + out.stderr
+    tarball = ROOT / out.stdout.split()[-1]
+    listing = subprocess.run(["tar", "tzf", tarball], capture_output=True, text=True, timeout=60)
+    names = listing.stdout.splitlines()
+    assert any(name.endswith("/Makefile") for name in names)
+    assert sum(".tar." in name for name in names) == 3
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def rows_after(heading):
+    """The cells of the first table after a heading."""
+    rest = README.split(heading, 1)[1]
+    lines = []
+    for line in rest.splitlines():
+        if line.startswith("|"):
+            lines.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif lines:
+            break
+    return lines[2:]
+
+
+def test_the_table_of_keys_is_that_of_the_source():
+    source = (ROOT / "src/config/keys.c").read_text()
+    entry = r'^    \{"([\w.\[\]]+)", CONFIG_\w+, (?:AT|IN_SOURCE)\([\w.]+\),\s*"([^"]*)"'
+    known = dict(re.findall(entry, source, re.MULTILINE))
+    assert len(known) > 25
+    listed = {}
+    for keys, default, _ in rows_after("## Configure"):
+        for key in keys.split(", "):
+            listed[key] = default
+    refused = re.compile(r"nats\.(tls\..*|nkey_seed_file|credentials_file)")
+    assert listed == {key: known[key] for key in known if not refused.fullmatch(key)}
+
+
+def test_metrics_that_are_named_exist():
+    source = (ROOT / "src/pipeline/metrics.c").read_text()
+    for name in set(re.findall(r"\bvarve_[a-z_]+\b", README)):
+        assert f'"{name}"' in source, name
+
+
+def test_columns_are_those_of_the_source():
+    source = (ROOT / "src/event/schema.c").read_text()
+    columns = re.findall(r'\] = \{(?:\.name = )?"(\w+)"', source)
+    rows = rows_after("outside of the directory.")
+    listed = [name for names, *_ in rows for name in names.split(", ")]
+    assert listed == columns
