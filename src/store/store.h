@@ -36,7 +36,8 @@
  */
 struct store_config {
     const char *root;     /* made if missing, with its parents */
-    const char *instance; /* 1 to 255 bytes of any kind; names the lock, the positions, the files */
+    const char *instance; /* 1 to 255 bytes of any kind. The lock and the positions are its own:
+                             under another name, varve knows nothing of them */
     const char *engine;   /* for the log: "varve/<version>" */
     const struct schema *schema; /* of the table; outlives the store */
     struct store_system system;  /* zeroed: the plain system */
