@@ -154,10 +154,12 @@ static void check_place(struct check *c, const struct slice *row)
 
 static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence)
 {
-    struct seqrange *last = set->count > 0 ? &set->ranges[set->count - 1] : NULL;
-    if (last != NULL && last->last != UINT64_MAX && sequence == last->last + 1) {
-        last->last = sequence;
-        return true;
+    if (set->count > 0) {
+        struct seqrange *last = &set->ranges[set->count - 1];
+        if (last->last != UINT64_MAX && sequence == last->last + 1) {
+            last->last = sequence;
+            return true;
+        }
     }
     if (set->count == VERIFY_RANGES_MAX) {
         report_found(c->report, "unsupported",

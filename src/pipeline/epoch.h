@@ -81,7 +81,7 @@ struct epoch_source {
 struct epoch {
     struct queue_item item;
     struct epoch *next_sealed; /* for the network thread, until it is committed */
-    uint64_t number; /* 1, 2... in this process */
+    uint64_t number;           /* 1, 2... in this process */
     enum epoch_reason reason;
     int64_t opened; /* clock_monotonic of the first message; 0: it is empty */
     uint64_t rows;  /* of all sources and kinds */
