@@ -111,6 +111,7 @@ void rotation_collect_committed(struct pipeline *p)
         log_commit(epoch);
         p->sealed = epoch->next_sealed;
         p->epochs--;
+        p->next_disk = 0; /* there is less room now */
         acker_add(&p->acker, epoch);
     }
 }

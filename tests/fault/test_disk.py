@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A disk that is really full, nearly full, or gone. Needs to be root, for a small file system."""
+
+import os
+import subprocess
+
+import pytest
+
+from generator import Load
+from support import Output, check_rows, numbered, wait_for
+
+MIB = 1024 * 1024
+LOAD = {"seed": 41, "payload_bytes": 20_000}
+COUNT = 2000  # 40 MB that nothing makes smaller
+SMALL = {"batching": {"max_bytes": "2MiB", "max_age": "300ms"}, "memory_limit": "32MiB"}
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 96 MiB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "varve-test", path]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mount: not allowed here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+@pytest.fixture
+def small(any_server, varve, disk):
+    """varve writes to the small disk; the load is published."""
+    varve.output = disk / "out"
+    any_server.generate(COUNT, **LOAD)
+    return varve
+
+
+def leave_free(disk, size):
+    """A file that takes all of the disk but `size` bytes."""
+    space = os.statvfs(disk)
+    with (disk / "filler").open("wb") as filler:
+        os.posix_fallocate(filler.fileno(), 0, space.f_bavail * space.f_frsize - size)
+
+
+def free(disk):
+    space = os.statvfs(disk)
+    return space.f_bavail * space.f_frsize
+
+
+def check_all(varve, server):
+    rows, _ = numbered(Load(seed=41).run(COUNT))
+    for row in rows.values():
+        del row["event_payload"]  # so much of it takes Python long
+    check_rows(varve.output, rows)
+    wait_for(lambda: server.consumer().ack_floor.stream_seq == COUNT, "all is acked")
+
+
+def committed(varve):
+    """The sequences that the log has."""
+    return Output(varve.output).table()["stream_seq"].to_pylist()
+
+
+def test_a_full_disk(small, disk, any_server):
+    leave_free(disk, 12 * MIB)
+    run = small.start(**SMALL)
+    assert "No space left on device" in run.wait_line("commit_failed", count=2)["error"]
+    rows = committed(small)
+    assert rows == list(range(1, len(rows) + 1)) and 0 < len(rows) < COUNT
+    before = any_server.consumer()
+    assert before.ack_floor.stream_seq <= len(rows)
+    run.wait_line("commit_failed", count=4)
+    assert any_server.consumer().delivered == before.delivered  # nothing is asked for meanwhile
+    (disk / "filler").unlink()
+    run.wait_rows(COUNT)
+    assert run.stop() == 0
+    check_all(small, any_server)
+
+
+def test_killed_on_a_full_disk(small, disk, any_server):
+    """What is half written takes no room after the next start."""
+    leave_free(disk, 12 * MIB)
+    for _ in range(2):
+        run = small.start(**SMALL)
+        run.wait_line("commit_failed")
+        run.process.kill()
+        run.process.wait(5)
+        assert any_server.consumer().ack_floor.stream_seq <= len(committed(small))
+    (disk / "filler").unlink()
+    small.once(**SMALL)
+    check_all(small, any_server)
+
+
+def test_pauses_before_the_disk_is_full(small, disk, any_server):
+    """Below output.min_free nothing is asked for; what is on its way, at most the memory that varve
+    may have, still gets its place."""
+    leave_free(disk, 60 * MIB)
+    run = small.start(**SMALL, output={"min_free": "45MiB"})
+    run.wait_line("paused", text="disk")
+    rows = len(committed(small))
+    assert rows < COUNT
+    os.remove(disk / "filler")
+    run.wait_line("resumed", text="disk")
+    run.wait_rows(COUNT)
+    assert run.stop() == 0
+    assert not run.lines("commit_failed")
+    check_all(small, any_server)
