@@ -19,6 +19,7 @@
 enum {
     CONFIG_FILE_MAX = 1024 * 1024, /* a full configuration is about 4 KiB */
     CONFIG_LIST_MAX = 256,         /* servers, or subjects of a source */
+    CONFIG_NAME_MAX = 64,          /* nats.name becomes part of file names, escaped */
     CONFIG_SOURCES_MAX = 64,       /* each is a consumer and a set of open files */
 };
 

@@ -81,6 +81,10 @@ static int check_nats(const struct config_nats *n, struct err *err)
         return err_set(err, ERR_USAGE, "nats.nkey_seed_file is not supported yet");
     if (is_set(n->credentials_file))
         return err_set(err, ERR_USAGE, "nats.credentials_file is not supported yet");
+    if (!is_set(n->name) || strlen(n->name) > CONFIG_NAME_MAX)
+        return err_set(err, ERR_USAGE,
+                       "nats.name names this instance in the store: it needs 1 to %d bytes",
+                       CONFIG_NAME_MAX);
     if (is_set(n->password) && !is_set(n->user))
         return err_set(err, ERR_USAGE, "nats.password: nats.user is missing");
     if (is_set(n->user) && is_set(n->token))

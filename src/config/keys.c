@@ -24,7 +24,9 @@ const struct config_key config_keys[] = {
     {"nats.servers", CONFIG_LIST, AT(nats.servers), "nats://127.0.0.1:4222",
      .help = "Servers, tried in turn: nats://host:port."},
     {"nats.name", CONFIG_TEXT, AT(nats.name), "varve",
-     .help = "Name of the connection, as the server's monitoring shows it."},
+     .help =
+         "Name of this instance: in the server's monitoring, and in the output directory, where "
+         "it owns its positions. Instances that write to one directory need different ones."},
     {"nats.user", CONFIG_SECRET, AT(nats.user), "",
      .help = "User, with nats.password. In user, password and token ${NAME} stands for the "
              "environment variable NAME."},

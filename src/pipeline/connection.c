@@ -121,9 +121,12 @@ int64_t connection_deadline(const struct connection *c)
         return net_connect_deadline(&c->connect);
     case CONNECTION_GREETING:
     case CONNECTION_READY:
-        return nats_client_deadline(&c->client);
+        break;
     }
-    return INT64_MAX;
+    int64_t deadline = nats_client_deadline(&c->client);
+    if (c->stuck_since != 0 && c->stuck_since + CONNECTION_STUCK_MAX < deadline)
+        deadline = c->stuck_since + CONNECTION_STUCK_MAX;
+    return deadline;
 }
 
 static void begin(struct connection *c, int64_t now)
@@ -150,6 +153,7 @@ static void step_connect(struct connection *c, int64_t now)
     case NET_CONNECT_DONE:
         choose_credentials(c);
         nats_client_start(&c->client, &c->options, now);
+        c->stuck_since = 0;
         c->state = CONNECTION_GREETING;
         return;
     }
@@ -238,6 +242,17 @@ bool connection_next(struct connection *c, int64_t now, struct nats_event *event
     return true;
 }
 
+/* `written` bytes of what was waiting could be written. */
+static void watch_output(struct connection *c, size_t written, int64_t now)
+{
+    if (written > 0 || c->client.out.len == 0)
+        c->stuck_since = 0;
+    else if (c->stuck_since == 0)
+        c->stuck_since = now;
+    else if (now - c->stuck_since >= CONNECTION_STUCK_MAX)
+        fail(c, "the server takes nothing of what we send", now);
+}
+
 void connection_flush(struct connection *c, int64_t now)
 {
     if (c->state != CONNECTION_GREETING && c->state != CONNECTION_READY)
@@ -257,4 +272,5 @@ void connection_flush(struct connection *c, int64_t now)
         written += done;
     }
     buf_consume(out, written);
+    watch_output(c, written, now);
 }

@@ -16,6 +16,9 @@
  * The one connection to NATS: which server, the socket, the protocol engine, and what happens when
  * it breaks. It never gives up: servers are tried again for as long as the process runs.
  */
+/* A peer that takes nothing for this long is given up (facts: nats.md section 1.5). */
+#define CONNECTION_STUCK_MAX (10 * CLOCK_SECOND)
+
 enum connection_state {
     CONNECTION_WAITING,    /* until the pool's retry_at */
     CONNECTION_CONNECTING, /* name look-up and TCP */
@@ -31,6 +34,7 @@ struct connection {
     struct nats_credentials configured; /* what a URL does not bring along */
     struct net_connect connect;
     int fd;
+    int64_t stuck_since; /* the peer has taken nothing of what waits since then; 0: it has */
     char address[NATS_ADDRESS_MAX]; /* of the server that is tried or connected */
     bool slow_retry;                /* the server said why it refuses us, and time won't help */
     bool lost;                      /* for connection_take_lost */

@@ -14,24 +14,13 @@
 #include "pipeline/reload.h"
 #include "pipeline/rotation.h"
 
-/* Who we are in the store: the connection name and what is drained, so that two pipelines with
- * different work never get into each other's way, and the same one never runs twice. */
-static void name_instance(struct pipeline *p)
-{
-    buf_append_text(&p->instance, p->config->nats.name);
-    for (size_t i = 0; i < p->config->source_count; i++) {
-        const struct config_source *s = &p->config->sources[i];
-        buf_printf(&p->instance, " %s:%s", s->stream, s->consumer);
-    }
-}
-
 static int open_store(struct pipeline *p, struct err *err)
 {
     struct buf engine = {0};
     buf_printf(&engine, "varve/%s", varve_version);
     struct store_config config = {
         .root = p->config->output.log_output_directory,
-        .instance = buf_text(&p->instance),
+        .instance = p->config->nats.name,
         .engine = buf_text(&engine),
         .schema = &event_schema,
     };
@@ -82,6 +71,12 @@ static void log_start(const struct pipeline *p)
     log_text(&line, "rolled_forward", r->rolled_forward ? "true" : "false");
     log_u64(&line, "files_removed", r->files_removed);
     log_end(&line);
+    if (r->forgotten)
+        log_message(
+            LOG_WARNING, "store",
+            "%s has no position in the log, and old entries of the log are gone: if one was "
+            "in them, events will be drained again",
+            c->nats.name);
 }
 
 static void init_sources(struct pipeline *p)
@@ -107,7 +102,6 @@ static struct parquet_options encoder_options(const struct config *c)
 /* What can fail, in the order in which it is undone. */
 static int prepare(struct pipeline *p, struct err *err)
 {
-    name_instance(p);
     if (store_path_parse(&p->path, p->config->output.path_template, err) != 0)
         return err_prefix(err, "output.path_template");
     if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0 ||
@@ -140,7 +134,7 @@ static void run_loop(struct pipeline *p)
                                     p->config->batching.max_age,
                                     FLOW_BATCH_BYTES(p->config->memory_limit)};
     init_sources(p);
-    batcher_init(&p->batcher, &p->encoder, &p->path, buf_slice(&p->instance), limits,
+    batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
                  p->source_count);
     acker_init(&p->acker, p->sources);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject, &p->batcher);
@@ -198,7 +192,6 @@ int pipeline_run(const struct config *config, const struct pipeline_options *opt
     connection_free(&p->connection);
     reload_free(p);
     event_decoder_free(&p->decoder);
-    buf_free(&p->instance);
     if (p->wake >= 0)
         (void)close(p->wake);
     free(p);

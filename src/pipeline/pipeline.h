@@ -55,7 +55,6 @@ struct pipeline {
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
 
-    struct buf instance; /* names this pipeline in the store, see pipeline_instance */
     struct store_path path;
     struct store *store;
     struct encoder encoder;
