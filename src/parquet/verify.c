@@ -56,7 +56,8 @@ static bool check_place(struct verifier *v, const struct parquet_column_chunk *c
 
 static void verify_row_group(struct verifier *v, const struct parquet_row_group *group)
 {
-    uint64_t stored = 0, raw = 0;
+    uint64_t stored = 0, raw = 0, before = v->out->findings;
+    verify_nesting_begin_group(v);
     for (uint32_t i = 0; i < group->columns_count; i++) {
         const struct parquet_column_chunk *chunk = &group->columns[i];
         v->column = i;
@@ -66,11 +67,14 @@ static void verify_row_group(struct verifier *v, const struct parquet_row_group 
             if (chunk->total_compressed_size > 0 && end <= v->file.footer_offset)
                 v->walked = end;
         }
+        verify_nesting_end_chunk(v);
         /* Both are below 2^63; a sum that wraps will not be what is stated. */
         stored += (uint64_t)chunk->total_compressed_size;
         raw += (uint64_t)chunk->total_uncompressed_size;
     }
     v->column = v->page = v->offset = -1;
+    if (v->out->findings == before) /* else pages may be missing */
+        verify_nesting_end_group(v);
     if (group->has_total_compressed_size && (uint64_t)group->total_compressed_size != stored)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "%" PRId64 " compressed bytes are stated, its columns have %" PRIu64,
@@ -135,6 +139,7 @@ void parquet_verify(struct parquet_verify *out, const struct parquet_source *sou
     parquet_file_close(&v.file);
     parquet_column_free(&v.reader);
     arena_free(&v.arena);
+    verify_nesting_free(&v);
     buf_free(&v.offset_index_bytes);
     buf_free(&v.column_index_bytes);
     buf_free(&v.last);

@@ -65,6 +65,7 @@ static void check_page(struct verifier *v)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "the footer has the first data page at %" PRId64, v->chunk->data_page_offset);
     verify_values_end_page(v);
+    verify_nesting_page(v);
     verify_index_page(v);
 }
 

@@ -28,6 +28,11 @@ struct verify_range {
     struct buf min, max;
 };
 
+struct verify_starts {
+    uint64_t *rows;
+    size_t count, cap;
+};
+
 struct verifier {
     struct parquet_verify *out;
     struct parquet_file file;
@@ -55,6 +60,10 @@ struct verifier {
     struct verify_range range;
     struct buf last; /* of a sorted column: the value before */
     bool has_last, last_null, unsorted;
+
+    /* Of the row group at hand: rows at which pages begin, of this column and of all so far. */
+    struct verify_starts starts, common;
+    size_t fewest; /* pages of the column that has the fewest */
 
     /* Of the page at hand. */
     uint64_t page_rows, page_nulls, page_value_bytes;
@@ -86,6 +95,14 @@ bool verify_bound(const struct verifier *v, struct slice bound, const struct ver
                   bool upper, bool exact);
 /* True if the bound can be compared with values: numbers must be of their width. */
 bool verify_bound_fits(const struct verifier *v, struct slice bound);
+
+/* verify_nesting.c: varve ends the pages of all columns at common rows, and some columns' pages at
+ * no other rows, because readers exist that mix up rows otherwise. (facts: parquet-java#3747) */
+void verify_nesting_begin_group(struct verifier *v);
+void verify_nesting_page(struct verifier *v);
+void verify_nesting_end_chunk(struct verifier *v);
+void verify_nesting_end_group(struct verifier *v);
+void verify_nesting_free(struct verifier *v);
 
 /* verify_index.c: the page index of the chunk. */
 void verify_index_begin_chunk(struct verifier *v);

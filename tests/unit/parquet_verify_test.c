@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/verify.h"
 
+#include "base/crc32.h"
 #include "batch/batch.h"
 #include "parquet/column_read.h"
 #include "parquet/file_read.h"
@@ -401,4 +402,93 @@ TEST(parquet_verify_source_fails)
     parquet_verify(&f.verify, &source);
     EXPECT(strstr(buf_text(&f.lines), "unreadable, -1, , -1: disk") != NULL);
     buf_free(&f.lines);
+}
+
+/* ---- pages that do not nest ---- */
+
+/* A page of `rows` int64 zeros, with its CRC. */
+static void add_zeros(struct buf *out, struct parquet_column_chunk *chunk, int32_t rows)
+{
+    uint8_t zeros[80] = {0};
+    size_t len = (size_t)rows * 8, start = out->len;
+    struct parquet_page_header h = {.type = PARQUET_PAGE_DATA,
+                                    .uncompressed_page_size = (int32_t)len,
+                                    .compressed_page_size = (int32_t)len,
+                                    .has_crc = true,
+                                    .crc = crc32_update(0, zeros, len),
+                                    .num_values = rows,
+                                    .definition_level_encoding = PARQUET_ENCODING_RLE,
+                                    .repetition_level_encoding = PARQUET_ENCODING_RLE};
+    if (chunk->data_page_offset == 0)
+        chunk->data_page_offset = (int64_t)start;
+    parquet_write_page_header(out, &h);
+    buf_append(out, zeros, len);
+    chunk->num_values += rows;
+    chunk->total_compressed_size += (int64_t)(out->len - start);
+    chunk->total_uncompressed_size = chunk->total_compressed_size;
+}
+
+/* What is found in a file of varve with two columns, whose pages have these rows (0 ends). */
+static void expect_nesting(const int32_t *first, const int32_t *second, const char *expected)
+{
+    static const enum parquet_encoding plain = PARQUET_ENCODING_PLAIN;
+    const int32_t *const pages[2] = {first, second};
+    struct slice names[2] = {slice_of("a"), slice_of("b")};
+    struct parquet_schema_element schema_elements[3] = {
+        {.name = slice_of("schema"), .num_children = 2, .converted_type = PARQUET_CONVERTED_NONE}};
+    struct parquet_column_chunk chunks[2] = {{0}, {0}};
+    struct buf bytes = {0};
+    struct found f = {0};
+    struct parquet_codec *codec = parquet_codec_new();
+    buf_append_text(&bytes, PARQUET_MAGIC);
+    for (int i = 0; i < 2; i++) {
+        schema_elements[i + 1] =
+            (struct parquet_schema_element){.has_type = true,
+                                            .type = PARQUET_TYPE_INT64,
+                                            .has_repetition = true,
+                                            .name = names[i],
+                                            .converted_type = PARQUET_CONVERTED_NONE};
+        chunks[i] = (struct parquet_column_chunk){.type = PARQUET_TYPE_INT64,
+                                                  .encodings = &plain,
+                                                  .encodings_count = 1,
+                                                  .path = &names[i],
+                                                  .path_count = 1};
+        for (const int32_t *rows = pages[i]; *rows != 0; rows++)
+            add_zeros(&bytes, &chunks[i], *rows);
+    }
+    struct parquet_row_group group = {.columns = chunks,
+                                      .columns_count = 2,
+                                      .num_rows = chunks[0].num_values,
+                                      .total_byte_size = chunks[0].total_uncompressed_size +
+                                                         chunks[1].total_uncompressed_size};
+    struct parquet_file_metadata m = {.version = 1,
+                                      .schema = schema_elements,
+                                      .schema_count = 3,
+                                      .num_rows = group.num_rows,
+                                      .row_groups = &group,
+                                      .row_groups_count = 1,
+                                      .has_created_by = true,
+                                      .created_by = slice_of("varve version 1 (build x)")};
+    size_t start = bytes.len;
+    parquet_write_file_metadata(&bytes, &m);
+    buf_append_u32le(&bytes, (uint32_t)(bytes.len - start));
+    buf_append_text(&bytes, PARQUET_MAGIC);
+    EXPECT_TEXT(verify(&f, buf_slice(&bytes), codec), expected);
+    parquet_codec_free(codec);
+    buf_free(&bytes);
+    buf_free(&f.lines);
+}
+
+TEST(parquet_verify_nesting)
+{
+    static const int32_t whole[] = {6, 0}, halves[] = {3, 3, 0}, more[] = {1, 2, 3, 0},
+                         askew[] = {2, 4, 0};
+    static const char bad[] = "inconsistent, 0, , -1: pages of its columns end at rows that do not "
+                              "nest\n";
+    expect_nesting(whole, halves, "");
+    expect_nesting(halves, more, "");
+    expect_nesting(more, halves, "");
+    expect_nesting(halves, halves, "");
+    expect_nesting(halves, askew, bad);
+    expect_nesting(more, askew, bad);
 }
