@@ -199,7 +199,7 @@ def steady_drain(server, varve, load, count, **limits):
     run.wait_line("consumer_made")
     server.generate(count, rate=2500, seed=load.seed, payload_bytes=load.payload_bytes)
     assert run.stop() == 0
-    varve.once()  # what had not arrived
+    varve.once(batching=limits)  # what had not arrived
     rows, _ = numbered(load.run(count))
     check_rows(varve.output, rows)
     return [line for line in run.lines("committed") if line["reason"] != "stop"]
