@@ -83,6 +83,17 @@ static void refused(const char *hex, uint64_t count)
     EXPECT(delta_measure(fixture_hex(hex), count, &len, &err) == -1);
 }
 
+TEST(parquet_delta_read_too_wide)
+{
+    struct buf hex = {0};
+    buf_append_text(&hex,
+                    "80 01 04 05 02 02 41 00 00 00"); /* 65 bits, and all the bytes they need */
+    for (int i = 0; i < 32 * 65 / 8; i++)
+        buf_append_text(&hex, "00");
+    refused(buf_text(&hex), 5);
+    buf_free(&hex);
+}
+
 TEST(parquet_delta_read_hostile)
 {
     refused("", 0);

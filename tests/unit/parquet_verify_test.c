@@ -406,15 +406,15 @@ TEST(parquet_verify_source_fails)
 
 /* ---- pages that do not nest ---- */
 
-/* A page of `rows` int64 zeros, with its CRC. */
-static void add_zeros(struct buf *out, struct parquet_column_chunk *chunk, int32_t rows)
+/* A page of `rows` int64 zeros. */
+static void add_zeros(struct buf *out, struct parquet_column_chunk *chunk, int32_t rows, bool crc)
 {
     uint8_t zeros[80] = {0};
     size_t len = (size_t)rows * 8, start = out->len;
     struct parquet_page_header h = {.type = PARQUET_PAGE_DATA,
                                     .uncompressed_page_size = (int32_t)len,
                                     .compressed_page_size = (int32_t)len,
-                                    .has_crc = true,
+                                    .has_crc = crc,
                                     .crc = crc32_update(0, zeros, len),
                                     .num_values = rows,
                                     .definition_level_encoding = PARQUET_ENCODING_RLE,
@@ -429,7 +429,8 @@ static void add_zeros(struct buf *out, struct parquet_column_chunk *chunk, int32
 }
 
 /* What is found in a file of varve with two columns, whose pages have these rows (0 ends). */
-static void expect_nesting(const int32_t *first, const int32_t *second, const char *expected)
+static void expect_pages(const int32_t *first, const int32_t *second, bool crc,
+                         const char *expected)
 {
     static const enum parquet_encoding plain = PARQUET_ENCODING_PLAIN;
     const int32_t *const pages[2] = {first, second};
@@ -454,7 +455,7 @@ static void expect_nesting(const int32_t *first, const int32_t *second, const ch
                                                   .path = &names[i],
                                                   .path_count = 1};
         for (const int32_t *rows = pages[i]; *rows != 0; rows++)
-            add_zeros(&bytes, &chunks[i], *rows);
+            add_zeros(&bytes, &chunks[i], *rows, crc);
     }
     struct parquet_row_group group = {.columns = chunks,
                                       .columns_count = 2,
@@ -485,10 +486,18 @@ TEST(parquet_verify_nesting)
                          askew[] = {2, 4, 0};
     static const char bad[] = "inconsistent, 0, , -1: pages of its columns end at rows that do not "
                               "nest\n";
-    expect_nesting(whole, halves, "");
-    expect_nesting(halves, more, "");
-    expect_nesting(more, halves, "");
-    expect_nesting(halves, halves, "");
-    expect_nesting(halves, askew, bad);
-    expect_nesting(more, askew, bad);
+    expect_pages(whole, halves, true, "");
+    expect_pages(halves, more, true, "");
+    expect_pages(more, halves, true, "");
+    expect_pages(halves, halves, true, "");
+    expect_pages(halves, askew, true, bad);
+    expect_pages(more, askew, true, bad);
+}
+
+TEST(parquet_verify_pages_of_varve_have_a_crc)
+{
+    static const int32_t one[] = {1, 0};
+    expect_pages(one, one, false,
+                 "damaged, 0, a, 0: the page has no CRC, which varve always writes\n"
+                 "damaged, 0, b, 0: the page has no CRC, which varve always writes\n");
 }
