@@ -6,7 +6,6 @@ import hashlib
 import html.parser
 import json
 import re
-import shutil
 import signal
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from browser import Browser
 from generator import length_field
 from support import wait_for
-from watching import Endpoint, watched
+from watching import Endpoint, need, watched
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -34,10 +33,7 @@ def endpoint(any_server, varve):
 
 @pytest.fixture
 def browser(tmp_path):
-    binary = shutil.which("chromium") or shutil.which("chromium-browser")
-    if binary is None:
-        pytest.skip("chromium is not here")
-    browser = Browser(binary, tmp_path / "chromium")
+    browser = Browser(need("chromium"), tmp_path / "chromium")
     yield browser
     browser.close()
 

@@ -3,19 +3,21 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
 
 import pytest
 
-from support import wait_for
+from support import ROOT, wait_for
 
 ALERTS = "ops.alerts"
 
 
 def need(tool):
     """The path of a tool; a host without it skips the test, by the tool's name."""
-    return shutil.which(tool) or pytest.skip(f"{tool} is not here")
+    path = f"{ROOT}/build/debian/usr/bin:{os.environ['PATH']}"
+    return shutil.which(tool, path=path) or pytest.skip(f"{tool} is not here")
 
 
 class Endpoint:
