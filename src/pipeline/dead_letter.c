@@ -2,7 +2,6 @@
 #include "pipeline/dead_letter.h"
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/num.h"
 
 void dead_letters_init(struct dead_letters *d, const char *subject, struct batcher *batcher)
@@ -45,9 +44,13 @@ static void quarantine(struct dead_letters *d, struct source *source, const stru
     batcher_quarantine(d->batcher, &identity, &message, raw->ack, now);
 }
 
-static void log_dead_letter(const struct source *source, uint64_t sequence,
-                            enum event_result result, const char *detail, const char *where)
+static void log_dead_letter(struct dead_letters *d, const struct source *source, uint64_t sequence,
+                            enum event_result result, const char *detail, const char *where,
+                            int64_t now)
 {
+    uint64_t suppressed;
+    if (!log_allowed(&d->taken_limit, now, &suppressed))
+        return; /* a producer gone wrong sends nothing else */
     struct log_line line;
     log_begin(&line, LOG_WARNING, "dead_letter");
     log_text(&line, "stream", source->settings->stream);
@@ -55,6 +58,7 @@ static void log_dead_letter(const struct source *source, uint64_t sequence,
     log_text(&line, "reason", event_result_name(result));
     log_text(&line, "detail", detail);
     log_text(&line, "to", where);
+    log_u64(&line, "suppressed", suppressed);
     log_end(&line);
 }
 
@@ -128,11 +132,11 @@ void dead_letters_take(struct dead_letters *d, struct nats_client *client, struc
                        int64_t now)
 {
     if (publish(d, client, source, event, result, detail, now)) {
-        log_dead_letter(source, event->ack.stream_seq, result, detail, d->subject);
+        log_dead_letter(d, source, event->ack.stream_seq, result, detail, d->subject, now);
         return;
     }
     struct raw_message raw = {event->subject, event->header, event->payload, &event->ack};
-    log_dead_letter(source, event->ack.stream_seq, result, detail, "quarantine");
+    log_dead_letter(d, source, event->ack.stream_seq, result, detail, "quarantine", now);
     quarantine(d, source, &raw, result, detail, now);
 }
 
@@ -152,6 +156,19 @@ static void finish(struct dead_letters *d, struct dead_letter *entry, bool store
     entry->request = 0;
 }
 
+static void log_failed(struct dead_letters *d, const char *reason, int64_t now)
+{
+    uint64_t suppressed;
+    if (!log_allowed(&d->failed_limit, now, &suppressed))
+        return;
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, "dead_letter_failed");
+    log_text(&line, "subject", d->subject);
+    log_text(&line, "reason", reason);
+    log_u64(&line, "suppressed", suppressed);
+    log_end(&line);
+}
+
 bool dead_letters_reply(struct dead_letters *d, const struct nats_event *event, int64_t now)
 {
     struct dead_letter *entry = find_waiting(d, event->request);
@@ -165,8 +182,7 @@ bool dead_letters_reply(struct dead_letters *d, const struct nats_event *event, 
                   nats_pub_ack_parse(event->payload, &arena, &ack, &error, &err) == 0;
     if (!stored) {
         d->not_before = now + DEAD_LETTER_PAUSE;
-        log_message(LOG_WARNING, "dead_letter_failed", "%s does not store dead letters: %s",
-                    d->subject, err_is_set(&err) ? err.text : "no stream has confirmed it in time");
+        log_failed(d, err_is_set(&err) ? err.text : "no stream has confirmed it in time", now);
     }
     finish(d, entry, stored, now);
     arena_free(&arena);

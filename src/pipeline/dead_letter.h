@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "event/quarantine.h"
 #include "nats/client.h"
 #include "pipeline/batcher.h"
@@ -37,6 +38,7 @@ struct dead_letters {
     struct batcher *batcher;
     struct dead_letter waiting[DEAD_LETTERS_AT_ONCE];
     int64_t not_before;
+    struct log_limit taken_limit, failed_limit;
     struct buf header; /* scratch */
 };
 
