@@ -85,6 +85,13 @@ static void view_fill(struct view *v, const struct epoch *epoch)
                                     .position_count = positions};
 }
 
+static void view_free(struct view *v)
+{
+    free(v->files);
+    free(v->positions);
+    *v = (struct view){0};
+}
+
 static void report(struct committer *c, const struct err *failure)
 {
     CHECK(pthread_mutex_lock(&c->lock) == 0);
@@ -120,6 +127,27 @@ static void log_failure(const struct epoch *epoch, const struct err *err, uint64
     log_end(&line);
 }
 
+/* If the directory was removed under us, begin again in a new one. */
+static void repair(struct committer *c, struct epoch *epoch, struct view *v)
+{
+    struct err err = {0};
+    bool reopened;
+    if (store_reopen(c->store, &reopened, &err) != 0) {
+        log_message(LOG_ERROR, "store_removed", "%s", err.text);
+        return;
+    }
+    if (!reopened)
+        return;
+    log_message(LOG_WARNING, "store_reopened",
+                "directories of the output were removed; they are made again, what was in them is "
+                "not");
+    for (uint32_t i = 0; i < epoch->file_count; i++) {
+        store_file_abandon(epoch->files[i]->stored);
+        epoch->files[i]->stored = NULL;
+    }
+    view_free(v);
+}
+
 /* Until it is committed: true. False when the end came first. */
 static bool commit(struct committer *c, struct epoch *epoch)
 {
@@ -137,12 +165,12 @@ static bool commit(struct committer *c, struct epoch *epoch)
             break;
         log_failure(epoch, &err, attempt);
         report(c, &err);
+        repair(c, epoch, &v);
         if (queue_wait_closed(&c->sealed, pause))
             break;
         pause = pause * 2 > COMMITTER_RETRY_MAX ? COMMITTER_RETRY_MAX : pause * 2;
     }
-    free(v.files);
-    free(v.positions);
+    view_free(&v);
     return committed;
 }
 

@@ -49,7 +49,7 @@ int store_file_write(struct store_file *file, const void *data, size_t len, stru
 int store_file_finish(struct store_file *file, struct err *err) __attribute__((warn_unused_result));
 
 /* Remove the file, in whatever state it is, and free the struct. Accepts NULL. Not for files of an
- * epoch that was given to store_commit. */
+ * epoch that was given to store_commit, unless store_reopen has forgotten it. */
 void store_file_abandon(struct store_file *file);
 
 /* Free the struct of a file that was committed. Accepts NULL. */

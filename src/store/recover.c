@@ -90,6 +90,14 @@ static int open_table(struct store *store, struct store_versions *versions, stru
     return check_table(store, versions, err);
 }
 
+int store_recover_table(struct store *store, struct err *err)
+{
+    struct store_versions versions = {0};
+    int result = open_table(store, &versions, err);
+    store_versions_free(&versions);
+    return result;
+}
+
 /* ---- an interrupted commit ---- */
 
 /* True if .pending is an entry already: it was linked, but not removed. */

@@ -17,4 +17,7 @@
  */
 int store_recover(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
+/* Step 2 alone. */
+int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
+
 #endif

@@ -72,20 +72,26 @@ static int open_inside(struct store *store, const char *path, struct err *err)
     return fd;
 }
 
-static int open_directories(struct store *store, struct err *err)
+/* The directory of unfinished files, and the lock in it. */
+static int open_temporary(struct store *store, int *dir, int *lock, struct err *err)
 {
     struct buf path = {0};
     buf_printf(&path, ".varve/%s", store->instance_name);
-    store->root_dir = store_directory_open(&store->system, AT_FDCWD, store->root, err);
-    if (store->root_dir >= 0)
-        store->temporary_dir = open_inside(store, buf_text(&path), err);
-    if (store->temporary_dir >= 0) {
+    *lock = -1;
+    *dir = open_inside(store, buf_text(&path), err);
+    if (*dir >= 0) {
         buf_reset(&path);
         buf_printf(&path, "%s as instance %s", store->root, store->instance);
-        store->lock = store_lock(&store->system, store->temporary_dir, buf_text(&path), err);
+        *lock = store_lock(&store->system, *dir, buf_text(&path), err);
     }
     buf_free(&path);
-    if (store->lock < 0)
+    return *lock < 0 ? -1 : 0;
+}
+
+static int open_directories(struct store *store, struct err *err)
+{
+    store->root_dir = store_directory_open(&store->system, AT_FDCWD, store->root, err);
+    if (store->root_dir < 0 || open_temporary(store, &store->temporary_dir, &store->lock, err) < 0)
         return -1;
     store->log_dir = open_inside(store, "_delta_log", err);
     return store->log_dir < 0 ? -1 : 0;
@@ -131,6 +137,80 @@ void store_close(struct store *store)
     free(store->instance_name);
     free(store->engine);
     free(store);
+}
+
+/* ---- what was removed under us ---- */
+
+static bool is_removed(const struct store *store, int dir)
+{
+    struct stat st;
+    if (store_system_stat(&store->system, dir, ".", &st) < 0)
+        return errno == ESTALE || errno == ENOENT;
+    return st.st_nlink == 0;
+}
+
+/* Let the descriptor mean `other` from now on. The number stays, so that a thread which asks for
+ * the free space at this moment asks of one directory or of the other. */
+static int replace(int fd, int other, struct err *err)
+{
+    int result = dup3(other, fd, O_CLOEXEC);
+    int system = errno;
+    (void)close(other); /* the descriptor goes on under the other number */
+    return result < 0 ? err_set_system(err, system, "can't reopen a directory") : 0;
+}
+
+static int reopen_temporary(struct store *store, struct err *err)
+{
+    int dir, lock;
+    if (open_temporary(store, &dir, &lock, err) < 0) {
+        close_directory(dir);
+        return -1;
+    }
+    int result = replace(store->temporary_dir, dir, err);
+    return replace(store->lock, lock, err) < 0 ? -1 : result;
+}
+
+static int reopen_one(int fd, int other, struct err *err)
+{
+    return other < 0 ? -1 : replace(fd, other, err);
+}
+
+static int reopen(struct store *store, struct err *err)
+{
+    if (is_removed(store, store->root_dir) &&
+        reopen_one(store->root_dir,
+                   store_directory_open(&store->system, AT_FDCWD, store->root, err), err) < 0)
+        return -1;
+    if (is_removed(store, store->temporary_dir) && reopen_temporary(store, err) < 0)
+        return -1;
+    if (is_removed(store, store->log_dir) &&
+        reopen_one(store->log_dir, open_inside(store, "_delta_log", err), err) < 0)
+        return -1;
+    struct store_recovery found = store->recovery; /* by store_open: that stays */
+    int result = store_recover_table(store, err);
+    store->recovery = found;
+    return result;
+}
+
+int store_reopen(struct store *store, bool *reopened, struct err *err)
+{
+    *reopened = false;
+    bool log = is_removed(store, store->log_dir);
+    /* With its log in place, a commit that has begun to move files can only go on. */
+    bool again =
+        log || (store->stage <= STORE_STAGE_PENDING && is_removed(store, store->temporary_dir));
+    store->reopening = store->reopening || again;
+    if (!store->reopening)
+        return 0;
+    if (reopen(store, err) < 0)
+        return err_prefix(err, "%s was removed", store->root);
+    map_reset(&store->durable);
+    store_entry_reset(&store->entry);
+    store->stage = STORE_IDLE;
+    store->epoch = NULL;
+    store->reopening = false;
+    *reopened = true;
+    return 0;
 }
 
 int store_free_bytes(const struct store *store, uint64_t *bytes, struct err *err)

@@ -85,6 +85,7 @@ struct store {
     struct store_entry entry;      /* its log entry */
     struct store_positions coming; /* the positions once it is done */
     struct map durable;            /* directories of the table that are known to be durable */
+    bool reopening;                /* store_reopen has begun */
     struct store_fault *fault;     /* only in build/varve-fault */
 };
 
@@ -101,6 +102,16 @@ struct store *store_open(const struct store_config *config, struct err *err)
 /* Free the memory and the lock. Files that are not committed stay for the next store_open to
  * remove, and a commit under way for it to finish. Accepts NULL. */
 void store_close(struct store *store);
+
+/*
+ * After a failure: if somebody has removed the directory under us, or in it those of the log or of
+ * unfinished files, make them again, and a table where there is none. A commit under way is
+ * forgotten, as are finished files that had no place yet: *reopened says that the files of its
+ * epoch must be abandoned, written anew, and committed as if for the first time. The positions stay
+ * what they were: what was removed is not written again. Call it from the thread of store_commit.
+ */
+int store_reopen(struct store *store, bool *reopened, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Bytes that can still be written to the file system of the store. */
 int store_free_bytes(const struct store *store, uint64_t *bytes, struct err *err)

@@ -12,13 +12,14 @@ RATE = 1500  # events a second, at most
 
 class Publisher:
     """A thread that publishes events 0, 1, 2, ... of a load, each until a stream has confirmed it.
-    An event whose confirmation was lost is published again with its Nats-Msg-Id: the stream has it
-    once."""
+    An event whose confirmation was lost is published again with its Nats-Msg-Id. A stream has it
+    once, unless a server was killed that had it drained already: then it forgets such names."""
 
     def __init__(self, url, load):
         self.url = url
         self.load = load
         self.events = []  # all that were begun
+        self.repeated = set()  # event_id of those that were published more than once
         self.ended = threading.Event()
         self.failure = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -67,5 +68,6 @@ class Publisher:
                 await jetstream.publish(SUBJECT, event.data, headers=headers)
                 return
             except (nats.errors.Error, nats.js.errors.Error, asyncio.TimeoutError):
+                self.repeated.add(event.row["event_id"])
                 await asyncio.sleep(0.1)  # not more often
         raise AssertionError("no stream confirms an event")

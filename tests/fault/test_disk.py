@@ -2,6 +2,7 @@
 """A disk that is really full, nearly full, or gone. Needs to be root, for a small file system."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -104,3 +105,74 @@ def test_pauses_before_the_disk_is_full(small, disk, any_server):
     assert run.stop() == 0
     assert not run.lines("commit_failed")
     check_all(small, any_server)
+
+
+# ---- the directory is removed while varve writes to it -------------------------------------------
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "*", "_delta_log", ".varve"], ids=["all", "visible", "log", "unfinished"]
+)
+def test_a_removed_directory_is_made_again(any_server, varve, pattern):
+    """What was in it is gone, as somebody wished; all that comes later is there, without a
+    restart."""
+    any_server.generate(100, seed=43)
+    run = varve.start(batching={"max_age": "100ms"})
+    run.wait_rows(100)
+    for path in list(varve.output.glob(pattern)) if pattern else [varve.output]:
+        remove(path)
+    any_server.generate(50, seed=43, start_index=100)
+    run.wait_line("store_reopened")
+    run.wait_rows(150)
+    assert run.stop() == 0
+    rows, _ = numbered(Load(seed=43).run(150))
+    if pattern == "_delta_log":  # the older files are no part of the table any more
+        assert sorted(deltalake_rows(varve.output)) == list(range(101, 151))
+    else:
+        kept = 0 if pattern == ".varve" else 100
+        check_rows(varve.output, {seq: row for seq, row in rows.items() if seq > kept})
+    any_server.generate(50, seed=43, start_index=150)
+    varve.once()
+    assert deltalake_rows(varve.output)[-50:] == list(range(151, 201))
+    assert any_server.consumer().ack_floor.stream_seq == 200
+
+
+def deltalake_rows(root):
+    import deltalake
+
+    return sorted(deltalake.DeltaTable(root).to_pyarrow_table()["stream_seq"].to_pylist())
+
+
+def test_a_directory_that_can_not_be_made_again(any_server, varve):
+    """Nothing is acked, and it is said; when the obstacle goes, so does the trouble."""
+    any_server.generate(100, seed=43)
+    run = varve.start(batching={"max_age": "100ms"})
+    run.wait_rows(100)
+    shutil.rmtree(varve.output)
+    varve.output.write_text("a file is in the way")
+    any_server.generate(50, seed=43, start_index=100)
+    assert str(varve.output) in run.wait_line("store_removed", count=2)["text"]
+    assert any_server.consumer().ack_floor.stream_seq == 100
+    varve.output.unlink()
+    run.wait_rows(150)
+    assert run.stop() == 0
+    rows, _ = numbered(Load(seed=43).run(150))
+    check_rows(varve.output, {seq: row for seq, row in rows.items() if seq > 100})
+    assert any_server.consumer().ack_floor.stream_seq == 150
+
+
+def test_a_directory_that_is_removed_all_the_time(any_server, varve):
+    """At whatever step of a commit it goes: varve comes through, and keeps its promises."""
+    any_server.add_stream()
+    run = varve.start(batching={"max_rows": 1, "max_age": "100ms"})
+    run.wait_line("consumer_made")
+    for number in range(40):
+        any_server.publish([e.data for e in Load(seed=44).run(5, start_index=5 * number)])
+        shutil.rmtree(varve.output, ignore_errors=True)
+    run.wait_rows(200)
+    assert run.stop() == 0
+    assert any_server.consumer().ack_floor.stream_seq == 200
