@@ -135,8 +135,8 @@ def test_wrong_usage_is_status_2_and_one_line(varve, args):
 # ---- twice ---------------------------------------------------------------------------------------
 
 
-def test_the_same_pipeline_twice_is_refused(any_server, varve):
-    """Same name, same work, same directory: the second ends with status 2, the first goes on."""
+def test_the_same_instance_twice_is_refused(any_server, varve):
+    """Same name, same directory: the second ends with status 2, the first goes on."""
     any_server.generate(100, seed=92)
     first = varve.start(batching={"max_age": "300ms"})
     first.wait_rows(100)
@@ -150,13 +150,16 @@ def test_the_same_pipeline_twice_is_refused(any_server, varve):
     check_rows(varve.output, rows)
 
 
-def test_two_pipelines_share_a_directory(any_server, varve):
-    """Different streams, one table."""
+def test_two_instances_share_a_directory(any_server, varve):
+    """Under different names; different streams, one table."""
     any_server.generate(1000, seed=93)
     any_server.generate(800, seed=94, stream="SECOND", subject="second")
     template = {"path_template": "{stream}/{first_seq}-{last_seq}.parquet"}
     sources = [[{"stream": "LOGGING"}], [{"stream": "SECOND", "subjects": ["second"]}]]
-    runs = [varve.start("--once", sources=s, output=template) for s in sources]
+    runs = [
+        varve.start("--once", nats={"name": f"varve-{i}"}, sources=s, output=template)
+        for i, s in enumerate(sources)
+    ]
     for run in runs:
         assert run.wait(60) == 0, run.text()
     found = Output(varve.output).table()["nats_subject"].to_pylist()
