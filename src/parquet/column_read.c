@@ -126,7 +126,7 @@ static int check_end(const struct parquet_column_reader *c, struct err *err)
 static int open_data(struct parquet_column_reader *c, struct err *err)
 {
     const struct parquet_page_header *h = &c->page.header;
-    struct slice levels, values;
+    struct slice levels = {0}, values = {0};
     if (h->num_values > PARQUET_PAGE_ROWS_MAX)
         return err_set(err, ERR_LIMIT, "a page of %d rows; varve reads up to %d", h->num_values,
                        (int)PARQUET_PAGE_ROWS_MAX);

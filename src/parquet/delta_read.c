@@ -45,6 +45,7 @@ static int begin_mini(struct delta_reader *d, struct err *err)
 {
     if (d->mini == d->minis && begin_block(d, err) != 0)
         return -1;
+    CHECK(d->widths != NULL); /* there is a block now */
     d->width = d->widths[d->mini++];
     if (d->width > 64)
         return err_set(err, ERR_FORMAT, "deltas of %u bits", d->width);

@@ -128,10 +128,10 @@ static int read_plain(struct values_reader *v, struct slice *values, size_t coun
             continue;
         }
         if (v->type.type == PARQUET_TYPE_BYTE_ARRAY) {
-            struct slice prefix = {0};
-            if (take(v, 4, &prefix, err) != 0)
-                return -1;
-            len = load_u32le(prefix.data);
+            if (v->data.len - v->at < 4)
+                return err_set(err, ERR_FORMAT, "the page ends before its last value");
+            len = load_u32le(v->data.data + v->at);
+            v->at += 4;
         }
         if (take(v, len, &values[i], err) != 0)
             return -1;
