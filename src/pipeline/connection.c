@@ -91,6 +91,8 @@ static void fail(struct connection *c, const char *reason, int64_t now)
     c->lost = c->lost || was_ready;
     if (c->down_since == 0)
         c->down_since = clock_wall();
+    err_clear(&c->failure);
+    err_set(&c->failure, ERR_NETWORK, "%s: %s", c->address, reason);
     log_down(c, was_ready ? "disconnected" : "connect_failed", reason, now);
 }
 

@@ -38,6 +38,7 @@ struct connection {
     char address[NATS_ADDRESS_MAX]; /* of the server that is tried or connected */
     bool slow_retry;                /* the server said why it refuses us, and time won't help */
     bool lost;                      /* for connection_take_lost */
+    struct err failure;             /* why the newest attempt or connection failed */
     int64_t down_since;             /* clock_wall; 0 while it is ready */
     uint64_t ready_count;           /* how often it became ready */
 };

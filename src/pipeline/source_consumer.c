@@ -2,8 +2,6 @@
 #include "pipeline/source_setup.h"
 
 #include "base/clock.h"
-#include "nats/consumer_diff.h"
-
 /* An ephemeral consumer outlives a short stall of ours, and is gone soon after us. */
 #define EPHEMERAL_INACTIVE (120 * CLOCK_SECOND)
 
@@ -216,16 +214,32 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
 }
 
+/* What we want of a consumer that is there. */
+static struct nats_consumer_config wanted_of(const struct source *s, struct slice *filters,
+                                             const struct nats_consumer_info *info)
+{
+    struct nats_consumer_config wanted = wanted_consumer(s, filters);
+    nats_consumer_adopt_start(&wanted, &info->config);
+    if (s->covers_stream && info->config.filter_count == 0)
+        wanted.filter_count = 0; /* ours would change nothing */
+    return wanted;
+}
+
+void source_consumer_compare(const struct source *s, const struct nats_consumer_info *info,
+                             struct nats_consumer_diff *diff)
+{
+    struct slice filters[CONFIG_LIST_MAX];
+    struct nats_consumer_config wanted = wanted_of(s, filters, info);
+    nats_consumer_compare(&wanted, &info->config, diff);
+}
+
 /* Compare what is there with what we want. True if it will do. */
 static bool consumer_fits(struct source *s, struct nats_client *client,
                           const struct nats_consumer_info *info, bool may_update, int64_t now)
 {
     struct slice filters[CONFIG_LIST_MAX];
-    struct nats_consumer_config wanted = wanted_consumer(s, filters);
+    struct nats_consumer_config wanted = wanted_of(s, filters, info);
     struct nats_consumer_diff diff;
-    nats_consumer_adopt_start(&wanted, &info->config);
-    if (s->covers_stream && info->config.filter_count == 0)
-        wanted.filter_count = 0; /* ours would change nothing */
     nats_consumer_compare(&wanted, &info->config, &diff);
     if (diff.count == 0)
         return true;

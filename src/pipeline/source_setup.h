@@ -2,12 +2,14 @@
 #ifndef VARVE_PIPELINE_SOURCE_SETUP_H
 #define VARVE_PIPELINE_SOURCE_SETUP_H
 
+#include "nats/consumer_diff.h"
 #include "pipeline/source.h"
 
 /*
  * The questions that a source asks JetStream, and what it makes of the answers (facts: nats.md
  * sections 3.4, 4.4, 6.2). Shared by the files of the source only: source.c pulls, source_setup.c
- * asks and waits, source_stream.c knows streams, source_consumer.c consumers.
+ * asks and waits, source_stream.c knows streams, source_consumer.c consumers. `varve check` judges
+ * with some of it.
  */
 
 /* --- source_setup.c */
@@ -64,6 +66,10 @@ void source_stream_adopt(struct source *s);
 /* Ask for the durable consumer; make an ephemeral one. */
 void source_consumer_ask(struct source *s, struct nats_client *client, int64_t now);
 void source_consumer_create(struct source *s, struct nats_client *client, int64_t now);
+
+/* How a durable consumer that is there differs from what we want of it. */
+void source_consumer_compare(const struct source *s, const struct nats_consumer_info *info,
+                             struct nats_consumer_diff *diff);
 
 /* The reply to CONSUMER.INFO or CONSUMER.CREATE; and to the former while pulling. */
 void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
