@@ -7,7 +7,6 @@
 #include "parquet/chunk_pages.h"
 #include "parquet/delta.h"
 #include "parquet/rle.h"
-#include "parquet/uuid.h"
 
 enum { DICTIONARY_RETRY = 16 }; /* row groups from giving up to the next try */
 
@@ -62,7 +61,7 @@ static void bound_entries(struct chunk *c, struct chunk_page *page, const uint32
 }
 
 /* False, and nothing done, if the dictionary does not pay any more. */
-static bool append_indexes(struct chunk *c, const struct chunk_stripe *stripe,
+static bool append_indexes(struct chunk *c, const struct stripe_column *stripe,
                            struct parquet_codec *codec)
 {
     struct parquet_scratch *scratch = parquet_codec_scratch(codec);
@@ -110,58 +109,43 @@ struct span {
     struct slice values;
 };
 
-static size_t value_size(const struct chunk *c, const uint8_t *value)
+/* From cut number `index` (0: the beginning) to the next one. */
+static struct span span_of(const struct stripe_column *stripe, uint32_t index)
 {
-    if (c->layout.type == PARQUET_TYPE_INT64)
-        return 8;
-    if (c->layout.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY)
-        return UUID_BYTES;
-    return 4 + (size_t)load_u32le(value);
-}
+    const struct stripe_cut none = {0}, whole = {stripe->rows, stripe->values.len};
+    struct stripe_cut from = index == 0 ? none : stripe->cuts[index - 1];
+    struct stripe_cut to = index == stripe->cuts_count ? whole : stripe->cuts[index];
+    struct span span = {
+        .row = from.row,
+        .rows = to.row - from.row,
+        .values = {stripe->values.data + from.offset, to.offset - from.offset},
+    };
 
-/* The next page of `stripe`, of which the spans before took `done`: as many rows as have at most
- * page_bytes of values, but one value at least. Every stripe ends a page. */
-static struct span next_span(const struct chunk *c, const struct chunk_stripe *stripe,
-                             const struct span *done)
-{
-    const uint8_t *start = stripe->values.data + done->values.len, *at = start;
-    size_t left = stripe->values.len - done->values.len;
-    uint32_t row = done->rows, nulls = 0;
-
-    if (left <= c->layout.page_bytes) {
-        struct slice rest = {start, left};
-        return (struct span){row, stripe->rows - row, stripe->nulls - done->nulls, rest};
-    }
-    for (; row < stripe->rows; row++) {
-        if (stripe->present != NULL && !stripe->present[row]) {
-            nulls++;
-            continue;
-        }
-        size_t size = value_size(c, at);
-        if ((size_t)(at - start) + size > c->layout.page_bytes && at > start)
-            break;
-        at += size;
-    }
-    CHECK((size_t)(at - start) <= left);
-    return (struct span){done->rows, row - done->rows, nulls, {start, (size_t)(at - start)}};
+    if (stripe->cuts_count == 0)
+        span.nulls = stripe->nulls;
+    else if (stripe->present != NULL)
+        for (uint32_t row = from.row; row < to.row; row++)
+            span.nulls += !stripe->present[row];
+    return span;
 }
 
 /* What has to be known of each single value: its hash, and the smallest and largest. */
-static void look_at_bytes(struct chunk *c, struct slice values, struct chunk_page *page)
+static void look_at_bytes(struct chunk *c, struct slice values, uint32_t width,
+                          struct chunk_page *page)
 {
     struct slice min = {0}, max = {0};
-    bool fixed = c->layout.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY;
 
     for (size_t at = 0; at < values.len;) {
-        size_t size = value_size(c, values.data + at), skip = fixed ? 0 : 4;
-        struct slice value = {values.data + at + skip, size - skip};
+        size_t skip = width != 0 ? 0 : 4;
+        size_t len = width != 0 ? width : load_u32le(values.data + at);
+        struct slice value = {values.data + at + skip, len};
         if (c->layout.bloom)
             bloom_append_hash(&c->hashes, value);
         if (at == 0 || slice_compare(value, min) < 0)
             min = value;
         if (at == 0 || slice_compare(value, max) > 0)
             max = value;
-        at += size;
+        at += skip + len;
     }
     if (c->layout.spec->bounds)
         bound_bytes(c, page, min, max);
@@ -180,17 +164,18 @@ static void look_at_int64(struct chunk *c, struct slice values, struct chunk_pag
         bloom_append_hash(&c->hashes, (struct slice){values.data + (size_t)i * 8, 8});
 }
 
-static void look_at_values(struct chunk *c, struct slice values, struct chunk_page *page)
+static void look_at_values(struct chunk *c, struct slice values, uint32_t width,
+                           struct chunk_page *page)
 {
     if (values.len == 0)
         return;
     if (c->layout.type == PARQUET_TYPE_INT64)
         look_at_int64(c, values, page);
     else if (c->layout.bloom || c->layout.spec->bounds)
-        look_at_bytes(c, values, page);
+        look_at_bytes(c, values, width, page);
 }
 
-static struct slice encode_values(struct chunk *c, const struct chunk_stripe *stripe,
+static struct slice encode_values(struct chunk *c, const struct stripe_column *stripe,
                                   const struct span *span, struct parquet_scratch *scratch)
 {
     struct buf *body = &scratch->body;
@@ -212,24 +197,19 @@ static struct slice encode_values(struct chunk *c, const struct chunk_stripe *st
     return buf_slice(body);
 }
 
-static void append_values(struct chunk *c, const struct chunk_stripe *stripe,
+static void append_values(struct chunk *c, const struct stripe_column *stripe,
                           struct parquet_codec *codec)
 {
     struct parquet_scratch *scratch = parquet_codec_scratch(codec);
 
-    struct span done = {0};
-
-    while (done.rows < stripe->rows) {
-        struct span span = next_span(c, stripe, &done);
+    for (uint32_t i = 0; i <= stripe->cuts_count; i++) {
+        struct span span = span_of(stripe, i);
         struct chunk_page page = {
             .encoding = c->layout.encoding, .rows = span.rows, .nulls = span.nulls};
         if (c->layout.type == PARQUET_TYPE_BYTE_ARRAY)
             page.text_bytes = span.values.len - 4 * (uint64_t)(span.rows - span.nulls);
-        look_at_values(c, span.values, &page);
+        look_at_values(c, span.values, stripe->width, &page);
         chunk_append_page(c, page, encode_values(c, stripe, &span, scratch), codec);
-        done.rows += span.rows;
-        done.nulls += span.nulls;
-        done.values.len += span.values.len;
     }
 }
 
@@ -246,7 +226,9 @@ void chunk_begin_row_group(struct chunk *c)
 {
     if (c->dictionary_rest > 0)
         c->dictionary_rest--;
-    c->use_dictionary = c->layout.spec->dictionary && c->dictionary_rest == 0;
+    /* Dictionaries are of byte strings; numbers and UUIDs are as small as an index would be. */
+    c->use_dictionary = c->layout.spec->dictionary && c->dictionary_rest == 0 &&
+                        c->layout.type == PARQUET_TYPE_BYTE_ARRAY;
     dictionary_reset(&c->dictionary);
     buf_reset(&c->stored);
     buf_reset(&c->pages);
@@ -263,7 +245,7 @@ void chunk_begin_row_group(struct chunk *c)
     c->bytes = (struct bounds_bytes){0};
 }
 
-void chunk_append(struct chunk *c, const struct chunk_stripe *stripe, struct parquet_codec *codec)
+void chunk_append(struct chunk *c, const struct stripe_column *stripe, struct parquet_codec *codec)
 {
     /* A chunk without any value must not have a dictionary, and pages of indexes are an error
      * without one: nulls before the first value are PLAIN. */

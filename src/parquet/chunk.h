@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "batch/batch.h"
+#include "batch/schema.h"
 #include "parquet/codec.h"
 #include "parquet/dictionary.h"
 #include "parquet/format.h"
 #include "parquet/page.h"
 #include "parquet/statistics.h"
+#include "parquet/stripe.h"
 
 /*
  * One column of the row group that is being filled: finished pages, and what the footer and the
@@ -24,16 +25,7 @@ struct chunk_layout {
     enum parquet_type type;
     enum parquet_encoding encoding; /* where no dictionary is used: PLAIN, or one of DELTA_* */
     int ceiling;                    /* highest compression level */
-    uint32_t page_bytes;
     bool bloom;
-};
-
-/* The values of one column in one stripe. `values` is PLAIN for the type of the layout. */
-struct chunk_stripe {
-    struct slice values;
-    const uint8_t *present; /* a byte a row, or NULL if no row can be null */
-    uint32_t rows;
-    uint32_t nulls;
 };
 
 /* A page that is finished. */
@@ -86,8 +78,8 @@ void chunk_begin_file(struct chunk *c, const struct chunk_layout *layout);
 /* Begin the next row group of the file. */
 void chunk_begin_row_group(struct chunk *c);
 
-/* Encode and compress a stripe of at most BATCH_ROWS_MAX rows. */
-void chunk_append(struct chunk *c, const struct chunk_stripe *stripe, struct parquet_codec *codec);
+/* Encode and compress the values of a stripe. */
+void chunk_append(struct chunk *c, const struct stripe_column *stripe, struct parquet_codec *codec);
 
 /* Append the dictionary page to `out`; of size 0 if there is none. It is to stand in front of the
  * data pages in the file. The chunk is complete: it takes no further stripe. */

@@ -131,10 +131,10 @@ struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int cei
         if (sizes[i] < best)
             best = sizes[i];
     }
-    unsigned chosen = 0;
-    while (sizes[chosen] > best + best * NEARLY_PERCENT / 100)
-        chosen++;
-    return candidates[chosen];
+    for (unsigned i = 0; i < count; i++)
+        if (sizes[i] <= best + best * NEARLY_PERCENT / 100)
+            return candidates[i];
+    return parquet_effort_highest(ceiling); /* not reached: the best is among them */
 }
 
 int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t len,

@@ -56,7 +56,6 @@ struct chunk_layout layout_of_column(const struct parquet_options *options,
         .spec = spec,
         .encoding = PARQUET_ENCODING_PLAIN,
         .ceiling = options->compression_level,
-        .page_bytes = options->page_bytes,
         .bloom = has_bloom(options, spec),
     };
 

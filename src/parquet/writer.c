@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
-#include "base/bytes.h"
 #include "base/check.h"
 #include "base/utf8.h"
 #include "base/version.h"
@@ -14,7 +14,7 @@
 #include "parquet/chunk_metadata.h"
 #include "parquet/layout.h"
 #include "parquet/metadata_write.h"
-#include "parquet/uuid.h"
+#include "parquet/stripe.h"
 
 /* A column over the row groups of a file that are written. */
 struct column_total {
@@ -27,6 +27,7 @@ struct column_total {
 struct parquet_writer {
     const struct schema *schema;
     struct parquet_options options;
+    int uuid_column; /* its number, or -1 */
     struct parquet_codec *codec;
 
     struct chunk *chunks; /* the row group that is open: one a column */
@@ -45,8 +46,8 @@ struct parquet_writer {
     uint64_t pages;
     uint64_t offset; /* bytes given to the sink */
 
-    struct buf bytes; /* scratch: a dictionary page, the footer */
-    struct buf uuids; /* scratch */
+    struct buf bytes;     /* scratch: a dictionary page, the footer */
+    struct stripe stripe; /* scratch */
 };
 
 /* ---- begin and end ---- */
@@ -67,6 +68,7 @@ struct parquet_writer *parquet_writer_new(const struct schema *schema,
     struct parquet_writer *w = allocate(1, sizeof(*w));
     w->schema = schema;
     w->options = *options;
+    w->uuid_column = options->uuid_column == NULL ? -1 : schema_find(schema, options->uuid_column);
     w->codec = codec;
     w->chunks = allocate(schema->count, sizeof(*w->chunks));
     w->totals = allocate(schema->count, sizeof(*w->totals));
@@ -111,7 +113,7 @@ void parquet_writer_free(struct parquet_writer *w)
     buf_free(&w->column_indexes);
     buf_free(&w->offset_indexes);
     buf_free(&w->bytes);
-    buf_free(&w->uuids);
+    stripe_free(&w->stripe);
     free(w);
 }
 
@@ -261,39 +263,6 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
 
 /* ---- rows ---- */
 
-static int check_values(const struct parquet_writer *w, uint32_t column, struct slice values,
-                        struct err *err)
-{
-    /* Only what is larger as a whole can hold one that is too large. */
-    if (w->schema->columns[column].type != COLUMN_BYTES || values.len <= BATCH_VALUE_MAX)
-        return 0;
-    for (size_t at = 0; at < values.len;) {
-        uint32_t len = load_u32le(values.data + at);
-        if (len > BATCH_VALUE_MAX)
-            return err_set(err, ERR_LIMIT, "column %s: a value of %u bytes is larger than %d",
-                           w->schema->columns[column].name, len, BATCH_VALUE_MAX);
-        at += 4 + (size_t)len;
-    }
-    return 0;
-}
-
-static int convert_uuids(struct parquet_writer *w, uint32_t column, struct slice values,
-                         struct err *err)
-{
-    buf_reset(&w->uuids);
-    for (size_t at = 0; at < values.len;) {
-        struct slice text = {values.data + at + 4, load_u32le(values.data + at)};
-        uint8_t uuid[UUID_BYTES];
-        if (!uuid_parse(text, uuid))
-            return err_set(err, ERR_FORMAT, "column %s: \"%.*s\" is not a UUID",
-                           w->schema->columns[column].name, (int)(text.len > 80 ? 80 : text.len),
-                           (const char *)text.data);
-        buf_append(&w->uuids, uuid, sizeof(uuid));
-        at += 4 + text.len;
-    }
-    return 0;
-}
-
 /* What can go wrong goes wrong before anything has changed. */
 static int check_stripe(struct parquet_writer *w, const struct batch *stripe, struct err *err)
 {
@@ -301,33 +270,16 @@ static int check_stripe(struct parquet_writer *w, const struct batch *stripe, st
     if (row_group_count(w) + 2 > PARQUET_ROW_GROUPS_MAX || w->pages > PARQUET_PAGES_MAX)
         return err_set(err, ERR_LIMIT, "a file has at most %d row groups and %d pages",
                        PARQUET_ROW_GROUPS_MAX, PARQUET_PAGES_MAX);
-    for (uint32_t i = 0; i < w->schema->count; i++) {
-        struct slice values = buf_slice(&stripe->columns[i].values);
-        if (check_values(w, i, values, err) != 0)
-            return -1;
-        if (w->chunks[i].layout.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY &&
-            convert_uuids(w, i, values, err) != 0)
-            return -1;
-    }
-    return 0;
+    return stripe_prepare(&w->stripe, stripe, w->options.page_bytes, w->uuid_column, err);
 }
 
-static void append_stripe(struct parquet_writer *w, const struct batch *stripe)
+static void append_stripe(struct parquet_writer *w, uint32_t rows)
 {
     for (uint32_t i = 0; i < w->schema->count; i++) {
-        const struct column *column = &stripe->columns[i];
-        struct chunk_stripe part = {
-            .values = buf_slice(&column->values),
-            .present = w->schema->columns[i].optional ? column->present.data : NULL,
-            .rows = stripe->rows,
-            .nulls = column->nulls,
-        };
-        if (w->chunks[i].layout.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY)
-            part.values = buf_slice(&w->uuids);
-        w->group_bytes += part.values.len;
-        chunk_append(&w->chunks[i], &part, w->codec);
+        w->group_bytes += w->stripe.columns[i].values.len;
+        chunk_append(&w->chunks[i], &w->stripe.columns[i], w->codec);
     }
-    w->group_rows += stripe->rows;
+    w->group_rows += rows;
 }
 
 int parquet_writer_append(struct parquet_writer *w, const struct batch *stripe,
@@ -340,7 +292,7 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *stripe,
     if (w->group_rows + stripe->rows > w->options.row_group_rows &&
         parquet_writer_flush(w, sink, err) != 0)
         return -1;
-    append_stripe(w, stripe);
+    append_stripe(w, stripe->rows);
     if (w->group_rows >= w->options.row_group_rows || w->group_bytes >= w->options.row_group_bytes)
         return parquet_writer_flush(w, sink, err);
     return 0;
@@ -473,7 +425,7 @@ uint64_t parquet_writer_memory(const struct parquet_writer *w)
 {
     uint64_t bytes = sizeof(*w) + w->file_arena.used + w->group_arena.used + w->row_groups.cap +
                      w->key_values.cap + w->blooms.cap + w->column_indexes.cap +
-                     w->offset_indexes.cap + w->bytes.cap + w->uuids.cap;
+                     w->offset_indexes.cap + w->bytes.cap + stripe_memory(&w->stripe);
 
     for (uint32_t i = 0; i < w->schema->count; i++)
         bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);

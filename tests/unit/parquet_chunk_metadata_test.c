@@ -12,8 +12,7 @@ static const struct column_spec text = {
 static void begin(struct chunk *c, const struct column_spec *spec, enum parquet_type type,
                   enum parquet_encoding encoding)
 {
-    struct chunk_layout layout = {
-        .spec = spec, .type = type, .encoding = encoding, .ceiling = 1, .page_bytes = 1 << 20};
+    struct chunk_layout layout = {.spec = spec, .type = type, .encoding = encoding, .ceiling = 1};
 
     *c = (struct chunk){0};
     chunk_begin_file(c, &layout);
@@ -25,7 +24,7 @@ static void append_numbers(struct chunk *c, struct parquet_codec *codec, const i
 {
     struct buf values = {0};
     uint8_t present[64];
-    struct chunk_stripe stripe = {.present = present, .rows = rows};
+    struct stripe_column stripe = {.present = present, .rows = rows};
 
     for (uint32_t i = 0; i < rows; i++) {
         present[i] = numbers[i] != INT64_MIN;
@@ -42,7 +41,7 @@ static void append_texts(struct chunk *c, struct parquet_codec *codec, const cha
                          uint32_t rows)
 {
     struct buf values = {0};
-    struct chunk_stripe stripe = {.rows = rows};
+    struct stripe_column stripe = {.rows = rows};
 
     for (uint32_t i = 0; i < rows; i++) {
         buf_append_u32le(&values, (uint32_t)strlen(value));

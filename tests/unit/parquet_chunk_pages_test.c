@@ -11,8 +11,7 @@ static void begin(struct chunk *c, int ceiling)
     struct chunk_layout layout = {.spec = &spec,
                                   .type = PARQUET_TYPE_BYTE_ARRAY,
                                   .encoding = PARQUET_ENCODING_PLAIN,
-                                  .ceiling = ceiling,
-                                  .page_bytes = 1 << 20};
+                                  .ceiling = ceiling};
 
     *c = (struct chunk){0};
     chunk_begin_file(c, &layout);

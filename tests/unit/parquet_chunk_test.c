@@ -16,16 +16,13 @@ struct fixture {
     struct parquet_codec *codec;
     struct chunk chunk;
     struct buf values, present;
-    struct chunk_stripe stripe;
+    struct stripe_column stripe;
 };
 
 static void set_up(struct fixture *f, const struct column_spec *spec, enum parquet_type type)
 {
-    struct chunk_layout layout = {.spec = spec,
-                                  .type = type,
-                                  .encoding = PARQUET_ENCODING_PLAIN,
-                                  .ceiling = 1,
-                                  .page_bytes = 4096};
+    struct chunk_layout layout = {
+        .spec = spec, .type = type, .encoding = PARQUET_ENCODING_PLAIN, .ceiling = 1};
 
     *f = (struct fixture){.codec = parquet_codec_new()};
     chunk_begin_file(&f->chunk, &layout);
@@ -56,7 +53,7 @@ static void append(struct fixture *f, bool optional)
     f->stripe.values = buf_slice(&f->values);
     f->stripe.present = optional ? f->present.data : NULL;
     chunk_append(&f->chunk, &f->stripe, f->codec);
-    f->stripe = (struct chunk_stripe){0};
+    f->stripe = (struct stripe_column){0};
     buf_reset(&f->values);
     buf_reset(&f->present);
 }
@@ -228,72 +225,74 @@ TEST(chunk_gives_up_its_dictionary_in_the_middle)
     tear_down(&f);
 }
 
-/* Pages of wide columns are cut at the value that would go beyond page_bytes (4096 here). */
-TEST(chunk_cuts_pages_between_values)
+TEST(chunk_ends_pages_at_the_cuts)
 {
-    struct fixture f;
-    char *value = calloc(1, 10001);
-
-    set_up(&f, &payload, PARQUET_TYPE_BYTE_ARRAY);
-    memset(value, 'x', 10000);
-    for (int i = 0; i < 40; i++) { /* 96 + 4 bytes each: 40 fit */
-        value[96] = '\0';
-        add(&f, value);
-        value[96] = 'x';
-    }
-    add(&f, value); /* larger than a page: alone */
-    add(&f, "");
-    append(&f, false);
-    add(&f, "y");
-    append(&f, false); /* every stripe ends a page */
-    EXPECT_U64(chunk_page_count(&f.chunk), 4);
-    static const uint32_t rows[] = {40, 1, 1, 1}, sizes[] = {4000, 10004, 4, 5};
-    for (uint32_t i = 0; i < 4; i++) {
-        EXPECT_U64(chunk_page(&f.chunk, i)->rows, rows[i]);
-        EXPECT_U64(chunk_page(&f.chunk, i)->raw_size, sizes[i]);
-    }
-    free(value);
-    tear_down(&f);
-}
-
-TEST(chunk_cuts_pages_with_nulls)
-{
-    struct fixture f;
-    char value[1021] = {0};
-    uint32_t rows = 0, nulls = 0;
-
-    set_up(&f, &payload, PARQUET_TYPE_BYTE_ARRAY);
-    memset(value, 'x', 1020);
-    for (int i = 0; i < 30; i++)
-        add(&f, i % 3 == 1 ? value : NULL); /* 10 values of 1024 bytes: 4, 4, 2 */
-    append(&f, true);
-    EXPECT_U64(chunk_page_count(&f.chunk), 3);
-    for (uint32_t i = 0; i < 3; i++) {
-        const struct chunk_page *page = chunk_page(&f.chunk, i);
-        EXPECT_U64(page->rows - page->nulls, i < 2 ? 4 : 2);
-        rows += page->rows;
-        nulls += page->nulls;
-    }
-    EXPECT_U64(rows, 30);
-    EXPECT_U64(nulls, 20);
-    tear_down(&f);
-}
-
-TEST(chunk_cuts_pages_of_numbers)
-{
+    static const struct stripe_cut cuts[] = {{2, 16}, {3, 24}};
     struct fixture f;
 
     set_up(&f, &number, PARQUET_TYPE_INT64);
-    for (uint64_t i = 0; i < 1000; i++)
+    for (uint64_t i = 0; i < 5; i++)
         buf_append_u64le(&f.values, i * 3);
-    f.stripe.rows = 1000;
+    f.stripe = (struct stripe_column){.rows = 5, .width = 8, .cuts = cuts, .cuts_count = 2};
     append(&f, false);
-    EXPECT_U64(chunk_page_count(&f.chunk), 2);
-    EXPECT_U64(chunk_page(&f.chunk, 0)->rows, 512);
-    EXPECT_I64(chunk_page(&f.chunk, 0)->int64.max, 511 * 3);
-    EXPECT_I64(chunk_page(&f.chunk, 1)->int64.min, 512 * 3);
+    EXPECT_U64(chunk_page_count(&f.chunk), 3);
+    static const uint32_t rows[] = {2, 1, 2};
+    static const int64_t mins[] = {0, 6, 9}, maxs[] = {3, 6, 12};
+    for (uint32_t i = 0; i < 3; i++) {
+        EXPECT_U64(chunk_page(&f.chunk, i)->rows, rows[i]);
+        EXPECT_I64(chunk_page(&f.chunk, i)->int64.min, mins[i]);
+        EXPECT_I64(chunk_page(&f.chunk, i)->int64.max, maxs[i]);
+    }
     EXPECT(f.chunk.ascending);
-    EXPECT_U64(f.chunk.rows, 1000);
+    EXPECT_U64(f.chunk.rows, 5);
+    tear_down(&f);
+}
+
+TEST(chunk_ends_pages_with_nulls_at_the_cuts)
+{
+    static const struct stripe_cut cuts[] = {{2, 6}};
+    struct fixture f;
+
+    set_up(&f, &payload, PARQUET_TYPE_BYTE_ARRAY);
+    add(&f, "ab");
+    add(&f, NULL);
+    add(&f, NULL);
+    add(&f, "c");
+    add(&f, NULL);
+    f.stripe.cuts = cuts;
+    f.stripe.cuts_count = 1;
+    append(&f, true);
+    expect_body(&f, 0, "02 00 00 00  03 01  02 00 00 00 61 62");
+    expect_body(&f, 1, "02 00 00 00  03 02  01 00 00 00 63");
+    EXPECT_U64(chunk_page(&f.chunk, 0)->nulls, 1);
+    EXPECT_U64(chunk_page(&f.chunk, 1)->nulls, 2);
+    tear_down(&f);
+}
+
+TEST(chunk_numbers_and_uuids_have_no_dictionary)
+{
+    static const struct column_spec wanted = {
+        .name = "n", .type = COLUMN_INT64, .dictionary = true, .bounds = true};
+    struct fixture f;
+
+    set_up(&f, &wanted, PARQUET_TYPE_INT64);
+    for (int i = 0; i < 100; i++)
+        buf_append_u64le(&f.values, 1);
+    f.stripe.rows = 100;
+    append(&f, false);
+    EXPECT(chunk_page(&f.chunk, 0)->encoding == PARQUET_ENCODING_PLAIN);
+    EXPECT_U64(chunk_page(&f.chunk, 0)->raw_size, 800);
+    tear_down(&f);
+
+    set_up(&f, &text, PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY);
+    for (int i = 0; i < 10; i++)
+        buf_append(&f.values, "0123456789abcdef", 16);
+    f.stripe.rows = 10;
+    f.stripe.width = 16;
+    append(&f, false);
+    EXPECT(chunk_page(&f.chunk, 0)->encoding == PARQUET_ENCODING_PLAIN);
+    EXPECT_U64(chunk_page(&f.chunk, 0)->raw_size, 160);
+    EXPECT_U64(f.chunk.bytes.max_len, 16);
     tear_down(&f);
 }
 
