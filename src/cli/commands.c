@@ -19,9 +19,10 @@ const struct cli_command cli_commands[] = {
      "print rows as JSON Lines, bytes in base64",
      "  --columns a,b    only these columns, in this order\n"
      "  --limit N        at most N rows\n"},
-    {"verify", cli_verify, "PATH... [--json]",
+    {"verify", cli_verify, "PATH... [--json] [--allow-gaps]",
      "check every byte: structure, checksums, statistics, sequences, commit log",
-     "  --json           one JSON object a file, then a summary\n"},
+     "  --json           one JSON object a file, then a summary\n"
+     "  --allow-gaps     sequences may be missing: other subjects, dead letters\n"},
     {"version", cli_version, "", "print version and build", ""},
     {"licenses", cli_licenses, "", "print the licences of varve and of all that it contains", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
