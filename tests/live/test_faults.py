@@ -3,7 +3,11 @@
 
 import functools
 import os
+import random
 import signal
+import socket
+import struct
+import threading
 import time
 
 import pytest
@@ -74,6 +78,70 @@ def test_goes_to_another_server_of_the_list(any_server, varve):
     nobody = ["nats://127.0.0.1:1", "nats://127.0.0.1:2"]
     varve.once(nats={"servers": [*nobody, any_server.url]})
     check_all(varve, 500)
+
+
+class CuttingProxy:
+    """Stands between varve and the server, and resets the connection after so many bytes from the
+    server, wherever in a frame that is; when the list is used up, it forwards all."""
+
+    def __init__(self, port, cuts):
+        self.target = port
+        self.cuts = list(cuts)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            limit = self.cuts.pop(0) if self.cuts else None
+            threading.Thread(target=self.forward, args=(client, server, None), daemon=True).start()
+            threading.Thread(target=self.forward, args=(server, client, limit), daemon=True).start()
+
+    def forward(self, source, sink, limit):
+        try:
+            while data := source.recv(65536 if limit is None else min(65536, limit)):
+                sink.sendall(data)
+                if limit is not None:
+                    limit -= len(data)
+                    if limit == 0:
+                        break
+        except OSError:
+            pass
+        for s in (source, sink):
+            try:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.shutdown(socket.SHUT_RDWR)
+                s.close()
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_connections_that_are_cut_anywhere(any_server, varve, delivery, seed):
+    """In INFO, in an answer, in messages; each pause before the next attempt is longer, so these
+    are few."""
+    draw = random.Random(seed)
+    cuts = [draw.randrange(1, 400), draw.randrange(400, 3000)]
+    cuts += [draw.randrange(100_000, 3_000_000) for _ in range(4)]
+    proxy = CuttingProxy(fill(any_server, COUNT).port, cuts)
+    try:
+        source = {"stream": "LOGGING", "delivery": delivery}
+        servers = {"servers": [f"nats://127.0.0.1:{proxy.port}"]}
+        run = varve.once(**SMALL, nats=servers, sources=[source], seconds=100)
+    finally:
+        proxy.close()
+    assert not proxy.cuts
+    assert len(run.lines("disconnected")) >= 4
+    check_all(varve)
 
 
 # ---- varve, killed -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 """Streams and consumers as one finds them: missing, made again, deleted, of every retention, with
 settings that contradict ours."""
 
+import shutil
 import signal
 import time
 from datetime import datetime, timezone
@@ -257,6 +258,44 @@ def test_deleted_messages_leave_gaps(server, varve):
     gone = (1, 50, 51, 52, 99)
     left = {s: r for s, r in rows.items() if s not in gone}
     check_rows(varve.output, left, gaps=["50-52", "99-99"])
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_a_stream_set_back_to_a_backup(server, varve, delivery, tmp_path):
+    """Its newest messages are gone and others get their numbers: they are no duplicates."""
+    settings = {"sources": [{"stream": "LOGGING", "delivery": delivery}]}
+    server.generate(300, seed=51)
+    server.stop()
+    shutil.copytree(server.directory / "jetstream", tmp_path / "backup")
+    server.start()
+    server.generate(200, seed=51, start_index=300)
+    varve.once(**settings)
+    server.stop()
+    shutil.rmtree(server.directory / "jetstream")
+    shutil.copytree(tmp_path / "backup", server.directory / "jetstream")
+    server.start()
+    server.generate(400, seed=52)
+    run = varve.once(**settings)
+    assert "older state" in run.lines("stream_recreated")[0]["text"]
+    found = Output(varve.output).table()["event_id"].to_pylist()
+    new = set(event_ids(Load(seed=52), 400).values())
+    old = set(event_ids(Load(seed=51), 500).values())
+    assert new | old == set(found)
+    assert len([event_id for event_id in found if event_id in new]) == 400
+
+
+def test_what_was_dropped_before_we_came_is_counted(server, varve):
+    """A stream of limited size that got too far ahead of us."""
+    server.add_stream(max_msgs=100)
+    server.generate(50, seed=53)
+    varve.once()
+    server.generate(400, seed=53, start_index=50)
+    run = varve.once()
+    (line,) = run.lines("data_lost")
+    assert (line["position"], line["first_seq"], line["at_most"]) == (50, 351, 300)
+    rows, _ = numbered(Load(seed=53).run(450))
+    left = {s: r for s, r in rows.items() if s <= 50 or s > 350}
+    check_rows(varve.output, left, gaps=["51-350"])
 
 
 # ---- retention and delivery ----------------------------------------------------------------------
