@@ -384,6 +384,17 @@ def test_sorted(tmp_path):
     assert "sorted" in out
 
 
+def test_millions_of_equal_rows_in_a_small_file(tmp_path):
+    """Legal, and not mistaken for an attack: 20,000,000 rows in less than a thousand bytes."""
+    path = tmp_path / "f.parquet"
+    rows = 20_000_000
+    table = pa.table({"c": pa.repeat(pa.scalar(7, pa.int32()), rows)})
+    pq.write_table(table, path, compression="zstd", row_group_size=rows, max_rows_per_page=rows)
+    assert path.stat().st_size < 1000
+    verify_ok(path)
+    assert cat(path, "--limit", "2") == [{"c": 7}, {"c": 7}]
+
+
 DUCK_TYPES = """
     i::BIGINT - 500 AS i64, (i % 7)::TINYINT AS i8,
     18446744073709551615::UBIGINT - i::UBIGINT AS u64,
