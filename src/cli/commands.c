@@ -12,6 +12,12 @@ const struct cli_command cli_commands[] = {
      "defaults\n"
      "  --once           drain to the end that the stream has now, commit, ack, exit\n"
      "  --set KEY=VALUE  set one key, such as --set batching.max_age=10s\n"},
+    {"check", cli_check, "[-c FILE] [--offline] [--set KEY=VALUE]...",
+     "ask the server and the disk whether nothing can be lost, and change nothing",
+     "  -c FILE          the configuration, as for run\n"
+     "  --offline        look at the configuration only\n"
+     "  --set KEY=VALUE  set one key\n"
+     "\nEach line is ok, a warning or a problem; with a problem the exit status is 1.\n"},
     {"inspect", cli_inspect, "FILE... [--json]",
      "show schema, row groups, encodings, sizes, statistics, footer keys",
      "  --json           one JSON object a file\n"},

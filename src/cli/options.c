@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/options.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "cli/cli.h"
+#include "config/keys.h"
+#include "pipeline/lint.h"
+
+static const char default_file[] = "varve.yaml";
+
+/* Everybody on the host can see the arguments of a process: a secret among them is kept here, and
+ * overwritten there. */
+static void take_set(struct cli_options *o, char *assignment)
+{
+    char *copy = strdup(assignment);
+    o->sets = realloc(o->sets, (o->set_count + 1) * sizeof(char *));
+    if (copy == NULL || o->sets == NULL)
+        check_out_of_memory(strlen(assignment));
+    o->sets[o->set_count++] = copy;
+    char *value = strchr(assignment, '=');
+    if (value == NULL)
+        return;
+    *value = '\0';
+    const struct config_key *key = config_key_find(assignment);
+    *value = '=';
+    if (key != NULL && key->type == CONFIG_SECRET)
+        memset(value + 1, '*', strlen(value + 1));
+}
+
+int cli_options_take(struct cli_options *o, int argc, char **argv, int *i)
+{
+    bool file = strcmp(argv[*i], "-c") == 0;
+    if (!file && strcmp(argv[*i], "--set") != 0)
+        return 0;
+    if (*i + 1 == argc) {
+        (void)cli_usage(argv[0], "%s needs a value", argv[*i]);
+        return -1;
+    }
+    if (file && o->file != NULL) {
+        (void)cli_usage(argv[0], "-c is given twice");
+        return -1;
+    }
+    ++*i;
+    if (file)
+        o->file = argv[*i];
+    else
+        take_set(o, argv[*i]);
+    return 1;
+}
+
+int cli_options_read(void *context, struct config *config, struct err *err)
+{
+    const struct cli_options *o = context;
+    const char *file = o->file;
+    if (file == NULL && access(default_file, F_OK) == 0)
+        file = default_file;
+    if (file != NULL && config_read(config, file, err) != 0)
+        return -1;
+    for (size_t i = 0; i < o->set_count; i++)
+        if (config_set(config, o->sets[i], err) != 0)
+            return -1;
+    if (config_finish(config, err) != 0)
+        return -1;
+    return lint_config(config, err);
+}
+
+void cli_options_free(struct cli_options *o)
+{
+    for (size_t i = 0; i < o->set_count; i++)
+        free(o->sets[i]);
+    free(o->sets);
+}

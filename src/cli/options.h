@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CLI_OPTIONS_H
+#define VARVE_CLI_OPTIONS_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+/* The options that make a configuration: -c FILE and --set KEY=VALUE. A zeroed struct is empty. */
+struct cli_options {
+    const char *file; /* NULL: varve.yaml, where it exists */
+    char **sets;      /* the values of --set, copied, in order */
+    size_t set_count;
+};
+
+/* Take argv[*i], and its value, if it is one of them: 1, and *i is at the last word of it. 0: it is
+ * something else. -1: it is wrong, and that was said. argv[0] is the command. */
+int cli_options_take(struct cli_options *o, int argc, char **argv, int *i);
+
+/* Read, set, finish and lint. The context is the struct cli_options; also for reloads. */
+int cli_options_read(void *context, struct config *config, struct err *err)
+    __attribute__((warn_unused_result));
+
+void cli_options_free(struct cli_options *o);
+
+#endif

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""varve check: it says what is wrong, exits accordingly, and changes nothing."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from support import SUBJECT, VARVE, Output, free_port
+
+PERMISSIONS = """
+authorization {{
+  users: [
+    {{ user: admin, password: admin }}
+    {{ user: limited, password: limited, permissions: {{
+      publish: [{allowed}], subscribe: ["_INBOX.>"] }} }}
+  ]
+}}
+"""
+
+
+def check(varve, *args, **more):
+    """Exit status, and the lines as (level, sentence)."""
+    path = varve.directory / "check.yaml"
+    path.write_text(json.dumps(varve.config(**more)))
+    out = subprocess.run(
+        [VARVE, "check", "-c", path, *args], capture_output=True, text=True, timeout=60
+    )
+    lines = out.stdout.splitlines()
+    found = [(line[:8].strip(), line[9:]) for line in lines[:-1]]
+    if out.returncode != 2:
+        problems = sum(level == "problem" for level, _ in found)
+        warnings = sum(level == "warning" for level, _ in found)
+        assert lines[-1] == f"problems: {problems}, warnings: {warnings}"
+        assert out.returncode == (1 if problems else 0)
+    return out.returncode, found, out.stderr
+
+
+def said(found, level, text):
+    return [sentence for lvl, sentence in found if lvl == level and text in sentence]
+
+
+def test_all_is_well(server, varve):
+    server.generate(1000)
+    varve.once()
+    status, found, _ = check(varve)
+    assert status == 0
+    assert said(found, "ok", "stream LOGGING has 1000 events")
+    assert said(found, "ok", "fits the batching")
+    assert said(found, "ok", f"varve may write to {varve.output}")
+
+
+def test_it_changes_nothing(any_server, varve):
+    any_server.generate(10)
+    status, found, _ = check(varve)
+    assert status == 0
+    assert said(found, "ok", "does not exist; varve run makes it")
+    assert any_server.stream().state.consumer_count == 0
+    assert not varve.output.exists()
+    varve.once()
+    before, entries = any_server.consumer(), Output(varve.output).entries()
+    any_server.generate(10)
+    check(varve)
+    after = any_server.consumer()
+    assert (after.config, after.delivered, after.ack_floor) == (
+        before.config,
+        before.delivered,
+        before.ack_floor,
+    )
+    assert Output(varve.output).entries() == entries
+
+
+def test_short_retention(any_server, varve):
+    any_server.add_stream(max_age=60)
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "drops events after 1m (max_age)")
+
+
+def test_few_messages_kept(any_server, varve):
+    any_server.add_stream(max_msgs=50)
+    any_server.generate(100)
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "(max_msgs 50 at the rate so far)")
+
+
+def test_no_stream(any_server, varve):
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "stream LOGGING does not exist")
+
+
+def test_wrong_subject(any_server, varve):
+    any_server.add_stream(subjects=["other"])
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", f"does not take events of {SUBJECT}")
+
+
+def test_position_on_a_work_queue(any_server, varve):
+    from nats.js.api import RetentionPolicy
+
+    any_server.add_stream(retention=RetentionPolicy.WORK_QUEUE)
+    status, found, _ = check(varve, sources=[{"stream": "LOGGING", "delivery": "position"}])
+    assert status == 1
+    assert said(found, "problem", "use delivery: durable")
+
+
+def test_a_consumer_that_contradicts(any_server, varve):
+    from nats.js.api import ConsumerConfig
+
+    any_server.add_stream()
+    wrong = ConsumerConfig(durable_name="varve", ack_wait=30, max_ack_pending=1000)
+    any_server.ask(lambda js: js.add_consumer("LOGGING", wrong))
+    status, found, _ = check(varve)
+    assert status == 1
+    [sentence] = said(found, "problem", "contradicts the configuration")
+    assert "ack_wait is 30s, want 10m" in sentence
+    assert "max_ack_pending is 1000, want 565536" in sentence
+
+
+def test_bind_without_a_consumer(any_server, varve):
+    any_server.add_stream()
+    status, found, _ = check(varve, consumer={"manage": "bind"})
+    assert status == 1
+    assert said(found, "problem", "consumer.manage: bind does not make it")
+
+
+def test_dead_letters_and_alerts_need_streams(any_server, varve):
+    any_server.add_stream()
+    any_server.add_stream("OPS", ["ops.>"])
+    more = {"dead_letter": {"subject": "dead.letters"}, "alerts": {"subject": "ops.alerts"}}
+    status, found, _ = check(varve, **more)
+    assert status == 0
+    assert said(found, "warning", "no stream keeps what is published to dead_letter.subject")
+    assert said(found, "ok", "stream OPS keeps what is published to alerts.subject ops.alerts")
+
+
+def test_permissions(make_server, any_server_binary, make_runner):
+    """A user that may ask for the stream, and not for the consumer."""
+    allowed = '"$JS.API.STREAM.INFO.LOGGING"'
+    server = make_server(
+        any_server_binary,
+        extra=PERMISSIONS.format(allowed=allowed),
+        user="admin",
+        password="admin",
+    )
+    server.add_stream()
+    server.publish([b""])
+    varve = make_runner(server)
+    nats = {"servers": [server.url], "user": "limited", "password": "limited"}
+    status, found, _ = check(varve, nats=nats)
+    assert status == 1
+    assert said(found, "ok", "stream LOGGING has 1 events")
+    [sentence] = said(found, "problem", "consumer varve of stream LOGGING: ")
+    assert "Permissions Violation" in sentence
+    assert "$JS.API.CONSUMER.INFO.LOGGING.varve" in sentence
+    assert said(found, "problem", "$JS.API.STREAM.MSG.GET.LOGGING")
+
+
+def test_wrong_password(make_server, any_server_binary, make_runner):
+    server = make_server(
+        any_server_binary,
+        extra=PERMISSIONS.format(allowed='">"'),
+        user="admin",
+        password="admin",
+    )
+    nats = {"servers": [server.url], "user": "limited", "password": "hunter2"}
+    status, found, error = check(make_runner(server), nats=nats)
+    assert status == 1
+    [sentence] = said(found, "problem", "no server can be reached")
+    assert "Authorization Violation" in sentence
+    assert "hunter2" not in sentence + error
+
+
+def test_no_jetstream(tmp_path, make_server, any_server_binary, make_runner):
+    server = make_server(any_server_binary)
+    server.stop()
+    server.config.write_text(f"listen: 127.0.0.1:{server.port}\n")
+    server.start()
+    status, found, _ = check(make_runner(server))
+    assert status == 1
+    assert said(found, "problem", "JetStream is not enabled")
+
+
+def test_no_server(varve):
+    status, found, _ = check(varve, nats={"servers": [f"nats://127.0.0.1:{free_port()}"]})
+    assert status == 1
+    assert said(found, "problem", "no server can be reached: 127.0.0.1:")
+
+
+def test_disk(any_server, varve):
+    any_server.add_stream()
+    varve.output.write_text("not a directory")
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", f"{varve.output} is not a directory")
+    varve.output.unlink()
+    full = {"log_output_directory": str(varve.output), "min_free": "1000000GiB"}
+    status, found, _ = check(varve, output=full)
+    assert status == 1
+    assert said(found, "problem", "varve pauses below 976.6 TiB")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_directory_that_may_not_be_written(any_server, varve):
+    any_server.add_stream()
+    varve.output.mkdir(mode=0o500)
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "varve may not write to")
+
+
+def test_offline(varve):
+    """Without a server there is nothing to say but about the configuration."""
+    status, found, _ = check(varve, "--offline")
+    assert status == 0
+    assert said(found, "ok", "ack_wait is 10m and max_ack_pending 565536")
+    assert said(found, "warning", "metrics.listen is off")
+    assert len(said(found, "ok", "")) == 1
+
+
+def test_errors_of_the_configuration(varve):
+    for more in ({"nonsense": 1}, {"alerts": {"subject": "a..b"}}):
+        status, found, error = check(varve, "--offline", **more)
+        assert (status, found) == (2, [])
+        assert error.startswith("varve: ") and error.count("\n") == 1
+    for args in (["--nonsense"], ["-c"], ["--set"]):
+        assert check(varve, *args)[0] == 2
