@@ -38,18 +38,28 @@ static struct recent *recent_slot(struct recent *recent, const uint8_t *record, 
     return &recent[hash >> 58];
 }
 
+/* Whether two records of the same `size`, at least 8, are equal. */
+static inline bool same_record(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    for (size_t at = 0; at + 8 < size; at += 8)
+        if (load_u64le(a + at) != load_u64le(b + at))
+            return false;
+    return load_u64le(a + size - 8) == load_u64le(b + size - 8);
+}
+
 static bool number_each(struct map *map, struct slice values, uint32_t *numbers)
 {
     struct recent recent[RECENT] = {0};
     const uint8_t *at = values.data, *end = values.data + values.len;
 
     for (; at < end; numbers++) {
+        const uint8_t *record = at;
         struct slice value = {at + 4, load_u32le(at)};
-        struct slice record = {at, value.len + 4};
-        struct recent *slot = record.len >= 8 ? recent_slot(recent, at, record.len) : NULL;
-        at += record.len;
+        size_t size = 4 + value.len;
+        struct recent *slot = size >= 8 ? recent_slot(recent, record, size) : NULL;
+        at += size;
         if (slot != NULL && slot->record != NULL && load_u32le(slot->record) == value.len &&
-            slice_equal((struct slice){slot->record, record.len}, record)) {
+            same_record(slot->record, record, size)) {
             *numbers = slot->number;
             continue;
         }
@@ -58,7 +68,7 @@ static bool number_each(struct map *map, struct slice values, uint32_t *numbers)
         if (added && !fits(map))
             return false;
         if (slot != NULL)
-            *slot = (struct recent){record.data, *numbers};
+            *slot = (struct recent){record, *numbers};
     }
     return true;
 }
