@@ -34,8 +34,8 @@ TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
     $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) \
     $(if $(filter *,$(FOLDERS)),$(wildcard tests/fake/*.c)))
 LOADER := $(wildcard tools/gen.c tools/gen/*.c)
-# Programs that the tests run: build/interop/NAME from tests/interop/NAME.c.
-PROGRAMS := $(patsubst tests/%.c,%,$(wildcard $(addprefix tests/,bench/*.c fault/*.c interop/*.c)))
+# Programs that the tests run: build/interop/NAME from tests/interop/NAME.c, and so on.
+PROGRAMS := $(patsubst tests/%.c,%,$(wildcard $(addprefix tests/,bench/*.c fault/*.c interop/*.c watch/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
@@ -201,6 +201,11 @@ SHARE := $(shell test -d tools/share && find tools/share -type f)
 install: $(BUILD)/varve
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/varve
 	$(Q)for file in $(SHARE); do tools/install "$$file" "$(DESTDIR)" "$(PREFIX)"; done
+
+# Bring what tools/share/ says about the keys of the configuration up to date.
+.PHONY: share
+share: $(BUILD)/watch/keys
+	$(Q)tools/share-keys $(abspath $<)
 
 # What is committed, the pinned sources, and the name of the commit. Who builds from it needs the
 # tools (tools/setup --check build), but no network.

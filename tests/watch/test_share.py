@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What is installed beside the binary: it is true, it works, and its own checkers accept it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from support import BUILD, ROOT, VARVE
+from watching import Endpoint, need, watched
+
+SHARE = ROOT / "tools" / "share"
+KEYS = BUILD / "watch" / "keys"
+PAGES = [SHARE / "varve.1", SHARE / "varve.yaml.5"]
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def succeeds(*command, **options):
+    out = run(*command, **options)
+    assert out.returncode == 0, out.stdout + out.stderr
+    return out.stdout + out.stderr
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """The root of an installation below tmp_path, with the prefix /usr."""
+    root = tmp_path / "root"
+    for path in SHARE.iterdir():
+        succeeds(ROOT / "tools" / "install", path, root, "/usr")
+    (root / "usr/bin").mkdir()
+    shutil.copy(VARVE, root / "usr/bin/varve")
+    return root
+
+
+def test_where_it_goes(installed):
+    found = {str(p.relative_to(installed / "usr")) for p in installed.rglob("*") if p.is_file()}
+    assert found == {
+        "bin/varve",
+        "lib/systemd/system/varve.service",
+        "share/bash-completion/completions/varve",
+        "share/man/man1/varve.1",
+        "share/man/man5/varve.yaml.5",
+        "share/varve/grafana-dashboard.json",
+        "share/varve/prometheus-rules.yml",
+        "share/varve/varve.yaml",
+    }
+
+
+def test_keys_are_up_to_date(tmp_path):
+    """If this fails: make share"""
+    copy = tmp_path / "share"
+    shutil.copytree(SHARE, copy)
+    succeeds(ROOT / "tools" / "share-keys", KEYS, copy)
+    for path in SHARE.iterdir():
+        assert (copy / path.name).read_text() == path.read_text(), path.name
+
+
+# ---- Prometheus and Grafana ----------------------------------------------------------------------
+
+
+def test_rules():
+    promtool = need("promtool")
+    assert "11 rules found" in succeeds(promtool, "check", "rules", SHARE / "prometheus-rules.yml")
+    succeeds(promtool, "test", "rules", ROOT / "tests" / "watch" / "rules_test.yml")
+
+
+def test_each_rule_is_tested():
+    rules = re.findall(r"- alert: (\w+)", (SHARE / "prometheus-rules.yml").read_text())
+    tests = (ROOT / "tests" / "watch" / "rules_test.yml").read_text()
+    for rule in rules:
+        assert f"alertname: {rule}}}" in tests  # silent where all is well
+        assert f'alertname="{rule}"' in tests  # and not where it is not
+
+
+def expressions(panel):
+    return [target["expr"] for target in panel["targets"]]
+
+
+def known_metrics(any_server, varve):
+    any_server.generate(10)
+    endpoint = Endpoint(varve.start(config=watched(varve)))
+    endpoint.wait_ready(True)
+    return {key[0] for key in endpoint.metrics()}
+
+
+def test_only_metrics_that_exist(any_server, varve):
+    known = known_metrics(any_server, varve)
+    dashboard = json.loads((SHARE / "grafana-dashboard.json").read_text())
+    texts = [e for panel in dashboard["panels"] for e in expressions(panel)]
+    texts += [v["query"] for v in dashboard["templating"]["list"]]
+    texts.append((SHARE / "prometheus-rules.yml").read_text())
+    used = {name for text in texts for name in re.findall(r"\b(?:varve|process)_[a-z_]+", text)}
+    assert len(used) > 20
+    assert used <= known
+
+
+def test_dashboard(tmp_path):
+    dashboard = json.loads((SHARE / "grafana-dashboard.json").read_text())
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        columns, rows = range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"])
+        cells = {(x, y) for x in columns for y in rows}
+        assert not cells & places and max(x for x, _ in cells) < 24
+        places |= cells
+        assert panel["title"] and panel["targets"]
+    # Each expression is PromQL, once the variables are filled in.
+    rules = [
+        {"record": f"dashboard:{n}", "expr": expr.replace("$__rate_interval", "1m")}
+        for n, expr in enumerate(e for panel in panels for e in expressions(panel))
+    ]
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    succeeds(need("promtool"), "check", "rules", path)
+
+
+# ---- systemd -------------------------------------------------------------------------------------
+
+
+def test_unit(installed):
+    """`systemd-analyze verify` finds nothing to say, and `security` little that is left open."""
+    unit = installed / "usr/lib/systemd/system/varve.service"
+    text = unit.read_text()
+    assert "ExecStart=/usr/bin/varve run" in text
+    unit.write_text(text.replace("=/usr/bin/varve", f"={installed}/usr/bin/varve"))
+    environment = {**os.environ, "MANPATH": str(installed / "usr/share/man")}
+    analyze = need("systemd-analyze")
+    need("man")  # what Documentation= names is looked up with it
+    assert succeeds(analyze, "verify", unit, env=environment) == ""
+    succeeds(analyze, "security", "--offline=yes", "--threshold=20", "--no-pager", unit)
+    for line in ("Type=notify", "WatchdogSec=60", "Restart=always"):
+        assert line in text.splitlines()
+
+
+# ---- man pages -----------------------------------------------------------------------------------
+
+
+def rendered(page, tmp_path):
+    """The page as text, as mandoc shows it."""
+    out = run(need("mandoc"), "-T", "ascii", "-O", "width=200", page)
+    return re.sub(r".\x08", "", out.stdout)
+
+
+def examples(page):
+    """The examples of a page, as a reader would copy them."""
+    found = re.findall(r"^\.EX\n(.*?)^\.EE$", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert found
+    return [text.replace("\\-", "-") for text in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_is_clean(page):
+    out = run(need("mandoc"), "-T", "lint", "-W", "warning", page)
+    assert (out.returncode, out.stdout) == (0, "")
+    if shutil.which("man"):
+        out = run("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page)
+        assert (out.returncode, out.stderr) == (0, "")
+
+
+def test_commands_and_options_are_in_the_page(tmp_path):
+    text = rendered(SHARE / "varve.1", tmp_path)
+    listed = re.findall(r"^  varve (\w+)", succeeds(VARVE, "help"), re.MULTILINE)
+    assert len(listed) == 8
+    for command in listed:
+        usage = succeeds(VARVE, "help", command).splitlines()[0].removeprefix("usage: varve ")
+        flat = re.sub(r"\s+", " ", text)
+        if command not in ("version", "licenses", "help"):
+            assert f"varve {usage}".strip() in flat
+        assert re.search(rf"^ +{command}\b", text, re.MULTILINE)
+        for option in re.findall(r"--?[a-z-]+", usage):
+            assert re.search(rf"^ +{option}\b", text, re.MULTILINE), option
+
+
+def test_examples_of_the_commands(any_server, varve, tmp_path):
+    """Each line behind a $ works, in this order, in a shell."""
+    any_server.generate(1000)
+    server = f"nats://127.0.0.1:{any_server.port}"
+    (tmp_path / "varve.yaml").write_text(
+        f"nats: {{servers: {server}}}\noutput: {{min_free: 0}}\nmetrics: {{listen: off}}\n"
+    )
+    environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
+    commands = [line[2:] for text in examples(SHARE / "varve.1") for line in text.splitlines()]
+    assert len(commands) == 6
+    for command in commands:
+        succeeds("sh", "-c", command, cwd=tmp_path, env=environment)
+
+
+def test_examples_of_the_configuration(tmp_path):
+    environment = {**os.environ, "NATS_PASSWORD": "x"}
+    for text in [*examples(SHARE / "varve.yaml.5"), (SHARE / "varve.yaml").read_text()]:
+        path = tmp_path / "varve.yaml"
+        path.write_text(text)
+        succeeds(VARVE, "check", "--offline", "-c", path, env=environment)
+
+
+# ---- bash ----------------------------------------------------------------------------------------
+
+
+def complete(*words, cwd=None):
+    """What bash offers for the last word."""
+    script = f"""
+        source {SHARE}/varve.bash
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _varve
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    out = succeeds("bash", "-uec", script, "_", *words, cwd=cwd)
+    return sorted(line for line in out.splitlines() if line)
+
+
+def test_completion(tmp_path):
+    (tmp_path / "one.yaml").touch()
+    (tmp_path / "two.parquet").touch()
+    assert complete("varve", "ver") == ["verify", "version"]
+    assert complete("varve", "run", "") == ["--once", "--set", "-c"]
+    assert complete("varve", "check", "--o") == ["--offline"]
+    assert complete("varve", "run", "-c", "o", cwd=tmp_path) == ["one.yaml"]
+    assert complete("varve", "cat", "t", cwd=tmp_path) == ["two.parquet"]
+    assert complete("varve", "run", "--set", "batching.max_") == [
+        "batching.max_age=",
+        "batching.max_bytes=",
+        "batching.max_rows=",
+    ]
+    assert complete("varve", "run", "--set", "sources") != []
+    assert complete("varve", "run", "--set", "batching.max_age", "=") == []
+    assert complete("varve", "help", "in") == ["inspect"]
+
+
+def test_completion_knows_what_the_program_knows():
+    listed = re.findall(r"^  varve (\w+)", succeeds(VARVE, "help"), re.MULTILINE)
+    assert complete("varve", "") == sorted(listed)
+    for command in listed:
+        usage = succeeds(VARVE, "help", command).splitlines()[0]
+        options = sorted(set(re.findall(r"(?<=\[)--?[a-z-]+", usage)))
+        assert complete("varve", command, "-") == options
+    names = succeeds(KEYS, "names").split()
+    offered = complete("varve", "run", "--set", "")
+    assert offered == sorted(f"{name.replace('[]', '[0]')}=" for name in names)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# bash completion for varve(1)
+
+_varve()
+{
+    local keys='nats.servers nats.name nats.user nats.password nats.token nats.nkey_seed_file nats.credentials_file nats.tls.enabled nats.tls.ca_file nats.tls.cert_file nats.tls.key_file nats.tls.handshake_first nats.tls.server_name sources[].stream sources[].subjects sources[].delivery sources[].consumer sources[].shared sources[].start consumer.manage batching.max_rows batching.max_bytes batching.max_age output.log_output_directory output.path_template output.min_free parquet.compression_level parquet.page_bytes parquet.row_group_rows memory_limit dead_letter.subject metrics.listen alerts.subject settings.log_level settings.log_format'
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]-} options=
+    # Bash takes a = apart: KEY = VALUE.
+    [[ $word == = || $before == = ]] && return
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(
+            compgen -W 'run check inspect cat verify version licenses help' -- "$word")
+        return
+    fi
+    case $before in
+    -c)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --set)
+        mapfile -t COMPREPLY < <(compgen -W "${keys//\[\]/[0]}" -S = -- "$word")
+        compopt -o nospace 2>/dev/null || true # it is no completion where this is tested
+        return
+        ;;
+    --columns | --limit)
+        return
+        ;;
+    esac
+    case $command in
+    run) options='-c --once --set' ;;
+    check) options='-c --offline --set' ;;
+    inspect) options=--json ;;
+    cat) options='--columns --limit' ;;
+    verify) options='--json --allow-gaps' ;;
+    help)
+        mapfile -t COMPREPLY < <(
+            compgen -W 'run check inspect cat verify version licenses help' -- "$word")
+        return
+        ;;
+    esac
+    if [[ $word == -* || $command == run || $command == check ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+    elif [[ -n $options ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    fi
+}
+
+complete -o filenames -F _varve varve
