@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/delta.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 #include "parquet/varint.h"
 
@@ -84,21 +86,6 @@ void delta_encode_int64(struct buf *out, const uint8_t *values, uint32_t count)
     }
 }
 
-/* For short values the set-up of musl's memcpy costs more than the copy. */
-static void copy(uint8_t *to, const uint8_t *from, size_t len)
-{
-    size_t at = 0;
-
-    if (len < 8 || len > 512) {
-        if (len > 0)
-            memcpy(to, from, len);
-        return;
-    }
-    for (; at + 8 < len; at += 8)
-        store_u64le(to + at, load_u64le(from + at));
-    store_u64le(to + len - 8, load_u64le(from + len - 8));
-}
-
 void delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, struct buf *lengths)
 {
     buf_reset(lengths);
@@ -108,7 +95,8 @@ void delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, st
     buf_reserve(out, values.len);
     for (size_t at = 0; at < values.len;) {
         uint32_t len = load_u32le(values.data + at);
-        copy(out->data + out->len, values.data + at + 4, len);
+        if (len > 0)
+            memcpy(out->data + out->len, values.data + at + 4, len);
         out->len += len;
         at += 4 + (size_t)len;
     }

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/writer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/check.h"
-#include "base/utf8.h"
-#include "base/version.h"
-#include "parquet/bloom.h"
 #include "parquet/chunk.h"
 #include "parquet/chunk_metadata.h"
+#include "parquet/footer.h"
 #include "parquet/layout.h"
-#include "parquet/metadata_write.h"
 #include "parquet/stripe.h"
 
 /* A column over the row groups of a file that are written. */
@@ -36,14 +31,8 @@ struct parquet_writer {
     struct arena group_arena;
 
     struct column_total *totals; /* one a column */
-    struct arena file_arena;     /* what row_groups and key_values point to */
-    struct buf row_groups;       /* struct parquet_row_group */
-    struct buf key_values;       /* struct parquet_key_value */
-    struct buf blooms;           /* to be written behind the row groups: filters, ... */
-    struct buf column_indexes;   /* ... then these, ... */
-    struct buf offset_indexes;   /* ... then these */
-    uint64_t rows;               /* of the row groups that are written */
-    uint64_t pages;
+    struct footer footer;
+    uint64_t pages;  /* of the file */
     uint64_t offset; /* bytes given to the sink */
 
     struct buf bytes;     /* scratch: a dictionary page, the footer */
@@ -84,15 +73,9 @@ void parquet_writer_reset(struct parquet_writer *w)
         w->totals[i] = (struct column_total){0};
     }
     arena_reset(&w->group_arena);
-    arena_reset(&w->file_arena);
-    buf_reset(&w->row_groups);
-    buf_reset(&w->key_values);
-    buf_reset(&w->blooms);
-    buf_reset(&w->column_indexes);
-    buf_reset(&w->offset_indexes);
+    footer_reset(&w->footer);
     w->group_rows = 0;
     w->group_bytes = 0;
-    w->rows = 0;
     w->pages = 0;
     w->offset = 0;
 }
@@ -106,12 +89,7 @@ void parquet_writer_free(struct parquet_writer *w)
     free(w->chunks);
     free(w->totals);
     arena_free(&w->group_arena);
-    arena_free(&w->file_arena);
-    buf_free(&w->row_groups);
-    buf_free(&w->key_values);
-    buf_free(&w->blooms);
-    buf_free(&w->column_indexes);
-    buf_free(&w->offset_indexes);
+    footer_free(&w->footer);
     buf_free(&w->bytes);
     stripe_free(&w->stripe);
     free(w);
@@ -137,43 +115,12 @@ static int begin_file(struct parquet_writer *w, struct parquet_sink sink, struct
     return emit(w, sink, slice_of(PARQUET_MAGIC), err);
 }
 
-static uint32_t row_group_count(const struct parquet_writer *w)
-{
-    return (uint32_t)(w->row_groups.len / sizeof(struct parquet_row_group));
-}
-
 static void add_total(struct column_total *total, const struct chunk *c)
 {
     total->values += c->rows - c->nulls;
     total->nulls += c->nulls;
     bounds_int64_add(&total->int64, &c->int64);
     bounds_bytes_add(&total->bytes, &c->bytes);
-}
-
-/* Indexes and filters are written at the end of the file; until then their offsets count from the
- * beginning of the buffer, plus one, because 0 means that there is none. */
-static void add_indexes(struct parquet_writer *w, const struct chunk *c,
-                        struct parquet_column_chunk *metadata)
-{
-    size_t before = w->offset_indexes.len;
-
-    metadata->offset_index_offset = (int64_t)before + 1;
-    chunk_write_offset_index(c, (uint64_t)metadata->data_page_offset, &w->group_arena,
-                             &w->offset_indexes);
-    metadata->offset_index_length = (int32_t)(w->offset_indexes.len - before);
-
-    before = w->column_indexes.len;
-    chunk_write_column_index(c, &w->group_arena, &w->column_indexes);
-    if (w->column_indexes.len > before) {
-        metadata->column_index_offset = (int64_t)before + 1;
-        metadata->column_index_length = (int32_t)(w->column_indexes.len - before);
-    }
-    if (c->layout.bloom) {
-        before = w->blooms.len;
-        bloom_write(&w->blooms, &c->hashes);
-        metadata->bloom_filter_offset = (int64_t)before + 1;
-        metadata->bloom_filter_length = (int32_t)(w->blooms.len - before);
-    }
 }
 
 /* The pages of a chunk, in as few pieces as the gaps in front of large ones allow. */
@@ -201,8 +148,8 @@ static int write_chunk(struct parquet_writer *w, struct chunk *c,
     CHECK(c->rows == w->group_rows);
     buf_reset(&w->bytes);
     struct chunk_page dictionary = chunk_write_dictionary(c, w->codec, &w->bytes);
-    *metadata = chunk_describe(c, w->offset, &dictionary, &w->file_arena);
-    add_indexes(w, c, metadata);
+    *metadata = chunk_describe(c, w->offset, &dictionary, &w->footer.arena);
+    footer_add_indexes(&w->footer, c, &w->group_arena, metadata);
     struct slice page = {w->bytes.data + dictionary.extent.gap, dictionary.extent.size};
     if (emit(w, sink, page, err) != 0)
         return -1;
@@ -216,7 +163,8 @@ static void add_sorting(struct parquet_writer *w, struct parquet_row_group *grou
         const struct chunk *c = &w->chunks[i];
         if (!c->layout.spec->ordered || !c->int64.has || !c->ascending)
             continue;
-        struct parquet_sorting_column *sorting = arena_calloc(&w->file_arena, 1, sizeof(*sorting));
+        struct parquet_sorting_column *sorting =
+            arena_calloc(&w->footer.arena, 1, sizeof(*sorting));
         sorting->column_idx = (int32_t)i;
         group->sorting_columns = sorting;
         group->sorting_columns_count = 1;
@@ -232,7 +180,7 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
         return -1;
 
     struct parquet_column_chunk *columns =
-        arena_calloc(&w->file_arena, w->schema->count, sizeof(*columns));
+        arena_calloc(&w->footer.arena, w->schema->count, sizeof(*columns));
     struct parquet_row_group group = {
         .columns = columns,
         .columns_count = w->schema->count,
@@ -241,7 +189,7 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
         .file_offset = (int64_t)w->offset,
         .has_total_compressed_size = true,
         .has_ordinal = true,
-        .ordinal = (int16_t)row_group_count(w),
+        .ordinal = (int16_t)footer_row_groups(&w->footer),
     };
     add_sorting(w, &group);
     for (uint32_t i = 0; i < w->schema->count; i++) {
@@ -249,12 +197,10 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
             return -1;
         group.total_byte_size += columns[i].total_uncompressed_size;
         group.total_compressed_size += columns[i].total_compressed_size;
-        w->pages += chunk_page_count(&w->chunks[i]);
         add_total(&w->totals[i], &w->chunks[i]);
         chunk_begin_row_group(&w->chunks[i]);
     }
-    buf_append(&w->row_groups, &group, sizeof(group));
-    w->rows += w->group_rows;
+    footer_add_row_group(&w->footer, &group);
     w->group_rows = 0;
     w->group_bytes = 0;
     arena_reset(&w->group_arena);
@@ -263,21 +209,31 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
 
 /* ---- rows ---- */
 
+static uint32_t row_groups_max(const struct parquet_writer *w)
+{
+    uint32_t most = PARQUET_CHUNKS_MAX / w->schema->count;
+
+    return most < PARQUET_ROW_GROUPS_MAX ? most : PARQUET_ROW_GROUPS_MAX;
+}
+
 /* What can go wrong goes wrong before anything has changed. */
 static int check_stripe(struct parquet_writer *w, const struct batch *stripe, struct err *err)
 {
     CHECK(stripe->schema == w->schema && stripe->rows <= BATCH_ROWS_MAX);
-    if (row_group_count(w) + 2 > PARQUET_ROW_GROUPS_MAX || w->pages > PARQUET_PAGES_MAX)
-        return err_set(err, ERR_LIMIT, "a file has at most %d row groups and %d pages",
-                       PARQUET_ROW_GROUPS_MAX, PARQUET_PAGES_MAX);
+    if (footer_row_groups(&w->footer) + 2 > row_groups_max(w) || w->pages >= PARQUET_PAGES_MAX)
+        return err_set(err, ERR_LIMIT,
+                       "a file of these columns has at most %u row groups, %d pages",
+                       row_groups_max(w), PARQUET_PAGES_MAX);
     return stripe_prepare(&w->stripe, stripe, w->options.page_bytes, w->uuid_column, err);
 }
 
 static void append_stripe(struct parquet_writer *w, uint32_t rows)
 {
     for (uint32_t i = 0; i < w->schema->count; i++) {
-        w->group_bytes += w->stripe.columns[i].values.len;
-        chunk_append(&w->chunks[i], &w->stripe.columns[i], w->codec);
+        const struct stripe_column *column = &w->stripe.columns[i];
+        w->group_bytes += column->values.len;
+        w->pages += column->cuts_count + 1;
+        chunk_append(&w->chunks[i], column, w->codec);
     }
     w->group_rows += rows;
 }
@@ -300,97 +256,23 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *stripe,
 
 /* ---- the end of the file ---- */
 
-static struct slice copy_utf8(struct arena *arena, struct slice text)
-{
-    static const uint8_t replacement[] = {0xef, 0xbf, 0xbd}; /* U+FFFD */
-    uint8_t *out = arena_alloc(arena, text.len * sizeof(replacement) + 1);
-    size_t len = 0;
-
-    for (size_t at = 0; at < text.len;) {
-        uint32_t code;
-        size_t size = utf8_decode((struct slice){text.data + at, text.len - at}, &code);
-        const uint8_t *from = size > 0 ? text.data + at : replacement;
-        size_t count = size > 0 ? size : sizeof(replacement);
-        memcpy(out + len, from, count);
-        len += count;
-        at += size > 0 ? size : 1;
-    }
-    return (struct slice){out, len};
-}
-
 void parquet_writer_metadata(struct parquet_writer *w, const char *key, struct slice value)
 {
-    struct parquet_key_value pair = {
-        .key = copy_utf8(&w->file_arena, slice_of(key)),
-        .has_value = true,
-        .value = copy_utf8(&w->file_arena, value),
-    };
-
-    buf_append(&w->key_values, &pair, sizeof(pair));
-}
-
-/* Indexes are at `base` now: make their offsets absolute. */
-static void place(int64_t *offset, uint64_t base)
-{
-    if (*offset != 0)
-        *offset += (int64_t)base - 1;
-}
-
-static void place_indexes(struct parquet_writer *w, uint64_t blooms, uint64_t column_indexes,
-                          uint64_t offset_indexes)
-{
-    struct parquet_row_group *groups = (struct parquet_row_group *)(void *)w->row_groups.data;
-
-    for (uint32_t g = 0; g < row_group_count(w); g++) {
-        /* Ours, in the arena. */
-        struct parquet_column_chunk *columns = (struct parquet_column_chunk *)groups[g].columns;
-        for (uint32_t i = 0; i < groups[g].columns_count; i++) {
-            place(&columns[i].bloom_filter_offset, blooms);
-            place(&columns[i].column_index_offset, column_indexes);
-            place(&columns[i].offset_index_offset, offset_indexes);
-        }
-    }
-}
-
-static void write_footer(struct parquet_writer *w, struct buf *out)
-{
-    char created_by[128];
-    struct parquet_file_metadata metadata = {
-        .version = 1,
-        .schema = layout_describe_schema(w->schema, &w->options, &w->file_arena),
-        .schema_count = w->schema->count + 1,
-        .num_rows = (int64_t)w->rows,
-        .row_groups = (const struct parquet_row_group *)(const void *)w->row_groups.data,
-        .row_groups_count = row_group_count(w),
-        .key_values = (const struct parquet_key_value *)(const void *)w->key_values.data,
-        .key_values_count = (uint32_t)(w->key_values.len / sizeof(struct parquet_key_value)),
-        .has_created_by = true,
-        .column_orders_count = w->schema->count,
-    };
-
-    /* parquet-java believes no statistics of text in files without exactly this form. */
-    snprintf(created_by, sizeof(created_by), "varve version %s (build %s)", varve_version,
-             varve_build);
-    metadata.created_by = slice_of(created_by);
-    parquet_write_file_metadata(out, &metadata);
-    buf_append_u32le(out, (uint32_t)out->len);
-    buf_append_text(out, PARQUET_MAGIC);
+    footer_add_key_value(&w->footer, key, value);
 }
 
 int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
 {
+    struct footer *f = &w->footer;
+
     if (begin_file(w, sink, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
         return -1;
-
-    uint64_t blooms = w->offset;
-    uint64_t column_indexes = blooms + w->blooms.len;
-    uint64_t offset_indexes = column_indexes + w->column_indexes.len;
-    place_indexes(w, blooms, column_indexes, offset_indexes);
     buf_reset(&w->bytes);
-    write_footer(w, &w->bytes);
-    if (emit(w, sink, buf_slice(&w->blooms), err) != 0 ||
-        emit(w, sink, buf_slice(&w->column_indexes), err) != 0 ||
-        emit(w, sink, buf_slice(&w->offset_indexes), err) != 0)
+    footer_write(f, layout_describe_schema(w->schema, &w->options, &f->arena), w->offset,
+                 &w->bytes);
+    if (emit(w, sink, buf_slice(&f->blooms), err) != 0 ||
+        emit(w, sink, buf_slice(&f->column_indexes), err) != 0 ||
+        emit(w, sink, buf_slice(&f->offset_indexes), err) != 0)
         return -1;
     return emit(w, sink, buf_slice(&w->bytes), err);
 }
@@ -399,12 +281,13 @@ int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, st
 
 bool parquet_writer_full(const struct parquet_writer *w)
 {
-    return row_group_count(w) > PARQUET_ROW_GROUPS_MAX / 2 || w->pages > PARQUET_PAGES_MAX / 2;
+    return footer_row_groups(&w->footer) > row_groups_max(w) / 2 ||
+           w->pages > PARQUET_PAGES_MAX / 2;
 }
 
 uint64_t parquet_writer_rows(const struct parquet_writer *w)
 {
-    return w->rows + w->group_rows;
+    return w->footer.rows + w->group_rows;
 }
 
 uint64_t parquet_writer_bytes_written(const struct parquet_writer *w)
@@ -414,7 +297,8 @@ uint64_t parquet_writer_bytes_written(const struct parquet_writer *w)
 
 uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 {
-    uint64_t bytes = w->blooms.len + w->column_indexes.len + w->offset_indexes.len;
+    const struct footer *f = &w->footer;
+    uint64_t bytes = f->blooms.len + f->column_indexes.len + f->offset_indexes.len;
 
     for (uint32_t i = 0; i < w->schema->count; i++)
         bytes += w->chunks[i].stored.len + w->chunks[i].dictionary.bytes;
@@ -423,9 +307,8 @@ uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 
 uint64_t parquet_writer_memory(const struct parquet_writer *w)
 {
-    uint64_t bytes = sizeof(*w) + w->file_arena.used + w->group_arena.used + w->row_groups.cap +
-                     w->key_values.cap + w->blooms.cap + w->column_indexes.cap +
-                     w->offset_indexes.cap + w->bytes.cap + stripe_memory(&w->stripe);
+    uint64_t bytes = sizeof(*w) + w->group_arena.used + footer_memory(&w->footer) + w->bytes.cap +
+                     stripe_memory(&w->stripe);
 
     for (uint32_t i = 0; i < w->schema->count; i++)
         bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);

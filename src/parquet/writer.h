@@ -42,6 +42,9 @@ enum {
     /* Pages of one file: bounds the memory of its indexes (some 200 bytes a page), and readers
      * refuse lists of more than a million elements. */
     PARQUET_PAGES_MAX = 500000,
+    /* Column chunks of one file: a footer grows by some 150 bytes for each, and readers refuse
+     * footers of more than some tens of MiB. */
+    PARQUET_CHUNKS_MAX = 120000,
 };
 
 /* The defaults above, level 1, all flags off. */

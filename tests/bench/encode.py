@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What it costs to turn events that are in memory into a Parquet file: varve's writer, and others
-with the same rows, one thread each, in turns. CPU time, since that is what is taken from the server;
-the bytes go to /dev/null, so that no file system is measured. Ratios hold from one machine to
-another, absolute figures don't."""
+with the same rows, one thread each, in turns. CPU time, since that is what is taken from the
+server; the bytes go to /dev/null, so that no file system is measured. Ratios hold from one machine
+to another, absolute figures don't."""
 
 import os
 import pathlib

@@ -384,6 +384,36 @@ TEST(writer_stops_before_there_are_too_many_row_groups)
     tear_down(&f);
 }
 
+TEST(writer_stops_before_there_are_too_many_pages)
+{
+    static const struct column_spec spec = {.name = "n", .type = COLUMN_INT64};
+    static const struct schema numbers = {"numbers", &spec, 1};
+    struct parquet_options options = parquet_options_default();
+    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
+    struct batch *row = batch_new(&numbers);
+    struct file file = {.room = SIZE_MAX};
+    struct parquet_sink sink = {put, &file};
+    struct err err = {0};
+    uint32_t rows = 0;
+
+    batch_put_int64(row, 0, 1);
+    batch_end_row(row);
+    for (; rows <= 1000000; rows++) { /* one page each */
+        EXPECT(parquet_writer_full(w) == (rows > 250000));
+        if (parquet_writer_append(w, row, sink, &err) != 0)
+            break;
+    }
+    EXPECT_U64(rows, 500000);
+    EXPECT(err.code == ERR_LIMIT);
+    err_clear(&err);
+    EXPECT_I64(parquet_writer_finish(w, sink, &err), 0);
+    parquet_writer_free(w);
+    parquet_codec_free(codec);
+    batch_free(row);
+    buf_free(&file.bytes);
+}
+
 TEST(writer_memory_counts_what_is_held)
 {
     struct parquet_options options = parquet_options_default();
