@@ -158,19 +158,29 @@ def make(*args):
 
 
 def test_install(tmp_path):
+    """What the README names is installed, and the unit is one that systemd takes."""
     out = make("install", f"DESTDIR={tmp_path}", "PREFIX=/usr/local")
     assert out.returncode == 0, out.stdout + out.stderr
     installed = tmp_path / "usr/local/bin/varve"
     assert subprocess.run([installed, "version"], timeout=10).returncode == 0
-    units = [path for path in tmp_path.rglob("*.service")]
-    if units and shutil.which("systemd-analyze"):
-        # The binary that the unit names is not installed on this host: put it there in a copy.
-        unit = tmp_path / units[0].name
-        unit.write_text(units[0].read_text().replace("/usr/local/bin/varve", str(installed)))
-        found = subprocess.run(
-            ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True
-        )
-        assert found.returncode == 0, found.stderr
+    section = README.split("## Install", 1)[1].split("\n## ", 1)[0]
+    named = re.findall(r"/usr/local/[\w./-]+\w", section)
+    assert named
+    assert all((tmp_path / name.lstrip("/")).exists() for name in named), named
+    example = tmp_path / "usr/local/share/varve/varve.yaml"
+    checked = [installed, "check", "--offline", "-c", example]
+    assert subprocess.run(checked, timeout=10).returncode == 0
+    (unit,) = tmp_path.rglob("varve.service")
+    text = unit.read_text()
+    assert "/etc/varve/varve.yaml" in text and "/etc/varve/varve.yaml" in section
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not here")
+    # The binary that the unit names is not installed on this host: here it names that of the test.
+    moved = tmp_path / "varve.service"
+    moved.write_text(text.replace("/usr/local/bin/varve", str(installed)))
+    args = ["systemd-analyze", "verify", "--man=no", moved]
+    found = subprocess.run(args, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stderr
 
 
 def test_dist(tmp_path):
