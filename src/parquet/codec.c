@@ -146,7 +146,7 @@ int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t 
         if (codec->decompressor == NULL)
             check_out_of_memory(sizeof(*codec));
     }
-    buf_reserve(out, len);
+    buf_reserve(out, len > 0 ? len : 1); /* there is memory, also for none */
     size_t got = ZSTD_decompressDCtx(codec->decompressor, out->data + out->len, len, frames.data,
                                      frames.len);
     if (ZSTD_isError(got))
