@@ -146,7 +146,7 @@ TEST(rle_mixed_runs_decode_to_the_same)
 
 TEST(rle_every_short_length)
 {
-    uint32_t values[40];
+    uint32_t values[40] = {0};
 
     for (size_t count = 0; count <= 40; count++)
         for (uint32_t change = 0; change <= count; change++) {
