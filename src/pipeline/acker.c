@@ -10,6 +10,7 @@
 struct part {
     struct acklist_cursor cursor;
     uint64_t request; /* that will confirm the last one */
+    int64_t not_before;
     bool done;
 };
 
@@ -114,43 +115,57 @@ static bool can_send(const struct acker *a, const struct acker_epoch *e, uint32_
     return !part->done && part->request == 0 && a->sources[source].state == SOURCE_PULLING;
 }
 
-bool acker_has_more(const struct acker *a)
+int64_t acker_deadline(const struct acker *a)
 {
+    int64_t deadline = INT64_MAX;
     for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
         for (uint32_t i = 0; i < e->epoch->source_count; i++)
-            if (can_send(a, e, i))
-                return true;
-    return false;
+            if (can_send(a, e, i) && e->parts[i].not_before < deadline)
+                deadline = e->parts[i].not_before;
+    return deadline;
 }
 
 void acker_tick(struct acker *a, struct nats_client *client, int64_t now)
 {
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
         for (uint32_t i = 0; i < e->epoch->source_count; i++) {
-            if (!can_send(a, e, i))
+            const struct epoch_source *from = &e->epoch->sources[i];
+            if (!can_send(a, e, i) || now < e->parts[i].not_before)
                 continue;
-            send_part(a, client, &e->parts[i], &e->epoch->sources[i].acks, &a->sources[i].stats,
-                      now);
+            if (!slice_is(buf_slice(&a->sources[i].created), from->created)) {
+                e->parts[i].done = true;
+                continue;
+            }
+            send_part(a, client, &e->parts[i], &from->acks, &a->sources[i].stats, now);
             if (client->out.len >= ACKER_OUTPUT_MAX)
                 return;
         }
     }
+    drop_finished(a);
 }
 
-bool acker_reply(struct acker *a, const struct nats_event *event)
+static void finish(struct part *part, const char *stream, uint64_t count,
+                   const struct nats_event *event, int64_t now)
+{
+    part->request = 0;
+    part->done = event->outcome == NATS_OUTCOME_REPLY;
+    if (part->done)
+        return;
+    log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks", stream,
+                (unsigned long long)count);
+    part->cursor = (struct acklist_cursor){0};
+    part->not_before = now + ACKER_RETRY;
+}
+
+bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now)
 {
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
         for (uint32_t i = 0; i < e->epoch->source_count; i++) {
             struct part *part = &e->parts[i];
             if (part->request == 0 || part->request != event->request)
                 continue;
-            /* Without an answer the server will deliver again, and the ledger knows better. */
-            if (event->outcome != NATS_OUTCOME_REPLY)
-                log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks",
-                            a->sources[i].settings->stream,
-                            (unsigned long long)e->epoch->sources[i].acks.count);
-            part->done = true;
-            part->request = 0;
+            finish(part, a->sources[i].settings->stream, e->epoch->sources[i].acks.count, event,
+                   now);
             drop_finished(a);
             return true;
         }
@@ -164,6 +179,7 @@ void acker_restart(struct acker *a)
         for (uint32_t i = 0; i < e->epoch->source_count; i++) {
             e->parts[i].cursor = (struct acklist_cursor){0};
             e->parts[i].request = 0;
+            e->parts[i].not_before = 0;
         }
     }
 }

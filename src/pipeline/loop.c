@@ -34,7 +34,7 @@ static void on_lost(struct pipeline *p, int64_t now)
 
 static void on_reply(struct pipeline *p, const struct nats_event *event, int64_t now)
 {
-    if (acker_reply(&p->acker, event)) {
+    if (acker_reply(&p->acker, event, now)) {
         for (uint32_t i = 0; i < p->source_count && p->once; i++)
             source_poll_soon(&p->sources[i], now);
         return;
@@ -137,8 +137,8 @@ static int64_t next_deadline(struct pipeline *p)
 {
     int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
     deadline = earliest(deadline, watch_deadline(p));
-    if (acker_has_more(&p->acker) && p->connection.client.out.len == 0)
-        return 0;
+    if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
+        deadline = earliest(deadline, acker_deadline(&p->acker));
     deadline = earliest(deadline, p->move_at);
     if (p->phase == PIPELINE_RUNNING) {
         if (p->epochs < FLOW_EPOCHS_MAX)

@@ -5,6 +5,8 @@
 
 #include "test.h"
 
+#define CREATED "2026-01-01T00:00:00Z"
+
 /* An acker, a source that pulls, and a client whose output is looked at instead of sent. */
 struct stage {
     struct nats_options options;
@@ -25,7 +27,7 @@ static void receive(struct stage *s, const char *text)
     int got;
     while ((got = nats_client_next(&s->client, 1, &event, &err)) > 0)
         if (event.kind == NATS_EVENT_REPLY)
-            EXPECT(acker_reply(&s->acker, &event));
+            EXPECT(acker_reply(&s->acker, &event, 1));
     EXPECT(got == 0);
 }
 
@@ -35,6 +37,7 @@ static void start(struct stage *s, enum config_delivery delivery)
     s->settings = (struct config_source){.stream = "S", .delivery = delivery, .consumer = "c"};
     s->source.settings = &s->settings;
     s->source.state = SOURCE_PULLING;
+    buf_append_text(&s->source.created, CREATED);
     nats_client_start(&s->client, &s->options, 1);
     receive(s, "INFO {\"headers\":true,\"max_payload\":1000,\"proto\":1}\r\nPONG\r\n");
     EXPECT(nats_client_is_ready(&s->client));
@@ -45,6 +48,7 @@ static void start(struct stage *s, enum config_delivery delivery)
 static void stop(struct stage *s)
 {
     acker_free(&s->acker);
+    buf_free(&s->source.created);
     nats_client_free(&s->client);
 }
 
@@ -52,7 +56,7 @@ static void stop(struct stage *s)
 static struct epoch *owing(uint64_t first, uint64_t count)
 {
     struct epoch *epoch = epoch_new(1, 1);
-    epoch_source_begin(&epoch->sources[0], "S", "2026-01-01T00:00:00Z", "c");
+    epoch_source_begin(&epoch->sources[0], "S", CREATED, "c");
     for (uint64_t seq = first; seq < first + count; seq++) {
         struct nats_ack ack = {.prefix = slice_of("$JS.ACK.S.c."),
                                .delivered = 1,
@@ -87,16 +91,21 @@ static void answer(struct stage *s)
     receive(s, message);
 }
 
+static bool has_more(const struct stage *s)
+{
+    return acker_deadline(&s->acker) <= 1;
+}
+
 TEST(acker_keeps_an_epoch_until_the_last_ack_is_confirmed)
 {
     struct stage s;
     start(&s, CONFIG_DURABLE);
     acker_add(&s.acker, owing(1, 3));
-    EXPECT(!acker_is_idle(&s.acker) && acker_has_more(&s.acker));
+    EXPECT(!acker_is_idle(&s.acker) && has_more(&s));
     acker_tick(&s.acker, &s.client, 1);
     EXPECT_U64(acks_in(&s.client.out), 3);
     EXPECT_U64(s.source.stats.acks_sent, 3);
-    EXPECT(!acker_is_idle(&s.acker) && !acker_has_more(&s.acker));
+    EXPECT(!acker_is_idle(&s.acker) && !has_more(&s));
     acker_tick(&s.acker, &s.client, 1); /* nothing is sent twice */
     EXPECT_U64(acks_in(&s.client.out), 3);
     answer(&s);
@@ -130,11 +139,11 @@ TEST(acker_renders_no_more_than_the_socket_takes)
     uint64_t sent = 0;
     start(&s, CONFIG_DURABLE);
     acker_add(&s.acker, owing(1, COUNT));
-    while (acker_has_more(&s.acker)) {
+    while (has_more(&s)) {
         acker_tick(&s.acker, &s.client, 1);
         EXPECT(s.client.out.len < ACKER_OUTPUT_MAX + 1024);
         sent += acks_in(&s.client.out);
-        if (acker_has_more(&s.acker))
+        if (has_more(&s))
             buf_reset(&s.client.out);
     }
     EXPECT_U64(sent, COUNT);
@@ -152,19 +161,40 @@ TEST(acker_owes_nothing_where_there_are_no_acks)
     stop(&s);
 }
 
-TEST(acker_gives_up_on_a_server_that_does_not_confirm)
+/* Lost with a leader, perhaps: it would be ack_wait until the server delivers again. */
+TEST(acker_sends_again_what_is_not_confirmed)
 {
     struct stage s;
     struct nats_event event;
     struct err err = {0};
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, 1));
+    acker_add(&s.acker, owing(1, 3));
     acker_tick(&s.acker, &s.client, 1);
+    buf_reset(&s.client.out);
     int64_t late = 1 + ACKER_CONFIRM_TIMEOUT;
     s.client.session.last_received = late; /* the connection is fine otherwise */
     EXPECT(nats_client_next(&s.client, late, &event, &err) == 1);
     EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
-    EXPECT(acker_reply(&s.acker, &event));
-    EXPECT(acker_is_idle(&s.acker)); /* it will deliver again, and the ledger knows */
+    EXPECT(acker_reply(&s.acker, &event, late));
+    EXPECT_I64(acker_deadline(&s.acker), late + ACKER_RETRY);
+    acker_tick(&s.acker, &s.client, late);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    acker_tick(&s.acker, &s.client, late + ACKER_RETRY);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+/* The stream that has the name now has other messages under these numbers. */
+TEST(acker_owes_nothing_to_a_stream_that_is_gone)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, 3));
+    buf_append_text(&s.source.created, "x");
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    EXPECT(acker_is_idle(&s.acker));
     stop(&s);
 }
