@@ -197,28 +197,30 @@ class Server:
 
     def messages(self, stream="LOGGING"):
         """All messages of a stream as (sequence, stored at in ns, subject, headers, data)."""
-        from nats.js.api import AckPolicy, ConsumerConfig
-
-        async def work(js):
-            left = (await js.stream_info(stream)).state.messages
-            config = ConsumerConfig(ack_policy=AckPolicy.NONE, inactive_threshold=60)
-            made = await js.add_consumer(stream, config)
-            pull = await js.pull_subscribe_bind(consumer=made.name, stream=stream)
-            out = []
-            while len(out) < left:
-                for m in await pull.fetch(min(1000, left - len(out)), timeout=10):
-                    # $JS.ACK.stream.consumer.deliveries.sequence.number.time.pending, perhaps
-                    # with domain, account and a random token: count from the end or the start.
-                    tokens = m.reply.split(".")
-                    numbers = tokens[4:9] if len(tokens) < 11 else tokens[6:11]
-                    out.append((int(numbers[1]), int(numbers[3]), m.subject, m.headers, m.data))
-            return out
-
-        return self.ask(work)
+        return self.ask(lambda js: all_messages(js, stream))
 
     def generate(self, count, **options):
         """Run varve-gen; (first, last) sequence."""
         return generate(self.url, count, **options)
+
+
+async def all_messages(js, stream):
+    """See Server.messages."""
+    from nats.js.api import AckPolicy, ConsumerConfig
+
+    left = (await js.stream_info(stream)).state.messages
+    config = ConsumerConfig(ack_policy=AckPolicy.NONE, inactive_threshold=60)
+    made = await js.add_consumer(stream, config)
+    pull = await js.pull_subscribe_bind(consumer=made.name, stream=stream)
+    out = []
+    while len(out) < left:
+        for m in await pull.fetch(min(1000, left - len(out)), timeout=10):
+            # $JS.ACK.stream.consumer.deliveries.sequence.number.time.pending, perhaps with domain,
+            # account and a random token: count from the end or the start.
+            tokens = m.reply.split(".")
+            numbers = tokens[4:9] if len(tokens) < 11 else tokens[6:11]
+            out.append((int(numbers[1]), int(numbers[3]), m.subject, m.headers, m.data))
+    return out
 
 
 def generate(url, count, prefix=(), **options):

@@ -96,8 +96,9 @@ static void send_create(struct source *s, struct nats_client *client,
     s->state = SOURCE_CREATE;
     buf_reset(&s->subject);
     nats_consumer_create_subject(&s->subject, NATS_API_PREFIX, s->settings->stream, wanted);
+    int64_t timeout = wanted->filter_count > 0 ? SOURCE_CREATE_TIMEOUT : SOURCE_REQUEST_TIMEOUT;
     s->request = nats_client_request(client, buf_slice(&s->subject), (struct slice){0},
-                                     buf_slice(&s->body), SOURCE_CREATE_TIMEOUT, now);
+                                     buf_slice(&s->body), timeout, now);
     if (s->request == 0)
         source_retry(s, client, now);
 }

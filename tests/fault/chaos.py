@@ -10,7 +10,7 @@ from collections import Counter
 from generator import Load
 from proxy import Proxy
 from publisher import Publisher
-from support import Output, Runner, Server, check_rows, check_verify
+from support import Output, Runner, Server, check_rows, wait_for
 
 KINDS = ("limits", "position", "workqueue")
 PAUSE = (0.02, 0.7)  # seconds between two faults
@@ -148,25 +148,26 @@ class Chaos:
         return events
 
     def check(self, events):
-        """Each event that a stream has confirmed is there, once."""
-        rows = {event.row["event_id"]: event.row for event in events}
-        output = Output(self.runner.output)
-        table = output.table()
-        found = dict(
-            zip(table["stream_seq"].to_pylist(), table["event_id"].to_pylist(), strict=True)
-        )
-        assert table.num_rows == len(found), "a sequence twice"
-        assert set(found.values()) == set(rows)
-        twice = [event_id for event_id, count in Counter(found.values()).items() if count > 1]
-        assert set(twice) <= self.publisher.repeated, "an event twice"
-        # Each under the number that the stream gave it.
-        if self.kind == "workqueue":
-            assert self.server.stream().state.messages == 0
-        else:
-            held = {sequence: data for sequence, _, _, _, data in self.server.messages()}
-            data = {event.row["event_id"]: event.data for event in events}
-            assert {seq: data[event_id] for seq, event_id in found.items()} == held
-        check_rows(
-            output.root, {seq: {**rows[i], "stream_seq": seq} for seq, i in found.items()}
-        )
-        check_verify(output.root)
+        held = None if self.kind == "workqueue" else self.server.messages()
+        check_published(self.runner.output, events, self.publisher.repeated, held)
+        if self.kind != "position":
+            # Whether a work queue is empty is not asked: 2.9.10 forgets removals when it is killed.
+            wait_for(lambda: self.server.unacked() == 0, "all is acked")
+            assert self.server.consumer().num_pending == 0
+
+
+def check_published(root, events, repeated, held=None):
+    """Each event that a stream has confirmed is there, once; under the number that the stream gave
+    it, where `held` are all messages of the stream."""
+    rows = {event.row["event_id"]: event.row for event in events}
+    table = Output(root).table()
+    numbers, ids = table["stream_seq"].to_pylist(), table["event_id"].to_pylist()
+    found = dict(zip(numbers, ids, strict=True))
+    assert len(numbers) == len(found), "a sequence twice"
+    assert set(ids) == set(rows)
+    twice = {event_id for event_id, count in Counter(ids).items() if count > 1}
+    assert twice <= repeated, "an event twice"
+    if held is not None:
+        data = {event.row["event_id"]: event.data for event in events}
+        assert {seq: data[i] for seq, i in found.items()} == {m[0]: m[4] for m in held}
+    check_rows(root, {seq: {**rows[i], "stream_seq": seq} for seq, i in found.items()})
