@@ -38,7 +38,7 @@ static struct recent *recent_slot(struct recent *recent, const uint8_t *record, 
     return &recent[hash >> 58];
 }
 
-/* Whether two records of the same `size`, at least 8, are equal. */
+/* Whether the `size` bytes, at least 8, of two records are equal: their lengths are among them. */
 static inline bool same_record(const uint8_t *a, const uint8_t *b, size_t size)
 {
     for (size_t at = 0; at + 8 < size; at += 8)
@@ -58,8 +58,7 @@ static bool number_each(struct map *map, struct slice values, uint32_t *numbers)
         size_t size = 4 + value.len;
         struct recent *slot = size >= 8 ? recent_slot(recent, record, size) : NULL;
         at += size;
-        if (slot != NULL && slot->record != NULL && load_u32le(slot->record) == value.len &&
-            same_record(slot->record, record, size)) {
+        if (slot != NULL && slot->record != NULL && same_record(slot->record, record, size)) {
             *numbers = slot->number;
             continue;
         }

@@ -5,6 +5,7 @@ metadata says, and filters that trust it. PITFALLS.md says which test stands for
 import dataclasses
 import os
 import pathlib
+import random
 import re
 import subprocess
 
@@ -202,6 +203,47 @@ case(
     ),
     200,
 )
+
+
+INTEGERS = ["step:-9:1", "step:0:0", "jitter:1000:-3:50", "random", "edges", "again:7"]
+STRING_KINDS = ["cycle:3", "keys:40", "growing:9", "until:300:4", "runs:20:6", "uuid", "edge"]
+STRING_KINDS += ["characters:0:30", "repeated:3:c3a4", "repeated:70:f48fbfbf"]
+RAW_KINDS = [
+    *STRING_KINDS,
+    "bytes:0:300:255",
+    "bytes:90:130:15",
+    "large:30:20000",
+    "repeated:80:ff",
+]
+NULL_KINDS = ["none", "all", "first:400", "from:700", "every:3", "percent:50", "percent:99"]
+
+
+def random_case(seed):
+    """Any columns, any limits. The number is the whole case: TEST_SEED and the name repeat it."""
+    r = random.Random(seed)
+    columns = []
+    for i in range(r.randint(1, 8)):
+        kind = r.choice(["int64", "micros", "text", "raw"])
+        values = INTEGERS if kind in ("int64", "micros") else RAW_KINDS
+        nulls = r.choice(NULL_KINDS)
+        flags = [f for f in ("bounds", "dictionary", "ordered", "random") if r.random() < 0.5]
+        flags += ["optional"] if nulls != "none" or r.random() < 0.2 else []
+        value = r.choice(STRING_KINDS if kind == "text" else values)
+        columns.append(Column(f"c{i}", kind, "+".join(flags), value, nulls))
+    options = [
+        f"level={r.choice([-7, -1, 1, 3, 9])}",
+        f"page_bytes={r.choice([4096, 20000, 1 << 20])}",
+    ]
+    options += [f"row_group_rows={r.choice([1, 100, 3000, 1 << 20])}"] if r.random() < 0.7 else []
+    options += ["delta=1"] if r.random() < 0.4 else []
+    options += ["bloom=c0"] if r.random() < 0.3 else []
+    rows = r.choice([1, 50, 1000, 4000])
+    stripe = r.choice([1, 13, 500, STRIPE]) if rows <= 1000 else r.choice([500, STRIPE])
+    return Case(columns, rows, stripe, tuple(options))
+
+
+for number in range(24):
+    CASES[f"random-{number}"] = random_case(SEED * 1000 + number)
 
 
 # ---- files ---------------------------------------------------------------------------------------

@@ -248,6 +248,25 @@ TEST(chunk_ends_pages_at_the_cuts)
     tear_down(&f);
 }
 
+/* Where nulls belong in an order is for nobody to guess. */
+TEST(chunk_with_a_null_is_in_no_order)
+{
+    static const struct column_spec optional = {
+        .name = "n", .type = COLUMN_INT64, .bounds = true, .optional = true, .ordered = true};
+    struct fixture f;
+
+    set_up(&f, &optional, PARQUET_TYPE_INT64);
+    for (int null = 0; null < 2; null++) {
+        buf_append_u64le(&f.values, 1);
+        buf_append(&f.present, "\1\0", 2);
+        f.stripe =
+            (struct stripe_column){.rows = 1 + (uint32_t)null, .nulls = (uint32_t)null, .width = 8};
+        append(&f, true);
+        EXPECT(f.chunk.ascending == (null == 0));
+    }
+    tear_down(&f);
+}
+
 TEST(chunk_ends_pages_with_nulls_at_the_cuts)
 {
     static const struct stripe_cut cuts[] = {{2, 6}};

@@ -97,6 +97,11 @@ TEST(stripe_that_just_fits_is_not_cut)
         put(b, 1020 + (i == 3), 1020);
     prepare(&s, b, 4096);
     expect_cuts(&s.columns[1], (const struct stripe_cut[]){{3, 3072}}, 1);
+    batch_reset(b);
+    for (int i = 0; i < 8; i++) /* two pages that are full to the byte */
+        put(b, 1020, 0);
+    prepare(&s, b, 4096);
+    expect_cuts(&s.columns[1], (const struct stripe_cut[]){{4, 4096}}, 1);
     EXPECT_U64(s.columns[2].cuts_count, 0);
     stripe_free(&s);
     batch_free(b);

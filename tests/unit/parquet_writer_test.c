@@ -169,6 +169,26 @@ TEST(writer_row_groups_keep_their_limits)
     tear_down(&f);
 }
 
+TEST(writer_row_group_limit_is_exact)
+{
+    struct parquet_options options = parquet_options_default();
+    struct fixture f;
+
+    options.row_group_rows = 1000;
+    set_up(&f, &options);
+    append(&f, 0, 600);
+    append(&f, 600, 401); /* 1001 */
+    EXPECT(f.file.bytes.len > 0);
+    tear_down(&f);
+    set_up(&f, &options);
+    append(&f, 0, 600);
+    append(&f, 600, 399);
+    EXPECT_U64(f.file.bytes.len, 0);
+    append(&f, 999, 1);
+    EXPECT(f.file.bytes.len > 0);
+    tear_down(&f);
+}
+
 TEST(writer_row_groups_are_limited_in_bytes)
 {
     struct parquet_options options = parquet_options_default();
@@ -324,6 +344,43 @@ TEST(writer_uuid_column_refuses_other_text_and_stays_as_it_was)
     parquet_codec_free(codec);
     batch_free(good);
     batch_free(bad);
+    buf_free(&file.bytes);
+}
+
+/* Large pages are not moved in memory; in the file nothing lies between them all the same. */
+TEST(writer_leaves_no_gaps_between_pages)
+{
+    struct parquet_options options = parquet_options_default();
+    struct parquet_codec *codec = parquet_codec_new();
+    struct batch *batch = batch_new(&id_schema);
+    struct file file = {.room = SIZE_MAX};
+    struct parquet_sink sink = {put, &file};
+    struct err err = {0};
+    enum { VALUES = 4, SIZE = 20000, HEADER_MAX = 36 };
+    uint8_t *noise = malloc(VALUES * SIZE);
+
+    options.page_bytes = PARQUET_PAGE_BYTES_LOWEST;
+    struct parquet_writer *w = parquet_writer_new(&id_schema, &options, codec);
+    for (size_t i = 0; i < VALUES * SIZE; i++)
+        noise[i] = (uint8_t)test_random();
+    for (size_t i = 0; i < VALUES; i++) {
+        batch_put_bytes(batch, 0, (struct slice){noise + i * SIZE, SIZE});
+        batch_end_row(batch);
+    }
+    EXPECT_I64(parquet_writer_append(w, batch, sink, &err), 0);
+    EXPECT_I64(parquet_writer_finish(w, sink, &err), 0);
+    size_t end = 4;
+    for (size_t i = 0; i < VALUES; i++) {
+        const uint8_t *found = memmem(file.bytes.data, file.bytes.len, noise + i * SIZE, SIZE);
+        EXPECT(found != NULL);
+        size_t at = (size_t)(found - file.bytes.data);
+        EXPECT(at - 4 > end && at - 4 - end <= HEADER_MAX);
+        end = at + SIZE;
+    }
+    free(noise);
+    parquet_writer_free(w);
+    parquet_codec_free(codec);
+    batch_free(batch);
     buf_free(&file.bytes);
 }
 
