@@ -48,9 +48,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
     -Wformat=2 -Wswitch-enum $(if $(filter 1,$(WERROR)),-Werror)
 INCLUDES := -Isrc -I$(GEN) $(VENDOR_INCLUDES)
 CFLAGS ?= -O2 -g
-OUR_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) -ffunction-sections \
-    -fdata-sections -ffile-prefix-map=$(CURDIR)=. -pthread
-GENERATED_CFLAGS := -std=c11 -O2 -g -w $(INCLUDES)
+# Only what is used is linked, and the binary does not depend on the folder that it is built in.
+ALL_CFLAGS := -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=.
+OUR_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(INCLUDES) $(ALL_CFLAGS) -pthread
+GENERATED_CFLAGS := -std=c11 -O2 -g -w $(INCLUDES) $(ALL_CFLAGS)
 
 # ---- one set of objects for each way to compile: $(BUILD)/obj/VARIANT/ ---------------------------
 
@@ -65,12 +66,12 @@ define variant
 $(BUILD)/obj/$(1)/vendor/%.o: vendor/%.c $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
-	$(Q)$(2) $(VENDOR_CFLAGS) $(3) -c -o $$@ $$<
+	$(Q)$(2) $(VENDOR_CFLAGS) $(ALL_CFLAGS) $(3) -c -o $$@ $$<
 
 $(BUILD)/obj/$(1)/vendor/%.o: vendor/%.S $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)
 	$$(call say,AS,$$@)
-	$(Q)$(2) $(3) -c -o $$@ $$<
+	$(Q)$(2) $(ALL_CFLAGS) $(3) -c -o $$@ $$<
 
 $(BUILD)/obj/$(1)/gen/%.o: $(GEN)/%.c $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)

@@ -19,7 +19,7 @@ VENDOR_SOURCES := \
 VENDOR_INCLUDES := -isystem vendor/protobuf-c -isystem vendor/yaml/include -isystem $(ZSTD_DIR)
 
 # Not our code, so not our warnings. zstd is two thirds of all CPU time: -O3, as its authors do.
-VENDOR_CFLAGS := -std=gnu11 -O3 -g -w -ffunction-sections -fdata-sections $(VENDOR_INCLUDES) \
+VENDOR_CFLAGS := -std=gnu11 -O3 -g -w $(VENDOR_INCLUDES) \
     -DXXH_NAMESPACE=ZSTD_ -DZSTD_LEGACY_SUPPORT=0 \
     -DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 \
     -DYAML_VERSION_STRING='"0.2.5"'
