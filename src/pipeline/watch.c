@@ -169,6 +169,7 @@ static void observe(struct pipeline *p, int64_t now)
     struct alerts *a = &p->watch.alerts;
     struct buf *text = &p->watch.body;
     struct committer_trouble trouble = committer_trouble(&p->committer);
+    a->quiet = HEALTH_AGES_MAX * p->batcher.limits.age; /* a reload may change it */
     if (trouble.failing)
         alerts_raise(a, ALERT_COMMIT_FAILED, NULL, health_commit_failure(&trouble), now);
     else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/metrics.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -120,6 +121,10 @@ TEST(metrics_of_the_process)
     EXPECT(value > 100e3 && value < 1e12);
     EXPECT(sscanf(line_of(&f, "process_open_fds "), "%*s %lf", &value) == 1);
     double before = value;
+    int open_ones = 0;
+    for (int i = 0; i < 1024; i++)
+        open_ones += fcntl(i, F_GETFD) >= 0;
+    EXPECT_I64(before, open_ones);
     int fd = dup(0);
     EXPECT(fd >= 0);
     EXPECT(sscanf(line_of(&f, "process_open_fds "), "%*s %lf", &value) == 1);

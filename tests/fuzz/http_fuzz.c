@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/http_request.h"
+
+#include "base/check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Whatever the bytes are: more, an answer to give, or a path within them; and what follows a whole
+ * head changes nothing. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct http_request r, prefix;
+    if (size > HTTP_HEAD_MAX)
+        return 0;
+    switch (http_request_parse((struct slice){data, size}, &r)) {
+    case HTTP_MORE:
+        CHECK(size < HTTP_HEAD_MAX);
+        break;
+    case HTTP_BAD:
+        CHECK(r.refusal == 400 || r.refusal == 405 || r.refusal == 431 || r.refusal == 505);
+        break;
+    case HTTP_WHOLE:
+        CHECK(r.path.len > 0 && r.path.data[0] == '/');
+        CHECK(r.path.data >= data && r.path.data + r.path.len <= data + size);
+        break;
+    }
+    for (size_t len = size; len-- > 0 && len + 16 > size;) {
+        enum http_parsed parsed = http_request_parse((struct slice){data, len}, &prefix);
+        if (parsed == HTTP_MORE)
+            break;
+        CHECK(parsed == http_request_parse((struct slice){data, size}, &r));
+        CHECK(prefix.refusal == r.refusal && slice_equal(prefix.path, r.path));
+    }
+    return 0;
+}
