@@ -100,7 +100,7 @@ const struct config_key config_keys[] = {
              "they are kept in _quarantine below the directory."},
 
     {"metrics.listen", CONFIG_LISTEN, AT(metrics.listen), "127.0.0.1:9464",
-     .help = "Address of /metrics, /healthz and /readyz, or off."},
+     .help = "Address of the status page, /metrics, /healthz and /readyz; or off."},
 
     {"alerts.subject", CONFIG_TEXT, AT(alerts.subject), "",
      .help = "Where alerts are published as events; nowhere if empty."},
