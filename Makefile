@@ -232,8 +232,9 @@ unit: $(BUILD)/unit-tests
 asan: $(BUILD)/unit-tests-asan
 	$(Q)$< $(ONLY)
 
+# The time limit of a test allows for what this costs.
 tsan: $(BUILD)/unit-tests-tsan
-	$(Q)$< $(ONLY)
+	$(Q)TEST_SECONDS=300 $< $(ONLY)
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
