@@ -223,6 +223,11 @@ static struct nats_consumer_config wanted_of(const struct source *s, struct slic
     nats_consumer_adopt_start(&wanted, &info->config);
     if (s->covers_stream && info->config.filter_count == 0)
         wanted.filter_count = 0; /* ours would change nothing */
+    /* More patience and more room than we need contradict nothing. */
+    if (info->config.ack_wait_ns > wanted.ack_wait_ns)
+        wanted.ack_wait_ns = info->config.ack_wait_ns;
+    if (info->config.max_ack_pending > wanted.max_ack_pending || info->config.max_ack_pending == -1)
+        wanted.max_ack_pending = info->config.max_ack_pending;
     return wanted;
 }
 

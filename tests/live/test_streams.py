@@ -54,6 +54,16 @@ def test_update_changes_it(server, varve):
     varve.once()  # now it fits
 
 
+def test_more_room_than_needed_is_fine(server, varve):
+    server.generate(50, seed=2)
+    make_consumer(server, ack_wait=3600, max_ack_pending=-1)
+    varve.once()
+    config = server.consumer().config
+    assert (config.ack_wait, config.max_ack_pending) == (3600, -1)
+    rows, _ = numbered(Load(seed=2).run(50))
+    check_rows(varve.output, rows)
+
+
 def test_what_can_not_be_updated_is_refused(server, varve):
     from nats.js.api import AckPolicy
 
