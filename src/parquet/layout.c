@@ -6,6 +6,8 @@
 #include "base/check.h"
 #include "parquet/uuid.h"
 
+enum { LARGER_PAGES_EVERY = PARQUET_PAGES_MAX / 10 };
+
 struct parquet_options parquet_options_default(void)
 {
     return (struct parquet_options){
@@ -71,6 +73,15 @@ struct chunk_layout layout_of_column(const struct parquet_options *options,
             layout.encoding = PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY;
     }
     return layout;
+}
+
+uint32_t layout_page_bytes(const struct parquet_options *options, uint64_t pages)
+{
+    uint32_t bytes = options->page_bytes;
+
+    for (; pages >= LARGER_PAGES_EVERY; pages -= LARGER_PAGES_EVERY)
+        bytes = bytes < PARQUET_PAGE_BYTES_HIGHEST / 2 ? bytes * 2 : PARQUET_PAGE_BYTES_HIGHEST;
+    return bytes;
 }
 
 static void annotate(struct parquet_schema_element *element, const struct column_spec *spec,

@@ -15,6 +15,10 @@ void layout_check_options(const struct schema *schema, const struct parquet_opti
 struct chunk_layout layout_of_column(const struct parquet_options *options,
                                      const struct column_spec *spec);
 
+/* The limit of a page in a file that has `pages` pages already: it doubles now and then, so that no
+ * file of ordinary stripes comes near PARQUET_PAGES_MAX. */
+uint32_t layout_page_bytes(const struct parquet_options *options, uint64_t pages);
+
 /* The schema of the footer: the root and a leaf a column, schema->count + 1 elements in `arena`. */
 struct parquet_schema_element *layout_describe_schema(const struct schema *schema,
                                                       const struct parquet_options *options,

@@ -224,7 +224,8 @@ static int check_stripe(struct parquet_writer *w, const struct batch *stripe, st
         return err_set(err, ERR_LIMIT,
                        "a file of these columns has at most %u row groups, %d pages",
                        row_groups_max(w), PARQUET_PAGES_MAX);
-    return stripe_prepare(&w->stripe, stripe, w->options.page_bytes, w->uuid_column, err);
+    return stripe_prepare(&w->stripe, stripe, layout_page_bytes(&w->options, w->pages),
+                          w->uuid_column, err);
 }
 
 static void append_stripe(struct parquet_writer *w, uint32_t rows)

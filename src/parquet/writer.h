@@ -21,7 +21,7 @@
  */
 struct parquet_options {
     int compression_level;    /* highest zstd level that may be chosen, PARQUET_LEVEL_MIN to _MAX */
-    uint32_t page_bytes;      /* uncompressed size at which a page is cut at the next value */
+    uint32_t page_bytes;      /* uncompressed size of the values of a page; one value always fits */
     uint32_t row_group_rows;  /* a row group is closed before it has more rows than this */
     uint64_t row_group_bytes; /* or when it holds this many bytes before compression */
 

@@ -83,3 +83,19 @@ TEST(layout_bloom_columns_are_named)
     EXPECT(layout_of_column(&options, &columns[2]).bloom);
     EXPECT(!layout_of_column(&options, &columns[3]).bloom);
 }
+
+TEST(layout_pages_grow_in_files_that_have_many)
+{
+    struct parquet_options options = parquet_options_default();
+
+    options.page_bytes = 4096;
+    EXPECT_U64(layout_page_bytes(&options, 0), 4096);
+    EXPECT_U64(layout_page_bytes(&options, 49999), 4096);
+    EXPECT_U64(layout_page_bytes(&options, 50000), 8192);
+    EXPECT_U64(layout_page_bytes(&options, 100000), 16384);
+    EXPECT_U64(layout_page_bytes(&options, 499999), 4096 << 9);
+    options.page_bytes = 32 * 1024 * 1024;
+    EXPECT_U64(layout_page_bytes(&options, 499999), 32 * 1024 * 1024);
+    options.page_bytes = 20 * 1024 * 1024;
+    EXPECT_U64(layout_page_bytes(&options, 50000), 32 * 1024 * 1024);
+}
