@@ -82,8 +82,8 @@ class Cluster:
 
     def step_down(self, what):
         """`what` is STREAM or CONSUMER."""
-        subject = f"$JS.API.{what}.LEADER.STEPDOWN.LOGGING"
-        subject += ".varve" if what == "CONSUMER" else ""
+        names = {"STREAM": ".LOGGING", "CONSUMER": ".LOGGING.varve"}
+        subject = f"$JS.API.{what}.LEADER.STEPDOWN{names[what]}"
 
         async def work(js):
             return json.loads((await js._nc.request(subject, b"", timeout=5)).data)

@@ -95,12 +95,10 @@ def test_the_leader_of_the_stream_is_killed(drain):
 
 @both
 def test_leaders_step_down(drain):
-    for _ in range(2):
+    for what in ("STREAM", "CONSUMER", "STREAM"):
         drain.wait_progress()
-        drain.cluster.step_down("STREAM")
-        drain.wait_progress()
-        if drain.delivery == "durable":
-            drain.cluster.step_down("CONSUMER")
+        if what != "CONSUMER" or drain.delivery == "durable":
+            drain.cluster.step_down(what)
     drain.finish()
 
 
@@ -123,4 +121,20 @@ def test_the_node_of_the_consumer_is_killed(drain):
     leader.stop(signal.SIGKILL)
     drain.wait_progress()
     leader.start()
+    drain.finish()
+
+
+@pytest.mark.parametrize("drain", ["durable"], indirect=True)
+def test_a_lame_duck_is_left(drain):
+    """It says that it will go, so nobody waits until it does."""
+    drain.wait_progress()
+    name = drain.run.wait_line("connected")["name"]
+    duck = drain.cluster.nodes[name]
+    duck.process.send_signal(signal.SIGUSR2)
+    drain.run.wait_line("lame_duck")
+    assert drain.run.wait_line("connected", count=2)["name"] != name
+    assert duck.process.poll() is None
+    drain.wait_progress()
+    duck.stop(signal.SIGKILL)
+    duck.start()
     drain.finish()

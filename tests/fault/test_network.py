@@ -38,7 +38,7 @@ def test_resets_in_the_middle_of_payloads(any_server, varve, proxy):
     run = varve.start(
         nats={"servers": [proxy.url]}, batching={"max_rows": 200, "max_age": "200ms"}
     )
-    for number in range(1, 9):
+    for number in range(1, 5):
         proxy.reset_after(97_003 * number)
         run.wait_line("disconnected", count=number)
     run.wait_rows(3000)
