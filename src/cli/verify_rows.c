@@ -71,8 +71,8 @@ static bool find_columns(struct check *c, uint32_t count)
     return true;
 }
 
-/* The path can be checked if the footer has its template and its sequences, and the rows have all
- * that templates can name. */
+/* The path can be checked if the footer has its template, its sequences and the instance, and the
+ * rows have all that templates can name. */
 static void prepare_path(struct check *c, const char *path)
 {
     struct err err = {0};
@@ -89,8 +89,10 @@ static void prepare_path(struct check *c, const char *path)
         report_found(c->report, "footer", "varve.path_template: %s", err.text);
         return;
     }
-    if ((c->path_template.fields & 1U << STORE_PATH_INSTANCE) != 0 || !find_columns(c, COLUMNS))
-        return; /* the instance is not in the file */
+    bool named = parquet_file_value(c->file, "varve.instance").data != NULL;
+    if ((!named && (c->path_template.fields & 1U << STORE_PATH_INSTANCE) != 0) ||
+        !find_columns(c, COLUMNS))
+        return;
     c->count = COLUMNS;
     c->stem = (struct slice){(const uint8_t *)path, strlen(path) - ending};
     c->plain_stem = c->stem;
@@ -139,6 +141,7 @@ static void check_place(struct check *c, const struct slice *row)
         .event_type_key = or_empty(row[EVENT_TYPE_KEY]),
         .worker_id = or_empty(row[WORKER_ID]),
         .stream = parquet_file_value(c->file, "varve.stream"),
+        .instance = or_empty(parquet_file_value(c->file, "varve.instance")),
     };
     if (time > 0 && fits(c, &values, time))
         return;

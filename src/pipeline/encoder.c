@@ -112,6 +112,7 @@ static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoc
     const struct epoch_source *source = &epoch->sources[file->source];
     const struct seqset *rows = &file->sequences;
     parquet_writer_metadata(file->writer, "varve.version", slice_of(varve_version));
+    parquet_writer_metadata(file->writer, "varve.instance", slice_of(e->instance));
     parquet_writer_metadata(file->writer, "varve.stream", slice_of(source->stream));
     parquet_writer_metadata(file->writer, "varve.stream_created", slice_of(source->created));
     parquet_writer_metadata(file->writer, "varve.consumer", slice_of(source->consumer));
@@ -206,10 +207,13 @@ static void *run(void *argument)
     return NULL;
 }
 
-int encoder_start(struct encoder *e, const struct parquet_options *options,
+int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
                   const char *path_template, struct queue *sealed, struct err *err)
 {
-    *e = (struct encoder){.sealed = sealed, .options = *options, .path_template = path_template};
+    *e = (struct encoder){.sealed = sealed,
+                          .options = *options,
+                          .instance = instance,
+                          .path_template = path_template};
     queue_init(&e->jobs);
     queue_init(&e->returned);
     e->codec = parquet_codec_new();

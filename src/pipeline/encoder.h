@@ -40,7 +40,7 @@ struct encoder {
     atomic_uint_fast64_t memory; /* of writers and images, until the epoch is freed */
     struct queue *sealed;        /* where epochs go on to; closed when `jobs` is closed and empty */
     struct parquet_options options;
-    const char *path_template; /* for the footer */
+    const char *instance, *path_template; /* for the footer */
     pthread_t thread;
 
     /* Of the thread: */
@@ -51,8 +51,8 @@ struct encoder {
     int64_t busy_ns; /* for the epoch that is open */
 };
 
-/* Start the thread. `sealed` and `path_template` are borrowed until encoder_join. */
-int encoder_start(struct encoder *e, const struct parquet_options *options,
+/* Start the thread. `sealed` and the texts are borrowed until encoder_join. */
+int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
                   const char *path_template, struct queue *sealed, struct err *err)
     __attribute__((warn_unused_result));
 

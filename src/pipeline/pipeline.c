@@ -119,8 +119,8 @@ static int start_threads(struct pipeline *p, struct err *err)
     committer_init(&p->committer, p->store, p->wake);
     if (committer_start(&p->committer, err) != 0)
         return -1;
-    if (encoder_start(&p->encoder, &options, p->config->output.path_template, &p->committer.sealed,
-                      err) != 0) {
+    if (encoder_start(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
+                      &p->committer.sealed, err) != 0) {
         queue_close(&p->committer.sealed);
         committer_join(&p->committer);
         return -1;
