@@ -317,6 +317,7 @@ void batcher_dead_letter(struct batcher *b, const struct batcher_source *source,
 {
     struct epoch_source *s = epoch_source_of(b, source, now);
     count_message(b, s, ack, 0);
+    seqset_add(&s->dead_letters, ack->stream_seq);
     s->dead[reason]++;
 }
 

@@ -46,6 +46,7 @@ struct view {
     struct store_epoch epoch;
     struct store_epoch_file *files;
     struct store_position *positions;
+    struct seqset *dead_letters;
 };
 
 static void *zeroed(size_t count, size_t size)
@@ -60,6 +61,7 @@ static void view_fill(struct view *v, const struct epoch *epoch)
 {
     v->files = zeroed(epoch->file_count, sizeof(*v->files));
     v->positions = zeroed(epoch->source_count, sizeof(*v->positions));
+    v->dead_letters = zeroed(epoch->source_count, sizeof(*v->dead_letters));
     for (uint32_t i = 0; i < epoch->file_count; i++) {
         const struct epoch_file *file = epoch->files[i];
         const struct epoch_source *source = &epoch->sources[file->source];
@@ -76,19 +78,24 @@ static void view_fill(struct view *v, const struct epoch *epoch)
         };
     }
     size_t positions = 0;
-    for (uint32_t i = 0; i < epoch->source_count; i++)
-        if (epoch->sources[i].rows.count > 0)
-            v->positions[positions++] = epoch->sources[i].position;
+    for (uint32_t i = 0; i < epoch->source_count; i++) {
+        if (epoch->sources[i].rows.count == 0)
+            continue;
+        v->dead_letters[positions] = epoch->sources[i].dead_letters;
+        v->positions[positions++] = epoch->sources[i].position;
+    }
     v->epoch = (struct store_epoch){.files = v->files,
                                     .file_count = epoch->file_count,
                                     .positions = v->positions,
-                                    .position_count = positions};
+                                    .position_count = positions,
+                                    .dead_letters = v->dead_letters};
 }
 
 static void view_free(struct view *v)
 {
     free(v->files);
     free(v->positions);
+    free(v->dead_letters);
     *v = (struct view){0};
 }
 

@@ -100,6 +100,7 @@ void epoch_free(struct epoch *e)
     for (uint32_t i = 0; i < e->source_count; i++) {
         struct epoch_source *s = &e->sources[i];
         seqset_free(&s->rows);
+        seqset_free(&s->dead_letters);
         acklist_free(&s->acks);
         free(s->stream);
         free(s->created);

@@ -66,7 +66,8 @@ struct epoch_file {
 /* What an epoch holds of one source. */
 struct epoch_source {
     struct seqset rows;           /* all sequences that it makes durable, dead letters included */
-    struct acklist acks;          /* of those, and of redeliveries of them */
+    struct seqset dead_letters;   /* of these: confirmed by the dead letter stream, in no file */
+    struct acklist acks;          /* of `rows`, and of redeliveries of them */
     uint64_t table_rows;          /* rows in the files of the table */
     uint64_t clock_suspect;       /* of these: filed under stream_time for an absurd timestamp */
     uint64_t dead[EVENT_RESULTS]; /* messages that are no rows, by reason: in quarantine files, or

@@ -28,14 +28,16 @@ struct store_epoch_file {
 
 /*
  * Everything that becomes visible at once. `positions`: what is durable when this is committed, for
- * each generation of a stream that took part, each once. An epoch without files is fine: it moves
- * positions, for instance over messages that went to a dead letter stream.
+ * each generation of a stream that took part, each once. `dead_letters`: sequences that are durable
+ * because a dead letter stream has confirmed them; they are noted for who looks for gaps later. An
+ * epoch without files is fine: it moves positions, for instance over such messages.
  */
 struct store_epoch {
     const struct store_epoch_file *files;
     size_t file_count;
     const struct store_position *positions;
     size_t position_count;
+    const struct seqset *dead_letters; /* of each position; NULL: none of any */
 };
 
 enum {

@@ -85,6 +85,24 @@ static void append_tags(struct buf *out, const struct store_epoch_file *file)
     buf_append_byte(out, '"');
 }
 
+/* The sequences that no file of the epoch has, and why that is right. */
+static void append_dead_letters(struct buf *out, const struct store_epoch *epoch)
+{
+    bool first = true;
+    for (size_t i = 0; epoch->dead_letters != NULL && i < epoch->position_count; i++) {
+        if (epoch->dead_letters[i].count == 0)
+            continue;
+        buf_append_text(out, first ? "{\"stream\":" : ",{\"stream\":");
+        first = false;
+        append_string(out, epoch->positions[i].stream);
+        buf_append_text(out, ",\"created\":");
+        append_string(out, epoch->positions[i].created);
+        buf_append_text(out, ",\"sequences\":\"");
+        store_ranges_write(out, &epoch->dead_letters[i]);
+        buf_append_text(out, "\"}");
+    }
+}
+
 static void append_quarantine(struct store_entry *entry, const struct store_epoch *epoch,
                               char *const *paths)
 {
@@ -151,7 +169,9 @@ void store_entry_build(struct store_entry *entry, const struct store *store,
     append_string(out, store->instance);
     buf_append_text(out, ",\"positions\":");
     store_positions_write(out, positions);
-    buf_append_text(out, ",\"quarantine\":[");
+    buf_append_text(out, ",\"deadLetters\":[");
+    append_dead_letters(out, epoch);
+    buf_append_text(out, "],\"quarantine\":[");
     append_quarantine(entry, epoch, paths);
     buf_append_text(out, "]}}}\n");
     for (size_t i = 0; i < epoch->position_count; i++)

@@ -17,12 +17,14 @@ struct store_epoch;
  * The text of an entry of the Delta log: one JSON object a line. The first line of each entry that
  * varve writes is its commitInfo, so that the head of the file tells whose it is:
  *
- *     {"commitInfo":{..., "varve":{"instance":..., "positions":[...], "quarantine":[...]}}}
+ *     {"commitInfo":{..., "varve":{"instance":..., "positions":[...], "deadLetters":[...],
+ *                                  "quarantine":[...]}}}
  *     {"txn":{"appId":..., "version":<position>, ...}}      one for each position that moved
  *     {"add":{"path":..., "tags":{"varve.file":<id>, ...}, ...}}      one for each file
  *
  * "positions" are all positions of the instance, not only those that moved: the newest entry of an
- * instance is all that it needs to read. (Delta PROTOCOL.md, "Actions"; reader 1, writer 2.)
+ * instance is all that it needs to read. "deadLetters" are those of this entry: stream, created and
+ * sequences. (Delta PROTOCOL.md, "Actions"; reader 1, writer 2.)
  */
 
 /* A file that an entry moves to its place. */

@@ -147,7 +147,7 @@ static void commit(struct driver *d, char *rest)
     const char *above = strtok_r(NULL, " \n", &rest);
     if (above != NULL && !store_ranges_parse(&position.above, slice_of(above)))
         fail("bad ranges");
-    struct store_epoch epoch = {d->files, d->count, &position, 1};
+    struct store_epoch epoch = {d->files, d->count, &position, 1, NULL};
     struct err err = {0};
     int result = -1;
     for (int i = 0; i < TRIES && result != 0; i++) {

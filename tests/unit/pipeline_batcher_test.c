@@ -199,7 +199,7 @@ TEST(batcher_accounts_for_all_memory_and_gets_it_back)
     stop(&s);
 }
 
-TEST(batcher_quarantines_into_a_file_of_its_own)
+TEST(batcher_keeps_what_is_no_row_apart)
 {
     struct stage s;
     start(&s, generous);
@@ -215,12 +215,17 @@ TEST(batcher_quarantines_into_a_file_of_its_own)
                                   .detail = "event_id is not UTF-8",
                                   .payload = slice_of("\x0A\x01\xFF")};
     batcher_quarantine(&s.batcher, &source, &message, &ack, 1);
+    ack.stream_seq = ack.consumer_seq = 3; /* this one is in no file */
+    batcher_dead_letter(&s.batcher, &source, EVENT_NOT_UTF8, &ack, 1);
     struct epoch *epoch = seal(&s);
     EXPECT_U64(epoch->file_count, 2);
     EXPECT(epoch->files[1]->quarantine && !epoch->files[0]->quarantine);
     EXPECT_U64(epoch->sources[0].table_rows, 1);
-    EXPECT_U64(epoch->sources[0].dead[EVENT_NOT_UTF8], 1);
-    EXPECT_U64(seqset_size(&epoch->sources[0].rows), 2);
+    EXPECT_U64(epoch->sources[0].dead[EVENT_NOT_UTF8], 2);
+    EXPECT_U64(seqset_size(&epoch->sources[0].rows), 3);
+    const struct seqset *elsewhere = &epoch->sources[0].dead_letters;
+    EXPECT(elsewhere->count == 1 && elsewhere->ranges[0].first == 3);
+    EXPECT_U64(seqset_size(elsewhere), 1);
     release(&s, epoch);
     stop(&s);
 }

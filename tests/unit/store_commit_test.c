@@ -33,7 +33,7 @@ TEST(store_commit_without_files_moves_positions)
     struct store *store = fixture_open("i");
     struct err err = {0};
     struct store_position position = fixture_position(9);
-    struct store_epoch epoch = {NULL, 0, &position, 1};
+    struct store_epoch epoch = {NULL, 0, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     store_close(store);
     store = fixture_open("i");
@@ -56,7 +56,7 @@ TEST(store_commit_never_replaces_a_file)
         {fixture_file(store, 2, 2), false, KEY, "S", "C", &set, 1, NULL, 0},
     };
     struct store_position position = fixture_position(2);
-    struct store_epoch epoch = {files, 2, &position, 1};
+    struct store_epoch epoch = {files, 2, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/p/1-2-2.parquet") && fixture_is_file("root/p/1-2-3.parquet"));
     struct fixture_view view = fixture_look();
@@ -144,7 +144,7 @@ TEST(store_commit_keeps_what_did_not_move)
     struct seqset above = {0};
     seqset_add_range(&above, 30, 40);
     struct store_position other = {"T", "D", "X", 20, above, 40, 1};
-    struct store_epoch epoch = {NULL, 0, &other, 1};
+    struct store_epoch epoch = {NULL, 0, &other, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     fixture_commit(store, KEY, 1, 2);
     store_close(store);
@@ -167,7 +167,7 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     struct store_epoch_file file = {
         fixture_file(store, 7, 7), true, buf_text(&key), "S", "C", &set, 1, NULL, 0};
     struct store_position position = fixture_position(7);
-    struct store_epoch epoch = {&file, 1, &position, 1};
+    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
     struct fixture_view view = fixture_look();
@@ -263,7 +263,7 @@ TEST(store_commit_goes_on_where_it_failed)
     struct store_epoch_file file = {
         fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
     struct store_position position = fixture_position(2);
-    struct store_epoch epoch = {&file, 1, &position, 1};
+    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(mkdir("root/p", 0755) == 0);
     store->system = (struct store_system){fail, &failing};
     for (int attempt = 0; attempt < 3; attempt++) {
@@ -297,7 +297,7 @@ TEST(store_commit_never_syncs_a_file_twice)
     struct store_epoch_file file = {
         fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
     struct store_position position = fixture_position(2);
-    struct store_epoch epoch = {&file, 1, &position, 1};
+    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == -1);
     EXPECT(err.system == EIO && store->stage == STORE_STAGE_PENDING);
     EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));

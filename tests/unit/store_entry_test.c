@@ -10,6 +10,7 @@ static const char expected[] =
     "\"engineInfo\":\"varve/0\",\"varve\":{\"instance\":\"i\\\"1\",\"positions\":["
     "{\"stream\":\"S\",\"created\":\"C\",\"consumer\":\"D\",\"through\":4,\"above\":\"6-7\","
     "\"lastSeq\":7,\"lastTime\":70}],"
+    "\"deadLetters\":[{\"stream\":\"S\",\"created\":\"C\",\"sequences\":\"1-2\"}],"
     "\"quarantine\":[{\"path\":\"_quarantine/S-4-4.parquet\",\"size\":30,\"numRecords\":1,"
     "\"tags\":{\"varve.file\":\"a-2\",\"varve.stream\":\"S\",\"varve.created\":\"C\","
     "\"varve.first_seq\":\"4\",\"varve.last_seq\":\"4\",\"varve.sequences\":\"4\"}}]}}}\n"
@@ -29,21 +30,24 @@ static void build(struct store_entry *entry)
     struct store_file bad = {.id = "a-2", .size = 30, .finished = true};
     struct seqset in_rows = {0};
     struct seqset in_bad = {0};
+    struct seqset elsewhere = {0};
     seqset_add_range(&in_rows, 6, 7);
     seqset_add_range(&in_bad, 4, 4);
+    seqset_add_range(&elsewhere, 1, 2);
     struct store_column_stats stats = {.column = 3, .bounded = true, .min = 6, .max = 7};
     struct store_epoch_file files[] = {
         {&rows, false, "", "S", "C", &in_rows, 2, &stats, 1},
         {&bad, true, "", "S", "C", &in_bad, 1, NULL, 0},
     };
     struct store_position position = {"S", "D", "C", 4, in_rows, 7, 70};
-    struct store_epoch epoch = {files, 2, &position, 1};
+    struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
     struct store_positions positions = {&position, 1, 1};
     char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};
     store_entry_build(entry, &store, &epoch, &positions, (char *[]){paths[0], paths[1]},
                       INT64_C(1795536000500000000));
     seqset_free(&in_rows);
     seqset_free(&in_bad);
+    seqset_free(&elsewhere);
 }
 
 static void expect_move(const struct store_entry *entry, size_t move, const char *id,
@@ -155,7 +159,7 @@ TEST(store_entry_leaves_out_long_lists_of_ranges)
     for (uint64_t i = 0; i <= STORE_ADD_RANGES_MAX; i++)
         (void)seqset_add(&set, 1 + 2 * i);
     struct store_epoch_file files = {&file, false, "", "S", "C", &set, set.count, NULL, 0};
-    struct store_epoch epoch = {&files, 1, NULL, 0};
+    struct store_epoch epoch = {&files, 1, NULL, 0, NULL};
     struct store_positions positions = {0};
     char path[] = "x.parquet";
     store_entry_build(&entry, &store, &epoch, &positions, (char *[]){path}, 0);

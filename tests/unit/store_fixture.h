@@ -102,7 +102,7 @@ static inline int fixture_try_commit(struct store *store, const char *key, uint6
                                     .created = "C",
                                     .sequences = &sequences,
                                     .rows = last - first + 1};
-    struct store_epoch epoch = {&file, 1, &position, 1};
+    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     int result = store_commit(store, &epoch, err);
     store_file_free(file.file);
     seqset_free(&sequences);

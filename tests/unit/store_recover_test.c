@@ -74,7 +74,7 @@ static int run_epoch(struct store *store, uint64_t first, struct err *err)
                                              .sequences = &sequences[i],
                                              .rows = 3};
     }
-    struct store_epoch epoch = {files, 3, &position, 1};
+    struct store_epoch epoch = {files, 3, &position, 1, NULL};
     for (int attempt = 0; attempt < 8 && result < 0; attempt++) {
         err_clear(err);
         result = store_commit(store, &epoch, err);
