@@ -10,7 +10,13 @@
  * One line an event on stderr: logfmt, or JSON lines. Any thread may log; a line is one write.
  * The level and the format are the only global state of the process beside the stop flag.
  */
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_level {
+    LOG_DEBUG,
+    LOG_INFO,
+    LOG_WARNING,
+    LOG_ERROR,
+    LOG_OFF, /* for log_configure alone: a command that tells its errors itself */
+};
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
 void log_configure(enum log_level level, enum log_format format);

@@ -107,6 +107,12 @@ uint64_t seqset_size(const struct seqset *set)
     return total;
 }
 
+const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence)
+{
+    size_t at = find(set, sequence);
+    return at == set->count ? NULL : &set->ranges[at];
+}
+
 uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from)
 {
     size_t at = find(set, from);

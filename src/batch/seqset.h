@@ -31,6 +31,10 @@ void seqset_add_all(struct seqset *set, const struct seqset *from);
 
 bool seqset_contains(const struct seqset *set, uint64_t sequence);
 
+/* The range that has `sequence`, or else the next one behind it; NULL if there is none. Valid until
+ * the set changes. */
+const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence);
+
 /* How many sequences are in the set; UINT64_MAX if it does not fit. */
 uint64_t seqset_size(const struct seqset *set);
 

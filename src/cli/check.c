@@ -32,7 +32,7 @@ static int check(struct cli_options *options, bool offline)
         return cli_fail(&err);
     }
     /* What goes wrong on the way is in the report. */
-    log_configure(LOG_ERROR, config.settings.log_format);
+    log_configure(LOG_OFF, config.settings.log_format);
     check_config(&report, &config);
     if (!offline)
         check_live(&report, &config);

@@ -25,10 +25,15 @@ const struct cli_command cli_commands[] = {
      "print rows as JSON Lines, bytes in base64",
      "  --columns a,b    only these columns, in this order\n"
      "  --limit N        at most N rows\n"},
-    {"verify", cli_verify, "PATH... [--json] [--allow-gaps]",
+    {"verify", cli_verify, "PATH... [--json] [--allow-gaps] [--server URL]",
      "check every byte: structure, checksums, statistics, sequences, commit log",
      "  --json           one JSON object a file, then a summary\n"
-     "  --allow-gaps     sequences may be missing: other subjects, dead letters\n"},
+     "  --allow-gaps     sequences may be missing that nothing is known of\n"
+     "  --server URL     ask there, such as nats://user:password@host, what the stream has where\n"
+     "                   no file has a row; changes nothing\n"
+     "\nWhere the commit log, or the server, says that a sequence holds no row (deleted, of "
+     "another\n"
+     "subject, a dead letter), that is a note. Findings make the exit status 1.\n"},
     {"version", cli_version, "", "print version and build", ""},
     {"licenses", cli_licenses, "", "print the licences of varve and of all that it contains", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},

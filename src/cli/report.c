@@ -25,18 +25,25 @@ void report_begin(struct report *r, const char *subject)
     r->subject_findings = 0;
     r->subject_size = 0;
     buf_reset(&r->list);
+    buf_reset(&r->notes_list);
 }
 
-static void begin_object(struct report *r, const char *kind)
+static void begin_object(struct buf *list, const char *kind)
 {
-    buf_printf(&r->list, "%s{\"kind\":\"%s\"", r->list.len == 0 ? "" : ",", kind);
+    buf_printf(list, "%s{\"kind\":\"%s\"", list->len == 0 ? "" : ",", kind);
 }
 
-static void end_object(struct report *r, const char *text)
+static void end_object(struct buf *list, const char *text)
 {
-    buf_append_text(&r->list, ",\"text\":");
-    json_append_string(&r->list, slice_of(text));
-    buf_append_byte(&r->list, '}');
+    buf_append_text(list, ",\"text\":");
+    json_append_string(list, slice_of(text));
+    buf_append_byte(list, '}');
+}
+
+static void append(struct buf *list, const char *kind, const char *text)
+{
+    begin_object(list, kind);
+    end_object(list, text);
 }
 
 static void count(struct report *r)
@@ -54,12 +61,25 @@ void report_found(struct report *r, const char *kind, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
     va_end(arguments);
     count(r);
-    if (r->json) {
-        begin_object(r, kind);
-        end_object(r, text);
-    } else {
+    if (r->json)
+        append(&r->list, kind, text);
+    else
         printf("%s: %s: %s\n", r->subject, kind, text);
-    }
+}
+
+void report_note(struct report *r, const char *kind, const char *format, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    va_end(arguments);
+    r->notes++;
+    clear_progress(r);
+    if (r->json)
+        append(&r->notes_list, kind, text);
+    else
+        printf("%s: note: %s\n", r->subject, text);
 }
 
 void report_found_in_file(void *context, const struct parquet_finding *finding)
@@ -68,7 +88,7 @@ void report_found_in_file(void *context, const struct parquet_finding *finding)
     const char *kind = parquet_fault_name(finding->fault);
     count(r);
     if (r->json) {
-        begin_object(r, kind);
+        begin_object(&r->list, kind);
         if (finding->row_group >= 0)
             buf_printf(&r->list, ",\"row_group\":%" PRId64, finding->row_group);
         if (finding->column.data != NULL) {
@@ -79,7 +99,7 @@ void report_found_in_file(void *context, const struct parquet_finding *finding)
             buf_printf(&r->list, ",\"page\":%" PRId64, finding->page);
         if (finding->offset >= 0)
             buf_printf(&r->list, ",\"offset\":%" PRId64, finding->offset);
-        end_object(r, finding->text);
+        end_object(&r->list, finding->text);
         return;
     }
     printf("%s: ", r->subject);
@@ -117,7 +137,7 @@ void report_end(struct report *r, const struct parquet_verify *file)
             report_found(r, "more", "%" PRIu64 " findings are not listed", more);
         }
     }
-    if (!r->json || (file == NULL && r->subject_findings == 0))
+    if (!r->json || (file == NULL && r->subject_findings == 0 && r->notes_list.len == 0))
         return;
     struct buf line = {0};
     buf_append_text(&line, file != NULL ? "{\"file\":" : "{\"folder\":");
@@ -130,6 +150,8 @@ void report_end(struct report *r, const struct parquet_verify *file)
                    file->pages_without_crc);
     buf_printf(&line, ",\"ok\":%s,\"findings\":[", r->subject_findings == 0 ? "true" : "false");
     buf_append_slice(&line, buf_slice(&r->list));
+    buf_append_text(&line, "],\"notes\":[");
+    buf_append_slice(&line, buf_slice(&r->notes_list));
     buf_append_text(&line, "]}\n");
     (void)fwrite(line.data, 1, line.len, stdout);
     buf_free(&line);
@@ -141,18 +163,22 @@ void report_summary(struct report *r)
     clear_progress(r);
     if (r->json) {
         printf("{\"summary\":{\"files\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64
-               ",\"findings\":%" PRIu64 "}}\n",
-               r->files, r->rows, r->bytes, r->findings);
+               ",\"findings\":%" PRIu64 ",\"notes\":%" PRIu64 "}}\n",
+               r->files, r->rows, r->bytes, r->findings, r->notes);
         return;
     }
     num_format_size(r->bytes, size);
-    printf("%s: %" PRIu64 " file%s, %" PRIu64 " rows, %s, %" PRIu64 " finding%s\n",
+    printf("%s: %" PRIu64 " file%s, %" PRIu64 " rows, %s, %" PRIu64 " finding%s",
            r->findings == 0 ? "ok" : "NOT OK", r->files, r->files == 1 ? "" : "s", r->rows, size,
            r->findings, r->findings == 1 ? "" : "s");
+    if (r->notes > 0)
+        printf(", %" PRIu64 " note%s", r->notes, r->notes == 1 ? "" : "s");
+    printf("\n");
 }
 
 void report_free(struct report *r)
 {
     buf_free(&r->list);
+    buf_free(&r->notes_list);
     *r = (struct report){0};
 }

@@ -9,21 +9,22 @@
 #include "parquet/verify.h"
 
 /*
- * What `varve verify` found, on the standard output: a line a finding, or with --json an object a
- * file (or a folder, for what concerns more than one file) and a summary. On a terminal, progress
- * on the standard error.
+ * What `varve verify` found, on the standard output: a line a finding or a note, or with --json an
+ * object a file (or a folder, for what concerns more than one file) and a summary. Notes say what
+ * one may want to know of a tree that is right. On a terminal, progress on the standard error.
  */
 struct report {
     bool json;
     bool progress;
-    uint64_t findings;
+    uint64_t findings, notes;
     uint64_t files, rows, bytes; /* that were looked at */
     int64_t next_progress;       /* when, clock_monotonic */
     bool line_shown;             /* a line of progress stands on the terminal */
     const char *subject;         /* the file or folder at hand */
     uint64_t subject_findings;
     uint64_t subject_size;
-    struct buf list; /* JSON of the findings about it */
+    struct buf list;       /* JSON of the findings about it */
+    struct buf notes_list; /* and of the notes */
 };
 
 enum {
@@ -38,12 +39,15 @@ void report_begin(struct report *r, const char *subject);
 void report_found(struct report *r, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+void report_note(struct report *r, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* For parquet_verify: the context is the report. */
 void report_found_in_file(void *context, const struct parquet_finding *finding);
 void report_progress(void *context, uint64_t offset);
 
 /* `file` are the figures of the file at hand; NULL for a folder, about which nothing is said where
- * nothing was found. */
+ * nothing was found or noted. */
 void report_end(struct report *r, const struct parquet_verify *file);
 
 /* The last line. */

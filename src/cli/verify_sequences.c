@@ -38,9 +38,7 @@ void sequences_add(struct sequences *s, struct slice stream, struct slice create
 {
     struct buf key = {0};
     bool added = false;
-    buf_append_slice(&key, stream);
-    buf_append_text(&key, " created ");
-    buf_append_slice(&key, created);
+    claims_key(&key, stream, created);
     uint32_t number = map_put(&s->streams, buf_slice(&key), &added);
     buf_free(&key);
     if (s->cap - s->count < ranges->count) {
@@ -67,19 +65,11 @@ struct sweep {
     struct report *report;
     const char *const *paths;
     struct slice stream;
-    bool ignore_gaps;
-    uint64_t covered;                        /* up to here there is nothing unknown */
+    struct gaps *gaps;
+    uint64_t covered;                        /* up to here all is in files, or a gap */
     const struct sequence_range *table_last; /* the row range that reaches farthest */
-    uint64_t gaps, missing, duplicates;
+    uint64_t duplicates;
 };
-
-static void found_gap(struct sweep *w, uint64_t first, uint64_t last)
-{
-    w->missing += last - first + 1;
-    if (w->gaps++ < REPORT_EACH_MAX)
-        report_found(w->report, "gap", "%.*s: %" PRIu64 "-%" PRIu64 " are missing",
-                     (int)w->stream.len, (const char *)w->stream.data, first, last);
-}
 
 static void found_duplicate(struct sweep *w, const struct sequence_range *range)
 {
@@ -92,8 +82,8 @@ static void found_duplicate(struct sweep *w, const struct sequence_range *range)
 
 static void step(struct sweep *w, const struct sequence_range *range)
 {
-    if (w->covered != UINT64_MAX && range->first > w->covered + 1 && !w->ignore_gaps)
-        found_gap(w, w->covered + 1, range->first - 1);
+    if (w->covered != UINT64_MAX && range->first > w->covered + 1 && w->gaps != NULL)
+        gaps_add(w->gaps, w->covered + 1, range->first - 1);
     if (range->last > w->covered)
         w->covered = range->last;
     if (range->quarantine)
@@ -106,17 +96,15 @@ static void step(struct sweep *w, const struct sequence_range *range)
 
 static void end_stream(struct sweep *w)
 {
-    if (w->gaps > REPORT_EACH_MAX)
-        report_found(w->report, "gap",
-                     "%.*s: %" PRIu64 " more gaps; %" PRIu64 " sequences are missing in all",
-                     (int)w->stream.len, (const char *)w->stream.data, w->gaps - REPORT_EACH_MAX,
-                     w->missing);
+    if (w->gaps != NULL)
+        gaps_end(w->gaps, w->covered);
     if (w->duplicates > REPORT_EACH_MAX)
         report_found(w->report, "duplicate", "%.*s: %" PRIu64 " more", (int)w->stream.len,
                      (const char *)w->stream.data, w->duplicates - REPORT_EACH_MAX);
 }
 
-void sequences_report(struct sequences *s, struct report *r, const char *const *paths)
+void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
+                      struct gaps *gaps)
 {
     struct sweep w = {0};
     if (s->count == 0)
@@ -129,8 +117,10 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
             w = (struct sweep){.report = r,
                                .paths = paths,
                                .stream = map_key(&s->streams, range->stream),
-                               .ignore_gaps = s->ignore_gaps,
+                               .gaps = gaps,
                                .covered = range->first > 0 ? range->first - 1 : 0};
+            if (gaps != NULL)
+                gaps_begin(gaps, w.stream);
         }
         step(&w, range);
     }

@@ -10,12 +10,13 @@
 #include "base/map.h"
 #include "batch/seqset.h"
 #include "cli/report.h"
+#include "cli/verify_gaps.h"
 
 /* Which stream sequences are in which file. A list, sorted once: the files of a table interleave,
  * so adding to one sorted set would move half of it each time. */
 struct sequence_range {
     uint64_t first, last;
-    uint32_t stream; /* number of the stream and its generation */
+    uint32_t stream; /* number of its generation of a stream */
     uint32_t file;   /* number of the file */
     bool quarantine;
 };
@@ -23,8 +24,7 @@ struct sequence_range {
 struct sequences {
     struct sequence_range *list;
     size_t count, cap;
-    struct map streams; /* "<stream> created <created>" */
-    bool ignore_gaps;   /* the filter of the consumer leaves some out, or the stream dropped some */
+    struct map streams; /* generations, by claims_key */
 };
 
 /* The sequences of one file, as ranges that may touch, overlap and be in any order: sort, and join
@@ -36,9 +36,10 @@ void sequences_normalize(struct seqset *ranges, uint64_t *twice);
 void sequences_add(struct sequences *s, struct slice stream, struct slice created, uint32_t file,
                    bool quarantine, const struct seqset *ranges);
 
-/* Report what is missing between the first and the last sequence of each stream, and what is in
- * more than one file. `paths` are those of the files. */
-void sequences_report(struct sequences *s, struct report *r, const char *const *paths);
+/* Report what is in more than one file; and what is in none, from the first sequence of each stream
+ * on, goes to `gaps`, where it is not NULL. `paths` are those of the files. */
+void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
+                      struct gaps *gaps);
 
 void sequences_free(struct sequences *s);
 

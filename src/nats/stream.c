@@ -51,6 +51,22 @@ static void read_subjects(const struct json *config, struct arena *arena,
             info->subjects[info->subject_count++] = s->text;
 }
 
+static void read_deleted(const struct json *state, struct arena *arena,
+                         struct nats_stream_info *info)
+{
+    const struct json *list = json_member(state, "deleted");
+    size_t count = 0;
+    if (!list || list->type != JSON_ARRAY)
+        return; /* not asked for, or none */
+    for (const struct json *s = list->first; s; s = s->next)
+        count++;
+    info->deleted_list = arena_calloc(arena, count, sizeof *info->deleted_list);
+    for (const struct json *s = list->first; s; s = s->next)
+        if (s->type == JSON_NUMBER &&
+            num_parse_u64(s->text, &info->deleted_list[info->deleted_count]))
+            info->deleted_count++;
+}
+
 int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_stream_info *info,
                            struct nats_api_error *error, struct err *err)
 {
@@ -88,6 +104,7 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
     info->consumers = get_u64(state, "consumer_count");
     json_get_text(json_member(root, "cluster"), "leader", &info->leader);
     read_subjects(config, arena, info);
+    read_deleted(state, arena, info);
     return 0;
 }
 
@@ -95,6 +112,15 @@ void nats_stream_get_body(struct buf *out, uint64_t sequence)
 {
     buf_append_text(out, "{\"seq\":");
     buf_append_decimal(out, sequence);
+    buf_append_byte(out, '}');
+}
+
+void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subject)
+{
+    buf_append_text(out, "{\"seq\":");
+    buf_append_decimal(out, sequence);
+    buf_append_text(out, ",\"next_by_subj\":");
+    json_append_string(out, subject);
     buf_append_byte(out, '}');
 }
 

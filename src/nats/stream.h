@@ -22,6 +22,8 @@ struct nats_stream_info {
     uint64_t first_seq, last_seq; /* 0 and 0 if it never held a message */
     int64_t first_ns, last_ns;    /* 0 if it holds no message */
     uint64_t deleted;             /* holes between first and last */
+    uint64_t *deleted_list;       /* these, ascending, where they were asked for */
+    size_t deleted_count;
     uint64_t consumers;
     int64_t consumer_max_ack_pending;       /* consumer_limits (2.10+), 0: none */
     int64_t consumer_inactive_threshold_ns; /* the same */
@@ -36,6 +38,10 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
 
 /* The body that asks STREAM.MSG.GET for one sequence. */
 void nats_stream_get_body(struct buf *out, uint64_t sequence);
+
+/* The body that asks it for the first message of a subject, wildcards allowed, at `sequence` or
+ * behind it. */
+void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subject);
 
 struct nats_stored_message {
     struct slice subject;

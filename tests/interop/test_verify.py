@@ -50,6 +50,19 @@ class Tree:
         self.entries.append(name)
         (self.log / name).write_text("".join(json.dumps(action) + "\n" for action in actions))
 
+    def commit(self, through, above="", created=CREATED, instance="one", dead_letters=None):
+        """An entry of varve that says what is durable."""
+        position = {"stream": "LOGGING", "created": created, "consumer": "varve"}
+        position |= {"through": through, "above": above, "lastSeq": through, "lastTime": 1}
+        letters = {"stream": "LOGGING", "created": created, "sequences": dead_letters}
+        info = {
+            "instance": instance,
+            "positions": [position],
+            "deadLetters": [letters] if dead_letters else [],
+            "quarantine": [],
+        }
+        self.write_entry([{"commitInfo": {"operation": "WRITE", "varve": info}}])
+
     def file(
         self,
         sequences,
@@ -176,6 +189,70 @@ def test_gap_in_a_tree_without_a_log(tree):
     found(tree.root, "10-11 are missing")
 
 
+def noted(path, *notes):
+    """All is well, and this is noted, in this order."""
+    *lines, summary = verify(path, status=0).splitlines()
+    assert summary.startswith("ok: ") and f", {len(notes)} note" in summary
+    assert lines == [f"{path}: note: LOGGING created {CREATED}: {note}" for note in notes]
+    out = verify(path, "--json", status=0)
+    *_, folder, last = [json.loads(line) for line in out.splitlines()]
+    assert folder["ok"] is True and folder["findings"] == []
+    texts = [note["text"] for note in folder["notes"]]
+    assert texts == [f"LOGGING created {CREATED}: {note}" for note in notes]
+    assert last["summary"]["notes"] == len(notes) and last["summary"]["findings"] == 0
+
+
+NO_ROWS = "hold no rows: deleted, expired, or of other subjects"
+
+
+def test_gaps_that_the_commits_account_for(tree):
+    tree.file(range(1, 10))
+    tree.file(range(12, 20))
+    tree.file(range(30, 40))
+    tree.commit(19)
+    found(tree.root, "gap", "20-29 are missing", f"10-11 {NO_ROWS}", count=2)
+    # The newest entry of an instance counts, and all instances together.
+    tree.commit(19, above="20-28,30-39")
+    tree.commit(3, instance="two")
+    tree.commit(500, created="2026-11-25T00:00:00Z", instance="three")
+    found(tree.root, "29-29 are missing", count=3)
+    tree.commit(40)
+    noted(tree.root, f"10-11 {NO_ROWS}", f"20-29 {NO_ROWS}", f"40-40 {NO_ROWS}")
+
+
+def test_two_instances_account_together(tree):
+    tree.file([1, 2, 9])
+    tree.commit(5, instance="one")
+    tree.commit(2, above="5-9", instance="two")
+    noted(tree.root, f"3-8 {NO_ROWS}")
+
+
+def test_dead_letters(tree):
+    letters = "went to the dead letter stream"
+    tree.file([1, 2, 9])
+    tree.commit(6, dead_letters="3,5")
+    tree.commit(9, dead_letters="6-7")
+    expected = [f"3-3 {letters}", f"4-4 {NO_ROWS}", f"5-7 {letters}", f"8-8 {NO_ROWS}"]
+    noted(tree.root, *expected)
+
+
+def test_a_file_that_is_gone_is_no_note_only(tree):
+    tree.file(range(1, 10))
+    path, _ = tree.file(range(10, 20))
+    tree.file(range(20, 30))
+    tree.commit(29)
+    path.unlink()
+    found(tree.root, f"10-19 {NO_ROWS}", "10-19.parquet is in the log, but not there", count=2)
+
+
+@pytest.mark.parametrize("positions", [None, 5, [{"stream": "LOGGING"}], [{"through": "9"}]])
+def test_damaged_positions_account_for_nothing(tree, positions):
+    tree.file([1, 3])
+    info = {"instance": "one", "positions": positions, "deadLetters": positions}
+    tree.write_entry([{"commitInfo": {"varve": info}}])
+    found(tree.root, "2-2 are missing")
+
+
 def test_another_generation_is_no_gap(tree):
     tree.file(range(50, 60))
     tree.file(range(1, 10), footer={"varve.stream_created": "2026-11-25T00:00:00Z"})
@@ -274,6 +351,18 @@ def test_absurd_times(tree):
 def test_a_time_within_a_day_is_believed(tree):
     tree.file([1], time=NOON + 20 * HOUR)
     found(tree.root, "sequence 1 belongs into sim-1/2026-11-25/08/1-1.parquet")
+
+
+@pytest.mark.parametrize(("instance", "right"), [("one", True), ("two", False), (None, True)])
+def test_the_instance_in_a_path(tree, instance, right):
+    """It is in the footer; a file that lacks it is not checked."""
+    template = "{instance}/{first_seq}.parquet"
+    footer = {"varve.path_template": template, "varve.instance": instance}
+    tree.file([7], path="one/7.parquet", footer=footer)
+    if right:
+        fine(tree.root)
+    else:
+        found(tree.root, "sequence 7 belongs into two/7.parquet")
 
 
 def test_taken_names(tree):

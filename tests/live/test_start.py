@@ -17,6 +17,7 @@ from support import (
     VARVE,
     Output,
     check_rows,
+    check_verify,
     end,
     generate,
     numbered,
@@ -154,7 +155,7 @@ def test_two_instances_share_a_directory(any_server, varve):
     """Under different names; different streams, one table."""
     any_server.generate(1000, seed=93)
     any_server.generate(800, seed=94, stream="SECOND", subject="second")
-    template = {"path_template": "{stream}/{first_seq}-{last_seq}.parquet"}
+    template = {"path_template": "{instance}/{stream}/{first_seq}-{last_seq}.parquet"}
     sources = [[{"stream": "LOGGING"}], [{"stream": "SECOND", "subjects": ["second"]}]]
     runs = [
         varve.start("--once", nats={"name": f"varve-{i}"}, sources=s, output=template)
@@ -164,6 +165,8 @@ def test_two_instances_share_a_directory(any_server, varve):
         assert run.wait(60) == 0, run.text()
     found = Output(varve.output).table()["nats_subject"].to_pylist()
     assert (found.count(SUBJECT), found.count("second"), len(found)) == (1000, 800, 1800)
+    assert (varve.output / "varve-1" / "SECOND").is_dir()
+    check_verify(varve.output)
 
 
 # ---- credentials ---------------------------------------------------------------------------------

@@ -200,3 +200,16 @@ TEST(seqset_agrees_with_a_bitmap_at_the_end)
 {
     random_steps(UINT64_MAX - UNIVERSE + 1);
 }
+
+TEST(seqset_find_gives_the_range_there_or_behind)
+{
+    struct seqset set = {0};
+    EXPECT(seqset_find(&set, 0) == NULL);
+    seqset_add_range(&set, 3, 5);
+    seqset_add_range(&set, 9, 9);
+    EXPECT_U64(seqset_find(&set, 0)->first, 3);
+    EXPECT_U64(seqset_find(&set, 5)->first, 3);
+    EXPECT_U64(seqset_find(&set, 6)->first, 9);
+    EXPECT(seqset_find(&set, 10) == NULL);
+    seqset_free(&set);
+}

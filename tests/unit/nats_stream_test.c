@@ -24,6 +24,7 @@ static const char reply[] =
     "\"state\":{\"messages\":18446744073709551615,\"bytes\":9007199254740993,"
     "\"first_seq\":9007199254740993,\"first_ts\":\"2026-11-24T10:00:01Z\","
     "\"last_seq\":9007199254740999,\"last_ts\":\"2026-11-24T10:00:02.5Z\",\"num_deleted\":3,"
+    "\"deleted\":[9007199254740994,null,9007199254740996,9007199254740998],"
     "\"consumer_count\":2},\"cluster\":{\"name\":\"c1\",\"leader\":\"n2\"}}";
 
 TEST(nats_stream_info_reads_all_fields)
@@ -46,6 +47,9 @@ TEST(nats_stream_info_reads_all_fields)
     EXPECT_I64(i.first_ns, INT64_C(1795514401000000000));
     EXPECT_I64(i.last_ns, INT64_C(1795514402500000000));
     EXPECT_U64(i.deleted, 3);
+    EXPECT_U64(i.deleted_count, 3);
+    EXPECT_U64(i.deleted_list[0], UINT64_C(9007199254740994));
+    EXPECT_U64(i.deleted_list[2], UINT64_C(9007199254740998));
     EXPECT_U64(i.consumers, 2);
     EXPECT_I64(i.consumer_max_ack_pending, 500);
     EXPECT_I64(i.consumer_inactive_threshold_ns, INT64_C(60000000000));
@@ -97,6 +101,9 @@ TEST(nats_stream_get_one_message)
     struct buf body = {0};
     nats_stream_get_body(&body, UINT64_MAX);
     EXPECT_TEXT(buf_text(&body), "{\"seq\":18446744073709551615}");
+    buf_reset(&body);
+    nats_stream_next_body(&body, 7, slice_of("a.\">"));
+    EXPECT_TEXT(buf_text(&body), "{\"seq\":7,\"next_by_subj\":\"a.\\\">\"}");
     buf_free(&body);
 
     struct nats_stored_message m;

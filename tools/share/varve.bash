@@ -24,7 +24,7 @@ _varve()
         compopt -o nospace 2>/dev/null || true # it is no completion where this is tested
         return
         ;;
-    --columns | --limit)
+    --columns | --limit | --server)
         return
         ;;
     esac
@@ -33,7 +33,7 @@ _varve()
     check) options='-c --offline --set' ;;
     inspect) options=--json ;;
     cat) options='--columns --limit' ;;
-    verify) options='--json --allow-gaps' ;;
+    verify) options='--json --allow-gaps --server' ;;
     help)
         mapfile -t COMPREPLY < <(
             compgen -W 'run check inspect cat verify version licenses help' -- "$word")
