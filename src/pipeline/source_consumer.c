@@ -2,6 +2,7 @@
 #include "pipeline/source_setup.h"
 
 #include "base/clock.h"
+
 /* An ephemeral consumer outlives a short stall of ours, and is gone soon after us. */
 #define EPHEMERAL_INACTIVE (120 * CLOCK_SECOND)
 
