@@ -85,6 +85,17 @@ static enum moved judge_taken(struct store *store, const char *name, const char 
     return MOVE_FAILED;
 }
 
+/* The directory of `path` is missing. If we know it as durable, somebody has removed it, and what
+ * else of that knowledge is true nobody can say. */
+static void doubt_durable(struct store *store, const char *path)
+{
+    struct buf dir = {0};
+    store_directory_parent(&dir, slice_of(path));
+    if (map_find(&store->durable, buf_slice(&dir)) >= 0)
+        map_reset(&store->durable);
+    buf_free(&dir);
+}
+
 /* Either the directory is missing, or the file has been moved by an earlier attempt. */
 static enum moved move_to_new_directory(struct store *store, const char *name, const char *path,
                                         struct err *err)
@@ -99,6 +110,7 @@ static enum moved move_to_new_directory(struct store *store, const char *name, c
                       path, store->instance_name, name, store->instance_name);
         return MOVE_FAILED;
     }
+    doubt_durable(store, path);
     if (store_directory_make_parents(&store->system, store->root_dir, path, NULL, err) < 0)
         return MOVE_FAILED;
     if (store_system_rename_noreplace(&store->system, store->temporary_dir, name, store->root_dir,

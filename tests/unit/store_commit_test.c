@@ -327,3 +327,30 @@ TEST(store_commit_says_when_a_file_is_gone)
     EXPECT(strstr(err.text, "p/1-2.parquet is to be committed, but is gone") != NULL);
     store_close(store);
 }
+
+static int count_fsync(void *context, enum store_call call, bool after)
+{
+    uint32_t *count = context;
+    *count += call == STORE_CALL_FSYNC && !after;
+    return 0;
+}
+
+/* A directory that somebody removes between two commits is as new as it was at first. */
+TEST(store_commit_makes_directories_durable_that_were_removed)
+{
+    uint32_t fsyncs = 0;
+    struct err err = {0};
+    struct store *store = fixture_try_open("i", (struct store_system){count_fsync, &fsyncs}, &err);
+    EXPECT(store != NULL);
+    uint32_t opened = fsyncs;
+    fixture_commit(store, "p/q/r/{first_seq}.parquet", 1, 1);
+    uint32_t first = fsyncs - opened;
+    fixture_commit(store, "p/q/r/{first_seq}.parquet", 2, 2);
+    uint32_t second = fsyncs - opened - first;
+    EXPECT(second < first); /* what is durable above is not synced each time */
+    EXPECT(unlink("root/p/q/r/1.parquet") == 0 && unlink("root/p/q/r/2.parquet") == 0);
+    EXPECT(rmdir("root/p/q/r") == 0 && rmdir("root/p/q") == 0);
+    fixture_commit(store, "p/q/r/{first_seq}.parquet", 3, 3);
+    EXPECT_U64(fsyncs - opened - first - second, first);
+    store_close(store);
+}

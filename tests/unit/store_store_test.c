@@ -156,3 +156,44 @@ TEST(store_knows_the_free_space)
     EXPECT(store_free_bytes(store, &bytes, &err) == 0 && bytes > 0);
     store_close(store);
 }
+
+TEST(store_reopen_makes_again_what_was_removed)
+{
+    static const char *const removed[] = {"root", "root/_delta_log", "root/.varve"};
+    for (size_t i = 0; i < 3; i++) {
+        struct store *store = fixture_open("i");
+        struct err err = {0};
+        bool reopened = true;
+        fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
+        EXPECT(store_reopen(store, &reopened, &err) == 0 && !reopened); /* all is there */
+        fixture_remove(removed[i]);
+        EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
+        EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL); /* locked again */
+        EXPECT_I64(err.code, ERR_REFUSED);
+        fixture_commit(store, "q/{first_seq}.parquet", 3, 4);
+        EXPECT_U64(store->current.list[0].through, 4);
+        EXPECT(fixture_is_file("root/q/3.parquet"));
+        EXPECT(fixture_is_file("root/_delta_log/00000000000000000000.json"));
+        struct fixture_view view = fixture_look();
+        EXPECT(view.in_log[3] == 1 && view.in_log[4] == 1);
+        EXPECT(view.in_log[1] == (i == 2)); /* of the log that is gone, nothing */
+        store_close(store);
+        fixture_remove("root");
+    }
+}
+
+TEST(store_reopen_says_what_is_in_the_way)
+{
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    bool reopened;
+    fixture_remove("root");
+    fixture_write("root", "");
+    EXPECT(store_reopen(store, &reopened, &err) < 0 && !reopened);
+    EXPECT(strstr(err.text, "root") != NULL);
+    EXPECT(unlink("root") == 0);
+    err_clear(&err);
+    EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
+    fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
+    store_close(store);
+}
