@@ -2,40 +2,64 @@
 #include "pipeline/committer.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
+#include "pipeline/wake.h"
 #include "store/commit.h"
 #include "store/file.h"
 
-static void wake(struct committer *c)
+enum {
+    /*
+     * Files that are written before the first of them is made durable. For a new file that waits
+     * for a commit of the file system's journal, which covers all that were written before: most
+     * others then wait for their own bytes only. Each has a descriptor open meanwhile.
+     */
+    GROUP_FILES = 64,
+};
+
+static void abandon(struct epoch_file *file)
 {
-    /* The counter can't be full, and one wake-up is as good as two. */
-    ssize_t written = write(c->wake, &(uint64_t){1}, sizeof(uint64_t));
-    (void)written;
+    store_file_abandon(file->stored);
+    file->stored = NULL;
 }
 
 /* One file from its image. On failure nothing of it is left. */
 static int write_file(struct committer *c, struct epoch_file *file, struct err *err)
 {
-    struct store_file *stored = store_file_create(c->store, err);
-    if (stored == NULL)
+    file->stored = store_file_create(c->store, err);
+    if (file->stored == NULL)
         return -1;
-    if (store_file_write(stored, file->image.data, file->image.len, err) != 0 ||
-        store_file_finish(stored, err) != 0) {
-        store_file_abandon(stored);
+    if (store_file_write(file->stored, file->image.data, file->image.len, err) != 0) {
+        abandon(file);
         return -1;
     }
-    file->stored = stored;
+    store_file_begin_sync(file->stored);
+    return 0;
+}
+
+/* What earlier attempts left to do for these files. Those that are written stay so if another one
+ * fails. */
+static int write_group(struct committer *c, struct epoch_file **files, uint32_t count,
+                       struct err *err)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (files[i]->stored == NULL && write_file(c, files[i], err) != 0)
+            return -1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!files[i]->stored->finished && store_file_finish(files[i]->stored, err) != 0) {
+            abandon(files[i]);
+            return -1;
+        }
+    }
     return 0;
 }
 
 static int write_files(struct committer *c, struct epoch *epoch, struct err *err)
 {
-    for (uint32_t i = 0; i < epoch->file_count; i++) {
-        struct epoch_file *file = epoch->files[i];
-        if (file->stored == NULL && write_file(c, file, err) != 0)
+    for (uint32_t i = 0; i < epoch->file_count; i += GROUP_FILES) {
+        uint32_t rest = epoch->file_count - i;
+        if (write_group(c, epoch->files + i, rest < GROUP_FILES ? rest : GROUP_FILES, err) != 0)
             return err_prefix(err, "epoch %llu", (unsigned long long)epoch->number);
     }
     return 0;
@@ -112,7 +136,7 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.err = *failure;
     }
     CHECK(pthread_mutex_unlock(&c->lock) == 0);
-    wake(c);
+    wake_loop(c->wake);
 }
 
 struct committer_trouble committer_trouble(struct committer *c)

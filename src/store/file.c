@@ -53,6 +53,11 @@ int store_file_write(struct store_file *file, const void *data, size_t len, stru
     return 0;
 }
 
+void store_file_begin_sync(struct store_file *file)
+{
+    store_system_begin_sync(file->fd);
+}
+
 int store_file_finish(struct store_file *file, struct err *err)
 {
     CHECK(file->fd >= 0);

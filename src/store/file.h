@@ -41,6 +41,10 @@ struct store_file *store_file_create(struct store *store, struct err *err)
 int store_file_write(struct store_file *file, const void *data, size_t len, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The content is complete, and store_file_finish will be called soon: have the system begin what
+ * that waits for. A hint: what goes wrong is told by store_file_finish. */
+void store_file_begin_sync(struct store_file *file);
+
 /*
  * Make the content durable and close the file. A failure is final: what the kernel could not write
  * it may have thrown away, and a second fsync would succeed without it. The file must be abandoned

@@ -108,6 +108,11 @@ int store_system_fsync(const struct store_system *s, int fd)
     return result;
 }
 
+void store_system_begin_sync(int fd)
+{
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int store_system_rename(const struct store_system *s, int from_dir, const char *from, int to_dir,
                         const char *to)
 {
