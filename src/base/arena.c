@@ -15,11 +15,17 @@ struct arena_block {
     alignas(max_align_t) unsigned char data[];
 };
 
-enum { FIRST_BLOCK = 4096 };
+enum {
+    FIRST_BLOCK = 4096,
+    /* Blocks double up to this; beyond it, one that is needed is as large as it has to be. */
+    GROWN_BLOCK = 1024 * 1024,
+};
 
 static void add_block(struct arena *a, size_t size)
 {
     size_t grown = a->blocks == NULL ? FIRST_BLOCK : a->blocks->size * 2;
+    if (grown > GROWN_BLOCK)
+        grown = GROWN_BLOCK;
     if (size < grown)
         size = grown;
     struct arena_block *block = malloc(sizeof(*block) + size);
@@ -57,19 +63,30 @@ char *arena_text(struct arena *a, const void *data, size_t len)
     return text;
 }
 
+size_t arena_memory(const struct arena *a)
+{
+    size_t bytes = 0;
+    for (const struct arena_block *block = a->blocks; block != NULL; block = block->next)
+        bytes += sizeof(*block) + block->size;
+    return bytes;
+}
+
 void arena_reset(struct arena *a)
 {
     if (a->blocks == NULL)
         return;
-    /* Blocks grow, so the newest is the largest. */
-    struct arena_block *older = a->blocks->next;
-    while (older != NULL) {
-        struct arena_block *next = older->next;
-        free(older);
-        older = next;
+    struct arena_block *largest = a->blocks;
+    struct arena_block *rest = a->blocks->next;
+    while (rest != NULL) {
+        struct arena_block *next = rest->next;
+        struct arena_block *smaller = rest->size > largest->size ? largest : rest;
+        largest = smaller == rest ? largest : rest;
+        free(smaller);
+        rest = next;
     }
-    a->blocks->next = NULL;
-    a->blocks->used = 0;
+    largest->next = NULL;
+    largest->used = 0;
+    a->blocks = largest;
     a->used = 0;
 }
 

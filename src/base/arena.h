@@ -25,6 +25,9 @@ void *arena_calloc(struct arena *a, size_t count, size_t size);
 /* A NUL-terminated copy of `len` bytes. */
 char *arena_text(struct arena *a, const void *data, size_t len);
 
+/* Bytes of memory held, used or not. */
+size_t arena_memory(const struct arena *a);
+
 /* Take everything back; the largest block is kept for the next round. */
 void arena_reset(struct arena *a);
 

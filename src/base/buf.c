@@ -108,6 +108,12 @@ void buf_shrink(struct buf *b)
         grow_to(b, b->len);
 }
 
+void buf_trim(struct buf *b, size_t keep)
+{
+    if (b->len == 0 && b->cap > keep)
+        buf_free(b);
+}
+
 void buf_append(struct buf *b, const void *data, size_t len)
 {
     if (len == 0)

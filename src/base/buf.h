@@ -54,6 +54,10 @@ void buf_reserve_exact(struct buf *b, size_t more);
 /* Give back the memory behind the content. */
 void buf_shrink(struct buf *b);
 
+/* Give back the memory of an empty buffer if it holds more than `keep`: what one large message took
+ * is not for all time. */
+void buf_trim(struct buf *b, size_t keep);
+
 void buf_append(struct buf *b, const void *data, size_t len);
 void buf_append_slice(struct buf *b, struct slice s);
 void buf_append_text(struct buf *b, const char *text);

@@ -6,6 +6,9 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
+/* Of a column: there may be thousands of partitions with a row or two. */
+enum { FIRST_BYTES = 64 };
+
 struct batch *batch_new(const struct schema *schema)
 {
     CHECK(schema->count > 0 && schema->count <= SCHEMA_COLUMNS_MAX);
@@ -52,7 +55,10 @@ static inline void reserve(struct batch *b, struct buf *buffer, size_t more)
     if (more <= buffer->cap - buffer->len)
         return;
     size_t before = buffer->cap;
-    buf_reserve(buffer, more);
+    if (before == 0 && more < FIRST_BYTES)
+        buf_reserve_exact(buffer, FIRST_BYTES);
+    else
+        buf_reserve(buffer, more);
     b->memory += buffer->cap - before;
 }
 

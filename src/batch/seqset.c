@@ -133,6 +133,11 @@ void seqset_remove_through(struct seqset *set, uint64_t sequence)
     remove_ranges(set, 0, at);
 }
 
+size_t seqset_memory(const struct seqset *set)
+{
+    return set->cap * sizeof(*set->ranges);
+}
+
 void seqset_reset(struct seqset *set)
 {
     set->count = 0;

@@ -44,6 +44,9 @@ uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from);
 /* Drop all members up to `sequence`. */
 void seqset_remove_through(struct seqset *set, uint64_t sequence);
 
+/* Bytes of memory held. */
+size_t seqset_memory(const struct seqset *set);
+
 void seqset_reset(struct seqset *set);
 void seqset_free(struct seqset *set);
 

@@ -10,6 +10,8 @@ enum {
     /* What decoding may allocate beyond the size of the message. Copies of the fields fit in that
      * size; this is for the bookkeeping of fields, about 40 bytes each. A real event has eight. */
     BOOKKEEPING_MAX = 256 * 1024,
+    /* Scratch memory that is kept for the next message. */
+    SCRATCH_KEPT = 1024 * 1024,
 };
 
 const char *event_result_name(enum event_result result)
@@ -42,6 +44,14 @@ void event_decoder_free(struct event_decoder *d)
     arena_free(&d->scratch);
     buf_free(&d->unknown);
     *d = (struct event_decoder){0};
+}
+
+void event_decoder_trim(struct event_decoder *d)
+{
+    if (d->scratch.used > SCRATCH_KEPT)
+        arena_free(&d->scratch);
+    if (d->unknown.len > SCRATCH_KEPT)
+        buf_free(&d->unknown);
 }
 
 static enum event_result refuse(struct event_decoder *d, enum event_result result,

@@ -78,6 +78,9 @@ struct event_decoder {
 
 void event_decoder_free(struct event_decoder *d);
 
+/* Give back what a large message took; the decoded event ends here. */
+void event_decoder_trim(struct event_decoder *d);
+
 /* Where JetStream keeps the message. */
 struct event_origin {
     uint64_t stream_seq;    /* 1 to INT64_MAX */

@@ -41,6 +41,17 @@ struct nats_space nats_client_space(struct nats_client *c)
     return nats_input_space(&c->in, c->parser.need);
 }
 
+void nats_client_trim(struct nats_client *c)
+{
+    nats_input_trim(&c->in, c->parser.need);
+    buf_trim(&c->out, NATS_OUTPUT_KEPT);
+}
+
+uint64_t nats_client_memory(const struct nats_client *c)
+{
+    return c->in.cap + c->out.cap;
+}
+
 void nats_client_received(struct nats_client *c, size_t len, int64_t now)
 {
     nats_input_filled(&c->in, len);

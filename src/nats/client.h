@@ -26,6 +26,8 @@
 enum {
     /* Subscriptions of one connection. A sid is a multiple of this plus the index of its entry. */
     NATS_SUBSCRIPTIONS_MAX = 256,
+    /* What the output keeps when it is empty. */
+    NATS_OUTPUT_KEPT = 1024 * 1024,
 };
 
 struct nats_subscription {
@@ -95,6 +97,13 @@ void nats_client_free(struct nats_client *c);
 
 /* Where the next read goes. Invalidates the slices of all events. */
 struct nats_space nats_client_space(struct nats_client *c);
+
+/* When there are no more events: give back the memory that large messages took. Invalidates the
+ * slices of all events. */
+void nats_client_trim(struct nats_client *c);
+
+/* Bytes of memory held for what comes and goes. */
+uint64_t nats_client_memory(const struct nats_client *c);
 
 /* `len` > 0 bytes were read into it. */
 void nats_client_received(struct nats_client *c, size_t len, int64_t now);

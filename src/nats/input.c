@@ -57,6 +57,13 @@ void nats_input_consume(struct nats_input *in, size_t len)
     in->start += len;
 }
 
+void nats_input_trim(struct nats_input *in, size_t need)
+{
+    if (in->cap > NATS_INPUT_START && need < NATS_INPUT_START &&
+        in->end - in->start < NATS_INPUT_START)
+        move_to_front(in, NATS_INPUT_START);
+}
+
 void nats_input_reset(struct nats_input *in)
 {
     in->start = 0;

@@ -44,6 +44,10 @@ struct slice nats_input_bytes(const struct nats_input *in);
 /* Consume the first `len` bytes. They stay where they are until the next nats_input_space. */
 void nats_input_consume(struct nats_input *in, size_t len);
 
+/* Give back what a large frame took, unless `need` (as above) or what is there wants it.
+ * Invalidates all slices into the buffer if there is something to give back. */
+void nats_input_trim(struct nats_input *in, size_t need);
+
 /* Forget the content, keep the memory. */
 void nats_input_reset(struct nats_input *in);
 void nats_input_free(struct nats_input *in);

@@ -126,7 +126,7 @@ static enum nats_pull_need grow(struct nats_pull *p, const struct nats_pull_slot
 {
     if (slot->messages > 0)
         return NATS_PULL_NEEDS_NOTHING;
-    uint64_t most = smaller(p->bytes_max, NATS_MESSAGE_MAX);
+    uint64_t most = smaller(p->bytes_max, p->message_max > 0 ? p->message_max : NATS_MESSAGE_MAX);
     if (slot->asked >= most)
         return halt(p, NATS_PULL_MESSAGE_TOO_BIG);
     uint64_t next = smaller(slot->asked * 2, most);
@@ -214,6 +214,11 @@ void nats_pull_pause(struct nats_pull *p, bool paused)
 void nats_pull_set_target(struct nats_pull *p, uint64_t target)
 {
     p->target = smaller(target, NATS_PULL_TARGET_MAX);
+}
+
+void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max)
+{
+    p->message_max = smaller(message_max, NATS_MESSAGE_MAX);
 }
 
 void nats_pull_resume(struct nats_pull *p)

@@ -46,9 +46,10 @@ struct nats_pull {
     struct buf reply, body;  /* scratch */
     struct nats_pull_slot slots[NATS_PULL_SLOTS];
     uint64_t last_token;
-    uint64_t target;    /* outstanding bytes wanted */
-    uint64_t oversize;  /* max_bytes for one message that did not fit; 0: none is known */
-    uint64_t batch_max; /* limits of the consumer, as far as statuses told */
+    uint64_t target;      /* outstanding bytes wanted */
+    uint64_t message_max; /* of one message, as the server counts it; 0: NATS_MESSAGE_MAX */
+    uint64_t oversize;    /* max_bytes for one message that did not fit; 0: none is known */
+    uint64_t batch_max;   /* limits of the consumer, as far as statuses told */
     uint64_t bytes_max;
     int64_t expires, heartbeat;
     int64_t not_before;         /* no new pull before */
@@ -98,8 +99,11 @@ enum nats_pull_need nats_pull_tick(struct nats_pull *p, struct nats_client *c, i
 /* While paused no new pulls are sent; what is on the way still arrives. */
 void nats_pull_pause(struct nats_pull *p, bool paused);
 
-/* Another target from the next pull on, at most NATS_PULL_TARGET_MAX. */
+/* Other limits from the next pull on: the target is at most NATS_PULL_TARGET_MAX. A message that is
+ * larger than `message_max` as the server counts it (subject, header and payload) is never asked
+ * for; without a call that is NATS_MESSAGE_MAX. */
 void nats_pull_set_target(struct nats_pull *p, uint64_t target);
+void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max);
 
 /* Go on after a need that halted it: the consumer is there. Pulls that were live are void. */
 void nats_pull_resume(struct nats_pull *p);

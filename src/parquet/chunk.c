@@ -8,7 +8,12 @@
 #include "parquet/delta.h"
 #include "parquet/rle.h"
 
-enum { DICTIONARY_RETRY = 16 }; /* row groups from giving up to the next try */
+enum {
+    DICTIONARY_RETRY = 16, /* row groups from giving up to the next try */
+    /* What a chunk keeps for the pages of the next row group: beyond this they are worth less than
+     * the memory, which the file that they went into wants now. */
+    STORED_KEPT = 1024 * 1024,
+};
 
 /* ---- pages ---- */
 
@@ -231,6 +236,7 @@ void chunk_begin_row_group(struct chunk *c)
                         c->layout.type == PARQUET_TYPE_BYTE_ARRAY;
     dictionary_reset(&c->dictionary);
     buf_reset(&c->stored);
+    buf_trim(&c->stored, STORED_KEPT);
     buf_reset(&c->pages);
     buf_reset(&c->bytes_bounds);
     buf_reset(&c->hashes);

@@ -25,6 +25,13 @@ struct parquet_codec {
 static const struct parquet_effort efforts[] = {
     {-7, true, 11}, {-3, true, 11}, {-1, true, 0}, {1, false, 0}, {3, false, 0}};
 
+/*
+ * Tables are sized for pages of at most this many bytes: larger ones come of single large values,
+ * and what a wider search would find in those is not worth the memory (17 MiB at level 19, and not
+ * 80).
+ */
+enum { SEARCHED_BYTES = 1024 * 1024 };
+
 enum {
     EFFORTS = sizeof(efforts) / sizeof(efforts[0]),
     NEARLY_PERCENT = 1, /* what a page may be larger than the best one if it costs less CPU */
@@ -77,7 +84,8 @@ static void compress(struct parquet_codec *codec, struct parquet_effort effort, 
                      size_t page_size, struct buf *out)
 {
     ZSTD_CCtx *compressor = compressor_of(codec);
-    ZSTD_compressionParameters parameters = ZSTD_getCParams(effort.level, page_size, 0);
+    size_t searched = page_size < SEARCHED_BYTES ? page_size : SEARCHED_BYTES;
+    ZSTD_compressionParameters parameters = ZSTD_getCParams(effort.level, searched, 0);
     size_t bound = ZSTD_compressBound(data.len);
 
     if (effort.hash_log != 0)

@@ -132,7 +132,7 @@ uint32_t footer_row_groups(const struct footer *f)
 
 uint64_t footer_memory(const struct footer *f)
 {
-    return f->arena.used + f->row_groups.cap + f->key_values.cap + f->blooms.cap +
+    return arena_memory(&f->arena) + f->row_groups.cap + f->key_values.cap + f->blooms.cap +
            f->column_indexes.cap + f->offset_indexes.cap;
 }
 

@@ -308,8 +308,8 @@ uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 
 uint64_t parquet_writer_memory(const struct parquet_writer *w)
 {
-    uint64_t bytes = sizeof(*w) + w->group_arena.used + footer_memory(&w->footer) + w->bytes.cap +
-                     stripe_memory(&w->stripe);
+    uint64_t bytes = sizeof(*w) + arena_memory(&w->group_arena) + footer_memory(&w->footer) +
+                     w->bytes.cap + stripe_memory(&w->stripe);
 
     for (uint32_t i = 0; i < w->schema->count; i++)
         bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);

@@ -26,21 +26,30 @@ void acker_init(struct acker *a, struct source *sources)
     a->last = &a->first;
 }
 
-static void drop_first(struct acker *a)
+/* Drop the epoch that *link points to. */
+static void drop(struct acker *a, struct acker_epoch **link)
 {
-    struct acker_epoch *first = a->first;
-    a->first = first->next;
-    if (a->first == NULL)
-        a->last = &a->first;
-    epoch_free(first->epoch);
-    free(first);
+    struct acker_epoch *entry = *link;
+    *link = entry->next;
+    if (entry->next == NULL)
+        a->last = link;
+    epoch_free(entry->epoch);
+    free(entry);
 }
 
 void acker_free(struct acker *a)
 {
     while (a->first != NULL)
-        drop_first(a);
+        drop(a, &a->first);
     buf_free(&a->subject);
+}
+
+uint64_t acker_memory(const struct acker *a)
+{
+    uint64_t bytes = 0;
+    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
+        bytes += epoch_memory(e->epoch);
+    return bytes;
 }
 
 int64_t acker_oldest(const struct acker *a, uint32_t source)
@@ -59,13 +68,23 @@ bool acker_is_idle(const struct acker *a)
     return a->first == NULL;
 }
 
+static bool is_finished(const struct acker_epoch *e)
+{
+    for (uint32_t i = 0; i < e->epoch->source_count; i++)
+        if (!e->parts[i].done)
+            return false;
+    return true;
+}
+
+/* One that waits for a source which can't be reached does not hold up the others. */
 static void drop_finished(struct acker *a)
 {
-    while (a->first != NULL) {
-        for (uint32_t i = 0; i < a->first->epoch->source_count; i++)
-            if (!a->first->parts[i].done)
-                return;
-        drop_first(a);
+    struct acker_epoch **link = &a->first;
+    while (*link != NULL) {
+        if (is_finished(*link))
+            drop(a, link);
+        else
+            link = &(*link)->next;
     }
 }
 

@@ -54,6 +54,9 @@ void acker_restart(struct acker *a);
  * INT64_MAX: there is none. */
 int64_t acker_oldest(const struct acker *a, uint32_t source);
 
+/* Bytes of memory held. */
+uint64_t acker_memory(const struct acker *a);
+
 /* True if everything is acked and confirmed. */
 bool acker_is_idle(const struct acker *a);
 

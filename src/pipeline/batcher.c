@@ -15,7 +15,8 @@ void batcher_init(struct batcher *b, struct encoder *encoder, const struct store
                           .instance = instance,
                           .limits = limits,
                           .source_count = source_count,
-                          .last_number = 1};
+                          .last_number = 1,
+                          .expansion = BATCHER_EXPANSION_START};
     b->epoch = epoch_new(1, source_count);
 }
 
@@ -92,6 +93,7 @@ void batcher_collect(struct batcher *b)
         if (job->batch != NULL) {
             b->batch_memory -= job->batch_memory;
             b->queued_bytes -= job->batch_bytes;
+            b->queued_memory -= job->batch_memory;
             recycle_batch(b, job->batch);
         }
         b->jobs_under_way--;
@@ -109,6 +111,7 @@ static void push_batch(struct batcher *b, struct batcher_partition *p, bool last
     job->file = p->file;
     job->last = last;
     job->batch = p->batch;
+    job->row_group_bytes = b->limits.row_group_bytes;
     job->unsorted = p->unsorted;
     if (p->batch != NULL) {
         const struct parquet_options *options = &b->encoder->options;
@@ -120,6 +123,7 @@ static void push_batch(struct batcher *b, struct batcher_partition *p, bool last
     }
     p->encoded = p->newest;
     b->queued_bytes += job->batch_bytes;
+    b->queued_memory += job->batch_memory;
     p->batch = NULL;
     p->batch_memory = 0;
     p->unsorted = false;
@@ -271,7 +275,7 @@ static void row_added(struct batcher *b, uint32_t index, uint64_t sequence)
     else
         p->newest = sequence;
     p->file->rows++;
-    (void)seqset_add(&p->file->sequences, sequence); /* new, as count_message has checked */
+    epoch_add_sequence(b->epoch, p->file, sequence); /* new, as count_message has checked */
     if (p->batch->rows == BATCH_ROWS_MAX || p->batch->bytes >= b->limits.batch_bytes) {
         push_batch(b, p, false);
         return;
@@ -383,10 +387,34 @@ void batcher_committed(struct batcher *b, struct epoch *epoch)
     epoch_drop_images(epoch);
 }
 
+void batcher_relieve(struct batcher *b)
+{
+    if (b->batch_memory - b->queued_memory < b->limits.open_memory)
+        return;
+    uint64_t largest = 2 * (uint64_t)BATCHER_RELIEF_BYTES;
+    for (uint32_t i = 0; i < b->partition_count; i++)
+        if (b->partitions[i].batch_memory > largest)
+            largest = b->partitions[i].batch_memory;
+    for (uint32_t i = 0; i < b->partition_count; i++)
+        if (b->partitions[i].batch_memory >= largest / 2)
+            push_batch(b, &b->partitions[i], false);
+}
+
+uint64_t batcher_expansion(struct batcher *b)
+{
+    if (b->epoch->bytes < BATCHER_EXPANSION_SAMPLE)
+        return b->expansion;
+    uint64_t memory = b->batch_memory - b->queued_memory + epoch_memory(b->epoch);
+    b->expansion = memory / b->epoch->bytes + 1;
+    if (b->expansion < BATCHER_EXPANSION_MIN)
+        b->expansion = BATCHER_EXPANSION_MIN;
+    if (b->expansion > BATCHER_EXPANSION_MAX)
+        b->expansion = BATCHER_EXPANSION_MAX;
+    return b->expansion;
+}
+
 uint64_t batcher_memory(const struct batcher *b)
 {
-    uint64_t bytes = b->batch_memory + atomic_load(&b->encoder->memory);
-    for (uint32_t i = 0; i < b->source_count; i++)
-        bytes += acklist_memory(&b->epoch->sources[i].acks);
-    return bytes;
+    return b->batch_memory + atomic_load(&b->encoder->memory) + epoch_memory(b->epoch) +
+           map_memory(&b->keys) + b->partition_cap * sizeof(*b->partitions);
 }

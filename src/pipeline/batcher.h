@@ -25,6 +25,15 @@ enum {
      * they are full. */
     BATCHER_SPARES = 4,
     BATCHER_ROUTES = 64, /* a power of two */
+    /* Of memory: smaller batches are not compressed early, since their file's writer, which has to
+     * stay for the next batch, would take as much. */
+    BATCHER_RELIEF_BYTES = 64 * 1024,
+    /* Memory that a byte of rows takes: buffers grow to twice what is in them, and where each row
+     * has a partition of its own, that takes many times the row. */
+    BATCHER_EXPANSION_MIN = 2,
+    BATCHER_EXPANSION_START = 4,
+    BATCHER_EXPANSION_MAX = 16,
+    BATCHER_EXPANSION_SAMPLE = 128 * 1024, /* bytes from which on it is known */
 };
 
 /* Where rows that are alike went before: saves making the path of each row. */
@@ -50,7 +59,9 @@ struct batcher_partition {
 struct batcher_limits {
     uint64_t rows, bytes; /* of an epoch */
     int64_t age;
-    uint64_t batch_bytes; /* at which a batch goes to the encoder even if it has few rows */
+    uint64_t batch_bytes;     /* at which a batch goes to the encoder even if it has few rows */
+    uint64_t open_memory;     /* of batches at which the largest go there even if they have less */
+    uint64_t row_group_bytes; /* compressed, at which a row group is closed */
 };
 
 struct batcher {
@@ -74,6 +85,8 @@ struct batcher {
     uint64_t batch_memory;   /* of all batches: open, with the encoder, and spare */
     uint32_t jobs_under_way; /* with the encoder */
     uint64_t queued_bytes;   /* content of the batches that the encoder has not returned */
+    uint64_t queued_memory;  /* memory of these */
+    uint64_t expansion;      /* as last known */
 };
 
 /* The generation of a stream that a message belongs to. Texts are copied. */
@@ -128,7 +141,15 @@ void batcher_collect(struct batcher *b);
 /* An epoch is committed: only its acks are still of use. */
 void batcher_committed(struct batcher *b, struct epoch *epoch);
 
-/* Bytes of memory of rows in every form: batches, pages, images, acks of the open epoch. */
+/* Where many partitions are open, their batches fill slowly and take memory that they would not
+ * take compressed: beyond limits.open_memory give the largest to the encoder. */
+void batcher_relieve(struct batcher *b);
+
+/* Bytes of memory that a byte of rows takes until it is compressed. */
+uint64_t batcher_expansion(struct batcher *b);
+
+/* Bytes of memory of rows in every form (batches, pages, images) and of all that is known of those
+ * in the open epoch. */
 uint64_t batcher_memory(const struct batcher *b);
 
 #endif

@@ -106,8 +106,9 @@ static bool publish(struct dead_letters *d, struct nats_client *client, struct s
                     int64_t now)
 {
     struct dead_letter *entry = find_waiting(d, 0);
+    size_t bytes = event->header.len + event->payload.len;
     if (d->subject[0] == '\0' || entry == NULL || now < d->not_before ||
-        event->header.len + event->payload.len > DEAD_LETTER_BYTES_MAX)
+        bytes > DEAD_LETTER_BYTES_MAX || d->waiting_bytes + bytes > DEAD_LETTERS_BYTES_MAX)
         return false;
     make_header(d, source, event, result, detail);
     if (d->header.len + event->payload.len > client->session.info.max_payload)
@@ -124,6 +125,7 @@ static bool publish(struct dead_letters *d, struct nats_client *client, struct s
     copy(&entry->subject, event->subject);
     copy(&entry->header, event->header);
     copy(&entry->payload, event->payload);
+    d->waiting_bytes += bytes;
     return true;
 }
 
@@ -154,6 +156,11 @@ static void finish(struct dead_letters *d, struct dead_letter *entry, bool store
         quarantine(d, entry->source, &raw, entry->result, entry->detail, now);
     }
     entry->request = 0;
+    d->waiting_bytes -= entry->header.len + entry->payload.len;
+    buf_reset(&entry->payload);
+    buf_trim(&entry->payload, DEAD_LETTER_KEPT);
+    buf_reset(&entry->header);
+    buf_trim(&entry->header, DEAD_LETTER_KEPT);
 }
 
 static void log_failed(struct dead_letters *d, const char *reason, int64_t now)
@@ -194,6 +201,14 @@ void dead_letters_give_up(struct dead_letters *d, int64_t now)
     for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++)
         if (d->waiting[i].request != 0)
             finish(d, &d->waiting[i], false, now);
+}
+
+uint64_t dead_letters_memory(const struct dead_letters *d)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++)
+        bytes += d->waiting[i].payload.cap + d->waiting[i].header.cap;
+    return bytes;
 }
 
 bool dead_letters_wait(const struct dead_letters *d, const struct source *source)

@@ -21,6 +21,10 @@ enum {
     DEAD_LETTERS_AT_ONCE = 32, /* waiting for confirmation; further ones go into quarantine */
     /* Of one message; what is larger goes into quarantine. Bounds the copies that wait. */
     DEAD_LETTER_BYTES_MAX = 1024 * 1024,
+    /* Of all that wait; each stands in the output of the connection, too, until it is written. */
+    DEAD_LETTERS_BYTES_MAX = 2 * 1024 * 1024,
+    /* What an entry keeps for the next message. */
+    DEAD_LETTER_KEPT = 16 * 1024,
 };
 #define DEAD_LETTER_TIMEOUT (5 * CLOCK_SECOND)
 #define DEAD_LETTER_PAUSE (30 * CLOCK_SECOND) /* after a failure, before it is tried again */
@@ -37,6 +41,7 @@ struct dead_letters {
     const char *subject; /* "": none is configured */
     struct batcher *batcher;
     struct dead_letter waiting[DEAD_LETTERS_AT_ONCE];
+    uint64_t waiting_bytes;
     int64_t not_before;
     struct log_limit taken_limit, failed_limit;
     struct buf header; /* scratch */
@@ -56,6 +61,9 @@ bool dead_letters_reply(struct dead_letters *d, const struct nats_event *event, 
 
 /* No confirmations will come: all that wait go into quarantine. */
 void dead_letters_give_up(struct dead_letters *d, int64_t now);
+
+/* Bytes of memory held. */
+uint64_t dead_letters_memory(const struct dead_letters *d);
 
 /* True if some of this source, or of any where it is NULL, wait. */
 bool dead_letters_wait(const struct dead_letters *d, const struct source *source);

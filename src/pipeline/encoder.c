@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "event/event.h"
+#include "pipeline/wake.h"
 
 static int image_write(void *context, const void *data, size_t len, struct err *err)
 {
@@ -15,6 +16,9 @@ static int image_write(void *context, const void *data, size_t len, struct err *
     buf_append(context, data, len);
     return 0;
 }
+
+/* What comes into an image beside the pages: headers, most footers. It grows as usual for more. */
+enum { IMAGE_REST = 16 * 1024 };
 
 static struct parquet_sink image_sink(struct epoch_file *file)
 {
@@ -30,6 +34,16 @@ static void account(struct encoder *e, struct epoch_file *file)
     /* Unsigned arithmetic wraps to the right result where a file has shrunk. */
     atomic_fetch_add(&e->memory, now - file->accounted);
     file->accounted = now;
+}
+
+/* The same for what the thread has for all files. */
+static void account_own(struct encoder *e)
+{
+    uint64_t now = parquet_codec_memory(e->codec) + e->text.cap;
+    if (e->spare != NULL)
+        now += parquet_writer_memory(e->spare);
+    atomic_fetch_add(&e->memory, now - e->accounted);
+    e->accounted = now;
 }
 
 struct keyed_row {
@@ -48,7 +62,7 @@ static int compare_rows(const void *a, const void *b)
 
 /* The rows by their ordered column, stream_seq: redeliveries come late. Rare, so the copy and the
  * allocations are of no concern. */
-static const struct batch *sort_rows(struct encoder *e, const struct batch *b)
+static struct batch *sort_rows(const struct batch *b)
 {
     uint32_t column = 0;
     while (!b->schema->columns[column].ordered)
@@ -63,17 +77,11 @@ static const struct batch *sort_rows(struct encoder *e, const struct batch *b)
     qsort(keyed, b->rows, sizeof(*keyed), compare_rows);
     for (uint32_t row = 0; row < b->rows; row++)
         order[row] = keyed[row].row;
-    if (e->sorted != NULL && e->sorted->schema != b->schema) {
-        batch_free(e->sorted);
-        e->sorted = NULL;
-    }
-    if (e->sorted == NULL)
-        e->sorted = batch_new(b->schema);
-    batch_reset(e->sorted);
-    batch_copy_ordered(e->sorted, b, order);
+    struct batch *sorted = batch_new(b->schema);
+    batch_copy_ordered(sorted, b, order);
     free(keyed);
     free(order);
-    return e->sorted;
+    return sorted;
 }
 
 static void begin_file(struct encoder *e, struct epoch_file *file)
@@ -91,11 +99,18 @@ static void encode(struct encoder *e, struct encode_job *job)
     struct epoch_file *file = job->file;
     if (file->writer == NULL)
         begin_file(e, file);
-    const struct batch *rows = job->unsorted ? sort_rows(e, job->batch) : job->batch;
+    struct batch *sorted = job->unsorted ? sort_rows(job->batch) : NULL;
+    const struct batch *rows = sorted != NULL ? sorted : job->batch;
     struct err err = {0};
     /* The batcher keeps files and values far below the limits of the format. */
     CHECK(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
+    batch_free(sorted);
     batch_reset(job->batch);
+    uint64_t buffered = parquet_writer_buffered(file->writer);
+    if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
+        buf_reserve_exact(&file->image, buffered + IMAGE_REST);
+        CHECK(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
+    }
     account(e, file);
 }
 
@@ -163,6 +178,7 @@ static void finish_file(struct encoder *e, struct epoch *epoch, struct epoch_fil
 {
     struct err err = {0};
     put_footer(e, epoch, file);
+    buf_reserve_exact(&file->image, parquet_writer_buffered(file->writer) + IMAGE_REST);
     CHECK(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
     CHECK(parquet_writer_rows(file->writer) == file->rows);
     if (!file->quarantine)
@@ -195,25 +211,39 @@ static void do_job(struct encoder *e, struct encode_job *job)
     queue_push(e->sealed, &job->epoch->item);
 }
 
+/* Not for each of the many small batches that an epoch may end with. */
+static void tell(struct encoder *e, uint64_t bytes)
+{
+    e->returned_bytes += bytes;
+    if (e->returned_bytes < ENCODER_WAKE_BYTES && !queue_is_empty(&e->jobs))
+        return;
+    e->returned_bytes = 0;
+    wake_loop(e->wake);
+}
+
 static void *run(void *argument)
 {
     struct encoder *e = argument;
     struct queue_item *item;
     while ((item = queue_take(&e->jobs)) != NULL) {
+        uint64_t bytes = ((struct encode_job *)item)->batch_bytes;
         do_job(e, (struct encode_job *)item);
+        account_own(e);
         queue_push(&e->returned, item);
+        tell(e, bytes);
     }
     queue_close(e->sealed);
     return NULL;
 }
 
 int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, struct err *err)
+                  const char *path_template, struct queue *sealed, int wake, struct err *err)
 {
     *e = (struct encoder){.sealed = sealed,
                           .options = *options,
                           .instance = instance,
-                          .path_template = path_template};
+                          .path_template = path_template,
+                          .wake = wake};
     queue_init(&e->jobs);
     queue_init(&e->returned);
     e->codec = parquet_codec_new();
@@ -234,6 +264,5 @@ void encoder_join(struct encoder *e)
     CHECK(pthread_join(e->thread, NULL) == 0);
     parquet_writer_free(e->spare);
     parquet_codec_free(e->codec);
-    batch_free(e->sorted);
     buf_free(&e->text);
 }

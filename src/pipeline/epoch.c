@@ -21,6 +21,10 @@ const char *epoch_reason_name(enum epoch_reason reason)
     return names[reason];
 }
 
+/* What a file takes beside its content while it is committed: its entry in the commit log (a buffer
+ * that grows), paths, statistics; and each range of its sequences as text. */
+enum { FILE_ENTRY = 3072, RANGE_ENTRY = 16 };
+
 static void *zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
@@ -54,7 +58,33 @@ struct epoch_file *epoch_add_file(struct epoch *e, uint32_t source, const struct
     file->key = zeroed(key.len + 1, 1);
     memcpy(file->key, key.data, key.len);
     e->files[e->file_count++] = file;
+    e->files_memory += sizeof(*file) + FILE_ENTRY + 3 * (key.len + 1);
     return file;
+}
+
+void epoch_add_sequence(struct epoch *e, struct epoch_file *file, uint64_t sequence)
+{
+    struct seqset *set = &file->sequences;
+    if (set->count <= STORE_ADD_RANGES_MAX) {
+        size_t before = set->cap;
+        (void)seqset_add(set, sequence); /* new */
+        e->files_memory += (set->cap - before) * (sizeof(*set->ranges) + RANGE_ENTRY);
+    } else if (sequence > set->ranges[set->count - 1].last) {
+        set->ranges[set->count - 1].last = sequence;
+    } else if (sequence < set->ranges[0].first) {
+        set->ranges[0].first = sequence;
+    }
+}
+
+uint64_t epoch_memory(const struct epoch *e)
+{
+    uint64_t bytes = sizeof(*e) + e->files_memory + e->file_cap * sizeof(*e->files);
+    for (uint32_t i = 0; i < e->source_count; i++) {
+        const struct epoch_source *s = &e->sources[i];
+        bytes += sizeof(*s) + seqset_memory(&s->rows) + seqset_memory(&s->dead_letters) +
+                 acklist_memory(&s->acks) + seqset_memory(&s->position.above);
+    }
+    return bytes;
 }
 
 static char *copy_text(const char *text)

@@ -47,8 +47,9 @@ struct epoch_file {
     uint32_t source; /* index of its source */
     bool quarantine; /* messages that could not become rows */
     const struct schema *schema;
-    char *key;               /* see store/path.h; owned */
-    struct seqset sequences; /* of its rows */
+    char *key; /* see store/path.h; owned */
+    struct seqset
+        sequences; /* of its rows; beyond STORE_ADD_RANGES_MAX ranges only both ends count */
     uint64_t rows;
     uint64_t clock_suspect; /* rows that are filed under stream_time for an absurd timestamp */
 
@@ -60,7 +61,7 @@ struct epoch_file {
     size_t stats_count;
     struct buf stats_text; /* E: what text bounds in `stats` point to */
 
-    struct store_file *stored; /* by the committer: finished on disk */
+    struct store_file *stored; /* by the committer: on disk */
 };
 
 /* What an epoch holds of one source. */
@@ -84,9 +85,10 @@ struct epoch {
     struct epoch *next_sealed; /* for the network thread, until it is committed */
     uint64_t number;           /* 1, 2... in this process */
     enum epoch_reason reason;
-    int64_t opened; /* clock_monotonic of the first message; 0: it is empty */
-    uint64_t rows;  /* of all sources and kinds */
-    uint64_t bytes; /* content of these rows */
+    int64_t opened;        /* clock_monotonic of the first message; 0: it is empty */
+    uint64_t rows;         /* of all sources and kinds */
+    uint64_t bytes;        /* content of these rows */
+    uint64_t files_memory; /* of what is known of the files, without their content */
 
     struct epoch_source *sources;
     uint32_t source_count;
@@ -109,6 +111,13 @@ struct epoch_file *epoch_add_file(struct epoch *e, uint32_t source, const struct
 /* A source takes part in the epoch. The texts are copied. */
 void epoch_source_begin(struct epoch_source *s, const char *stream, const char *created,
                         const char *consumer);
+
+/* A row with this sequence, which is new, goes into a file. */
+void epoch_add_sequence(struct epoch *e, struct epoch_file *file, uint64_t sequence);
+
+/* Bytes of memory that it takes until it is freed, without writers and images; what the commit
+ * needs for each file is in it. */
+uint64_t epoch_memory(const struct epoch *e);
 
 /* The files are committed: give the memory of their images back. */
 void epoch_drop_images(struct epoch *e);

@@ -25,21 +25,34 @@ enum {
     FLOW_EPOCHS_MAX = 2,
 };
 
-/* Shares of memory_limit. The open epoch may take half of it, compressed; the other half is for the
- * one that is being committed meanwhile, for rows that wait for compression (some 50 ms of work at
- * the default limit), for batches that fill, and for what is on its way. */
-#define FLOW_QUEUE_BYTES(memory_limit) ((memory_limit) / 16)
-#define FLOW_BATCH_BYTES(memory_limit) ((memory_limit) / 128)
+/*
+ * Shares of memory_limit. The open epoch is sealed at half of it, and more is asked for as long as
+ * that may come to three quarters together with what is committed meanwhile. The rest is for a row
+ * group that stands both in its writer and in the image of its file (an eighth), and for surprises.
+ */
+#define FLOW_QUEUE_BYTES(limit) ((limit) / 16)    /* rows that wait for compression: 50 ms of it */
+#define FLOW_BATCH_BYTES(limit) ((limit) / 128)   /* rows of one batch */
+#define FLOW_OPEN_BYTES(limit) ((limit) / 4)      /* all batches that fill */
+#define FLOW_ROW_GROUP_BYTES(limit) ((limit) / 8) /* of a row group, compressed */
+#define FLOW_PULL_BYTES(limit, sources) ((limit) / 8 / (sources)) /* asked for at most */
+#define FLOW_PULL_BYTES_MIN(limit) ((limit) / 256) /* for less it is not worth to ask */
+/* The largest message, with room for its subject and headers. Smaller than that is no limit for
+ * what a server takes: see config_finish. */
+#define FLOW_MESSAGE_BYTES(limit, sources) ((limit) / 4 / (sources) + 64 * 1024)
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
 /* "commit", "encoder"...: the `reason` of varve_paused. A literal. */
 const char *flow_pause_name(enum flow_pause pause);
 
 struct flow_state {
-    uint32_t epochs; /* sealed, not committed */
-    bool failing;    /* the newest commit attempt failed */
-    uint64_t queued; /* bytes of rows that wait for the encoder */
-    uint64_t memory; /* of rows in all forms */
+    uint32_t epochs;    /* sealed, not committed */
+    bool failing;       /* the newest commit attempt failed */
+    bool empty;         /* the open epoch has nothing */
+    uint64_t queued;    /* bytes of rows that wait for the encoder */
+    uint64_t memory;    /* as memory_held has it */
+    uint64_t expansion; /* bytes of memory that a byte of rows takes until it is compressed */
+    uint64_t oversize;  /* bytes of the messages that the next pulls are for, where those are known
+                           to be larger than what is asked for normally */
     uint64_t memory_limit;
     uint64_t disk_free;
     uint64_t min_free;
@@ -48,8 +61,10 @@ struct flow_state {
 /* Bits 1 << enum flow_pause of all that speaks against asking for more; 0: go on. */
 uint32_t flow_pauses(const struct flow_state *s);
 
-/* Memory at which the open epoch is sealed early: what is left is for the epoch that is being
- * committed meanwhile, for what is on its way, and for the rest of the process. */
-uint64_t flow_seal_memory(uint64_t memory_limit);
+/* Bytes that may be on the way in all. */
+uint64_t flow_pull_bytes(const struct flow_state *s);
+
+/* Whether the open epoch has to be sealed for memory. */
+bool flow_must_seal(const struct flow_state *s);
 
 #endif

@@ -26,6 +26,7 @@ static void take_new(struct pipeline *p, struct source *source, const struct nat
     else
         dead_letters_take(&p->dead_letters, &p->connection.client, source, event, result,
                           event_reason(&p->decoder), now);
+    event_decoder_trim(&p->decoder);
 }
 
 static bool is_acked(const struct source *source)

@@ -76,6 +76,11 @@ uint64_t ledger_claimed_position(const struct ledger *l)
     return seqset_contains(&l->claimed, 0) ? seqset_contiguous_end(&l->claimed, 0) : 0;
 }
 
+uint64_t ledger_memory(const struct ledger *l)
+{
+    return seqset_memory(&l->claimed) + seqset_memory(&l->sealed) + seqset_memory(&l->durable);
+}
+
 void ledger_reset(struct ledger *l)
 {
     seqset_reset(&l->claimed);

@@ -67,6 +67,9 @@ uint64_t ledger_position(const struct ledger *l);
 /* The same of what is received. */
 uint64_t ledger_claimed_position(const struct ledger *l);
 
+/* Bytes of memory held. */
+uint64_t ledger_memory(const struct ledger *l);
+
 void ledger_reset(struct ledger *l);
 void ledger_free(struct ledger *l);
 

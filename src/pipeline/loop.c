@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "pipeline/ending.h"
 #include "pipeline/intake.h"
+#include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/rotation.h"
 #include "pipeline/stop.h"
@@ -80,6 +81,7 @@ static void serve_network(struct pipeline *p, short ready, int64_t now)
     connection_turn(&p->connection, ready, now);
     while (connection_next(&p->connection, now, &event))
         on_event(p, &event, now);
+    nats_client_trim(&p->connection.client);
     if (now >= p->move_at) {
         p->move_at = INT64_MAX;
         if (p->connection.pool.count > 1)
@@ -110,22 +112,40 @@ static void log_pauses(uint32_t before, uint32_t after)
     }
 }
 
-static void control_flow(struct pipeline *p)
+static struct flow_state flow_of(struct pipeline *p)
 {
     struct flow_state state = {
         .epochs = p->epochs,
         .failing = committer_trouble(&p->committer).failing,
+        .empty = batcher_is_empty(&p->batcher),
         .queued = p->batcher.queued_bytes,
-        .memory = batcher_memory(&p->batcher),
+        .memory = memory_held(p),
+        .expansion = batcher_expansion(&p->batcher),
         .memory_limit = p->memory_limit,
         .disk_free = p->disk_free,
         .min_free = p->config->output.min_free,
     };
+    for (uint32_t i = 0; i < p->source_count; i++)
+        state.oversize += p->sources[i].pull.oversize;
+    return state;
+}
+
+static void control_flow(struct pipeline *p, int64_t now)
+{
+    batcher_relieve(&p->batcher);
+    struct flow_state state = flow_of(p);
+    if (flow_must_seal(&state)) {
+        rotation_seal(p, EPOCH_MEMORY, now);
+        state = flow_of(p);
+    }
     uint32_t pauses = flow_pauses(&state);
     log_pauses(p->pauses, pauses);
     p->pauses = pauses;
-    for (uint32_t i = 0; i < p->source_count; i++)
+    uint64_t share = flow_pull_bytes(&state) / p->source_count;
+    for (uint32_t i = 0; i < p->source_count; i++) {
         nats_pull_pause(&p->sources[i].pull, pauses != 0 || p->move_at != INT64_MAX);
+        source_limit_pull(&p->sources[i], share);
+    }
 }
 
 static int64_t earliest(int64_t a, int64_t b)
@@ -193,7 +213,7 @@ void loop_turn(struct pipeline *p)
         look_at_disk(p, now);
         rotation_seal_if_due(p, now);
         rotation_adopt_generations(p, now);
-        control_flow(p);
+        control_flow(p, now);
         for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
             source_tick(&p->sources[i], client, now);
         ending_check_once(p, now);

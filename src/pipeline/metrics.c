@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "pipeline/memory.h"
 #include "pipeline/metrics.h"
 
 #include <stddef.h>
@@ -180,7 +181,7 @@ static void append_pipeline(struct buf *out, const struct pipeline *p)
     histogram(out, "varve_encode_seconds", NULL, &p->stats.encode);
     single(out, "varve_open_partitions", "gauge", p->batcher.partition_count,
            "Partitions of the open epoch.");
-    single(out, "varve_memory_bytes", "gauge", batcher_memory(&p->batcher),
+    single(out, "varve_memory_bytes", "gauge", memory_held(p),
            "Memory of rows in all forms, as memory_limit counts it.");
     single(out, "varve_connected", "gauge", connection_is_ready(&p->connection),
            "1 while connected to NATS.");

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "pipeline/loop.h"
+#include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/rotation.h"
 
@@ -120,7 +121,7 @@ static int start_threads(struct pipeline *p, struct err *err)
     if (committer_start(&p->committer, err) != 0)
         return -1;
     if (encoder_start(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
-                      &p->committer.sealed, err) != 0) {
+                      &p->committer.sealed, p->wake, err) != 0) {
         queue_close(&p->committer.sealed);
         committer_join(&p->committer);
         return -1;
@@ -130,12 +131,16 @@ static int start_threads(struct pipeline *p, struct err *err)
 
 static void run_loop(struct pipeline *p)
 {
-    struct batcher_limits limits = {p->config->batching.max_rows, p->config->batching.max_bytes,
+    struct batcher_limits limits = {p->config->batching.max_rows,
+                                    p->config->batching.max_bytes,
                                     p->config->batching.max_age,
-                                    FLOW_BATCH_BYTES(p->config->memory_limit)};
+                                    0,
+                                    0,
+                                    0};
     init_sources(p);
     batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
                  p->source_count);
+    memory_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject, &p->batcher);
     log_start(p);
@@ -174,7 +179,6 @@ int pipeline_run(const struct config *config, const struct pipeline_options *opt
     p->config = config;
     p->options = *options;
     p->once = options->once;
-    p->memory_limit = config->memory_limit;
     p->wake = -1;
     p->disk_free = UINT64_MAX;
     p->move_at = INT64_MAX;

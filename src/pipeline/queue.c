@@ -78,6 +78,14 @@ struct queue_item *queue_poll(struct queue *q)
     return item;
 }
 
+bool queue_is_empty(struct queue *q)
+{
+    lock(q);
+    bool empty = q->first == NULL;
+    unlock(q);
+    return empty;
+}
+
 bool queue_wait_closed(struct queue *q, int64_t ns)
 {
     int64_t until = clock_monotonic() + ns;

@@ -38,6 +38,9 @@ struct queue_item *queue_take(struct queue *q);
 /* The oldest item, or NULL if there is none now. */
 struct queue_item *queue_poll(struct queue *q);
 
+/* True if there is none now. */
+bool queue_is_empty(struct queue *q);
+
 /* Wait until the queue is closed, at most `ns`; true if it is. What a thread sleeps with when it
  * must still notice the end. */
 bool queue_wait_closed(struct queue *q, int64_t ns);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "config/compare.h"
+#include "pipeline/memory.h"
 
 enum change { CHANGE_LOG, CHANGE_BATCHING, CHANGE_MEMORY, CHANGE_CREDENTIALS, CHANGE_RESTART };
 
@@ -65,8 +66,7 @@ static void apply(struct pipeline *p, const struct config *fresh)
         p->batcher.limits.bytes = fresh->batching.max_bytes;
         p->batcher.limits.age = fresh->batching.max_age;
     }
-    p->memory_limit = fresh->memory_limit;
-    p->batcher.limits.batch_bytes = FLOW_BATCH_BYTES(fresh->memory_limit);
+    memory_set_limit(p, fresh->memory_limit);
     connection_set_credentials(&p->connection, &fresh->nats);
 }
 

@@ -23,7 +23,7 @@ void rotation_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
 
 void rotation_seal_if_due(struct pipeline *p, int64_t now)
 {
-    enum epoch_reason reason = EPOCH_MEMORY;
+    enum epoch_reason reason;
     if (batcher_is_empty(&p->batcher))
         return;
     for (uint32_t i = 0; i < p->source_count; i++) {
@@ -35,9 +35,7 @@ void rotation_seal_if_due(struct pipeline *p, int64_t now)
     }
     if (p->epochs >= FLOW_EPOCHS_MAX)
         return;
-    bool due = batcher_is_due(&p->batcher, now, &reason);
-    bool full = p->epochs == 0 && batcher_memory(&p->batcher) >= flow_seal_memory(p->memory_limit);
-    if (due || full)
+    if (batcher_is_due(&p->batcher, now, &reason))
         rotation_seal(p, reason, now);
 }
 

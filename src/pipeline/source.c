@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "pipeline/flow.h"
 #include "pipeline/source_setup.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
@@ -20,9 +21,23 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
     };
     /* Each source its own sequence of names under the key of the process. */
     s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
-    s->pull_target = NATS_PULL_TARGET_DEFAULT / config->source_count;
-    if (s->pull_target > config->memory_limit / 8 / config->source_count)
-        s->pull_target = config->memory_limit / 8 / config->source_count;
+    source_set_memory(s, config->memory_limit);
+}
+
+void source_set_memory(struct source *s, uint64_t limit)
+{
+    uint64_t sources = s->config->source_count;
+    uint64_t share = FLOW_PULL_BYTES(limit, sources);
+    uint64_t most = NATS_PULL_TARGET_DEFAULT / sources;
+    s->pull_target = share < most ? share : most;
+    nats_pull_set_message_max(&s->pull, FLOW_MESSAGE_BYTES(limit, sources));
+}
+
+void source_limit_pull(struct source *s, uint64_t bytes)
+{
+    if (bytes < SOURCE_PULL_MIN)
+        bytes = SOURCE_PULL_MIN;
+    nats_pull_set_target(&s->pull, bytes < s->pull_target ? bytes : s->pull_target);
 }
 
 void source_free(struct source *s)
@@ -120,8 +135,8 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         return;
     case NATS_PULL_MESSAGE_TOO_BIG:
         log_need(s, LOG_ERROR,
-                 "the next message is larger than max_bytes of the consumer or the "
-                 "64 MiB that varve takes");
+                 "the next message is larger than max_bytes of the consumer, or than a quarter of "
+                 "memory_limit, shared by the sources: raise that");
         source_retry(s, client, now);
         return;
     }

@@ -45,6 +45,8 @@ enum {
     /* Deliveries that an earlier connection lost are asked for again this many at a time, because
      * a server's redelivery queue slows down with its length (facts: nats.md section 5.4). */
     SOURCE_NAKS_AT_ONCE = 1024,
+    /* Pulls ask for that many bytes at least: who is to ask for nothing is paused. */
+    SOURCE_PULL_MIN = 4096,
 };
 /* After which more are asked for even if not all came: the server ignores what it does not hold. */
 #define SOURCE_NAK_INTERVAL (CLOCK_SECOND / 20)
@@ -114,6 +116,12 @@ struct source {
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct store_positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
+
+/* Ask for no more than this memory_limit has room for. */
+void source_set_memory(struct source *s, uint64_t limit);
+
+/* For now, have no more than this on the way. */
+void source_limit_pull(struct source *s, uint64_t bytes);
 
 /* The connection is ready: start over. */
 void source_start(struct source *s, struct nats_client *client, int64_t now);

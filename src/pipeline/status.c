@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "pipeline/memory.h"
 #include "pipeline/status.h"
 
 #include <assert.h>
@@ -67,7 +68,7 @@ static void show_facts(struct status_writer *w, struct pipeline *p)
                 p->stats.last_commit == 0 ? "none yet" : time_of(p->stats.last_commit, time));
     status_fact(w, "partitions", "Open partitions", "%" PRIu32, p->batcher.partition_count);
     status_fact(w, "open-rows", "Rows in the open epoch", "%" PRIu64, p->batcher.epoch->rows);
-    status_fact(w, "memory", "Memory of rows", "%s of %s", size(batcher_memory(&p->batcher), used),
+    status_fact(w, "memory", "Memory of rows", "%s of %s", size(memory_held(p), used),
                 size(p->memory_limit, limit));
     if (p->disk_free == UINT64_MAX)
         status_fact(w, "disk", "Free disk space", "unknown");

@@ -20,7 +20,8 @@ struct store_epoch_file {
     bool quarantine; /* not part of the table: gets its place, but no `add` */
     const char *key; /* from store_path_key or store_path_quarantine_key */
     const char *stream, *created;
-    const struct seqset *sequences;           /* exactly those of its rows; not empty */
+    const struct seqset *sequences;           /* exactly those of its rows; not empty. Of more than
+                                                 STORE_ADD_RANGES_MAX ranges only both ends are looked at */
     uint64_t rows;                            /* at least 1 */
     const struct store_column_stats *columns; /* of any of the columns; each once */
     size_t column_count;

@@ -12,7 +12,7 @@
 #include "store/path.h"
 
 /* Directories of which we remember that they are durable, some 100 bytes each. */
-enum { DURABLE_MAX = 1 << 16 };
+enum { DURABLE_MAX = 1 << 14 };
 
 void store_pending_name(struct buf *out, const struct store *store)
 {
@@ -263,7 +263,7 @@ static void adopt_positions(struct store *store)
     store_positions_free(&store->current);
     store->current = store->coming;
     store->coming = (struct store_positions){0};
-    store_entry_reset(&store->entry);
+    store_entry_free(&store->entry); /* ten thousand files make 10 MB of it */
     store->stage = STORE_IDLE;
     store->epoch = NULL;
 }

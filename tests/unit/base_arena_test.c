@@ -95,3 +95,20 @@ TEST(arena_sizes_that_overflow_fail_a_check)
     EXPECT(child_check_fails(overflow_product));
     EXPECT(child_check_fails(overflow_size));
 }
+
+TEST(arena_memory_is_what_blocks_take)
+{
+    struct arena a = {0};
+    EXPECT_U64(arena_memory(&a), 0);
+    (void)arena_alloc(&a, 1);
+    size_t first = arena_memory(&a);
+    EXPECT(first >= 4096 && first < 4096 + 100);
+    (void)arena_alloc(&a, 8 << 20);
+    (void)arena_alloc(&a, 100); /* a large block does not make the next one large */
+    EXPECT(arena_memory(&a) <= first + (8 << 20) + (1 << 20) + 200);
+    arena_reset(&a);
+    EXPECT(arena_memory(&a) >= 8 << 20); /* the largest stays, though it is not the newest */
+    EXPECT(arena_memory(&a) < (8 << 20) + 100);
+    arena_free(&a);
+    EXPECT_U64(arena_memory(&a), 0);
+}

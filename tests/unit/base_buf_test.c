@@ -243,3 +243,18 @@ TEST(buf_bytes_zigzag_orders_by_magnitude)
         EXPECT_I64(zigzag_decode(codes[i]), values[i]);
     }
 }
+
+TEST(buf_trim_gives_back_large_empty_buffers_only)
+{
+    struct buf b = {0};
+    buf_reserve(&b, 5000);
+    buf_append_text(&b, "x");
+    buf_trim(&b, 100);
+    EXPECT(b.cap >= 5000);
+    buf_reset(&b);
+    buf_trim(&b, b.cap);
+    EXPECT(b.cap >= 5000);
+    buf_trim(&b, b.cap - 1);
+    EXPECT(b.cap == 0 && b.data == NULL);
+    buf_free(&b);
+}

@@ -194,6 +194,24 @@ TEST(event_decode_size_limit)
     free(big);
 }
 
+TEST(event_decode_gives_back_what_a_large_message_took)
+{
+    struct event_decoder d = {0};
+    struct event e;
+    uint8_t *big = calloc(1, EVENT_SIZE_MAX);
+    memcpy(big, "\x1a\xfb\xff\xff\x07", 5);
+    EXPECT_U64(event_decode(&d, (struct slice){big, 5 + 100}, subject, &e), EVENT_NOT_PROTOBUF);
+    event_decoder_trim(&d);
+    size_t small = arena_memory(&d.scratch);
+    EXPECT(small > 0); /* kept for the next one */
+    EXPECT_U64(event_decode(&d, (struct slice){big, EVENT_SIZE_MAX}, subject, &e), EVENT_OK);
+    EXPECT(arena_memory(&d.scratch) >= EVENT_SIZE_MAX - 5);
+    event_decoder_trim(&d);
+    EXPECT_U64(arena_memory(&d.scratch), 0);
+    event_decoder_free(&d);
+    free(big);
+}
+
 /* A million fields of two bytes would take many times the size of the message to decode. */
 TEST(event_decode_field_limit)
 {

@@ -94,3 +94,19 @@ TEST(nats_input_always_has_space)
     EXPECT_U64(nats_input_bytes(&in).len, 1024 * 1024);
     nats_input_free(&in);
 }
+
+TEST(nats_input_gives_back_what_a_large_frame_took)
+{
+    struct nats_input in = {0};
+    fill(&in, 8 << 20, 8 << 20, 'x');
+    nats_input_trim(&in, 0); /* it is still there */
+    EXPECT_U64(in.cap, 8 << 20);
+    nats_input_consume(&in, (8 << 20) - 5);
+    nats_input_trim(&in, 2 << 20); /* the next one is large, too */
+    EXPECT_U64(in.cap, 8 << 20);
+    nats_input_trim(&in, 100);
+    EXPECT_U64(in.cap, 1 << 20);
+    EXPECT_U64(nats_input_bytes(&in).len, 5);
+    EXPECT(nats_input_bytes(&in).data[4] == 'x');
+    nats_input_free(&in);
+}

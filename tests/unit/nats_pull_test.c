@@ -357,6 +357,21 @@ TEST(nats_pull_message_larger_than_every_limit_is_told)
     EXPECT(p.halted);
 }
 
+TEST(nats_pull_never_asks_for_a_message_that_there_is_no_memory_for)
+{
+    open_pull(MIB);
+    nats_pull_set_message_max(&p, 3 * MIB);
+    enum nats_pull_need need = NATS_PULL_NEEDS_NOTHING;
+    uint64_t most = 0;
+    for (int i = 0; i < 10 && need == NATS_PULL_NEEDS_NOTHING; i++) {
+        tick(i);
+        most = p.slots[0].asked > most ? p.slots[0].asked : most;
+        need = status(0, "409 Message Size Exceeds MaxBytes", i);
+    }
+    EXPECT_U64(most, 3 * MIB);
+    EXPECT_I64(need, NATS_PULL_MESSAGE_TOO_BIG);
+}
+
 TEST(nats_pull_clamps_to_the_limits_of_the_consumer)
 {
     open_pull(6 * MIB);

@@ -30,7 +30,7 @@ static void start(struct stage *s, struct batcher_limits limits)
         "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet";
     queue_init(&s->sealed);
     EXPECT(store_path_parse(&s->path, template, &err) == 0);
-    EXPECT(encoder_start(&s->encoder, &options, "test", template, &s->sealed, &err) == 0);
+    EXPECT(encoder_start(&s->encoder, &options, "test", template, &s->sealed, -1, &err) == 0);
     batcher_init(&s->batcher, &s->encoder, &s->path, slice_of("test"), limits, 1);
 }
 
@@ -104,7 +104,11 @@ static uint64_t read_sequences(struct epoch_file *file, uint64_t *out)
     return count;
 }
 
-static const struct batcher_limits generous = {1000000, UINT64_C(1) << 40, HOUR, 4 << 20};
+static const struct batcher_limits generous = {.rows = 1000000,
+                                               .bytes = UINT64_C(1) << 40,
+                                               .age = HOUR,
+                                               .batch_bytes = 4 << 20,
+                                               .open_memory = UINT64_MAX};
 
 TEST(batcher_gives_each_simulation_and_hour_a_file)
 {
@@ -164,7 +168,11 @@ TEST(batcher_is_due_by_rows_bytes_and_age)
 {
     struct stage s;
     enum epoch_reason reason;
-    start(&s, (struct batcher_limits){3, UINT64_C(1) << 40, 10, 4 << 20});
+    start(&s, (struct batcher_limits){.rows = 3,
+                                      .bytes = UINT64_C(1) << 40,
+                                      .age = 10,
+                                      .batch_bytes = 4 << 20,
+                                      .open_memory = UINT64_MAX});
     EXPECT(!batcher_is_due(&s.batcher, INT64_MAX, &reason)); /* nothing there, nothing due */
     EXPECT(batcher_deadline(&s.batcher) == INT64_MAX);
     add(&s, 1, "a", BASE);
@@ -175,7 +183,8 @@ TEST(batcher_is_due_by_rows_bytes_and_age)
     add(&s, 3, "a", BASE);
     EXPECT(batcher_is_due(&s.batcher, 2, &reason) && reason == EPOCH_ROWS);
     release(&s, seal(&s));
-    s.batcher.limits = (struct batcher_limits){1000, 50, HOUR, 4 << 20};
+    s.batcher.limits = (struct batcher_limits){
+        .rows = 1000, .bytes = 50, .age = HOUR, .batch_bytes = 4 << 20, .open_memory = UINT64_MAX};
     add(&s, 4, "a", BASE); /* three numbers and the subject take more */
     EXPECT(batcher_is_due(&s.batcher, 2, &reason) && reason == EPOCH_BYTES);
     release(&s, seal(&s));
@@ -193,9 +202,87 @@ TEST(batcher_accounts_for_all_memory_and_gets_it_back)
     release(&s, seal(&s));
     while (s.batcher.jobs_under_way > 0)
         batcher_collect(&s.batcher);
-    EXPECT_U64(atomic_load(&s.encoder.memory), 0);
+    /* What is left is the thread's own: compression tables, a writer for the next file. */
+    EXPECT_U64(atomic_load(&s.encoder.memory), s.encoder.accounted);
+    EXPECT(s.encoder.accounted < 4 << 20);
     EXPECT_U64(s.batcher.queued_bytes, 0);
+    EXPECT_U64(s.batcher.queued_memory, 0);
     EXPECT(batcher_memory(&s.batcher) <= before + (uint64_t)BATCHER_SPARES * (8 << 20));
+    stop(&s);
+}
+
+/* A payload makes one partition larger than others. */
+static void add_large(struct stage *s, uint64_t seq, const char *simulation, size_t len)
+{
+    static uint8_t payload[200 * 1024];
+    struct event event = {.event_payload = {payload, len}, .simulation_id = slice_of(simulation)};
+    struct event_origin origin = {seq, BASE, slice_of("logging.events.raw")};
+    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.LOGGING.varve."),
+                           .delivered = 1,
+                           .stream_seq = seq,
+                           .consumer_seq = seq};
+    batcher_add(&s->batcher, &source, &event, &origin, &ack, BASE, false, 1);
+}
+
+TEST(batcher_relieves_memory_of_the_largest_batches)
+{
+    struct stage s;
+    struct batcher_limits limits = generous;
+    limits.open_memory = 500 * 1024;
+    start(&s, limits);
+    add_large(&s, 1, "large", 200 * 1024);
+    add_large(&s, 2, "half", 110 * 1024);
+    add_large(&s, 3, "less", 90 * 1024);
+    add_large(&s, 4, "small", 1024);
+    batcher_relieve(&s.batcher);
+    EXPECT_U64(s.batcher.jobs_under_way, 0); /* some 420 KiB: it is not time yet */
+    add_large(&s, 5, "more", 95 * 1024);
+    batcher_relieve(&s.batcher);
+    EXPECT_U64(s.batcher.jobs_under_way, 2);
+    EXPECT(s.batcher.partitions[0].batch == NULL && s.batcher.partitions[1].batch == NULL);
+    EXPECT(s.batcher.partitions[2].batch != NULL && s.batcher.partitions[4].batch != NULL);
+    /* The epoch goes on, and all of it is one commit. */
+    struct epoch *epoch = seal(&s);
+    EXPECT_U64(epoch->file_count, 5);
+    release(&s, epoch);
+    stop(&s);
+}
+
+TEST(batcher_does_not_compress_small_batches_early)
+{
+    struct stage s;
+    struct batcher_limits limits = generous;
+    limits.open_memory = 100 * 1024;
+    start(&s, limits);
+    for (uint64_t seq = 1; seq <= 40; seq++) {
+        char simulation[8];
+        (void)snprintf(simulation, sizeof(simulation), "s%d", (int)seq);
+        add_large(&s, seq, simulation, 10 * 1024);
+    }
+    batcher_relieve(&s.batcher);
+    EXPECT_U64(s.batcher.jobs_under_way, 0);
+    release(&s, seal(&s));
+    stop(&s);
+}
+
+TEST(batcher_closes_row_groups_that_are_large_compressed)
+{
+    struct stage s;
+    struct err err = {0};
+    struct batcher_limits limits = generous;
+    limits.batch_bytes = 100 * 1024;
+    limits.row_group_bytes = 1; /* so each batch is one */
+    start(&s, limits);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        add_large(&s, seq, "a", 100 * 1024);
+    struct epoch *epoch = seal(&s);
+    struct parquet_file f = {0};
+    struct parquet_source image = {
+        .read = read_image, .context = &epoch->files[0]->image, .size = epoch->files[0]->image.len};
+    EXPECT(parquet_file_open(&f, &image, &err) == 0);
+    EXPECT_U64(f.metadata.row_groups_count, 3);
+    parquet_file_close(&f);
+    release(&s, epoch);
     stop(&s);
 }
 
