@@ -32,8 +32,8 @@ def make_varve(tmp_path, make_runner, any_server_binary):
             f"  {{ user: varve, password: v, {permissions} }}\n] }}"
         )
 
-    def make(text="", permissions=""):
-        configure(text, permissions)
+    def make(permissions=""):
+        configure("", permissions)
         server.start()
         server.add_stream()
         server.publish([event.data for event in Load(seed=95).run(100)])
@@ -65,7 +65,10 @@ def only_connection(port):
 
 
 def test_no_connection_is_free(make_varve):
-    runner, server, _ = make_varve("max_connections: 1")
+    runner, server, configure = make_varve()
+    server.stop()
+    configure("max_connections: 1")
+    server.start()
     with wait_for(lambda: only_connection(server.port), "the only connection"):
         run = as_varve(runner)
         assert "maximum connections" in run.wait_line("server_error")["text"]
