@@ -28,7 +28,8 @@ static void take_set(struct cli_options *o, char *assignment)
     *value = '\0';
     const struct config_key *key = config_key_find(assignment);
     *value = '=';
-    if (key != NULL && key->type == CONFIG_SECRET)
+    bool url = key != NULL && strcmp(key->path, "nats.servers") == 0 && strchr(value, '@') != NULL;
+    if (url || (key != NULL && key->type == CONFIG_SECRET))
         memset(value + 1, '*', strlen(value + 1));
 }
 

@@ -110,6 +110,25 @@ static int check_sources(const struct config *c, struct err *err)
     return 0;
 }
 
+/* What memory_limit has to be at least, beyond its minimum, and why. */
+static int check_memory(const struct config *c, struct err *err)
+{
+    /* The largest message is a quarter of it, shared by the sources; and NATS takes 1 MiB unless it
+     * was told otherwise. */
+    const uint64_t each_source = 4 * 1024 * 1024;
+    /* Tables of zstd: 17 MiB at its high levels, 7 MiB at level 8. */
+    const int64_t low_level = 8;
+    const uint64_t high_level = 64 * 1024 * 1024;
+    if (c->memory_limit / each_source < c->source_count)
+        return err_set(err, ERR_USAGE, "memory_limit: %zu sources need at least %zu MiB",
+                       c->source_count, 4 * c->source_count);
+    if (c->parquet.compression_level > low_level && c->memory_limit < high_level)
+        return err_set(err, ERR_USAGE,
+                       "memory_limit: parquet.compression_level above %d needs at least 64 MiB",
+                       (int)low_level);
+    return 0;
+}
+
 int config_finish(struct config *c, struct err *err)
 {
     if (!c->servers_set && is_set(c->orchestrator_address)) {
@@ -117,7 +136,8 @@ int config_finish(struct config *c, struct err *err)
         items[0] = c->orchestrator_address;
         c->nats.servers = (struct config_list){items, 1};
     }
-    if (expand_secrets(c, err) < 0 || check_nats(&c->nats, err) < 0 || check_sources(c, err) < 0)
+    if (expand_secrets(c, err) < 0 || check_nats(&c->nats, err) < 0 || check_sources(c, err) < 0 ||
+        check_memory(c, err) < 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");

@@ -93,7 +93,9 @@ const struct config_key config_keys[] = {
      .help = "Rows of a row group at most."},
 
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
-     .help = "Memory for rows that are not committed; at the limit varve commits early."},
+     .help = "Memory for all that is not committed yet; near it varve commits early. The process "
+             "takes at most 16 MiB more. A message may take a quarter of it, shared by the "
+             "sources: with 32MiB and one source 8 MiB."},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
      .help = "Where messages that can't become rows are published, with the reason. Without it "

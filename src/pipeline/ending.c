@@ -26,7 +26,10 @@ void ending_check_once(struct pipeline *p, int64_t now)
     bool all_idle = true;
     bool all_ended = true;
     for (uint32_t i = 0; i < p->source_count; i++) {
-        bool ended = source_at_end(&p->sources[i]);
+        bool refused = p->sources[i].state == SOURCE_REFUSED;
+        bool ended = refused || source_at_end(&p->sources[i]);
+        if (refused && !err_is_set(&p->failure))
+            p->failure = p->sources[i].refusal; /* for when the others are at their end */
         all_ended = all_ended && ended;
         all_idle = all_idle && (ended || p->sources[i].idle);
     }

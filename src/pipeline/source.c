@@ -99,6 +99,21 @@ static void log_need(const struct source *s, enum log_level level, const char *t
     log_end(&line);
 }
 
+/* Somebody may remove the message, or raise the limit of the consumer; a single drain does not wait
+ * for that. */
+static void take_too_big(struct source *s, struct nats_client *client, int64_t now)
+{
+    static const char why[] =
+        "the next message is larger than max_bytes of the consumer, or than a quarter of "
+        "memory_limit, shared by the sources: raise that";
+    if (s->once) {
+        source_refuse(s, why);
+        return;
+    }
+    log_need(s, LOG_ERROR, why);
+    source_retry(s, client, now);
+}
+
 static void handle_need(struct source *s, struct nats_client *client, enum nats_pull_need need,
                         int64_t now)
 {
@@ -134,10 +149,7 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         source_retry(s, client, now);
         return;
     case NATS_PULL_MESSAGE_TOO_BIG:
-        log_need(s, LOG_ERROR,
-                 "the next message is larger than max_bytes of the consumer, or than a quarter of "
-                 "memory_limit, shared by the sources: raise that");
-        source_retry(s, client, now);
+        take_too_big(s, client, now);
         return;
     }
 }

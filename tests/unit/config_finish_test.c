@@ -60,6 +60,31 @@ TEST(config_finish_sources)
                    "source");
 }
 
+TEST(config_finish_memory_for_what_is_configured)
+{
+    struct config c;
+    struct err err = {0};
+    struct buf set = {0};
+    config_init(&c);
+    EXPECT(config_set(&c, "memory_limit=32MiB", &err) == 0);
+    for (int i = 0; i < 9; i++) {
+        buf_reset(&set);
+        buf_printf(&set, "sources[%d].stream=S%d", i, i);
+        if (i == 8) /* eight fit */
+            EXPECT(config_finish(&c, &err) == 0);
+        EXPECT(config_set(&c, buf_text(&set), &err) == 0);
+    }
+    EXPECT(config_finish(&c, &err) == -1);
+    EXPECT_TEXT(err.text, "memory_limit: 9 sources need at least 36 MiB");
+    buf_free(&set);
+    config_free(&c);
+    expect_refused(SETTINGS("memory_limit=32MiB", "parquet.compression_level=9"),
+                   "memory_limit: parquet.compression_level above 8 needs at least 64 MiB");
+    err_clear(&err);
+    EXPECT(finish(&c, SETTINGS("memory_limit=64MiB", "parquet.compression_level=19"), &err) == 0);
+    config_free(&c);
+}
+
 TEST(config_finish_output)
 {
     expect_refused(SETTINGS("output.log_output_directory="),
