@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "pipeline/memory.h"
 #include "pipeline/metrics.h"
 
 #include <stddef.h>
 
 #include "base/version.h"
 #include "pipeline/health.h"
+#include "pipeline/memory.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/process.h"
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "pipeline/memory.h"
 #include "pipeline/status.h"
 
 #include <assert.h>
@@ -8,6 +7,7 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "pipeline/health.h"
+#include "pipeline/memory.h"
 #include "pipeline/page.h"
 #include "pipeline/pipeline.h"
 

@@ -198,3 +198,37 @@ TEST(acker_owes_nothing_to_a_stream_that_is_gone)
     EXPECT(acker_is_idle(&s.acker));
     stop(&s);
 }
+
+/* One source can't be reached; what the other one's epochs took is given back nevertheless. */
+TEST(acker_lets_go_of_epochs_behind_one_that_waits)
+{
+    struct stage s;
+    struct source sources[2];
+    start(&s, CONFIG_DURABLE);
+    sources[0] = sources[1] = s.source;
+    sources[0].state = SOURCE_REFUSED;
+    acker_init(&s.acker, sources);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct epoch *epoch = epoch_new(i + 1, 2);
+        struct nats_ack ack = {
+            .prefix = slice_of("$JS.ACK.S.c."), .delivered = 1, .stream_seq = i, .consumer_seq = i};
+        uint32_t source = i == 0 ? 0 : 1;
+        epoch_source_begin(&epoch->sources[source], "S", CREATED, "c");
+        acklist_add(&epoch->sources[source].acks, &ack);
+        acker_add(&s.acker, epoch);
+        if (i > 0) {
+            acker_tick(&s.acker, &s.client, 1);
+            answer(&s);
+        }
+    }
+    EXPECT(!acker_is_idle(&s.acker));
+    EXPECT(acker_memory(&s.acker) <
+           2 * sizeof(struct epoch) + 2 * sizeof(struct epoch_source) + 2048);
+    /* And it still gets its turn. */
+    sources[0].state = SOURCE_PULLING;
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 1);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}

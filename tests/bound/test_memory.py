@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""memory_limit is real: the process stays below it and 16 MiB, whatever comes."""
+
+import pytest
+
+from bound import MIB, REST, Peaks, capped
+from support import Output, check_verify, wait_for
+
+# Directories are not what is measured.
+FLAT = "{simulation_id}.{first_seq}-{last_seq}.parquet"
+
+
+@pytest.fixture
+def drained(varve, memory_directory):
+    """Drain to the end below a limit of so many MiB: the run, and its peaks."""
+
+    def drain(limit, prefix=(), seconds=60, **more):
+        output = {"log_output_directory": str(memory_directory / "out")}
+        more["output"] = {**output, **more.get("output", {})}
+        run = varve.start("--once", prefix=prefix, memory_limit=f"{limit}MiB", **more)
+        peaks = Peaks(run)
+        wait_for(peaks.ended, f"the end of {run.lines('committed')[-1:]}", seconds)
+        assert run.wait() == 0, run.text()
+        assert 1 < peaks.most["VmHWM"] <= limit + REST, (peaks.most, run.text())
+        run.output = Output(memory_directory / "out")
+        return run
+
+    return drain
+
+
+def rows_of(run):
+    return sum(line["rows"] for line in run.lines("committed"))
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+@pytest.mark.parametrize("limit", [32, 64])
+def test_a_thousand_simulations(any_server, drained, limit, delivery):
+    """Interleaved, and with no page more than the limit and the rest: an allocation beyond that
+    would end the process."""
+    any_server.generate(100_000, simulations=1000)
+    run = drained(
+        limit, capped(limit), output={"path_template": FLAT}, sources=[{"delivery": delivery}]
+    )
+    assert rows_of(run) == 100_000
+    assert run.lines("committed", reason="memory")
+
+
+def test_data_alone_is_capped(any_server, drained):
+    any_server.generate(50_000, simulations=1000)
+    run = drained(32, capped(32, "data"), output={"path_template": FLAT})
+    assert rows_of(run) == 50_000
+
+
+def test_the_default_needs_no_more_than_it_says(any_server, drained):
+    any_server.generate(300_000, simulations=1000)
+    run = drained(256, capped(256), output={"path_template": FLAT})
+    assert rows_of(run) == 300_000
+
+
+def test_the_highest_level_counts_its_tables(any_server, drained):
+    any_server.generate(10_000, simulations=10)
+    run = drained(64, capped(64), parquet={"compression_level": 19})
+    assert rows_of(run) == 10_000
+
+
+LARGE = 8 * MIB
+
+
+@pytest.mark.parametrize("limit", [32, 64])
+def test_messages_of_8_mib(make_server, any_server_binary, make_runner, memory_directory, limit):
+    """The smallest limit has room for one at a time, which is then the whole epoch."""
+    server = make_server(any_server_binary, extra=f"max_payload: {8 * MIB}")
+    server.generate(12, simulations=5, payload_bytes=LARGE - 2000)
+    server.generate(500, simulations=5, start_index=12)
+    server.generate(3, simulations=5, payload_bytes=LARGE - 2000, start_index=512)
+    runner = make_runner(server)
+    output = memory_directory / "out"
+    run = runner.start(
+        "--once",
+        prefix=capped(limit),
+        memory_limit=f"{limit}MiB",
+        output={"log_output_directory": str(output)},
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 60)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= limit + REST
+    table = Output(output).table()
+    assert table["stream_seq"].to_pylist() == list(range(1, 516))
+    lengths = [len(v.as_py()) for v in table["event_payload"].combine_chunks()]
+    assert lengths[:12] == [LARGE - 2000] * 12 and lengths[512:] == [LARGE - 2000] * 3
+    check_verify(output)
+
+
+def test_large_buffers_do_not_stay(make_server, any_server_binary, make_runner):
+    """What a large message took is given back, not kept for the next one."""
+    server = make_server(any_server_binary, extra=f"max_payload: {8 * MIB}")
+    server.generate(3, payload_bytes=LARGE - 2000)
+    run = make_runner(server).start(batching={"max_age": "200ms"})
+    run.wait_rows(3)
+    peaks = Peaks(run)
+
+    def small():
+        peaks.most.clear()
+        peaks.look()
+        return peaks.most["VmRSS"] < 8
+
+    wait_for(small, "memory is given back", 10)
+    assert run.stop() == 0
+
+
+def test_a_message_that_there_is_no_memory_for(make_server, any_server_binary, make_runner):
+    """It is named, nothing is lost, and with a larger limit it comes."""
+    server = make_server(any_server_binary, extra=f"max_payload: {16 * MIB}")
+    server.generate(10)
+    server.generate(1, payload_bytes=12 * MIB, start_index=10)
+    runner = make_runner(server)
+    run = runner.start("--once", memory_limit="32MiB")
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 30)
+    assert run.wait() == 1
+    assert "memory_limit" in run.lines("source_refused")[0]["text"], run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    assert rows_of(run) == 10
+    # Who runs on names it, and waits for somebody to act.
+    run = runner.start(memory_limit="32MiB", batching={"max_age": "200ms"})
+    line = run.wait_line("pull", level="error")
+    assert "larger" in line["text"] and "memory_limit" in line["text"]
+    server.ask(lambda js: js.delete_msg("LOGGING", 11))
+    server.generate(1, start_index=11)
+    run.wait_rows(1)
+    assert run.stop() == 0
+    assert Output(runner.output).table()["stream_seq"].to_pylist() == [*range(1, 11), 12]
+
+
+@pytest.mark.parametrize("subject", ["", "dead.letters"])
+def test_large_dead_letters(make_server, any_server_binary, make_runner, subject):
+    server = make_server(any_server_binary)
+    server.add_stream("DEAD", ["dead.letters"])
+    server.generate(50, corrupt=150, payload_bytes=900_000)
+    run = make_runner(server).start(
+        "--once", prefix=capped(32), memory_limit="32MiB", dead_letter={"subject": subject}
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 60)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    assert rows_of(run) == 200
+    assert bool(server.stream("DEAD").state.messages) == bool(subject)
+
+
+def test_many_partitions_seal_the_epoch(any_server, drained):
+    """Each costs memory and becomes a file, so there is an end to them in an epoch."""
+    any_server.generate(12_000, simulations=9999)
+    run = drained(256, capped(256), output={"path_template": FLAT})
+    [first, *_] = run.lines("committed")
+    assert first["reason"] == "partitions"
+    assert 4096 <= first["files"] < 8192
+    assert rows_of(run) == 12_000
+    check_verify(run.output.root)
+
+
+def test_the_limit_is_shared_by_sources(make_server, any_server_binary, make_runner):
+    """Each with messages that hardly fit, at the same time."""
+    server = make_server(any_server_binary, extra=f"max_payload: {8 * MIB}")
+    sources = []
+    for name in ("A", "B", "C", "D"):
+        server.generate(6, stream=name, subject=name.lower(), payload_bytes=2 * MIB - 1000)
+        sources.append({"stream": name, "subjects": name.lower()})
+    run = make_runner(server).start(
+        "--once", prefix=capped(32), memory_limit="32MiB", sources=sources
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 60)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    assert rows_of(run) == 24

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Secrets appear nowhere: whatever varve writes, serves or shows is searched for them."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from support import VARVE, wait_for
+from watching import ALERTS, Endpoint, watched
+
+SECRET = "hunter2-is-the-secret"
+PATHS = ("/", "/status.json", "/metrics", "/readyz", "/healthz", "/nothing")
+
+# How a password can be given: what goes into `nats`, more arguments, the environment. {url} and
+# {host} are the server's.
+WAYS = {
+    "in the file": ({"user": "drain", "password": SECRET}, [], {}),
+    "from the environment": ({"user": "drain", "password": "${PASSWORD}"}, [], {"PASSWORD": SECRET}),
+    "on the command line": ({"user": "drain"}, ["--set", f"nats.password={SECRET}"], {}),
+    "in the URL": ({"servers": [f"nats://drain:{SECRET}@{{host}}"]}, [], {}),
+    "in a URL on the command line": (
+        {},
+        ["--set", f"nats.servers=nats://drain:{SECRET}@{{host}}"],
+        {},
+    ),
+}
+
+
+def start(runner, server, way, **more):
+    nats, args, env = WAYS[way]
+    host = server.url.removeprefix("nats://")
+    nats = json.loads(json.dumps(nats).replace("{host}", host))
+    args = [arg.replace("{host}", host) for arg in args]
+    config = watched(runner, nats={"servers": [server.url], **nats}, **more)
+    return runner.start(*args, config=config, env=env)
+
+
+def search(run, endpoint, places=()):
+    """Whatever can be seen of a run from outside."""
+    proc = Path(f"/proc/{run.process.pid}")
+    texts = {
+        "log": run.text(),
+        "arguments": (proc / "cmdline").read_text(),
+        "name": (proc / "comm").read_text(),
+        **{path: endpoint.text(path) for path in PATHS},
+    }
+    for root in places:
+        for path in Path(root).rglob("*"):
+            if path.is_file():
+                texts[path] = path.read_bytes().decode(errors="replace")
+    found = [where for where, text in texts.items() if SECRET in text]
+    assert not found
+    return texts
+
+
+@pytest.fixture
+def locked(make_server, any_server_binary):
+    server = make_server(
+        any_server_binary,
+        extra=f"authorization {{ user: drain, password: {SECRET} }}",
+        user="drain",
+        password=SECRET,
+    )
+    server.add_stream()
+    server.add_stream("OPS", [ALERTS])
+    return server
+
+
+@pytest.mark.parametrize("log_format", ["json", "logfmt"])
+@pytest.mark.parametrize("way", WAYS)
+def test_while_it_drains(locked, make_runner, way, log_format):
+    runner = make_runner(locked)
+    settings = {"log_format": log_format, "log_level": "DEBUG"}
+    run = start(runner, locked, way, settings=settings)
+    wait_for(lambda: "listening" in run.text(), "it listens")
+    endpoint = Endpoint(run) if log_format == "json" else plain_endpoint(run)
+    locked.publish([b"\x0a\x01a", b"no event"])
+    wait_for(lambda: len(endpoint.status()["commits"]) > 0, "a commit")
+    texts = search(run, endpoint, [runner.output])
+    assert "connected" in texts["log"]
+    assert any(str(path).endswith(".parquet") for path in texts)
+    if "command line" in way:
+        assert "*****" in texts["arguments"]
+    # Alerts are published: this one tells of the outage.
+    locked.stop()
+    wait_for(lambda: "disconnected" in run.text(), "it notices")
+    search(run, endpoint)
+    locked.start()
+    wait_for(lambda: locked.stream("OPS").state.messages > 0, "an alert")
+    for _, _, _, _, data in locked.messages("OPS"):
+        assert SECRET.encode() not in data
+    assert run.stop() == 0
+    assert SECRET not in run.text()
+
+
+def plain_endpoint(run):
+    """Endpoint() reads JSON lines."""
+
+    class Line:
+        @staticmethod
+        def wait_line(_):
+            return {"text": run.text()}
+
+    return Endpoint(Line)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_while_it_is_refused(make_server, any_server_binary, make_runner, way):
+    """The password is a wrong one, so that somebody will read the log with care."""
+    server = make_server(
+        any_server_binary, extra="authorization { user: drain, password: another }"
+    )
+    run = start(make_runner(server), server, way)
+    run.wait_line("server_error")
+    endpoint = Endpoint(run)
+    search(run, endpoint)
+    assert run.stop() == 0
+
+
+def test_a_token(make_server, any_server_binary, make_runner):
+    server = make_server(
+        any_server_binary, extra=f"authorization {{ token: {SECRET} }}", token=SECRET
+    )
+    server.add_stream()
+    config = watched(make_runner(server), nats={"token": SECRET})
+    runner = make_runner(server)
+    run = runner.start(config=config)
+    run.wait_line("connected")
+    search(run, Endpoint(run))
+    # Read again, with and without an error, the secret is still one.
+    path = run.log.with_suffix(".yaml")
+    path.write_text(json.dumps({**config, "nats": {**config["nats"], "token": SECRET + "2"}}))
+    run.send(signal.SIGHUP)
+    run.wait_line("reloaded", key="nats.token")
+    for broken in (
+        f"nats: {{token: [{SECRET}]}}\n",
+        f"nats: {{token: {SECRET}\n",
+        f"nats:\n  token: {SECRET}\n  tokn: {SECRET}\n",
+        f"nats: {{token: {SECRET}, user: {SECRET}}}\n",
+        f"nats: {{token: '${{{SECRET}'}}\n",
+        f"nats: {{servers: 'nats://drain:{SECRET}@:bad'}}\n",
+    ):
+        failed = len(run.lines("reload_failed"))
+        path.write_text(broken)
+        run.send(signal.SIGHUP)
+        run.wait_line("reload_failed", failed + 1)
+        search(run, Endpoint(run))
+    assert run.stop() == 0
+
+
+@pytest.mark.parametrize("command", [["run", "--once"], ["check"], ["check", "--offline"]])
+def test_commands_that_end(locked, make_runner, tmp_path, command):
+    """What they say on both outputs, when it works and when it does not."""
+    import subprocess
+
+    runner = make_runner(locked)
+    host = locked.url.removeprefix("nats://")
+    for url in (f"nats://drain:{SECRET}@{host}", f"nats://drain:{SECRET}x@127.0.0.1:1"):
+        path = tmp_path / "varve.yaml"
+        path.write_text(json.dumps(runner.config(nats={"servers": [url]})))
+        process = subprocess.Popen(
+            [VARVE, *command, "-c", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if command[0] == "run" and url.endswith(":1"):
+            process.terminate()
+        out, _ = process.communicate(timeout=30)
+        assert SECRET not in out
