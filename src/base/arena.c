@@ -76,12 +76,15 @@ void arena_reset(struct arena *a)
     if (a->blocks == NULL)
         return;
     struct arena_block *largest = a->blocks;
-    struct arena_block *rest = a->blocks->next;
+    struct arena_block *rest = largest->next;
     while (rest != NULL) {
         struct arena_block *next = rest->next;
-        struct arena_block *smaller = rest->size > largest->size ? largest : rest;
-        largest = smaller == rest ? largest : rest;
-        free(smaller);
+        if (rest->size > largest->size) {
+            free(largest);
+            largest = rest;
+        } else {
+            free(rest);
+        }
         rest = next;
     }
     largest->next = NULL;

@@ -78,7 +78,7 @@ void epoch_add_sequence(struct epoch *e, struct epoch_file *file, uint64_t seque
 
 uint64_t epoch_memory(const struct epoch *e)
 {
-    uint64_t bytes = sizeof(*e) + e->files_memory + e->file_cap * sizeof(*e->files);
+    uint64_t bytes = sizeof(*e) + e->files_memory + e->file_cap * sizeof(struct epoch_file *);
     for (uint32_t i = 0; i < e->source_count; i++) {
         const struct epoch_source *s = &e->sources[i];
         bytes += sizeof(*s) + seqset_memory(&s->rows) + seqset_memory(&s->dead_letters) +
