@@ -14,7 +14,9 @@
 
 enum { RULES_MAX = 8, PATH_SIZE = 256, TEXT_SIZE = 1024 };
 
-enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER };
+enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER, ACTION_SLOW };
+
+enum { SLOW_MICROSECONDS = 5000 };
 
 struct rule {
     int call; /* enum store_call, or STORE_CALL_COUNT for any */
@@ -53,6 +55,10 @@ static bool parse_action(struct rule *rule, const char *text)
     rule->action = ACTION_FAIL;
     if (strcmp(text, "kill") == 0 || strcmp(text, "kill-after") == 0) {
         rule->action = strcmp(text, "kill") == 0 ? ACTION_KILL : ACTION_KILL_AFTER;
+        return true;
+    }
+    if (strcmp(text, "slow") == 0) {
+        rule->action = ACTION_SLOW;
         return true;
     }
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
@@ -136,7 +142,9 @@ static int apply(struct rule *rule, enum store_call call, bool after)
     if (!hit || after != (rule->action == ACTION_KILL_AFTER) ||
         (rule->until[0] != '\0' && access(rule->until, F_OK) == 0))
         return 0;
-    if (rule->action != ACTION_FAIL)
+    if (rule->action == ACTION_SLOW)
+        (void)usleep(SLOW_MICROSECONDS);
+    else if (rule->action != ACTION_FAIL)
         end_process();
     return rule->error;
 }

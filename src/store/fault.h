@@ -16,9 +16,10 @@
  *     CALL:N:ACTION[:sticky][:until=PATH]
  *
  * CALL is a name of store_call_names or "any"; N counts those calls from 1. ACTION is "kill"
- * (SIGKILL instead of the call), "kill-after" (SIGKILL right behind it), or the name of an errno
- * such as ENOSPC. With "sticky" the calls after the N-th fail too. From when PATH exists the rule
- * is off, so a test can end a fault while varve runs.
+ * (SIGKILL instead of the call), "kill-after" (SIGKILL right behind it), "slow" (5 ms in front of
+ * it, as on a disk that is no match for us), or the name of an errno such as ENOSPC. With "sticky"
+ * it happens to the calls after the N-th, too. From when PATH exists the rule is off, so a test can
+ * end a fault while varve runs.
  */
 struct store_fault;
 

@@ -4,7 +4,7 @@
 import pytest
 
 from bound import MIB, REST, Peaks, capped
-from support import Output, check_verify, wait_for
+from support import VARVE_FAULT, Output, check_verify, wait_for
 
 # Directories are not what is measured.
 FLAT = "{simulation_id}.{first_seq}-{last_seq}.parquet"
@@ -43,6 +43,29 @@ def test_a_thousand_simulations(any_server, drained, limit, delivery):
     )
     assert rows_of(run) == 100_000
     assert run.lines("committed", reason="memory")
+
+
+@pytest.mark.parametrize("limit", [32, 64])
+def test_a_disk_that_does_not_keep_up(any_server, varve, memory_directory, tmp_path, limit):
+    """The worst case: as many epochs as there may be wait for the disk while another one fills."""
+    any_server.generate(100_000, simulations=1000)
+    works = tmp_path / "works"
+    run = varve.start(
+        prefix=capped(limit),
+        program=VARVE_FAULT,
+        env={"VARVE_FAULT": f"fdatasync:5:slow:sticky:until={works}"},
+        memory_limit=f"{limit}MiB",
+        output={"log_output_directory": str(memory_directory / "out"), "path_template": FLAT},
+        batching={"max_age": "5s"},
+    )
+    peaks = Peaks(run)
+    # Thousands of files take seconds, in which all that may come does.
+    wait_for(lambda: peaks.ended() or len(run.lines("committed")) == 2, "two commits")
+    works.touch()
+    run.wait_rows(100_000)
+    peaks.look()
+    assert run.stop() == 0
+    assert peaks.most["VmHWM"] <= limit + REST
 
 
 def test_data_alone_is_capped(any_server, drained):

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "store_fixture.h"
 
 static struct store_fault *parse(const char *text)
@@ -76,4 +77,13 @@ TEST(store_fault_refuses_bad_rules)
         EXPECT(store_fault_new(bad[i], &err) == NULL);
         EXPECT(err.code == ERR_USAGE);
     }
+}
+
+TEST(store_fault_slows_down)
+{
+    struct store_fault *fault = parse("fdatasync:1:slow");
+    int64_t began = clock_monotonic();
+    EXPECT_I64(call(fault, STORE_CALL_FDATASYNC), 0);
+    EXPECT(clock_monotonic() - began >= 5 * CLOCK_MILLISECOND);
+    store_fault_free(fault);
 }
