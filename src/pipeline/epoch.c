@@ -25,6 +25,10 @@ const char *epoch_reason_name(enum epoch_reason reason)
  * that grows), paths, statistics; and each range of its sequences as text. */
 enum { FILE_ENTRY = 3072, RANGE_ENTRY = 16 };
 
+/* What is durable above a position is in the epoch, in the store as it is and as it will be, and in
+ * the text of the commit. */
+enum { ABOVE_COPIES = 4 };
+
 static void *zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
@@ -82,7 +86,7 @@ uint64_t epoch_memory(const struct epoch *e)
     for (uint32_t i = 0; i < e->source_count; i++) {
         const struct epoch_source *s = &e->sources[i];
         bytes += sizeof(*s) + seqset_memory(&s->rows) + seqset_memory(&s->dead_letters) +
-                 acklist_memory(&s->acks) + seqset_memory(&s->position.above);
+                 acklist_memory(&s->acks) + ABOVE_COPIES * seqset_memory(&s->position.above);
     }
     return bytes;
 }

@@ -48,8 +48,8 @@ struct epoch_file {
     bool quarantine; /* messages that could not become rows */
     const struct schema *schema;
     char *key; /* see store/path.h; owned */
-    struct seqset
-        sequences; /* of its rows; beyond STORE_ADD_RANGES_MAX ranges only both ends count */
+    /* Of its rows. Of more than STORE_ADD_RANGES_MAX ranges only both ends are right. */
+    struct seqset sequences;
     uint64_t rows;
     uint64_t clock_suspect; /* rows that are filed under stream_time for an absurd timestamp */
 

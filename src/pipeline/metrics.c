@@ -182,7 +182,7 @@ static void append_pipeline(struct buf *out, const struct pipeline *p)
     single(out, "varve_open_partitions", "gauge", p->batcher.partition_count,
            "Partitions of the open epoch.");
     single(out, "varve_memory_bytes", "gauge", memory_held(p),
-           "Memory of rows in all forms, as memory_limit counts it.");
+           "Memory of what is not committed, as memory_limit counts it.");
     single(out, "varve_connected", "gauge", connection_is_ready(&p->connection),
            "1 while connected to NATS.");
     single(out, "varve_reconnects_total", "counter", p->stats.reconnects,
