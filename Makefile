@@ -29,7 +29,8 @@ include vendor/rules.mk
 # ---- sources -------------------------------------------------------------------------------------
 
 MAIN := src/cli/main.c
-SOURCES := $(filter-out $(MAIN),$(sort $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c))))
+SOURCES := $(filter-out $(MAIN),$(sort $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c src/$(f)/*/*.c))))
+HEADERS := $(sort $(wildcard src/*/*.h src/*/*/*.h))
 TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
     $(foreach f,$(FOLDERS),$(wildcard tests/unit/$(f)_*_test.c)) \
     $(if $(filter *,$(FOLDERS)),$(wildcard tests/fake/*.c)))
@@ -122,11 +123,11 @@ $(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
 
-# For tests/fault: varve with faults on demand (src/store/fault.h). It takes the one object that
+# For tests/fault: varve with faults on demand (src/object/fault.h). It takes the one object that
 # differs before the library's.
 FAULTY := $(BUILD)/obj/fault/store.o
 
-$(FAULTY): src/store/store.c $(wildcard src/base/*.h src/batch/*.h src/store/*.h) Makefile
+$(FAULTY): src/store/store.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)musl-gcc $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
@@ -247,7 +248,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
 
 # ---- lint ----------------------------------------------------------------------------------------
 
-FORMATTED := $(wildcard src/*/*.[ch] tests/*/*.[ch] tools/*.[ch] tools/*/*.[ch])
+FORMATTED := $(HEADERS) $(SOURCES) $(MAIN) $(wildcard tests/*/*.[ch] tools/*.[ch] tools/*/*.[ch])
 SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/run 2>/dev/null)
 PYTHON_SCRIPTS := $(shell grep -lE '^\#!/usr/bin/env python3' tools/* 2>/dev/null)
 
@@ -256,7 +257,7 @@ lint: lint-layers lint-format lint-scripts lint-warnings lint-tidy
 
 lint-layers:
 	$(call say,LAYERS,src)
-	$(Q)awk -f tools/layers.awk src/README.md $(wildcard src/*/*.[ch])
+	$(Q)awk -f tools/layers.awk src/README.md $(HEADERS) $(SOURCES) $(MAIN)
 
 lint-format:
 	$(call say,FORMAT,src tests tools)
@@ -276,7 +277,7 @@ lint-warnings:
 TIDIED := $(MAIN) $(SOURCES) $(LOADER)
 lint-tidy: $(TIDIED:%=$(BUILD)/tidy/%)
 
-$(BUILD)/tidy/%: % .clang-tidy tools/tidy.h $(wildcard src/*/*.h) $(BUILD)/vendor.stamp \
+$(BUILD)/tidy/%: % .clang-tidy tools/tidy.h $(HEADERS) $(BUILD)/vendor.stamp \
         | $(PROTOS:=.h)
 	@mkdir -p $(@D)
 	$(call say,TIDY,$*)

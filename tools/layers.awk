@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Hold the include table: awk -f tools/layers.awk src/README.md src/*/*.[ch]
+# Hold the include table: awk -f tools/layers.awk src/README.md src/*/*.[ch] src/*/*/*.[ch]
 #
 # The table in src/README.md says which folder may include which. Beside it: each external header
 # stays in its place, what is said to have no descriptor and no clock includes neither, a .c
@@ -81,7 +81,7 @@ FNR == 1 {
         next
     split(header, path, "/")
     to = path[1]
-    if (header !~ /^[a-z]+\/[a-z0-9_]+\.h$/ || !(to in level))
+    if (header !~ /^[a-z]+(\/[a-z]+)?\/[a-z0-9_]+\.h$/ || !(to in level))
         complain(header " is not written from src/")
     else if (to != here && !allows(may[here], to))
         complain(here "/ may not include " header " (src/README.md)")

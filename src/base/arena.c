@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 struct arena_block {
     struct arena_block *next;
@@ -30,14 +30,14 @@ static void add_block(struct arena *a, size_t size)
         size = grown;
     struct arena_block *block = malloc(sizeof(*block) + size);
     if (block == NULL)
-        check_out_of_memory(size);
+        out_of_memory(size);
     *block = (struct arena_block){.next = a->blocks, .size = size};
     a->blocks = block;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-    CHECK(size <= SIZE_MAX / 4);
+    ASSERT(size <= SIZE_MAX / 4);
     size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (a->blocks == NULL || size > a->blocks->size - a->blocks->used)
         add_block(a, size);
@@ -49,7 +49,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 void *arena_calloc(struct arena *a, size_t count, size_t size)
 {
-    CHECK(size == 0 || count <= SIZE_MAX / 4 / size);
+    ASSERT(size == 0 || count <= SIZE_MAX / 4 / size);
     void *data = arena_alloc(a, count * size);
     return memset(data, 0, count * size);
 }

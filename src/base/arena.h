@@ -15,7 +15,7 @@ struct arena {
     size_t used;                /* bytes handed out since the last reset */
 };
 
-/* `size` bytes, aligned for any type, not zeroed. Never NULL: see check_out_of_memory. */
+/* `size` bytes, aligned for any type, not zeroed. Never NULL: see out_of_memory. */
 void *arena_alloc(struct arena *a, size_t size);
 
 /* `count` elements of `size` bytes, zeroed. A product that overflows is a failed CHECK: bound

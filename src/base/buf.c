@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/check.h"
+#include "base/assert.h"
 
 enum {
     FIRST_CAPACITY = 256,
@@ -75,7 +75,7 @@ static void grow_to(struct buf *b, size_t cap)
 {
     uint8_t *data = realloc(b->data, cap);
     if (data == NULL)
-        check_out_of_memory(cap);
+        out_of_memory(cap);
     b->data = data;
     b->cap = cap;
 }
@@ -84,7 +84,7 @@ void buf_reserve(struct buf *b, size_t more)
 {
     if (more <= b->cap - b->len)
         return;
-    CHECK(more <= SIZE_MAX / 4 - b->len);
+    ASSERT(more <= SIZE_MAX / 4 - b->len);
     size_t needed = b->len + more;
     size_t cap = b->cap + (b->cap < SLOW_GROWTH ? b->cap : b->cap / 4);
     if (cap < FIRST_CAPACITY)
@@ -96,7 +96,7 @@ void buf_reserve_exact(struct buf *b, size_t more)
 {
     if (more <= b->cap - b->len)
         return;
-    CHECK(more <= SIZE_MAX / 4 - b->len);
+    ASSERT(more <= SIZE_MAX / 4 - b->len);
     grow_to(b, b->len + more);
 }
 
@@ -172,11 +172,11 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_list again;
     va_copy(again, args);
     int len = vsnprintf((char *)b->data + b->len, b->cap - b->len, format, args);
-    CHECK(len >= 0);
+    ASSERT(len >= 0);
     if ((size_t)len >= b->cap - b->len) {
         buf_reserve(b, (size_t)len + 1);
         len = vsnprintf((char *)b->data + b->len, b->cap - b->len, format, again);
-        CHECK(len >= 0);
+        ASSERT(len >= 0);
     }
     b->len += (size_t)len;
     va_end(again);

@@ -31,7 +31,7 @@ bool slice_starts_with(struct slice s, const char *prefix);
 /*
  * A growable run of bytes. A zeroed struct is an empty buffer. Growing invalidates pointers and
  * slices into it. Buffers are reset, not freed, in steady state. Memory that can't be had ends the
- * process (check_out_of_memory): all sizes are bounded by named limits before they come here.
+ * process (out_of_memory): all sizes are bounded by named limits before they come here.
  */
 struct buf {
     uint8_t *data;

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "base/bytes.h"
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/clock.h"
 
 enum {
@@ -67,7 +67,7 @@ static void *resize(void *memory, size_t count, size_t size)
 {
     void *grown = realloc(memory, count * size);
     if (grown == NULL)
-        check_out_of_memory(count * size);
+        out_of_memory(count * size);
     return grown;
 }
 
@@ -96,7 +96,7 @@ static void grow_slots(struct map *m)
     uint32_t old_count = m->mask == 0 ? 0 : m->mask + 1;
     m->slots = calloc(count, sizeof(*m->slots));
     if (m->slots == NULL)
-        check_out_of_memory(count * sizeof(*m->slots));
+        out_of_memory(count * sizeof(*m->slots));
     m->mask = count - 1;
     for (uint32_t i = 0; i < old_count; i++) {
         if (old[i].index == 0)
@@ -119,8 +119,8 @@ uint32_t map_put(struct map *m, struct slice key, bool *added)
     *added = slot->index == 0;
     if (!*added)
         return slot->index - 1;
-    CHECK(m->count < MAP_KEYS_MAX && key.len <= KEY_MAX);
-    CHECK(m->keys.len <= UINT32_MAX - 4 - key.len);
+    ASSERT(m->count < MAP_KEYS_MAX && key.len <= KEY_MAX);
+    ASSERT(m->keys.len <= UINT32_MAX - 4 - key.len);
     if (m->count == m->starts_cap) {
         m->starts_cap = m->starts_cap == 0 ? FIRST_SLOTS : m->starts_cap * 2;
         m->starts = resize(m->starts, m->starts_cap, sizeof(*m->starts));

@@ -4,19 +4,19 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "base/check.h"
+#include "base/assert.h"
 
 /* Of a column: there may be thousands of partitions with a row or two. */
 enum { FIRST_BYTES = 64 };
 
 struct batch *batch_new(const struct schema *schema)
 {
-    CHECK(schema->count > 0 && schema->count <= SCHEMA_COLUMNS_MAX);
+    ASSERT(schema->count > 0 && schema->count <= SCHEMA_COLUMNS_MAX);
     size_t columns_size = schema->count * sizeof(struct column);
     struct batch *b = calloc(1, sizeof(*b));
     struct column *columns = calloc(1, columns_size);
     if (b == NULL || columns == NULL)
-        check_out_of_memory(sizeof(*b) + columns_size);
+        out_of_memory(sizeof(*b) + columns_size);
     b->schema = schema;
     b->columns = columns;
     return b;
@@ -66,9 +66,9 @@ static inline void reserve(struct batch *b, struct buf *buffer, size_t more)
 static struct column *next_cell(struct batch *b, uint32_t column, enum column_type type,
                                 bool present)
 {
-    CHECK(column < b->schema->count && b->schema->columns[column].type == type);
+    ASSERT(column < b->schema->count && b->schema->columns[column].type == type);
     struct column *c = &b->columns[column];
-    CHECK(c->rows == b->rows);
+    ASSERT(c->rows == b->rows);
     if (b->schema->columns[column].optional) {
         reserve(b, &c->present, 1);
         c->present.data[c->present.len++] = present;
@@ -90,7 +90,7 @@ void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
 
 void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 {
-    CHECK(value.len <= BATCH_VALUE_MAX);
+    ASSERT(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES, true);
     reserve(b, &c->values, 4 + value.len);
     uint8_t *to = c->values.data + c->values.len;
@@ -103,14 +103,14 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 
 void batch_put_null(struct batch *b, uint32_t column)
 {
-    CHECK(column < b->schema->count && b->schema->columns[column].optional);
+    ASSERT(column < b->schema->count && b->schema->columns[column].optional);
     struct column *c = next_cell(b, column, b->schema->columns[column].type, false);
     c->nulls++;
 }
 
 void batch_end_row(struct batch *b)
 {
-    CHECK(b->filled == b->schema->count && b->rows < BATCH_ROWS_MAX);
+    ASSERT(b->filled == b->schema->count && b->rows < BATCH_ROWS_MAX);
     b->filled = 0;
     b->rows++;
 }
@@ -151,17 +151,17 @@ static void copy_cell(struct batch *to, const struct batch *from, uint32_t colum
 
 void batch_copy_ordered(struct batch *to, const struct batch *from, const uint32_t *order)
 {
-    CHECK(to->schema == from->schema && to->filled == 0 && from->filled == 0);
-    CHECK(from->rows <= BATCH_ROWS_MAX - to->rows);
+    ASSERT(to->schema == from->schema && to->filled == 0 && from->filled == 0);
+    ASSERT(from->rows <= BATCH_ROWS_MAX - to->rows);
     uint32_t columns = from->schema->count;
     size_t *starts = calloc((size_t)columns * (from->rows + (size_t)1), sizeof(*starts));
     if (starts == NULL)
-        check_out_of_memory((size_t)columns * (from->rows + (size_t)1) * sizeof(*starts));
+        out_of_memory((size_t)columns * (from->rows + (size_t)1) * sizeof(*starts));
     for (uint32_t column = 0; column < columns; column++)
         find_starts(&from->columns[column], &from->schema->columns[column], from->rows,
                     starts + (size_t)column * from->rows);
     for (uint32_t i = 0; i < from->rows; i++) {
-        CHECK(order[i] < from->rows);
+        ASSERT(order[i] < from->rows);
         for (uint32_t column = 0; column < columns; column++)
             copy_cell(to, from, column, order[i], starts[(size_t)column * from->rows + order[i]]);
         batch_end_row(to);

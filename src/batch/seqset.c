@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 enum { FIRST_RANGES = 8 };
 
@@ -29,7 +29,7 @@ static void insert_at(struct seqset *set, size_t at, struct seqrange range)
         size_t cap = set->cap == 0 ? FIRST_RANGES : set->cap * 2;
         struct seqrange *ranges = realloc(set->ranges, cap * sizeof(*ranges));
         if (ranges == NULL)
-            check_out_of_memory(cap * sizeof(*ranges));
+            out_of_memory(cap * sizeof(*ranges));
         set->ranges = ranges;
         set->cap = cap;
     }
@@ -63,7 +63,7 @@ bool seqset_add(struct seqset *set, uint64_t sequence)
 
 void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last)
 {
-    CHECK(first <= last);
+    ASSERT(first <= last);
     /* All ranges that touch first..last, neighbours included, become one. */
     size_t from = find(set, first == 0 ? 0 : first - 1);
     size_t to = from;

@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/file_source.h"
 #include "cli/value_json.h"
-#include "cli/walk.h"
-#include "parquet/rows_read.h"
+#include "verify/tree.h"
+#include "parquet/read/rows.h"
 
 struct cat {
     const char *columns; /* comma-separated, NULL: all */

@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
-#include "pipeline/check.h"
+#include "check/check.h"
 
 static int parse(int argc, char **argv, struct cli_options *options, bool *offline)
 {

@@ -3,7 +3,7 @@
 #define VARVE_CLI_FILE_SOURCE_H
 
 #include "base/err.h"
-#include "parquet/page_read.h"
+#include "parquet/read/page.h"
 
 /* A file as a parquet_source. It must not move while it is open: the source points to it. */
 struct file_source {

@@ -13,7 +13,7 @@
 #include "cli/inspect_json.h"
 #include "cli/table.h"
 #include "cli/value_json.h"
-#include "parquet/column_read.h"
+#include "parquet/read/column.h"
 
 enum {
     /* Longer bounds and footer entries are cut for people; --json has all of them. */

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "cli/annotation.h"
 #include "cli/value_json.h"
-#include "parquet/column_read.h"
+#include "parquet/read/column.h"
 
 /* A bound as JSON of its type; a bound of another width (a cut one) in base64, as bytes. */
 static void append_bound(struct buf *out, const struct parquet_leaf *leaf, struct slice bound)

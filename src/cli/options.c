@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "cli/cli.h"
 #include "config/keys.h"
-#include "pipeline/lint.h"
+#include "check/lint.h"
 
 static const char default_file[] = "varve.yaml";
 
@@ -20,7 +20,7 @@ static void take_set(struct cli_options *o, char *assignment)
     char *copy = strdup(assignment);
     o->sets = realloc(o->sets, (o->set_count + 1) * sizeof(char *));
     if (copy == NULL || o->sets == NULL)
-        check_out_of_memory(strlen(assignment));
+        out_of_memory(strlen(assignment));
     o->sets[o->set_count++] = copy;
     char *value = strchr(assignment, '=');
     if (value == NULL)

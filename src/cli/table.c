@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 /* Ends a row in `cells`: no cell begins with it, since it is a control character. */
 static const char row_end = '\n';
@@ -21,7 +21,7 @@ static size_t width_of(const char *text)
 
 void table_cell(struct table *t, struct slice text)
 {
-    CHECK(t->column < TABLE_COLUMNS_MAX);
+    ASSERT(t->column < TABLE_COLUMNS_MAX);
     size_t start = t->cells.len;
     for (size_t i = 0; i < text.len; i++) {
         bool control = text.data[i] < 0x20 || text.data[i] == 0x7f;

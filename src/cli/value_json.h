@@ -3,7 +3,7 @@
 #define VARVE_CLI_VALUE_JSON_H
 
 #include "base/buf.h"
-#include "parquet/leaf.h"
+#include "parquet/write/leaf.h"
 
 /*
  * Append a value of a column, in the form that values_read.h gives it, as JSON: null for a NULL

@@ -7,18 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "cli/file_source.h"
-#include "cli/report.h"
-#include "cli/verify_claims.h"
-#include "cli/verify_gaps.h"
-#include "cli/verify_log.h"
-#include "cli/verify_rows.h"
-#include "cli/verify_sequences.h"
-#include "cli/verify_server.h"
-#include "cli/verify_subjects.h"
-#include "cli/walk.h"
-#include "parquet/verify.h"
+#include "verify/report.h"
+#include "verify/positions.h"
+#include "verify/gaps.h"
+#include "verify/log.h"
+#include "verify/rows.h"
+#include "verify/sequences.h"
+#include "verify/server.h"
+#include "verify/subjects.h"
+#include "verify/tree.h"
+#include "parquet/verify/verify.h"
 #include "store/commit.h"
 #include "store/position.h"
 
@@ -48,7 +48,7 @@ static char *ranges_text(struct verify *v)
     store_ranges_write(&v->text, &v->ranges);
     char *text = strdup(buf_text(&v->text));
     if (text == NULL)
-        check_out_of_memory(v->text.len);
+        out_of_memory(v->text.len);
     return text;
 }
 
@@ -170,7 +170,7 @@ static int verify_path(struct verify *v, const char *path)
     tree.files = calloc(tree.walk.count + 1, sizeof(*tree.files));
     tree.paths = calloc(tree.walk.count + 1, sizeof(*tree.paths));
     if (tree.files == NULL || tree.paths == NULL)
-        check_out_of_memory((tree.walk.count + 1) * sizeof(*tree.files));
+        out_of_memory((tree.walk.count + 1) * sizeof(*tree.files));
     for (size_t i = 0; i < tree.walk.count; i++) {
         tree.paths[i] = tree.walk.files[i].path;
         verify_file(v, &tree, i);
@@ -195,7 +195,7 @@ static char *take_url(char *argument)
     char *copy = strdup(argument);
     char *end = strrchr(argument, '@');
     if (copy == NULL)
-        check_out_of_memory(strlen(argument));
+        out_of_memory(strlen(argument));
     if (end != NULL)
         memset(argument, '*', (size_t)(end - argument));
     return copy;

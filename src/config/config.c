@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/num.h"
 #include "config/assign.h"
 
@@ -47,7 +47,7 @@ static void assign_default(struct config *c, const struct config_key *key, size_
 {
     struct err err = {0};
     struct config_target target = {key, source};
-    CHECK(assign_text(c, target, slice_of(key->initial), &err) == 0);
+    ASSERT(assign_text(c, target, slice_of(key->initial), &err) == 0);
 }
 
 int config_add_source(struct config *c, struct err *err)
@@ -69,7 +69,7 @@ void config_init(struct config *c)
     for (size_t i = 0; i < config_key_count; i++)
         if (!config_key_of_source(&config_keys[i]))
             assign_default(c, &config_keys[i], 0);
-    CHECK(config_add_source(c, &err) == 0);
+    ASSERT(config_add_source(c, &err) == 0);
     c->servers_set = false;
 }
 

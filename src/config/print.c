@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "config/keys.h"
 
 /* One text as a YAML scalar, quoted unless it is plainly harmless. */
@@ -36,7 +36,7 @@ static void append_default(struct buf *out, const struct config_key *key)
         return;
     }
     /* The defaults are lists of one. */
-    CHECK(memchr(text.data, ',', text.len) == NULL);
+    ASSERT(memchr(text.data, ',', text.len) == NULL);
     buf_append_byte(out, '[');
     append_scalar(out, text);
     buf_append_byte(out, ']');

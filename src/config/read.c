@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "config/assign.h"
-#include "config/walk.h"
+#include "config/yaml.h"
 
 /* Keys and sections that one file can set: a few dozen, and a few of each source. */
 enum { SEEN_MAX = 128 + CONFIG_SOURCES_MAX * 8 };
@@ -47,7 +47,7 @@ static int check_first_time(struct reader *r, const char *path)
             err_set(r->walk.err, ERR_USAGE, "%s is there twice", path);
             return walk_place(&r->walk, walk_line(&r->walk));
         }
-    CHECK(r->seen_count < SEEN_MAX);
+    ASSERT(r->seen_count < SEEN_MAX);
     r->seen[r->seen_count++] = arena_text(&r->config->arena, path, strlen(path));
     return 0;
 }

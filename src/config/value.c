@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/num.h"
 #include "base/utf8.h"
 #include "config/config.h"
@@ -190,7 +190,7 @@ int config_value_store(const struct config_key *key, void *base, struct arena *a
             return -1;
     if (key->type == CONFIG_LIST)
         return store_list(field, arena, value, err);
-    CHECK(value.count == 1);
+    ASSERT(value.count == 1);
     struct slice text = value.items[0];
     switch (key->type) {
     case CONFIG_TEXT:

@@ -3,7 +3,7 @@
 
 #include "event.pb-c.h"
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/utf8.h"
 
 enum {
@@ -30,7 +30,7 @@ const char *event_result_name(enum event_result result)
     case EVENT_RESULTS:
         break;
     }
-    CHECK(result < EVENT_RESULTS);
+    ASSERT(result < EVENT_RESULTS);
     return "";
 }
 
@@ -107,7 +107,7 @@ static size_t field_length(const uint8_t *p, uint32_t *number)
     case PROTOBUF_C_WIRE_TYPE_32BIT:
         return len + 4;
     }
-    CHECK((tag & 7) <= PROTOBUF_C_WIRE_TYPE_32BIT); /* or it was not accepted */
+    ASSERT((tag & 7) <= PROTOBUF_C_WIRE_TYPE_32BIT); /* or it was not accepted */
     return 0;
 }
 
@@ -122,7 +122,7 @@ static struct slice unknown_fields(struct event_decoder *d, struct slice message
     for (size_t at = 0; at < message.len; at += len) {
         const uint8_t *field = message.data + at;
         len = field_length(field, &number);
-        CHECK(len <= message.len - at);
+        ASSERT(len <= message.len - at);
         if (protobuf_c_message_descriptor_get_field(
                 &fes__common__events__generic_event_request__descriptor, number) != NULL)
             continue;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 /* Move the bytes that are not consumed to the front of a buffer of `cap` bytes. */
 static void move_to_front(struct nats_input *in, size_t cap)
@@ -13,7 +13,7 @@ static void move_to_front(struct nats_input *in, size_t cap)
     if (cap != in->cap) {
         uint8_t *data = malloc(cap);
         if (!data)
-            check_out_of_memory(cap);
+            out_of_memory(cap);
         if (len > 0)
             memcpy(data, in->data + in->start, len);
         free(in->data);
@@ -42,7 +42,7 @@ struct nats_space nats_input_space(struct nats_input *in, size_t need)
 
 void nats_input_filled(struct nats_input *in, size_t len)
 {
-    CHECK(len <= in->cap - in->end);
+    ASSERT(len <= in->cap - in->end);
     in->end += len;
 }
 
@@ -53,7 +53,7 @@ struct slice nats_input_bytes(const struct nats_input *in)
 
 void nats_input_consume(struct nats_input *in, size_t len)
 {
-    CHECK(len <= in->end - in->start);
+    ASSERT(len <= in->end - in->start);
     in->start += len;
 }
 

@@ -5,14 +5,14 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 void nats_pool_init(struct nats_pool *pool, const uint64_t random_key[static 2])
 {
     *pool = (struct nats_pool){.random = {.key = {random_key[0], random_key[1]}}};
     pool->servers = calloc(NATS_POOL_MAX, sizeof *pool->servers);
     if (!pool->servers)
-        check_out_of_memory(NATS_POOL_MAX * sizeof *pool->servers);
+        out_of_memory(NATS_POOL_MAX * sizeof *pool->servers);
 }
 
 void nats_pool_free(struct nats_pool *pool)
@@ -61,7 +61,7 @@ void nats_pool_shuffle(struct nats_pool *pool)
 
 const struct nats_server *nats_pool_current(const struct nats_pool *pool)
 {
-    CHECK(pool->count > 0);
+    ASSERT(pool->count > 0);
     return &pool->servers[pool->current];
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/pull.h"
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/num.h"
 #include "nats/api.h"
 #include "nats/command.h"
@@ -160,7 +160,7 @@ int nats_pull_open(struct nats_pull *p, struct nats_client *c, const char *api_p
                    const char *stream, const char *consumer, uint64_t target, void *owner,
                    int64_t now, struct err *err)
 {
-    CHECK(!p->open && target > 0);
+    ASSERT(!p->open && target > 0);
     write_names(p, c, api_prefix, stream, consumer);
     for (size_t i = 0; i < NATS_PULL_SLOTS; i++) {
         write_reply(p, i);

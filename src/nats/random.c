@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/random.h"
 
-#include "base/check.h"
+#include "base/assert.h"
 
 static uint64_t rotate(uint64_t x, unsigned bits)
 {
@@ -46,7 +46,7 @@ uint64_t nats_random_next(struct nats_random *r)
 
 uint64_t nats_random_below(struct nats_random *r, uint64_t bound)
 {
-    CHECK(bound > 0);
+    ASSERT(bound > 0);
     /* Values above the last whole multiple would make the small ones likelier. */
     uint64_t rest = UINT64_MAX - UINT64_MAX % bound;
     uint64_t value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/request.h"
 
-#include "base/check.h"
+#include "base/assert.h"
 
 uint64_t nats_request_begin(struct nats_requests *r, struct nats_random *random, int64_t deadline,
                             struct slice *token)
@@ -11,7 +11,7 @@ uint64_t nats_request_begin(struct nats_requests *r, struct nats_random *random,
     struct nats_request *entry = r->entries;
     while (entry->id != 0)
         entry++;
-    CHECK(entry < r->entries + NATS_REQUESTS_MAX);
+    ASSERT(entry < r->entries + NATS_REQUESTS_MAX);
     r->count++;
     entry->id = ++r->last_id;
     entry->deadline = deadline;

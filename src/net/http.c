@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/num.h"
 #include "net/resolve.h"
 #include "net/socket.h"
@@ -147,8 +147,8 @@ static void append_head(struct buf *out, const struct http_response *response)
     char date[64];
     time_t now = (time_t)(clock_wall() / CLOCK_SECOND);
     struct tm utc;
-    CHECK(gmtime_r(&now, &utc) != NULL);
-    CHECK(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc) > 0);
+    ASSERT(gmtime_r(&now, &utc) != NULL);
+    ASSERT(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc) > 0);
     buf_printf(out,
                "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "net/socket.h"
 
 enum {
@@ -117,7 +117,7 @@ int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
         return err_set_system(err, errno, "no pipe for the resolver");
     struct net_resolve_job *job = calloc(1, sizeof *job);
     if (!job)
-        check_out_of_memory(sizeof *job);
+        out_of_memory(sizeof *job);
     atomic_init(&job->owners, 2);
     job->sign = ends[1];
     memcpy(job->host, host, strlen(host) + 1);
@@ -135,13 +135,13 @@ int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
 
 int net_resolve_finish(struct net_resolve *r, struct net_addresses *addresses, struct err *err)
 {
-    CHECK(r->job);
+    ASSERT(r->job);
     char byte;
     ssize_t n;
     do /* at once if the descriptor is readable, and else right when it becomes so */
         n = read(r->fd, &byte, 1);
     while (n < 0 && errno == EINTR);
-    CHECK(atomic_load(&r->job->done));
+    ASSERT(atomic_load(&r->job->done));
     int error = r->job->error, system = r->job->system;
     if (error == 0)
         *addresses = r->job->addresses;

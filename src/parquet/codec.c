@@ -7,7 +7,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "parquet/format.h"
 
 struct parquet_codec {
@@ -41,7 +41,7 @@ struct parquet_codec *parquet_codec_new(void)
 {
     struct parquet_codec *codec = calloc(1, sizeof(*codec));
     if (codec == NULL)
-        check_out_of_memory(sizeof(*codec));
+        out_of_memory(sizeof(*codec));
     return codec;
 }
 
@@ -63,7 +63,7 @@ struct parquet_scratch *parquet_codec_scratch(struct parquet_codec *codec)
 
 static void set_parameter(ZSTD_CCtx *compressor, ZSTD_cParameter parameter, int value)
 {
-    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor, parameter, value)));
+    ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor, parameter, value)));
 }
 
 static ZSTD_CCtx *compressor_of(struct parquet_codec *codec)
@@ -71,7 +71,7 @@ static ZSTD_CCtx *compressor_of(struct parquet_codec *codec)
     if (codec->compressor == NULL) {
         codec->compressor = ZSTD_createCCtx();
         if (codec->compressor == NULL)
-            check_out_of_memory(sizeof(*codec));
+            out_of_memory(sizeof(*codec));
         set_parameter(codec->compressor, ZSTD_c_checksumFlag, 1);
         set_parameter(codec->compressor, ZSTD_c_contentSizeFlag, 1);
     }
@@ -93,11 +93,11 @@ static void compress(struct parquet_codec *codec, struct parquet_effort effort, 
     set_parameter(compressor, ZSTD_c_compressionLevel, effort.level);
     set_parameter(compressor, ZSTD_c_literalCompressionMode,
                   effort.literals ? ZSTD_ps_enable : ZSTD_ps_auto);
-    CHECK(!ZSTD_isError(ZSTD_CCtx_setCParams(compressor, parameters)));
+    ASSERT(!ZSTD_isError(ZSTD_CCtx_setCParams(compressor, parameters)));
     buf_reserve(out, bound);
     size_t len = ZSTD_compress2(compressor, out->data + out->len, bound, data.data, data.len);
     if (ZSTD_isError(len))
-        check_out_of_memory(bound); /* with room for the worst case nothing else can fail */
+        out_of_memory(bound); /* with room for the worst case nothing else can fail */
     out->len += len;
 }
 
@@ -148,11 +148,11 @@ struct parquet_effort parquet_effort_choose(struct parquet_codec *codec, int cei
 int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t len,
                        struct buf *out, struct err *err)
 {
-    CHECK(len <= PARQUET_PAGE_BYTES_MAX);
+    ASSERT(len <= PARQUET_PAGE_BYTES_MAX);
     if (codec->decompressor == NULL) {
         codec->decompressor = ZSTD_createDCtx();
         if (codec->decompressor == NULL)
-            check_out_of_memory(sizeof(*codec));
+            out_of_memory(sizeof(*codec));
     }
     buf_reserve(out, len > 0 ? len : 1); /* there is memory, also for none */
     size_t got = ZSTD_decompressDCtx(codec->decompressor, out->data + out->len, len, frames.data,

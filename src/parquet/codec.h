@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "parquet/scratch.h"
+#include "parquet/write/scratch.h"
 
 /*
  * zstd, and only here. One codec a thread: contexts are large (about 1 MiB) and are shared by all

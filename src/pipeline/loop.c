@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/log.h"
-#include "pipeline/ending.h"
-#include "pipeline/intake.h"
+#include "pipeline/shutdown.h"
+#include "pipeline/receive.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
-#include "pipeline/rotation.h"
+#include "pipeline/seal.h"
 #include "pipeline/stop.h"
 
 static void on_ready(struct pipeline *p, int64_t now)
@@ -55,7 +55,7 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
         on_ready(p, now);
         break;
     case NATS_EVENT_MESSAGE:
-        intake_message(p, event->owner, event, now);
+        receive_message(p, event->owner, event, now);
         break;
     case NATS_EVENT_STATUS:
         source_status(event->owner, &p->connection.client, event, now);
@@ -135,7 +135,7 @@ static void control_flow(struct pipeline *p, int64_t now)
     batcher_relieve(&p->batcher);
     struct flow_state state = flow_of(p);
     if (flow_must_seal(&state)) {
-        rotation_seal(p, EPOCH_MEMORY, now);
+        seal_seal(p, EPOCH_MEMORY, now);
         state = flow_of(p);
     }
     uint32_t pauses = flow_pauses(&state);
@@ -191,7 +191,7 @@ static size_t wait_for_events(struct pipeline *p, struct pollfd fds[static WAIT_
     size_t watched = watch_poll(&p->watch, fds + WAIT_WATCH);
     int timeout = poll_timeout(next_deadline(p), clock_monotonic());
     int ready = poll(fds, WAIT_WATCH + watched, timeout);
-    CHECK(ready >= 0 || errno == EINTR);
+    ASSERT(ready >= 0 || errno == EINTR);
     uint64_t count;
     ssize_t got = read(p->wake, &count, sizeof(count));
     (void)got; /* nothing to read: nobody woke us */
@@ -208,25 +208,25 @@ void loop_turn(struct pipeline *p)
     if (connection_take_lost(&p->connection))
         on_lost(p, now);
     batcher_collect(&p->batcher);
-    rotation_collect_committed(p);
+    seal_collect_committed(p);
     if (p->phase == PIPELINE_RUNNING) {
         look_at_disk(p, now);
-        rotation_seal_if_due(p, now);
-        rotation_adopt_generations(p, now);
+        seal_seal_if_due(p, now);
+        seal_adopt_generations(p, now);
         control_flow(p, now);
         for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
             source_tick(&p->sources[i], client, now);
-        ending_check_once(p, now);
-        ending_check_refused(p, now);
+        shutdown_check_once(p, now);
+        shutdown_check_refused(p, now);
     }
     struct stop_request asked = stop_take();
     if (asked.reload)
         reload_apply(p);
     if (asked.stop)
-        ending_begin(p, EPOCH_STOP, now);
+        shutdown_begin(p, EPOCH_STOP, now);
     if (connection_is_ready(&p->connection))
         acker_tick(&p->acker, client, now);
     watch_turn(p, fds + WAIT_WATCH, watched, now);
     connection_flush(&p->connection, now);
-    ending_advance(p, now);
+    shutdown_advance(p, now);
 }

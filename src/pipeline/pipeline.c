@@ -6,14 +6,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
 #include "pipeline/loop.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
-#include "pipeline/rotation.h"
+#include "pipeline/seal.h"
 
 static int open_store(struct pipeline *p, struct err *err)
 {
@@ -85,7 +85,7 @@ static void init_sources(struct pipeline *p)
     p->source_count = (uint32_t)p->config->source_count;
     p->sources = calloc(p->source_count, sizeof(*p->sources));
     if (p->sources == NULL)
-        check_out_of_memory(p->source_count * sizeof(*p->sources));
+        out_of_memory(p->source_count * sizeof(*p->sources));
     for (uint32_t i = 0; i < p->source_count; i++)
         source_init(&p->sources[i], p->config, i, &p->store->positions, p->once,
                     p->connection.options.random_key);
@@ -150,7 +150,7 @@ static void run_loop(struct pipeline *p)
     queue_close(&p->encoder.jobs);
     encoder_join(&p->encoder);
     committer_join(&p->committer);
-    rotation_collect_committed(p);
+    seal_collect_committed(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);
     batcher_free(&p->batcher);
@@ -175,7 +175,7 @@ int pipeline_run(const struct config *config, const struct pipeline_options *opt
 {
     struct pipeline *p = calloc(1, sizeof(*p));
     if (p == NULL)
-        check_out_of_memory(sizeof(*p));
+        out_of_memory(sizeof(*p));
     p->config = config;
     p->options = *options;
     p->once = options->once;

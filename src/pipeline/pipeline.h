@@ -6,16 +6,16 @@
 
 #include "base/err.h"
 #include "config/config.h"
-#include "pipeline/acker.h"
-#include "pipeline/batcher.h"
-#include "pipeline/committer.h"
-#include "pipeline/connection.h"
-#include "pipeline/dead_letter.h"
-#include "pipeline/encoder.h"
+#include "drain/acker.h"
+#include "store/batcher.h"
+#include "store/committer.h"
+#include "drain/connection.h"
+#include "drain/dead_letter.h"
+#include "store/encoder.h"
 #include "pipeline/flow.h"
-#include "pipeline/source.h"
-#include "pipeline/stats.h"
-#include "pipeline/watch.h"
+#include "drain/source.h"
+#include "watch/stats.h"
+#include "watch/watch.h"
 
 /*
  * The one place that knows all stages. A loop on one thread serves the network and moves rows into

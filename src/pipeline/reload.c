@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/log.h"
 #include "config/compare.h"
 #include "pipeline/memory.h"
@@ -75,7 +75,7 @@ void reload_apply(struct pipeline *p)
     struct config *fresh = calloc(1, sizeof(*fresh));
     struct err err = {0};
     if (fresh == NULL)
-        check_out_of_memory(sizeof(*fresh));
+        out_of_memory(sizeof(*fresh));
     config_init(fresh);
     if (p->options.reload == NULL || p->options.reload(p->options.context, fresh, &err) != 0) {
         log_message(LOG_ERROR, "reload_failed", "%s", err.text);

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 /* Conventional for a process that a signal ended. */
 enum { EXIT_BY_SIGNAL = 128 };

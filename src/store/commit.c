@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "store/path.h"
@@ -16,7 +16,7 @@ static int choose_path(const struct store *store, const struct store_epoch_file 
                        struct map *names, struct buf *path, struct err *err)
 {
     const struct seqset *set = file->sequences;
-    CHECK(file->file->finished && set->count > 0 && file->rows > 0);
+    ASSERT(file->file->finished && set->count > 0 && file->rows > 0);
     for (uint32_t suffix = 0;; suffix++) {
         struct stat st;
         bool added;
@@ -49,7 +49,7 @@ static char **choose_paths(const struct store *store, const struct store_epoch *
     struct buf path = {0};
     char **paths = calloc(epoch->file_count + 1, sizeof(*paths));
     if (paths == NULL)
-        check_out_of_memory((epoch->file_count + 1) * sizeof(*paths));
+        out_of_memory((epoch->file_count + 1) * sizeof(*paths));
     for (size_t i = 0; i < epoch->file_count; i++) {
         if (choose_path(store, &epoch->files[i], &names, &path, err) < 0) {
             free_paths(paths, i);
@@ -58,7 +58,7 @@ static char **choose_paths(const struct store *store, const struct store_epoch *
         }
         paths[i] = strdup(buf_text(&path));
         if (paths[i] == NULL)
-            check_out_of_memory(path.len + 1);
+            out_of_memory(path.len + 1);
     }
     map_free(&names);
     buf_free(&path);
@@ -93,6 +93,6 @@ int store_commit(struct store *store, const struct store_epoch *epoch, struct er
 {
     if (store->stage == STORE_IDLE && prepare(store, epoch, err) < 0)
         return -1;
-    CHECK(store->epoch == epoch);
+    ASSERT(store->epoch == epoch);
     return store_publish(store, err);
 }

@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "batch/seqset.h"
-#include "store/file.h"
+#include "object/file.h"
 #include "store/position.h"
-#include "store/stats.h"
+#include "delta/stats.h"
 #include "store/store.h"
 
 /* One finished file of an epoch. All is borrowed until the commit is done. */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
 
@@ -211,7 +211,7 @@ static struct slice value_of(const struct store_path_values *values, enum store_
     case STORE_PATH_LAST_SEQ:
         break;
     }
-    CHECK(false); /* only fields with a text come here */
+    ASSERT(false); /* only fields with a text come here */
     return (struct slice){0};
 }
 
@@ -294,9 +294,9 @@ void store_path_quarantine_key(struct buf *out, struct slice stream)
 void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq,
                      uint32_t suffix)
 {
-    CHECK(key.len > ENDING_LEN);
+    ASSERT(key.len > ENDING_LEN);
     size_t end = key.len - ENDING_LEN;
-    CHECK(memcmp(key.data + end, ENDING, ENDING_LEN) == 0);
+    ASSERT(memcmp(key.data + end, ENDING, ENDING_LEN) == 0);
     for (size_t at = 0; at < end;) {
         struct slice rest = {key.data + at, end - at};
         if (slice_starts_with(rest, FIRST_SEQ)) {

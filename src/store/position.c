@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/num.h"
 #include "store/path.h"
 
@@ -13,7 +13,7 @@ static char *copy_text(const char *text)
 {
     char *copy = strdup(text);
     if (copy == NULL)
-        check_out_of_memory(strlen(text) + 1);
+        out_of_memory(strlen(text) + 1);
     return copy;
 }
 
@@ -96,7 +96,7 @@ void store_positions_put(struct store_positions *positions, const struct store_p
         size_t cap = positions->cap == 0 ? 8 : positions->cap * 2;
         struct store_position *list = realloc(positions->list, cap * sizeof(*list));
         if (list == NULL)
-            check_out_of_memory(cap * sizeof(*list));
+            out_of_memory(cap * sizeof(*list));
         positions->list = list;
         positions->cap = cap;
     }
@@ -201,7 +201,7 @@ static char *get_text(const struct json *object, const char *name)
         return NULL;
     char *copy = malloc(text.len + 1);
     if (copy == NULL)
-        check_out_of_memory(text.len + 1);
+        out_of_memory(text.len + 1);
     if (text.len > 0)
         memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/map.h"
-#include "store/directory.h"
-#include "store/entry.h"
-#include "store/file.h"
-#include "store/log.h"
+#include "object/directory.h"
+#include "delta/entry.h"
+#include "object/file.h"
+#include "delta/log.h"
 #include "store/path.h"
 
 /* Directories of which we remember that they are durable, some 100 bytes each. */

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/clock.h"
-#include "store/directory.h"
-#include "store/entry.h"
-#include "store/file.h"
-#include "store/log.h"
+#include "object/directory.h"
+#include "delta/entry.h"
+#include "object/file.h"
+#include "delta/log.h"
 #include "store/publish.h"
-#include "store/table.h"
+#include "delta/table.h"
 
 enum { UUID_TEXT = 37 };
 
@@ -21,7 +21,7 @@ enum { UUID_TEXT = 37 };
 static void make_uuid(char out[static UUID_TEXT])
 {
     uint8_t b[16];
-    CHECK(getrandom(b, sizeof(b), 0) == (ssize_t)sizeof(b));
+    ASSERT(getrandom(b, sizeof(b), 0) == (ssize_t)sizeof(b));
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     (void)snprintf(out, UUID_TEXT,

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "base/clock.h"
-#include "store/directory.h"
-#include "store/fault.h"
-#include "store/lock.h"
+#include "object/directory.h"
+#include "object/fault.h"
+#include "object/lock.h"
 #include "store/path.h"
 #include "store/recover.h"
 
@@ -19,7 +19,7 @@ static char *copy_text(const char *text)
 {
     char *copy = strdup(text);
     if (copy == NULL)
-        check_out_of_memory(strlen(text) + 1);
+        out_of_memory(strlen(text) + 1);
     return copy;
 }
 
@@ -101,7 +101,7 @@ struct store *store_open(const struct store_config *config, struct err *err)
 {
     struct store *store = calloc(1, sizeof(*store));
     if (store == NULL)
-        check_out_of_memory(sizeof(*store));
+        out_of_memory(sizeof(*store));
     set_config(store, config);
     if (install_faults(store, err) < 0 || open_directories(store, err) < 0 ||
         store_recover(store, err) < 0) {

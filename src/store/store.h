@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "batch/schema.h"
-#include "store/entry.h"
+#include "delta/entry.h"
 #include "store/position.h"
-#include "store/system.h"
+#include "object/system.h"
 
 /*
  * One directory that holds a table of Parquet files with a Delta Lake commit log, opened for

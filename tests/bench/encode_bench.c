@@ -16,7 +16,7 @@
 
 #include "batch/batch.h"
 #include "event/event.h"
-#include "parquet/writer.h"
+#include "parquet/write/writer.h"
 
 static uint64_t state = 1;
 

@@ -21,8 +21,8 @@
 #include "base/num.h"
 #include "event/event.h"
 #include "store/commit.h"
-#include "store/fault.h"
-#include "store/file.h"
+#include "object/fault.h"
+#include "object/file.h"
 #include "store/path.h"
 #include "store/store.h"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Drains that are killed again and again, or meet a disk that is full for a while: nothing is
 missing, nothing twice, nothing acked that is not committed, quarantine included. The faults are
-those of src/store/fault.h."""
+those of src/object/fault.h."""
 
 import functools
 

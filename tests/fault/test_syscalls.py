@@ -2,7 +2,7 @@
 """Every system call by which a real drain makes something durable, failed once or fatal once.
 
 One stream; for each case a consumer and a directory of its own. build/varve-fault drains with a
-fault at the n-th call of the store (src/store/fault.h), for every n that a run has; varve drains
+fault at the n-th call of the store (src/object/fault.h), for every n that a run has; varve drains
 what is left. Then each event is there, once.
 """
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,13 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (result == 0)
         result = config_finish(&c, &err);
     if (result == 0) {
-        CHECK(c.source_count >= 1 && c.source_count <= CONFIG_SOURCES_MAX);
-        CHECK(c.nats.servers.count >= 1 && c.sources[0].subjects.count >= 1);
-        CHECK(c.batching.max_rows >= 1 && c.batching.max_age > 0);
-        CHECK(config_ack_wait(&c) > c.batching.max_age);
-        CHECK(config_max_ack_pending(&c) > c.batching.max_rows);
+        ASSERT(c.source_count >= 1 && c.source_count <= CONFIG_SOURCES_MAX);
+        ASSERT(c.nats.servers.count >= 1 && c.sources[0].subjects.count >= 1);
+        ASSERT(c.batching.max_rows >= 1 && c.batching.max_age > 0);
+        ASSERT(config_ack_wait(&c) > c.batching.max_age);
+        ASSERT(config_max_ack_pending(&c) > c.batching.max_rows);
     } else {
-        CHECK(err.code == ERR_USAGE && err.text[0] != '\0' && strchr(err.text, '\n') == NULL);
+        ASSERT(err.code == ERR_USAGE && err.text[0] != '\0' && strchr(err.text, '\n') == NULL);
     }
     config_free(&c);
     return 0;

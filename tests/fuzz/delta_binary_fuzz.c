@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/delta_read.h"
+#include "parquet/read/delta.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

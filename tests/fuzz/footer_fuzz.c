@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/leaf.h"
-#include "parquet/metadata_read.h"
+#include "parquet/write/leaf.h"
+#include "parquet/read/metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http_request.h"
 
-#include "base/check.h"
+#include "base/assert.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,22 +14,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     switch (http_request_parse((struct slice){data, size}, &r)) {
     case HTTP_MORE:
-        CHECK(size < HTTP_HEAD_MAX);
+        ASSERT(size < HTTP_HEAD_MAX);
         break;
     case HTTP_BAD:
-        CHECK(r.refusal == 400 || r.refusal == 405 || r.refusal == 431 || r.refusal == 505);
+        ASSERT(r.refusal == 400 || r.refusal == 405 || r.refusal == 431 || r.refusal == 505);
         break;
     case HTTP_WHOLE:
-        CHECK(r.path.len > 0 && r.path.data[0] == '/');
-        CHECK(r.path.data >= data && r.path.data + r.path.len <= data + size);
+        ASSERT(r.path.len > 0 && r.path.data[0] == '/');
+        ASSERT(r.path.data >= data && r.path.data + r.path.len <= data + size);
         break;
     }
     for (size_t len = size; len-- > 0 && len + 16 > size;) {
         enum http_parsed parsed = http_request_parse((struct slice){data, len}, &prefix);
         if (parsed == HTTP_MORE)
             break;
-        CHECK(parsed == http_request_parse((struct slice){data, size}, &r));
-        CHECK(prefix.refusal == r.refusal && slice_equal(prefix.path, r.path));
+        ASSERT(parsed == http_request_parse((struct slice){data, size}, &r));
+        ASSERT(prefix.refusal == r.refusal && slice_equal(prefix.path, r.path));
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/rle_read.h"
+#include "parquet/read/rle.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/page_header_read.h"
-#include "parquet/page_index_read.h"
+#include "parquet/read/page_header.h"
+#include "parquet/read/page_index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

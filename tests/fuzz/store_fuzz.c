@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/entry.h"
+#include "delta/entry.h"
 
 #include <string.h>
 
-#include "base/check.h"
+#include "base/assert.h"
 #include "event/event.h"
 #include "store/path.h"
-#include "store/table.h"
+#include "delta/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,21 +22,21 @@ static void fuzz_entry(struct slice text)
             buf_reset(&path);
             store_entry_path(&path, &entry, i);
             const char *name = buf_text(&path);
-            CHECK(strlen(name) == path.len && name[0] != '/' && strstr(name, "//") == NULL);
-            CHECK(strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
-            CHECK(path.len < 3 || strcmp(name + path.len - 3, "/..") != 0);
-            CHECK(strchr(entry.moves[i].id, '/') == NULL && entry.moves[i].id[0] != '.');
+            ASSERT(strlen(name) == path.len && name[0] != '/' && strstr(name, "//") == NULL);
+            ASSERT(strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
+            ASSERT(path.len < 3 || strcmp(name + path.len - 3, "/..") != 0);
+            ASSERT(strchr(entry.moves[i].id, '/') == NULL && entry.moves[i].id[0] != '.');
         }
         /* A change of one path changes nothing else. */
         if (entry.count > 1) {
             store_entry_set_path(&entry, 0, slice_of("a/%.parquet"));
             buf_reset(&path);
             store_entry_path(&path, &entry, 0);
-            CHECK(slice_is(buf_slice(&path), "a/%.parquet"));
+            ASSERT(slice_is(buf_slice(&path), "a/%.parquet"));
             size_t count = entry.count;
             struct store_entry again = {0};
             buf_append_slice(&again.text, buf_slice(&entry.text));
-            CHECK(store_entry_parse(&again, &err) == 0 && again.count == count);
+            ASSERT(store_entry_parse(&again, &err) == 0 && again.count == count);
             store_entry_free(&again);
         }
     }
@@ -58,11 +58,11 @@ static void fuzz_positions(struct slice text)
     buf_append_text(&out, "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":");
     store_positions_write(&out, &positions);
     buf_append_text(&out, "}}}");
-    CHECK(store_entry_positions(&again, &own, buf_slice(&out), "i", &err) == 0 && own);
-    CHECK(again.count == positions.count);
+    ASSERT(store_entry_positions(&again, &own, buf_slice(&out), "i", &err) == 0 && own);
+    ASSERT(again.count == positions.count);
     for (size_t i = 0; i < again.count; i++)
-        CHECK(again.list[i].through == positions.list[i].through &&
-              again.list[i].above.count == positions.list[i].above.count);
+        ASSERT(again.list[i].through == positions.list[i].through &&
+               again.list[i].above.count == positions.list[i].above.count);
     store_positions_free(&positions);
     store_positions_free(&again);
     buf_free(&out);
@@ -80,8 +80,8 @@ static void fuzz_path(struct slice text)
         memcpy(template, text.data, len);
     template[len] = '\0';
     if (store_path_parse(&path, template, &err) != 0)
-        CHECK(store_path_parse(&path, "{simulation_id}/{HH}/{first_seq}.parquet",
-                               &(struct err){0}) == 0);
+        ASSERT(store_path_parse(&path, "{simulation_id}/{HH}/{first_seq}.parquet",
+                                &(struct err){0}) == 0);
     struct store_path_values values = {.simulation_id = text,
                                        .worker_id = text,
                                        .stream = slice_of("S"),
@@ -91,10 +91,10 @@ static void fuzz_path(struct slice text)
     struct buf name = {0};
     store_path_name(&name, key, UINT64_MAX, UINT64_MAX, UINT32_MAX);
     const char *part = buf_text(&name);
-    CHECK(strlen(part) == name.len && name.len <= STORE_PATH_MAX + STORE_PATH_SUFFIX_MAX);
+    ASSERT(strlen(part) == name.len && name.len <= STORE_PATH_MAX + STORE_PATH_SUFFIX_MAX);
     for (; part != NULL; part = strchr(part, '/') == NULL ? NULL : strchr(part, '/') + 1)
-        CHECK(part[0] != '.' && part[0] != '_' && strcspn(part, "/") >= 1 &&
-              strcspn(part, "/") <= STORE_PATH_NAME_MAX);
+        ASSERT(part[0] != '.' && part[0] != '_' && strcspn(part, "/") >= 1 &&
+               strcspn(part, "/") <= STORE_PATH_NAME_MAX);
     buf_free(&out);
     buf_free(&name);
 }

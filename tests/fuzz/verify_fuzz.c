@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/verify.h"
+#include "parquet/verify/verify.h"
 
 #include <string.h>
 
-#include "parquet/rows_read.h"
+#include "parquet/read/rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
  *
  * Writes a Parquet file whose values follow from SEED, column and row alone, so that another
  * program knows them without reading ours: tests/interop/generate.py makes the same values. Rows
- * come in stripes of STRIPE. A column is NAME,TYPE,FLAGS,GENERATOR,NULLS: see columns_of in
+ * come in groups of STRIPE. A column is NAME,TYPE,FLAGS,GENERATOR,NULLS: see columns_of in
  * generate.py.
  */
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "batch/batch.h"
-#include "parquet/writer.h"
+#include "parquet/write/writer.h"
 
 enum { COLUMNS_MAX = 400, PARTS = 5, PARAMETERS = 4 };
 
@@ -263,11 +263,11 @@ static int put(void *context, const void *data, size_t len, struct err *err)
 static int write_rows(struct parquet_writer *w, struct batch *b, const uint64_t *arguments,
                       struct parquet_sink sink, struct err *err)
 {
-    uint64_t seed = arguments[0], rows = arguments[1], stripe = arguments[2];
+    uint64_t seed = arguments[0], rows = arguments[1], row_group = arguments[2];
 
     for (uint64_t row = 0; row < rows;) {
         batch_reset(b);
-        for (uint64_t i = 0; i < stripe && row < rows; i++, row++)
+        for (uint64_t i = 0; i < row_group && row < rows; i++, row++)
             put_row(b, seed, row);
         if (parquet_writer_append(w, b, sink, err) != 0)
             return -1;

@@ -224,7 +224,7 @@ def test_the_table_of_keys_is_that_of_the_source():
 
 
 def test_metrics_that_are_named_exist():
-    source = (ROOT / "src/pipeline/metrics.c").read_text()
+    source = (ROOT / "src/watch/metrics.c").read_text()
     for name in set(re.findall(r"\bvarve_[a-z_]+\b", README)):
         assert f'"{name}"' in source, name
 

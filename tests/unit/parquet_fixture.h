@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "parquet/page_read.h"
+#include "parquet/read/page.h"
 #include "test.h"
 
 /* Files made by hand after parquet.thrift; other readers agree on what is in them. */

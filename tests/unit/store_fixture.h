@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "store/commit.h"
-#include "store/file.h"
+#include "object/file.h"
 #include "store/path.h"
 #include "store/store.h"
 #include "test.h"

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/queue.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+void queue_init(struct queue *q)
+{
+    pthread_condattr_t attributes;
+    ASSERT(pthread_condattr_init(&attributes) == 0);
+    ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    ASSERT(pthread_mutex_init(&q->lock, NULL) == 0);
+    ASSERT(pthread_cond_init(&q->changed, &attributes) == 0);
+    ASSERT(pthread_condattr_destroy(&attributes) == 0);
+    q->first = NULL;
+    q->last = &q->first;
+    q->closed = false;
+}
+
+void queue_free(struct queue *q)
+{
+    ASSERT(q->first == NULL);
+    ASSERT(pthread_cond_destroy(&q->changed) == 0);
+    ASSERT(pthread_mutex_destroy(&q->lock) == 0);
+}
+
+static void lock(struct queue *q)
+{
+    ASSERT(pthread_mutex_lock(&q->lock) == 0);
+}
+
+static void unlock(struct queue *q)
+{
+    ASSERT(pthread_mutex_unlock(&q->lock) == 0);
+}
+
+void queue_push(struct queue *q, struct queue_item *item)
+{
+    item->next = NULL;
+    lock(q);
+    ASSERT(!q->closed);
+    *q->last = item;
+    q->last = &item->next;
+    ASSERT(pthread_cond_signal(&q->changed) == 0);
+    unlock(q);
+}
+
+static struct queue_item *remove_first(struct queue *q)
+{
+    struct queue_item *item = q->first;
+    if (item == NULL)
+        return NULL;
+    q->first = item->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    item->next = NULL;
+    return item;
+}
+
+struct queue_item *queue_take(struct queue *q)
+{
+    lock(q);
+    while (q->first == NULL && !q->closed)
+        ASSERT(pthread_cond_wait(&q->changed, &q->lock) == 0);
+    struct queue_item *item = remove_first(q);
+    unlock(q);
+    return item;
+}
+
+struct queue_item *queue_poll(struct queue *q)
+{
+    lock(q);
+    struct queue_item *item = remove_first(q);
+    unlock(q);
+    return item;
+}
+
+bool queue_is_empty(struct queue *q)
+{
+    lock(q);
+    bool empty = q->first == NULL;
+    unlock(q);
+    return empty;
+}
+
+bool queue_wait_closed(struct queue *q, int64_t ns)
+{
+    int64_t until = clock_monotonic() + ns;
+    struct timespec deadline = {.tv_sec = (time_t)(until / CLOCK_SECOND),
+                                .tv_nsec = (long)(until % CLOCK_SECOND)};
+    lock(q);
+    int result = 0;
+    while (!q->closed && result != ETIMEDOUT) {
+        result = pthread_cond_timedwait(&q->changed, &q->lock, &deadline);
+        ASSERT(result == 0 || result == ETIMEDOUT);
+    }
+    bool closed = q->closed;
+    unlock(q);
+    return closed;
+}
+
+void queue_close(struct queue *q)
+{
+    lock(q);
+    q->closed = true;
+    ASSERT(pthread_cond_broadcast(&q->changed) == 0);
+    unlock(q);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "drain/api_client.h"
+#include "check/stream.h"
+
+/* What is known when all sources have been asked. */
+struct totals {
+    double bytes_a_second; /* into all streams */
+    bool rate_known;
+};
+
+void check_config(struct check_report *r, const struct config *config)
+{
+    char bytes[NUM_SIZE_TEXT_MAX], age[NUM_SIZE_TEXT_MAX], wait[CHECK_DURATION_MAX];
+    num_format_size(config->batching.max_bytes, bytes);
+    num_format_duration(config->batching.max_age, age);
+    check_duration(config_ack_wait(config), wait);
+    check_say(r, CHECK_OK,
+              "commits come at %" PRIu64 " rows, %s or %s, whichever is first; ack_wait is %s and "
+              "max_ack_pending %" PRIu64 " because of it",
+              config->batching.max_rows, bytes, age, wait, config_max_ack_pending(config));
+    if (config->batching.max_bytes > config->memory_limit)
+        check_say(r, CHECK_WARNING,
+                  "batching.max_bytes is more than memory_limit: events that do not compress well "
+                  "are committed earlier, in smaller files");
+    if (config->metrics.listen[0] == '\0')
+        check_say(r, CHECK_WARNING, "metrics.listen is off: nobody will see how varve is");
+    if (config->alerts.subject[0] == '\0')
+        check_say(r, CHECK_WARNING,
+                  "alerts.subject is not set: alerts are only on the status page");
+}
+
+/* --- the disk -------------------------------------------------------------------------------- */
+
+/* Put the directory, or the nearest one above it that exists, into `found`. */
+static bool find_existing(const char *path, struct buf *found, struct stat *info)
+{
+    buf_append_text(found, path);
+    while (stat(buf_text(found), info) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return false;
+        while (found->len > 0 && found->data[found->len - 1] == '/')
+            found->len--;
+        while (found->len > 0 && found->data[found->len - 1] != '/')
+            found->len--;
+        if (found->len == 0)
+            buf_append_byte(found, '.');
+    }
+    return true;
+}
+
+static void judge_space(struct check_report *r, const struct config *config, const char *path,
+                        const struct totals *totals)
+{
+    struct statvfs disk;
+    char size[NUM_SIZE_TEXT_MAX], floor[NUM_SIZE_TEXT_MAX], rate[NUM_SIZE_TEXT_MAX];
+    char lasts[CHECK_DURATION_MAX];
+    if (statvfs(path, &disk) != 0) {
+        check_say(r, CHECK_PROBLEM, "the free space of %s is unknown: %s", path, strerror(errno));
+        return;
+    }
+    uint64_t space = (uint64_t)disk.f_bavail * disk.f_frsize;
+    uint64_t usable = space > config->output.min_free ? space - config->output.min_free : 0;
+    num_format_size(space, size);
+    num_format_size(config->output.min_free, floor);
+    if (usable == 0) {
+        check_say(r, CHECK_PROBLEM,
+                  "%s has %s of free space, and varve pauses below %s (output.min_free)", path,
+                  size, floor);
+        return;
+    }
+    if (!totals->rate_known) {
+        check_say(r, CHECK_OK, "%s has %s of free space; varve pauses below %s", path, size, floor);
+        return;
+    }
+    const double day = 86400, most = 1e9;
+    double seconds = (double)usable / totals->bytes_a_second;
+    seconds = seconds < most ? seconds : most;
+    num_format_size((uint64_t)totals->bytes_a_second, rate);
+    check_duration((int64_t)seconds * CLOCK_SECOND, lasts);
+    check_say(r, seconds < day ? CHECK_WARNING : CHECK_OK,
+              "%s has %s of free space: at %s a second, the rate so far and before compression, "
+              "that lasts for %s",
+              path, size, rate, lasts);
+}
+
+static void judge_disk(struct check_report *r, const struct config *config,
+                       const struct totals *totals)
+{
+    const char *root = config->output.log_output_directory;
+    struct buf found = {0};
+    struct stat info;
+    bool known = find_existing(root, &found, &info);
+    const char *path = buf_text(&found);
+    if (!known)
+        check_say(r, CHECK_PROBLEM, "%s can't be looked at: %s", path, strerror(errno));
+    else if (!S_ISDIR(info.st_mode))
+        check_say(r, CHECK_PROBLEM, "%s is not a directory", path);
+    else if (access(path, W_OK | X_OK) != 0)
+        check_say(r, CHECK_PROBLEM, "varve may not write to %s: %s", path, strerror(errno));
+    else if (strcmp(path, root) == 0)
+        check_say(r, CHECK_OK, "varve may write to %s", path);
+    else
+        check_say(r, CHECK_OK, "%s does not exist; varve run can make it below %s", root, path);
+    if (known)
+        judge_space(r, config, path, totals);
+    buf_free(&found);
+}
+
+/* --- the server ------------------------------------------------------------------------------ */
+
+static void check_source_consumer(struct check_report *r, struct api_client *a,
+                                  const struct config *config, uint32_t index,
+                                  const struct nats_stream_info *stream, struct arena *arena)
+{
+    const struct config_source *source = &config->sources[index];
+    struct nats_consumer_info info;
+    struct nats_api_error error = {0};
+    struct slice reply;
+    struct err err = {0};
+    if (source->delivery == CONFIG_POSITION)
+        return; /* its consumer is made anew each time */
+    if (api_client_api(a, "CONSUMER.INFO", source->stream, source->consumer, (struct slice){0},
+                       &reply, &err) == 0 &&
+        nats_consumer_info_parse(reply, arena, &info, &error, &err) == 0)
+        check_consumer(r, config, index, stream, &info);
+    else if (error.meaning == NATS_MEANING_NO_CONSUMER)
+        check_consumer(r, config, index, stream, NULL);
+    else
+        check_say(r, CHECK_PROBLEM, "consumer %s of stream %s: %s", source->consumer,
+                  source->stream, err.text);
+}
+
+/* What a restart asks first: is our newest event still the one that the stream has? */
+static void check_message_get(struct check_report *r, struct api_client *a, const char *stream,
+                              uint64_t sequence)
+{
+    struct buf body = {0};
+    struct slice reply;
+    struct err err = {0};
+    nats_stream_get_body(&body, sequence);
+    if (sequence > 0 &&
+        api_client_api(a, "STREAM.MSG.GET", stream, NULL, buf_slice(&body), &reply, &err) != 0)
+        check_say(r, CHECK_PROBLEM, "stream %s: %s", stream, err.text);
+    buf_free(&body);
+}
+
+static void check_source(struct check_report *r, struct api_client *a, const struct config *config,
+                         uint32_t index, struct totals *totals)
+{
+    const struct config_source *source = &config->sources[index];
+    struct arena arena = {0};
+    struct nats_stream_info info;
+    struct nats_api_error error = {0};
+    struct slice reply;
+    struct err err = {0};
+    struct buf kept = {0}; /* the reply outlives further questions */
+    if (api_client_api(a, "STREAM.INFO", source->stream, NULL, (struct slice){0}, &reply, &err) ==
+        0) {
+        buf_append_slice(&kept, reply);
+        if (nats_stream_info_parse(buf_slice(&kept), &arena, &info, &error, &err) == 0) {
+            struct check_rate rate = check_stream_rate(&info);
+            totals->bytes_a_second += rate.bytes;
+            totals->rate_known = totals->rate_known || rate.bytes > 0;
+            check_stream(r, config, source, &info);
+            check_message_get(r, a, source->stream, info.last_seq);
+            check_source_consumer(r, a, config, index, &info, &arena);
+        }
+    }
+    if (error.meaning == NATS_MEANING_NO_STREAM)
+        check_say(r, CHECK_PROBLEM, "stream %s does not exist; varve run would wait for it",
+                  source->stream);
+    else if (err_is_set(&err))
+        check_say(r, CHECK_PROBLEM, "stream %s: %s", source->stream, err.text);
+    arena_free(&arena);
+    buf_free(&kept);
+}
+
+/* Is there a stream that keeps what is published there? */
+static void check_published(struct check_report *r, struct api_client *a, const char *key,
+                            const char *subject, const char *otherwise)
+{
+    struct arena arena = {0};
+    struct buf body = {0};
+    struct nats_api_error error = {0};
+    struct slice reply;
+    struct err err = {0};
+    const struct json *root = NULL, *streams = NULL;
+    if (subject[0] == '\0')
+        return;
+    buf_append_text(&body, "{\"subject\":");
+    json_append_string(&body, slice_of(subject));
+    buf_append_byte(&body, '}');
+    if (api_client_api(a, "STREAM.NAMES", NULL, NULL, buf_slice(&body), &reply, &err) == 0)
+        root = nats_api_reply(reply, &arena, &error, &err);
+    streams = json_member(root, "streams");
+    if (root == NULL)
+        check_say(r, CHECK_WARNING, "%s %s: %s", key, subject, err.text);
+    else if (streams == NULL || streams->type != JSON_ARRAY || streams->first == NULL)
+        check_say(r, CHECK_WARNING, "no stream keeps what is published to %s %s: %s", key, subject,
+                  otherwise);
+    else
+        check_say(r, CHECK_OK, "stream %.*s keeps what is published to %s %s",
+                  (int)streams->first->text.len, (const char *)streams->first->text.data, key,
+                  subject);
+    arena_free(&arena);
+    buf_free(&body);
+}
+
+static void check_server(struct check_report *r, const struct api_client *a,
+                         const struct config *config)
+{
+    const struct nats_info *info = &a->connection.client.session.info;
+    check_say(r, CHECK_OK, "connected to %s, nats-server %.*s", a->connection.address,
+              (int)info->version_text.len, (const char *)info->version_text.data);
+    for (uint32_t i = 0; i < config->source_count; i++)
+        if (config->sources[i].subjects.count > 1 &&
+            !nats_version_at_least(info->version, 2, 10, 0))
+            check_say(r, CHECK_PROBLEM,
+                      "a consumer with several subjects, as of stream %s, needs nats-server 2.10: "
+                      "use one subject a source",
+                      config->sources[i].stream);
+}
+
+void check_live(struct check_report *r, const struct config *config)
+{
+    struct totals totals = {0};
+    struct api_client a;
+    struct err err = {0};
+    if (api_client_connect(&a, config, &err) == 0) {
+        check_server(r, &a, config);
+        for (uint32_t i = 0; i < config->source_count; i++)
+            check_source(r, &a, config, i, &totals);
+        check_published(r, &a, "dead_letter.subject", config->dead_letter.subject,
+                        "dead letters will be kept in quarantine instead");
+        check_published(r, &a, "alerts.subject", config->alerts.subject,
+                        "only who listens at the time gets alerts");
+    } else {
+        check_say(r, CHECK_PROBLEM, "no server can be reached: %s", err.text);
+    }
+    api_client_close(&a);
+    judge_disk(r, config, &totals);
+}

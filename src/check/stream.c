@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/stream.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "nats/subject.h"
+#include "drain/source_setup.h"
+
+/* A service that is away for less than this is hardly an outage. */
+#define AWAY_MIN (3600 * CLOCK_SECOND)
+
+struct check_rate check_stream_rate(const struct nats_stream_info *info)
+{
+    int64_t span = info->last_ns - info->first_ns;
+    if (info->messages < 2 || span <= 0)
+        return (struct check_rate){0};
+    double seconds = (double)span / (double)CLOCK_SECOND;
+    return (struct check_rate){(double)info->messages / seconds, (double)info->bytes / seconds};
+}
+
+/* --- retention ------------------------------------------------------------------------------- */
+
+/* `kept`: how long an event stays, in ns; `why` says by which limit. An event that varve has, and
+ * dies with, comes again after ack_wait: until then it must be there. */
+static void judge_kept(struct check_report *r, const struct config *config, const char *stream,
+                       int64_t kept, const char *why)
+{
+    char keeps[CHECK_DURATION_MAX], needs[CHECK_DURATION_MAX], away[CHECK_DURATION_MAX];
+    int64_t needed = config_ack_wait(config);
+    check_duration(kept, keeps);
+    check_duration(needed, needs);
+    check_duration(kept - needed, away);
+    if (kept <= needed)
+        check_say(r, CHECK_PROBLEM,
+                  "stream %s drops events after %s (%s), but an event that an instance took along "
+                  "when it died comes again only after %s (ack_wait): keep them longer",
+                  stream, keeps, why, needs);
+    else
+        check_say(r, kept - needed < AWAY_MIN ? CHECK_WARNING : CHECK_OK,
+                  "stream %s keeps events for %s (%s): varve may be away for %s before any is lost",
+                  stream, keeps, why, away);
+}
+
+/* A limit on bytes or messages is one on time, at the rate so far. */
+static void judge_amount(struct check_report *r, const struct config *config,
+                         const struct nats_stream_info *info, const char *stream, double limit,
+                         double rate, const char *why)
+{
+    if (info->discard == NATS_DISCARD_NEW) {
+        check_say(r, CHECK_OK,
+                  "stream %s refuses new events when it is full (%s, discard new): varve loses "
+                  "none, but publishers must try again",
+                  stream, why);
+        return;
+    }
+    if (rate <= 0) {
+        check_say(r, CHECK_WARNING,
+                  "stream %s drops its oldest events when it is full (%s, discard old); it has too "
+                  "few to tell how soon that is",
+                  stream, why);
+        return;
+    }
+    double seconds = limit / rate;
+    const double most = 1e9; /* thirty years are for ever */
+    judge_kept(r, config, stream, (int64_t)(seconds < most ? seconds : most) * CLOCK_SECOND, why);
+}
+
+static void judge_retention(struct check_report *r, const struct config *config, const char *stream,
+                            const struct nats_stream_info *info)
+{
+    struct check_rate rate = check_stream_rate(info);
+    char size[NUM_SIZE_TEXT_MAX];
+    struct buf why = {0};
+    if (info->max_age_ns > 0)
+        judge_kept(r, config, stream, info->max_age_ns, "max_age");
+    if (info->max_bytes > 0) {
+        num_format_size((uint64_t)info->max_bytes, size);
+        buf_printf(&why, "max_bytes %s at the rate so far", size);
+        judge_amount(r, config, info, stream, (double)info->max_bytes, rate.bytes, buf_text(&why));
+    }
+    if (info->max_messages > 0) {
+        buf_reset(&why);
+        buf_printf(&why, "max_msgs %" PRId64 " at the rate so far", info->max_messages);
+        judge_amount(r, config, info, stream, (double)info->max_messages, rate.events,
+                     buf_text(&why));
+    }
+    if (info->max_age_ns <= 0 && info->max_bytes <= 0 && info->max_messages <= 0)
+        check_say(r, CHECK_OK,
+                  "stream %s has no limits: it keeps events for as long as its disk has room",
+                  stream);
+    buf_free(&why);
+}
+
+/* --- the stream ------------------------------------------------------------------------------ */
+
+static const char *retention_name(enum nats_retention retention)
+{
+    switch (retention) {
+    case NATS_RETENTION_LIMITS:
+        return "limits";
+    case NATS_RETENTION_INTEREST:
+        return "interest";
+    case NATS_RETENTION_WORKQUEUE:
+        return "workqueue";
+    }
+    return "";
+}
+
+/* Filters with wildcards are left to the server: it knows overlaps. */
+static void judge_subjects(struct check_report *r, const struct config_source *source,
+                           const struct nats_stream_info *info)
+{
+    for (size_t i = 0; i < source->subjects.count; i++) {
+        struct slice subject = slice_of(source->subjects.items[i]);
+        bool bound = !nats_subject_valid(subject, false) || info->subject_count == 0;
+        for (size_t j = 0; j < info->subject_count && !bound; j++)
+            bound = nats_subject_matches(info->subjects[j], subject);
+        if (!bound)
+            check_say(r, CHECK_PROBLEM,
+                      "stream %s does not take events of %s: nothing of it will ever arrive",
+                      source->stream, source->subjects.items[i]);
+    }
+}
+
+void check_stream(struct check_report *r, const struct config *config,
+                  const struct config_source *source, const struct nats_stream_info *info)
+{
+    char size[NUM_SIZE_TEXT_MAX];
+    num_format_size(info->bytes, size);
+    check_say(r, CHECK_OK,
+              "stream %s has %" PRIu64 " events, %s, with sequences %" PRIu64 " to %" PRIu64
+              " and %s retention",
+              source->stream, info->messages, size, info->first_seq, info->last_seq,
+              retention_name(info->retention));
+    if (source->delivery == CONFIG_POSITION && info->retention != NATS_RETENTION_LIMITS)
+        check_say(r, CHECK_PROBLEM,
+                  "stream %s keeps events only until they are acked, and delivery: position never "
+                  "acks: use delivery: durable",
+                  source->stream);
+    judge_subjects(r, source, info);
+    judge_retention(r, config, source->stream, info);
+}
+
+/* --- the consumer ---------------------------------------------------------------------------- */
+
+static void judge_missing(struct check_report *r, const struct config *config,
+                          const struct config_source *source, const struct nats_stream_info *stream)
+{
+    if (config->consumer.manage == CONFIG_MANAGE_BIND) {
+        check_say(r, CHECK_PROBLEM,
+                  "consumer %s of stream %s does not exist, and consumer.manage: bind does not "
+                  "make it",
+                  source->consumer, source->stream);
+        return;
+    }
+    check_say(r, stream->retention == NATS_RETENTION_INTEREST ? CHECK_WARNING : CHECK_OK,
+              "consumer %s of stream %s does not exist; varve run makes it%s", source->consumer,
+              source->stream,
+              stream->retention == NATS_RETENTION_INTEREST
+                  ? ", and until then the stream keeps nothing for it (interest retention)"
+                  : "");
+}
+
+/* What varve run would say to it. */
+static void judge_settings(struct check_report *r, const struct config *config, uint32_t index,
+                           const struct nats_stream_info *stream,
+                           const struct nats_consumer_info *info)
+{
+    static const struct store_positions no_positions;
+    static const uint64_t no_key[2];
+    const struct config_source *source = &config->sources[index];
+    struct nats_consumer_diff diff;
+    struct source s;
+    source_init(&s, config, index, &no_positions, true, no_key);
+    source_stream_note(&s, stream);
+    source_consumer_compare(&s, info, &diff);
+    source_free(&s);
+    char ack_wait[CHECK_DURATION_MAX];
+    check_duration(info->config.ack_wait_ns, ack_wait);
+    if (diff.count == 0)
+        check_say(r, CHECK_OK,
+                  "consumer %s of stream %s fits the batching: ack_wait is %s, max_ack_pending is "
+                  "%" PRId64,
+                  source->consumer, source->stream, ack_wait, info->config.max_ack_pending);
+    else if (diff.fixed == 0 && config->consumer.manage == CONFIG_MANAGE_UPDATE)
+        check_say(r, CHECK_WARNING, "varve run will change consumer %s of stream %s: %s",
+                  source->consumer, source->stream, diff.text);
+    else
+        check_say(r, CHECK_PROBLEM,
+                  "consumer %s of stream %s contradicts the configuration: %s; change it, name "
+                  "another consumer, or set consumer.manage: update",
+                  source->consumer, source->stream, diff.text);
+}
+
+static void judge_lag(struct check_report *r, const struct config_source *source,
+                      const struct nats_stream_info *stream, const struct nats_consumer_info *info)
+{
+    struct check_rate rate = check_stream_rate(stream);
+    char age[CHECK_DURATION_MAX];
+    int64_t limit = info->config.max_ack_pending;
+    check_say(r, CHECK_OK,
+              "consumer %s of stream %s: %" PRIu64 " events wait to be delivered, %" PRIu64
+              " to be acked",
+              source->consumer, source->stream, info->pending, info->ack_pending);
+    if (rate.events > 0 && stream->max_age_ns > 0) {
+        double seconds = (double)info->pending / rate.events;
+        bool late = seconds > (double)stream->max_age_ns / (double)CLOCK_SECOND / 2;
+        if (late && seconds < 1e9)
+            check_say(r, CHECK_PROBLEM,
+                      "consumer %s of stream %s is some %s behind, and the stream drops events "
+                      "by age: give varve more to work with, or raise max_age",
+                      source->consumer, source->stream,
+                      check_duration((int64_t)seconds * CLOCK_SECOND, age));
+    }
+    if (limit > 0 && info->ack_pending >= (uint64_t)limit)
+        check_say(r, CHECK_PROBLEM,
+                  "consumer %s of stream %s has %" PRIu64 " unacked events, as many as it may "
+                  "have, and delivers no more until some are acked or their ack_wait is over",
+                  source->consumer, source->stream, info->ack_pending);
+    if (info->paused)
+        check_say(r, CHECK_PROBLEM, "consumer %s of stream %s is paused by somebody",
+                  source->consumer, source->stream);
+}
+
+void check_consumer(struct check_report *r, const struct config *config, uint32_t index,
+                    const struct nats_stream_info *stream, const struct nats_consumer_info *info)
+{
+    const struct config_source *source = &config->sources[index];
+    uint64_t needed = config_max_ack_pending(config);
+    if (stream->consumer_max_ack_pending > 0 && needed > (uint64_t)stream->consumer_max_ack_pending)
+        check_say(r, CHECK_PROBLEM,
+                  "stream %s allows its consumers %" PRId64
+                  " unacked events, and batching.max_rows "
+                  "needs %" PRIu64 ": lower it, or raise the stream's consumer limit",
+                  source->stream, stream->consumer_max_ack_pending, needed);
+    if (info == NULL) {
+        judge_missing(r, config, source, stream);
+        return;
+    }
+    judge_settings(r, config, index, stream, info);
+    judge_lag(r, source, stream, info);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DELTA_STATS_H
+#define VARVE_DELTA_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "batch/schema.h"
+
+/* What is known of one column of a file. */
+struct store_column_stats {
+    uint32_t column;                 /* in the schema of the store */
+    bool bounded;                    /* the bounds below are there */
+    int64_t min, max;                /* of COLUMN_INT64 */
+    struct slice text_min, text_max; /* of COLUMN_BYTES: the values, or texts that bound them */
+    uint64_t nulls;
+};
+
+/* Longer texts are left out, so that entries of the log stay small. */
+enum { STORE_STATS_TEXT_MAX = 128 };
+
+/*
+ * Append the statistics of a file as the Delta log has them, a JSON object. Bounds of columns that
+ * are not numbers, times or texts are left out, as are texts that are not UTF-8. Times are cut to
+ * milliseconds, which readers expect. (Delta PROTOCOL.md, "Per-file Statistics".)
+ */
+void store_stats_write(struct buf *out, const struct schema *schema, uint64_t rows,
+                       const struct store_column_stats *columns, size_t count);
+
+#endif

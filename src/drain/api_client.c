@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/api_client.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "nats/api.h"
+
+static void wait_for_socket(struct api_client *a, int64_t deadline)
+{
+    struct pollfd fd = connection_poll(&a->connection);
+    int64_t now = clock_monotonic();
+    int64_t wake = connection_deadline(&a->connection);
+    int64_t left = (wake < deadline ? wake : deadline) - now;
+    int ready = poll(&fd, 1, left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1);
+    ASSERT(ready >= 0 || errno == EINTR);
+    connection_turn(&a->connection, ready > 0 ? fd.revents : 0, clock_monotonic());
+}
+
+static void note_complaint(struct api_client *a, const struct nats_event *event)
+{
+    if (event->kind != NATS_EVENT_SERVER_ERROR)
+        return;
+    buf_reset(&a->complaint);
+    buf_append_slice(&a->complaint, event->error.text);
+}
+
+int api_client_connect(struct api_client *a, const struct config *config, struct err *err)
+{
+    *a = (struct api_client){0};
+    if (connection_init(&a->connection, config, err) != 0)
+        return -1;
+    struct connection *c = &a->connection;
+    int64_t deadline = clock_monotonic() + API_CLIENT_CONNECT_TIMEOUT;
+    struct nats_event event;
+    while (!connection_is_ready(c) && c->pool.rounds == 0 && clock_monotonic() < deadline) {
+        wait_for_socket(a, deadline);
+        while (connection_next(c, clock_monotonic(), &event))
+            note_complaint(a, &event);
+        connection_flush(c, clock_monotonic());
+    }
+    if (connection_is_ready(c))
+        return 0;
+    if (a->complaint.len > 0)
+        return err_set(err, ERR_REFUSED, "%s: the server says: %s", c->address,
+                       buf_text(&a->complaint));
+    if (err_is_set(&c->failure))
+        return err_set(err, ERR_NETWORK, "%s", c->failure.text);
+    return err_set(err, ERR_NETWORK, "%s: no answer", c->address);
+}
+
+void api_client_close(struct api_client *a)
+{
+    connection_free(&a->connection);
+    buf_free(&a->subject);
+    buf_free(&a->reply);
+    buf_free(&a->complaint);
+}
+
+/* Until the answer: true. */
+static bool wait_for_reply(struct api_client *a, uint64_t request, int64_t deadline,
+                           enum nats_outcome *outcome)
+{
+    struct nats_event event;
+    while (connection_is_ready(&a->connection) && clock_monotonic() < deadline) {
+        connection_flush(&a->connection, clock_monotonic());
+        wait_for_socket(a, deadline);
+        while (connection_next(&a->connection, clock_monotonic(), &event)) {
+            note_complaint(a, &event);
+            if (event.kind != NATS_EVENT_REPLY || event.request != request)
+                continue;
+            *outcome = event.outcome;
+            buf_reset(&a->reply);
+            buf_append_slice(&a->reply, event.payload);
+            return true;
+        }
+        if (a->complaint.len > 0)
+            return false;
+    }
+    return false;
+}
+
+int api_client_api(struct api_client *a, const char *call, const char *stream, const char *consumer,
+                   struct slice body, struct slice *reply, struct err *err)
+{
+    enum nats_outcome outcome = NATS_OUTCOME_TIMEOUT;
+    int64_t now = clock_monotonic();
+    buf_reset(&a->subject);
+    buf_reset(&a->complaint);
+    nats_api_subject(&a->subject, NATS_API_PREFIX, call, stream, consumer);
+    uint64_t request = nats_client_request(&a->connection.client, buf_slice(&a->subject),
+                                           (struct slice){0}, body, API_CLIENT_TIMEOUT, now);
+    ASSERT(request != 0); /* one question at a time */
+    if (wait_for_reply(a, request, now + API_CLIENT_TIMEOUT + CLOCK_SECOND, &outcome) &&
+        outcome == NATS_OUTCOME_REPLY) {
+        *reply = buf_slice(&a->reply);
+        return 0;
+    }
+    nats_request_cancel(&a->connection.client.requests, request);
+    if (a->complaint.len > 0)
+        return err_set(err, ERR_REFUSED, "%s: the server says: %s", buf_text(&a->subject),
+                       buf_text(&a->complaint));
+    if (outcome == NATS_OUTCOME_NO_RESPONDERS)
+        return err_set(err, ERR_REFUSED, "%s: JetStream is not enabled for this server or account",
+                       buf_text(&a->subject));
+    return err_set(err, ERR_NETWORK, "%s: no answer; perhaps the user may not ask this",
+                   buf_text(&a->subject));
+}

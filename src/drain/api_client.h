@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_API_CLIENT_H
+#define VARVE_DRAIN_API_CLIENT_H
+
+#include "base/clock.h"
+#include "drain/connection.h"
+
+/*
+ * Questions to a server one after the other, for a command that waits for the answers. Nothing but
+ * requests is sent.
+ */
+#define API_CLIENT_CONNECT_TIMEOUT (10 * CLOCK_SECOND)
+#define API_CLIENT_TIMEOUT (5 * CLOCK_SECOND)
+
+struct api_client {
+    struct connection connection;
+    struct buf subject, reply;
+    struct buf complaint; /* what the server said about the newest question, beside its reply */
+};
+
+/* Connect to one of the servers; each is tried once. api_client_close is fine afterwards in any
+ * case. */
+int api_client_connect(struct api_client *a, const struct config *config, struct err *err)
+    __attribute__((warn_unused_result));
+void api_client_close(struct api_client *a);
+
+/* One call of the JetStream API, such as "STREAM.INFO". The reply is valid until the next call.
+ * ERR_REFUSED if the server does not allow the question, ERR_NETWORK if there is no answer. */
+int api_client_api(struct api_client *a, const char *call, const char *stream, const char *consumer,
+                   struct slice body, struct slice *reply, struct err *err)
+    __attribute__((warn_unused_result));
+
+#endif

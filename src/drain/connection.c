@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/connection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "net/socket.h"
+
+/* "" is how the configuration says that something is not set; the engine says NULL. */
+static const char *given(const char *text)
+{
+    return text[0] == '\0' ? NULL : text;
+}
+
+/* Credentials in the URL of a server go before those of the configuration. */
+static void choose_credentials(struct connection *c)
+{
+    const struct nats_url *url = &nats_pool_current(&c->pool)->url;
+    struct nats_credentials *credentials = &c->options.credentials;
+    if (url->token[0] != '\0')
+        *credentials = (struct nats_credentials){.token = url->token};
+    else if (url->user[0] != '\0')
+        *credentials = (struct nats_credentials){.user = url->user, .password = url->password};
+    else
+        *credentials = c->configured;
+}
+
+void connection_set_credentials(struct connection *c, const struct config_nats *nats)
+{
+    c->configured = (struct nats_credentials){
+        .user = given(nats->user), .password = given(nats->password), .token = given(nats->token)};
+}
+
+int connection_init(struct connection *c, const struct config *config, struct err *err)
+{
+    *c = (struct connection){.state = CONNECTION_WAITING, .fd = -1, .down_since = clock_wall()};
+    c->connect.fd = -1;
+    c->connect.resolve.fd = -1;
+    c->options = (struct nats_options){
+        .name = config->nats.name,
+        .version = varve_version,
+        .tls = NATS_TLS_NEVER,
+    };
+    connection_set_credentials(c, &config->nats);
+    if (getrandom(c->options.random_key, sizeof(c->options.random_key), 0) !=
+        (ssize_t)sizeof(c->options.random_key))
+        return err_set_system(err, errno, "getrandom");
+    nats_pool_init(&c->pool, c->options.random_key);
+    for (size_t i = 0; i < config->nats.servers.count; i++)
+        if (nats_pool_add(&c->pool, slice_of(config->nats.servers.items[i]), err) != 0)
+            return err_prefix(err, "nats.servers");
+    nats_pool_shuffle(&c->pool);
+    return 0;
+}
+
+void connection_free(struct connection *c)
+{
+    net_connect_cancel(&c->connect);
+    net_close(&c->fd);
+    nats_client_free(&c->client);
+    nats_pool_free(&c->pool);
+}
+
+bool connection_is_ready(const struct connection *c)
+{
+    return c->state == CONNECTION_READY;
+}
+
+static void log_down(const struct connection *c, const char *event, const char *reason, int64_t now)
+{
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, event);
+    log_text(&line, "server", c->address);
+    log_text(&line, "reason", reason);
+    log_seconds(&line, "retry_in", c->pool.retry_at > now ? c->pool.retry_at - now : 0);
+    log_end(&line);
+}
+
+static void fail(struct connection *c, const char *reason, int64_t now)
+{
+    bool was_ready = c->state == CONNECTION_READY;
+    net_connect_cancel(&c->connect);
+    net_close(&c->fd);
+    nats_pool_failed(&c->pool, c->slow_retry, now);
+    c->state = CONNECTION_WAITING;
+    c->lost = c->lost || was_ready;
+    if (c->down_since == 0)
+        c->down_since = clock_wall();
+    err_clear(&c->failure);
+    err_set(&c->failure, ERR_NETWORK, "%s: %s", c->address, reason);
+    log_down(c, was_ready ? "disconnected" : "connect_failed", reason, now);
+}
+
+void connection_drop(struct connection *c, const char *reason, int64_t now)
+{
+    if (c->state != CONNECTION_WAITING)
+        fail(c, reason, now);
+}
+
+struct pollfd connection_poll(const struct connection *c)
+{
+    if (c->state == CONNECTION_CONNECTING)
+        return net_connect_poll(&c->connect);
+    if (c->state == CONNECTION_WAITING)
+        return (struct pollfd){.fd = -1};
+    short events = POLLIN;
+    if (c->client.out.len > 0)
+        events |= POLLOUT;
+    return (struct pollfd){.fd = c->fd, .events = events};
+}
+
+int64_t connection_deadline(const struct connection *c)
+{
+    switch (c->state) {
+    case CONNECTION_WAITING:
+        return c->pool.retry_at;
+    case CONNECTION_CONNECTING:
+        return net_connect_deadline(&c->connect);
+    case CONNECTION_GREETING:
+    case CONNECTION_READY:
+        break;
+    }
+    int64_t deadline = nats_client_deadline(&c->client);
+    if (c->stuck_since != 0 && c->stuck_since + CONNECTION_STUCK_MAX < deadline)
+        deadline = c->stuck_since + CONNECTION_STUCK_MAX;
+    return deadline;
+}
+
+static void begin(struct connection *c, int64_t now)
+{
+    const struct nats_server *server = nats_pool_current(&c->pool);
+    struct err err = {0};
+    nats_url_format(&server->url, c->address);
+    c->slow_retry = false;
+    c->state = CONNECTION_CONNECTING;
+    if (net_connect_start(&c->connect, server->url.host, server->url.port,
+                          now + NATS_CONNECT_TIMEOUT, &err) != 0)
+        fail(c, err.text, now);
+}
+
+static void step_connect(struct connection *c, int64_t now)
+{
+    struct err err = {0};
+    switch (net_connect_step(&c->connect, now, &c->fd, &err)) {
+    case NET_CONNECT_PENDING:
+        return;
+    case NET_CONNECT_FAILED:
+        fail(c, err.text, now);
+        return;
+    case NET_CONNECT_DONE:
+        choose_credentials(c);
+        nats_client_start(&c->client, &c->options, now);
+        c->stuck_since = 0;
+        c->state = CONNECTION_GREETING;
+        return;
+    }
+}
+
+static void read_once(struct connection *c, int64_t now)
+{
+    struct nats_space space = nats_client_space(&c->client);
+    size_t got;
+    struct err err = {0};
+    switch (net_read(c->fd, space.data, space.len, &got, &err)) {
+    case NET_IO_DONE:
+        nats_client_received(&c->client, got, now);
+        return;
+    case NET_IO_AGAIN:
+        return;
+    case NET_IO_DEAD:
+        fail(c, err.text, now);
+        return;
+    }
+}
+
+void connection_turn(struct connection *c, short ready, int64_t now)
+{
+    if (c->state == CONNECTION_WAITING && now >= c->pool.retry_at)
+        begin(c, now);
+    if (c->state == CONNECTION_CONNECTING)
+        step_connect(c, now);
+    else if (c->state != CONNECTION_WAITING && ready != 0)
+        read_once(c, now);
+}
+
+static void became_ready(struct connection *c, int64_t now)
+{
+    c->state = CONNECTION_READY;
+    nats_pool_ready(&c->pool, now);
+    nats_pool_merge(&c->pool, &c->client.session.info);
+    c->ready_count++;
+    const struct nats_info *info = &c->client.session.info;
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "connected");
+    log_text(&line, "server", c->address);
+    log_bytes(&line, "name", info->server_name.data, info->server_name.len);
+    log_bytes(&line, "version", info->version_text.data, info->version_text.len);
+    if (c->ready_count > 1)
+        log_seconds(&line, "outage", clock_wall() - c->down_since);
+    log_end(&line);
+    c->down_since = 0;
+}
+
+static void log_server_error(struct connection *c, const struct nats_server_error *error)
+{
+    c->slow_retry = c->slow_retry || error->action == NATS_ACTION_RETRY_SLOW;
+    struct log_line line;
+    log_begin(&line, error->action == NATS_ACTION_RETRY ? LOG_WARNING : LOG_ERROR, "server_error");
+    log_text(&line, "server", c->address);
+    log_bytes(&line, "text", error->text.data, error->text.len);
+    log_end(&line);
+}
+
+bool connection_take_lost(struct connection *c)
+{
+    bool lost = c->lost;
+    c->lost = false;
+    return lost;
+}
+
+bool connection_next(struct connection *c, int64_t now, struct nats_event *event)
+{
+    if (c->state != CONNECTION_GREETING && c->state != CONNECTION_READY)
+        return false;
+    struct err err = {0};
+    int got = nats_client_next(&c->client, now, event, &err);
+    if (got < 0) {
+        fail(c, err.text, now);
+        return false;
+    }
+    if (got == 0)
+        return false;
+    if (event->kind == NATS_EVENT_READY)
+        became_ready(c, now);
+    else if (event->kind == NATS_EVENT_INFO || event->kind == NATS_EVENT_LAME_DUCK)
+        nats_pool_merge(&c->pool, &c->client.session.info);
+    else if (event->kind == NATS_EVENT_SERVER_ERROR)
+        log_server_error(c, &event->error);
+    return true;
+}
+
+/* `written` bytes of what was waiting could be written. */
+static void watch_output(struct connection *c, size_t written, int64_t now)
+{
+    if (written > 0 || c->client.out.len == 0)
+        c->stuck_since = 0;
+    else if (c->stuck_since == 0)
+        c->stuck_since = now;
+    else if (now - c->stuck_since >= CONNECTION_STUCK_MAX)
+        fail(c, "the server takes nothing of what we send", now);
+}
+
+void connection_flush(struct connection *c, int64_t now)
+{
+    if (c->state != CONNECTION_GREETING && c->state != CONNECTION_READY)
+        return;
+    struct buf *out = &c->client.out;
+    size_t written = 0;
+    while (written < out->len) {
+        size_t done;
+        struct err err = {0};
+        enum net_io io = net_write(c->fd, out->data + written, out->len - written, &done, &err);
+        if (io == NET_IO_DEAD) {
+            fail(c, err.text, now);
+            return;
+        }
+        if (io == NET_IO_AGAIN)
+            break;
+        written += done;
+    }
+    buf_consume(out, written);
+    watch_output(c, written, now);
+}

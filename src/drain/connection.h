@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_CONNECTION_H
+#define VARVE_DRAIN_CONNECTION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "config/config.h"
+#include "nats/client.h"
+#include "nats/pool.h"
+#include "net/connect.h"
+
+/*
+ * The one connection to NATS: which server, the socket, the protocol engine, and what happens when
+ * it breaks. It never gives up: servers are tried again for as long as the process runs.
+ */
+/* A peer that takes nothing for this long is given up (facts: nats.md section 1.5). */
+#define CONNECTION_STUCK_MAX (10 * CLOCK_SECOND)
+
+enum connection_state {
+    CONNECTION_WAITING,    /* until the pool's retry_at */
+    CONNECTION_CONNECTING, /* name look-up and TCP */
+    CONNECTION_GREETING,   /* INFO, CONNECT, first PONG */
+    CONNECTION_READY,
+};
+
+struct connection {
+    enum connection_state state;
+    struct nats_client client;
+    struct nats_pool pool;
+    struct nats_options options;
+    struct nats_credentials configured; /* what a URL does not bring along */
+    struct net_connect connect;
+    int fd;
+    int64_t stuck_since; /* the peer has taken nothing of what waits since then; 0: it has */
+    char address[NATS_ADDRESS_MAX]; /* of the server that is tried or connected */
+    bool slow_retry;                /* the server said why it refuses us, and time won't help */
+    bool lost;                      /* for connection_take_lost */
+    struct err failure;             /* why the newest attempt or connection failed */
+    int64_t down_since;             /* clock_wall; 0 while it is ready */
+    uint64_t ready_count;           /* how often it became ready */
+};
+
+/* `config` is borrowed. */
+int connection_init(struct connection *c, const struct config *config, struct err *err)
+    __attribute__((warn_unused_result));
+void connection_free(struct connection *c);
+
+/* Use these credentials from the next connection on; they are borrowed. */
+void connection_set_credentials(struct connection *c, const struct config_nats *nats);
+
+/* What to wait for, and until when. */
+struct pollfd connection_poll(const struct connection *c);
+int64_t connection_deadline(const struct connection *c);
+
+/* Move on: connect, read what has arrived, at most one buffer full. Slices of earlier events end
+ * here. */
+void connection_turn(struct connection *c, short ready, int64_t now);
+
+/* The next event; false if there is none now, or no connection. */
+bool connection_next(struct connection *c, int64_t now, struct nats_event *event);
+
+/* True once after a connection that was ready has broken: what waits for answers waits in vain. The
+ * reason was logged. */
+bool connection_take_lost(struct connection *c);
+
+/* Write what the client has to say, as far as the socket takes it. */
+void connection_flush(struct connection *c, int64_t now);
+
+/* Give the connection up, for instance for another server. `reason` is for the log. */
+void connection_drop(struct connection *c, const char *reason, int64_t now);
+
+bool connection_is_ready(const struct connection *c);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/ledger.h"
+
+#include "base/assert.h"
+
+enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
+                                   uint64_t delivered)
+{
+    bool first_delivery = delivered == 1;
+    if (first_delivery && l->in_step && consumer_seq == l->last_consumer_seq + 1 &&
+        stream_seq > l->last_stream_seq + 1)
+        ledger_nothing_at(l, l->last_stream_seq + 1, stream_seq - 1);
+    if (first_delivery) {
+        l->last_stream_seq = stream_seq;
+        l->last_consumer_seq = consumer_seq;
+        l->in_step = true;
+    } else if (l->in_step && consumer_seq == l->last_consumer_seq + 1) {
+        l->last_consumer_seq = consumer_seq; /* redeliveries take numbers too */
+    }
+    if (seqset_add(&l->claimed, stream_seq))
+        return LEDGER_NEW;
+    return seqset_contains(&l->durable, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
+}
+
+void ledger_in_step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq)
+{
+    l->last_stream_seq = stream_seq;
+    l->last_consumer_seq = consumer_seq;
+    l->in_step = true;
+}
+
+void ledger_out_of_step(struct ledger *l)
+{
+    l->in_step = false;
+}
+
+void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
+{
+    if (first > last)
+        return;
+    seqset_add_range(&l->claimed, first, last);
+    seqset_add_range(&l->sealed, first, last);
+    seqset_add_range(&l->durable, first, last);
+}
+
+void ledger_seal(struct ledger *l, const struct seqset *rows)
+{
+    seqset_add_all(&l->sealed, rows);
+}
+
+void ledger_commit(struct ledger *l, const struct seqset *rows)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        ASSERT(seqset_contains(&l->sealed, rows->ranges[i].first));
+        ASSERT(seqset_contiguous_end(&l->sealed, rows->ranges[i].first) >= rows->ranges[i].last);
+    }
+    seqset_add_all(&l->durable, rows);
+}
+
+void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above)
+{
+    ledger_reset(l);
+    /* Sequences start at 1; 0 is in the sets so that "up to" has an anchor. */
+    ledger_nothing_at(l, 0, position);
+    for (size_t i = 0; i < above->count; i++)
+        ledger_nothing_at(l, above->ranges[i].first, above->ranges[i].last);
+}
+
+uint64_t ledger_position(const struct ledger *l)
+{
+    return seqset_contains(&l->durable, 0) ? seqset_contiguous_end(&l->durable, 0) : 0;
+}
+
+uint64_t ledger_claimed_position(const struct ledger *l)
+{
+    return seqset_contains(&l->claimed, 0) ? seqset_contiguous_end(&l->claimed, 0) : 0;
+}
+
+uint64_t ledger_memory(const struct ledger *l)
+{
+    return seqset_memory(&l->claimed) + seqset_memory(&l->sealed) + seqset_memory(&l->durable);
+}
+
+void ledger_reset(struct ledger *l)
+{
+    seqset_reset(&l->claimed);
+    seqset_reset(&l->sealed);
+    seqset_reset(&l->durable);
+    l->in_step = false;
+}
+
+void ledger_free(struct ledger *l)
+{
+    seqset_free(&l->claimed);
+    seqset_free(&l->sealed);
+    seqset_free(&l->durable);
+    *l = (struct ledger){0};
+}

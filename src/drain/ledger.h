@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_LEDGER_H
+#define VARVE_DRAIN_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "batch/seqset.h"
+
+/*
+ * What became of each message of one generation of one stream: the safety argument of varve. A
+ * sequence moves forward only,
+ *
+ *     unknown -> claimed (received, in an epoch) -> sealed -> durable (committed) -> acked
+ *
+ * and nothing is acked that is not durable. The sets are nested: durable within sealed within
+ * claimed. They also hold the sequences at which there is nothing for us (deleted, expired, of
+ * another subject), so that they stay a few ranges however long the stream is.
+ *
+ * The server's own memory of acks does not survive its crash (facts: it may deliver again what was
+ * acked long ago), so this, loaded from the store at start, is what makes each row come once.
+ */
+struct ledger {
+    struct seqset claimed;
+    struct seqset sealed;
+    struct seqset durable;
+    /* The newest first delivery on this connection, to tell an empty stretch from a lost one. */
+    uint64_t last_stream_seq;
+    uint64_t last_consumer_seq;
+    bool in_step; /* the two fields above are known */
+};
+
+enum ledger_verdict {
+    LEDGER_NEW,     /* claimed just now: the row must go into the open epoch */
+    LEDGER_PENDING, /* again, before its first copy is durable: drop it, ack it later */
+    LEDGER_DURABLE, /* again, and durable: drop it, ack it at once */
+    LEDGER_VOID,    /* not looked at (the consumer is being given up): it will come again */
+};
+
+/* A message arrived: its stream and consumer sequence and its count of deliveries, from 1. Gaps
+ * between first deliveries that the consumer numbered one after the other hold nothing for us. */
+enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
+                                   uint64_t delivered);
+
+/* The consumer will deliver `stream_seq` + 1 or later as its number `consumer_seq` + 1. Known right
+ * after it was made, or from CONSUMER.INFO while nothing is on its way. */
+void ledger_in_step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq);
+
+/* The connection or the consumer is gone: no conclusions from the next delivery. */
+void ledger_out_of_step(struct ledger *l);
+
+/* There is nothing for us, or nothing that is not durable elsewhere, at first..last. */
+void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last);
+
+/* The open epoch, with these rows, is closed. */
+void ledger_seal(struct ledger *l, const struct seqset *rows);
+
+/* The oldest sealed epoch, with these rows, is in the store. CHECKs that it was sealed. */
+void ledger_commit(struct ledger *l, const struct seqset *rows);
+
+/* From the store: all up to `position`, and these above it, is durable. */
+void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above);
+
+/* All up to here is durable or holds nothing; 0 if nothing is. */
+uint64_t ledger_position(const struct ledger *l);
+
+/* The same of what is received. */
+uint64_t ledger_claimed_position(const struct ledger *l);
+
+/* Bytes of memory held. */
+uint64_t ledger_memory(const struct ledger *l);
+
+void ledger_reset(struct ledger *l);
+void ledger_free(struct ledger *l);
+
+#endif

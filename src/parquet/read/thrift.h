@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_READ_THRIFT_H
+#define VARVE_PARQUET_READ_THRIFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "parquet/thrift.h"
+
+/*
+ * The Thrift compact protocol (thrift-compact-protocol.md), read side, over hostile bytes. Errors
+ * stick: after the first problem all calls return zeros and false, so that a struct is read in one
+ * go and `problem` is looked at once, at its end. Slices point into the bytes that were given.
+ */
+struct thrift_reader {
+    struct slice bytes;
+    size_t at;           /* bytes consumed */
+    const char *problem; /* static text; NULL: none so far */
+};
+
+/* Where we are in one struct. Zeroed before its first field. */
+struct thrift_field {
+    int16_t id;
+    uint8_t type;
+    uint32_t seen; /* bit n: field n was there, for n in 1..31 */
+};
+
+/* Go to the next field. False at the end of the struct, and for a problem: a field that repeats is
+ * one. Each field is then read by exactly one of the functions below. */
+bool thrift_read_next(struct thrift_reader *r, struct thrift_field *field);
+
+/* Bits of `seen`: one field, or all of first..last. */
+#define THRIFT_FIELD(id) (UINT32_C(1) << (id))
+#define THRIFT_FIELDS(first, last) ((THRIFT_FIELD(last) << 1) - THRIFT_FIELD(first))
+
+/* The fields of `mask` (bits as in `seen`) were all there, or there is a problem. */
+void thrift_read_require(struct thrift_reader *r, const struct thrift_field *field, uint32_t mask);
+
+/* The value of a field; a field of another type is a problem. */
+bool thrift_read_bool(struct thrift_reader *r, const struct thrift_field *field);
+int8_t thrift_read_i8(struct thrift_reader *r, const struct thrift_field *field);
+int16_t thrift_read_i16(struct thrift_reader *r, const struct thrift_field *field);
+int32_t thrift_read_i32(struct thrift_reader *r, const struct thrift_field *field);
+int64_t thrift_read_i64(struct thrift_reader *r, const struct thrift_field *field);
+struct slice thrift_read_binary(struct thrift_reader *r, const struct thrift_field *field);
+
+/* An i32 that is not negative: an enum, a size. */
+int32_t thrift_read_natural(struct thrift_reader *r, const struct thrift_field *field);
+/* An i64 that is not negative: a count, an offset. */
+int64_t thrift_read_natural64(struct thrift_reader *r, const struct thrift_field *field);
+
+/* Begin a struct: true if the field is one; its fields follow. */
+bool thrift_read_struct(struct thrift_reader *r, const struct thrift_field *field);
+
+/* Begin a list and return its length, which is such that at least `least` bytes an element are
+ * left to read: so memory for it is bounded by the input. The elements follow, each read with
+ * *element as its field. Elements that should be bools may be typed TRUE or FALSE. */
+uint32_t thrift_read_list(struct thrift_reader *r, const struct thrift_field *field,
+                          enum thrift_type type, size_t least, struct thrift_field *element);
+
+/* An element of a list of bools: a byte; 1 is true (0 and 2 are both in use for false). */
+bool thrift_read_bool_element(struct thrift_reader *r);
+
+/* Pass over the value of a field that is of no interest, of any type. */
+void thrift_read_skip(struct thrift_reader *r, const struct thrift_field *field);
+
+/* The id of the one member of a union whose members are of no further interest. */
+int16_t thrift_read_union(struct thrift_reader *r, const struct thrift_field *field);
+
+/* ERR_FORMAT with what and where if there was a problem, or if `whole` and bytes are left over.
+ * `what` is a name such as "footer". */
+int thrift_read_finish(const struct thrift_reader *r, const char *what, bool whole, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Nesting beyond this is a problem; what Parquet defines nests about 8 deep. */
+enum { THRIFT_DEPTH_MAX = 32 };
+
+#endif

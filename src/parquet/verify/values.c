@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/verify/part.h"
+
+#include <inttypes.h>
+
+#include "base/utf8.h"
+
+static void set_bytes(struct buf *to, struct slice value)
+{
+    buf_reset(to);
+    buf_append_slice(to, value);
+}
+
+static void range_add(struct verify_range *range, const struct parquet_leaf *leaf,
+                      struct slice value)
+{
+    if (!range->has || parquet_leaf_compare(leaf, value, buf_slice(&range->min)) < 0)
+        set_bytes(&range->min, value);
+    if (!range->has || parquet_leaf_compare(leaf, value, buf_slice(&range->max)) > 0)
+        set_bytes(&range->max, value);
+    range->has = true;
+}
+
+/* The row after the last one, in the order that the row group says it has. */
+static void check_sorted(struct verifier *v, struct slice row)
+{
+    bool null = row.data == NULL;
+    if (v->has_last && !v->unsorted) {
+        if (null != v->last_null) {
+            v->unsorted = null == v->sorting->nulls_first;
+        } else if (!null) {
+            int order = parquet_leaf_compare(v->leaf, buf_slice(&v->last), row);
+            v->unsorted = v->sorting->descending ? order < 0 : order > 0;
+        }
+    }
+    v->has_last = true;
+    v->last_null = null;
+    set_bytes(&v->last, row);
+}
+
+void verify_values_begin_chunk(struct verifier *v)
+{
+    v->rows = v->nulls = v->data_pages = v->value_bytes = v->raw_bytes = 0;
+    v->range.has = v->has_last = v->unsorted = false;
+    v->whole = true;
+    const struct parquet_file_metadata *m = &v->file.metadata;
+    const struct parquet_statistics *s = &v->chunk->statistics;
+    bool defined = v->leaf->ordered && m->column_orders_count == v->file.leaves_count &&
+                   m->column_orders[v->column] == 1;
+    v->wants_range = defined && (s->has_min || s->has_max || v->has_column_index);
+    /* Arrow C++ 26 states something else for DELTA_BYTE_ARRAY. */
+    v->wants_bytes = v->leaf->type.type == PARQUET_TYPE_BYTE_ARRAY &&
+                     !verify_lists(v->chunk, PARQUET_ENCODING_DELTA_BYTE_ARRAY);
+    const struct parquet_row_group *group = &m->row_groups[v->row_group];
+    v->sorting = NULL;
+    if (group->sorting_columns_count > 0 && v->leaf->ordered &&
+        group->sorting_columns[0].column_idx == v->column)
+        v->sorting = &group->sorting_columns[0];
+}
+
+void verify_values_begin_page(struct verifier *v)
+{
+    v->page_rows = v->page_nulls = v->page_value_bytes = 0;
+    v->page_range.has = false;
+    v->bad_text = false;
+}
+
+void verify_values_add(struct verifier *v, const struct slice *rows, uint32_t count)
+{
+    bool text = v->leaf->meaning == PARQUET_MEANING_TEXT;
+    v->page_rows += count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (v->sorting != NULL)
+            check_sorted(v, rows[i]);
+        if (rows[i].data == NULL) {
+            v->page_nulls++;
+            continue;
+        }
+        v->page_value_bytes += rows[i].len;
+        if (text && !v->bad_text && !utf8_valid(rows[i])) {
+            v->bad_text = true;
+            verify_found(v, PARQUET_FAULT_DAMAGED, "row %" PRIu64 " of the page is not UTF-8",
+                         v->page_rows - count + i);
+        }
+        if (v->wants_range && !parquet_leaf_is_nan(v->leaf, rows[i]))
+            range_add(&v->page_range, v->leaf, rows[i]);
+    }
+}
+
+void verify_values_end_page(struct verifier *v)
+{
+    v->rows += v->page_rows;
+    v->nulls += v->page_nulls;
+    v->value_bytes += v->page_value_bytes;
+    if (v->page_range.has) {
+        range_add(&v->range, v->leaf, buf_slice(&v->page_range.min));
+        range_add(&v->range, v->leaf, buf_slice(&v->page_range.max));
+    }
+}
+
+bool verify_bound_fits(const struct verifier *v, struct slice bound)
+{
+    enum parquet_type type = v->leaf->type.type;
+    if (type == PARQUET_TYPE_BYTE_ARRAY)
+        return true;
+    if (type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY && v->leaf->meaning != PARQUET_MEANING_FLOAT16)
+        return bound.len <= v->leaf->type.width; /* may be cut */
+    return bound.len == v->leaf->type.width;
+}
+
+bool verify_bound(const struct verifier *v, struct slice bound, const struct verify_range *range,
+                  bool upper, bool exact)
+{
+    int order = parquet_leaf_compare(v->leaf, bound, buf_slice(upper ? &range->max : &range->min));
+    return exact ? order == 0 : upper ? order >= 0 : order <= 0;
+}
+
+static void check_bound(struct verifier *v, struct slice bound, bool upper, bool exact)
+{
+    const char *name = upper ? "maximum" : "minimum";
+    if (!verify_bound_fits(v, bound))
+        verify_found(v, PARQUET_FAULT_STATISTICS, "the %s has %zu bytes", name, bound.len);
+    else if (parquet_leaf_is_nan(v->leaf, bound))
+        verify_found(v, PARQUET_FAULT_STATISTICS, "the %s is not a number", name);
+    else if (!v->range.has)
+        return; /* of a column of nulls or NaNs: says nothing, harms nobody */
+    else if (!verify_bound(v, bound, &v->range, upper, exact))
+        verify_found(v, PARQUET_FAULT_STATISTICS, "the %s is not that of the values", name);
+}
+
+void verify_values_end_chunk(struct verifier *v)
+{
+    const struct parquet_statistics *s = &v->chunk->statistics;
+    const struct parquet_column_chunk *chunk = v->chunk;
+    if (!v->whole)
+        return;
+    if (s->has_null_count && (uint64_t)s->null_count != v->nulls)
+        verify_found(v, PARQUET_FAULT_STATISTICS,
+                     "%" PRId64 " nulls are stated, there are %" PRIu64, s->null_count, v->nulls);
+    if (v->wants_range && s->has_min)
+        check_bound(v, s->min, false, s->min_exact == PARQUET_EXACT_YES);
+    if (v->wants_range && s->has_max)
+        check_bound(v, s->max, true, s->max_exact == PARQUET_EXACT_YES);
+    if (chunk->has_size_statistics && v->wants_bytes &&
+        (uint64_t)chunk->unencoded_byte_array_data_bytes != v->value_bytes)
+        verify_found(v, PARQUET_FAULT_STATISTICS,
+                     "%" PRId64 " bytes of values are stated, there are %" PRIu64,
+                     chunk->unencoded_byte_array_data_bytes, v->value_bytes);
+    if (v->unsorted)
+        verify_found(v, PARQUET_FAULT_STATISTICS,
+                     "the rows are said to be sorted by this column, and are not");
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_WRITE_CHUNK_H
+#define VARVE_PARQUET_WRITE_CHUNK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "batch/schema.h"
+#include "parquet/codec.h"
+#include "parquet/write/dictionary.h"
+#include "parquet/format.h"
+#include "parquet/write/page.h"
+#include "parquet/write/statistics.h"
+#include "parquet/write/row_group.h"
+
+/*
+ * One column of the row group that is being filled: finished pages, and what the footer and the
+ * indexes will say about them. Each row_group is encoded and compressed when it comes.
+ */
+
+/* How a column is stored in all files of a writer. */
+struct chunk_layout {
+    const struct column_spec *spec;
+    enum parquet_type type;
+    enum parquet_encoding encoding; /* where no dictionary is used: PLAIN, or one of DELTA_* */
+    int ceiling;                    /* highest compression level */
+    bool bloom;
+};
+
+/* A page that is finished. */
+struct chunk_page {
+    enum parquet_encoding encoding;
+    uint32_t rows;
+    uint32_t nulls;
+    uint32_t raw_size;         /* of the body before compression */
+    uint32_t stored_size;      /* of the body as it lies in the file */
+    struct page_extent extent; /* header and stored body */
+    uint64_t text_bytes;       /* content of byte strings, without their lengths */
+    bool has_bounds;
+    struct bounds_int64 int64;
+    uint32_t bytes_bounds; /* which of chunk.bytes_bounds */
+};
+
+enum chunk_compression {
+    CHUNK_UNDECIDED, /* no page yet that is large enough to tell */
+    CHUNK_COMPRESSED,
+    CHUNK_STORED,
+};
+
+struct chunk {
+    struct chunk_layout layout;
+
+    struct buf stored;       /* finished data pages, headers and bodies; see page_extent */
+    struct buf pages;        /* struct chunk_page */
+    struct buf bytes_bounds; /* struct bounds_bytes, for those pages that have them */
+    struct buf hashes;       /* u64 of each value or distinct value, for the bloom filter */
+    struct dictionary dictionary;
+
+    bool use_dictionary;
+    uint32_t dictionary_rest; /* row groups to wait before a dictionary is tried again */
+    enum chunk_compression compression;
+    bool effort_chosen;
+    struct parquet_effort effort;
+
+    uint64_t rows;
+    uint64_t nulls;
+    uint64_t text_bytes;
+    bool ascending; /* no value was less than the one before; there was no null */
+    int64_t last;
+    struct bounds_int64 int64;
+    struct bounds_bytes bytes;
+};
+
+/* Begin the first row group of a file. The chunk was zeroed, or used for another file. */
+void chunk_begin_file(struct chunk *c, const struct chunk_layout *layout);
+
+/* Begin the next row group of the file. */
+void chunk_begin_row_group(struct chunk *c);
+
+/* Encode and compress the values of a row_group. */
+void chunk_append(struct chunk *c, const struct row_group_column *row_group,
+                  struct parquet_codec *codec);
+
+/* Append the dictionary page to `out`; of size 0 if there is none. It is to stand in front of the
+ * data pages in the file. The chunk is complete: it takes no further row_group. */
+struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_codec *codec,
+                                         struct buf *out);
+
+uint32_t chunk_page_count(const struct chunk *c);
+const struct chunk_page *chunk_page(const struct chunk *c, uint32_t index);
+
+/* The bounds of a page of byte strings with has_bounds. */
+const struct bounds_bytes *chunk_page_bytes(const struct chunk *c, const struct chunk_page *page);
+
+uint64_t chunk_memory(const struct chunk *c);
+void chunk_free(struct chunk *c);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/write/chunk_pages.h"
+
+#include "parquet/write/page.h"
+
+enum {
+    TINY_BYTES = 256,            /* a frame of a smaller page costs more than it can save */
+    SAVING_PERCENT = 3,          /* less is not worth the time of readers */
+    TRIAL_BYTES_MIN = 16 * 1024, /* smaller pages are too few bytes to be worth a trial */
+    TRIAL_BYTES = 64 * 1024,     /* part of the first page that is compressed in all ways */
+    INDEX_LEVEL = 1,             /* bit-packed numbers don't reward more */
+    RANDOM_LEVEL = 1,            /* nor does text of high entropy: level 3 makes it larger */
+};
+
+static struct parquet_effort effort_for(struct chunk *c, enum parquet_encoding encoding,
+                                        struct slice body, struct parquet_codec *codec)
+{
+    int limit = c->layout.ceiling;
+
+    if (c->effort_chosen)
+        return c->effort;
+    if (encoding == PARQUET_ENCODING_RLE_DICTIONARY && limit > INDEX_LEVEL)
+        limit = INDEX_LEVEL;
+    if (c->layout.spec->random && limit > RANDOM_LEVEL)
+        limit = RANDOM_LEVEL;
+    if (body.len < TRIAL_BYTES_MIN)
+        return parquet_effort_highest(limit);
+    struct slice sample = {body.data, body.len < TRIAL_BYTES ? body.len : TRIAL_BYTES};
+    c->effort = parquet_effort_choose(codec, limit, sample, body.len);
+    c->effort_chosen = true;
+    return c->effort;
+}
+
+static void compress(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+                     struct parquet_codec *codec)
+{
+    parquet_compress(codec, effort_for(c, encoding, body, codec), body, &c->stored);
+}
+
+static struct chunk_page *pages_of(const struct chunk *c)
+{
+    return (struct chunk_page *)(void *)c->pages.data;
+}
+
+static void seal(struct chunk *c, struct chunk_page *page, size_t body)
+{
+    page->stored_size = (uint32_t)(c->stored.len - body);
+    page->extent = page_seal_data(&c->stored, body, page->encoding, page->rows, page->raw_size);
+}
+
+/* All pages of a chunk have the same codec: those that were stored before it was known that
+ * compression pays are done again. They are few or tiny. */
+static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
+{
+    struct buf old = c->stored;
+    size_t at = 0;
+
+    c->stored = (struct buf){0};
+    for (uint32_t i = 0; i < chunk_page_count(c); i++) {
+        struct chunk_page *page = &pages_of(c)[i];
+        at += page->extent.gap + page->extent.size;
+        struct slice body = {old.data + at - page->stored_size, page->stored_size};
+        size_t start = page_begin(&c->stored);
+        compress(c, page->encoding, body, codec);
+        seal(c, page, start);
+    }
+    buf_free(&old);
+}
+
+/* Whether the body is worth compressing, with the frame appended if so. */
+static bool compress_or_not(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+                            struct parquet_codec *codec)
+{
+    size_t before = c->stored.len;
+
+    if (c->compression == CHUNK_STORED)
+        return false;
+    if (c->compression == CHUNK_UNDECIDED && body.len < TINY_BYTES)
+        return false;
+    compress(c, encoding, body, codec);
+    if (c->compression == CHUNK_COMPRESSED)
+        return true;
+    /* The first page of some size decides for the chunk. */
+    bool saves = c->stored.len - before < body.len - body.len * SAVING_PERCENT / 100;
+    c->compression = saves ? CHUNK_COMPRESSED : CHUNK_STORED;
+    if (!saves)
+        c->stored.len = before;
+    return saves;
+}
+
+void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice body,
+                       struct parquet_codec *codec)
+{
+    bool undecided = c->compression == CHUNK_UNDECIDED;
+    size_t before = c->stored.len, start = page_begin(&c->stored);
+
+    page.raw_size = (uint32_t)body.len;
+    if (!compress_or_not(c, page.encoding, body, codec)) {
+        buf_append_slice(&c->stored, body);
+    } else if (undecided && chunk_page_count(c) > 0) {
+        c->stored.len = before;
+        compress_earlier_pages(c, codec);
+        start = page_begin(&c->stored);
+        compress(c, page.encoding, body, codec);
+    }
+    seal(c, &page, start);
+    buf_append(&c->pages, &page, sizeof(page));
+    c->rows += page.rows;
+    c->nulls += page.nulls;
+    c->text_bytes += page.text_bytes;
+    if (page.nulls > 0)
+        c->ascending = false;
+}
+
+struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_codec *codec,
+                                         struct buf *out)
+{
+    struct slice values = dictionary_page(&c->dictionary);
+    struct chunk_page page = {.raw_size = (uint32_t)values.len};
+
+    if (c->dictionary.entries == 0)
+        return page;
+    size_t body = page_begin(out);
+    if (c->compression == CHUNK_COMPRESSED)
+        parquet_compress(codec, parquet_effort_highest(c->layout.ceiling), values, out);
+    else
+        buf_append_slice(out, values);
+    page.stored_size = (uint32_t)(out->len - body);
+    page.extent = page_seal_dictionary(out, body, c->dictionary.entries, page.raw_size);
+    return page;
+}
+
+uint32_t chunk_page_count(const struct chunk *c)
+{
+    return (uint32_t)(c->pages.len / sizeof(struct chunk_page));
+}
+
+const struct chunk_page *chunk_page(const struct chunk *c, uint32_t index)
+{
+    return &pages_of(c)[index];
+}
+
+const struct bounds_bytes *chunk_page_bytes(const struct chunk *c, const struct chunk_page *page)
+{
+    return (const struct bounds_bytes *)(const void *)c->bytes_bounds.data + page->bytes_bounds;
+}

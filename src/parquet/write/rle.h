@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_WRITE_RLE_H
+#define VARVE_PARQUET_WRITE_RLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Widest number that is written: a reader in the wild decodes wider ones wrongly and says nothing.
+ */
+enum { RLE_WIDTH_MAX = 24 };
+
+/* Append `values`, each less than 1 << width, as the hybrid of runs and bit-packed groups
+ * (parquet-format Encodings.md, RLE = 3), without a length in front. `width` is 1 to
+ * RLE_WIDTH_MAX. */
+void rle_encode(struct buf *out, const uint32_t *values, size_t count, unsigned width);
+
+/* Bits for numbers up to `largest`; at least 1, because some readers fail at width 0. */
+unsigned rle_width(uint32_t largest);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/write/statistics.h"
+
+#include "base/bytes.h"
+#include "base/utf8.h"
+
+enum {
+    SURROGATE_FIRST = 0xD800,
+    SURROGATE_LAST = 0xDFFF,
+    CHARACTER_LAST = 0x10FFFF,
+};
+
+struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64_t *last,
+                                    bool *ascending)
+{
+    struct bounds_int64 bounds = {.has = count > 0, .min = INT64_MAX, .max = INT64_MIN};
+    int64_t previous = *last;
+    unsigned descents = 0;
+
+    /* Without branches, so that compilers make vector code of it. */
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t value = (int64_t)load_u64le(values + (size_t)i * 8);
+        bounds.min = value < bounds.min ? value : bounds.min;
+        bounds.max = value > bounds.max ? value : bounds.max;
+        descents |= value < previous;
+        previous = value;
+    }
+    *last = previous;
+    if (descents != 0)
+        *ascending = false;
+    return bounds;
+}
+
+/* Cut at a character and make the last one larger: the result sorts behind all that begins with
+ * what was kept. A character that can't grow is dropped and the one before grows. */
+static size_t round_up_text(uint8_t *text, size_t len)
+{
+    while (len > 0) {
+        size_t start = len - 1;
+        while (start > 0 && (text[start] & 0xc0) == 0x80)
+            start--;
+        uint32_t code;
+        if (utf8_decode((struct slice){text + start, len - start}, &code) != 0 &&
+            code < CHARACTER_LAST) {
+            code++;
+            if (code >= SURROGATE_FIRST && code <= SURROGATE_LAST)
+                code = SURROGATE_LAST + 1;
+            return start + utf8_encode(code, text + start);
+        }
+        len = start;
+    }
+    return 0;
+}
+
+static size_t round_up_bytes(uint8_t *bytes, size_t len)
+{
+    while (len > 0 && bytes[len - 1] == 0xff)
+        len--;
+    if (len > 0)
+        bytes[len - 1]++;
+    return len;
+}
+
+static size_t cut(struct slice value, bool text)
+{
+    if (value.len <= BOUND_BYTES_MAX)
+        return value.len;
+    return text ? utf8_prefix(value, BOUND_BYTES_MAX) : BOUND_BYTES_MAX;
+}
+
+struct bounds_bytes bounds_of_range(struct slice min, struct slice max, bool text)
+{
+    struct bounds_bytes bounds = {.has = true, .has_max = true};
+    size_t min_len = cut(min, text), max_len = cut(max, text);
+
+    if (min_len > 0)
+        memcpy(bounds.min, min.data, min_len);
+    if (max_len > 0)
+        memcpy(bounds.max, max.data, max_len);
+    if (max_len < max.len) {
+        max_len = text ? round_up_text(bounds.max, max_len) : round_up_bytes(bounds.max, max_len);
+        bounds.has_max = max_len > 0;
+    }
+    bounds.min_len = (uint8_t)min_len;
+    bounds.max_len = (uint8_t)max_len;
+    return bounds;
+}
+
+struct slice bounds_min(const struct bounds_bytes *bounds)
+{
+    return (struct slice){bounds->min, bounds->min_len};
+}
+
+struct slice bounds_max(const struct bounds_bytes *bounds)
+{
+    return (struct slice){bounds->max, bounds->max_len};
+}
+
+void bounds_int64_add(struct bounds_int64 *to, const struct bounds_int64 *from)
+{
+    if (!from->has)
+        return;
+    if (!to->has) {
+        *to = *from;
+        return;
+    }
+    if (from->min < to->min)
+        to->min = from->min;
+    if (from->max > to->max)
+        to->max = from->max;
+}
+
+void bounds_bytes_add(struct bounds_bytes *to, const struct bounds_bytes *from)
+{
+    if (!from->has)
+        return;
+    if (!to->has) {
+        *to = *from;
+        return;
+    }
+    if (slice_compare(bounds_min(from), bounds_min(to)) < 0) {
+        memcpy(to->min, from->min, from->min_len);
+        to->min_len = from->min_len;
+    }
+    to->has_max = to->has_max && from->has_max;
+    if (to->has_max && slice_compare(bounds_max(from), bounds_max(to)) > 0) {
+        memcpy(to->max, from->max, from->max_len);
+        to->max_len = from->max_len;
+    }
+}

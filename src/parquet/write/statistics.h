@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_WRITE_STATISTICS_H
+#define VARVE_PARQUET_WRITE_STATISTICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/*
+ * The smallest and the largest of some values, as readers see them: for BYTE_ARRAY no longer than
+ * BOUND_BYTES_MAX or a little more, so that a huge value can't bloat footers. A zeroed struct
+ * bounds nothing. Order is that of parquet.thrift: signed for int64, unsigned bytewise for byte
+ * strings.
+ */
+enum {
+    BOUND_BYTES_MAX = 64,
+    BOUND_BYTES_CAP = BOUND_BYTES_MAX + 3, /* rounding up may make the last character longer */
+};
+
+struct bounds_int64 {
+    bool has;
+    int64_t min, max;
+};
+
+struct bounds_bytes {
+    bool has;
+    bool has_max; /* false if no short string bounds the values, such as 100 x U+10FFFF */
+    uint8_t min_len, max_len;
+    uint8_t min[BOUND_BYTES_CAP], max[BOUND_BYTES_CAP];
+};
+
+/* The bounds of `count` PLAIN values. *ascending is cleared if a value is less than the one before,
+ * or the first one less than *last; *last becomes the last value. */
+struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64_t *last,
+                                    bool *ascending);
+
+/* Bounds of all values from `min` to `max`, cut to BOUND_BYTES_MAX: the maximum is then rounded up,
+ * at a character if `text`, else at a byte. */
+struct bounds_bytes bounds_of_range(struct slice min, struct slice max, bool text);
+
+/* Widen `to` to what `from` bounds. */
+void bounds_int64_add(struct bounds_int64 *to, const struct bounds_int64 *from);
+void bounds_bytes_add(struct bounds_bytes *to, const struct bounds_bytes *from);
+
+/* Views of the bounds, valid as long as `bounds`. */
+struct slice bounds_min(const struct bounds_bytes *bounds);
+struct slice bounds_max(const struct bounds_bytes *bounds);
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/write/writer.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/assert.h"
+#include "parquet/write/chunk.h"
+#include "parquet/write/chunk_metadata.h"
+#include "parquet/write/footer.h"
+#include "parquet/write/layout.h"
+#include "parquet/write/row_group.h"
+
+/* A column over the row groups of a file that are written. */
+struct column_total {
+    uint64_t values;
+    uint64_t nulls;
+    struct bounds_int64 int64;
+    struct bounds_bytes bytes;
+};
+
+struct parquet_writer {
+    const struct schema *schema;
+    struct parquet_options options;
+    int uuid_column; /* its number, or -1 */
+    struct parquet_codec *codec;
+
+    struct chunk *chunks; /* the row group that is open: one a column */
+    uint64_t group_rows;
+    uint64_t group_bytes; /* before compression */
+    struct arena group_arena;
+
+    struct column_total *totals; /* one a column */
+    struct footer footer;
+    uint64_t pages;  /* of the file */
+    uint64_t offset; /* bytes given to the sink */
+
+    struct buf bytes;           /* scratch: a dictionary page, the footer */
+    struct row_group row_group; /* scratch */
+};
+
+/* ---- begin and end ---- */
+
+static void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count, size);
+    if (memory == NULL)
+        out_of_memory(count * size);
+    return memory;
+}
+
+struct parquet_writer *parquet_writer_new(const struct schema *schema,
+                                          const struct parquet_options *options,
+                                          struct parquet_codec *codec)
+{
+    layout_check_options(schema, options);
+    struct parquet_writer *w = allocate(1, sizeof(*w));
+    w->schema = schema;
+    w->options = *options;
+    w->uuid_column = options->uuid_column == NULL ? -1 : schema_find(schema, options->uuid_column);
+    w->codec = codec;
+    w->chunks = allocate(schema->count, sizeof(*w->chunks));
+    w->totals = allocate(schema->count, sizeof(*w->totals));
+    parquet_writer_reset(w);
+    return w;
+}
+
+void parquet_writer_reset(struct parquet_writer *w)
+{
+    for (uint32_t i = 0; i < w->schema->count; i++) {
+        struct chunk_layout layout = layout_of_column(&w->options, &w->schema->columns[i]);
+        chunk_begin_file(&w->chunks[i], &layout);
+        w->totals[i] = (struct column_total){0};
+    }
+    arena_reset(&w->group_arena);
+    footer_reset(&w->footer);
+    w->group_rows = 0;
+    w->group_bytes = 0;
+    w->pages = 0;
+    w->offset = 0;
+}
+
+void parquet_writer_free(struct parquet_writer *w)
+{
+    if (w == NULL)
+        return;
+    for (uint32_t i = 0; i < w->schema->count; i++)
+        chunk_free(&w->chunks[i]);
+    free(w->chunks);
+    free(w->totals);
+    arena_free(&w->group_arena);
+    footer_free(&w->footer);
+    buf_free(&w->bytes);
+    row_group_free(&w->row_group);
+    free(w);
+}
+
+/* ---- row groups ---- */
+
+static int emit(struct parquet_writer *w, struct parquet_sink sink, struct slice bytes,
+                struct err *err)
+{
+    if (bytes.len == 0)
+        return 0;
+    if (sink.write(sink.context, bytes.data, bytes.len, err) != 0)
+        return -1;
+    w->offset += bytes.len;
+    return 0;
+}
+
+static int begin_file(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
+{
+    if (w->offset > 0)
+        return 0;
+    return emit(w, sink, slice_of(PARQUET_MAGIC), err);
+}
+
+static void add_total(struct column_total *total, const struct chunk *c)
+{
+    total->values += c->rows - c->nulls;
+    total->nulls += c->nulls;
+    bounds_int64_add(&total->int64, &c->int64);
+    bounds_bytes_add(&total->bytes, &c->bytes);
+}
+
+/* The pages of a chunk, in as few pieces as the gaps in front of large ones allow. */
+static int emit_pages(struct parquet_writer *w, const struct chunk *c, struct parquet_sink sink,
+                      struct err *err)
+{
+    size_t start = 0, at = 0;
+
+    for (uint32_t i = 0; i < chunk_page_count(c); i++) {
+        struct page_extent extent = chunk_page(c, i)->extent;
+        if (extent.gap > 0) {
+            if (emit(w, sink, (struct slice){c->stored.data + start, at - start}, err) != 0)
+                return -1;
+            start = at + extent.gap;
+        }
+        at += extent.gap + extent.size;
+    }
+    return emit(w, sink, (struct slice){c->stored.data + start, at - start}, err);
+}
+
+static int write_chunk(struct parquet_writer *w, struct chunk *c,
+                       struct parquet_column_chunk *metadata, struct parquet_sink sink,
+                       struct err *err)
+{
+    ASSERT(c->rows == w->group_rows);
+    buf_reset(&w->bytes);
+    struct chunk_page dictionary = chunk_write_dictionary(c, w->codec, &w->bytes);
+    *metadata = chunk_describe(c, w->offset, &dictionary, &w->footer.arena);
+    footer_add_indexes(&w->footer, c, &w->group_arena, metadata);
+    struct slice page = {w->bytes.data + dictionary.extent.gap, dictionary.extent.size};
+    if (emit(w, sink, page, err) != 0)
+        return -1;
+    return emit_pages(w, c, sink, err);
+}
+
+/* The column that orders the rows of this row group: checked, not promised. */
+static void add_sorting(struct parquet_writer *w, struct parquet_row_group *group)
+{
+    for (uint32_t i = 0; i < w->schema->count; i++) {
+        const struct chunk *c = &w->chunks[i];
+        if (!c->layout.spec->ordered || !c->int64.has || !c->ascending)
+            continue;
+        struct parquet_sorting_column *sorting =
+            arena_calloc(&w->footer.arena, 1, sizeof(*sorting));
+        sorting->column_idx = (int32_t)i;
+        group->sorting_columns = sorting;
+        group->sorting_columns_count = 1;
+        return;
+    }
+}
+
+int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
+{
+    if (w->group_rows == 0)
+        return 0;
+    if (begin_file(w, sink, err) != 0)
+        return -1;
+
+    struct parquet_column_chunk *columns =
+        arena_calloc(&w->footer.arena, w->schema->count, sizeof(*columns));
+    struct parquet_row_group group = {
+        .columns = columns,
+        .columns_count = w->schema->count,
+        .num_rows = (int64_t)w->group_rows,
+        .has_file_offset = true,
+        .file_offset = (int64_t)w->offset,
+        .has_total_compressed_size = true,
+        .has_ordinal = true,
+        .ordinal = (int16_t)footer_row_groups(&w->footer),
+    };
+    add_sorting(w, &group);
+    for (uint32_t i = 0; i < w->schema->count; i++) {
+        if (write_chunk(w, &w->chunks[i], &columns[i], sink, err) != 0)
+            return -1;
+        group.total_byte_size += columns[i].total_uncompressed_size;
+        group.total_compressed_size += columns[i].total_compressed_size;
+        add_total(&w->totals[i], &w->chunks[i]);
+        chunk_begin_row_group(&w->chunks[i]);
+    }
+    footer_add_row_group(&w->footer, &group);
+    w->group_rows = 0;
+    w->group_bytes = 0;
+    arena_reset(&w->group_arena);
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static uint32_t row_groups_max(const struct parquet_writer *w)
+{
+    uint32_t most = PARQUET_CHUNKS_MAX / w->schema->count;
+
+    return most < PARQUET_ROW_GROUPS_MAX ? most : PARQUET_ROW_GROUPS_MAX;
+}
+
+/* What can go wrong goes wrong before anything has changed. */
+static int check_stripe(struct parquet_writer *w, const struct batch *row_group, struct err *err)
+{
+    ASSERT(row_group->schema == w->schema && row_group->rows <= BATCH_ROWS_MAX);
+    if (footer_row_groups(&w->footer) + 2 > row_groups_max(w) || w->pages >= PARQUET_PAGES_MAX)
+        return err_set(err, ERR_LIMIT,
+                       "a file of these columns has at most %u row groups, %d pages",
+                       row_groups_max(w), PARQUET_PAGES_MAX);
+    return row_group_prepare(&w->row_group, row_group, layout_page_bytes(&w->options, w->pages),
+                             w->uuid_column, err);
+}
+
+static void append_stripe(struct parquet_writer *w, uint32_t rows)
+{
+    for (uint32_t i = 0; i < w->schema->count; i++) {
+        const struct row_group_column *column = &w->row_group.columns[i];
+        w->group_bytes += column->values.len;
+        w->pages += column->cuts_count + 1;
+        chunk_append(&w->chunks[i], column, w->codec);
+    }
+    w->group_rows += rows;
+}
+
+int parquet_writer_append(struct parquet_writer *w, const struct batch *row_group,
+                          struct parquet_sink sink, struct err *err)
+{
+    if (row_group->rows == 0)
+        return 0;
+    if (check_stripe(w, row_group, err) != 0)
+        return -1;
+    if (w->group_rows + row_group->rows > w->options.row_group_rows &&
+        parquet_writer_flush(w, sink, err) != 0)
+        return -1;
+    append_stripe(w, row_group->rows);
+    if (w->group_rows >= w->options.row_group_rows || w->group_bytes >= w->options.row_group_bytes)
+        return parquet_writer_flush(w, sink, err);
+    return 0;
+}
+
+/* ---- the end of the file ---- */
+
+void parquet_writer_metadata(struct parquet_writer *w, const char *key, struct slice value)
+{
+    footer_add_key_value(&w->footer, key, value);
+}
+
+int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
+{
+    struct footer *f = &w->footer;
+
+    if (begin_file(w, sink, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
+        return -1;
+    buf_reset(&w->bytes);
+    footer_write(f, layout_describe_schema(w->schema, &w->options, &f->arena), w->offset,
+                 &w->bytes);
+    if (emit(w, sink, buf_slice(&f->blooms), err) != 0 ||
+        emit(w, sink, buf_slice(&f->column_indexes), err) != 0 ||
+        emit(w, sink, buf_slice(&f->offset_indexes), err) != 0)
+        return -1;
+    return emit(w, sink, buf_slice(&w->bytes), err);
+}
+
+/* ---- figures ---- */
+
+bool parquet_writer_full(const struct parquet_writer *w)
+{
+    return footer_row_groups(&w->footer) > row_groups_max(w) / 2 ||
+           w->pages > PARQUET_PAGES_MAX / 2;
+}
+
+uint64_t parquet_writer_rows(const struct parquet_writer *w)
+{
+    return w->footer.rows + w->group_rows;
+}
+
+uint64_t parquet_writer_bytes_written(const struct parquet_writer *w)
+{
+    return w->offset;
+}
+
+uint64_t parquet_writer_buffered(const struct parquet_writer *w)
+{
+    const struct footer *f = &w->footer;
+    uint64_t bytes = f->blooms.len + f->column_indexes.len + f->offset_indexes.len;
+
+    for (uint32_t i = 0; i < w->schema->count; i++)
+        bytes += w->chunks[i].stored.len + w->chunks[i].dictionary.bytes;
+    return bytes;
+}
+
+uint64_t parquet_writer_memory(const struct parquet_writer *w)
+{
+    uint64_t bytes = sizeof(*w) + arena_memory(&w->group_arena) + footer_memory(&w->footer) +
+                     w->bytes.cap + row_group_memory(&w->row_group);
+
+    for (uint32_t i = 0; i < w->schema->count; i++)
+        bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);
+    return bytes;
+}
+
+void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,
+                           struct parquet_bounds *bounds)
+{
+    ASSERT(column < w->schema->count);
+    struct column_total total = w->totals[column];
+
+    add_total(&total, &w->chunks[column]);
+    *bounds = (struct parquet_bounds){
+        .values = total.values,
+        .nulls = total.nulls,
+        .int64 = total.int64,
+        .bytes = total.bytes,
+    };
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PARQUET_WRITE_WRITER_H
+#define VARVE_PARQUET_WRITE_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "batch/batch.h"
+#include "parquet/codec.h"
+#include "parquet/write/statistics.h"
+
+/*
+ * Batches in, the bytes of one Parquet file after the other out. A writer holds the compressed
+ * pages of one row group and the metadata of one file; it knows no descriptor. All rows of a batch
+ * (a "row_group" of at most BATCH_ROWS_MAX rows) end a page in every column, and wide columns are
+ * cut further inside of it, so that page boundaries nest across columns.
+ *
+ * The same rows in the same batches with the same options make the same bytes.
+ */
+struct parquet_options {
+    int compression_level;    /* highest zstd level that may be chosen, PARQUET_LEVEL_MIN to _MAX */
+    uint32_t page_bytes;      /* uncompressed size of the values of a page; one value always fits */
+    uint32_t row_group_rows;  /* a row group is closed before it has more rows than this */
+    uint64_t row_group_bytes; /* or when it holds this many bytes before compression */
+
+    /* Off by default, because some readers can't have them: */
+    bool delta;               /* DELTA_BINARY_PACKED and DELTA_LENGTH_BYTE_ARRAY */
+    const char *nanos_column; /* this int64 is annotated as UTC nanoseconds; NULL: none */
+    const char *uuid_column;  /* this text is stored as 16 bytes with type UUID; NULL: none */
+    const char *const *bloom_columns; /* names of columns that get a bloom filter */
+    uint32_t bloom_columns_count;
+};
+
+enum {
+    PARQUET_PAGE_BYTES = 1024 * 1024,     /* default of page_bytes */
+    PARQUET_PAGE_BYTES_LOWEST = 4 * 1024, /* below, zstd and headers cost more than they give */
+    PARQUET_PAGE_BYTES_HIGHEST = 32 * 1024 * 1024,
+    PARQUET_ROW_GROUP_ROWS = 1024 * 1024, /* default of row_group_rows */
+    PARQUET_ROW_GROUP_BYTES = 128 * 1024 * 1024,
+    /* Pages of one file: bounds the memory of its indexes (some 200 bytes a page), and readers
+     * refuse lists of more than a million elements. */
+    PARQUET_PAGES_MAX = 500000,
+    /* Column chunks of one file: a footer grows by some 150 bytes for each, and readers refuse
+     * footers of more than some tens of MiB. */
+    PARQUET_CHUNKS_MAX = 120000,
+};
+
+/* The defaults above, level 1, all flags off. */
+struct parquet_options parquet_options_default(void);
+
+/* Where the bytes of a file go, in order. `write` returns 0, or -1 with `err` filled, after which
+ * the file is lost: parquet_writer_reset. */
+struct parquet_sink {
+    int (*write)(void *context, const void *data, size_t len, struct err *err);
+    void *context;
+};
+
+struct parquet_writer;
+
+/* Ready for the first file. `schema` is static, `codec` belongs to the thread and outlives the
+ * writer, `options` are copied except for the names. A CHECK fails for options out of range or
+ * names that are no fitting column: the configuration has been checked before. */
+struct parquet_writer *parquet_writer_new(const struct schema *schema,
+                                          const struct parquet_options *options,
+                                          struct parquet_codec *codec);
+void parquet_writer_free(struct parquet_writer *w);
+
+/* Encode and compress the rows of `row_group`, which may be reset afterwards; row groups that are
+ * full go to the sink. A batch without rows does nothing. Fails if the sink fails, with ERR_LIMIT
+ * if the file has as many pages or row groups as it may have (see parquet_writer_full) or a value
+ * is larger than BATCH_VALUE_MAX, and with ERR_FORMAT for a value of `uuid_column` that is no UUID;
+ * the last two leave the writer as it was. */
+int parquet_writer_append(struct parquet_writer *w, const struct batch *row_group,
+                          struct parquet_sink sink, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Write out the row group that is open, if any: gives memory back early. */
+int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The file is near its limits of pages or row groups: finish it and begin another one. */
+bool parquet_writer_full(const struct parquet_writer *w);
+
+/* Add an entry to the footer; both are copied. Bytes that are not UTF-8 become U+FFFD, because
+ * readers refuse whole files for them. */
+void parquet_writer_metadata(struct parquet_writer *w, const char *key, struct slice value);
+
+/* The last row group, the indexes and the footer. The figures below stay until the reset. */
+int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Forget the file, finished or not, and be ready for the next one. Memory is kept. */
+void parquet_writer_reset(struct parquet_writer *w);
+
+uint64_t parquet_writer_rows(const struct parquet_writer *w);          /* of this file */
+uint64_t parquet_writer_bytes_written(const struct parquet_writer *w); /* given to the sink */
+uint64_t parquet_writer_buffered(const struct parquet_writer *w); /* compressed, not yet given */
+uint64_t parquet_writer_memory(const struct parquet_writer *w);   /* held, used or not */
+
+/* What is known of a column over all rows of the file so far. Bounds are there if the column keeps
+ * them and has a value. Those of byte strings are cut to some 64 bytes (the maximum is then rounded
+ * up): they bound the values but need not occur. See bounds_min and bounds_max. */
+struct parquet_bounds {
+    uint64_t values; /* that are not null */
+    uint64_t nulls;
+    struct bounds_int64 int64; /* COLUMN_INT64 */
+    struct bounds_bytes bytes; /* COLUMN_BYTES */
+};
+void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,
+                           struct parquet_bounds *bounds);
+
+#endif

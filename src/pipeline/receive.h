@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_RECEIVE_H
+#define VARVE_PIPELINE_RECEIVE_H
+
+#include "pipeline/pipeline.h"
+
+/* What becomes of one message: a row, a dead letter, or an ack for one that we had before. */
+void receive_message(struct pipeline *p, struct source *source, const struct nats_event *event,
+                     int64_t now);
+
+#endif

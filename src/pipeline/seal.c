@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/seal.h"
+
+#include "base/log.h"
+
+void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
+{
+    struct epoch *epoch = batcher_seal(&p->batcher, reason, now);
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        struct epoch_source *part = &epoch->sources[i];
+        if (part->rows.count == 0)
+            continue;
+        ledger_seal(&p->sources[i].ledger, &part->rows);
+        source_fill_position(&p->sources[i], part);
+    }
+    struct epoch **last = &p->sealed;
+    while (*last != NULL)
+        last = &(*last)->next_sealed;
+    *last = epoch;
+    p->epochs++;
+    batcher_send(&p->batcher, epoch);
+}
+
+void seal_seal_if_due(struct pipeline *p, int64_t now)
+{
+    enum epoch_reason reason;
+    if (batcher_is_empty(&p->batcher))
+        return;
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        struct source *s = &p->sources[i];
+        if (!source_must_adopt(s))
+            continue;
+        seal_seal(p, EPOCH_STREAM, now); /* the next generation is another epoch */
+        return;
+    }
+    if (p->epochs >= FLOW_EPOCHS_MAX)
+        return;
+    if (batcher_is_due(&p->batcher, now, &reason))
+        seal_seal(p, reason, now);
+}
+
+void seal_adopt_generations(struct pipeline *p, int64_t now)
+{
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        struct source *s = &p->sources[i];
+        if (source_must_adopt(s) && !dead_letters_wait(&p->dead_letters, s) &&
+            batcher_is_empty(&p->batcher))
+            source_adopt(s, &p->connection.client, now);
+    }
+}
+
+static void count_committed(struct pipeline *p, struct epoch *epoch)
+{
+    int64_t wall = clock_wall();
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        struct epoch_source *part = &epoch->sources[i];
+        struct source *s = &p->sources[i];
+        struct nats_ack ack;
+        struct acklist_cursor cursor = {0};
+        if (part->rows.count == 0)
+            continue;
+        /* Of an earlier generation there is no ledger any more. */
+        if (slice_is(buf_slice(&s->created), part->created))
+            ledger_commit(&s->ledger, &part->rows);
+        s->stats.rows_committed += part->table_rows;
+        s->stats.rows_clock_suspect += part->clock_suspect;
+        s->stats.pending -= part->table_rows;
+        for (int reason = 0; reason < EVENT_RESULTS; reason++) {
+            s->stats.dead_lettered[reason] += part->dead[reason];
+            s->stats.pending -= part->dead[reason];
+            if (part->dead[reason] > 0)
+                s->raised |= 1u << SOURCE_ALERT_DEAD_LETTERS;
+        }
+        while (acklist_next(&part->acks, &cursor, &ack))
+            stats_observe(&s->stats.delay, wall - ack.timestamp_ns);
+    }
+    stats_committed(&p->stats, epoch, wall);
+}
+
+static void log_commit(const struct epoch *epoch)
+{
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "committed");
+    log_u64(&line, "epoch", epoch->number);
+    log_text(&line, "reason", epoch_reason_name(epoch->reason));
+    log_u64(&line, "rows", epoch->rows);
+    log_u64(&line, "files", epoch->file_count);
+    log_u64(&line, "bytes", epoch->bytes_written);
+    log_seconds(&line, "encode", epoch->encode_ns);
+    log_seconds(&line, "commit", epoch->commit_ns);
+    for (uint32_t i = 0; i < epoch->source_count; i++) {
+        const struct epoch_source *part = &epoch->sources[i];
+        if (part->rows.count == 0)
+            continue;
+        log_text(&line, "stream", part->stream);
+        log_u64(&line, "first_seq", part->rows.ranges[0].first);
+        log_u64(&line, "last_seq", part->rows.ranges[part->rows.count - 1].last);
+    }
+    log_end(&line);
+}
+
+void seal_collect_committed(struct pipeline *p)
+{
+    struct queue_item *item;
+    while ((item = queue_poll(&p->committer.done)) != NULL) {
+        struct epoch *epoch = (struct epoch *)item;
+        batcher_committed(&p->batcher, epoch);
+        count_committed(p, epoch);
+        log_commit(epoch);
+        p->sealed = epoch->next_sealed;
+        p->epochs--;
+        p->next_disk = 0; /* there is less room now */
+        acker_add(&p->acker, epoch);
+    }
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/encoder.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/version.h"
+#include "event/event.h"
+#include "base/wake.h"
+
+static int image_write(void *context, const void *data, size_t len, struct err *err)
+{
+    (void)err; /* memory either is there or ends the process */
+    buf_append(context, data, len);
+    return 0;
+}
+
+/* What comes into an image beside the pages: headers, most footers. It grows as usual for more. */
+enum { IMAGE_REST = 16 * 1024 };
+
+static struct parquet_sink image_sink(struct epoch_file *file)
+{
+    return (struct parquet_sink){.write = image_write, .context = &file->image};
+}
+
+/* The encoder's part of memory_limit: what this file takes now instead of what it took before. */
+static void account(struct encoder *e, struct epoch_file *file)
+{
+    uint64_t now = file->image.cap;
+    if (file->writer != NULL)
+        now += parquet_writer_memory(file->writer);
+    /* Unsigned arithmetic wraps to the right result where a file has shrunk. */
+    atomic_fetch_add(&e->memory, now - file->accounted);
+    file->accounted = now;
+}
+
+/* The same for what the thread has for all files. */
+static void account_own(struct encoder *e)
+{
+    uint64_t now = parquet_codec_memory(e->codec) + e->text.cap;
+    if (e->spare != NULL)
+        now += parquet_writer_memory(e->spare);
+    atomic_fetch_add(&e->memory, now - e->accounted);
+    e->accounted = now;
+}
+
+struct keyed_row {
+    uint64_t key;
+    uint32_t row;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct keyed_row *x = a;
+    const struct keyed_row *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->row < y->row ? -1 : 1;
+}
+
+/* The rows by their ordered column, stream_seq: redeliveries come late. Rare, so the copy and the
+ * allocations are of no concern. */
+static struct batch *sort_rows(const struct batch *b)
+{
+    uint32_t column = 0;
+    while (!b->schema->columns[column].ordered)
+        column++;
+    struct keyed_row *keyed = calloc(b->rows + (size_t)1, sizeof(*keyed));
+    uint32_t *order = calloc(b->rows + (size_t)1, sizeof(*order));
+    if (keyed == NULL || order == NULL)
+        out_of_memory(b->rows * (sizeof(*keyed) + sizeof(*order)));
+    for (uint32_t row = 0; row < b->rows; row++)
+        keyed[row] =
+            (struct keyed_row){load_u64le(b->columns[column].values.data + (size_t)8 * row), row};
+    qsort(keyed, b->rows, sizeof(*keyed), compare_rows);
+    for (uint32_t row = 0; row < b->rows; row++)
+        order[row] = keyed[row].row;
+    struct batch *sorted = batch_new(b->schema);
+    batch_copy_ordered(sorted, b, order);
+    free(keyed);
+    free(order);
+    return sorted;
+}
+
+static void begin_file(struct encoder *e, struct epoch_file *file)
+{
+    if (file->schema == &event_schema && e->spare != NULL) {
+        file->writer = e->spare;
+        e->spare = NULL;
+    } else {
+        file->writer = parquet_writer_new(file->schema, &e->options, e->codec);
+    }
+}
+
+static void encode(struct encoder *e, struct encode_job *job)
+{
+    struct epoch_file *file = job->file;
+    if (file->writer == NULL)
+        begin_file(e, file);
+    struct batch *sorted = job->unsorted ? sort_rows(job->batch) : NULL;
+    const struct batch *rows = sorted != NULL ? sorted : job->batch;
+    struct err err = {0};
+    /* The batcher keeps files and values far below the limits of the format. */
+    ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
+    batch_free(sorted);
+    batch_reset(job->batch);
+    uint64_t buffered = parquet_writer_buffered(file->writer);
+    if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
+        buf_reserve_exact(&file->image, buffered + IMAGE_REST);
+        ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
+    }
+    account(e, file);
+}
+
+static void put_number(struct encoder *e, struct epoch_file *file, const char *key, uint64_t value)
+{
+    buf_reset(&e->text);
+    buf_append_decimal(&e->text, value);
+    parquet_writer_metadata(file->writer, key, buf_slice(&e->text));
+}
+
+/* Who wrote the file, from where, and which messages are in it: enough to know without a log. */
+static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoch_file *file)
+{
+    const struct epoch_source *source = &epoch->sources[file->source];
+    const struct seqset *rows = &file->sequences;
+    parquet_writer_metadata(file->writer, "varve.version", slice_of(varve_version));
+    parquet_writer_metadata(file->writer, "varve.instance", slice_of(e->instance));
+    parquet_writer_metadata(file->writer, "varve.stream", slice_of(source->stream));
+    parquet_writer_metadata(file->writer, "varve.stream_created", slice_of(source->created));
+    parquet_writer_metadata(file->writer, "varve.consumer", slice_of(source->consumer));
+    if (!file->quarantine)
+        parquet_writer_metadata(file->writer, "varve.path_template", slice_of(e->path_template));
+    put_number(e, file, "varve.rows", file->rows);
+    put_number(e, file, "varve.first_seq", rows->ranges[0].first);
+    put_number(e, file, "varve.last_seq", rows->ranges[rows->count - 1].last);
+    put_number(e, file, "varve.clock_suspect", file->clock_suspect);
+    if (rows->count > STORE_ADD_RANGES_MAX)
+        return; /* the column stream_seq has them */
+    buf_reset(&e->text);
+    store_ranges_write(&e->text, rows);
+    parquet_writer_metadata(file->writer, "varve.sequences", buf_slice(&e->text));
+}
+
+static struct slice keep_text(struct epoch_file *file, struct slice text)
+{
+    /* Room for both bounds was made before, so nothing moves. */
+    size_t at = file->stats_text.len;
+    buf_append_slice(&file->stats_text, text);
+    return (struct slice){file->stats_text.data + at, text.len};
+}
+
+static void collect_stats(struct epoch_file *file)
+{
+    static const uint32_t columns[EPOCH_STATS] = {
+        EVENT_COLUMN_TIMESTAMP_NS, EVENT_COLUMN_SIMULATION_ID, EVENT_COLUMN_STREAM_SEQ};
+    buf_reserve(&file->stats_text, EPOCH_STATS * 2 * BOUND_BYTES_CAP);
+    for (size_t i = 0; i < EPOCH_STATS; i++) {
+        struct parquet_bounds bounds;
+        parquet_writer_bounds(file->writer, columns[i], &bounds);
+        struct store_column_stats *stats = &file->stats[file->stats_count++];
+        *stats = (struct store_column_stats){.column = columns[i], .nulls = bounds.nulls};
+        if (bounds.int64.has) {
+            stats->bounded = true;
+            stats->min = bounds.int64.min;
+            stats->max = bounds.int64.max;
+        } else if (bounds.bytes.has && bounds.bytes.has_max) {
+            stats->bounded = true;
+            stats->text_min = keep_text(file, bounds_min(&bounds.bytes));
+            stats->text_max = keep_text(file, bounds_max(&bounds.bytes));
+        }
+    }
+}
+
+static void finish_file(struct encoder *e, struct epoch *epoch, struct epoch_file *file)
+{
+    struct err err = {0};
+    put_footer(e, epoch, file);
+    buf_reserve_exact(&file->image, parquet_writer_buffered(file->writer) + IMAGE_REST);
+    ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
+    ASSERT(parquet_writer_rows(file->writer) == file->rows);
+    if (!file->quarantine)
+        collect_stats(file);
+    /* Most of an image is written at once, so half of its memory may be room for growth. */
+    buf_shrink(&file->image);
+    if (file->schema == &event_schema && e->spare == NULL &&
+        parquet_writer_memory(file->writer) <= ENCODER_SPARE_BYTES) {
+        parquet_writer_reset(file->writer);
+        e->spare = file->writer;
+    } else {
+        parquet_writer_free(file->writer);
+    }
+    file->writer = NULL;
+    account(e, file);
+}
+
+static void do_job(struct encoder *e, struct encode_job *job)
+{
+    int64_t start = clock_monotonic();
+    if (job->batch != NULL)
+        encode(e, job);
+    if (job->last)
+        finish_file(e, job->epoch, job->file);
+    e->busy_ns += clock_monotonic() - start;
+    if (job->file != NULL)
+        return;
+    job->epoch->encode_ns = e->busy_ns;
+    e->busy_ns = 0;
+    queue_push(e->sealed, &job->epoch->item);
+}
+
+/* Not for each of the many small batches that an epoch may end with. */
+static void tell(struct encoder *e, uint64_t bytes)
+{
+    e->returned_bytes += bytes;
+    if (e->returned_bytes < ENCODER_WAKE_BYTES && !queue_is_empty(&e->jobs))
+        return;
+    e->returned_bytes = 0;
+    wake_loop(e->wake);
+}
+
+static void *run(void *argument)
+{
+    struct encoder *e = argument;
+    struct queue_item *item;
+    while ((item = queue_take(&e->jobs)) != NULL) {
+        uint64_t bytes = ((struct encode_job *)item)->batch_bytes;
+        do_job(e, (struct encode_job *)item);
+        account_own(e);
+        queue_push(&e->returned, item);
+        tell(e, bytes);
+    }
+    queue_close(e->sealed);
+    return NULL;
+}
+
+int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
+                  const char *path_template, struct queue *sealed, int wake, struct err *err)
+{
+    *e = (struct encoder){.sealed = sealed,
+                          .options = *options,
+                          .instance = instance,
+                          .path_template = path_template,
+                          .wake = wake};
+    queue_init(&e->jobs);
+    queue_init(&e->returned);
+    e->codec = parquet_codec_new();
+    int result = pthread_create(&e->thread, NULL, run, e);
+    if (result == 0)
+        return 0;
+    parquet_codec_free(e->codec);
+    return err_set_system(err, result, "the encoder thread can't be started");
+}
+
+void encoder_push(struct encoder *e, struct encode_job *job)
+{
+    queue_push(&e->jobs, &job->item);
+}
+
+void encoder_join(struct encoder *e)
+{
+    ASSERT(pthread_join(e->thread, NULL) == 0);
+    parquet_writer_free(e->spare);
+    parquet_codec_free(e->codec);
+    buf_free(&e->text);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_STORE_ENCODER_H
+#define VARVE_STORE_ENCODER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "batch/batch.h"
+#include "parquet/write/writer.h"
+#include "store/epoch.h"
+#include "base/queue.h"
+
+/*
+ * The thread that compresses: full batches become pages at once, so that an open epoch is held
+ * compressed; a sealed epoch becomes complete file images and goes on to the committer. It touches
+ * neither network nor disk.
+ */
+enum {
+    /* A spare writer that holds more is freed: what one large file took is not for all time. */
+    ENCODER_SPARE_BYTES = 2 * 1024 * 1024,
+    /* Of batches that are returned: the loop, which may be waiting for just that, is told. */
+    ENCODER_WAKE_BYTES = 256 * 1024,
+};
+
+struct encode_job {
+    struct queue_item item;
+    struct epoch *epoch;
+    struct epoch_file *file;  /* NULL: the epoch is sealed, and all of its files are complete */
+    struct batch *batch;      /* for `file`, may be NULL; comes back empty through `returned` */
+    bool last;                /* no more rows will come for `file`: complete it */
+    bool unsorted;            /* rows have to be brought into stream order first */
+    uint64_t row_group_bytes; /* close the row group when this many compressed bytes are in it: they
+                                 are held twice while they go into the image. 0: never */
+    uint64_t batch_bytes;     /* for the batcher: what the batch counted for */
+    uint64_t batch_memory;
+};
+
+struct encoder {
+    struct queue jobs;
+    struct queue returned;       /* jobs that are done, with their batches emptied */
+    atomic_uint_fast64_t memory; /* of images until they are committed, and of all else that the
+                                    thread holds but the batches of its jobs */
+    struct queue *sealed;        /* where epochs go on to; closed when `jobs` is closed and empty */
+    struct parquet_options options;
+    const char *instance, *path_template; /* for the footer */
+    int wake; /* an eventfd that is written when batches were returned */
+    pthread_t thread;
+
+    /* Of the thread: */
+    struct parquet_codec *codec;
+    struct parquet_writer *spare; /* for the next file of the table: a writer has much memory */
+    struct buf text;
+    uint64_t accounted;      /* of these, in `memory` */
+    uint64_t returned_bytes; /* since the loop was told */
+    int64_t busy_ns;         /* for the epoch that is open */
+};
+
+/* Start the thread. `sealed` and the texts are borrowed until encoder_join. */
+int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
+                  const char *path_template, struct queue *sealed, int wake, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Give it a job; memory of the batch counts as its own until it is returned. */
+void encoder_push(struct encoder *e, struct encode_job *job);
+
+/* Wait for the end, after queue_close(&e->jobs). What is left in `returned` is the caller's. */
+void encoder_join(struct encoder *e);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/positions.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "delta/log.h"
+#include "store/position.h"
+
+/* Of each instance, what its newest entry so far says. */
+struct instances {
+    struct map names;
+    struct store_positions *positions;
+    size_t cap;
+};
+
+static const char created_mark[] = " created ";
+
+void claims_key(struct buf *out, struct slice stream, struct slice created)
+{
+    buf_append_slice(out, stream);
+    buf_append_text(out, created_mark);
+    buf_append_slice(out, created);
+}
+
+void claims_key_split(struct slice key, struct slice *stream, struct slice *created)
+{
+    const uint8_t *mark = memmem(key.data, key.len, created_mark, strlen(created_mark));
+    ASSERT(mark != NULL);
+    const uint8_t *rest = mark + strlen(created_mark);
+    *stream = (struct slice){key.data, (size_t)(mark - key.data)};
+    *created = (struct slice){rest, (size_t)(key.data + key.len - rest)};
+}
+
+/* Make a list of `size` for each one that has room for number `at`; what is new is zeroed. */
+static void *grow(void *list, size_t *cap, size_t at, size_t size)
+{
+    if (at < *cap)
+        return list;
+    size_t more = *cap == 0 ? 8 : *cap * 2;
+    list = realloc(list, more * size);
+    if (list == NULL)
+        out_of_memory(more * size);
+    memset((char *)list + *cap * size, 0, (more - *cap) * size);
+    *cap = more;
+    return list;
+}
+
+static struct claim *claim_of(struct claims *c, struct slice stream, struct slice created)
+{
+    struct buf key = {0};
+    bool added;
+    claims_key(&key, stream, created);
+    uint32_t number = map_put(&c->generations, buf_slice(&key), &added);
+    buf_free(&key);
+    c->list = grow(c->list, &c->cap, number, sizeof(*c->list));
+    return &c->list[number];
+}
+
+static void note_dead_letters(struct claims *c, const struct json *list)
+{
+    bool is_list = list != NULL && list->type == JSON_ARRAY;
+    for (const struct json *item = is_list ? list->first : NULL; item != NULL; item = item->next) {
+        struct slice stream, created, sequences;
+        struct seqset set = {0};
+        if (json_get_text(item, "stream", &stream) && json_get_text(item, "created", &created) &&
+            json_get_text(item, "sequences", &sequences) && store_ranges_parse(&set, sequences))
+            seqset_add_all(&claim_of(c, stream, created)->dead_letters, &set);
+        seqset_free(&set);
+    }
+}
+
+static void note_head(struct claims *c, struct instances *instances, struct slice line)
+{
+    struct arena arena = {0};
+    struct err err = {0};
+    struct slice name;
+    struct store_positions positions;
+    const struct json *root = json_parse(&arena, line, &err);
+    const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
+    note_dead_letters(c, json_member(varve, "deadLetters"));
+    if (json_get_text(varve, "instance", &name) &&
+        store_positions_parse(&positions, json_member(varve, "positions"), &err) == 0) {
+        bool added;
+        uint32_t number = map_put(&instances->names, name, &added);
+        instances->positions =
+            grow(instances->positions, &instances->cap, number, sizeof(positions));
+        store_positions_free(&instances->positions[number]);
+        instances->positions[number] = positions;
+    }
+    arena_free(&arena);
+}
+
+static void note_position(struct claims *c, const struct store_positions *all,
+                          const struct store_position *p)
+{
+    struct claim *claim = claim_of(c, slice_of(p->stream), slice_of(p->created));
+    if (p->through > 0)
+        seqset_add_range(&claim->settled, 1, p->through);
+    seqset_add_all(&claim->settled, &p->above);
+    if (claim->consumer == NULL && (claim->consumer = strdup(p->consumer)) == NULL)
+        out_of_memory(strlen(p->consumer));
+    if (store_positions_newest(all, p->stream, p->consumer) == p)
+        claim->newest = true;
+}
+
+static void read_heads(struct claims *c, struct instances *instances, int dir)
+{
+    static const struct store_system plain;
+    struct store_versions versions;
+    struct buf line = {0};
+    struct err err = {0};
+    if (store_log_list(&plain, dir, &versions, &err) != 0)
+        return;
+    for (size_t i = 0; i < versions.count; i++) {
+        char name[STORE_LOG_NAME_MAX];
+        struct err entry_err = {0};
+        store_log_name(name, versions.list[i]);
+        buf_reset(&line);
+        if (store_log_read(&plain, dir, name, true, &line, &entry_err) == 0)
+            note_head(c, instances, buf_slice(&line));
+    }
+    store_versions_free(&versions);
+    buf_free(&line);
+}
+
+void claims_read(struct claims *c, const char *root)
+{
+    struct instances instances = {0};
+    struct buf path = {0};
+    buf_append_text(&path, root);
+    buf_append_text(&path, "/_delta_log");
+    int dir = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    buf_free(&path);
+    if (dir < 0)
+        return;
+    read_heads(c, &instances, dir);
+    (void)close(dir); /* only read from */
+    for (uint32_t i = 0; i < instances.names.count; i++) {
+        const struct store_positions *all = &instances.positions[i];
+        for (size_t j = 0; j < all->count; j++)
+            note_position(c, all, &all->list[j]);
+        store_positions_free(&instances.positions[i]);
+    }
+    free(instances.positions);
+    map_free(&instances.names);
+}
+
+const struct claim *claims_find(const struct claims *c, struct slice key)
+{
+    int64_t number = map_find(&c->generations, key);
+    return number < 0 ? NULL : &c->list[number];
+}
+
+void claims_free(struct claims *c)
+{
+    for (uint32_t i = 0; i < c->generations.count; i++) {
+        seqset_free(&c->list[i].settled);
+        seqset_free(&c->list[i].dead_letters);
+        free(c->list[i].consumer);
+    }
+    free(c->list);
+    map_free(&c->generations);
+    *c = (struct claims){0};
+}

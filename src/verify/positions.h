@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_VERIFY_POSITIONS_H
+#define VARVE_VERIFY_POSITIONS_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "batch/seqset.h"
+
+/* What the commits say of sequences that no file has. Of one generation of a stream: */
+struct claim {
+    struct seqset settled;      /* in the store, or nothing for varve: by the positions */
+    struct seqset dead_letters; /* confirmed by a dead letter stream */
+    char *consumer;             /* NULL: no position names the generation */
+    bool newest;                /* of its stream */
+};
+
+/* A zeroed struct is empty. */
+struct claims {
+    struct map generations; /* by claims_key; its numbers are those of `list` */
+    struct claim *list;
+    size_t cap;
+};
+
+/* Append "<stream> created <created>", by which people and maps know a generation; and take it
+ * apart: no stream has blanks in its name. */
+void claims_key(struct buf *out, struct slice stream, struct slice created);
+void claims_key_split(struct slice key, struct slice *stream, struct slice *created);
+
+/*
+ * From the log in ROOT/_delta_log: the positions in the newest entry of each instance, and all dead
+ * letters. Call it before the files are listed, so that all of what it says is on the disk by then.
+ * What can't be read claims nothing; verify_log reports it. `c` is zeroed.
+ */
+void claims_read(struct claims *c, const char *root);
+
+/* The claim about a generation, or NULL. */
+const struct claim *claims_find(const struct claims *c, struct slice key);
+
+void claims_free(struct claims *c);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/num.h"
+
+/* Output errors stick to stdout and are looked at in the end of the command. */
+
+static void clear_progress(struct report *r)
+{
+    if (r->line_shown)
+        (void)fputs("\r\033[K", stderr);
+    r->line_shown = false;
+}
+
+void report_begin(struct report *r, const char *subject)
+{
+    r->subject = subject;
+    r->subject_findings = 0;
+    r->subject_size = 0;
+    buf_reset(&r->list);
+    buf_reset(&r->notes_list);
+}
+
+static void begin_object(struct buf *list, const char *kind)
+{
+    buf_printf(list, "%s{\"kind\":\"%s\"", list->len == 0 ? "" : ",", kind);
+}
+
+static void end_object(struct buf *list, const char *text)
+{
+    buf_append_text(list, ",\"text\":");
+    json_append_string(list, slice_of(text));
+    buf_append_byte(list, '}');
+}
+
+static void append(struct buf *list, const char *kind, const char *text)
+{
+    begin_object(list, kind);
+    end_object(list, text);
+}
+
+static void count(struct report *r)
+{
+    r->findings++;
+    r->subject_findings++;
+    clear_progress(r);
+}
+
+void report_found(struct report *r, const char *kind, const char *format, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    va_end(arguments);
+    count(r);
+    if (r->json)
+        append(&r->list, kind, text);
+    else
+        printf("%s: %s: %s\n", r->subject, kind, text);
+}
+
+void report_note(struct report *r, const char *kind, const char *format, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    va_end(arguments);
+    r->notes++;
+    clear_progress(r);
+    if (r->json)
+        append(&r->notes_list, kind, text);
+    else
+        printf("%s: note: %s\n", r->subject, text);
+}
+
+void report_found_in_file(void *context, const struct parquet_finding *finding)
+{
+    struct report *r = context;
+    const char *kind = parquet_fault_name(finding->fault);
+    count(r);
+    if (r->json) {
+        begin_object(&r->list, kind);
+        if (finding->row_group >= 0)
+            buf_printf(&r->list, ",\"row_group\":%" PRId64, finding->row_group);
+        if (finding->column.data != NULL) {
+            buf_append_text(&r->list, ",\"column\":");
+            json_append_string(&r->list, finding->column);
+        }
+        if (finding->page >= 0)
+            buf_printf(&r->list, ",\"page\":%" PRId64, finding->page);
+        if (finding->offset >= 0)
+            buf_printf(&r->list, ",\"offset\":%" PRId64, finding->offset);
+        end_object(&r->list, finding->text);
+        return;
+    }
+    printf("%s: ", r->subject);
+    if (finding->row_group >= 0)
+        printf("row group %" PRId64 ": ", finding->row_group);
+    if (finding->column.data != NULL)
+        printf("column %.*s: ", (int)finding->column.len, (const char *)finding->column.data);
+    if (finding->page >= 0)
+        printf("page %" PRId64 " at byte %" PRId64 ": ", finding->page, finding->offset);
+    printf("%s: %s\n", kind, finding->text);
+}
+
+void report_progress(void *context, uint64_t offset)
+{
+    struct report *r = context;
+    int64_t now = r->progress ? clock_monotonic() : 0;
+    if (!r->progress || now < r->next_progress)
+        return;
+    char done[NUM_SIZE_TEXT_MAX];
+    num_format_size(r->bytes + offset, done);
+    (void)fprintf(stderr, "\r\033[K%" PRIu64 " files, %s: %.60s", r->files, done, r->subject);
+    (void)fflush(stderr);
+    r->line_shown = true;
+    r->next_progress = now + CLOCK_SECOND / 5;
+}
+
+void report_end(struct report *r, const struct parquet_verify *file)
+{
+    if (file != NULL) {
+        r->files++;
+        r->rows += file->rows;
+        r->bytes += r->subject_size;
+        if (file->findings > PARQUET_FINDINGS_MAX) {
+            uint64_t more = file->findings - PARQUET_FINDINGS_MAX;
+            report_found(r, "more", "%" PRIu64 " findings are not listed", more);
+        }
+    }
+    if (!r->json || (file == NULL && r->subject_findings == 0 && r->notes_list.len == 0))
+        return;
+    struct buf line = {0};
+    buf_append_text(&line, file != NULL ? "{\"file\":" : "{\"folder\":");
+    json_append_string(&line, slice_of(r->subject));
+    if (file != NULL)
+        buf_printf(&line,
+                   ",\"bytes\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"row_groups\":%" PRIu64
+                   ",\"pages\":%" PRIu64 ",\"pages_without_crc\":%" PRIu64,
+                   r->subject_size, file->rows, file->row_groups, file->pages,
+                   file->pages_without_crc);
+    buf_printf(&line, ",\"ok\":%s,\"findings\":[", r->subject_findings == 0 ? "true" : "false");
+    buf_append_slice(&line, buf_slice(&r->list));
+    buf_append_text(&line, "],\"notes\":[");
+    buf_append_slice(&line, buf_slice(&r->notes_list));
+    buf_append_text(&line, "]}\n");
+    (void)fwrite(line.data, 1, line.len, stdout);
+    buf_free(&line);
+}
+
+void report_summary(struct report *r)
+{
+    char size[NUM_SIZE_TEXT_MAX];
+    clear_progress(r);
+    if (r->json) {
+        printf("{\"summary\":{\"files\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64
+               ",\"findings\":%" PRIu64 ",\"notes\":%" PRIu64 "}}\n",
+               r->files, r->rows, r->bytes, r->findings, r->notes);
+        return;
+    }
+    num_format_size(r->bytes, size);
+    printf("%s: %" PRIu64 " file%s, %" PRIu64 " rows, %s, %" PRIu64 " finding%s",
+           r->findings == 0 ? "ok" : "NOT OK", r->files, r->files == 1 ? "" : "s", r->rows, size,
+           r->findings, r->findings == 1 ? "" : "s");
+    if (r->notes > 0)
+        printf(", %" PRIu64 " note%s", r->notes, r->notes == 1 ? "" : "s");
+    printf("\n");
+}
+
+void report_free(struct report *r)
+{
+    buf_free(&r->list);
+    buf_free(&r->notes_list);
+    *r = (struct report){0};
+}

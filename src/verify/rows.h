@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_VERIFY_ROWS_H
+#define VARVE_VERIFY_ROWS_H
+
+#include <stdbool.h>
+
+#include "batch/seqset.h"
+#include "verify/report.h"
+#include "parquet/codec.h"
+#include "parquet/read/file.h"
+
+enum {
+    /* Ranges of one file: a file of one simulation among many has about one a row. */
+    VERIFY_RANGES_MAX = 1 << 24,
+};
+
+/* True if the footer says that varve wrote the file: the rows can then be checked against it. */
+bool verify_rows_applies(const struct parquet_file *file);
+
+/*
+ * Read the rows of a file of varve: its sequences against what the footer says of them, and the
+ * time and names in them against `path`, where the file is. Of `path` only the end matters, as
+ * long as the template: so it may be absolute. What is wrong is reported; the sequences go to
+ * `sequences`, sorted. False if the rows can't be read, which parquet_verify has told already.
+ */
+bool verify_rows(const struct parquet_file *file, const char *path, struct parquet_codec *codec,
+                 struct report *report, struct seqset *sequences);
+
+#endif

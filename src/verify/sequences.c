@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/sequences.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+static int by_first(const void *a, const void *b)
+{
+    const struct seqrange *x = a, *y = b;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+void sequences_normalize(struct seqset *set, uint64_t *twice)
+{
+    size_t kept = 0;
+    *twice = 0;
+    if (set->count == 0)
+        return;
+    qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
+    for (size_t i = 1; i < set->count; i++) {
+        struct seqrange *last = &set->ranges[kept], next = set->ranges[i];
+        if (next.first <= last->last && *twice == 0)
+            *twice = next.first;
+        if (next.first <= last->last || next.first - last->last == 1) {
+            if (next.last > last->last)
+                last->last = next.last;
+        } else {
+            set->ranges[++kept] = next;
+        }
+    }
+    set->count = kept + 1;
+}
+
+void sequences_add(struct sequences *s, struct slice stream, struct slice created, uint32_t file,
+                   bool quarantine, const struct seqset *ranges)
+{
+    struct buf key = {0};
+    bool added = false;
+    claims_key(&key, stream, created);
+    uint32_t number = map_put(&s->streams, buf_slice(&key), &added);
+    buf_free(&key);
+    if (s->cap - s->count < ranges->count) {
+        s->cap = s->cap * 2 + ranges->count;
+        s->list = realloc(s->list, s->cap * sizeof(*s->list));
+        if (s->list == NULL)
+            out_of_memory(s->cap * sizeof(*s->list));
+    }
+    for (size_t i = 0; i < ranges->count; i++)
+        s->list[s->count++] = (struct sequence_range){
+            ranges->ranges[i].first, ranges->ranges[i].last, number, file, quarantine};
+}
+
+static int by_stream(const void *a, const void *b)
+{
+    const struct sequence_range *x = a, *y = b;
+    if (x->stream != y->stream)
+        return x->stream < y->stream ? -1 : 1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* One stream, from its first sequence on. */
+struct sweep {
+    struct report *report;
+    const char *const *paths;
+    struct slice stream;
+    struct gaps *gaps;
+    uint64_t covered;                        /* up to here all is in files, or a gap */
+    const struct sequence_range *table_last; /* the row range that reaches farthest */
+    uint64_t duplicates;
+};
+
+static void found_duplicate(struct sweep *w, const struct sequence_range *range)
+{
+    uint64_t last = range->last < w->table_last->last ? range->last : w->table_last->last;
+    if (w->duplicates++ < REPORT_EACH_MAX)
+        report_found(w->report, "duplicate", "%.*s: %" PRIu64 "-%" PRIu64 " are in %s and in %s",
+                     (int)w->stream.len, (const char *)w->stream.data, range->first, last,
+                     w->paths[w->table_last->file], w->paths[range->file]);
+}
+
+static void step(struct sweep *w, const struct sequence_range *range)
+{
+    if (w->covered != UINT64_MAX && range->first > w->covered + 1 && w->gaps != NULL)
+        gaps_add(w->gaps, w->covered + 1, range->first - 1);
+    if (range->last > w->covered)
+        w->covered = range->last;
+    if (range->quarantine)
+        return;
+    if (w->table_last != NULL && range->first <= w->table_last->last)
+        found_duplicate(w, range);
+    if (w->table_last == NULL || range->last > w->table_last->last)
+        w->table_last = range;
+}
+
+static void end_stream(struct sweep *w)
+{
+    if (w->gaps != NULL)
+        gaps_end(w->gaps, w->covered);
+    if (w->duplicates > REPORT_EACH_MAX)
+        report_found(w->report, "duplicate", "%.*s: %" PRIu64 " more", (int)w->stream.len,
+                     (const char *)w->stream.data, w->duplicates - REPORT_EACH_MAX);
+}
+
+void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
+                      struct gaps *gaps)
+{
+    struct sweep w = {0};
+    if (s->count == 0)
+        return;
+    qsort(s->list, s->count, sizeof(*s->list), by_stream);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct sequence_range *range = &s->list[i];
+        if (i == 0 || range->stream != s->list[i - 1].stream) {
+            end_stream(&w);
+            w = (struct sweep){.report = r,
+                               .paths = paths,
+                               .stream = map_key(&s->streams, range->stream),
+                               .gaps = gaps,
+                               .covered = range->first > 0 ? range->first - 1 : 0};
+            if (gaps != NULL)
+                gaps_begin(gaps, w.stream);
+        }
+        step(&w, range);
+    }
+    end_stream(&w);
+}
+
+void sequences_free(struct sequences *s)
+{
+    free(s->list);
+    map_free(&s->streams);
+    *s = (struct sequences){0};
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "nats/consumer.h"
+#include "nats/stream.h"
+#include "nats/subject.h"
+#include "check/lint.h"
+
+static char *copy_text(struct slice text)
+{
+    char *copy = malloc(text.len + 1);
+    if (copy == NULL)
+        out_of_memory(text.len + 1);
+    if (text.len > 0)
+        memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    return copy;
+}
+
+int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
+                       struct err *err)
+{
+    struct buf assignment = {0};
+    *v = (struct verify_server){.subjects = subjects, .any = {.filter = copy_text(slice_of(">"))}};
+    config_init(&v->config);
+    log_configure(LOG_OFF, v->config.settings.log_format); /* what goes wrong is in `err` */
+    buf_printf(&assignment, "nats.servers=%s", url);
+    int result = 0;
+    if (config_set(&v->config, buf_text(&assignment), err) != 0 ||
+        config_finish(&v->config, err) != 0 || lint_config(&v->config, err) != 0 ||
+        api_client_connect(&v->ask, &v->config, err) != 0)
+        result = err_prefix(err, "--server");
+    buf_free(&assignment);
+    return result;
+}
+
+static void next_free(struct verify_next *n)
+{
+    free(n->filter);
+    buf_free(&n->subject);
+    *n = (struct verify_next){0};
+}
+
+static void forget_stream(struct verify_server *v)
+{
+    for (size_t i = 0; i < v->ours_count; i++)
+        next_free(&v->ours[i]);
+    free(v->ours);
+    free(v->stream);
+    v->ours = NULL;
+    v->ours_count = 0;
+    v->stream = NULL;
+    v->comparable = v->given_up = false;
+    v->questions = 0;
+    v->any.from = 0;
+    seqset_reset(&v->deleted);
+}
+
+void verify_server_close(struct verify_server *v)
+{
+    forget_stream(v);
+    next_free(&v->any);
+    seqset_free(&v->deleted);
+    if (v->ask.connection.options.name != NULL) /* it was opened */
+        api_client_close(&v->ask);
+    config_free(&v->config);
+}
+
+/* ---- the stream and its consumer ---- */
+
+static int stream_info(struct verify_server *v, bool deleted, struct arena *arena,
+                       struct nats_stream_info *info, struct nats_api_error *error, struct err *err)
+{
+    struct slice reply;
+    struct slice body = deleted ? slice_of("{\"deleted_details\":true}") : (struct slice){0};
+    if (api_client_api(&v->ask, "STREAM.INFO", v->stream, NULL, body, &reply, err) != 0)
+        return -1;
+    return nats_stream_info_parse(reply, arena, info, error, err);
+}
+
+/* The messages that are gone from the middle of the stream, if they aren't too many. */
+static int fetch_deleted(struct verify_server *v, struct err *err)
+{
+    struct arena arena = {0};
+    struct nats_stream_info info;
+    struct nats_api_error error = {0};
+    int result = stream_info(v, true, &arena, &info, &error, err);
+    for (size_t i = 0; result == 0 && i < info.deleted_count; i++)
+        seqset_add(&v->deleted, info.deleted_list[i]);
+    arena_free(&arena);
+    return result;
+}
+
+static void add_ours(struct verify_server *v, struct slice filter)
+{
+    v->ours[v->ours_count++] = (struct verify_next){.filter = copy_text(filter)};
+}
+
+static void alloc_ours(struct verify_server *v, size_t count)
+{
+    v->ours = calloc(count, sizeof(*v->ours));
+    if (v->ours == NULL)
+        out_of_memory(count * sizeof(*v->ours));
+}
+
+/* Which subjects varve takes: its consumer's filter, or else what is in the files. */
+static int find_filters(struct verify_server *v, const char *consumer, struct err *err)
+{
+    struct arena arena = {0};
+    struct nats_consumer_info info;
+    struct nats_api_error error = {0};
+    struct slice reply;
+    int result = -1;
+    if (consumer != NULL) {
+        if (api_client_api(&v->ask, "CONSUMER.INFO", v->stream, consumer, (struct slice){0}, &reply,
+                           err) == 0)
+            result = nats_consumer_info_parse(reply, &arena, &info, &error, err);
+        if (result == 0) {
+            alloc_ours(v, info.config.filter_count + 1);
+            for (size_t i = 0; i < info.config.filter_count; i++)
+                add_ours(v, info.config.filters[i]);
+            if (info.config.filter_count == 0)
+                add_ours(v, slice_of(">"));
+        }
+    }
+    if (consumer == NULL || error.meaning == NATS_MEANING_NO_CONSUMER) {
+        err_clear(err);
+        result = 0;
+        if (v->subjects->count > 0 && v->subjects->count <= VERIFY_SUBJECTS_MAX) {
+            alloc_ours(v, v->subjects->count);
+            for (uint32_t i = 0; i < v->subjects->count; i++)
+                add_ours(v, map_key(v->subjects, i));
+        }
+    }
+    arena_free(&arena);
+    return result;
+}
+
+/* False, and the reason is noted, if the server has not this generation. */
+static bool same_generation(struct verify_server *v, struct slice created,
+                            const struct claim *claim, const struct nats_stream_info *info)
+{
+    /* Of a stream that was set back to an older state, the rest is varve's own: see source.h. */
+    const uint8_t *mark = created.len > 0 ? memchr(created.data, '~', created.len) : NULL;
+    struct slice server_created = {created.data,
+                                   mark != NULL ? (size_t)(mark - created.data) : created.len};
+    if (!slice_equal(server_created, info->created)) {
+        report_note(v->report, "server",
+                    "stream %s was made again at %.*s: there is nothing to compare with what was "
+                    "created %.*s",
+                    v->stream, (int)info->created.len, (const char *)info->created.data,
+                    (int)created.len, (const char *)created.data);
+        return false;
+    }
+    if (claim != NULL && !claim->newest) {
+        report_note(v->report, "server",
+                    "stream %s was set back since: there is nothing to compare with what was "
+                    "created %.*s",
+                    v->stream, (int)created.len, (const char *)created.data);
+        return false;
+    }
+    return true;
+}
+
+static int begin(struct verify_server *v, struct slice created, const struct claim *claim,
+                 struct err *err)
+{
+    struct arena arena = {0};
+    struct nats_stream_info info;
+    struct nats_api_error error = {0};
+    uint64_t deleted = 0;
+    int result = stream_info(v, false, &arena, &info, &error, err);
+    if (result == 0) {
+        v->comparable = same_generation(v, created, claim, &info);
+        v->last_seq = info.last_seq;
+        deleted = info.deleted;
+    } else if (error.meaning == NATS_MEANING_NO_STREAM) {
+        report_note(v->report, "server", "there is no stream %s any more: nothing to compare with",
+                    v->stream);
+        err_clear(err);
+        result = 0;
+    }
+    arena_free(&arena);
+    if (v->comparable && deleted > 0 && deleted <= VERIFY_DELETED_MAX)
+        result = fetch_deleted(v, err);
+    if (v->comparable && result == 0)
+        result = find_filters(v, claim != NULL ? claim->consumer : NULL, err);
+    return result;
+}
+
+void verify_server_begin(struct verify_server *v, struct slice stream, struct slice created,
+                         const struct claim *claim, struct report *report)
+{
+    forget_stream(v);
+    v->report = report;
+    v->stream = copy_text(stream);
+    if (err_is_set(&v->failure))
+        return;
+    if (!nats_name_valid(stream)) {
+        report_note(report, "server", "'%s' can't be the name of a stream", v->stream);
+        return;
+    }
+    if (begin(v, created, claim, &v->failure) != 0)
+        v->comparable = false;
+}
+
+/* ---- messages ---- */
+
+static int fetch_next(struct verify_server *v, struct verify_next *next, uint64_t sequence,
+                      struct err *err)
+{
+    struct arena arena = {0};
+    struct nats_stored_message message;
+    struct nats_api_error error = {0};
+    struct slice reply;
+    struct buf body = {0};
+    nats_stream_next_body(&body, sequence, slice_of(next->filter));
+    int result =
+        api_client_api(&v->ask, "STREAM.MSG.GET", v->stream, NULL, buf_slice(&body), &reply, err);
+    if (result == 0)
+        result = nats_stored_message_parse(reply, &arena, &message, &error, err);
+    buf_reset(&next->subject);
+    if (result == 0) {
+        next->at = message.sequence;
+        buf_append_slice(&next->subject, message.subject);
+        if (message.sequence < sequence)
+            result = err_set(err, ERR_PROTOCOL, "stream %s: the server gave an earlier message",
+                             v->stream);
+    } else if (error.meaning == NATS_MEANING_NO_MESSAGE) {
+        next->at = UINT64_MAX;
+        err_clear(err);
+        result = 0;
+    }
+    next->from = sequence;
+    buf_free(&body);
+    arena_free(&arena);
+    return result;
+}
+
+/* Bring `next` to the first message of its subject at `sequence` or behind; false if that can't be
+ * known. */
+static bool seek(struct verify_server *v, struct verify_next *next, uint64_t sequence)
+{
+    if (next->from != 0 && next->from <= sequence && sequence <= next->at)
+        return true;
+    if (v->questions == VERIFY_QUESTIONS_MAX) {
+        if (!v->given_up)
+            report_note(v->report, "server",
+                        "stream %s: %d messages were asked for, and no more: from %" PRIu64
+                        " on, what is in no file is not compared with what the server has",
+                        v->stream, (int)VERIFY_QUESTIONS_MAX, sequence);
+        v->given_up = true;
+        return false;
+    }
+    v->questions++;
+    if (fetch_next(v, next, sequence, &v->failure) == 0)
+        return true;
+    v->comparable = false;
+    return false;
+}
+
+/* There is a message at `first`. Where is the next one for us? */
+static enum verify_answer compare_subject(struct verify_server *v, uint64_t first, uint64_t *last,
+                                          struct slice *subject)
+{
+    uint64_t ours = UINT64_MAX;
+    for (size_t i = 0; i < v->ours_count && ours != first; i++) {
+        if (!seek(v, &v->ours[i], first))
+            return VERIFY_UNANSWERED;
+        if (v->ours[i].at < ours)
+            ours = v->ours[i].at;
+    }
+    *subject = buf_slice(&v->any.subject);
+    if (ours == first) {
+        *last = first;
+        return VERIFY_OURS;
+    }
+    if (ours <= *last)
+        *last = ours - 1;
+    return VERIFY_FOREIGN;
+}
+
+enum verify_answer verify_server_ask(struct verify_server *v, uint64_t first, uint64_t *last,
+                                     struct slice *subject)
+{
+    if (!v->comparable || first > v->last_seq)
+        return VERIFY_UNANSWERED; /* beyond the end: the stream was set back, or never came so far
+                                   */
+    if (*last > v->last_seq)
+        *last = v->last_seq;
+    const struct seqrange *deleted = seqset_find(&v->deleted, first);
+    if (deleted != NULL) {
+        bool gone = deleted->first <= first;
+        uint64_t end = gone ? deleted->last : deleted->first - 1;
+        *last = end < *last ? end : *last;
+        if (gone)
+            return VERIFY_DELETED;
+    }
+    if (v->given_up || !seek(v, &v->any, first))
+        return VERIFY_UNANSWERED;
+    if (v->any.at > first) {
+        if (v->any.at <= *last)
+            *last = v->any.at - 1;
+        return VERIFY_DELETED;
+    }
+    if (v->ours_count == 0)
+        return VERIFY_UNANSWERED;
+    return compare_subject(v, first, last, subject);
+}

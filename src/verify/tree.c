@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/assert.h"
+
+static void add(struct walk *w, const struct buf *path, size_t root_len, bool quarantine)
+{
+    if (w->count == w->cap) {
+        size_t cap = w->cap == 0 ? 64 : w->cap * 2;
+        w->files = realloc(w->files, cap * sizeof(*w->files));
+        if (w->files == NULL)
+            out_of_memory(cap * sizeof(*w->files));
+        w->cap = cap;
+    }
+    char *text = malloc(path->len + 1);
+    if (text == NULL)
+        out_of_memory(path->len + 1);
+    memcpy(text, path->data, path->len);
+    text[path->len] = '\0';
+    w->files[w->count++] = (struct walk_file){text, text + root_len, quarantine};
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t a = strlen(name), b = strlen(suffix);
+    return a >= b && strcmp(name + a - b, suffix) == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int walk_folder(struct walk *w, struct buf *path, size_t root_len, unsigned depth,
+                       bool quarantine, struct err *err);
+
+static int walk_entry(struct walk *w, struct buf *path, size_t root_len, const char *name,
+                      unsigned depth, bool quarantine, struct err *err)
+{
+    struct stat st;
+    if (lstat(buf_text(path), &st) != 0)
+        return errno == ENOENT ? 0 : err_set_system(err, errno, "%s", buf_text(path));
+    if (S_ISDIR(st.st_mode) && strcmp(name, "_delta_log") != 0)
+        return walk_folder(w, path, root_len, depth + 1,
+                           quarantine || strcmp(name, "_quarantine") == 0, err);
+    if (!S_ISDIR(st.st_mode) && ends_with(name, ".parquet"))
+        add(w, path, root_len, quarantine);
+    return 0;
+}
+
+static int walk_folder(struct walk *w, struct buf *path, size_t root_len, unsigned depth,
+                       bool quarantine, struct err *err)
+{
+    struct dirent **entries = NULL;
+    size_t len = path->len;
+    int result = 0;
+    if (depth > WALK_DEPTH_MAX)
+        return err_set(err, ERR_LIMIT, "%s: folders nest deeper than %d", buf_text(path),
+                       (int)WALK_DEPTH_MAX);
+    int count = scandir(buf_text(path), &entries, not_hidden, by_name);
+    if (count < 0)
+        return err_set_system(err, errno, "%s", buf_text(path));
+    for (int i = 0; i < count; i++) {
+        if (result == 0) {
+            if (path->len == 0 || path->data[path->len - 1] != '/')
+                buf_append_byte(path, '/');
+            buf_append_text(path, entries[i]->d_name);
+            result = walk_entry(w, path, root_len, entries[i]->d_name, depth, quarantine, err);
+            path->len = len;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return result;
+}
+
+int walk_path(struct walk *w, const char *path, struct err *err)
+{
+    struct stat st;
+    struct buf text = {0};
+    if (stat(path, &st) != 0)
+        return err_set_system(err, errno, "%s", path);
+    buf_append_text(&text, path);
+    int result = 0;
+    w->tree = S_ISDIR(st.st_mode);
+    if (w->tree) {
+        size_t root_len = text.len + (text.data[text.len - 1] != '/');
+        result = walk_folder(w, &text, root_len, 0, false, err);
+    } else {
+        add(w, &text, text.len, false);
+    }
+    buf_free(&text);
+    return result;
+}
+
+void walk_free(struct walk *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        free(w->files[i].path);
+    free(w->files);
+    *w = (struct walk){0};
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_VERIFY_TREE_H
+#define VARVE_VERIFY_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Which Parquet files there are: the argument itself, if it is a file; else those below it. */
+struct walk_file {
+    char *path;           /* as it can be opened: the argument and what is below it */
+    const char *relative; /* the part of `path` below the argument; "" for the argument itself */
+    bool quarantine;      /* below a folder _quarantine: messages that are no rows of the table */
+};
+
+struct walk {
+    struct walk_file *files; /* in bytewise order of their paths within a folder */
+    size_t count, cap;
+    bool tree; /* the argument is a folder */
+};
+
+enum {
+    /* Deeper folders are an error; the deepest path that varve makes is far shorter. */
+    WALK_DEPTH_MAX = 64,
+};
+
+/*
+ * In a folder: all *.parquet, but nothing whose name begins with a dot, nothing in _delta_log, and
+ * no folder behind a symbolic link. `w` is zeroed; it is for walk_free even after an error, which
+ * names the path.
+ */
+int walk_path(struct walk *w, const char *path, struct err *err)
+    __attribute__((warn_unused_result));
+void walk_free(struct walk *w);
+
+#endif

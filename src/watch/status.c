@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/status.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "base/num.h"
+#include "base/version.h"
+#include "watch/health.h"
+#include "pipeline/memory.h"
+#include "watch/status_page.h"
+#include "pipeline/pipeline.h"
+
+/* --- facts ----------------------------------------------------------------------------------- */
+
+static const char *duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
+{
+    /* Whole seconds: nobody reads more. */
+    num_format_duration((ns < 0 ? 0 : ns) / CLOCK_SECOND * CLOCK_SECOND, out);
+    return out;
+}
+
+static const char *size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])
+{
+    num_format_size(bytes, out);
+    return out;
+}
+
+static const char *time_of(int64_t wall, char out[static NUM_TIME_TEXT_MAX])
+{
+    num_format_time(wall, 0, out);
+    return out;
+}
+
+static void show_connection(struct status_writer *w, const struct pipeline *p)
+{
+    const struct connection *c = &p->connection;
+    char age[NUM_SIZE_TEXT_MAX];
+    if (connection_is_ready(c)) {
+        const struct nats_info *info = &c->client.session.info;
+        status_fact(w, "connection", "NATS", "connected to %s (%.*s)", c->address,
+                    (int)info->version_text.len, (const char *)info->version_text.data);
+    } else {
+        status_fact(w, "connection", "NATS", "not connected for %s; the last server tried is %s",
+                    duration(clock_wall() - c->down_since, age), c->address);
+    }
+    status_fact(w, "reconnects", "Connections lost", "%" PRIu64, p->stats.reconnects);
+}
+
+static void show_paused(struct status_writer *w, const struct pipeline *p)
+{
+    struct buf names = {0};
+    for (int i = 0; i < FLOW_PAUSES; i++)
+        if ((p->pauses & 1u << i) != 0)
+            buf_printf(&names, "%s%s",
+                       names.len > 0 ? ", " : "yes: ", flow_pause_name((enum flow_pause)i));
+    status_fact(w, "paused", "Paused", "%s", names.len > 0 ? buf_text(&names) : "no");
+    buf_free(&names);
+}
+
+static void show_facts(struct status_writer *w, struct pipeline *p)
+{
+    char used[NUM_SIZE_TEXT_MAX], limit[NUM_SIZE_TEXT_MAX], time[NUM_TIME_TEXT_MAX];
+    status_facts_begin(w);
+    show_connection(w, p);
+    show_paused(w, p);
+    status_fact(w, "last-commit", "Last commit", "%s",
+                p->stats.last_commit == 0 ? "none yet" : time_of(p->stats.last_commit, time));
+    status_fact(w, "partitions", "Open partitions", "%" PRIu32, p->batcher.partition_count);
+    status_fact(w, "open-rows", "Rows in the open epoch", "%" PRIu64, p->batcher.epoch->rows);
+    status_fact(w, "memory", "Memory of rows", "%s of %s", size(memory_held(p), used),
+                size(p->memory_limit, limit));
+    if (p->disk_free == UINT64_MAX)
+        status_fact(w, "disk", "Free disk space", "unknown");
+    else
+        status_fact(w, "disk", "Free disk space", "%s; varve pauses below %s",
+                    size(p->disk_free, used), size(p->config->output.min_free, limit));
+    status_fact(w, "output", "Output", "%s", p->config->output.log_output_directory);
+    status_fact(w, "uptime", "Running since", "%s", time_of(p->watch.started, time));
+    status_fact(w, "version", "Version", "%s (%s)", varve_version, varve_build);
+    status_facts_end(w);
+}
+
+/* --- rates ----------------------------------------------------------------------------------- */
+
+/* One of the numbers of each sample. */
+static uint64_t pick(const struct stats_sample *s, size_t offset)
+{
+    return *(const uint64_t *)((const char *)s + offset);
+}
+
+static void show_rate(struct status_writer *w, const struct stats *s, const char *id,
+                      const char *label, size_t offset, bool bytes)
+{
+    static_assert((int)STATS_SAMPLES <= (int)STATUS_CURVE_POINTS, "all samples are shown");
+    const uint64_t seconds = STATS_INTERVAL / CLOCK_SECOND;
+    struct status_curve curve = {.count = s->sample_count < STATS_SAMPLES ? (size_t)s->sample_count
+                                                                          : STATS_SAMPLES};
+    uint64_t newest = 0, most = 0;
+    for (size_t i = 0; i < curve.count; i++) {
+        uint64_t sample = s->sample_count - curve.count + i;
+        newest = pick(&s->samples[sample % STATS_SAMPLES], offset) / seconds;
+        most = newest > most ? newest : most;
+        curve.values[i] = newest;
+    }
+    char now[NUM_SIZE_TEXT_MAX], top[NUM_SIZE_TEXT_MAX];
+    if (bytes)
+        status_curve_fact(w, id, label, &curve, "%s now, at most %s", size(newest, now),
+                          size(most, top));
+    else
+        status_curve_fact(w, id, label, &curve, "%" PRIu64 " now, at most %" PRIu64, newest, most);
+}
+
+static void show_rates(struct status_writer *w, const struct stats *s)
+{
+    status_heading(w, "A second, over the last five minutes");
+    status_facts_begin(w);
+    show_rate(w, s, "received", "Messages received", offsetof(struct stats_sample, received),
+              false);
+    show_rate(w, s, "committed", "Rows committed", offsetof(struct stats_sample, committed), false);
+    show_rate(w, s, "written", "Bytes written", offsetof(struct stats_sample, written), true);
+    status_facts_end(w);
+}
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+static const char *state_name(const struct pipeline *p, const struct source *s)
+{
+    switch (s->state) {
+    case SOURCE_OFF:
+        return "not connected";
+    case SOURCE_STREAM:
+    case SOURCE_POSITION:
+    case SOURCE_CONSUMER:
+    case SOURCE_CREATE:
+        return "asking the server";
+    case SOURCE_PULLING:
+        return p->pauses != 0 ? "paused" : nats_pull_is_live(&s->pull) ? "pulling" : "stalled";
+    case SOURCE_RETRY:
+        return "waiting to try again";
+    case SOURCE_REFUSED:
+        return "refused";
+    }
+    return "";
+}
+
+static void show_streams(struct status_writer *w, struct pipeline *p, int64_t now)
+{
+    static const char *const headings[] = {
+        "Stream",    "State",    "Lag",          "Last sequence", "Ack floor", "Oldest unacked",
+        "Committed", "Received", "Deduplicated", "Dead letters",  "Lost",      NULL};
+    char age[NUM_SIZE_TEXT_MAX];
+    status_heading(w, "Streams");
+    status_table_begin(w, "streams", headings);
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        const struct source *s = &p->sources[i];
+        status_row(w);
+        status_cell(w, "%s", s->settings->stream);
+        status_cell(w, "%s", state_name(p, s));
+        status_cell(w, "%" PRIu64, s->stats.consumer_pending + s->stats.pending);
+        status_cell(w, "%" PRIu64, s->stats.stream_last_sequence);
+        status_cell(w, "%" PRIu64, s->stats.consumer_ack_floor);
+        status_cell(w, "%s", duration(health_oldest_unacked(p, i, now), age));
+        status_cell(w, "%" PRIu64, s->stats.rows_committed);
+        status_cell(w, "%" PRIu64, s->stats.messages_received);
+        status_cell(w, "%" PRIu64, s->stats.rows_deduplicated);
+        status_cell(w, "%" PRIu64, stats_dead_lettered(&s->stats));
+        status_cell(w, "%" PRIu64, s->stats.lost);
+    }
+    status_table_end(w);
+}
+
+static void show_commits(struct status_writer *w, const struct stats *s)
+{
+    static const char *const headings[] = {"Time",  "Epoch", "Reason",  "Rows",
+                                           "Files", "Size",  "Seconds", NULL};
+    char time[NUM_TIME_TEXT_MAX], bytes[NUM_SIZE_TEXT_MAX];
+    status_heading(w, "Last commits");
+    status_table_begin(w, "commits", headings);
+    for (uint64_t i = 0; i < s->epochs && i < STATS_COMMITS; i++) {
+        const struct stats_commit *c = &s->commits[(s->epochs - 1 - i) % STATS_COMMITS];
+        status_row(w);
+        status_cell(w, "%s", time_of(c->time, time));
+        status_cell(w, "%" PRIu64, c->epoch);
+        status_cell(w, "%s", epoch_reason_name(c->reason));
+        status_cell(w, "%" PRIu64, c->rows);
+        status_cell(w, "%" PRIu64, c->files);
+        status_cell(w, "%s", size(c->bytes, bytes));
+        status_cell(w, "%.3f", (double)c->commit_ns / (double)CLOCK_SECOND);
+    }
+    status_table_end(w);
+}
+
+static void show_alerts(struct status_writer *w, const struct alerts *a)
+{
+    static const char *const headings[] = {"Alert", "Stream", "State", "Since", "What", NULL};
+    char time[NUM_TIME_TEXT_MAX];
+    status_heading(w, "Alerts");
+    status_table_begin(w, "alerts", headings);
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct alert *alert = &a->list[i];
+        status_row(w);
+        status_cell(w, "%s", alert_name(alert->kind));
+        status_cell(w, "%s", alert->stream == NULL ? "" : alert->stream);
+        status_cell(w, "%s", alert->until == 0 ? "raised" : "resolved, not published yet");
+        status_cell(w, "%s", time_of(alert->since, time));
+        status_cell(w, "%s", alert->text);
+    }
+    status_table_end(w);
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+void status_append(struct buf *out, struct pipeline *p, enum status_form form, int64_t now)
+{
+    struct status_writer w;
+    struct buf summary = {0};
+    buf_append_text(&summary, "\xe2\x9c\x97 not ready: rows do not become durable\n");
+    bool ready = health_is_ready(p, now, &summary);
+    if (form == STATUS_PAGE)
+        buf_append_text(out, page_head);
+    status_begin(&w, out, form, ready);
+    if (form == STATUS_PAGE)
+        buf_append_text(out, "<h1>varve</h1>\n");
+    status_line(&w, "summary",
+                ready ? "\xe2\x9c\x93 ready: rows become durable" : buf_text(&summary));
+    show_facts(&w, p);
+    show_rates(&w, &p->stats);
+    show_streams(&w, p, now);
+    show_alerts(&w, &p->watch.alerts);
+    show_commits(&w, &p->stats);
+    status_end(&w);
+    if (form == STATUS_PAGE)
+        buf_append_text(out, page_tail);
+    buf_free(&summary);
+}

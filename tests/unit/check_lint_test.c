@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/lint.h"
+
+#include "test.h"
+
+static int lint(const char *const *assignments, struct err *err)
+{
+    struct config c;
+    struct err set_err = {0};
+    config_init(&c);
+    for (; *assignments != NULL; assignments++)
+        EXPECT(config_set(&c, *assignments, &set_err) == 0);
+    EXPECT(config_finish(&c, &set_err) == 0);
+    int result = lint_config(&c, err);
+    config_free(&c);
+    return result;
+}
+
+static void expect_refused(const char *assignment, const char *text)
+{
+    struct err err = {0};
+    EXPECT(lint((const char *const[]){assignment, NULL}, &err) == -1);
+    EXPECT_U64(err.code, ERR_USAGE);
+    EXPECT_TEXT(err.text, text);
+}
+
+TEST(lint_takes_the_defaults_and_more)
+{
+    struct err err = {0};
+    EXPECT(lint((const char *const[]){NULL}, &err) == 0);
+    EXPECT(
+        lint((const char *const[]){"nats.servers=nats://a:b@c:1,d", "sources[0].subjects=a.>,*.b",
+                                   "dead_letter.subject=dead.a", "alerts.subject=a.alerts", NULL},
+             &err) == 0);
+}
+
+TEST(lint_names_and_subjects)
+{
+    const char *name = "1 to 255 characters without blanks and . * > / \\";
+    char text[128];
+    strcpy(text, "sources[0].stream: write ");
+    expect_refused("sources[0].stream=a b", strcat(text, name));
+    strcpy(text, "sources[0].consumer: write ");
+    expect_refused("sources[0].consumer=a.b", strcat(text, name));
+    expect_refused("sources[0].subjects=a.b,a..b",
+                   "sources[0].subjects: \"a..b\" is not a subject");
+    expect_refused("dead_letter.subject=dead.*",
+                   "dead_letter.subject: \"dead.*\" is not a subject to publish to");
+    expect_refused("alerts.subject=a b", "alerts.subject: \"a b\" is not a subject to publish to");
+}
+
+TEST(lint_dead_letters_that_come_back)
+{
+    struct err err = {0};
+    EXPECT(lint((const char *const[]){"sources[0].subjects=logging.x", "sources[1].stream=B",
+                                      "sources[1].subjects=b,logging.>",
+                                      "dead_letter.subject=logging.dead", NULL},
+                &err) == -1);
+    EXPECT_TEXT(err.text, "dead_letter.subject: sources[1] would drain it again: choose a subject "
+                          "that logging.> does not match");
+}
+
+TEST(lint_servers)
+{
+    struct err err = {0};
+    expect_refused("nats.servers=tls://a:1", "nats.servers: tls:// is not supported yet");
+    EXPECT(lint((const char *const[]){"nats.servers=nats://joe:hunter2@:99999", NULL}, &err) == -1);
+    EXPECT(strncmp(err.text, "nats.servers: ", 14) == 0 && strstr(err.text, "hunter2") == NULL);
+}
+
+TEST(lint_template)
+{
+    struct err err = {0};
+    EXPECT(lint((const char *const[]){"output.path_template=../x", NULL}, &err) == -1);
+    EXPECT(strncmp(err.text, "output.path_template: ", 22) == 0);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/stream.h"
+
+#include "base/clock.h"
+#include "test.h"
+
+#define MINUTE (60 * CLOCK_SECOND)
+
+/* A source of stream S with subject a.b, whose ack_wait is 10 minutes. */
+static struct config config;
+static struct check_report report;
+static struct slice subject;
+static struct nats_stream_info stream;
+
+static void start(void)
+{
+    struct err err = {0};
+    config_init(&config);
+    EXPECT(config_set(&config, "sources[0].stream=S", &err) == 0);
+    EXPECT(config_set(&config, "sources[0].subjects=a.b", &err) == 0);
+    EXPECT(config_finish(&config, &err) == 0);
+    EXPECT_I64(config_ack_wait(&config), 10 * MINUTE);
+    subject = slice_of("a.*");
+    stream = (struct nats_stream_info){.name = slice_of("S"),
+                                       .created = slice_of("2026-01-01T00:00:00Z"),
+                                       .max_bytes = -1,
+                                       .max_messages = -1,
+                                       .subjects = &subject,
+                                       .subject_count = 1,
+                                       .messages = 6000,
+                                       .bytes = 600000,
+                                       .first_seq = 1,
+                                       .last_seq = 6000,
+                                       .first_ns = CLOCK_SECOND,
+                                       .last_ns = CLOCK_SECOND + 10 * MINUTE}; /* 10 a second */
+}
+
+/* Judge the stream: this many problems and warnings, and this in the text. */
+static void expect_stream(unsigned problems, unsigned warnings, const char *text)
+{
+    buf_reset(&report.text);
+    memset(report.counts, 0, sizeof(report.counts));
+    check_stream(&report, &config, &config.sources[0], &stream);
+    EXPECT(strstr(buf_text(&report.text), text) != NULL);
+    EXPECT_U64(report.counts[CHECK_PROBLEM], problems);
+    EXPECT_U64(report.counts[CHECK_WARNING], warnings);
+}
+
+static void expect_consumer(const struct nats_consumer_info *info, unsigned problems,
+                            unsigned warnings, const char *text)
+{
+    buf_reset(&report.text);
+    memset(report.counts, 0, sizeof(report.counts));
+    check_consumer(&report, &config, 0, &stream, info);
+    EXPECT(strstr(buf_text(&report.text), text) != NULL);
+    EXPECT_U64(report.counts[CHECK_PROBLEM], problems);
+    EXPECT_U64(report.counts[CHECK_WARNING], warnings);
+}
+
+static void finish(void)
+{
+    config_free(&config);
+    buf_free(&report.text);
+}
+
+TEST(check_stream_rate_is_an_average)
+{
+    start();
+    EXPECT(check_stream_rate(&stream).events == 10);
+    EXPECT(check_stream_rate(&stream).bytes == 1000);
+    stream.last_ns = stream.first_ns;
+    EXPECT(check_stream_rate(&stream).events == 0);
+    finish();
+}
+
+TEST(check_stream_without_limits)
+{
+    start();
+    expect_stream(0, 0,
+                  "ok       stream S has 6000 events, 585.9 KiB, with sequences 1 to 6000 "
+                  "and limits retention\n");
+    expect_stream(0, 0, "ok       stream S has no limits");
+    finish();
+}
+
+TEST(check_stream_max_age)
+{
+    start();
+    stream.max_age_ns = 10 * MINUTE;
+    expect_stream(1, 0, "problem  stream S drops events after 10m (max_age)");
+    stream.max_age_ns = 30 * MINUTE;
+    expect_stream(0, 1, "keeps events for 30m (max_age): varve may be away for 20m");
+    stream.max_age_ns = 72 * 60 * MINUTE;
+    expect_stream(0, 0, "keeps events for 3d (max_age): varve may be away for 2d");
+    finish();
+}
+
+TEST(check_stream_max_bytes)
+{
+    start();
+    stream.max_bytes = 500 * 1000; /* 500 s */
+    expect_stream(1, 0,
+                  "problem  stream S drops events after 8m (max_bytes 488.3 KiB at the rate "
+                  "so far)");
+    stream.max_bytes = INT64_MAX;
+    expect_stream(0, 0, "ok       stream S keeps events for 11574d");
+    stream.max_bytes = 500 * 1000;
+    stream.discard = NATS_DISCARD_NEW;
+    expect_stream(0, 0, "refuses new events when it is full");
+    stream.discard = NATS_DISCARD_OLD;
+    stream.messages = 1;
+    expect_stream(0, 1, "too few to tell");
+    finish();
+}
+
+TEST(check_stream_max_messages)
+{
+    start();
+    stream.max_messages = 6000;
+    expect_stream(1, 0, "drops events after 10m (max_msgs 6000 at the rate so far)");
+    finish();
+}
+
+TEST(check_stream_subjects)
+{
+    start();
+    subject = slice_of("other.>");
+    expect_stream(1, 0, "problem  stream S does not take events of a.b");
+    stream.subject_count = 0; /* a mirror */
+    expect_stream(0, 0, "ok");
+    finish();
+}
+
+TEST(check_stream_position_needs_limits)
+{
+    start();
+    config.sources[0].delivery = CONFIG_POSITION;
+    stream.retention = NATS_RETENTION_WORKQUEUE;
+    expect_stream(1, 0, "delivery: position never acks");
+    finish();
+}
+
+/* As varve would have made it. */
+static struct nats_consumer_info good_consumer(void)
+{
+    static struct slice filter;
+    filter = slice_of("a.b");
+    return (struct nats_consumer_info){
+        .config = {.durable = slice_of("varve"),
+                   .ack = NATS_ACK_EXPLICIT,
+                   .ack_wait_ns = config_ack_wait(&config),
+                   .max_ack_pending = (int64_t)config_max_ack_pending(&config),
+                   .max_deliver = -1,
+                   .filters = &filter,
+                   .filter_count = 1},
+        .pending = 100,
+    };
+}
+
+TEST(check_consumer_that_fits)
+{
+    start();
+    struct nats_consumer_info info = good_consumer();
+    expect_consumer(&info, 0, 0,
+                    "ok       consumer varve of stream S fits the batching: ack_wait "
+                    "is 10m, max_ack_pending is 565536\n");
+    expect_consumer(&info, 0, 0, "100 events wait to be delivered, 0 to be acked\n");
+    finish();
+}
+
+TEST(check_consumer_that_contradicts)
+{
+    start();
+    struct nats_consumer_info info = good_consumer();
+    info.config.ack_wait_ns = 30 * CLOCK_SECOND;
+    expect_consumer(&info, 1, 0, "contradicts the configuration: ack_wait is 30s, want 10m");
+    config.consumer.manage = CONFIG_MANAGE_UPDATE;
+    expect_consumer(&info, 0, 1, "varve run will change consumer varve of stream S: ack_wait");
+    info.config.ack = NATS_ACK_NONE; /* no update can change that */
+    expect_consumer(&info, 1, 0, "ack_policy is none");
+    finish();
+}
+
+TEST(check_consumer_state)
+{
+    start();
+    struct nats_consumer_info info = good_consumer();
+    info.ack_pending = config_max_ack_pending(&config);
+    expect_consumer(&info, 1, 0, "as many as it may have");
+    info.ack_pending = 0;
+    info.paused = true;
+    expect_consumer(&info, 1, 0, "is paused");
+    info.paused = false;
+    stream.max_age_ns = 20 * MINUTE;
+    info.pending = 6001; /* ten minutes at ten a second */
+    expect_consumer(&info, 1, 0, "is some 10m behind");
+    info.pending = 5999;
+    expect_consumer(&info, 0, 0, "");
+    finish();
+}
+
+TEST(check_consumer_missing)
+{
+    start();
+    expect_consumer(NULL, 0, 0, "does not exist; varve run makes it\n");
+    stream.retention = NATS_RETENTION_INTEREST;
+    expect_consumer(NULL, 0, 1, "keeps nothing for it (interest retention)");
+    config.consumer.manage = CONFIG_MANAGE_BIND;
+    expect_consumer(NULL, 1, 0, "consumer.manage: bind does not make it");
+    finish();
+}
+
+TEST(check_consumer_limit_of_the_stream)
+{
+    start();
+    stream.consumer_max_ack_pending = 1000;
+    expect_consumer(NULL, 1, 0,
+                    "allows its consumers 1000 unacked events, and "
+                    "batching.max_rows needs 565536");
+    finish();
+}

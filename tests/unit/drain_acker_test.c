@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/acker.h"
+
+#include <stdio.h>
+
+#include "test.h"
+
+#define CREATED "2026-01-01T00:00:00Z"
+
+/* An acker, a source that pulls, and a client whose output is looked at instead of sent. */
+struct stage {
+    struct nats_options options;
+    struct nats_client client;
+    struct config_source settings;
+    struct source source;
+    struct acker acker;
+};
+
+static void receive(struct stage *s, const char *text)
+{
+    struct nats_event event;
+    struct err err = {0};
+    struct nats_space space = nats_client_space(&s->client);
+    EXPECT(strlen(text) <= space.len);
+    memcpy(space.data, text, strlen(text));
+    nats_client_received(&s->client, strlen(text), 1);
+    int got;
+    while ((got = nats_client_next(&s->client, 1, &event, &err)) > 0)
+        if (event.kind == NATS_EVENT_REPLY)
+            EXPECT(acker_reply(&s->acker, &event, 1));
+    EXPECT(got == 0);
+}
+
+static void start(struct stage *s, enum config_delivery delivery)
+{
+    *s = (struct stage){.options = {.name = "test", .version = "0", .random_key = {1, 2}}};
+    s->settings = (struct config_source){.stream = "S", .delivery = delivery, .consumer = "c"};
+    s->source.settings = &s->settings;
+    s->source.state = SOURCE_PULLING;
+    buf_append_text(&s->source.created, CREATED);
+    nats_client_start(&s->client, &s->options, 1);
+    receive(s, "INFO {\"headers\":true,\"max_payload\":1000,\"proto\":1}\r\nPONG\r\n");
+    EXPECT(nats_client_is_ready(&s->client));
+    buf_reset(&s->client.out);
+    acker_init(&s->acker, &s->source);
+}
+
+static void stop(struct stage *s)
+{
+    acker_free(&s->acker);
+    buf_free(&s->source.created);
+    nats_client_free(&s->client);
+}
+
+/* A committed epoch that owes `count` acks, from sequence `first` on. */
+static struct epoch *owing(uint64_t first, uint64_t count)
+{
+    struct epoch *epoch = epoch_new(1, 1);
+    epoch_source_begin(&epoch->sources[0], "S", CREATED, "c");
+    for (uint64_t seq = first; seq < first + count; seq++) {
+        struct nats_ack ack = {.prefix = slice_of("$JS.ACK.S.c."),
+                               .delivered = 1,
+                               .stream_seq = seq,
+                               .consumer_seq = seq};
+        acklist_add(&epoch->sources[0].acks, &ack);
+    }
+    return epoch;
+}
+
+/* How many lines of the output begin with PUB $JS.ACK. */
+static uint64_t acks_in(struct buf *out)
+{
+    uint64_t count = 0;
+    for (const char *at = buf_text(out); (at = strstr(at, "PUB $JS.ACK.")) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* The reply subject of the last line that has one: what the server would answer to. */
+static void answer(struct stage *s)
+{
+    const char *text = buf_text(&s->client.out);
+    const char *inbox = NULL;
+    for (const char *at = text; (at = strstr(at, "_INBOX.")) != NULL; at++)
+        inbox = at;
+    EXPECT(inbox != NULL);
+    char message[512];
+    (void)snprintf(message, sizeof(message), "MSG %.*s %llu 0\r\n\r\n", (int)strcspn(inbox, " \r"),
+                   inbox, (unsigned long long)s->client.reply_sid);
+    buf_reset(&s->client.out);
+    receive(s, message);
+}
+
+static bool has_more(const struct stage *s)
+{
+    return acker_deadline(&s->acker) <= 1;
+}
+
+TEST(acker_keeps_an_epoch_until_the_last_ack_is_confirmed)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, 3));
+    EXPECT(!acker_is_idle(&s.acker) && has_more(&s));
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    EXPECT_U64(s.source.stats.acks_sent, 3);
+    EXPECT(!acker_is_idle(&s.acker) && !has_more(&s));
+    acker_tick(&s.acker, &s.client, 1); /* nothing is sent twice */
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+TEST(acker_sends_everything_again_after_a_lost_connection)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, 5));
+    acker_tick(&s.acker, &s.client, 1);
+    acker_restart(&s.acker);
+    buf_reset(&s.client.out);
+    s.source.state = SOURCE_STREAM; /* not before the consumer is known to be there */
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    s.source.state = SOURCE_PULLING;
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 5);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+TEST(acker_renders_no_more_than_the_socket_takes)
+{
+    enum { COUNT = 20000 };
+    struct stage s;
+    uint64_t sent = 0;
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, COUNT));
+    while (has_more(&s)) {
+        acker_tick(&s.acker, &s.client, 1);
+        EXPECT(s.client.out.len < ACKER_OUTPUT_MAX + 1024);
+        sent += acks_in(&s.client.out);
+        if (has_more(&s))
+            buf_reset(&s.client.out);
+    }
+    EXPECT_U64(sent, COUNT);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+TEST(acker_owes_nothing_where_there_are_no_acks)
+{
+    struct stage s;
+    start(&s, CONFIG_POSITION);
+    acker_add(&s.acker, owing(1, 3));
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+/* Lost with a leader, perhaps: it would be ack_wait until the server delivers again. */
+TEST(acker_sends_again_what_is_not_confirmed)
+{
+    struct stage s;
+    struct nats_event event;
+    struct err err = {0};
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, 3));
+    acker_tick(&s.acker, &s.client, 1);
+    buf_reset(&s.client.out);
+    int64_t late = 1 + ACKER_CONFIRM_TIMEOUT;
+    s.client.session.last_received = late; /* the connection is fine otherwise */
+    EXPECT(nats_client_next(&s.client, late, &event, &err) == 1);
+    EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
+    EXPECT(acker_reply(&s.acker, &event, late));
+    EXPECT_I64(acker_deadline(&s.acker), late + ACKER_RETRY);
+    acker_tick(&s.acker, &s.client, late);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    acker_tick(&s.acker, &s.client, late + ACKER_RETRY);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+/* The stream that has the name now has other messages under these numbers. */
+TEST(acker_owes_nothing_to_a_stream_that_is_gone)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    acker_add(&s.acker, owing(1, 3));
+    buf_append_text(&s.source.created, "x");
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+/* One source can't be reached; what the other one's epochs took is given back nevertheless. */
+TEST(acker_lets_go_of_epochs_behind_one_that_waits)
+{
+    struct stage s;
+    struct source sources[2];
+    start(&s, CONFIG_DURABLE);
+    sources[0] = sources[1] = s.source;
+    sources[0].state = SOURCE_REFUSED;
+    acker_init(&s.acker, sources);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct epoch *epoch = epoch_new(i + 1, 2);
+        struct nats_ack ack = {
+            .prefix = slice_of("$JS.ACK.S.c."), .delivered = 1, .stream_seq = i, .consumer_seq = i};
+        uint32_t source = i == 0 ? 0 : 1;
+        epoch_source_begin(&epoch->sources[source], "S", CREATED, "c");
+        acklist_add(&epoch->sources[source].acks, &ack);
+        acker_add(&s.acker, epoch);
+        if (i > 0) {
+            acker_tick(&s.acker, &s.client, 1);
+            answer(&s);
+        }
+    }
+    EXPECT(!acker_is_idle(&s.acker));
+    EXPECT(acker_memory(&s.acker) <
+           2 * sizeof(struct epoch) + 2 * sizeof(struct epoch_source) + 2048);
+    /* And it still gets its turn. */
+    sources[0].state = SOURCE_PULLING;
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 1);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/ledger.h"
+
+#include "test.h"
+
+TEST(ledger_takes_each_sequence_once)
+{
+    struct ledger l = {0};
+    EXPECT(ledger_receive(&l, 7, 1, 1) == LEDGER_NEW);
+    EXPECT(ledger_receive(&l, 7, 2, 2) == LEDGER_PENDING);
+    ledger_free(&l);
+}
+
+TEST(ledger_calls_a_row_durable_only_after_its_commit)
+{
+    struct ledger l = {0};
+    struct seqset rows = {0};
+    seqset_add_range(&rows, 1, 3);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        EXPECT(ledger_receive(&l, seq, seq, 1) == LEDGER_NEW);
+    ledger_seal(&l, &rows);
+    EXPECT(ledger_receive(&l, 2, 4, 2) == LEDGER_PENDING);
+    ledger_commit(&l, &rows);
+    EXPECT(ledger_receive(&l, 2, 5, 3) == LEDGER_DURABLE);
+    seqset_free(&rows);
+    ledger_free(&l);
+}
+
+TEST(ledger_position_stops_at_what_is_missing)
+{
+    struct ledger l = {0};
+    struct seqset rows = {0};
+    ledger_nothing_at(&l, 0, 0);
+    seqset_add_range(&rows, 1, 3);
+    seqset_add_range(&rows, 5, 9);
+    for (uint64_t seq = 1; seq <= 9; seq++)
+        if (seq != 4)
+            EXPECT(ledger_receive(&l, seq, 100, 2) == LEDGER_NEW); /* redeliveries: no inference */
+    ledger_seal(&l, &rows);
+    EXPECT_U64(ledger_position(&l), 0);
+    ledger_commit(&l, &rows);
+    EXPECT_U64(ledger_position(&l), 3);
+    EXPECT(ledger_receive(&l, 4, 101, 2) == LEDGER_NEW);
+    EXPECT_U64(ledger_claimed_position(&l), 9);
+    EXPECT_U64(ledger_position(&l), 3);
+    seqset_free(&rows);
+    ledger_free(&l);
+}
+
+/* The consumer numbers what it delivers; numbers that follow each other leave nothing out. */
+TEST(ledger_closes_gaps_between_deliveries_that_follow_each_other)
+{
+    struct ledger l = {0};
+    struct seqset rows = {0};
+    ledger_in_step(&l, 0, 0);
+    ledger_nothing_at(&l, 0, 0);
+    EXPECT(ledger_receive(&l, 10, 1, 1) == LEDGER_NEW); /* 1-9 are of other subjects */
+    EXPECT(ledger_receive(&l, 15, 2, 1) == LEDGER_NEW);
+    (void)seqset_add(&rows, 10); /* new */
+    (void)seqset_add(&rows, 15);
+    ledger_seal(&l, &rows);
+    ledger_commit(&l, &rows);
+    EXPECT_U64(ledger_position(&l), 15);
+    EXPECT_U64(l.durable.count, 1);
+    seqset_free(&rows);
+    ledger_free(&l);
+}
+
+TEST(ledger_concludes_nothing_when_a_delivery_is_missing)
+{
+    struct ledger l = {0};
+    ledger_in_step(&l, 0, 0);
+    ledger_nothing_at(&l, 0, 0);
+    EXPECT(ledger_receive(&l, 1, 1, 1) == LEDGER_NEW);
+    EXPECT(ledger_receive(&l, 9, 3, 1) == LEDGER_NEW); /* number 2 went elsewhere */
+    EXPECT_U64(ledger_claimed_position(&l), 1);
+    EXPECT(ledger_receive(&l, 5, 4, 2) == LEDGER_NEW); /* and it was one of 2-8 */
+    ledger_out_of_step(&l);
+    EXPECT(ledger_receive(&l, 20, 5, 1) == LEDGER_NEW);
+    EXPECT(!seqset_contains(&l.claimed, 19));
+    ledger_free(&l);
+}
+
+TEST(ledger_counts_redeliveries_as_numbers)
+{
+    struct ledger l = {0};
+    ledger_in_step(&l, 0, 0);
+    EXPECT(ledger_receive(&l, 1, 1, 1) == LEDGER_NEW);
+    EXPECT(ledger_receive(&l, 1, 2, 2) == LEDGER_PENDING);
+    EXPECT(ledger_receive(&l, 4, 3, 1) == LEDGER_NEW);
+    EXPECT(seqset_contains(&l.claimed, 2)); /* 2 and 3 hold nothing for us */
+    ledger_free(&l);
+}
+
+TEST(ledger_remembers_what_the_store_has)
+{
+    struct ledger l = {0};
+    struct seqset above = {0};
+    seqset_add_range(&above, 12, 13);
+    ledger_load(&l, 10, &above);
+    EXPECT_U64(ledger_position(&l), 10);
+    EXPECT(ledger_receive(&l, 1, 1, 1) == LEDGER_DURABLE);
+    EXPECT(ledger_receive(&l, 11, 9, 2) == LEDGER_NEW);
+    EXPECT(ledger_receive(&l, 13, 10, 2) == LEDGER_DURABLE);
+    EXPECT(ledger_receive(&l, 14, 11, 2) == LEDGER_NEW);
+    seqset_free(&above);
+    ledger_free(&l);
+}

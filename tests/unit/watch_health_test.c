@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/health.h"
+
+#include <errno.h>
+
+#include "pipeline_fixture.h"
+
+#define NOW (1000 * CLOCK_SECOND)
+#define MAX_AGE (10 * CLOCK_SECOND) /* of the fixture */
+
+static void expect_reasons(struct fixture *f, const char *expected)
+{
+    struct buf reasons = {0};
+    bool ready = health_is_ready(f->p, NOW, &reasons);
+    EXPECT_TEXT(buf_text(&reasons), expected);
+    EXPECT(ready == (expected[0] == '\0'));
+    buf_free(&reasons);
+}
+
+TEST(health_ready)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    expect_reasons(&f, "");
+    fixture_close(&f);
+}
+
+TEST(health_disconnected)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    for (int state = CONNECTION_WAITING; state < CONNECTION_READY; state++) {
+        f.p->connection.state = (enum connection_state)state;
+        f.p->sources[0].state = SOURCE_OFF;
+        expect_reasons(&f, "not connected to NATS\n");
+    }
+    fixture_close(&f);
+}
+
+TEST(health_stalled_pull)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.p->sources[1].pull.slots[0].token = 0;
+    expect_reasons(&f, "stream B: no pull is live\n");
+    f.p->pauses = 1u << FLOW_MEMORY; /* then none is asked for */
+    expect_reasons(&f, "");
+    f.p->sources[1].state = SOURCE_RETRY;
+    expect_reasons(&f, "stream B: no pull is live\n");
+    fixture_close(&f);
+}
+
+TEST(health_refused)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.p->sources[0].state = SOURCE_REFUSED;
+    err_set(&f.p->sources[0].refusal, ERR_REFUSED, "it contradicts the configuration");
+    expect_reasons(&f, "it contradicts the configuration\n");
+    fixture_close(&f);
+}
+
+TEST(health_disk)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.p->pauses = 1u << FLOW_DISK_LOW;
+    expect_reasons(&f, "paused: the disk is nearly full (output.min_free)\n");
+    fixture_close(&f);
+}
+
+/* The whole error may name a path, which is made of values from events. */
+TEST(health_failing_commit)
+{
+    struct fixture f;
+    struct buf expected = {0};
+    fixture_open(&f, "B");
+    f.p->committer.trouble.failing = true;
+    err_set_system(&f.p->committer.trouble.err, ENOSPC, "can't move a file to secret/x");
+    buf_printf(&expected, "the last commit failed: %s\n", strerror(ENOSPC));
+    expect_reasons(&f, buf_text(&expected));
+    f.p->committer.trouble.err = (struct err){.code = ERR_FORMAT, .text = "secret"};
+    expect_reasons(&f, "the last commit failed: the log says why\n");
+    buf_free(&expected);
+    fixture_close(&f);
+}
+
+TEST(health_stopping)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.p->phase = PIPELINE_DRAINING;
+    expect_reasons(&f, "stopping\n");
+    fixture_close(&f);
+}
+
+TEST(health_old_event)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.p->batcher.epoch->sources[1].oldest = NOW - 3 * MAX_AGE;
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 0);
+    EXPECT_I64(health_oldest_unacked(f.p, 1, NOW), 3 * MAX_AGE);
+    expect_reasons(&f, "");
+    f.p->batcher.epoch->sources[1].oldest -= CLOCK_SECOND;
+    expect_reasons(&f, "stream B: the oldest unacked event has waited 31s, more than 30s\n");
+    fixture_close(&f);
+}
+
+/* The open epoch, sealed ones, and those whose acks are not confirmed. */
+TEST(health_oldest_of_all)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    struct epoch *first = epoch_new(1, 2), *second = epoch_new(2, 2), *acking = epoch_new(3, 2);
+    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.A.varve."), .delivered = 1};
+    f.p->batcher.epoch->sources[0].oldest = NOW - 1;
+    f.p->sealed = first;
+    first->next_sealed = second;
+    second->sources[0].oldest = NOW - 5;
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 5);
+    first->sources[0].oldest = NOW - 7;
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 7);
+    acking->sources[0].oldest = NOW - 9;
+    acklist_add(&acking->sources[0].acks, &ack);
+    acker_add(&f.p->acker, acking);
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 9);
+    EXPECT_I64(health_oldest_unacked(f.p, 1, NOW), 0);
+    f.p->sealed = NULL;
+    epoch_free(first);
+    epoch_free(second);
+    fixture_close(&f);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/stats.h"
+
+#include "base/clock.h"
+#include "test.h"
+
+TEST(stats_observe_finds_the_bucket)
+{
+    struct stats_histogram h = {0};
+    stats_observe(&h, 0);
+    stats_observe(&h, CLOCK_MILLISECOND); /* a bound belongs to its bucket */
+    stats_observe(&h, CLOCK_MILLISECOND + 1);
+    stats_observe(&h, 3600 * CLOCK_SECOND);
+    stats_observe(&h, -CLOCK_SECOND); /* the server's clock is ahead of ours */
+    EXPECT_U64(h.counts[0], 3);
+    EXPECT_U64(h.counts[1], 1);
+    EXPECT_U64(h.counts[STATS_BUCKETS], 1);
+    EXPECT(h.sum > 3600.0019 && h.sum < 3600.0021);
+}
+
+TEST(stats_bounds_ascend)
+{
+    for (int i = 1; i < STATS_BUCKETS; i++)
+        EXPECT(stats_bounds[i] > stats_bounds[i - 1]);
+}
+
+TEST(stats_samples_are_differences)
+{
+    struct stats s = {0};
+    stats_sample(&s, (struct stats_sample){100, 10, 1}, CLOCK_SECOND); /* the first has no before */
+    EXPECT_U64(s.sample_count, 0);
+    stats_sample(&s, (struct stats_sample){500, 50, 5}, CLOCK_SECOND + STATS_INTERVAL - 1);
+    EXPECT_U64(s.sample_count, 0);
+    stats_sample(&s, (struct stats_sample){600, 70, 8}, CLOCK_SECOND + STATS_INTERVAL);
+    EXPECT_U64(s.sample_count, 1);
+    EXPECT_U64(s.samples[0].received, 500);
+    EXPECT_U64(s.samples[0].committed, 60);
+    EXPECT_U64(s.samples[0].written, 7);
+    EXPECT_I64(s.next_sample, CLOCK_SECOND + 2 * STATS_INTERVAL);
+}
