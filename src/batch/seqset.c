@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/num.h"
 
 enum { FIRST_RANGES = 8 };
 
@@ -131,6 +132,55 @@ void seqset_remove_through(struct seqset *set, uint64_t sequence)
             set->ranges[at].first = sequence + 1;
     }
     remove_ranges(set, 0, at);
+}
+
+void seqset_write_text(struct buf *out, const struct seqset *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct seqrange *range = &set->ranges[i];
+        if (i > 0)
+            buf_append_byte(out, ',');
+        buf_append_decimal(out, range->first);
+        if (range->last == range->first)
+            continue;
+        buf_append_byte(out, '-');
+        buf_append_decimal(out, range->last);
+    }
+}
+
+static struct slice cut(struct slice *rest, char separator)
+{
+    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);
+    struct slice head = {rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
+    size_t used = head.len + (end == NULL ? 0 : 1);
+    rest->data += used;
+    rest->len -= used;
+    return head;
+}
+
+bool seqset_parse_text(struct seqset *out, struct slice text)
+{
+    size_t count = 0;
+    uint64_t before = 0;
+    if (text.len > 0 && text.data[text.len - 1] == ',')
+        return false;
+    while (text.len > 0) {
+        struct slice range = cut(&text, ',');
+        struct slice last_text = range;
+        struct slice first_text = cut(&last_text, '-');
+        uint64_t first, last;
+        if (!num_parse_u64(first_text, &first))
+            return false;
+        if (first_text.len == range.len)
+            last = first;
+        else if (!num_parse_u64(last_text, &last))
+            return false;
+        if (first > last || (count > 0 && first <= before) || ++count > SEQSET_RANGES_MAX)
+            return false;
+        seqset_add_range(out, first, last);
+        before = last;
+    }
+    return true;
 }
 
 size_t seqset_memory(const struct seqset *set)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 /*
  * A set of stream sequences as sorted, disjoint, non-adjacent ranges. A drained stream is nearly
  * contiguous, so the set stays small however many members it has. A zeroed struct is empty.
@@ -19,6 +21,10 @@ struct seqset {
     size_t count;
     size_t cap;
 };
+
+/* Ranges of a set that is written as text, or above a position. The most messages that can be
+ * unacknowledged at a server are below it. */
+enum { SEQSET_RANGES_MAX = 1 << 20 };
 
 /* Add one sequence; false if it was there already. Appending in order is O(1). */
 bool seqset_add(struct seqset *set, uint64_t sequence);
@@ -43,6 +49,11 @@ uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from);
 
 /* Drop all members up to `sequence`. */
 void seqset_remove_through(struct seqset *set, uint64_t sequence);
+
+/* Append / parse ranges as text: "1-5,7,9-20", ascending; nothing for an empty set. The parser adds
+ * to `out` and returns false for anything else, and for more than SEQSET_RANGES_MAX ranges. */
+void seqset_write_text(struct buf *out, const struct seqset *set);
+bool seqset_parse_text(struct seqset *out, struct slice text) __attribute__((warn_unused_result));
 
 /* Bytes of memory held. */
 size_t seqset_memory(const struct seqset *set);

@@ -168,7 +168,7 @@ static void judge_settings(struct check_report *r, const struct config *config, 
                            const struct nats_stream_info *stream,
                            const struct nats_consumer_info *info)
 {
-    static const struct store_positions no_positions;
+    static const struct positions no_positions;
     static const uint64_t no_key[2];
     const struct config_source *source = &config->sources[index];
     struct nats_consumer_diff diff;

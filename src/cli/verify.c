@@ -20,7 +20,7 @@
 #include "verify/tree.h"
 #include "parquet/verify/verify.h"
 #include "store/commit.h"
-#include "store/position.h"
+#include "batch/seqset.h"
 
 struct verify {
     struct report report;
@@ -45,7 +45,7 @@ struct tree {
 static char *ranges_text(struct verify *v)
 {
     buf_reset(&v->text);
-    store_ranges_write(&v->text, &v->ranges);
+    seqset_write_text(&v->text, &v->ranges);
     char *text = strdup(buf_text(&v->text));
     if (text == NULL)
         out_of_memory(v->text.len);

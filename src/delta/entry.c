@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "store/commit.h"
 #include "store/path.h"
+#include "delta/position.h"
 #include "delta/stats.h"
 
 static void add_move(struct store_entry *entry, struct slice id, size_t at, size_t len)
@@ -81,7 +82,7 @@ static void append_tags(struct buf *out, const struct store_epoch_file *file)
     if (set->count > STORE_ADD_RANGES_MAX)
         return;
     buf_append_text(out, ",\"varve.sequences\":\"");
-    store_ranges_write(out, set);
+    seqset_write_text(out, set);
     buf_append_byte(out, '"');
 }
 
@@ -98,7 +99,7 @@ static void append_dead_letters(struct buf *out, const struct store_epoch *epoch
         buf_append_text(out, ",\"created\":");
         append_string(out, epoch->positions[i].created);
         buf_append_text(out, ",\"sequences\":\"");
-        store_ranges_write(out, &epoch->dead_letters[i]);
+        seqset_write_text(out, &epoch->dead_letters[i]);
         buf_append_text(out, "\"}");
     }
 }
@@ -141,11 +142,11 @@ static void append_add(struct store_entry *entry, const struct store *store,
     buf_free(&stats);
 }
 
-static void append_txn(struct buf *out, const char *instance, const struct store_position *p,
+static void append_txn(struct buf *out, const char *instance, const struct position *p,
                        int64_t millis)
 {
     struct buf id = {0};
-    store_position_app_id(&id, instance, p);
+    delta_app_id(&id, instance, p);
     buf_append_text(out, "{\"txn\":{\"appId\":");
     json_append_string(out, buf_slice(&id));
     buf_printf(out, ",\"version\":%" PRIu64 ",\"lastUpdated\":%" PRId64 "}}\n", p->through, millis);
@@ -153,7 +154,7 @@ static void append_txn(struct buf *out, const char *instance, const struct store
 }
 
 void store_entry_build(struct store_entry *entry, const struct store *store,
-                       const struct store_epoch *epoch, const struct store_positions *positions,
+                       const struct store_epoch *epoch, const struct positions *positions,
                        char *const *paths, int64_t wall_time)
 {
     store_entry_reset(entry);
@@ -168,7 +169,7 @@ void store_entry_build(struct store_entry *entry, const struct store *store,
     buf_append_text(out, ",\"varve\":{\"instance\":");
     append_string(out, store->instance);
     buf_append_text(out, ",\"positions\":");
-    store_positions_write(out, positions);
+    delta_positions_write(out, positions);
     buf_append_text(out, ",\"deadLetters\":[");
     append_dead_letters(out, epoch);
     buf_append_text(out, "],\"quarantine\":[");
@@ -295,18 +296,18 @@ void store_entry_set_path(struct store_entry *entry, size_t move, struct slice p
     entry->text = text;
 }
 
-int store_entry_positions(struct store_positions *out, bool *own, struct slice line,
-                          const char *instance, struct err *err)
+int store_entry_positions(struct positions *out, bool *own, struct slice line, const char *instance,
+                          struct err *err)
 {
     struct arena arena = {0};
     struct err ignored = {0};
     struct slice name;
-    *out = (struct store_positions){0};
+    *out = (struct positions){0};
     /* A line that is no JSON is not ours: what varve writes is whole before it gets its name. */
     const struct json *root = json_parse(&arena, line, &ignored);
     const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
     *own = json_get_text(varve, "instance", &name) && slice_is(name, instance);
-    int result = *own ? store_positions_parse(out, json_member(varve, "positions"), err) : 0;
+    int result = *own ? delta_positions_parse(out, json_member(varve, "positions"), err) : 0;
     arena_free(&arena);
     return result;
 }

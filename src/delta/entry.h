@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/position.h"
+#include "batch/position.h"
 
 struct store;
 struct store_epoch;
@@ -51,7 +51,7 @@ enum {
  * paths of the files of the epoch, relative to the root; `wall_time` in ns.
  */
 void store_entry_build(struct store_entry *entry, const struct store *store,
-                       const struct store_epoch *epoch, const struct store_positions *positions,
+                       const struct store_epoch *epoch, const struct positions *positions,
                        char *const *paths, int64_t wall_time);
 
 /* Find the moves in entry->text, which varve wrote earlier. ERR_FORMAT if it did not, or if a path
@@ -72,8 +72,7 @@ void store_entry_free(struct store_entry *entry);
  * The positions in the first line of an entry of any writer. *own says whether the entry is one of
  * `instance`; if not, *out is empty. ERR_FORMAT if it is, and is damaged.
  */
-int store_entry_positions(struct store_positions *out, bool *own, struct slice line,
-                          const char *instance, struct err *err)
-    __attribute__((warn_unused_result));
+int store_entry_positions(struct positions *out, bool *own, struct slice line, const char *instance,
+                          struct err *err) __attribute__((warn_unused_result));
 
 #endif

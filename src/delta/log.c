@@ -109,13 +109,13 @@ int store_log_read(const struct store_system *system, int dir, const char *name,
 
 int store_log_positions(const struct store_system *system, int dir,
                         const struct store_versions *versions, const char *instance,
-                        struct store_positions *out, bool *found, uint64_t *read, struct err *err)
+                        struct positions *out, bool *found, uint64_t *read, struct err *err)
 {
     struct buf line = {0};
     int result = 0;
     *found = false;
     *read = 0;
-    *out = (struct store_positions){0};
+    *out = (struct positions){0};
     for (size_t i = versions->count; i > 0 && !*found && result == 0; i--) {
         char name[STORE_LOG_NAME_MAX];
         store_log_name(name, versions->list[i - 1]);

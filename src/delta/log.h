@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/position.h"
+#include "batch/position.h"
 #include "object/system.h"
 
 /*
@@ -43,7 +43,7 @@ int store_log_read(const struct store_system *system, int dir, const char *name,
  */
 int store_log_positions(const struct store_system *system, int dir,
                         const struct store_versions *versions, const char *instance,
-                        struct store_positions *out, bool *found, uint64_t *read, struct err *err)
+                        struct positions *out, bool *found, uint64_t *read, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Find the entry that is the same file as `inode`; *found says whether there is one. */

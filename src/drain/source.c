@@ -7,7 +7,7 @@
 #include "drain/source_setup.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
-                 const struct store_positions *stored, bool once, const uint64_t key[static 2])
+                 const struct positions *stored, bool once, const uint64_t key[static 2])
 {
     *s = (struct source){
         .config = config,
@@ -304,7 +304,7 @@ void source_fill_position(const struct source *s, struct epoch_source *part)
 {
     uint64_t through =
         seqset_contains(&s->ledger.sealed, 0) ? seqset_contiguous_end(&s->ledger.sealed, 0) : 0;
-    part->position = (struct store_position){
+    part->position = (struct position){
         .stream = part->stream,
         .created = part->created,
         .consumer = part->consumer,

@@ -63,7 +63,7 @@ enum source_alert {
 struct source {
     const struct config *config;
     const struct config_source *settings;
-    const struct store_positions *stored; /* as read at start */
+    const struct positions *stored; /* as read at start */
     uint32_t index;
 
     enum source_state state;
@@ -114,7 +114,7 @@ struct source {
 };
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
-                 const struct store_positions *stored, bool once, const uint64_t key[static 2]);
+                 const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
 
 /* Ask for no more than this memory_limit has room for. */

@@ -17,8 +17,8 @@ static bool is_generation_of(struct slice generation, struct slice created)
 static void load_generation(struct source *s)
 {
     const char *created = buf_text(&s->created);
-    const struct store_position *p =
-        store_positions_find(s->stored, s->settings->stream, created, s->settings->consumer);
+    const struct position *p =
+        positions_find(s->stored, s->settings->stream, created, s->settings->consumer);
     ledger_reset(&s->ledger);
     s->newest_seq = 0;
     s->newest_time = 0;
@@ -62,8 +62,8 @@ static void want_generation(struct source *s, struct slice created, bool rolled_
 /* The first answer in this process: which generation of the stream are we draining? */
 static void choose_first_generation(struct source *s, struct slice created)
 {
-    const struct store_position *newest =
-        store_positions_newest(s->stored, s->settings->stream, s->settings->consumer);
+    const struct position *newest =
+        positions_newest(s->stored, s->settings->stream, s->settings->consumer);
     if (newest == NULL || is_generation_of(slice_of(newest->created), created)) {
         buf_append_slice(&s->created, newest == NULL ? created : slice_of(newest->created));
         load_generation(s);

@@ -69,19 +69,19 @@ static char **choose_paths(const struct store *store, const struct store_epoch *
 static int prepare(struct store *store, const struct store_epoch *epoch, struct err *err)
 {
     for (size_t i = 0; i < epoch->position_count; i++) {
-        if (epoch->positions[i].above.count > STORE_RANGES_MAX)
+        if (epoch->positions[i].above.count > SEQSET_RANGES_MAX)
             return err_set(err, ERR_LIMIT,
                            "commit to %s: stream %s: more than %d gaps above sequence %llu",
-                           store->root, epoch->positions[i].stream, STORE_RANGES_MAX,
+                           store->root, epoch->positions[i].stream, SEQSET_RANGES_MAX,
                            (unsigned long long)epoch->positions[i].through);
     }
     char **paths = choose_paths(store, epoch, err);
     if (paths == NULL)
         return -1;
-    store_positions_free(&store->coming);
-    store_positions_copy(&store->coming, &store->current);
+    positions_free(&store->coming);
+    positions_copy(&store->coming, &store->current);
     for (size_t i = 0; i < epoch->position_count; i++)
-        store_positions_put(&store->coming, &epoch->positions[i]);
+        positions_put(&store->coming, &epoch->positions[i]);
     store_entry_build(&store->entry, store, epoch, &store->coming, paths, clock_wall());
     store->epoch = epoch;
     store->stage = STORE_STAGE_PENDING;

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "batch/seqset.h"
 #include "object/file.h"
-#include "store/position.h"
+#include "batch/position.h"
 #include "delta/stats.h"
 #include "store/store.h"
 
@@ -36,7 +36,7 @@ struct store_epoch_file {
 struct store_epoch {
     const struct store_epoch_file *files;
     size_t file_count;
-    const struct store_position *positions;
+    const struct position *positions;
     size_t position_count;
     const struct seqset *dead_letters; /* of each position; NULL: none of any */
 };

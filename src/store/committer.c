@@ -69,7 +69,7 @@ static int write_files(struct committer *c, struct epoch *epoch, struct err *err
 struct view {
     struct store_epoch epoch;
     struct store_epoch_file *files;
-    struct store_position *positions;
+    struct position *positions;
     struct seqset *dead_letters;
 };
 

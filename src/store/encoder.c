@@ -140,7 +140,7 @@ static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoc
     if (rows->count > STORE_ADD_RANGES_MAX)
         return; /* the column stream_seq has them */
     buf_reset(&e->text);
-    store_ranges_write(&e->text, rows);
+    seqset_write_text(&e->text, rows);
     parquet_writer_metadata(file->writer, "varve.sequences", buf_slice(&e->text));
 }
 

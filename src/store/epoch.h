@@ -13,7 +13,7 @@
 #include "drain/acklist.h"
 #include "base/queue.h"
 #include "store/commit.h"
-#include "store/position.h"
+#include "batch/position.h"
 
 /*
  * An epoch is everything that was drained since the last commit, over all partitions: it becomes
@@ -74,7 +74,7 @@ struct epoch_source {
     uint64_t dead[EVENT_RESULTS]; /* messages that are no rows, by reason: in quarantine files, or
                                      confirmed by the dead letter stream */
     char *stream, *created, *consumer; /* the generation; NULL until it takes part; owned */
-    struct store_position position;    /* what is durable once this is committed: set by sealing */
+    struct position position;          /* what is durable once this is committed: set by sealing */
     uint64_t last_seq;                 /* newest message, and when the stream stored it */
     int64_t last_time;
     int64_t oldest; /* clock_monotonic at the reception of its first message; 0: none */

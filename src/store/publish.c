@@ -260,9 +260,9 @@ out:
 
 static void adopt_positions(struct store *store)
 {
-    store_positions_free(&store->current);
+    positions_free(&store->current);
     store->current = store->coming;
-    store->coming = (struct store_positions){0};
+    store->coming = (struct positions){0};
     store_entry_free(&store->entry); /* ten thousand files make 10 MB of it */
     store->stage = STORE_IDLE;
     store->epoch = NULL;

@@ -211,7 +211,7 @@ int store_recover(struct store *store, struct err *err)
         store_log_positions(&store->system, store->log_dir, &versions, store->instance,
                             &store->current, &found, &store->recovery.entries_read, err) < 0)
         goto out;
-    store_positions_copy(&store->positions, &store->current);
+    positions_copy(&store->positions, &store->current);
     store->recovery.forgotten = !found && versions.list[0] != 0;
     result = remove_unfinished(store, err);
 out:

@@ -126,9 +126,9 @@ void store_close(struct store *store)
     close_directory(store->temporary_dir);
     close_directory(store->root_dir);
     close_directory(store->lock);
-    store_positions_free(&store->positions);
-    store_positions_free(&store->current);
-    store_positions_free(&store->coming);
+    positions_free(&store->positions);
+    positions_free(&store->current);
+    positions_free(&store->coming);
     store_entry_free(&store->entry);
     map_free(&store->durable);
     store_fault_free(store->fault);

@@ -11,7 +11,7 @@
 #include "base/map.h"
 #include "batch/schema.h"
 #include "delta/entry.h"
-#include "store/position.h"
+#include "batch/position.h"
 #include "object/system.h"
 
 /*
@@ -76,17 +76,17 @@ struct store {
     int64_t opened;                             /* wall time: makes file ids of runs distinct */
     atomic_uint_fast64_t next_file;
     uint64_t next_version; /* of the log, as far as we know */
-    struct store_positions positions;
+    struct positions positions;
     struct store_recovery recovery;
-    struct store_positions current; /* positions with all that was committed since */
+    struct positions current; /* positions with all that was committed since */
 
     const struct store_epoch *epoch; /* the commit under way */
     enum store_stage stage;
-    struct store_entry entry;      /* its log entry */
-    struct store_positions coming; /* the positions once it is done */
-    struct map durable;            /* directories of the table that are known to be durable */
-    bool reopening;                /* store_reopen has begun */
-    struct store_fault *fault;     /* only in build/varve-fault */
+    struct store_entry entry;  /* its log entry */
+    struct positions coming;   /* the positions once it is done */
+    struct map durable;        /* directories of the table that are known to be durable */
+    bool reopening;            /* store_reopen has begun */
+    struct store_fault *fault; /* only in build/varve-fault */
 };
 
 /*

@@ -9,12 +9,12 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "delta/log.h"
-#include "store/position.h"
+#include "delta/position.h"
 
 /* Of each instance, what its newest entry so far says. */
 struct instances {
     struct map names;
-    struct store_positions *positions;
+    struct positions *positions;
     size_t cap;
 };
 
@@ -68,7 +68,7 @@ static void note_dead_letters(struct claims *c, const struct json *list)
         struct slice stream, created, sequences;
         struct seqset set = {0};
         if (json_get_text(item, "stream", &stream) && json_get_text(item, "created", &created) &&
-            json_get_text(item, "sequences", &sequences) && store_ranges_parse(&set, sequences))
+            json_get_text(item, "sequences", &sequences) && seqset_parse_text(&set, sequences))
             seqset_add_all(&claim_of(c, stream, created)->dead_letters, &set);
         seqset_free(&set);
     }
@@ -79,24 +79,23 @@ static void note_head(struct claims *c, struct instances *instances, struct slic
     struct arena arena = {0};
     struct err err = {0};
     struct slice name;
-    struct store_positions positions;
+    struct positions positions;
     const struct json *root = json_parse(&arena, line, &err);
     const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
     note_dead_letters(c, json_member(varve, "deadLetters"));
     if (json_get_text(varve, "instance", &name) &&
-        store_positions_parse(&positions, json_member(varve, "positions"), &err) == 0) {
+        delta_positions_parse(&positions, json_member(varve, "positions"), &err) == 0) {
         bool added;
         uint32_t number = map_put(&instances->names, name, &added);
         instances->positions =
             grow(instances->positions, &instances->cap, number, sizeof(positions));
-        store_positions_free(&instances->positions[number]);
+        positions_free(&instances->positions[number]);
         instances->positions[number] = positions;
     }
     arena_free(&arena);
 }
 
-static void note_position(struct claims *c, const struct store_positions *all,
-                          const struct store_position *p)
+static void note_position(struct claims *c, const struct positions *all, const struct position *p)
 {
     struct claim *claim = claim_of(c, slice_of(p->stream), slice_of(p->created));
     if (p->through > 0)
@@ -104,7 +103,7 @@ static void note_position(struct claims *c, const struct store_positions *all,
     seqset_add_all(&claim->settled, &p->above);
     if (claim->consumer == NULL && (claim->consumer = strdup(p->consumer)) == NULL)
         out_of_memory(strlen(p->consumer));
-    if (store_positions_newest(all, p->stream, p->consumer) == p)
+    if (positions_newest(all, p->stream, p->consumer) == p)
         claim->newest = true;
 }
 
@@ -141,10 +140,10 @@ void claims_read(struct claims *c, const char *root)
     read_heads(c, &instances, dir);
     (void)close(dir); /* only read from */
     for (uint32_t i = 0; i < instances.names.count; i++) {
-        const struct store_positions *all = &instances.positions[i];
+        const struct positions *all = &instances.positions[i];
         for (size_t j = 0; j < all->count; j++)
             note_position(c, all, &all->list[j]);
-        store_positions_free(&instances.positions[i]);
+        positions_free(&instances.positions[i]);
     }
     free(instances.positions);
     map_free(&instances.names);

@@ -12,7 +12,7 @@
 #include "verify/sequences.h"
 #include "parquet/read/rows.h"
 #include "store/path.h"
-#include "store/position.h"
+#include "batch/seqset.h"
 
 /* The columns that are looked at, if they are there. */
 enum column {
@@ -224,7 +224,7 @@ static void check_footer(struct check *c, const struct seqset *set)
     check_number(c, "varve.first_seq", set->ranges[0].first);
     check_number(c, "varve.last_seq", set->ranges[set->count - 1].last);
     if (text.data != NULL &&
-        (!store_ranges_parse(&stated, text) || stated.count != set->count ||
+        (!seqset_parse_text(&stated, text) || stated.count != set->count ||
          memcmp(stated.ranges, set->ranges, set->count * sizeof(*set->ranges)) != 0))
         report_found(c->report, "footer", "varve.sequences are not those of the rows");
     seqset_free(&stated);

@@ -142,10 +142,10 @@ static void add_quarantine(struct driver *d, char *rest)
 
 static void commit(struct driver *d, char *rest)
 {
-    struct store_position position = {.stream = d->stream, .created = d->created, .consumer = "c"};
+    struct position position = {.stream = d->stream, .created = d->created, .consumer = "c"};
     position.through = number(word(&rest));
     const char *above = strtok_r(NULL, " \n", &rest);
-    if (above != NULL && !store_ranges_parse(&position.above, slice_of(above)))
+    if (above != NULL && !seqset_parse_text(&position.above, slice_of(above)))
         fail("bad ranges");
     struct store_epoch epoch = {d->files, d->count, &position, 1, NULL};
     struct err err = {0};
@@ -176,10 +176,9 @@ static void commit(struct driver *d, char *rest)
 static void greet(const struct driver *d)
 {
     struct buf above = {0};
-    const struct store_position *p =
-        store_positions_find(&d->store->positions, d->stream, d->created, "c");
+    const struct position *p = positions_find(&d->store->positions, d->stream, d->created, "c");
     if (p != NULL)
-        store_ranges_write(&above, &p->above);
+        seqset_write_text(&above, &p->above);
     (void)printf("open %" PRIu64 " %s\n", p == NULL ? 0 : p->through, buf_text(&above));
     (void)fflush(stdout);
     buf_free(&above);

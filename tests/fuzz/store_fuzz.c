@@ -47,7 +47,7 @@ static void fuzz_entry(struct slice text)
 /* Positions that are accepted are written as they were read. */
 static void fuzz_positions(struct slice text)
 {
-    struct store_positions positions, again;
+    struct positions positions, again;
     struct err err = {0};
     struct buf out = {0};
     bool own;
@@ -56,15 +56,15 @@ static void fuzz_positions(struct slice text)
     if (store_entry_positions(&positions, &own, line, "i", &err) != 0)
         return;
     buf_append_text(&out, "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":");
-    store_positions_write(&out, &positions);
+    delta_positions_write(&out, &positions);
     buf_append_text(&out, "}}}");
     ASSERT(store_entry_positions(&again, &own, buf_slice(&out), "i", &err) == 0 && own);
     ASSERT(again.count == positions.count);
     for (size_t i = 0; i < again.count; i++)
         ASSERT(again.list[i].through == positions.list[i].through &&
                again.list[i].above.count == positions.list[i].above.count);
-    store_positions_free(&positions);
-    store_positions_free(&again);
+    positions_free(&positions);
+    positions_free(&again);
     buf_free(&out);
 }
 

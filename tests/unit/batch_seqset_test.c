@@ -213,3 +213,29 @@ TEST(seqset_find_gives_the_range_there_or_behind)
     EXPECT(seqset_find(&set, 10) == NULL);
     seqset_free(&set);
 }
+
+static bool parse_ranges(const char *text, struct seqset *set)
+{
+    seqset_reset(set);
+    return seqset_parse_text(set, slice_of(text));
+}
+
+TEST(seqset_ranges_are_text)
+{
+    struct seqset set = {0};
+    struct buf out = {0};
+    EXPECT(parse_ranges("", &set) && set.count == 0);
+    EXPECT(parse_ranges("1-5,7,9-18446744073709551615", &set));
+    EXPECT_U64(set.count, 3);
+    EXPECT(set.ranges[1].first == 7 && set.ranges[1].last == 7);
+    EXPECT(set.ranges[2].first == 9 && set.ranges[2].last == UINT64_MAX);
+    seqset_write_text(&out, &set);
+    EXPECT_TEXT(buf_text(&out), "1-5,7,9-18446744073709551615");
+    static const char *const bad[] = {",",       "1,",   ",1",    "1-",    "-1",
+                                      "5-1",     "1,,2", "1-2-3", "1, 2",  "3,2",
+                                      "1-5,5-6", "x",    "+1",    "1-5,3", "18446744073709551616"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        EXPECT(!parse_ranges(bad[i], &set));
+    buf_free(&out);
+    seqset_free(&set);
+}

@@ -39,9 +39,9 @@ static void build(struct store_entry *entry)
         {&rows, false, "", "S", "C", &in_rows, 2, &stats, 1},
         {&bad, true, "", "S", "C", &in_bad, 1, NULL, 0},
     };
-    struct store_position position = {"S", "D", "C", 4, in_rows, 7, 70};
+    struct position position = {"S", "D", "C", 4, in_rows, 7, 70};
     struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
-    struct store_positions positions = {&position, 1, 1};
+    struct positions positions = {&position, 1, 1};
     char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};
     store_entry_build(entry, &store, &epoch, &positions, (char *[]){paths[0], paths[1]},
                       INT64_C(1795536000500000000));
@@ -137,14 +137,14 @@ TEST(store_entry_that_could_do_harm_is_refused)
 
 TEST(store_entry_knows_its_instance)
 {
-    struct store_positions positions;
+    struct positions positions;
     struct err err = {0};
     bool own;
     struct slice line = {(const uint8_t *)expected, (size_t)(strchr(expected, '\n') - expected)};
     EXPECT(store_entry_positions(&positions, &own, line, "i\"1", &err) == 0 && own);
     EXPECT_U64(positions.count, 1);
     EXPECT_U64(positions.list[0].above.ranges[0].last, 7);
-    store_positions_free(&positions);
+    positions_free(&positions);
     EXPECT(store_entry_positions(&positions, &own, line, "i", &err) == 0 && !own);
     EXPECT_U64(positions.count, 0);
 }
@@ -160,7 +160,7 @@ TEST(store_entry_leaves_out_long_lists_of_ranges)
         (void)seqset_add(&set, 1 + 2 * i);
     struct store_epoch_file files = {&file, false, "", "S", "C", &set, set.count, NULL, 0};
     struct store_epoch epoch = {&files, 1, NULL, 0, NULL};
-    struct store_positions positions = {0};
+    struct positions positions = {0};
     char path[] = "x.parquet";
     store_entry_build(&entry, &store, &epoch, &positions, (char *[]){path}, 0);
     EXPECT(strstr(buf_text(&entry.text), "varve.sequences") == NULL);

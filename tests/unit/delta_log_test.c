@@ -87,7 +87,7 @@ TEST(store_log_reads_lines_and_files)
 static void find(int dir, const char *instance, bool *found, uint64_t *through, uint64_t *read)
 {
     struct store_versions versions;
-    struct store_positions positions;
+    struct positions positions;
     struct err err = {0};
     EXPECT(store_log_list(&plain, dir, &versions, &err) == 0);
     EXPECT(store_log_positions(&plain, dir, &versions, instance, &positions, found, read, &err) ==
@@ -95,7 +95,7 @@ static void find(int dir, const char *instance, bool *found, uint64_t *through, 
     EXPECT_TEXT(err.text, "");
     *through = positions.count == 0 ? 0 : positions.list[0].through;
     store_versions_free(&versions);
-    store_positions_free(&positions);
+    positions_free(&positions);
 }
 
 TEST(store_log_finds_the_newest_entry_of_an_instance)
@@ -122,7 +122,7 @@ TEST(store_log_finds_the_newest_entry_of_an_instance)
 TEST(store_log_damage_of_our_own_is_an_error)
 {
     struct store_versions versions;
-    struct store_positions positions;
+    struct positions positions;
     struct err err = {0};
     bool found;
     uint64_t read;

@@ -18,7 +18,7 @@ struct fixture {
 
 static inline void fixture_open(struct fixture *f, const char *stream)
 {
-    static const struct store_positions no_positions;
+    static const struct positions no_positions;
     static const uint64_t key[2] = {1, 2};
     struct err err = {0};
     struct buf set = {0};

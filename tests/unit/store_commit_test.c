@@ -32,12 +32,12 @@ TEST(store_commit_without_files_moves_positions)
 {
     struct store *store = fixture_open("i");
     struct err err = {0};
-    struct store_position position = fixture_position(9);
+    struct position position = fixture_position(9);
     struct store_epoch epoch = {NULL, 0, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     store_close(store);
     store = fixture_open("i");
-    EXPECT_U64(store_positions_find(&store->positions, "S", "C", "D")->through, 9);
+    EXPECT_U64(positions_find(&store->positions, "S", "C", "D")->through, 9);
     EXPECT_U64(store->recovery.entries_read, 1);
     store_close(store);
 }
@@ -55,7 +55,7 @@ TEST(store_commit_never_replaces_a_file)
         {fixture_file(store, 1, 1), false, KEY, "S", "C", &set, 1, NULL, 0},
         {fixture_file(store, 2, 2), false, KEY, "S", "C", &set, 1, NULL, 0},
     };
-    struct store_position position = fixture_position(2);
+    struct position position = fixture_position(2);
     struct store_epoch epoch = {files, 2, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/p/1-2-2.parquet") && fixture_is_file("root/p/1-2-3.parquet"));
@@ -143,15 +143,15 @@ TEST(store_commit_keeps_what_did_not_move)
     struct err err = {0};
     struct seqset above = {0};
     seqset_add_range(&above, 30, 40);
-    struct store_position other = {"T", "D", "X", 20, above, 40, 1};
+    struct position other = {"T", "D", "X", 20, above, 40, 1};
     struct store_epoch epoch = {NULL, 0, &other, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     fixture_commit(store, KEY, 1, 2);
     store_close(store);
     store = fixture_open("i");
-    const struct store_position *found = store_positions_find(&store->positions, "T", "X", "D");
+    const struct position *found = positions_find(&store->positions, "T", "X", "D");
     EXPECT(found != NULL && found->through == 20 && found->above.ranges[0].last == 40);
-    EXPECT_U64(store_positions_newest(&store->positions, "S", "D")->through, 2);
+    EXPECT_U64(positions_newest(&store->positions, "S", "D")->through, 2);
     seqset_free(&above);
     store_close(store);
 }
@@ -166,7 +166,7 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     store_path_quarantine_key(&key, slice_of("S"));
     struct store_epoch_file file = {
         fixture_file(store, 7, 7), true, buf_text(&key), "S", "C", &set, 1, NULL, 0};
-    struct store_position position = fixture_position(7);
+    struct position position = fixture_position(7);
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
@@ -262,7 +262,7 @@ TEST(store_commit_goes_on_where_it_failed)
     seqset_add_range(&set, 1, 2);
     struct store_epoch_file file = {
         fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
-    struct store_position position = fixture_position(2);
+    struct position position = fixture_position(2);
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(mkdir("root/p", 0755) == 0);
     store->system = (struct store_system){fail, &failing};
@@ -296,7 +296,7 @@ TEST(store_commit_never_syncs_a_file_twice)
     store->system = (struct store_system){fail, &failing};
     struct store_epoch_file file = {
         fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
-    struct store_position position = fixture_position(2);
+    struct position position = fixture_position(2);
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == -1);
     EXPECT(err.system == EIO && store->stage == STORE_STAGE_PENDING);

@@ -78,14 +78,14 @@ static inline struct store_file *fixture_file(struct store *store, uint64_t firs
     return file;
 }
 
-static inline struct store_position fixture_position(uint64_t through)
+static inline struct position fixture_position(uint64_t through)
 {
-    return (struct store_position){.stream = "S",
-                                   .created = "C",
-                                   .consumer = "D",
-                                   .through = through,
-                                   .last_seq = through,
-                                   .last_time = (int64_t)through * 1000};
+    return (struct position){.stream = "S",
+                             .created = "C",
+                             .consumer = "D",
+                             .through = through,
+                             .last_seq = through,
+                             .last_time = (int64_t)through * 1000};
 }
 
 /* Commit one file with the rows first..last; the position becomes `last`. After a failure the store
@@ -95,7 +95,7 @@ static inline int fixture_try_commit(struct store *store, const char *key, uint6
 {
     struct seqset sequences = {0};
     seqset_add_range(&sequences, first, last);
-    struct store_position position = fixture_position(last);
+    struct position position = fixture_position(last);
     struct store_epoch_file file = {.file = fixture_file(store, first, last),
                                     .key = key,
                                     .stream = "S",

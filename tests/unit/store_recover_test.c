@@ -54,7 +54,7 @@ static int run_epoch(struct store *store, uint64_t first, struct err *err)
 {
     struct store_epoch_file files[3];
     struct seqset sequences[3] = {{0}};
-    struct store_position position = fixture_position(first + EPOCH_ROWS - 1);
+    struct position position = fixture_position(first + EPOCH_ROWS - 1);
     int result = -1;
     for (uint64_t i = 0; i < 3; i++) {
         uint64_t last = first + EPOCH_ROWS - 1;
@@ -96,7 +96,7 @@ static void run(struct fault *fault, int report)
         store = fixture_try_open("i", (struct store_system){hook, fault}, &err);
     }
     EXPECT(store != NULL);
-    const struct store_position *position = store_positions_find(&store->positions, "S", "C", "D");
+    const struct position *position = positions_find(&store->positions, "S", "C", "D");
     uint64_t next = position == NULL ? 1 : position->through + 1;
     for (; next <= ALL_ROWS; next += EPOCH_ROWS) {
         EXPECT(run_epoch(store, next, &err) == 0);
@@ -123,7 +123,7 @@ static void expect_rows(uint64_t through)
 static uint64_t recover_and_look(void)
 {
     struct store *store = fixture_open("i");
-    const struct store_position *position = store_positions_find(&store->positions, "S", "C", "D");
+    const struct position *position = positions_find(&store->positions, "S", "C", "D");
     uint64_t through = position == NULL ? 0 : position->through;
     EXPECT_U64(through % EPOCH_ROWS, 0);
     store_close(store);

@@ -57,7 +57,7 @@ TEST(store_open_takes_any_name)
     static const char *const names[] = {"../..", ".", "a/b", "_x", "\xff", "lock"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct store *store = fixture_open(names[i]);
-        struct store_position position = fixture_position(i + 1);
+        struct position position = fixture_position(i + 1);
         struct store_epoch epoch = {NULL, 0, &position, 1, NULL};
         struct err err = {0};
         EXPECT(store_commit(store, &epoch, &err) == 0);

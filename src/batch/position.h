@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_BATCH_POSITION_H
+#define VARVE_BATCH_POSITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "batch/seqset.h"
+
+/*
+ * What of one generation of a stream is durable in the store. A stream that was deleted and made
+ * again is another generation: its sequences begin anew, and `created` tells it apart.
+ */
+struct position {
+    const char *stream, *consumer;
+    const char *created; /* as the server writes it */
+    uint64_t through;    /* each message up to this sequence is durable, or will never come */
+    struct seqset above; /* durable sequences beyond `through` */
+    uint64_t last_seq;   /* the newest durable message, 0 if none, and when the stream stored it */
+    int64_t last_time;   /* in ns: shows whether the stream was rolled back to an older state */
+};
+
+/* All positions of one instance, least recently committed first. A zeroed struct is empty. */
+struct positions {
+    struct position *list;
+    size_t count, cap;
+};
+
+enum {
+    /* Generations that are kept of one stream and consumer. An old one is of use only if a deleted
+     * stream is restored from a backup, so a few are plenty; each is written in every commit. */
+    POSITION_GENERATIONS_MAX = 8,
+    /* Streams times generations of one instance. */
+    POSITIONS_MAX = 1024,
+};
+
+/* The position of exactly this generation, or NULL. Borrowed until the next change. */
+const struct position *positions_find(const struct positions *positions, const char *stream,
+                                      const char *created, const char *consumer);
+
+/* The generation of a stream that was committed last, or NULL: if its `created` is not the
+ * stream's, the stream was made again. */
+const struct position *positions_newest(const struct positions *positions, const char *stream,
+                                        const char *consumer);
+
+/* Add a copy of `p`, or bring its generation up to date; it becomes the newest. The oldest
+ * generation of the same stream and consumer goes where there are more than
+ * POSITION_GENERATIONS_MAX. */
+void positions_put(struct positions *positions, const struct position *p);
+
+void positions_copy(struct positions *to, const struct positions *from);
+/* Give back what a position of one's own holds; a zeroed one holds nothing. */
+void position_free(struct position *p);
+void positions_free(struct positions *positions);
+
+#endif
