@@ -3,9 +3,9 @@
 
 #include <stdalign.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/assert.h"
 
 struct arena_block {
@@ -28,11 +28,14 @@ static void add_block(struct arena *a, size_t size)
         grown = GROWN_BLOCK;
     if (size < grown)
         size = grown;
-    struct arena_block *block = malloc(sizeof(*block) + size);
-    if (block == NULL)
-        out_of_memory(size);
+    struct arena_block *block = account_resize(a->account, NULL, 0, sizeof(*block) + size);
     *block = (struct arena_block){.next = a->blocks, .size = size};
     a->blocks = block;
+}
+
+static void free_block(struct arena *a, struct arena_block *block)
+{
+    account_free(a->account, block, sizeof(*block) + block->size);
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -80,10 +83,10 @@ void arena_reset(struct arena *a)
     while (rest != NULL) {
         struct arena_block *next = rest->next;
         if (rest->size > largest->size) {
-            free(largest);
+            free_block(a, largest);
             largest = rest;
         } else {
-            free(rest);
+            free_block(a, rest);
         }
         rest = next;
     }
@@ -96,6 +99,7 @@ void arena_reset(struct arena *a)
 void arena_free(struct arena *a)
 {
     arena_reset(a);
-    free(a->blocks);
-    *a = (struct arena){0};
+    if (a->blocks != NULL)
+        free_block(a, a->blocks);
+    *a = (struct arena){.account = a->account};
 }

@@ -6,19 +6,22 @@
 
 /*
  * A bump allocator for what lives and dies together: the scratch of one message, the metadata of
- * one file. A zeroed struct is an empty arena. Pointers stay valid until arena_reset or arena_free.
+ * one file. A zeroed struct is an empty arena that is not counted; an `account` may be set while it
+ * holds no memory. Pointers stay valid until arena_reset or arena_free.
  */
+struct account;
 struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used;                /* bytes handed out since the last reset */
+    struct account *account;    /* see base/account.h */
 };
 
 /* `size` bytes, aligned for any type, not zeroed. Never NULL: see out_of_memory. */
 void *arena_alloc(struct arena *a, size_t size);
 
-/* `count` elements of `size` bytes, zeroed. A product that overflows is a failed CHECK: bound
+/* `count` elements of `size` bytes, zeroed. A product that overflows is a failed ASSERT: bound
  * `count` first. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 

@@ -3,11 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
+#include "base/account.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 
 enum {
     FIRST_CAPACITY = 256,
@@ -67,16 +67,13 @@ void buf_reset(struct buf *b)
 
 void buf_free(struct buf *b)
 {
-    free(b->data);
-    *b = (struct buf){0};
+    account_free(b->account, b->data, b->cap);
+    *b = (struct buf){.account = b->account};
 }
 
 static void grow_to(struct buf *b, size_t cap)
 {
-    uint8_t *data = realloc(b->data, cap);
-    if (data == NULL)
-        out_of_memory(cap);
-    b->data = data;
+    b->data = account_resize(b->account, b->data, b->cap, cap);
     b->cap = cap;
 }
 

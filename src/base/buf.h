@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct account;
+
 /*
  * Bytes that somebody else owns. Valid as long as the owner says. `data` may be NULL if len is 0.
  */
@@ -29,7 +31,8 @@ int slice_compare(struct slice a, struct slice b);
 bool slice_starts_with(struct slice s, const char *prefix);
 
 /*
- * A growable run of bytes. A zeroed struct is an empty buffer. Growing invalidates pointers and
+ * A growable run of bytes. A zeroed struct is an empty buffer that is not counted; an `account` may
+ * be set while it holds no memory. Growing invalidates pointers and
  * slices into it. Buffers are reset, not freed, in steady state. Memory that can't be had ends the
  * process (out_of_memory): all sizes are bounded by named limits before they come here.
  */
@@ -37,12 +40,13 @@ struct buf {
     uint8_t *data;
     size_t len;
     size_t cap;
+    struct account *account; /* see base/account.h */
 };
 
 /* Forget the content, keep the memory. */
 void buf_reset(struct buf *b);
 
-/* Give the memory back. The buffer is empty and usable afterwards. */
+/* Give the memory back. The buffer is empty and usable afterwards, with the same account. */
 void buf_free(struct buf *b);
 
 /* Make room for at least `more` bytes behind the content; grows geometrically. */

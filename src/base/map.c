@@ -2,11 +2,12 @@
 #include "base/map.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
-#include "base/bytes.h"
+#include "base/account.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 
 enum {
@@ -63,12 +64,9 @@ uint64_t map_hash(struct slice key)
     return mix(mix(tail ^ h, secret), odd2);
 }
 
-static void *resize(void *memory, size_t count, size_t size)
+static size_t slots_memory(const struct map *m)
 {
-    void *grown = realloc(memory, count * size);
-    if (grown == NULL)
-        out_of_memory(count * size);
-    return grown;
+    return m->mask == 0 ? 0 : ((size_t)m->mask + 1) * sizeof(*m->slots);
 }
 
 struct slice map_key(const struct map *m, uint32_t index)
@@ -94,10 +92,9 @@ static void grow_slots(struct map *m)
     uint32_t count = m->mask == 0 ? FIRST_SLOTS : (m->mask + 1) * 2;
     struct map_slot *old = m->slots;
     uint32_t old_count = m->mask == 0 ? 0 : m->mask + 1;
-    m->slots = calloc(count, sizeof(*m->slots));
-    if (m->slots == NULL)
-        out_of_memory(count * sizeof(*m->slots));
+    m->slots = account_alloc(m->account, count, sizeof(*m->slots));
     m->mask = count - 1;
+    m->keys.account = m->account; /* it holds nothing before the first slot does */
     for (uint32_t i = 0; i < old_count; i++) {
         if (old[i].index == 0)
             continue;
@@ -106,7 +103,15 @@ static void grow_slots(struct map *m)
             at = (at + 1) & m->mask;
         m->slots[at] = old[i];
     }
-    free(old);
+    account_free(m->account, old, old_count * sizeof(*old));
+}
+
+static void grow_starts(struct map *m)
+{
+    uint32_t cap = m->starts_cap == 0 ? FIRST_SLOTS : m->starts_cap * 2;
+    m->starts = account_resize(m->account, m->starts, m->starts_cap * sizeof(*m->starts),
+                               cap * sizeof(*m->starts));
+    m->starts_cap = cap;
 }
 
 uint32_t map_put(struct map *m, struct slice key, bool *added)
@@ -121,10 +126,8 @@ uint32_t map_put(struct map *m, struct slice key, bool *added)
         return slot->index - 1;
     ASSERT(m->count < MAP_KEYS_MAX && key.len <= KEY_MAX);
     ASSERT(m->keys.len <= UINT32_MAX - 4 - key.len);
-    if (m->count == m->starts_cap) {
-        m->starts_cap = m->starts_cap == 0 ? FIRST_SLOTS : m->starts_cap * 2;
-        m->starts = resize(m->starts, m->starts_cap, sizeof(*m->starts));
-    }
+    if (m->count == m->starts_cap)
+        grow_starts(m);
     m->starts[m->count] = (uint32_t)m->keys.len;
     buf_append_u32le(&m->keys, (uint32_t)key.len);
     buf_append_slice(&m->keys, key);
@@ -150,14 +153,13 @@ void map_reset(struct map *m)
 
 void map_free(struct map *m)
 {
-    free(m->slots);
-    free(m->starts);
+    account_free(m->account, m->slots, slots_memory(m));
+    account_free(m->account, m->starts, m->starts_cap * sizeof(*m->starts));
     buf_free(&m->keys);
-    *m = (struct map){0};
+    *m = (struct map){.account = m->account};
 }
 
 size_t map_memory(const struct map *m)
 {
-    size_t slots = m->mask == 0 ? 0 : (size_t)m->mask + 1;
-    return slots * sizeof(*m->slots) + m->starts_cap * sizeof(*m->starts) + m->keys.cap;
+    return slots_memory(m) + m->starts_cap * sizeof(*m->starts) + m->keys.cap;
 }

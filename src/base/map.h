@@ -9,7 +9,8 @@
 
 /*
  * Distinct byte strings, numbered 0, 1, 2... in the order in which they were added. A zeroed struct
- * is an empty map. Keys come from the network, so the hash is seeded per process.
+ * is an empty map that is not counted; an `account` may be set while it holds no memory. Keys come
+ * from the network, so the hash is seeded per process.
  *
  * The keys are kept as PLAIN Parquet BYTE_ARRAY values (u32 little-endian length, then the bytes)
  * in one buffer, in order: the body of a dictionary page.
@@ -26,10 +27,11 @@ struct map {
     struct buf keys;  /* the keys in PLAIN form */
     uint32_t *starts; /* where each key begins in `keys` */
     uint32_t starts_cap;
+    struct account *account; /* see base/account.h */
 };
 
 enum {
-    /* More keys than this are refused with a CHECK: the starts and indexes are 32 bits wide. The
+    /* More keys than this are refused with an ASSERT: the starts and indexes are 32 bits wide. The
      * largest user, a Parquet dictionary, gives up far below. */
     MAP_KEYS_MAX = 1 << 24,
 };
