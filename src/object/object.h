@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_OBJECT_OBJECT_H
+#define VARVE_OBJECT_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Names and bytes that last. What is below an output directory, or below a prefix of a bucket, is a
+ * flat set of objects; each has a name such as "sim-1/2026-01-02/03/1-9.parquet" and its bytes. An
+ * object is there whole or not at all, for every reader and after every crash.
+ *
+ * Names are relative to the root of the store and have 1 to OBJECT_NAME_MAX bytes: parts of 1 to
+ * OBJECT_PART_MAX bytes between slashes, none of them "." or "..", no NUL. Parts that begin with a
+ * '.' are kept for what the store itself has there: they are not listed, and can't be put. Any
+ * other name is ERR_FORMAT: names come out of logs that others have written.
+ *
+ * A store belongs to one thread at a time. Errors are ERR_SYSTEM with errno where a disk is behind
+ * it; the object is named in the text.
+ *
+ * object/posix.h opens a directory; tests open one that has its disk in memory (object/memory.h).
+ */
+enum {
+    OBJECT_NAME_MAX = 3072, /* PATH_MAX is 4096, with the root in front */
+    OBJECT_PART_MAX = 255,  /* NAME_MAX of every Linux file system */
+    OBJECT_ID_MAX = 48,     /* of a staged object, with its NUL */
+};
+
+struct object_store;
+
+/* Give the memory and, for a writer, the lock back. What is staged and not committed stays for
+ * object_clean of the next run to remove, a commit under way for object_resume. Accepts NULL. */
+void object_store_close(struct object_store *store);
+
+/* Whether `name` may be one of an object, as said above. */
+bool object_name_is_valid(struct slice name);
+
+/* Append `name` with "-<number>" in front of its ending: what an object is called when its name is
+ * taken. */
+void object_name_numbered(struct buf *out, struct slice name, uint32_t number);
+
+/* ---- single objects ---- */
+
+struct object_info {
+    uint64_t size;    /* bytes */
+    int64_t modified; /* ns since 1970 UTC */
+};
+
+/* Put an object, in place of what has that name. When this returns 0 it is durable. */
+int object_put(struct object_store *store, const char *name, struct slice content, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The same, but never in place of another one: *taken says that there is one already, and nothing
+ * was done. */
+int object_put_if_absent(struct object_store *store, const char *name, struct slice content,
+                         bool *taken, struct err *err) __attribute__((warn_unused_result));
+
+/* Append up to `len` bytes from `offset` on; fewer where the object ends. *found: it is there. */
+int object_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
+               struct buf *out, bool *found, struct err *err) __attribute__((warn_unused_result));
+
+/* Append all of an object. ERR_LIMIT if it is larger than `limit` bytes. */
+int object_get_all(struct object_store *store, const char *name, uint64_t limit, struct buf *out,
+                   bool *found, struct err *err) __attribute__((warn_unused_result));
+
+int object_head(struct object_store *store, const char *name, struct object_info *out, bool *found,
+                struct err *err) __attribute__((warn_unused_result));
+
+/* False: no more, please. `name` is valid during the call, in which the store must not be used. */
+typedef bool object_visit(void *context, struct slice name);
+
+/*
+ * Visit the names of all objects below `folder`, "" or ending with '/', that come behind `after`,
+ * in byte order. `after` is a whole name, or "" for all; it need not exist. Objects that come or go
+ * meanwhile may or may not be seen.
+ */
+int object_list(struct object_store *store, const char *folder, const char *after,
+                object_visit *visit, void *context, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Remove an object; that it is not there is fine. It may be back after a power cut: whoever removes
+ * must be ready to do it again. */
+int object_remove(struct object_store *store, const char *name, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Bytes that can still be written; *known is false where nobody can say. */
+int object_free_bytes(struct object_store *store, uint64_t *bytes, bool *known, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * ---- the group commit ----
+ *
+ * Several objects and one entry, which names them, become visible at once: a reader who goes by the
+ * entries sees all or nothing, and so does everybody after a crash, once object_resume was called.
+ *
+ *     object_stage -> object_write ... -> object_finish -> object_commit -> object_staged_free
+ *                         \__________________________ object_abandon
+ */
+struct object_staged; /* an object that has no name yet. Owned by whoever staged it */
+
+/* NULL on an error. */
+struct object_staged *object_stage(struct object_store *store, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Append `len` bytes, all or (as far as anyone can see) none: after an error the same call may be
+ * made again, when there is room again, and the object goes on as if nothing had happened.
+ */
+int object_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Their content is complete: make it durable. The more at once, the cheaper. A failure is final for
+ * those that are not finished then: what could not be written may have been thrown away, and a
+ * second attempt would succeed without it. They must be abandoned and staged anew. Those that are
+ * finished already are skipped.
+ */
+int object_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
+                  struct err *err) __attribute__((warn_unused_result));
+
+bool object_is_finished(const struct object_staged *staged);
+
+/* Bytes written so far. */
+uint64_t object_staged_size(const struct object_staged *staged);
+
+/* What the object is called until it has a name: of [0-9a-f-], unique in this store, valid as long
+ * as the struct. It is what an interrupted commit knows its objects by, so it must be in the text
+ * of the entry. */
+const char *object_staged_id(const struct object_staged *staged);
+
+/* Remove it, in whatever state it is, and free the struct. Accepts NULL. Not for members of a
+ * commit under way, unless object_reopen has forgotten that. */
+void object_abandon(struct object_staged *staged);
+
+/* Free the struct of an object that was committed. Accepts NULL. */
+void object_staged_free(struct object_staged *staged);
+
+struct object_member {
+    const char *id;   /* of a finished object */
+    const char *name; /* wanted: where there is another object, a number is put behind it */
+};
+
+/*
+ * What is to be committed; all is borrowed until it is done. The functions are called in
+ * object_commit and object_resume only, may use the store to read, and may fail: then the attempt
+ * fails as well, and the next one calls them again.
+ */
+struct object_group {
+    const struct object_member *members; /* no two have the same name */
+    size_t count;                        /* may be 0 */
+
+    /* Append the text of the entry. `names` are those which the members are going to have. Called
+     * again when one of them was taken. */
+    int (*text)(void *context, const char *const *names, struct buf *out, struct err *err);
+
+    /* Append the name under which the entry is to be put next, in the folder of entries. `taken`:
+     * the last name that was given turned out to be another writer's. */
+    int (*name)(void *context, bool taken, struct buf *out, struct err *err);
+
+    void *context;
+};
+
+/*
+ * Commit a group. Returns 0 once the entry is durable under its name; nothing may be built on it
+ * before. -1 means that it is not known to be committed: call again, with the same group, as soon
+ * as the disk may work again, until it returns 0. It goes on with the step that failed; no other
+ * group can be committed before. If the process ends instead, object_interrupted finds it.
+ */
+int object_commit(struct object_store *store, const struct object_group *group, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Look for a commit that a crash has interrupted: *found, and its text, appended, as it was when
+ * the crash came. A commit whose text did not become durable is no commit: all that it had staged
+ * is left to object_clean. One whose entry has its name already is finished here.
+ */
+int object_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Bring it to its end. The members of `group` are what the text says. *committed: it went forward
+ * and is committed now, as after object_commit; false: it went back, and no member is there. May be
+ * called again after an error, with the same group.
+ */
+int object_resume(struct object_store *store, const struct object_group *group, bool *committed,
+                  struct err *err) __attribute__((warn_unused_result));
+
+/* Remove what this writer has staged in earlier runs and did not commit: how many objects. To be
+ * called after object_resume and before object_stage. */
+int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * After a failure: if somebody has removed the place itself, make it again. *lost says that the
+ * commit under way is forgotten and that all that is staged must be abandoned.
+ */
+int object_reopen(struct object_store *store, bool *lost, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * ---- for implementations ----
+ *
+ * Each function does what the one above says whose name it has. Names are checked before.
+ */
+struct object_operations {
+    void (*close)(struct object_store *store);
+    int (*put)(struct object_store *store, const char *name, struct slice content, bool replace,
+               bool *taken, struct err *err);
+    int (*get)(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
+               struct buf *out, bool *found, struct err *err);
+    int (*head)(struct object_store *store, const char *name, struct object_info *out, bool *found,
+                struct err *err);
+    int (*list)(struct object_store *store, const char *folder, const char *after,
+                object_visit *visit, void *context, struct err *err);
+    int (*remove)(struct object_store *store, const char *name, struct err *err);
+    int (*free_bytes)(struct object_store *store, uint64_t *bytes, bool *known, struct err *err);
+    struct object_staged *(*stage)(struct object_store *store, struct err *err);
+    int (*write)(struct object_staged *staged, const void *data, size_t len, struct err *err);
+    int (*finish)(struct object_store *store, struct object_staged *const *staged, size_t count,
+                  struct err *err);
+    void (*abandon)(struct object_staged *staged);
+    void (*staged_free)(struct object_staged *staged);
+    int (*commit)(struct object_store *store, const struct object_group *group, struct err *err);
+    int (*interrupted)(struct object_store *store, struct buf *text, bool *found, struct err *err);
+    int (*resume)(struct object_store *store, const struct object_group *group, bool *committed,
+                  struct err *err);
+    int (*clean)(struct object_store *store, uint32_t *removed, struct err *err);
+    int (*reopen)(struct object_store *store, bool *lost, struct err *err);
+};
+
+/* The first member of what an implementation has of a store, and of a staged object. */
+struct object_store {
+    const struct object_operations *operations;
+};
+
+struct object_staged {
+    struct object_store *store;
+    uint64_t size;
+    bool finished;
+    char id[OBJECT_ID_MAX];
+};
+
+#endif
