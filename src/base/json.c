@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 struct parser {
@@ -48,13 +49,10 @@ static int parse_hex4(struct parser *p, uint32_t *out)
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
         uint8_t c = p->text.data[p->at++];
-        uint32_t digit = c >= '0' && c <= '9'   ? c - '0'
-                         : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                         : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                : 16;
-        if (digit == 16)
+        int digit = text_hex_digit(c);
+        if (digit < 0)
             return bad(p, "a \\u escape needs four hexadecimal digits");
-        value = value << 4 | digit;
+        value = value << 4 | (uint32_t)digit;
     }
     *out = value;
     return 0;

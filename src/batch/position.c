@@ -4,15 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
-
-static char *copy_text(const char *text)
-{
-    char *copy = strdup(text);
-    if (copy == NULL)
-        out_of_memory(strlen(text) + 1);
-    return copy;
-}
+#include "base/text.h"
 
 void position_free(struct position *p)
 {
@@ -79,24 +71,16 @@ static void make_place(struct positions *positions, const struct position *p)
 void positions_put(struct positions *positions, const struct position *p)
 {
     struct position copy = {
-        .stream = copy_text(p->stream),
-        .created = copy_text(p->created),
-        .consumer = copy_text(p->consumer),
+        .stream = text_copy(p->stream),
+        .created = text_copy(p->created),
+        .consumer = text_copy(p->consumer),
         .through = p->through,
         .last_seq = p->last_seq,
         .last_time = p->last_time,
     };
     seqset_add_all(&copy.above, &p->above);
     make_place(positions, &copy);
-    if (positions->count == positions->cap) {
-        size_t cap = positions->cap == 0 ? 8 : positions->cap * 2;
-        struct position *list = realloc(positions->list, cap * sizeof(*list));
-        if (list == NULL)
-            out_of_memory(cap * sizeof(*list));
-        positions->list = list;
-        positions->cap = cap;
-    }
-    positions->list[positions->count++] = copy;
+    *array_add(positions) = copy;
 }
 
 void positions_copy(struct positions *to, const struct positions *from)
@@ -109,6 +93,5 @@ void positions_free(struct positions *positions)
 {
     for (size_t i = 0; i < positions->count; i++)
         position_free(&positions->list[i]);
-    free(positions->list);
-    *positions = (struct positions){0};
+    array_free(positions);
 }

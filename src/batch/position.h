@@ -2,10 +2,10 @@
 #ifndef VARVE_BATCH_POSITION_H
 #define VARVE_BATCH_POSITION_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "batch/seqset.h"
 
 /*
@@ -23,8 +23,7 @@ struct position {
 
 /* All positions of one instance, least recently committed first. A zeroed struct is empty. */
 struct positions {
-    struct position *list;
-    size_t count, cap;
+    ARRAY(struct position);
 };
 
 enum {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/seqset.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/num.h"
-
-enum { FIRST_RANGES = 8 };
 
 /* The index of the first range whose last is >= sequence, or count. */
 static size_t find(const struct seqset *set, uint64_t sequence)
@@ -16,7 +13,7 @@ static size_t find(const struct seqset *set, uint64_t sequence)
     size_t high = set->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (set->ranges[middle].last < sequence)
+        if (set->list[middle].last < sequence)
             low = middle + 1;
         else
             high = middle;
@@ -26,31 +23,23 @@ static size_t find(const struct seqset *set, uint64_t sequence)
 
 static void insert_at(struct seqset *set, size_t at, struct seqrange range)
 {
-    if (set->count == set->cap) {
-        size_t cap = set->cap == 0 ? FIRST_RANGES : set->cap * 2;
-        struct seqrange *ranges = realloc(set->ranges, cap * sizeof(*ranges));
-        if (ranges == NULL)
-            out_of_memory(cap * sizeof(*ranges));
-        set->ranges = ranges;
-        set->cap = cap;
-    }
-    memmove(set->ranges + at + 1, set->ranges + at, (set->count - at) * sizeof(*set->ranges));
-    set->ranges[at] = range;
-    set->count++;
+    (void)array_add(set);
+    memmove(set->list + at + 1, set->list + at, (set->count - 1 - at) * sizeof(*set->list));
+    set->list[at] = range;
 }
 
 static void remove_ranges(struct seqset *set, size_t from, size_t to)
 {
     if (from == to)
         return;
-    memmove(set->ranges + from, set->ranges + to, (set->count - to) * sizeof(*set->ranges));
+    memmove(set->list + from, set->list + to, (set->count - to) * sizeof(*set->list));
     set->count -= to - from;
 }
 
 bool seqset_add(struct seqset *set, uint64_t sequence)
 {
     if (set->count > 0) {
-        struct seqrange *newest = &set->ranges[set->count - 1];
+        struct seqrange *newest = &set->list[set->count - 1];
         if (newest->last < UINT64_MAX && sequence == newest->last + 1) {
             newest->last = sequence;
             return true;
@@ -69,38 +58,38 @@ void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last)
     size_t from = find(set, first == 0 ? 0 : first - 1);
     size_t to = from;
     struct seqrange merged = {first, last};
-    while (to < set->count && (last == UINT64_MAX || set->ranges[to].first <= last + 1)) {
-        if (set->ranges[to].first < merged.first)
-            merged.first = set->ranges[to].first;
-        if (set->ranges[to].last > merged.last)
-            merged.last = set->ranges[to].last;
+    while (to < set->count && (last == UINT64_MAX || set->list[to].first <= last + 1)) {
+        if (set->list[to].first < merged.first)
+            merged.first = set->list[to].first;
+        if (set->list[to].last > merged.last)
+            merged.last = set->list[to].last;
         to++;
     }
     if (from == to) {
         insert_at(set, from, merged);
         return;
     }
-    set->ranges[from] = merged;
+    set->list[from] = merged;
     remove_ranges(set, from + 1, to);
 }
 
 void seqset_add_all(struct seqset *set, const struct seqset *from)
 {
     for (size_t i = 0; i < from->count; i++)
-        seqset_add_range(set, from->ranges[i].first, from->ranges[i].last);
+        seqset_add_range(set, from->list[i].first, from->list[i].last);
 }
 
 bool seqset_contains(const struct seqset *set, uint64_t sequence)
 {
     size_t at = find(set, sequence);
-    return at < set->count && set->ranges[at].first <= sequence;
+    return at < set->count && set->list[at].first <= sequence;
 }
 
 uint64_t seqset_size(const struct seqset *set)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < set->count; i++) {
-        uint64_t length = set->ranges[i].last - set->ranges[i].first;
+        uint64_t length = set->list[i].last - set->list[i].first;
         if (length == UINT64_MAX || total > UINT64_MAX - length - 1)
             return UINT64_MAX;
         total += length + 1;
@@ -111,25 +100,25 @@ uint64_t seqset_size(const struct seqset *set)
 const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence)
 {
     size_t at = find(set, sequence);
-    return at == set->count ? NULL : &set->ranges[at];
+    return at == set->count ? NULL : &set->list[at];
 }
 
 uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from)
 {
     size_t at = find(set, from);
-    if (at == set->count || set->ranges[at].first > from)
+    if (at == set->count || set->list[at].first > from)
         return from - 1;
-    return set->ranges[at].last;
+    return set->list[at].last;
 }
 
 void seqset_remove_through(struct seqset *set, uint64_t sequence)
 {
     size_t at = find(set, sequence);
-    if (at < set->count && set->ranges[at].first <= sequence) {
-        if (set->ranges[at].last == sequence)
+    if (at < set->count && set->list[at].first <= sequence) {
+        if (set->list[at].last == sequence)
             at++;
         else
-            set->ranges[at].first = sequence + 1;
+            set->list[at].first = sequence + 1;
     }
     remove_ranges(set, 0, at);
 }
@@ -137,7 +126,7 @@ void seqset_remove_through(struct seqset *set, uint64_t sequence)
 void seqset_write_text(struct buf *out, const struct seqset *set)
 {
     for (size_t i = 0; i < set->count; i++) {
-        const struct seqrange *range = &set->ranges[i];
+        const struct seqrange *range = &set->list[i];
         if (i > 0)
             buf_append_byte(out, ',');
         buf_append_decimal(out, range->first);
@@ -185,7 +174,7 @@ bool seqset_parse_text(struct seqset *out, struct slice text)
 
 size_t seqset_memory(const struct seqset *set)
 {
-    return set->cap * sizeof(*set->ranges);
+    return set->cap * sizeof(*set->list);
 }
 
 void seqset_reset(struct seqset *set)
@@ -195,6 +184,5 @@ void seqset_reset(struct seqset *set)
 
 void seqset_free(struct seqset *set)
 {
-    free(set->ranges);
-    *set = (struct seqset){0};
+    array_free(set);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 
 /*
@@ -17,9 +18,7 @@ struct seqrange {
 };
 
 struct seqset {
-    struct seqrange *ranges;
-    size_t count;
-    size_t cap;
+    ARRAY(struct seqrange);
 };
 
 /* Ranges of a set that is written as text, or above a position. The most messages that can be

@@ -2,13 +2,10 @@
 #include "cli/cli.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/assert.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/file_source.h"
@@ -117,9 +114,9 @@ static int cat_path(struct cat *cat, const char *path)
     }
     for (size_t i = 0; i < walk.count && cat->left > 0 && !ferror(stdout); i++) {
         err_clear(&err);
-        if (walk.files[i].quarantine)
+        if (walk.list[i].quarantine)
             continue;
-        if (cat_file(cat, walk.files[i].path, &err) != 0) {
+        if (cat_file(cat, walk.list[i].path, &err) != 0) {
             status = cli_fail(&err);
         }
     }

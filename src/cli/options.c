@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/assert.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "config/keys.h"
 #include "check/lint.h"
@@ -17,11 +17,7 @@ static const char default_file[] = "varve.yaml";
  * overwritten there. */
 static void take_set(struct cli_options *o, char *assignment)
 {
-    char *copy = strdup(assignment);
-    o->sets = realloc(o->sets, (o->set_count + 1) * sizeof(char *));
-    if (copy == NULL || o->sets == NULL)
-        out_of_memory(strlen(assignment));
-    o->sets[o->set_count++] = copy;
+    *array_add(&o->sets) = text_copy(assignment);
     char *value = strchr(assignment, '=');
     if (value == NULL)
         return;
@@ -62,8 +58,8 @@ int cli_options_read(void *context, struct config *config, struct err *err)
         file = default_file;
     if (file != NULL && config_read(config, file, err) != 0)
         return -1;
-    for (size_t i = 0; i < o->set_count; i++)
-        if (config_set(config, o->sets[i], err) != 0)
+    for (size_t i = 0; i < o->sets.count; i++)
+        if (config_set(config, o->sets.list[i], err) != 0)
             return -1;
     if (config_finish(config, err) != 0)
         return -1;
@@ -72,7 +68,7 @@ int cli_options_read(void *context, struct config *config, struct err *err)
 
 void cli_options_free(struct cli_options *o)
 {
-    for (size_t i = 0; i < o->set_count; i++)
-        free(o->sets[i]);
-    free(o->sets);
+    for (size_t i = 0; i < o->sets.count; i++)
+        free(o->sets.list[i]);
+    array_free(&o->sets);
 }

@@ -4,13 +4,13 @@
 
 #include <stddef.h>
 
+#include "base/array.h"
 #include "config/config.h"
 
 /* The options that make a configuration: -c FILE and --set KEY=VALUE. A zeroed struct is empty. */
 struct cli_options {
-    const char *file; /* NULL: varve.yaml, where it exists */
-    char **sets;      /* the values of --set, copied, in order */
-    size_t set_count;
+    const char *file;   /* NULL: varve.yaml, where it exists */
+    ARRAY(char *) sets; /* the values of --set, copied, in order */
 };
 
 /* Take argv[*i], and its value, if it is one of them: 1, and *i is at the last word of it. 0: it is

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "cli/file_source.h"
 #include "verify/report.h"
 #include "verify/positions.h"
@@ -46,10 +47,7 @@ static char *ranges_text(struct verify *v)
 {
     buf_reset(&v->text);
     seqset_write_text(&v->text, &v->ranges);
-    char *text = strdup(buf_text(&v->text));
-    if (text == NULL)
-        out_of_memory(v->text.len);
-    return text;
+    return text_copy_slice(buf_slice(&v->text));
 }
 
 /* What only files of varve have: sequences, and a path that follows from the rows. */
@@ -59,7 +57,7 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
     struct parquet_file file;
     struct err err = {0};
     struct verified_file *facts = &tree->files[number];
-    const struct walk_file *found = &tree->walk.files[number];
+    const struct walk_file *found = &tree->walk.list[number];
     if (parquet_file_open(&file, source, &err) != 0)
         return; /* told already */
     if (verify_rows_applies(&file)) {
@@ -84,7 +82,7 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
 {
     struct file_source source;
     struct err err = {0};
-    struct walk_file *found = &tree->walk.files[number];
+    struct walk_file *found = &tree->walk.list[number];
     struct verified_file *facts = &tree->files[number];
     struct parquet_verify file = {.codec = v->codec,
                                   .found = report_found_in_file,
@@ -172,7 +170,7 @@ static int verify_path(struct verify *v, const char *path)
     if (tree.files == NULL || tree.paths == NULL)
         out_of_memory((tree.walk.count + 1) * sizeof(*tree.files));
     for (size_t i = 0; i < tree.walk.count; i++) {
-        tree.paths[i] = tree.walk.files[i].path;
+        tree.paths[i] = tree.walk.list[i].path;
         verify_file(v, &tree, i);
     }
     if (tree.walk.tree && status == CLI_DONE)
@@ -192,10 +190,8 @@ static int verify_path(struct verify *v, const char *path)
  * and overwritten there. */
 static char *take_url(char *argument)
 {
-    char *copy = strdup(argument);
+    char *copy = text_copy(argument);
     char *end = strrchr(argument, '@');
-    if (copy == NULL)
-        out_of_memory(strlen(argument));
     if (end != NULL)
         memset(argument, '*', (size_t)(end - argument));
     return copy;

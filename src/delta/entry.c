@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "store/commit.h"
 #include "store/path.h"
 #include "delta/position.h"
@@ -16,20 +18,9 @@
 
 static void add_move(struct store_entry *entry, struct slice id, size_t at, size_t len)
 {
-    if (entry->count == entry->cap) {
-        size_t cap = entry->cap == 0 ? 16 : entry->cap * 2;
-        struct store_move *moves = realloc(entry->moves, cap * sizeof(*moves));
-        if (moves == NULL)
-            out_of_memory(cap * sizeof(*moves));
-        entry->moves = moves;
-        entry->cap = cap;
-    }
-    char *copy = malloc(id.len + 1);
-    if (copy == NULL)
-        out_of_memory(id.len + 1);
-    memcpy(copy, id.data, id.len);
-    copy[id.len] = '\0';
-    entry->moves[entry->count++] = (struct store_move){copy, at, len};
+    entry->moves =
+        array_grow(entry->moves, &entry->cap, entry->count, 1, sizeof(*entry->moves), NULL);
+    entry->moves[entry->count++] = (struct store_move){text_copy_slice(id), at, len};
 }
 
 void store_entry_reset(struct store_entry *entry)
@@ -78,7 +69,7 @@ static void append_tags(struct buf *out, const struct store_epoch_file *file)
     buf_append_text(out, ",\"varve.created\":");
     append_string(out, file->created);
     buf_printf(out, ",\"varve.first_seq\":\"%" PRIu64 "\",\"varve.last_seq\":\"%" PRIu64 "\"",
-               set->ranges[0].first, set->ranges[set->count - 1].last);
+               set->list[0].first, set->list[set->count - 1].last);
     if (set->count > STORE_ADD_RANGES_MAX)
         return;
     buf_append_text(out, ",\"varve.sequences\":\"");

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/assert.h"
 #include "base/num.h"
 #include "delta/entry.h"
 
@@ -33,15 +32,7 @@ static void note_version(void *context, const char *name)
     if (strlen(name) != DIGITS + 5 || strcmp(name + DIGITS, ".json") != 0 ||
         !num_parse_u64(digits, &version))
         return;
-    if (versions->count == versions->cap) {
-        size_t cap = versions->cap == 0 ? 256 : versions->cap * 2;
-        uint64_t *list = realloc(versions->list, cap * sizeof(*list));
-        if (list == NULL)
-            out_of_memory(cap * sizeof(*list));
-        versions->list = list;
-        versions->cap = cap;
-    }
-    versions->list[versions->count++] = version;
+    *array_add(versions) = version;
 }
 
 static int compare_versions(const void *a, const void *b)

@@ -3,10 +3,10 @@
 #define VARVE_DELTA_LOG_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "batch/position.h"
@@ -24,8 +24,7 @@ void store_log_name(char out[static STORE_LOG_NAME_MAX], uint64_t version);
 
 /* The versions that are there, ascending. A zeroed struct is empty. */
 struct store_versions {
-    uint64_t *list;
-    size_t count, cap;
+    ARRAY(uint64_t);
 };
 
 int store_log_list(const struct store_system *system, int dir, struct store_versions *out,

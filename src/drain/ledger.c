@@ -51,8 +51,8 @@ void ledger_seal(struct ledger *l, const struct seqset *rows)
 void ledger_commit(struct ledger *l, const struct seqset *rows)
 {
     for (size_t i = 0; i < rows->count; i++) {
-        ASSERT(seqset_contains(&l->sealed, rows->ranges[i].first));
-        ASSERT(seqset_contiguous_end(&l->sealed, rows->ranges[i].first) >= rows->ranges[i].last);
+        ASSERT(seqset_contains(&l->sealed, rows->list[i].first));
+        ASSERT(seqset_contiguous_end(&l->sealed, rows->list[i].first) >= rows->list[i].last);
     }
     seqset_add_all(&l->durable, rows);
 }
@@ -63,7 +63,7 @@ void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above
     /* Sequences start at 1; 0 is in the sets so that "up to" has an anchor. */
     ledger_nothing_at(l, 0, position);
     for (size_t i = 0; i < above->count; i++)
-        ledger_nothing_at(l, above->ranges[i].first, above->ranges[i].last);
+        ledger_nothing_at(l, above->list[i].first, above->list[i].last);
 }
 
 uint64_t ledger_position(const struct ledger *l)

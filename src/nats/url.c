@@ -5,17 +5,7 @@
 #include <string.h>
 
 #include "base/num.h"
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "base/text.h"
 
 static int decode_percent(struct slice text, char out[static NATS_SECRET_MAX + 1], struct err *err)
 {
@@ -23,8 +13,8 @@ static int decode_percent(struct slice text, char out[static NATS_SECRET_MAX + 1
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
         if (c == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
+            int high = i + 2 < text.len ? text_hex_digit(text.data[i + 1]) : -1;
+            int low = i + 2 < text.len ? text_hex_digit(text.data[i + 2]) : -1;
             if (high < 0 || low < 0 || high + low == 0)
                 return err_set(err, ERR_USAGE,
                                "a '%%' in the user part of a server URL is not "

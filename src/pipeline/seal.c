@@ -93,8 +93,8 @@ static void log_commit(const struct epoch *epoch)
         if (part->rows.count == 0)
             continue;
         log_text(&line, "stream", part->stream);
-        log_u64(&line, "first_seq", part->rows.ranges[0].first);
-        log_u64(&line, "last_seq", part->rows.ranges[part->rows.count - 1].last);
+        log_u64(&line, "first_seq", part->rows.list[0].first);
+        log_u64(&line, "last_seq", part->rows.list[part->rows.count - 1].last);
     }
     log_end(&line);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/assert.h"
 #include "parquet/format.h"
 
@@ -161,12 +162,8 @@ static void count_message(struct batcher *b, struct epoch_source *s, const struc
 
 static struct batcher_partition *new_partition(struct batcher *b)
 {
-    if (b->partition_count == b->partition_cap) {
-        b->partition_cap = b->partition_cap == 0 ? 16 : b->partition_cap * 2;
-        b->partitions = realloc(b->partitions, b->partition_cap * sizeof(*b->partitions));
-        if (b->partitions == NULL)
-            out_of_memory(b->partition_cap * sizeof(*b->partitions));
-    }
+    b->partitions = array_grow(b->partitions, &b->partition_cap, b->partition_count, 1,
+                               sizeof(*b->partitions), NULL);
     struct batcher_partition *p = &b->partitions[b->partition_count++];
     *p = (struct batcher_partition){0};
     return p;

@@ -75,7 +75,8 @@ struct batcher {
     uint64_t last_number;
     struct map keys; /* source and path key -> index of its partition */
     struct batcher_partition *partitions;
-    uint32_t partition_count, partition_cap;
+    uint32_t partition_count;
+    size_t partition_cap;
     struct batcher_route routes[BATCHER_ROUTES];
     struct buf key;
 

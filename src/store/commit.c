@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "store/path.h"
 #include "store/publish.h"
 
@@ -21,8 +21,8 @@ static int choose_path(const struct store *store, const struct store_epoch_file 
         struct stat st;
         bool added;
         buf_reset(path);
-        store_path_name(path, slice_of(file->key), set->ranges[0].first,
-                        set->ranges[set->count - 1].last, suffix);
+        store_path_name(path, slice_of(file->key), set->list[0].first,
+                        set->list[set->count - 1].last, suffix);
         if (map_find(names, buf_slice(path)) >= 0)
             continue;
         if (store_system_stat(&store->system, store->root_dir, buf_text(path), &st) == 0)
@@ -56,9 +56,7 @@ static char **choose_paths(const struct store *store, const struct store_epoch *
             paths = NULL;
             break;
         }
-        paths[i] = strdup(buf_text(&path));
-        if (paths[i] == NULL)
-            out_of_memory(path.len + 1);
+        paths[i] = text_copy_slice(buf_slice(&path));
     }
     map_free(&names);
     buf_free(&path);

@@ -134,8 +134,8 @@ static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoc
     if (!file->quarantine)
         parquet_writer_metadata(file->writer, "varve.path_template", slice_of(e->path_template));
     put_number(e, file, "varve.rows", file->rows);
-    put_number(e, file, "varve.first_seq", rows->ranges[0].first);
-    put_number(e, file, "varve.last_seq", rows->ranges[rows->count - 1].last);
+    put_number(e, file, "varve.first_seq", rows->list[0].first);
+    put_number(e, file, "varve.last_seq", rows->list[rows->count - 1].last);
     put_number(e, file, "varve.clock_suspect", file->clock_suspect);
     if (rows->count > STORE_ADD_RANGES_MAX)
         return; /* the column stream_seq has them */

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/assert.h"
+#include "base/text.h"
 
 const char *epoch_reason_name(enum epoch_reason reason)
 {
@@ -29,19 +31,11 @@ enum { FILE_ENTRY = 3072, RANGE_ENTRY = 16 };
  * the text of the commit. */
 enum { ABOVE_COPIES = 4 };
 
-static void *zeroed(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (memory == NULL)
-        out_of_memory(count * size);
-    return memory;
-}
-
 struct epoch *epoch_new(uint64_t number, uint32_t source_count)
 {
-    struct epoch *e = zeroed(1, sizeof(*e));
+    struct epoch *e = account_alloc(NULL, 1, sizeof(*e));
     e->number = number;
-    e->sources = zeroed(source_count, sizeof(*e->sources));
+    e->sources = account_alloc(NULL, source_count, sizeof(*e->sources));
     e->source_count = source_count;
     return e;
 }
@@ -49,17 +43,13 @@ struct epoch *epoch_new(uint64_t number, uint32_t source_count)
 struct epoch_file *epoch_add_file(struct epoch *e, uint32_t source, const struct schema *schema,
                                   bool quarantine, struct slice key)
 {
-    if (e->file_count == e->file_cap) {
-        e->file_cap = e->file_cap == 0 ? 16 : e->file_cap * 2;
-        e->files = realloc(e->files, e->file_cap * sizeof(struct epoch_file *));
-        if (e->files == NULL)
-            out_of_memory(e->file_cap * sizeof(struct epoch_file *));
-    }
-    struct epoch_file *file = zeroed(1, sizeof(*file));
+    e->files =
+        array_grow(e->files, &e->file_cap, e->file_count, 1, sizeof(struct epoch_file *), NULL);
+    struct epoch_file *file = account_alloc(NULL, 1, sizeof(*file));
     file->source = source;
     file->schema = schema;
     file->quarantine = quarantine;
-    file->key = zeroed(key.len + 1, 1);
+    file->key = account_alloc(NULL, key.len + 1, 1);
     memcpy(file->key, key.data, key.len);
     e->files[e->file_count++] = file;
     e->files_memory += sizeof(*file) + FILE_ENTRY + 3 * (key.len + 1);
@@ -72,11 +62,11 @@ void epoch_add_sequence(struct epoch *e, struct epoch_file *file, uint64_t seque
     if (set->count <= STORE_ADD_RANGES_MAX) {
         size_t before = set->cap;
         (void)seqset_add(set, sequence); /* new */
-        e->files_memory += (set->cap - before) * (sizeof(*set->ranges) + RANGE_ENTRY);
-    } else if (sequence > set->ranges[set->count - 1].last) {
-        set->ranges[set->count - 1].last = sequence;
-    } else if (sequence < set->ranges[0].first) {
-        set->ranges[0].first = sequence;
+        e->files_memory += (set->cap - before) * (sizeof(*set->list) + RANGE_ENTRY);
+    } else if (sequence > set->list[set->count - 1].last) {
+        set->list[set->count - 1].last = sequence;
+    } else if (sequence < set->list[0].first) {
+        set->list[0].first = sequence;
     }
 }
 
@@ -91,20 +81,12 @@ uint64_t epoch_memory(const struct epoch *e)
     return bytes;
 }
 
-static char *copy_text(const char *text)
-{
-    char *copy = strdup(text);
-    if (copy == NULL)
-        out_of_memory(strlen(text) + 1);
-    return copy;
-}
-
 void epoch_source_begin(struct epoch_source *s, const char *stream, const char *created,
                         const char *consumer)
 {
-    s->stream = copy_text(stream);
-    s->created = copy_text(created);
-    s->consumer = copy_text(consumer);
+    s->stream = text_copy(stream);
+    s->created = text_copy(created);
+    s->consumer = text_copy(consumer);
 }
 
 void epoch_drop_images(struct epoch *e)

@@ -93,7 +93,8 @@ struct epoch {
     struct epoch_source *sources;
     uint32_t source_count;
     struct epoch_file **files;
-    uint32_t file_count, file_cap;
+    uint32_t file_count;
+    size_t file_cap;
 
     /* Filled by the encoder and the committer: */
     uint64_t bytes_written; /* to the files */

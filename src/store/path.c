@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/text.h"
 
 #define ENDING ".parquet"
 #define FIRST_SEQ "{first_seq}"
@@ -362,17 +363,6 @@ void store_path_uri(struct buf *out, struct slice path)
     }
 }
 
-static int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 bool store_path_from_uri(struct buf *out, struct slice uri)
 {
     size_t start = out->len;
@@ -381,8 +371,8 @@ bool store_path_from_uri(struct buf *out, struct slice uri)
             buf_append_byte(out, uri.data[i]);
             continue;
         }
-        int high = i + 2 < uri.len ? hex_value(uri.data[i + 1]) : -1;
-        int low = i + 2 < uri.len ? hex_value(uri.data[i + 2]) : -1;
+        int high = i + 2 < uri.len ? text_hex_digit(uri.data[i + 1]) : -1;
+        int low = i + 2 < uri.len ? text_hex_digit(uri.data[i + 2]) : -1;
         if (high < 0 || low < 0) {
             out->len = start;
             return false;

@@ -4,24 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "object/directory.h"
 #include "object/fault.h"
 #include "object/lock.h"
 #include "store/path.h"
 #include "store/recover.h"
-
-static char *copy_text(const char *text)
-{
-    char *copy = strdup(text);
-    if (copy == NULL)
-        out_of_memory(strlen(text) + 1);
-    return copy;
-}
 
 /* In build/varve-fault, the faults that VARVE_FAULT asks for: see fault.h. Nothing in varve. */
 static int install_faults(struct store *store, struct err *err)
@@ -46,10 +38,10 @@ static void set_config(struct store *store, const struct store_config *config)
     struct buf name = {0};
     store_path_escape(&name, slice_of(config->instance));
     store->system = config->system;
-    store->root = copy_text(config->root);
-    store->instance = copy_text(config->instance);
-    store->instance_name = copy_text(buf_text(&name));
-    store->engine = copy_text(config->engine);
+    store->root = text_copy(config->root);
+    store->instance = text_copy(config->instance);
+    store->instance_name = text_copy(buf_text(&name));
+    store->engine = text_copy(config->engine);
     store->schema = config->schema;
     store->root_dir = store->temporary_dir = store->log_dir = store->lock = -1;
     store->opened = clock_wall();

@@ -129,7 +129,7 @@ void gaps_end(struct gaps *g, uint64_t last)
 {
     const struct seqset *settled = g->claim != NULL ? &g->claim->settled : NULL;
     for (size_t i = 0; settled != NULL && i < settled->count; i++) {
-        const struct seqrange *range = &settled->ranges[i];
+        const struct seqrange *range = &settled->list[i];
         if (range->last > last)
             gaps_add(g, range->first > last ? range->first : last + 1, range->last);
     }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
-#include "base/assert.h"
+#include "base/array.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/num.h"
@@ -38,8 +38,7 @@ struct log_check {
     struct verified_file *files;
     size_t count;
     struct map paths; /* relative, decoded; its numbers are those of `logged` */
-    struct logged *logged;
-    size_t cap;
+    ARRAY(struct logged) logged;
     struct arena arena; /* texts of `logged` */
     struct buf path;
     uint64_t missing, unknown;
@@ -72,15 +71,9 @@ static struct logged *find(struct log_check *c, const struct json *action, bool 
     if (json_get_text(action, "path", &uri) && store_path_from_uri(&path, uri) && path.len > 0 &&
         c->paths.count < MAP_KEYS_MAX) {
         uint32_t number = map_put(&c->paths, buf_slice(&path), added);
-        if (number >= c->cap) {
-            c->cap = c->cap == 0 ? 256 : c->cap * 2;
-            c->logged = realloc(c->logged, c->cap * sizeof(*c->logged));
-            if (c->logged == NULL)
-                out_of_memory(c->cap * sizeof(*c->logged));
-        }
-        entry = &c->logged[number];
         if (*added)
-            *entry = (struct logged){0};
+            *array_add(&c->logged) = (struct logged){0};
+        entry = &c->logged.list[number];
     }
     buf_free(&path);
     return entry;
@@ -269,16 +262,16 @@ static void check_logged(struct log_check *c)
 {
     struct buf relative = {0};
     for (uint32_t i = 0; i < c->paths.count; i++) {
-        if (c->logged[i].removed)
+        if (c->logged.list[i].removed)
             continue;
         buf_reset(&relative);
         buf_append_slice(&relative, map_key(&c->paths, i));
         const struct verified_file *file =
             bsearch(buf_text(&relative), c->files, c->count, sizeof(*c->files), compare_relative);
         if (file != NULL)
-            compare(c, file, &c->logged[i]);
+            compare(c, file, &c->logged.list[i]);
         else
-            look_up(c, buf_text(&relative), &c->logged[i]);
+            look_up(c, buf_text(&relative), &c->logged.list[i]);
     }
     if (c->missing > REPORT_EACH_MAX)
         report_found(c->report, "log", "%" PRIu64 " more files are not there",
@@ -290,7 +283,7 @@ static void check_files(struct log_check *c)
 {
     for (size_t i = 0; i < c->count; i++) {
         int64_t number = map_find(&c->paths, slice_of(c->files[i].relative));
-        if (number >= 0 && !c->logged[number].removed)
+        if (number >= 0 && !c->logged.list[number].removed)
             continue;
         if (c->unknown++ < REPORT_EACH_MAX)
             report_found(c->report, "log", "%s is not in the log", c->files[i].relative);
@@ -308,7 +301,7 @@ void verify_log(const char *root, struct verified_file *files, size_t count, str
         check_files(&c);
     }
     map_free(&c.paths);
-    free(c.logged);
+    array_free(&c.logged);
     arena_free(&c.arena);
     buf_free(&c.path);
 }

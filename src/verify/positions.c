@@ -8,14 +8,14 @@
 
 #include "base/assert.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "delta/log.h"
 #include "delta/position.h"
 
 /* Of each instance, what its newest entry so far says. */
 struct instances {
     struct map names;
-    struct positions *positions;
-    size_t cap;
+    ARRAY(struct positions);
 };
 
 static const char created_mark[] = " created ";
@@ -36,20 +36,6 @@ void claims_key_split(struct slice key, struct slice *stream, struct slice *crea
     *created = (struct slice){rest, (size_t)(key.data + key.len - rest)};
 }
 
-/* Make a list of `size` for each one that has room for number `at`; what is new is zeroed. */
-static void *grow(void *list, size_t *cap, size_t at, size_t size)
-{
-    if (at < *cap)
-        return list;
-    size_t more = *cap == 0 ? 8 : *cap * 2;
-    list = realloc(list, more * size);
-    if (list == NULL)
-        out_of_memory(more * size);
-    memset((char *)list + *cap * size, 0, (more - *cap) * size);
-    *cap = more;
-    return list;
-}
-
 static struct claim *claim_of(struct claims *c, struct slice stream, struct slice created)
 {
     struct buf key = {0};
@@ -57,7 +43,8 @@ static struct claim *claim_of(struct claims *c, struct slice stream, struct slic
     claims_key(&key, stream, created);
     uint32_t number = map_put(&c->generations, buf_slice(&key), &added);
     buf_free(&key);
-    c->list = grow(c->list, &c->cap, number, sizeof(*c->list));
+    if (added)
+        *array_add(c) = (struct claim){0};
     return &c->list[number];
 }
 
@@ -87,10 +74,11 @@ static void note_head(struct claims *c, struct instances *instances, struct slic
         delta_positions_parse(&positions, json_member(varve, "positions"), &err) == 0) {
         bool added;
         uint32_t number = map_put(&instances->names, name, &added);
-        instances->positions =
-            grow(instances->positions, &instances->cap, number, sizeof(positions));
-        positions_free(&instances->positions[number]);
-        instances->positions[number] = positions;
+        if (added)
+            (void)array_add(instances);
+        else
+            positions_free(&instances->list[number]);
+        instances->list[number] = positions;
     }
     arena_free(&arena);
 }
@@ -101,8 +89,8 @@ static void note_position(struct claims *c, const struct positions *all, const s
     if (p->through > 0)
         seqset_add_range(&claim->settled, 1, p->through);
     seqset_add_all(&claim->settled, &p->above);
-    if (claim->consumer == NULL && (claim->consumer = strdup(p->consumer)) == NULL)
-        out_of_memory(strlen(p->consumer));
+    if (claim->consumer == NULL)
+        claim->consumer = text_copy(p->consumer);
     if (positions_newest(all, p->stream, p->consumer) == p)
         claim->newest = true;
 }
@@ -140,12 +128,12 @@ void claims_read(struct claims *c, const char *root)
     read_heads(c, &instances, dir);
     (void)close(dir); /* only read from */
     for (uint32_t i = 0; i < instances.names.count; i++) {
-        const struct positions *all = &instances.positions[i];
+        const struct positions *all = &instances.list[i];
         for (size_t j = 0; j < all->count; j++)
             note_position(c, all, &all->list[j]);
-        positions_free(&instances.positions[i]);
+        positions_free(&instances.list[i]);
     }
-    free(instances.positions);
+    array_free(&instances);
     map_free(&instances.names);
 }
 
@@ -162,7 +150,6 @@ void claims_free(struct claims *c)
         seqset_free(&c->list[i].dead_letters);
         free(c->list[i].consumer);
     }
-    free(c->list);
+    array_free(c);
     map_free(&c->generations);
-    *c = (struct claims){0};
 }

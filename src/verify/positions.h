@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "batch/seqset.h"
@@ -19,8 +20,7 @@ struct claim {
 /* A zeroed struct is empty. */
 struct claims {
     struct map generations; /* by claims_key; its numbers are those of `list` */
-    struct claim *list;
-    size_t cap;
+    ARRAY(struct claim);
 };
 
 /* Append "<stream> created <created>", by which people and maps know a generation; and take it

@@ -2,11 +2,9 @@
 #include "verify/rows.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "verify/sequences.h"
@@ -158,7 +156,7 @@ static void check_place(struct check *c, const struct slice *row)
 static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence)
 {
     if (set->count > 0) {
-        struct seqrange *last = &set->ranges[set->count - 1];
+        struct seqrange *last = &set->list[set->count - 1];
         if (last->last != UINT64_MAX && sequence == last->last + 1) {
             last->last = sequence;
             return true;
@@ -170,13 +168,7 @@ static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence
                      (int)VERIFY_RANGES_MAX);
         return false;
     }
-    if (set->count == set->cap) {
-        set->cap = set->cap == 0 ? 64 : set->cap * 2;
-        set->ranges = realloc(set->ranges, set->cap * sizeof(*set->ranges));
-        if (set->ranges == NULL)
-            out_of_memory(set->cap * sizeof(*set->ranges));
-    }
-    set->ranges[set->count++] = (struct seqrange){sequence, sequence};
+    *array_add(set) = (struct seqrange){sequence, sequence};
     return true;
 }
 
@@ -221,11 +213,10 @@ static void check_footer(struct check *c, const struct seqset *set)
     struct slice text = parquet_file_value(c->file, "varve.sequences");
     struct seqset stated = {0};
     check_number(c, "varve.rows", (uint64_t)c->file->metadata.num_rows);
-    check_number(c, "varve.first_seq", set->ranges[0].first);
-    check_number(c, "varve.last_seq", set->ranges[set->count - 1].last);
-    if (text.data != NULL &&
-        (!seqset_parse_text(&stated, text) || stated.count != set->count ||
-         memcmp(stated.ranges, set->ranges, set->count * sizeof(*set->ranges)) != 0))
+    check_number(c, "varve.first_seq", set->list[0].first);
+    check_number(c, "varve.last_seq", set->list[set->count - 1].last);
+    if (text.data != NULL && (!seqset_parse_text(&stated, text) || stated.count != set->count ||
+                              memcmp(stated.list, set->list, set->count * sizeof(*set->list)) != 0))
         report_found(c->report, "footer", "varve.sequences are not those of the rows");
     seqset_free(&stated);
 }

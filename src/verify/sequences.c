@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/assert.h"
-
 static int by_first(const void *a, const void *b)
 {
     const struct seqrange *x = a, *y = b;
@@ -18,16 +16,16 @@ void sequences_normalize(struct seqset *set, uint64_t *twice)
     *twice = 0;
     if (set->count == 0)
         return;
-    qsort(set->ranges, set->count, sizeof(*set->ranges), by_first);
+    qsort(set->list, set->count, sizeof(*set->list), by_first);
     for (size_t i = 1; i < set->count; i++) {
-        struct seqrange *last = &set->ranges[kept], next = set->ranges[i];
+        struct seqrange *last = &set->list[kept], next = set->list[i];
         if (next.first <= last->last && *twice == 0)
             *twice = next.first;
         if (next.first <= last->last || next.first - last->last == 1) {
             if (next.last > last->last)
                 last->last = next.last;
         } else {
-            set->ranges[++kept] = next;
+            set->list[++kept] = next;
         }
     }
     set->count = kept + 1;
@@ -41,15 +39,10 @@ void sequences_add(struct sequences *s, struct slice stream, struct slice create
     claims_key(&key, stream, created);
     uint32_t number = map_put(&s->streams, buf_slice(&key), &added);
     buf_free(&key);
-    if (s->cap - s->count < ranges->count) {
-        s->cap = s->cap * 2 + ranges->count;
-        s->list = realloc(s->list, s->cap * sizeof(*s->list));
-        if (s->list == NULL)
-            out_of_memory(s->cap * sizeof(*s->list));
-    }
+    array_reserve(s, ranges->count);
     for (size_t i = 0; i < ranges->count; i++)
-        s->list[s->count++] = (struct sequence_range){
-            ranges->ranges[i].first, ranges->ranges[i].last, number, file, quarantine};
+        s->list[s->count++] = (struct sequence_range){ranges->list[i].first, ranges->list[i].last,
+                                                      number, file, quarantine};
 }
 
 static int by_stream(const void *a, const void *b)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "batch/seqset.h"
@@ -22,8 +23,7 @@ struct sequence_range {
 };
 
 struct sequences {
-    struct sequence_range *list;
-    size_t count, cap;
+    ARRAY(struct sequence_range);
     struct map streams; /* generations, by claims_key */
 };
 

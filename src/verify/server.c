@@ -7,27 +7,17 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "nats/consumer.h"
 #include "nats/stream.h"
 #include "nats/subject.h"
 #include "check/lint.h"
 
-static char *copy_text(struct slice text)
-{
-    char *copy = malloc(text.len + 1);
-    if (copy == NULL)
-        out_of_memory(text.len + 1);
-    if (text.len > 0)
-        memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    return copy;
-}
-
 int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
                        struct err *err)
 {
     struct buf assignment = {0};
-    *v = (struct verify_server){.subjects = subjects, .any = {.filter = copy_text(slice_of(">"))}};
+    *v = (struct verify_server){.subjects = subjects, .any = {.filter = text_copy(">")}};
     config_init(&v->config);
     log_configure(LOG_OFF, v->config.settings.log_format); /* what goes wrong is in `err` */
     buf_printf(&assignment, "nats.servers=%s", url);
@@ -99,7 +89,7 @@ static int fetch_deleted(struct verify_server *v, struct err *err)
 
 static void add_ours(struct verify_server *v, struct slice filter)
 {
-    v->ours[v->ours_count++] = (struct verify_next){.filter = copy_text(filter)};
+    v->ours[v->ours_count++] = (struct verify_next){.filter = text_copy_slice(filter)};
 }
 
 static void alloc_ours(struct verify_server *v, size_t count)
@@ -199,7 +189,7 @@ void verify_server_begin(struct verify_server *v, struct slice stream, struct sl
 {
     forget_stream(v);
     v->report = report;
-    v->stream = copy_text(stream);
+    v->stream = text_copy_slice(stream);
     if (err_is_set(&v->failure))
         return;
     if (!nats_name_valid(stream)) {

@@ -8,29 +8,12 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/assert.h"
+#include "base/text.h"
 
 static void add(struct walk *w, const struct buf *path, size_t root_len, bool quarantine)
 {
-    if (w->count == w->cap) {
-        size_t cap = w->cap == 0 ? 64 : w->cap * 2;
-        w->files = realloc(w->files, cap * sizeof(*w->files));
-        if (w->files == NULL)
-            out_of_memory(cap * sizeof(*w->files));
-        w->cap = cap;
-    }
-    char *text = malloc(path->len + 1);
-    if (text == NULL)
-        out_of_memory(path->len + 1);
-    memcpy(text, path->data, path->len);
-    text[path->len] = '\0';
-    w->files[w->count++] = (struct walk_file){text, text + root_len, quarantine};
-}
-
-static bool ends_with(const char *name, const char *suffix)
-{
-    size_t a = strlen(name), b = strlen(suffix);
-    return a >= b && strcmp(name + a - b, suffix) == 0;
+    char *text = text_copy_slice(buf_slice(path));
+    *array_add(w) = (struct walk_file){text, text + root_len, quarantine};
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -55,7 +38,7 @@ static int walk_entry(struct walk *w, struct buf *path, size_t root_len, const c
     if (S_ISDIR(st.st_mode) && strcmp(name, "_delta_log") != 0)
         return walk_folder(w, path, root_len, depth + 1,
                            quarantine || strcmp(name, "_quarantine") == 0, err);
-    if (!S_ISDIR(st.st_mode) && ends_with(name, ".parquet"))
+    if (!S_ISDIR(st.st_mode) && text_ends_with(name, ".parquet"))
         add(w, path, root_len, quarantine);
     return 0;
 }
@@ -108,7 +91,6 @@ int walk_path(struct walk *w, const char *path, struct err *err)
 void walk_free(struct walk *w)
 {
     for (size_t i = 0; i < w->count; i++)
-        free(w->files[i].path);
-    free(w->files);
-    *w = (struct walk){0};
+        free(w->list[i].path);
+    array_free(w);
 }

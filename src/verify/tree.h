@@ -3,9 +3,9 @@
 #define VARVE_VERIFY_TREE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 /* Which Parquet files there are: the argument itself, if it is a file; else those below it. */
@@ -16,9 +16,8 @@ struct walk_file {
 };
 
 struct walk {
-    struct walk_file *files; /* in bytewise order of their paths within a folder */
-    size_t count, cap;
-    bool tree; /* the argument is a folder */
+    ARRAY(struct walk_file); /* in bytewise order of their paths within a folder */
+    bool tree;               /* the argument is a folder */
 };
 
 enum {

@@ -8,8 +8,8 @@ static void expect_ranges(const struct seqset *set, const struct seqrange *range
 {
     EXPECT_U64(set->count, count);
     for (size_t i = 0; i < count; i++) {
-        EXPECT_U64(set->ranges[i].first, ranges[i].first);
-        EXPECT_U64(set->ranges[i].last, ranges[i].last);
+        EXPECT_U64(set->list[i].first, ranges[i].first);
+        EXPECT_U64(set->list[i].last, ranges[i].last);
     }
 }
 
@@ -28,7 +28,7 @@ TEST(seqset_zeroed_is_empty)
     seqset_reset(&set);
     seqset_free(&set);
     seqset_free(&set);
-    EXPECT(set.ranges == NULL && set.count == 0 && set.cap == 0);
+    EXPECT(set.list == NULL && set.count == 0 && set.cap == 0);
 }
 
 TEST(seqset_add_in_order_is_one_range)
@@ -148,8 +148,8 @@ static void compare(const struct seqset *set, const bool *bits, uint64_t base)
     EXPECT_U64(seqset_size(set), size);
     EXPECT_U64(set->count, runs); /* as few ranges as can be */
     for (size_t i = 0; i < set->count; i++) {
-        EXPECT(set->ranges[i].first <= set->ranges[i].last);
-        EXPECT(i == 0 || set->ranges[i].first > set->ranges[i - 1].last + 1);
+        EXPECT(set->list[i].first <= set->list[i].last);
+        EXPECT(i == 0 || set->list[i].first > set->list[i - 1].last + 1);
     }
 }
 
@@ -227,8 +227,8 @@ TEST(seqset_ranges_are_text)
     EXPECT(parse_ranges("", &set) && set.count == 0);
     EXPECT(parse_ranges("1-5,7,9-18446744073709551615", &set));
     EXPECT_U64(set.count, 3);
-    EXPECT(set.ranges[1].first == 7 && set.ranges[1].last == 7);
-    EXPECT(set.ranges[2].first == 9 && set.ranges[2].last == UINT64_MAX);
+    EXPECT(set.list[1].first == 7 && set.list[1].last == 7);
+    EXPECT(set.list[2].first == 9 && set.list[2].last == UINT64_MAX);
     seqset_write_text(&out, &set);
     EXPECT_TEXT(buf_text(&out), "1-5,7,9-18446744073709551615");
     static const char *const bad[] = {",",       "1,",   ",1",    "1-",    "-1",

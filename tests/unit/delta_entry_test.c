@@ -41,7 +41,7 @@ static void build(struct store_entry *entry)
     };
     struct position position = {"S", "D", "C", 4, in_rows, 7, 70};
     struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
-    struct positions positions = {&position, 1, 1};
+    struct positions positions = {{.list = &position, .count = 1}};
     char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};
     store_entry_build(entry, &store, &epoch, &positions, (char *[]){paths[0], paths[1]},
                       INT64_C(1795536000500000000));
@@ -143,7 +143,7 @@ TEST(store_entry_knows_its_instance)
     struct slice line = {(const uint8_t *)expected, (size_t)(strchr(expected, '\n') - expected)};
     EXPECT(store_entry_positions(&positions, &own, line, "i\"1", &err) == 0 && own);
     EXPECT_U64(positions.count, 1);
-    EXPECT_U64(positions.list[0].above.ranges[0].last, 7);
+    EXPECT_U64(positions.list[0].above.list[0].last, 7);
     positions_free(&positions);
     EXPECT(store_entry_positions(&positions, &own, line, "i", &err) == 0 && !own);
     EXPECT_U64(positions.count, 0);

@@ -311,7 +311,7 @@ TEST(batcher_keeps_what_is_no_row_apart)
     EXPECT_U64(epoch->sources[0].dead[EVENT_NOT_UTF8], 2);
     EXPECT_U64(seqset_size(&epoch->sources[0].rows), 3);
     const struct seqset *elsewhere = &epoch->sources[0].dead_letters;
-    EXPECT(elsewhere->count == 1 && elsewhere->ranges[0].first == 3);
+    EXPECT(elsewhere->count == 1 && elsewhere->list[0].first == 3);
     EXPECT_U64(seqset_size(elsewhere), 1);
     release(&s, epoch);
     stop(&s);

@@ -150,7 +150,7 @@ TEST(store_commit_keeps_what_did_not_move)
     store_close(store);
     store = fixture_open("i");
     const struct position *found = positions_find(&store->positions, "T", "X", "D");
-    EXPECT(found != NULL && found->through == 20 && found->above.ranges[0].last == 40);
+    EXPECT(found != NULL && found->through == 20 && found->above.list[0].last == 40);
     EXPECT_U64(positions_newest(&store->positions, "S", "D")->through, 2);
     seqset_free(&above);
     store_close(store);

@@ -69,8 +69,8 @@ TEST(epoch_file_knows_both_ends_of_many_ranges)
     epoch_add_sequence(e, file, 90000); /* the newest */
     const struct seqset *set = &file->sequences;
     EXPECT(set->count > STORE_ADD_RANGES_MAX);
-    EXPECT_U64(set->ranges[0].first, 7);
-    EXPECT_U64(set->ranges[set->count - 1].last, 90000);
+    EXPECT_U64(set->list[0].first, 7);
+    EXPECT_U64(set->list[set->count - 1].last, 90000);
     EXPECT_U64(epoch_memory(e), memory);
     EXPECT(memory < 64 * 1024);
     epoch_free(e);

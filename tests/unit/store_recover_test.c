@@ -53,7 +53,7 @@ static int hook(void *context, enum store_call call, bool after)
 static int run_epoch(struct store *store, uint64_t first, struct err *err)
 {
     struct store_epoch_file files[3];
-    struct seqset sequences[3] = {{0}};
+    struct seqset sequences[3] = {0};
     struct position position = fixture_position(first + EPOCH_ROWS - 1);
     int result = -1;
     for (uint64_t i = 0; i < 3; i++) {

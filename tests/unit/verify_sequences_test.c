@@ -13,7 +13,7 @@ TEST(cli_verify_sequences_normalize)
     static const struct seqrange given[] = {{20, 25}, {1, 3}, {4, 4}, {8, 9}, {26, 26}};
     struct seqrange ranges[5];
     memcpy(ranges, given, sizeof(given));
-    struct seqset some = {ranges, 5, 5};
+    struct seqset some = {{.list = ranges, .count = 5}};
     sequences_normalize(&some, &twice);
     EXPECT_U64(twice, 0);
     EXPECT_U64(some.count, 3);
@@ -22,7 +22,7 @@ TEST(cli_verify_sequences_normalize)
     EXPECT(ranges[2].first == 20 && ranges[2].last == 26);
 
     struct seqrange overlap[] = {{1, 10}, {3, 4}, {10, 12}, {UINT64_MAX, UINT64_MAX}};
-    struct seqset other = {overlap, 4, 4};
+    struct seqset other = {{.list = overlap, .count = 4}};
     sequences_normalize(&other, &twice);
     EXPECT_U64(twice, 3);
     EXPECT(other.count == 2 && overlap[0].last == 12);
@@ -33,7 +33,7 @@ static void add(struct sequences *s, const char *created, uint32_t file, uint64_
                 uint64_t last, bool quarantine)
 {
     struct seqrange range = {first, last};
-    struct seqset set = {&range, 1, 1};
+    struct seqset set = {{.list = &range, .count = 1}};
     sequences_add(s, slice_of("LOG"), slice_of(created), file, quarantine, &set);
 }
 

@@ -22,8 +22,8 @@ static void expect_walk(const char *path, const char *expected, bool tree)
     EXPECT(walk_path(&w, path, &err) == 0);
     EXPECT(w.tree == tree);
     for (size_t i = 0; i < w.count; i++)
-        buf_printf(&text, "%s (%s)%s\n", w.files[i].path, w.files[i].relative,
-                   w.files[i].quarantine ? " quarantine" : "");
+        buf_printf(&text, "%s (%s)%s\n", w.list[i].path, w.list[i].relative,
+                   w.list[i].quarantine ? " quarantine" : "");
     EXPECT_TEXT(buf_text(&text), expected);
     buf_free(&text);
     walk_free(&w);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "parquet/read/column.h"
 #include "parquet/verify/verify.h"
 
@@ -29,8 +30,7 @@ struct verify_range {
 };
 
 struct verify_starts {
-    uint64_t *rows;
-    size_t count, cap;
+    ARRAY(uint64_t);
 };
 
 struct verifier {
