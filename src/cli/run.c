@@ -31,7 +31,7 @@ static int run(struct cli_options *options, bool once)
         log_configure(config.settings.log_level, config.settings.log_format);
         result = stop_install(&err);
     }
-    struct pipeline_options how = {once, cli_options_read, options};
+    struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
     if (result == 0)
         result = pipeline_run(&config, &how, &err);
     config_free(&config);

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "pipeline/loop.h"
+#include "pipeline/pipeline.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <unistd.h>
-
-#include "base/assert.h"
 #include "base/log.h"
 #include "pipeline/shutdown.h"
 #include "pipeline/receive.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
-#include "pipeline/stop.h"
 
 static void on_ready(struct pipeline *p, int64_t now)
 {
@@ -171,42 +165,33 @@ static int64_t next_deadline(struct pipeline *p)
     return deadline;
 }
 
-static int poll_timeout(int64_t deadline, int64_t now)
+/* The encoder's and the committer's work, where they have no threads of their own. */
+static int64_t step_store(struct pipeline *p, int64_t now)
 {
-    if (deadline <= now)
-        return 0;
-    int64_t ms = (deadline - now) / CLOCK_MILLISECOND + 1;
-    return ms > 60 * 1000 ? 60 * 1000 : (int)ms;
+    if (!p->options.stepped)
+        return INT64_MAX;
+    int64_t deadline = encoder_step(&p->encoder, now);
+    return earliest(deadline, committer_step(&p->committer, now));
 }
 
-/* What the loop waits for. */
-enum { WAIT_STOP, WAIT_WAKE, WAIT_NETWORK, WAIT_WATCH, WAIT_MAX = WAIT_WATCH + HTTP_POLL_MAX };
-
-/* Returns how many of `fds` are the watch's. */
-static size_t wait_for_events(struct pipeline *p, struct pollfd fds[static WAIT_MAX])
+static void take_requests(struct pipeline *p, int64_t now)
 {
-    fds[WAIT_STOP] = (struct pollfd){.fd = stop_descriptor(), .events = POLLIN};
-    fds[WAIT_WAKE] = (struct pollfd){.fd = p->wake, .events = POLLIN};
-    fds[WAIT_NETWORK] = connection_poll(&p->connection);
-    size_t watched = watch_poll(&p->watch, fds + WAIT_WATCH);
-    int timeout = poll_timeout(next_deadline(p), clock_monotonic());
-    int ready = poll(fds, WAIT_WATCH + watched, timeout);
-    ASSERT(ready >= 0 || errno == EINTR);
-    uint64_t count;
-    ssize_t got = read(p->wake, &count, sizeof(count));
-    (void)got; /* nothing to read: nobody woke us */
-    return watched;
+    if (p->reload_asked)
+        reload_apply(p);
+    if (p->stop_asked)
+        shutdown_begin(p, EPOCH_STOP, now);
+    p->reload_asked = false;
+    p->stop_asked = false;
 }
 
-void loop_turn(struct pipeline *p)
+int64_t pipeline_turn(struct pipeline *p)
 {
-    struct pollfd fds[WAIT_MAX];
-    size_t watched = wait_for_events(p, fds);
     int64_t now = clock_monotonic();
     struct nats_client *client = &p->connection.client;
-    serve_network(p, fds[WAIT_NETWORK].revents, now);
+    serve_network(p, p->ready[PIPELINE_WAIT_NETWORK].revents, now);
     if (connection_take_lost(&p->connection))
         on_lost(p, now);
+    int64_t deadline = step_store(p, now);
     batcher_collect(&p->batcher);
     seal_collect_committed(p);
     if (p->phase == PIPELINE_RUNNING) {
@@ -219,14 +204,11 @@ void loop_turn(struct pipeline *p)
         shutdown_check_once(p, now);
         shutdown_check_refused(p, now);
     }
-    struct stop_request asked = stop_take();
-    if (asked.reload)
-        reload_apply(p);
-    if (asked.stop)
-        shutdown_begin(p, EPOCH_STOP, now);
+    take_requests(p, now);
     if (connection_is_ready(&p->connection))
         acker_tick(&p->acker, client, now);
-    watch_turn(p, fds + WAIT_WATCH, watched, now);
+    watch_turn(p, p->ready + PIPELINE_WAIT_WATCH, p->watched, now);
     connection_flush(&p->connection, now);
     shutdown_advance(p, now);
+    return earliest(deadline, next_deadline(p));
 }

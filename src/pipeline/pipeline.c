@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
-#include "pipeline/loop.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
@@ -100,7 +99,7 @@ static struct parquet_options encoder_options(const struct config *c)
     return options;
 }
 
-/* What can fail, in the order in which it is undone. */
+/* What can fail. */
 static int prepare(struct pipeline *p, struct err *err)
 {
     if (store_path_parse(&p->path, p->config->output.path_template, err) != 0)
@@ -108,48 +107,36 @@ static int prepare(struct pipeline *p, struct err *err)
     if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0 ||
         watch_open(&p->watch, p, err) != 0)
         return -1;
+    if (p->options.stepped)
+        return 0;
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->wake < 0)
         return err_set_system(err, errno, "eventfd");
     return 0;
 }
 
-static int start_threads(struct pipeline *p, struct err *err)
+static void init_stages(struct pipeline *p)
 {
     struct parquet_options options = encoder_options(p->config);
-    committer_init(&p->committer, p->store, p->wake);
-    if (committer_start(&p->committer, err) != 0)
-        return -1;
-    if (encoder_start(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
-                      &p->committer.sealed, p->wake, err) != 0) {
-        queue_close(&p->committer.sealed);
-        committer_join(&p->committer);
-        return -1;
-    }
-    return 0;
-}
-
-static void run_loop(struct pipeline *p)
-{
-    struct batcher_limits limits = {p->config->batching.max_rows,
-                                    p->config->batching.max_bytes,
-                                    p->config->batching.max_age,
-                                    0,
-                                    0,
-                                    0};
+    struct batcher_limits limits = {.rows = p->config->batching.max_rows,
+                                    .bytes = p->config->batching.max_bytes,
+                                    .age = p->config->batching.max_age};
     init_sources(p);
+    committer_init(&p->committer, p->store, p->wake);
+    encoder_init(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
+                 &p->committer.sealed, p->wake);
     batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
                  p->source_count);
     memory_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject, &p->batcher);
-    log_start(p);
-    while (p->phase != PIPELINE_DONE)
-        loop_turn(p);
-    /* What was given up was not acked. */
-    queue_close(&p->encoder.jobs);
-    encoder_join(&p->encoder);
-    committer_join(&p->committer);
+}
+
+/* What was given up was not acked. */
+static void free_stages(struct pipeline *p)
+{
+    encoder_end(&p->encoder);
+    committer_end(&p->committer);
     seal_collect_committed(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);
@@ -157,6 +144,68 @@ static void run_loop(struct pipeline *p)
     for (uint32_t i = 0; i < p->source_count; i++)
         source_free(&p->sources[i]);
     free(p->sources);
+}
+
+static void free_prepared(struct pipeline *p)
+{
+    watch_close(&p->watch);
+    store_close(p->store);
+    connection_free(&p->connection);
+    reload_free(p);
+    event_decoder_free(&p->decoder);
+    if (p->wake >= 0)
+        (void)close(p->wake);
+    free(p);
+}
+
+static int start_threads(struct pipeline *p, struct err *err)
+{
+    if (p->options.stepped)
+        return 0;
+    return committer_start(&p->committer, err) != 0 || encoder_start(&p->encoder, err) != 0 ? -1
+                                                                                            : 0;
+}
+
+struct pipeline *pipeline_new(const struct config *config, const struct pipeline_options *options,
+                              struct err *err)
+{
+    struct pipeline *p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        out_of_memory(sizeof(*p));
+    p->config = config;
+    p->options = *options;
+    p->once = options->once;
+    p->wake = -1;
+    p->disk_free = UINT64_MAX;
+    p->move_at = INT64_MAX;
+    watch_init(&p->watch);
+    if (prepare(p, err) != 0) {
+        free_prepared(p);
+        return NULL;
+    }
+    init_stages(p);
+    if (start_threads(p, err) != 0) {
+        free_stages(p);
+        free_prepared(p);
+        return NULL;
+    }
+    log_start(p);
+    return p;
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    p->stop_asked = true;
+}
+
+void pipeline_reload(struct pipeline *p)
+{
+    p->reload_asked = true;
+}
+
+bool pipeline_is_done(const struct pipeline *p)
+{
+    return p->phase == PIPELINE_DONE;
 }
 
 static void log_end_of_run(const struct pipeline *p)
@@ -170,34 +219,16 @@ static void log_end_of_run(const struct pipeline *p)
     log_end(&line);
 }
 
-int pipeline_run(const struct config *config, const struct pipeline_options *options,
-                 struct err *err)
+int pipeline_free(struct pipeline *p, struct err *err)
 {
-    struct pipeline *p = calloc(1, sizeof(*p));
-    if (p == NULL)
-        out_of_memory(sizeof(*p));
-    p->config = config;
-    p->options = *options;
-    p->once = options->once;
-    p->wake = -1;
-    p->disk_free = UINT64_MAX;
-    p->move_at = INT64_MAX;
-    watch_init(&p->watch);
-    int result = -1;
-    if (prepare(p, err) == 0 && start_threads(p, err) == 0) {
-        run_loop(p);
+    int result = 0;
+    free_stages(p);
+    if (!pipeline_is_done(p))
+        result = err_set(err, ERR_REFUSED, "ended before all was committed");
+    else if (err_is_set(&p->failure))
+        result = err_set(err, p->failure.code, "%s", p->failure.text);
+    if (pipeline_is_done(p))
         log_end_of_run(p);
-        result = err_is_set(&p->failure) ? -1 : 0;
-        if (result != 0)
-            *err = p->failure;
-    }
-    watch_close(&p->watch);
-    store_close(p->store);
-    connection_free(&p->connection);
-    reload_free(p);
-    event_decoder_free(&p->decoder);
-    if (p->wake >= 0)
-        (void)close(p->wake);
-    free(p);
+    free_prepared(p);
     return result;
 }

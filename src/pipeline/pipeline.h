@@ -41,9 +41,22 @@ enum {
 
 struct pipeline_options {
     bool once; /* drain to the end that the streams have at start */
+    /* No threads: pipeline_turn does all the work, in an order that depends on nothing but the
+     * clock and what comes in. So a test can run all of varve in its own process, and run the same
+     * history again. */
+    bool stepped;
     /* Read the configuration again into `fresh`, which is initialised; NULL: can't. */
     int (*reload)(void *context, struct config *fresh, struct err *err);
     void *context;
+};
+
+/* What the loop waits for. */
+enum {
+    PIPELINE_WAIT_STOP,
+    PIPELINE_WAIT_WAKE,
+    PIPELINE_WAIT_NETWORK,
+    PIPELINE_WAIT_WATCH,
+    PIPELINE_WAIT_MAX = PIPELINE_WAIT_WATCH + HTTP_POLL_MAX,
 };
 
 struct pipeline {
@@ -52,6 +65,7 @@ struct pipeline {
     struct config *reloaded; /* the newest that was read since, NULL: none */
     uint64_t memory_limit;   /* in force */
     bool once;
+    bool stop_asked, reload_asked;
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
 
@@ -66,7 +80,9 @@ struct pipeline {
     struct acker acker;
     struct dead_letters dead_letters;
     struct event_decoder decoder;
-    int wake; /* eventfd: a thread has something for the loop */
+    int wake; /* eventfd: a thread has something for the loop; -1: there are no threads */
+    struct pollfd ready[PIPELINE_WAIT_MAX]; /* what the last wait has found */
+    size_t watched;                         /* how many of these are the watch's */
 
     uint32_t epochs;      /* sealed, not committed */
     struct epoch *sealed; /* these, oldest first */
@@ -79,9 +95,43 @@ struct pipeline {
     struct watch watch;
 };
 
-/* Run until it is told to stop (stop.h must be installed) or, with `once`, until the end. 0 if all
- * that was received is committed. `config` is finished and outlives the call. ERR_USAGE if another
- * varve runs as the same instance. */
+/*
+ * A pipeline from its first turn to its last:
+ *
+ *     struct pipeline *p = pipeline_new(&config, &options, &err);
+ *     while (!pipeline_is_done(p)) {
+ *         int64_t deadline = pipeline_turn(p);
+ *         ... wait until something is readable, or the deadline ...
+ *     }
+ *     int result = pipeline_free(p, &err);
+ *
+ * pipeline_run does that with poll and signals. A simulation sets options.stepped, replaces the
+ * clock and the network, and instead of waiting lets its own world go on: with the clock at the
+ * earliest of the deadlines of all that is in it, the pipeline's among them.
+ */
+
+/* Open the store and all else that can fail. `config` is finished and outlives the pipeline. NULL
+ * and ERR_USAGE if another varve runs as the same instance. */
+struct pipeline *pipeline_new(const struct config *config, const struct pipeline_options *options,
+                              struct err *err) __attribute__((warn_unused_result));
+
+/* Do all that is due. Returns the time of clock_monotonic at which to call again if nothing becomes
+ * readable before; what is not later than now means at once. */
+int64_t pipeline_turn(struct pipeline *p);
+
+/* From the next turn on: come to an orderly end; read the configuration again. */
+void pipeline_stop(struct pipeline *p);
+void pipeline_reload(struct pipeline *p);
+
+/* True when no more turns are needed. */
+bool pipeline_is_done(const struct pipeline *p);
+
+/* Free it, at any time. 0 if it has come to its end and all that was received is committed; of what
+ * was not, nothing was acked. */
+int pipeline_free(struct pipeline *p, struct err *err) __attribute__((warn_unused_result));
+
+/* Run until a signal asks to stop (stop.h must be installed) or, with `once`, until the end. As
+ * pipeline_new and pipeline_free. */
 int pipeline_run(const struct config *config, const struct pipeline_options *options,
                  struct err *err) __attribute__((warn_unused_result));
 

@@ -66,7 +66,7 @@ static int write_files(struct committer *c, struct epoch *epoch, struct err *err
 }
 
 /* The epoch as the store wants it. */
-struct view {
+struct committer_view {
     struct store_epoch epoch;
     struct store_epoch_file *files;
     struct position *positions;
@@ -81,8 +81,10 @@ static void *zeroed(size_t count, size_t size)
     return memory;
 }
 
-static void view_fill(struct view *v, const struct epoch *epoch)
+static void view_fill(struct committer *c, const struct epoch *epoch)
 {
+    struct committer_view *v = zeroed(1, sizeof(*v));
+    c->view = v;
     v->files = zeroed(epoch->file_count, sizeof(*v->files));
     v->positions = zeroed(epoch->source_count, sizeof(*v->positions));
     v->dead_letters = zeroed(epoch->source_count, sizeof(*v->dead_letters));
@@ -115,12 +117,15 @@ static void view_fill(struct view *v, const struct epoch *epoch)
                                     .dead_letters = v->dead_letters};
 }
 
-static void view_free(struct view *v)
+static void view_free(struct committer *c)
 {
-    free(v->files);
-    free(v->positions);
-    free(v->dead_letters);
-    *v = (struct view){0};
+    if (c->view == NULL)
+        return;
+    free(c->view->files);
+    free(c->view->positions);
+    free(c->view->dead_letters);
+    free(c->view);
+    c->view = NULL;
 }
 
 static void report(struct committer *c, const struct err *failure)
@@ -136,7 +141,8 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.err = *failure;
     }
     ASSERT(pthread_mutex_unlock(&c->lock) == 0);
-    wake_loop(c->wake);
+    if (c->threaded)
+        wake_loop(c->wake);
 }
 
 struct committer_trouble committer_trouble(struct committer *c)
@@ -159,7 +165,7 @@ static void log_failure(const struct epoch *epoch, const struct err *err, uint64
 }
 
 /* If the directory was removed under us, begin again in a new one. */
-static void repair(struct committer *c, struct epoch *epoch, struct view *v)
+static void repair(struct committer *c)
 {
     struct err err = {0};
     bool reopened;
@@ -172,57 +178,78 @@ static void repair(struct committer *c, struct epoch *epoch, struct view *v)
     log_message(LOG_WARNING, "store_reopened",
                 "directories of the output were removed; they are made again, what was in them is "
                 "not");
-    for (uint32_t i = 0; i < epoch->file_count; i++) {
-        store_file_abandon(epoch->files[i]->stored);
-        epoch->files[i]->stored = NULL;
+    for (uint32_t i = 0; i < c->epoch->file_count; i++) {
+        store_file_abandon(c->epoch->files[i]->stored);
+        c->epoch->files[i]->stored = NULL;
     }
-    view_free(v);
+    view_free(c);
 }
 
-/* Until it is committed: true. False when the end came first. */
-static bool commit(struct committer *c, struct epoch *epoch)
+static void begin(struct committer *c, struct epoch *epoch)
 {
-    struct view v = {0};
-    int64_t pause = COMMITTER_RETRY_MIN;
-    bool committed = false;
-    for (uint64_t attempt = 1; !committed; attempt++) {
-        struct err err = {0};
-        if (write_files(c, epoch, &err) == 0) {
-            if (v.files == NULL)
-                view_fill(&v, epoch);
-            committed = store_commit(c->store, &v.epoch, &err) == 0;
-        }
-        if (committed)
-            break;
-        log_failure(epoch, &err, attempt);
-        report(c, &err);
-        repair(c, epoch, &v);
-        if (queue_wait_closed(&c->sealed, pause))
-            break;
-        pause = pause * 2 > COMMITTER_RETRY_MAX ? COMMITTER_RETRY_MAX : pause * 2;
+    c->epoch = epoch;
+    c->attempts = 0;
+    c->pause = COMMITTER_RETRY_MIN;
+    c->retry_at = INT64_MIN;
+}
+
+static int try_commit(struct committer *c, struct err *err)
+{
+    if (write_files(c, c->epoch, err) != 0)
+        return -1;
+    if (c->view == NULL)
+        view_fill(c, c->epoch);
+    return store_commit(c->store, &c->view->epoch, err);
+}
+
+static void finish(struct committer *c, int64_t now)
+{
+    struct epoch *epoch = c->epoch;
+    view_free(c);
+    c->epoch = NULL;
+    epoch->commit_ns = now - epoch->sealed_at;
+    for (uint32_t i = 0; i < epoch->file_count; i++)
+        epoch->bytes_written += epoch->files[i]->image.len;
+    queue_push(&c->done, &epoch->item);
+    report(c, NULL);
+}
+
+/* Once more. c->epoch is NULL afterwards if it is committed; else retry_at says when to go on. */
+static void attempt(struct committer *c)
+{
+    struct err err = {0};
+    if (try_commit(c, &err) == 0) {
+        finish(c, clock_monotonic());
+        return;
     }
-    view_free(&v);
-    return committed;
+    log_failure(c->epoch, &err, ++c->attempts);
+    report(c, &err);
+    repair(c);
+    c->retry_at = clock_monotonic() + c->pause;
+    c->pause = c->pause * 2 > COMMITTER_RETRY_MAX ? COMMITTER_RETRY_MAX : c->pause * 2;
+}
+
+/* Behind an epoch that was given up nothing may be committed: order is a promise. */
+static void give_up(struct committer *c)
+{
+    view_free(c);
+    epoch_free(c->epoch);
+    c->epoch = NULL;
+    c->broken = true;
 }
 
 static void *run(void *argument)
 {
     struct committer *c = argument;
     struct queue_item *item;
-    bool broken = false;
-    while ((item = queue_take(&c->sealed)) != NULL) {
-        struct epoch *epoch = (struct epoch *)item;
-        /* Behind an epoch that was given up nothing may be committed: order is a promise. */
-        if (broken || !commit(c, epoch)) {
-            broken = true;
-            epoch_free(epoch);
-            continue;
+    while (!c->broken && (item = queue_take(&c->sealed)) != NULL) {
+        begin(c, (struct epoch *)item);
+        for (attempt(c); c->epoch != NULL; attempt(c)) {
+            if (!queue_wait_closed(&c->sealed, c->retry_at - clock_monotonic()))
+                continue;
+            give_up(c);
+            break;
         }
-        epoch->commit_ns = clock_monotonic() - epoch->sealed_at;
-        for (uint32_t i = 0; i < epoch->file_count; i++)
-            epoch->bytes_written += epoch->files[i]->image.len;
-        queue_push(&c->done, &epoch->item);
-        report(c, NULL);
     }
     return NULL;
 }
@@ -240,10 +267,29 @@ int committer_start(struct committer *c, struct err *err)
     int result = pthread_create(&c->thread, NULL, run, c);
     if (result != 0)
         return err_set_system(err, result, "the committer thread can't be started");
+    c->threaded = true;
     return 0;
 }
 
-void committer_join(struct committer *c)
+int64_t committer_step(struct committer *c, int64_t now)
 {
-    ASSERT(pthread_join(c->thread, NULL) == 0);
+    struct queue_item *item = c->epoch == NULL ? queue_poll(&c->sealed) : NULL;
+    if (item != NULL)
+        begin(c, (struct epoch *)item);
+    if (c->epoch != NULL && now >= c->retry_at)
+        attempt(c);
+    if (c->epoch != NULL)
+        return c->retry_at;
+    return queue_is_empty(&c->sealed) ? INT64_MAX : now;
+}
+
+void committer_end(struct committer *c)
+{
+    struct queue_item *item;
+    if (c->threaded)
+        ASSERT(pthread_join(c->thread, NULL) == 0);
+    if (c->epoch != NULL)
+        give_up(c);
+    while ((item = queue_poll(&c->sealed)) != NULL)
+        epoch_free((struct epoch *)item);
 }

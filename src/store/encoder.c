@@ -221,23 +221,27 @@ static void tell(struct encoder *e, uint64_t bytes)
     wake_loop(e->wake);
 }
 
+static void do_and_return(struct encoder *e, struct queue_item *item)
+{
+    do_job(e, (struct encode_job *)item);
+    account_own(e);
+    queue_push(&e->returned, item);
+}
+
 static void *run(void *argument)
 {
     struct encoder *e = argument;
     struct queue_item *item;
     while ((item = queue_take(&e->jobs)) != NULL) {
         uint64_t bytes = ((struct encode_job *)item)->batch_bytes;
-        do_job(e, (struct encode_job *)item);
-        account_own(e);
-        queue_push(&e->returned, item);
+        do_and_return(e, item);
         tell(e, bytes);
     }
-    queue_close(e->sealed);
     return NULL;
 }
 
-int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, int wake, struct err *err)
+void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
+                  const char *path_template, struct queue *sealed, int wake)
 {
     *e = (struct encoder){.sealed = sealed,
                           .options = *options,
@@ -247,11 +251,23 @@ int encoder_start(struct encoder *e, const struct parquet_options *options, cons
     queue_init(&e->jobs);
     queue_init(&e->returned);
     e->codec = parquet_codec_new();
+}
+
+int encoder_start(struct encoder *e, struct err *err)
+{
     int result = pthread_create(&e->thread, NULL, run, e);
-    if (result == 0)
-        return 0;
-    parquet_codec_free(e->codec);
-    return err_set_system(err, result, "the encoder thread can't be started");
+    if (result != 0)
+        return err_set_system(err, result, "the encoder thread can't be started");
+    e->threaded = true;
+    return 0;
+}
+
+int64_t encoder_step(struct encoder *e, int64_t now)
+{
+    struct queue_item *item = queue_poll(&e->jobs);
+    if (item != NULL)
+        do_and_return(e, item);
+    return queue_is_empty(&e->jobs) ? INT64_MAX : now;
 }
 
 void encoder_push(struct encoder *e, struct encode_job *job)
@@ -259,9 +275,14 @@ void encoder_push(struct encoder *e, struct encode_job *job)
     queue_push(&e->jobs, &job->item);
 }
 
-void encoder_join(struct encoder *e)
+void encoder_end(struct encoder *e)
 {
-    ASSERT(pthread_join(e->thread, NULL) == 0);
+    queue_close(&e->jobs);
+    if (e->threaded)
+        ASSERT(pthread_join(e->thread, NULL) == 0);
+    while (encoder_step(e, 0) != INT64_MAX)
+        continue;
+    queue_close(e->sealed);
     parquet_writer_free(e->spare);
     parquet_codec_free(e->codec);
     buf_free(&e->text);

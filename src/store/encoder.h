@@ -14,9 +14,10 @@
 #include "base/queue.h"
 
 /*
- * The thread that compresses: full batches become pages at once, so that an open epoch is held
- * compressed; a sealed epoch becomes complete file images and goes on to the committer. It touches
- * neither network nor disk.
+ * What compresses: full batches become pages at once, so that an open epoch is held compressed; a
+ * sealed epoch becomes complete file images and goes on to the committer. It touches neither
+ * network nor disk. In production it is a thread; where everything has to happen on one thread, in
+ * an order that can be repeated, encoder_step does its work.
  */
 enum {
     /* A spare writer that holds more is freed: what one large file took is not for all time. */
@@ -47,9 +48,10 @@ struct encoder {
     struct parquet_options options;
     const char *instance, *path_template; /* for the footer */
     int wake; /* an eventfd that is written when batches were returned */
+    bool threaded;
     pthread_t thread;
 
-    /* Of the thread: */
+    /* Of the thread, or of encoder_step: */
     struct parquet_codec *codec;
     struct parquet_writer *spare; /* for the next file of the table: a writer has much memory */
     struct buf text;
@@ -58,15 +60,23 @@ struct encoder {
     int64_t busy_ns;         /* for the epoch that is open */
 };
 
-/* Start the thread. `sealed` and the texts are borrowed until encoder_join. */
-int encoder_start(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, int wake, struct err *err)
-    __attribute__((warn_unused_result));
+/* Ready for jobs, which wait until encoder_start or encoder_step. `sealed` and the texts are
+ * borrowed until encoder_end. */
+void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
+                  const char *path_template, struct queue *sealed, int wake);
+
+/* Do the jobs on a thread from now on. */
+int encoder_start(struct encoder *e, struct err *err) __attribute__((warn_unused_result));
+
+/* Without the thread: do one job. Returns when to call again: `now` while there are more, INT64_MAX
+ * until there is one. */
+int64_t encoder_step(struct encoder *e, int64_t now);
 
 /* Give it a job; memory of the batch counts as its own until it is returned. */
 void encoder_push(struct encoder *e, struct encode_job *job);
 
-/* Wait for the end, after queue_close(&e->jobs). What is left in `returned` is the caller's. */
-void encoder_join(struct encoder *e);
+/* No more jobs will come: do what is left and close `sealed`. What is in `returned` then is the
+ * caller's. */
+void encoder_end(struct encoder *e);
 
 #endif

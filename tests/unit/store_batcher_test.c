@@ -30,14 +30,14 @@ static void start(struct stage *s, struct batcher_limits limits)
         "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet";
     queue_init(&s->sealed);
     EXPECT(store_path_parse(&s->path, template, &err) == 0);
-    EXPECT(encoder_start(&s->encoder, &options, "test", template, &s->sealed, -1, &err) == 0);
+    encoder_init(&s->encoder, &options, "test", template, &s->sealed, -1);
+    EXPECT(encoder_start(&s->encoder, &err) == 0);
     batcher_init(&s->batcher, &s->encoder, &s->path, slice_of("test"), limits, 1);
 }
 
 static void stop(struct stage *s)
 {
-    queue_close(&s->encoder.jobs);
-    encoder_join(&s->encoder);
+    encoder_end(&s->encoder);
     batcher_free(&s->batcher);
     queue_free(&s->sealed);
 }
