@@ -45,7 +45,51 @@ bool json_get_u64(const struct json *object, const char *name, uint64_t *out);
 bool json_get_i64(const struct json *object, const char *name, int64_t *out);
 bool json_get_bool(const struct json *object, const char *name, bool *out);
 
-/* Append a JSON string with quotes and escapes. Invalid UTF-8 becomes U+FFFD. */
+/*
+ * Writing, without blanks, behind what `out` holds: commas are put where they belong.
+ *
+ *     struct json_writer w = {.out = &body};
+ *     json_open_object(&w, NULL);
+ *     json_put_text(&w, "stream", name);
+ *     json_open_array(&w, "sequences");
+ *     json_put_u64(&w, NULL, sequence);
+ *     json_close_array(&w);
+ *     json_close_object(&w);
+ *
+ * `name` is that of a member of an object, and NULL in an array or at the top. A writer is at its
+ * start again after the last bracket is closed, but for the comma: take a new one for each text.
+ * More than JSON_DEPTH_MAX brackets at once are a failed ASSERT.
+ */
+struct json_writer {
+    struct buf *out;
+    bool comma; /* something stands before what comes next */
+    int depth;
+};
+
+void json_open_object(struct json_writer *w, const char *name);
+void json_close_object(struct json_writer *w);
+void json_open_array(struct json_writer *w, const char *name);
+void json_close_array(struct json_writer *w);
+
+/* Strings are escaped; invalid UTF-8 becomes U+FFFD. */
+void json_put_text(struct json_writer *w, const char *name, const char *value);
+void json_put_slice(struct json_writer *w, const char *name, struct slice value);
+void json_put_u64(struct json_writer *w, const char *name, uint64_t value);
+void json_put_i64(struct json_writer *w, const char *name, int64_t value);
+void json_put_bool(struct json_writer *w, const char *name, bool value);
+void json_put_null(struct json_writer *w, const char *name);
+
+/* A parsed value with all that is in it; numbers keep their text. */
+void json_put_value(struct json_writer *w, const char *name, const struct json *value);
+
+/* A name that is not a C string; its value comes next, with NULL for a name. */
+void json_put_name(struct json_writer *w, struct slice name);
+
+/* For a value that is made elsewhere: append exactly one, as JSON, to the buffer that is returned.
+ */
+struct buf *json_put_raw(struct json_writer *w, const char *name);
+
+/* Append a JSON string alone, with quotes and escapes. Invalid UTF-8 becomes U+FFFD. */
 void json_append_string(struct buf *out, struct slice text);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "event/event.h"
 #include "store/path.h"
+#include "delta/position.h"
 #include "delta/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

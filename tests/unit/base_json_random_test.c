@@ -122,6 +122,24 @@ static void show(struct buf *out, const struct json *value)
     buf_append_text(out, object ? "}" : "]");
 }
 
+/* What is written of a tree has the same tree. */
+static void expect_written_the_same(const struct json *root, struct buf *shown)
+{
+    struct buf text = {0}, again = {0};
+    struct arena arena = {0};
+    struct err err = {0};
+    struct json_writer w = {.out = &text};
+    json_put_value(&w, NULL, root);
+    EXPECT_I64(w.depth, 0);
+    const struct json *written = json_parse(&arena, buf_slice(&text), &err);
+    EXPECT_TEXT(err.text, "");
+    show(&again, written);
+    EXPECT_TEXT(buf_text(&again), buf_text(shown));
+    buf_free(&text);
+    buf_free(&again);
+    arena_free(&arena);
+}
+
 TEST(json_random_documents_parse_to_what_was_meant)
 {
     struct document d = {0};
@@ -139,6 +157,7 @@ TEST(json_random_documents_parse_to_what_was_meant)
         EXPECT_TEXT(err.text, "");
         show(&shown, root);
         EXPECT_TEXT(buf_text(&shown), buf_text(&d.shown));
+        expect_written_the_same(root, &shown);
         arena_reset(&arena);
     }
     buf_free(&d.text);

@@ -267,6 +267,38 @@ TEST(json_append_string_escapes)
     buf_free(&out);
 }
 
+TEST(json_writer_puts_commas_where_they_belong)
+{
+    struct buf out = {0};
+    buf_append_text(&out, "CONNECT ");
+    struct json_writer w = {.out = &out};
+    json_open_object(&w, NULL);
+    json_open_object(&w, "empty");
+    json_close_object(&w);
+    json_put_text(&w, "text", "a \"b\"");
+    json_open_array(&w, "list");
+    json_put_u64(&w, NULL, UINT64_MAX);
+    json_put_i64(&w, NULL, INT64_MIN);
+    json_open_array(&w, NULL);
+    json_close_array(&w);
+    json_open_object(&w, NULL);
+    json_put_bool(&w, "yes", true);
+    json_put_bool(&w, "no", false);
+    json_close_object(&w);
+    json_put_slice(&w, NULL, (struct slice){0});
+    json_close_array(&w);
+    json_put_null(&w, "n");
+    buf_append_text(json_put_raw(&w, "raw"), "1.5");
+    json_put_name(&w, slice_of("any \n name"));
+    json_put_u64(&w, NULL, 0);
+    json_close_object(&w);
+    EXPECT_TEXT(buf_text(&out),
+                "CONNECT {\"empty\":{},\"text\":\"a \\\"b\\\"\",\"list\":[18446744073709551615,"
+                "-9223372036854775808,[],{\"yes\":true,\"no\":false},\"\"],\"n\":null,"
+                "\"raw\":1.5,\"any \\n name\":0}");
+    buf_free(&out);
+}
+
 TEST(json_any_bytes_become_a_string_and_come_back)
 {
     struct buf out = {0};
