@@ -11,7 +11,7 @@
 #include "cli/file_source.h"
 #include "cli/value_json.h"
 #include "verify/tree.h"
-#include "parquet/read/rows.h"
+#include "parquet/read/records.h"
 
 struct cat {
     const char *columns; /* comma-separated, NULL: all */
@@ -20,67 +20,48 @@ struct cat {
     struct buf line;
 };
 
-/* The numbers of the leaves to print, in the arena. */
+/* The columns to print, in the arena. */
 static int choose(const struct cat *cat, const struct parquet_file *file, struct arena *arena,
-                  uint32_t **columns, uint32_t *count, struct err *err)
+                  const struct parquet_field ***fields, uint32_t *count, struct err *err)
 {
     *count = 0;
-    if (cat->columns == NULL) {
-        *columns = arena_calloc(arena, file->leaves_count, sizeof(**columns));
-        for (; *count < file->leaves_count; (*count)++)
-            (*columns)[*count] = *count;
-        return 0;
-    }
-    *columns = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(**columns));
+    *fields = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(**fields));
     for (const char *at = cat->columns;; at++) {
         size_t len = strcspn(at, ",");
-        int64_t leaf = parquet_file_leaf(file, (struct slice){(const uint8_t *)at, len});
-        if (leaf < 0)
+        const struct parquet_field *field =
+            parquet_field_child(file->root, (struct slice){(const uint8_t *)at, len});
+        if (field == NULL)
             return err_set(err, ERR_FORMAT, "it has no column '%.*s'; see varve inspect", (int)len,
                            at);
-        (*columns)[(*count)++] = (uint32_t)leaf;
+        for (uint32_t i = 0; i < *count; i++)
+            if ((*fields)[i] == field)
+                return err_set(err, ERR_FORMAT, "column '%.*s' is asked for twice", (int)len, at);
+        (*fields)[(*count)++] = field;
         at += len;
         if (*at == '\0')
             return 0;
     }
 }
 
-/* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
-static const char **prefixes_of(const struct parquet_file *file, const uint32_t *columns,
-                                uint32_t count, struct arena *arena)
+static int print_rows(struct cat *cat, const struct parquet_file *file, struct arena *arena,
+                      struct err *err)
 {
-    struct buf text = {0};
-    const char **prefixes = arena_calloc(arena, count, sizeof(*prefixes));
-    for (uint32_t i = 0; i < count; i++) {
-        buf_reset(&text);
-        buf_append_byte(&text, i == 0 ? '{' : ',');
-        json_append_string(&text, file->leaves[columns[i]].name);
-        buf_append_byte(&text, ':');
-        prefixes[i] = arena_text(arena, text.data, text.len);
-    }
-    buf_free(&text);
-    return prefixes;
-}
-
-static int print_rows(struct cat *cat, const struct parquet_file *file, const uint32_t *columns,
-                      uint32_t count, struct arena *arena, struct err *err)
-{
-    const char **prefixes = prefixes_of(file, columns, count, arena);
-    struct slice *values = arena_calloc(arena, count, sizeof(*values));
-    struct parquet_rows *rows = parquet_rows_new(file, columns, count, cat->codec);
+    const struct parquet_field **fields = NULL;
+    const struct parquet_value *row = NULL;
+    uint32_t count = 0;
     int more = 0;
-    while (cat->left > 0 && (more = parquet_rows_next(rows, values, err)) == 1) {
+    if (cat->columns != NULL && choose(cat, file, arena, &fields, &count, err) != 0)
+        return -1;
+    struct parquet_records *records = parquet_records_new(file, fields, count, cat->codec);
+    while (cat->left > 0 && (more = parquet_records_next(records, &row, err)) == 1) {
         buf_reset(&cat->line);
-        for (uint32_t i = 0; i < count; i++) {
-            buf_append_text(&cat->line, prefixes[i]);
-            value_json_append(&cat->line, &file->leaves[columns[i]], values[i]);
-        }
-        buf_append_text(&cat->line, count == 0 ? "{}\n" : "}\n");
+        value_json_append_tree(&cat->line, file, row);
+        buf_append_byte(&cat->line, '\n');
         if (fwrite(cat->line.data, 1, cat->line.len, stdout) != cat->line.len)
             break; /* told in the end */
         cat->left--;
     }
-    parquet_rows_free(rows);
+    parquet_records_free(records);
     return more < 0 ? -1 : 0;
 }
 
@@ -89,13 +70,11 @@ static int cat_file(struct cat *cat, const char *path, struct err *err)
     struct file_source source;
     struct parquet_file file;
     struct arena arena = {0};
-    uint32_t *columns = NULL, count = 0;
     int result = -1;
     if (file_source_open(&source, path, err) != 0)
         return err_prefix(err, "%s", path);
     if (parquet_file_open(&file, &source.source, err) == 0) {
-        if (choose(cat, &file, &arena, &columns, &count, err) == 0)
-            result = print_rows(cat, &file, columns, count, &arena, err);
+        result = print_rows(cat, &file, &arena, err);
         parquet_file_close(&file);
     }
     file_source_close(&source);

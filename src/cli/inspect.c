@@ -84,7 +84,9 @@ static void print_schema(const struct parquet_file *file)
         const struct parquet_leaf *leaf = &file->leaves[i];
         const char *type = parquet_type_name(leaf->element->type);
         table_cell(&t, leaf->name);
-        table_text(&t, leaf->optional ? "optional" : "required");
+        table_text(&t, leaf->repetition > 0   ? "repeated"
+                       : leaf->definition > 0 ? "optional"
+                                              : "required");
         buf_reset(&text);
         buf_append_text(&text, type != NULL ? type : "unknown type");
         if (leaf->element->type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY)

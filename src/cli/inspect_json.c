@@ -36,7 +36,9 @@ static void append_schema(struct buf *out, const struct parquet_file *file)
             buf_printf(out, ",\"length\":%d", e->type_length);
         buf_append_text(out, ",\"annotation\":\"");
         annotation_append(out, e);
-        buf_printf(out, "\",\"optional\":%s", leaf->optional ? "true" : "false");
+        buf_printf(out, "\",\"optional\":%s", leaf->definition > 0 ? "true" : "false");
+        if (leaf->repetition > 0)
+            buf_append_text(out, ",\"repeated\":true");
         if (e->field_id != 0)
             buf_printf(out, ",\"field_id\":%d", e->field_id);
         if (leaf->unsupported != NULL)

@@ -262,3 +262,78 @@ void value_json_append(struct buf *out, const struct parquet_leaf *leaf, struct 
         break;
     }
 }
+
+static void append_members(struct buf *out, const struct parquet_file *file,
+                           const struct parquet_value *value)
+{
+    buf_append_byte(out, '{');
+    for (const struct parquet_value *v = value->first; v != NULL; v = v->next) {
+        if (v != value->first)
+            buf_append_byte(out, ',');
+        json_append_string(out, v->field->name);
+        buf_append_byte(out, ':');
+        value_json_append_tree(out, file, v);
+    }
+    buf_append_byte(out, '}');
+}
+
+static void append_elements(struct buf *out, const struct parquet_file *file,
+                            const struct parquet_value *value)
+{
+    buf_append_byte(out, '[');
+    for (const struct parquet_value *v = value->first; v != NULL; v = v->next) {
+        if (v != value->first)
+            buf_append_byte(out, ',');
+        value_json_append_tree(out, file, v);
+    }
+    buf_append_byte(out, ']');
+}
+
+static void append_key(struct buf *out, const struct parquet_file *file,
+                       const struct parquet_value *key)
+{
+    struct buf text = {0};
+    value_json_append_tree(&text, file, key);
+    if (text.data[0] == '"')
+        buf_append_slice(out, buf_slice(&text));
+    else
+        json_append_string(out, buf_slice(&text));
+    buf_free(&text);
+}
+
+static void append_entries(struct buf *out, const struct parquet_file *file,
+                           const struct parquet_value *map)
+{
+    buf_append_byte(out, '{');
+    for (const struct parquet_value *v = map->first; v != NULL; v = v->next) {
+        if (v != map->first)
+            buf_append_byte(out, ',');
+        append_key(out, file, v->first);
+        buf_append_byte(out, ':');
+        value_json_append_tree(out, file, v->first->next);
+    }
+    buf_append_byte(out, '}');
+}
+
+void value_json_append_tree(struct buf *out, const struct parquet_file *file,
+                            const struct parquet_value *value)
+{
+    if (value->null) {
+        buf_append_text(out, "null");
+        return;
+    }
+    switch (value->field->kind) {
+    case PARQUET_FIELD_VALUE:
+        value_json_append(out, &file->leaves[value->field->leaf], value->bytes);
+        break;
+    case PARQUET_FIELD_STRUCT:
+        append_members(out, file, value);
+        break;
+    case PARQUET_FIELD_LIST:
+        append_elements(out, file, value);
+        break;
+    case PARQUET_FIELD_MAP:
+        append_entries(out, file, value);
+        break;
+    }
+}

@@ -3,7 +3,8 @@
 #define VARVE_CLI_VALUE_JSON_H
 
 #include "base/buf.h"
-#include "parquet/write/leaf.h"
+#include "parquet/read/leaf.h"
+#include "parquet/read/records.h"
 
 /*
  * Append a value of a column, in the form that values_read.h gives it, as JSON: null for a NULL
@@ -13,5 +14,10 @@
  * beyond 9999) are plain numbers. The width must be that of the type.
  */
 void value_json_append(struct buf *out, const struct parquet_leaf *leaf, struct slice value);
+
+/* The same for a value of any shape out of `file`: a struct is an object, a list an array, a map an
+ * object whose names are its keys (those that are not text, in their JSON form). */
+void value_json_append_tree(struct buf *out, const struct parquet_file *file,
+                            const struct parquet_value *value);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/leaf.h"
+#include "parquet/read/leaf.h"
 #include "parquet/read/metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -467,19 +467,6 @@ def test_other_codecs(tmp_path, codec):
     refused(path, "column a", codec.upper())
 
 
-def test_nested(tmp_path):
-    path = tmp_path / "f.parquet"
-    pq.write_table(
-        pa.table({"plain": [1, 2], "list": [[1], [2, 3]], "group": [{"x": 1}, {"x": 2}]}),
-        path,
-        compression="zstd",
-    )
-    refused(path, "column list.list.element", "nested")
-    assert cat(path, "--columns", "plain") == [{"plain": 1}, {"plain": 2}]
-    out, _ = varve("inspect", path)
-    assert "group.x" in out
-
-
 def test_other_encodings(tmp_path):
     path = tmp_path / "f.parquet"
     pq.write_table(

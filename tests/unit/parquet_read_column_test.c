@@ -23,7 +23,7 @@ static void make(struct made *m, enum parquet_type type, uint32_t width, bool op
     *m = (struct made){0};
     m->element.type = type;
     m->leaf = (struct parquet_leaf){
-        .element = &m->element, .type = {type, width}, .optional = optional, .ordered = true};
+        .element = &m->element, .type = {type, width}, .definition = optional, .ordered = true};
     m->chunk.type = type;
     m->codec = parquet_codec_new();
     buf_append_text(&m->bytes, PARQUET_MAGIC);
@@ -279,7 +279,7 @@ TEST(parquet_column_read_places)
     EXPECT(parquet_column_begin(&m.reader, &m.file, 0, 0, m.codec, &err) == -1);
     EXPECT_I64(err.code, ERR_FORMAT);
     err_clear(&err);
-    m.leaf.unsupported = "is nested";
+    m.leaf.unsupported = "is strange";
     EXPECT(parquet_column_begin(&m.reader, &m.file, 0, 0, m.codec, &err) == -1);
     EXPECT_I64(err.code, ERR_UNSUPPORTED);
     unmake(&m);

@@ -63,56 +63,111 @@ static int open_dictionary(struct parquet_column_reader *c, struct err *err)
     return 0;
 }
 
-/* Split the levels off the body of a data page; *levels is empty for a required column. */
-static int split(const struct parquet_column_reader *c, struct slice *levels, struct slice *values,
-                 struct err *err)
+/* The parts of the body of a data page; levels are empty where the leaf can't have them. */
+struct parts {
+    struct slice repetitions, definitions, values;
+};
+
+/* Take the first `len` bytes of `rest`. */
+static int take(struct slice *rest, size_t len, struct slice *part, struct err *err)
 {
-    const struct parquet_page_header *h = &c->page.header;
-    struct slice body = c->body;
-    size_t len = 0;
-    if (h->type == PARQUET_PAGE_DATA_V2) {
-        len = (size_t)h->definition_levels_byte_length;
-        if (h->repetition_levels_byte_length != 0 || (len != 0 && !c->leaf->optional))
-            return err_set(err, ERR_FORMAT, "levels in a column that can't have them");
-        if (h->num_rows != h->num_values)
-            return err_set(err, ERR_FORMAT, "%d rows with %d values in a flat column", h->num_rows,
-                           h->num_values);
-    } else if (c->leaf->optional) {
-        if (h->definition_level_encoding != PARQUET_ENCODING_RLE)
-            return err_set(err, ERR_UNSUPPORTED, "levels in encoding number %d",
-                           (int)h->definition_level_encoding);
-        if (body.len < 4)
-            return err_set(err, ERR_FORMAT, "the page ends before its levels");
-        len = load_u32le(body.data);
-        body = (struct slice){body.data + 4, body.len - 4};
-    }
-    if (len > body.len)
+    if (len > rest->len)
         return err_set(err, ERR_FORMAT, "the levels are longer than the page");
-    *levels = (struct slice){body.data, len};
-    *values = len == 0 ? body : (struct slice){body.data + len, body.len - len};
+    *part = (struct slice){rest->data, len};
+    if (len > 0)
+        *rest = (struct slice){rest->data + len, rest->len - len};
     return 0;
 }
 
-/* Count the nulls of the page: how many values there are must be known before the first one. */
-static int count_nulls(struct parquet_column_reader *c, struct slice levels, struct err *err)
+/* Levels of a version 1 page, which have their length in front. */
+static int take_counted(struct slice *rest, enum parquet_encoding encoding, struct slice *part,
+                        struct err *err)
 {
-    struct rle_reader counting;
-    uint32_t left = (uint32_t)c->page.header.num_values;
-    c->nulls = 0;
-    if (!c->leaf->optional)
+    struct slice len = {0};
+    if (encoding != PARQUET_ENCODING_RLE)
+        return err_set(err, ERR_UNSUPPORTED, "levels in encoding number %d", (int)encoding);
+    if (rest->len < 4)
+        return err_set(err, ERR_FORMAT, "the page ends before its levels");
+    if (take(rest, 4, &len, err) != 0)
+        return -1;
+    return take(rest, load_u32le(len.data), part, err);
+}
+
+static int split(const struct parquet_column_reader *c, struct parts *parts, struct err *err)
+{
+    const struct parquet_page_header *h = &c->page.header;
+    const struct parquet_leaf *leaf = c->leaf;
+    struct slice rest = c->body;
+    *parts = (struct parts){0};
+    if (h->type == PARQUET_PAGE_DATA_V2) {
+        size_t repetitions = (size_t)h->repetition_levels_byte_length;
+        size_t definitions = (size_t)h->definition_levels_byte_length;
+        if ((repetitions != 0 && leaf->repetition == 0) ||
+            (definitions != 0 && leaf->definition == 0))
+            return err_set(err, ERR_FORMAT, "levels in a column that can't have them");
+        if (take(&rest, repetitions, &parts->repetitions, err) != 0 ||
+            take(&rest, definitions, &parts->definitions, err) != 0)
+            return -1;
+    } else {
+        if (leaf->repetition > 0 &&
+            take_counted(&rest, h->repetition_level_encoding, &parts->repetitions, err) != 0)
+            return -1;
+        if (leaf->definition > 0 &&
+            take_counted(&rest, h->definition_level_encoding, &parts->definitions, err) != 0)
+            return -1;
+    }
+    parts->values = rest;
+    return 0;
+}
+
+/* Bits of a level. */
+static unsigned level_width(unsigned most)
+{
+    return most == 0 ? 0 : 32 - (unsigned)__builtin_clz(most);
+}
+
+/* The next `count` levels, none above `most`. */
+static int read_levels(struct rle_reader *runs, unsigned most, const char *kind, uint32_t *levels,
+                       uint32_t count, struct err *err)
+{
+    if (most == 0)
         return 0;
-    rle_reader_init(&c->levels, levels, 1);
-    counting = c->levels;
+    if (rle_read(runs, levels, count, err) != 0)
+        return err_prefix(err, "%s levels", kind);
+    for (uint32_t i = 0; i < count; i++)
+        if (levels[i] > most)
+            return err_set(err, ERR_FORMAT, "a %s level of %u in a column of %u", kind, levels[i],
+                           most);
+    return 0;
+}
+
+/* Count the nulls and rows of the page: how many values there are must be known before the first
+ * one. */
+static int count_levels(struct parquet_column_reader *c, const struct parts *parts, struct err *err)
+{
+    uint32_t left = (uint32_t)c->page.header.num_values;
+    unsigned definition = c->leaf->definition, repetition = c->leaf->repetition;
+    c->nulls = 0;
+    c->rows = repetition == 0 ? left : 0;
+    rle_reader_init(&c->definition_runs, parts->definitions, level_width(definition));
+    rle_reader_init(&c->repetition_runs, parts->repetitions, level_width(repetition));
+    if (definition == 0) /* then there is no repetition either */
+        return 0;
+    struct rle_reader definitions = c->definition_runs, repetitions = c->repetition_runs;
     while (left > 0) {
         uint32_t n = left < PARQUET_READ_ROWS ? left : PARQUET_READ_ROWS;
-        if (rle_read(&counting, c->present, n, err) != 0)
-            return err_prefix(err, "definition levels");
+        if (read_levels(&definitions, definition, "definition", c->definition_levels, n, err) !=
+                0 ||
+            read_levels(&repetitions, repetition, "repetition", c->repetition_levels, n, err) != 0)
+            return -1;
         for (uint32_t i = 0; i < n; i++)
-            c->nulls += c->present[i] == 0;
+            c->nulls += c->definition_levels[i] < definition;
+        for (uint32_t i = 0; repetition > 0 && i < n; i++)
+            c->rows += c->repetition_levels[i] == 0;
         left -= n;
     }
-    if (!rle_reader_done(&counting))
-        return err_set(err, ERR_FORMAT, "there are more definition levels than values");
+    if (!rle_reader_done(&definitions) || !rle_reader_done(&repetitions))
+        return err_set(err, ERR_FORMAT, "there are more levels than values");
     return 0;
 }
 
@@ -126,21 +181,23 @@ static int check_end(const struct parquet_column_reader *c, struct err *err)
 static int open_data(struct parquet_column_reader *c, struct err *err)
 {
     const struct parquet_page_header *h = &c->page.header;
-    struct slice levels = {0}, values = {0};
+    struct parts parts;
     if (h->num_values > PARQUET_PAGE_ROWS_MAX)
-        return err_set(err, ERR_LIMIT, "a page of %d rows; varve reads up to %d", h->num_values,
+        return err_set(err, ERR_LIMIT, "a page of %d values; varve reads up to %d", h->num_values,
                        (int)PARQUET_PAGE_ROWS_MAX);
-    if (split(c, &levels, &values, err) != 0 || count_nulls(c, levels, err) != 0)
+    if (split(c, &parts, err) != 0 || count_levels(c, &parts, err) != 0)
         return -1;
+    if (h->type == PARQUET_PAGE_DATA_V2 && (uint32_t)h->num_rows != c->rows)
+        return err_set(err, ERR_FORMAT, "the header says %d rows, the levels %u", h->num_rows,
+                       c->rows);
     if (h->type == PARQUET_PAGE_DATA_V2 && (uint32_t)h->num_nulls != c->nulls)
         return err_set(err, ERR_FORMAT, "the header says %d nulls, the levels %u", h->num_nulls,
                        c->nulls);
-    if (values_reader_init(&c->values, h->encoding, c->leaf->type, values,
+    if (values_reader_init(&c->values, h->encoding, c->leaf->type, parts.values,
                            (uint32_t)h->num_values - c->nulls,
                            c->has_dictionary ? &c->dictionary : NULL, err) != 0)
         return -1;
-    c->present_at = 0;
-    c->present_len = 0;
+    c->levels_at = c->levels_len = 0;
     c->left = (uint32_t)h->num_values;
     return check_end(c, err);
 }
@@ -164,61 +221,65 @@ int parquet_column_open_page(struct parquet_column_reader *c, struct err *err)
                    (int)c->page.header.type);
 }
 
-static int read_required(struct parquet_column_reader *c, struct slice *rows, uint32_t max,
-                         uint32_t *count, struct err *err)
-{
-    size_t got = 0;
-    if (values_read(&c->values, rows, max, &got, err) != 0)
-        return -1;
-    *count = (uint32_t)got;
-    return 0;
-}
-
 static int refill_levels(struct parquet_column_reader *c, struct err *err)
 {
     uint32_t n = c->left < PARQUET_READ_ROWS ? c->left : PARQUET_READ_ROWS;
-    c->present_at = 0;
-    c->present_len = n;
-    return rle_read(&c->levels, c->present, n, err);
+    c->levels_at = 0;
+    c->levels_len = n;
+    if (read_levels(&c->definition_runs, c->leaf->definition, "definition", c->definition_levels, n,
+                    err) != 0)
+        return -1;
+    return read_levels(&c->repetition_runs, c->leaf->repetition, "repetition", c->repetition_levels,
+                       n, err);
 }
 
-static int read_optional(struct parquet_column_reader *c, struct slice *rows, uint32_t max,
-                         uint32_t *count, struct err *err)
+static int read_leveled(struct parquet_column_reader *c, struct slice *entries, uint32_t max,
+                        uint32_t *count, struct err *err)
 {
     size_t wanted = 0, got = 0;
-    if (c->present_at == c->present_len && refill_levels(c, err) != 0)
+    uint32_t present = c->leaf->definition;
+    if (c->levels_at == c->levels_len && refill_levels(c, err) != 0)
         return -1;
-    const uint32_t *present = c->present + c->present_at;
-    uint32_t n = c->present_len - c->present_at;
+    const uint32_t *levels = c->definition_levels + c->levels_at;
+    uint32_t n = c->levels_len - c->levels_at;
     if (n > max)
         n = max;
     for (uint32_t i = 0; i < n; i++)
-        wanted += present[i];
-    if (values_read(&c->values, rows, wanted, &got, err) != 0)
+        wanted += levels[i] == present;
+    if (values_read(&c->values, entries, wanted, &got, err) != 0)
         return -1;
     while (wanted > got)
-        wanted -= present[--n];
+        wanted -= levels[--n] == present;
     /* From the end, so that no value is overwritten before it has moved. */
     for (uint32_t i = n; i-- > 0;)
-        rows[i] = present[i] != 0 ? rows[--got] : (struct slice){0};
-    c->present_at += n;
+        entries[i] = levels[i] == present ? entries[--got] : (struct slice){0};
+    c->definitions = levels;
+    if (c->leaf->repetition > 0)
+        c->repetitions = c->repetition_levels + c->levels_at;
+    c->levels_at += n;
     *count = n;
     return 0;
 }
 
-int parquet_column_read(struct parquet_column_reader *c, struct slice *rows, uint32_t max,
+int parquet_column_read(struct parquet_column_reader *c, struct slice *entries, uint32_t max,
                         uint32_t *count, struct err *err)
 {
+    size_t got = 0;
     ASSERT(max <= PARQUET_READ_ROWS);
     *count = 0;
+    c->definitions = c->repetitions = NULL;
     if (max > c->left)
         max = c->left;
     if (max == 0)
         return 0;
-    int result = c->leaf->optional ? read_optional(c, rows, max, count, err)
-                                   : read_required(c, rows, max, count, err);
-    if (result != 0)
-        return -1;
+    if (c->leaf->definition > 0) {
+        if (read_leveled(c, entries, max, count, err) != 0)
+            return -1;
+    } else {
+        if (values_read(&c->values, entries, max, &got, err) != 0)
+            return -1;
+        *count = (uint32_t)got;
+    }
     c->left -= *count;
     return check_end(c, err);
 }

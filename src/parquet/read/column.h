@@ -13,13 +13,14 @@
 #include "parquet/read/values.h"
 
 /*
- * The values of one flat column chunk, page by page:
+ * The entries of one column chunk, page by page. An entry is a value or a null, with the levels
+ * that place it (parquet-format README, Nested Encoding); outside of lists there is one a row.
  *
  *     parquet_column_begin(c, file, row_group, column, codec, err)
  *     while (parquet_column_next_page(c, err) == 1) {
  *         parquet_column_open_page(c, err)
  *         while (c->left > 0)
- *             parquet_column_read(c, rows, max, &count, err)
+ *             parquet_column_read(c, entries, max, &count, err)
  *     }
  *
  * After an error in open_page or read the walk can go on with the next page. Memory: one page as
@@ -27,10 +28,10 @@
  * parquet_column_begin; memory is kept from chunk to chunk.
  */
 enum {
-    /* Rows that are read at a time. */
+    /* Entries that are read at a time. */
     PARQUET_READ_ROWS = VALUES_READ_MAX,
-    /* No writer makes pages of more rows: the largest row groups known have as many. A page of 30
-     * bytes can claim any number, and each takes a nanosecond or more. */
+    /* No writer makes pages of more entries: the largest row groups known have as many rows. A page
+     * of 30 bytes can claim any number, and each takes a nanosecond or more. */
     PARQUET_PAGE_ROWS_MAX = 1 << 26,
 };
 
@@ -44,11 +45,16 @@ struct parquet_column_reader {
     struct buf body_memory;
     struct parquet_dictionary dictionary;
     bool has_dictionary;
-    uint32_t left;  /* rows of the open page that were not read yet */
-    uint32_t nulls; /* of the open page, in all */
-    struct rle_reader levels;
-    uint32_t present[PARQUET_READ_ROWS]; /* levels that are decoded already */
-    uint32_t present_at, present_len;
+    uint32_t left;  /* entries of the open page that were not read yet */
+    uint32_t nulls; /* of the open page, in all: entries without a value */
+    uint32_t rows;  /* that begin in the open page */
+    struct rle_reader definition_runs, repetition_runs;
+    uint32_t definition_levels[PARQUET_READ_ROWS]; /* decoded already */
+    uint32_t repetition_levels[PARQUET_READ_ROWS];
+    uint32_t levels_at, levels_len;
+    /* Of the entries that the last read returned; NULL: 0 for all. A definition level below that of
+     * the leaf says which of its groups is null. */
+    const uint32_t *definitions, *repetitions;
     struct values_reader values;
 };
 
@@ -64,14 +70,15 @@ int parquet_column_next_page(struct parquet_column_reader *c, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Check and decompress the page. A dictionary is kept for the pages to come; a data page has
- * c->left rows to read, other pages none. */
+ * c->left entries to read, other pages none. */
 int parquet_column_open_page(struct parquet_column_reader *c, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Up to `max` (at most PARQUET_READ_ROWS) of the rows that are left; *count says how many, at least
- * one if `max` is. Nulls have a NULL pointer, values have not; they are valid until the next call.
- * With the last row it is checked that nothing is left in the page. */
-int parquet_column_read(struct parquet_column_reader *c, struct slice *rows, uint32_t max,
+/* Up to `max` (at most PARQUET_READ_ROWS) of the entries that are left; *count says how many, at
+ * least one if `max` is. Nulls have a NULL pointer, values have not; they and c->definitions and
+ * c->repetitions are valid until the next call. With the last entry it is checked that nothing is
+ * left in the page. */
+int parquet_column_read(struct parquet_column_reader *c, struct slice *entries, uint32_t max,
                         uint32_t *count, struct err *err) __attribute__((warn_unused_result));
 
 void parquet_column_free(struct parquet_column_reader *c);

@@ -63,6 +63,7 @@ int parquet_file_open(struct parquet_file *f, const struct parquet_source *sourc
         parquet_file_close(f);
         return -1;
     }
+    f->root = parquet_fields(&f->metadata, &f->arena);
     return 0;
 }
 

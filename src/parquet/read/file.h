@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "parquet/format.h"
-#include "parquet/write/leaf.h"
+#include "parquet/read/field.h"
+#include "parquet/read/leaf.h"
 #include "parquet/read/page.h"
 
 /* A file whose footer has been read. A zeroed struct is a closed one. */
@@ -20,6 +21,7 @@ struct parquet_file {
     struct parquet_file_metadata metadata;
     struct parquet_leaf *leaves;
     uint32_t leaves_count;
+    const struct parquet_field *root; /* the same as a tree */
 };
 
 enum {

@@ -52,9 +52,12 @@ static int begin_row_group(struct parquet_rows *r, struct err *err)
     r->left = r->file->metadata.row_groups[group].num_rows;
     for (uint32_t i = 0; i < r->count; i++) {
         struct cursor *c = &r->cursors[i];
+        struct slice name = r->file->leaves[c->column].name;
         c->at = c->len = 0;
+        if (r->file->leaves[c->column].repetition > 0)
+            return err_set(err, ERR_UNSUPPORTED, "column %.*s may have several values a row",
+                           (int)name.len, (const char *)name.data);
         if (parquet_column_begin(&c->reader, r->file, group, c->column, r->codec, err) != 0) {
-            struct slice name = r->file->leaves[c->column].name;
             return err_prefix(err, "row group %u, column %.*s", group, (int)name.len,
                               (const char *)name.data);
         }

@@ -9,7 +9,8 @@
 #include "parquet/codec.h"
 #include "parquet/read/file.h"
 
-/* Some columns of a file, in lock step: one row at a time, in the memory of one page a column. */
+/* Some columns of a file, in lock step: one row at a time, in the memory of one page a column.
+ * Leaves within lists have no place in this form: see records.h, which has one for everything. */
 struct parquet_rows;
 
 /* The `count` leaves whose numbers are in `columns`, in that order; no leaf need be chosen. All is

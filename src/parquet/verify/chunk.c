@@ -25,16 +25,16 @@ static int charge(struct verifier *v, uint64_t values, struct err *err)
 /* CRC, compression, levels and values of the page. */
 static int read_page(struct verifier *v, struct err *err)
 {
-    struct slice rows[PARQUET_READ_ROWS];
+    struct slice entries[PARQUET_READ_ROWS];
     uint32_t count = 0;
     if (charge(v, (uint64_t)v->reader.page.header.num_values, err) != 0 ||
         parquet_column_open_page(&v->reader, err) != 0)
         return -1;
     while (v->reader.left > 0) {
         uint64_t bytes = v->page_value_bytes;
-        if (parquet_column_read(&v->reader, rows, PARQUET_READ_ROWS, &count, err) != 0)
+        if (parquet_column_read(&v->reader, entries, PARQUET_READ_ROWS, &count, err) != 0)
             return -1;
-        verify_values_add(v, rows, count);
+        verify_values_add(v, entries, count);
         if (charge(v, (v->page_value_bytes - bytes) / VERIFY_VALUE_BYTES, err) != 0)
             return -1;
     }
@@ -72,14 +72,17 @@ static void check_page(struct verifier *v)
 static void check_totals(struct verifier *v)
 {
     uint64_t group_rows = (uint64_t)v->file.metadata.row_groups[v->row_group].num_rows;
-    if ((uint64_t)v->chunk->num_values != group_rows)
+    if (v->leaf->repetition == 0 && (uint64_t)v->chunk->num_values != group_rows)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "%" PRId64 " values in a row group of %" PRIu64 " rows", v->chunk->num_values,
                      group_rows);
-    if (v->whole && v->rows != (uint64_t)v->chunk->num_values)
+    if (v->leaf->repetition > 0 && v->whole && v->rows != group_rows)
+        verify_found(v, PARQUET_FAULT_INCONSISTENT, "%" PRIu64 " rows in a row group of %" PRIu64,
+                     v->rows, group_rows);
+    if (v->whole && v->entries != (uint64_t)v->chunk->num_values)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "%" PRId64 " values are stated, the pages have %" PRIu64, v->chunk->num_values,
-                     v->rows);
+                     v->entries);
     if (v->raw_bytes != (uint64_t)v->chunk->total_uncompressed_size)
         verify_found(v, PARQUET_FAULT_INCONSISTENT,
                      "%" PRId64 " bytes before compression are stated, the pages have %" PRIu64,

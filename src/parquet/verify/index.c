@@ -75,7 +75,7 @@ static void check_location(struct verifier *v, uint64_t number)
 static void check_bounds(struct verifier *v, uint64_t number)
 {
     const struct parquet_column_index *x = &v->column_index;
-    bool all_null = v->page_nulls == v->page_rows;
+    bool all_null = v->page_nulls == v->page_entries;
     if (x->null_pages[number] != all_null)
         verify_found(v, PARQUET_FAULT_STATISTICS, "the column index says that the page has %s",
                      all_null ? "values, it has only nulls" : "only nulls, it has values");

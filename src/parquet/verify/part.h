@@ -56,7 +56,7 @@ struct verifier {
     bool wants_range;                             /* somebody stated bounds that can be checked */
     bool wants_bytes;                             /* the bytes of the values can be checked */
     bool whole;                                   /* all pages so far could be decoded */
-    uint64_t rows, nulls, data_pages, value_bytes, raw_bytes;
+    uint64_t rows, entries, nulls, data_pages, value_bytes, raw_bytes;
     struct verify_range range;
     struct buf last; /* of a sorted column: the value before */
     bool has_last, last_null, unsorted;
@@ -66,7 +66,7 @@ struct verifier {
     size_t fewest; /* pages of the column that has the fewest */
 
     /* Of the page at hand. */
-    uint64_t page_rows, page_nulls, page_value_bytes;
+    uint64_t page_rows, page_entries, page_nulls, page_value_bytes;
     struct verify_range page_range;
     bool bad_text;
 };
@@ -83,10 +83,10 @@ bool verify_lists(const struct parquet_column_chunk *chunk, enum parquet_encodin
 /* verify_chunk.c: all pages of the chunk at v->row_group, v->column. */
 void verify_chunk(struct verifier *v);
 
-/* verify_values.c: take note of the rows of a page; compare what was noted with what is said. */
+/* verify_values.c: take note of the entries of a page; compare what was noted with what is said. */
 void verify_values_begin_chunk(struct verifier *v);
 void verify_values_begin_page(struct verifier *v);
-void verify_values_add(struct verifier *v, const struct slice *rows, uint32_t count);
+void verify_values_add(struct verifier *v, const struct slice *entries, uint32_t count);
 void verify_values_end_page(struct verifier *v);
 void verify_values_end_chunk(struct verifier *v);
 

@@ -40,7 +40,7 @@ static void check_sorted(struct verifier *v, struct slice row)
 
 void verify_values_begin_chunk(struct verifier *v)
 {
-    v->rows = v->nulls = v->data_pages = v->value_bytes = v->raw_bytes = 0;
+    v->rows = v->entries = v->nulls = v->data_pages = v->value_bytes = v->raw_bytes = 0;
     v->range.has = v->has_last = v->unsorted = false;
     v->whole = true;
     const struct parquet_file_metadata *m = &v->file.metadata;
@@ -60,36 +60,39 @@ void verify_values_begin_chunk(struct verifier *v)
 
 void verify_values_begin_page(struct verifier *v)
 {
-    v->page_rows = v->page_nulls = v->page_value_bytes = 0;
+    v->page_rows = v->page_entries = v->page_nulls = v->page_value_bytes = 0;
     v->page_range.has = false;
     v->bad_text = false;
 }
 
-void verify_values_add(struct verifier *v, const struct slice *rows, uint32_t count)
+void verify_values_add(struct verifier *v, const struct slice *entries, uint32_t count)
 {
     bool text = v->leaf->meaning == PARQUET_MEANING_TEXT;
-    v->page_rows += count;
+    const uint32_t *repetitions = v->reader.repetitions;
+    v->page_entries += count;
     for (uint32_t i = 0; i < count; i++) {
+        v->page_rows += repetitions == NULL || repetitions[i] == 0;
         if (v->sorting != NULL)
-            check_sorted(v, rows[i]);
-        if (rows[i].data == NULL) {
+            check_sorted(v, entries[i]);
+        if (entries[i].data == NULL) {
             v->page_nulls++;
             continue;
         }
-        v->page_value_bytes += rows[i].len;
-        if (text && !v->bad_text && !utf8_valid(rows[i])) {
+        v->page_value_bytes += entries[i].len;
+        if (text && !v->bad_text && !utf8_valid(entries[i])) {
             v->bad_text = true;
-            verify_found(v, PARQUET_FAULT_DAMAGED, "row %" PRIu64 " of the page is not UTF-8",
-                         v->page_rows - count + i);
+            verify_found(v, PARQUET_FAULT_DAMAGED, "value %" PRIu64 " of the page is not UTF-8",
+                         v->page_entries - count + i);
         }
-        if (v->wants_range && !parquet_leaf_is_nan(v->leaf, rows[i]))
-            range_add(&v->page_range, v->leaf, rows[i]);
+        if (v->wants_range && !parquet_leaf_is_nan(v->leaf, entries[i]))
+            range_add(&v->page_range, v->leaf, entries[i]);
     }
 }
 
 void verify_values_end_page(struct verifier *v)
 {
     v->rows += v->page_rows;
+    v->entries += v->page_entries;
     v->nulls += v->page_nulls;
     v->value_bytes += v->page_value_bytes;
     if (v->page_range.has) {

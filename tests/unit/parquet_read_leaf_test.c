@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/leaf.h"
+#include "parquet/read/leaf.h"
 
 #include <math.h>
 
@@ -42,14 +42,21 @@ TEST(parquet_leaf_tree)
         column("b", PARQUET_TYPE_BYTE_ARRAY),
     };
     schema[1].repetition = PARQUET_REPETITION_OPTIONAL;
+    schema[2].has_repetition = schema[3].has_repetition = true;
+    schema[2].repetition = PARQUET_REPETITION_OPTIONAL;
+    schema[3].repetition = PARQUET_REPETITION_REPEATED;
+    schema[4].repetition = PARQUET_REPETITION_OPTIONAL;
     schema[5].repetition = PARQUET_REPETITION_REPEATED;
     EXPECT(leaves_of(schema, 6, &arena, &leaves, &count) == 0);
     EXPECT_U64(count, 3);
-    EXPECT(slice_is(leaves[0].name, "a") && leaves[0].optional && leaves[0].unsupported == NULL);
-    EXPECT(slice_is(leaves[1].name, "list.items.item"));
-    EXPECT_TEXT(leaves[1].unsupported, "is nested");
-    EXPECT(slice_is(leaves[2].name, "b"));
-    EXPECT_TEXT(leaves[2].unsupported, "is repeated");
+    EXPECT(slice_is(leaves[0].name, "a") && leaves[0].unsupported == NULL);
+    EXPECT(leaves[0].definition == 1 && leaves[0].repetition == 0);
+    EXPECT(slice_is(leaves[1].name, "list.items.item") && leaves[1].unsupported == NULL);
+    EXPECT(leaves[1].definition == 3 && leaves[1].repetition == 1);
+    EXPECT(slice_is(leaves[2].name, "b") && leaves[2].unsupported == NULL);
+    EXPECT(leaves[2].definition == 1 && leaves[2].repetition == 1);
+    schema[5].repetition = (enum parquet_repetition)3; /* there is none */
+    EXPECT(leaves_of(schema, 6, &arena, &leaves, &count) == -1);
     arena_free(&arena);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/leaf.h"
+#include "parquet/read/leaf.h"
 
 #include <math.h>
 #include <string.h>
@@ -183,11 +183,33 @@ static void set_meaning(struct parquet_leaf *leaf)
         leaf->unsupported = "has an annotation that varve does not know for its type";
 }
 
-static void set_leaf(struct parquet_leaf *leaf, unsigned depth)
+/* A group that is being walked: its children that are still to come, its own name, and the levels
+ * of what is in it. */
+struct level {
+    int32_t children;
+    struct slice name;
+    uint8_t definition, repetition;
+};
+
+/* The levels below `e`, which lies within `outer` (parquet-format README, Nested Encoding). */
+static struct level level_of(const struct parquet_schema_element *e, const struct level *outer)
+{
+    struct level l = {e->num_children, e->name, outer->definition, outer->repetition};
+    bool repeated = e->has_repetition && e->repetition == PARQUET_REPETITION_REPEATED;
+    if (repeated || (e->has_repetition && e->repetition == PARQUET_REPETITION_OPTIONAL))
+        l.definition++;
+    if (repeated)
+        l.repetition++;
+    return l;
+}
+
+static void set_leaf(struct parquet_leaf *leaf, const struct level *outer)
 {
     const struct parquet_schema_element *e = leaf->element;
+    struct level level = level_of(e, outer);
     leaf->type = (struct parquet_value_type){e->type, type_width(e)};
-    leaf->optional = e->has_repetition && e->repetition == PARQUET_REPETITION_OPTIONAL;
+    leaf->definition = level.definition;
+    leaf->repetition = level.repetition;
     if (parquet_type_name(e->type) == NULL) {
         leaf->unsupported = "is of a physical type that varve does not know";
         return;
@@ -195,18 +217,7 @@ static void set_leaf(struct parquet_leaf *leaf, unsigned depth)
     set_meaning(leaf);
     if (e->type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY && e->type_length == 0)
         leaf->unsupported = "has values of fixed length 0";
-    if (depth > 1)
-        leaf->unsupported = "is nested";
-    else if (e->has_repetition && e->repetition != PARQUET_REPETITION_OPTIONAL &&
-             e->repetition != PARQUET_REPETITION_REQUIRED)
-        leaf->unsupported = "is repeated";
 }
-
-/* A group that is being walked: its children that are still to come, and its own name. */
-struct level {
-    int32_t children;
-    struct slice name;
-};
 
 /* The names of the groups and of the column; only the latter if that gets too long. */
 static struct slice path_of(const struct level *levels, unsigned depth, struct slice name,
@@ -242,6 +253,9 @@ int parquet_leaves(const struct parquet_file_metadata *metadata, struct arena *a
             depth--;
         if (i > 0 && depth == 0)
             return err_set(err, ERR_FORMAT, "the schema has elements that belong to no group");
+        if (e->has_repetition && e->repetition > PARQUET_REPETITION_REPEATED)
+            return err_set(err, ERR_FORMAT, "the schema has a repetition of number %d",
+                           (int)e->repetition);
         if (i > 0)
             levels[depth - 1].children--;
         if (e->has_type && i > 0) {
@@ -251,13 +265,15 @@ int parquet_leaves(const struct parquet_file_metadata *metadata, struct arena *a
             struct parquet_leaf *leaf = &(*leaves)[(*count)++];
             leaf->element = e;
             leaf->name = path_of(levels, depth, e->name, arena);
-            set_leaf(leaf, depth);
+            set_leaf(leaf, &levels[depth - 1]);
             continue;
         }
         if (depth == PARQUET_SCHEMA_DEPTH_MAX)
             return err_set(err, ERR_LIMIT, "the schema nests deeper than %d groups",
                            (int)PARQUET_SCHEMA_DEPTH_MAX);
-        levels[depth++] = (struct level){e->num_children, e->name};
+        struct level root = {.children = e->num_children, .name = e->name};
+        levels[depth] = depth == 0 ? root : level_of(e, &levels[depth - 1]);
+        depth++;
     }
     while (depth > 0 && levels[depth - 1].children == 0)
         depth--;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_PARQUET_WRITE_LEAF_H
-#define VARVE_PARQUET_WRITE_LEAF_H
+#ifndef VARVE_PARQUET_READ_LEAF_H
+#define VARVE_PARQUET_READ_LEAF_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,13 +39,14 @@ struct parquet_leaf {
     enum parquet_time_unit unit; /* TIME, TIMESTAMP */
     bool utc;                    /* TIMESTAMP: an instant, not a local time */
     int32_t scale;               /* DECIMAL: digits after the point */
-    bool optional;               /* there may be nulls */
+    uint8_t definition;          /* the level of a value; lower ones are nulls (Nested Encoding) */
+    uint8_t repetition;          /* lists that it is within; 0: one entry a row */
     bool ordered;                /* there is an order for minimum and maximum */
-    const char *unsupported;     /* why its values can't be read, such as "is nested"; or NULL */
+    const char *unsupported;     /* why its values can't be read; or NULL */
 };
 
 enum {
-    /* Levels of groups; Parquet names no limit, and nested columns are not read anyway. */
+    /* Levels of groups; Parquet names no limit. Bounds what recursion over a schema takes. */
     PARQUET_SCHEMA_DEPTH_MAX = 64,
     /* Joined paths repeat the names of groups: both bound the memory that a small footer takes. */
     PARQUET_LEAVES_MAX = 65536,

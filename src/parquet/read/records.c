@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "parquet/read/records.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "parquet/read/column.h"
+
+/* A leaf, and its entries that are decoded already. */
+struct cursor {
+    struct parquet_column_reader reader;
+    uint32_t leaf;
+    uint32_t at, len;
+    struct slice entries[PARQUET_READ_ROWS];
+};
+
+struct parquet_records {
+    const struct parquet_file *file;
+    struct parquet_codec *codec;
+    const struct parquet_field **fields;
+    uint32_t fields_count;
+    struct cursor **cursors; /* by leaf; NULL where nobody wants it */
+    uint32_t row_group;      /* the next one to begin */
+    int64_t left;            /* rows left in the one before */
+    struct arena arena;      /* of the row */
+};
+
+static void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count > 0 ? count : 1, size);
+    if (memory == NULL)
+        out_of_memory(count * size);
+    return memory;
+}
+
+struct parquet_records *parquet_records_new(const struct parquet_file *file,
+                                            const struct parquet_field *const *fields,
+                                            uint32_t count, struct parquet_codec *codec)
+{
+    struct parquet_records *r = allocate(1, sizeof(*r));
+    r->file = file;
+    r->codec = codec;
+    r->fields_count = fields != NULL ? count : file->root->children;
+    r->fields = allocate(r->fields_count, sizeof(struct parquet_field *));
+    r->cursors = allocate(file->leaves_count, sizeof(struct cursor *));
+    const struct parquet_field *next = file->root->first;
+    for (uint32_t i = 0; i < r->fields_count; i++) {
+        const struct parquet_field *f = fields != NULL ? fields[i] : next;
+        r->fields[i] = f;
+        next = f->next;
+        for (uint32_t leaf = f->leaf; leaf < f->leaf + f->leaves; leaf++) {
+            if (r->cursors[leaf] == NULL)
+                r->cursors[leaf] = allocate(1, sizeof(struct cursor));
+            r->cursors[leaf]->leaf = leaf;
+        }
+    }
+    return r;
+}
+
+void parquet_records_free(struct parquet_records *r)
+{
+    if (r == NULL)
+        return;
+    for (uint32_t i = 0; i < r->file->leaves_count; i++) {
+        if (r->cursors[i] != NULL)
+            parquet_column_free(&r->cursors[i]->reader);
+        free(r->cursors[i]);
+    }
+    free(r->cursors);
+    free(r->fields);
+    arena_free(&r->arena);
+    free(r);
+}
+
+/* ---- entries ---- */
+
+static int locate(const struct parquet_records *r, const struct cursor *c, struct err *err)
+{
+    struct slice name = r->file->leaves[c->leaf].name;
+    return err_prefix(err, "row group %u, column %.*s, page at %" PRIu64, r->row_group - 1,
+                      (int)name.len, (const char *)name.data, c->reader.page.offset);
+}
+
+/* Have an entry at c->at. 0 if there is none left in the row group. */
+static int peek(const struct parquet_records *r, struct cursor *c, struct err *err)
+{
+    if (c->at < c->len)
+        return 1;
+    while (c->reader.left == 0) {
+        int more = parquet_column_next_page(&c->reader, err);
+        if (more == 0)
+            return 0;
+        if (more < 0 || parquet_column_open_page(&c->reader, err) != 0) {
+            locate(r, c, err);
+            return -1;
+        }
+    }
+    c->at = 0;
+    if (parquet_column_read(&c->reader, c->entries, PARQUET_READ_ROWS, &c->len, err) != 0) {
+        locate(r, c, err);
+        return -1;
+    }
+    return 1;
+}
+
+static uint32_t definition(const struct cursor *c)
+{
+    return c->reader.definitions != NULL ? c->reader.definitions[c->at] : 0;
+}
+
+static uint32_t repetition(const struct cursor *c)
+{
+    return c->reader.repetitions != NULL ? c->reader.repetitions[c->at] : 0;
+}
+
+/* Where an entry belongs, as its neighbours have it. */
+struct place {
+    uint32_t repetition; /* its level */
+    uint32_t definition; /* what is around it is not null: its level is at least this */
+};
+
+/* Have the entry of a leaf for this place. */
+static int entry(const struct parquet_records *r, uint32_t leaf, struct place place,
+                 struct err *err)
+{
+    struct cursor *c = r->cursors[leaf];
+    int more = peek(r, c, err);
+    if (more < 0)
+        return -1;
+    if (more == 0) {
+        err_set(err, ERR_FORMAT, "the column ends before its last row");
+        return locate(r, c, err);
+    }
+    if (repetition(c) != place.repetition || definition(c) < place.definition) {
+        err_set(err, ERR_FORMAT, "its levels are not those of the columns beside it");
+        return locate(r, c, err);
+    }
+    return 0;
+}
+
+/* Pass over a null, or an empty list: one entry in each leaf, all with this level. */
+static int pass(const struct parquet_records *r, const struct parquet_field *f, struct place place,
+                uint32_t level, struct err *err)
+{
+    for (uint32_t leaf = f->leaf; leaf < f->leaf + f->leaves; leaf++) {
+        struct cursor *c = r->cursors[leaf];
+        if (entry(r, leaf, place, err) != 0)
+            return -1;
+        if (definition(c) != level) {
+            err_set(err, ERR_FORMAT, "its levels are not those of the columns beside it");
+            return locate(r, c, err);
+        }
+        c->at++;
+    }
+    return 0;
+}
+
+/* ---- values ---- */
+
+static int new_value(struct parquet_records *r, const struct parquet_field *field,
+                     struct parquet_value **value, struct err *err)
+{
+    if (r->arena.used > PARQUET_RECORD_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "row group %u: a row takes more than %d bytes of memory",
+                       r->row_group - 1, (int)PARQUET_RECORD_BYTES_MAX);
+    *value = arena_calloc(&r->arena, 1, sizeof(**value));
+    (*value)->field = field;
+    return 0;
+}
+
+/* Entries of a list are read on while the row is made, so they do not stay where they are. */
+static void take_bytes(struct parquet_records *r, struct cursor *c, struct parquet_value *v)
+{
+    v->bytes = c->entries[c->at++];
+    if (r->file->leaves[c->leaf].repetition > 0) {
+        const char *copy = arena_text(&r->arena, v->bytes.data, v->bytes.len);
+        v->bytes.data = (const uint8_t *)copy;
+    }
+}
+
+static int assemble(struct parquet_records *r, const struct parquet_field *f, struct place place,
+                    struct parquet_value **value, struct err *err);
+
+/* The values of all children of `f`, as the children of `v`. */
+static int assemble_children(struct parquet_records *r, const struct parquet_field *f,
+                             struct place place, struct parquet_value *v, struct err *err)
+{
+    const struct parquet_value **last = &v->first;
+    for (const struct parquet_field *child = f->first; child != NULL; child = child->next) {
+        struct parquet_value *item = NULL;
+        if (assemble(r, child, place, &item, err) != 0)
+            return -1;
+        *last = item;
+        last = &item->next;
+    }
+    return 0;
+}
+
+static int assemble_elements(struct parquet_records *r, const struct parquet_field *f,
+                             struct place place, struct parquet_value *v, struct err *err)
+{
+    const struct parquet_value **last = &v->first;
+    for (;;) {
+        struct parquet_value *item = NULL;
+        if (f->kind == PARQUET_FIELD_LIST) {
+            if (assemble(r, f->first, place, &item, err) != 0)
+                return -1;
+        } else if (new_value(r, f, &item, err) != 0 ||
+                   assemble_children(r, f, place, item, err) != 0) {
+            return -1;
+        }
+        *last = item;
+        last = &item->next;
+        int more = peek(r, r->cursors[f->leaf], err);
+        if (more <= 0)
+            return more;
+        place.repetition = repetition(r->cursors[f->leaf]);
+        if (place.repetition < f->repetition)
+            return 0;
+        place.repetition = f->repetition; /* a higher one is found to be wrong */
+    }
+}
+
+/* The value of `f` at this place. */
+static int assemble(struct parquet_records *r, const struct parquet_field *f, struct place place,
+                    struct parquet_value **value, struct err *err)
+{
+    struct cursor *c = r->cursors[f->leaf];
+    if (new_value(r, f, value, err) != 0 || entry(r, f->leaf, place, err) != 0)
+        return -1;
+    struct parquet_value *v = *value;
+    uint32_t level = definition(c);
+    if (level < f->definition) {
+        v->null = true;
+        return pass(r, f, place, level, err);
+    }
+    place.definition = f->definition;
+    switch (f->kind) {
+    case PARQUET_FIELD_VALUE:
+        take_bytes(r, c, v);
+        return 0;
+    case PARQUET_FIELD_STRUCT:
+        return assemble_children(r, f, place, v, err);
+    case PARQUET_FIELD_LIST:
+    case PARQUET_FIELD_MAP:
+        break;
+    }
+    if (level == f->definition)
+        return pass(r, f, place, level, err);
+    place.definition++;
+    return assemble_elements(r, f, place, v, err);
+}
+
+/* ---- rows ---- */
+
+static int begin_row_group(struct parquet_records *r, struct err *err)
+{
+    uint32_t group = r->row_group++;
+    r->left = r->file->metadata.row_groups[group].num_rows;
+    for (uint32_t i = 0; i < r->file->leaves_count; i++) {
+        struct cursor *c = r->cursors[i];
+        if (c == NULL)
+            continue;
+        c->at = c->len = 0;
+        if (parquet_column_begin(&c->reader, r->file, group, i, r->codec, err) != 0) {
+            struct slice name = r->file->leaves[i].name;
+            return err_prefix(err, "row group %u, column %.*s", group, (int)name.len,
+                              (const char *)name.data);
+        }
+    }
+    return 0;
+}
+
+int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
+                         struct err *err)
+{
+    while (r->left == 0) {
+        if (r->row_group == r->file->metadata.row_groups_count)
+            return 0;
+        if (begin_row_group(r, err) != 0)
+            return -1;
+    }
+    arena_reset(&r->arena);
+    struct parquet_value *top = arena_calloc(&r->arena, 1, sizeof(*top));
+    const struct parquet_value **last = &top->first;
+    top->field = r->file->root;
+    for (uint32_t i = 0; i < r->fields_count; i++) {
+        struct parquet_value *item = NULL;
+        if (assemble(r, r->fields[i], (struct place){0, 0}, &item, err) != 0)
+            return -1;
+        *last = item;
+        last = &item->next;
+    }
+    r->left--;
+    *row = top;
+    return 1;
+}
+
+/* ---- look-ups ---- */
+
+const struct parquet_value *parquet_value_member(const struct parquet_value *value,
+                                                 const char *name)
+{
+    if (value == NULL || value->field->kind != PARQUET_FIELD_STRUCT)
+        return NULL;
+    for (const struct parquet_value *v = value->first; v != NULL; v = v->next)
+        if (slice_is(v->field->name, name))
+            return v->null ? NULL : v;
+    return NULL;
+}
+
+bool parquet_value_text(const struct parquet_value *value, const char *name, struct slice *out)
+{
+    const struct parquet_value *v = parquet_value_member(value, name);
+    if (v == NULL || v->field->kind != PARQUET_FIELD_VALUE ||
+        v->field->type != PARQUET_TYPE_BYTE_ARRAY)
+        return false;
+    *out = v->bytes;
+    return true;
+}
+
+bool parquet_value_i64(const struct parquet_value *value, const char *name, int64_t *out)
+{
+    const struct parquet_value *v = parquet_value_member(value, name);
+    if (v == NULL || v->field->kind != PARQUET_FIELD_VALUE)
+        return false;
+    if (v->field->type == PARQUET_TYPE_INT64)
+        *out = (int64_t)load_u64le(v->bytes.data);
+    else if (v->field->type == PARQUET_TYPE_INT32)
+        *out = (int32_t)load_u32le(v->bytes.data);
+    else
+        return false;
+    return true;
+}
+
+bool parquet_value_bool(const struct parquet_value *value, const char *name, bool *out)
+{
+    const struct parquet_value *v = parquet_value_member(value, name);
+    if (v == NULL || v->field->kind != PARQUET_FIELD_VALUE ||
+        v->field->type != PARQUET_TYPE_BOOLEAN)
+        return false;
+    *out = v->bytes.data[0] != 0;
+    return true;
+}
