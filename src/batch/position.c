@@ -74,6 +74,7 @@ void positions_put(struct positions *positions, const struct position *p)
         .stream = text_copy(p->stream),
         .created = text_copy(p->created),
         .consumer = text_copy(p->consumer),
+        .start = p->start,
         .through = p->through,
         .last_seq = p->last_seq,
         .last_time = p->last_time,

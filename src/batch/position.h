@@ -15,6 +15,8 @@
 struct position {
     const char *stream, *consumer;
     const char *created; /* as the server writes it */
+    uint64_t start;      /* the first sequence that was wanted (`start: new` and the like): what is
+                            before it was never meant for this store. 0: not known */
     uint64_t through;    /* each message up to this sequence is durable, or will never come */
     struct seqset above; /* durable sequences beyond `through` */
     uint64_t last_seq;   /* the newest durable message, 0 if none, and when the stream stored it */

@@ -24,6 +24,8 @@ void delta_positions_write(struct buf *out, const struct positions *positions)
         write_member(out, "stream", p->stream);
         write_member(out, "created", p->created);
         write_member(out, "consumer", p->consumer);
+        if (p->start > 0)
+            buf_printf(out, "\"start\":%" PRIu64 ",", p->start);
         buf_printf(out, "\"through\":%" PRIu64 ",\"above\":\"", p->through);
         seqset_write_text(out, &p->above);
         buf_printf(out, "\",\"lastSeq\":%" PRIu64 ",\"lastTime\":%" PRId64 "}", p->last_seq,
@@ -51,6 +53,8 @@ static char *get_text(const struct json *object, const char *name)
 static bool parse_one(struct position *p, const struct json *object)
 {
     struct slice above;
+    if (json_member(object, "start") != NULL && !json_get_u64(object, "start", &p->start))
+        return false;
     p->stream = get_text(object, "stream");
     p->created = get_text(object, "created");
     p->consumer = get_text(object, "consumer");

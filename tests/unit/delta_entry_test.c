@@ -39,7 +39,7 @@ static void build(struct store_entry *entry)
         {&rows, false, "", "S", "C", &in_rows, 2, &stats, 1},
         {&bad, true, "", "S", "C", &in_bad, 1, NULL, 0},
     };
-    struct position position = {"S", "D", "C", 4, in_rows, 7, 70};
+    struct position position = {"S", "D", "C", 0, 4, in_rows, 7, 70};
     struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
     struct positions positions = {{.list = &position, .count = 1}};
     char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};

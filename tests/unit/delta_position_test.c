@@ -6,7 +6,8 @@
 static const char text[] =
     "[{\"stream\":\"S\\\"1\",\"created\":\"2026-11-24T16:00:00.5Z\",\"consumer\":\"varve\","
     "\"through\":18446744073709551615,\"above\":\"\",\"lastSeq\":0,\"lastTime\":-1},"
-    "{\"stream\":\"T\",\"created\":\"\",\"consumer\":\"c\",\"through\":4,\"above\":\"6-7,9\","
+    "{\"stream\":\"T\",\"created\":\"\",\"consumer\":\"c\",\"start\":3,\"through\":4,\"above\":\"6-"
+    "7,9\","
     "\"lastSeq\":9,\"lastTime\":1795536000500000000}]";
 
 TEST(positions_come_back_from_json)
@@ -19,6 +20,8 @@ TEST(positions_come_back_from_json)
     EXPECT_U64(positions.count, 2);
     EXPECT_TEXT(positions.list[0].stream, "S\"1");
     EXPECT_U64(positions.list[0].through, UINT64_MAX);
+    EXPECT_U64(positions.list[0].start, 0);
+    EXPECT_U64(positions.list[1].start, 3);
     EXPECT_U64(positions.list[1].above.count, 2);
     EXPECT_U64(positions.list[1].last_seq, 9);
     EXPECT_I64(positions.list[1].last_time, INT64_C(1795536000500000000));

@@ -143,7 +143,7 @@ TEST(store_commit_keeps_what_did_not_move)
     struct err err = {0};
     struct seqset above = {0};
     seqset_add_range(&above, 30, 40);
-    struct position other = {"T", "D", "X", 20, above, 40, 1};
+    struct position other = {"T", "D", "X", 0, 20, above, 40, 1};
     struct store_epoch epoch = {NULL, 0, &other, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     fixture_commit(store, KEY, 1, 2);
