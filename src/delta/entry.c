@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "store/commit.h"
 #include "store/path.h"
+#include "delta/action.h"
 #include "delta/position.h"
 #include "delta/stats.h"
 
@@ -53,7 +54,7 @@ static void append_path(struct store_entry *entry, const struct store_epoch_file
     struct buf *out = &entry->text;
     buf_append_text(out, "\"path\":\"");
     size_t at = out->len;
-    store_path_uri(out, slice_of(path));
+    delta_path_encode(out, slice_of(path));
     add_move(entry, slice_of(file->file->id), at, out->len - at);
     buf_append_byte(out, '"');
 }
@@ -210,7 +211,7 @@ static int parse_move(struct store_entry *entry, const struct json *object, stru
         !json_get_text(json_member(object, "tags"), "varve.file", &id) || !is_safe_id(id))
         return err_set(err, ERR_FORMAT, "a file has no path or no id");
     struct buf path = {0};
-    bool safe = store_path_from_uri(&path, uri) && is_safe_path(buf_slice(&path));
+    bool safe = delta_path_decode(&path, uri) && is_safe_path(buf_slice(&path));
     buf_free(&path);
     /* A string with escapes would not be in the text as it is; a URI has none. */
     bool inside =
@@ -266,7 +267,7 @@ void store_entry_path(struct buf *out, const struct store_entry *entry, size_t m
 {
     const struct store_move *m = &entry->moves[move];
     struct slice uri = {entry->text.data + m->at, m->len};
-    ASSERT(store_path_from_uri(out, uri)); /* built or checked here */
+    ASSERT(delta_path_decode(out, uri)); /* built or checked here */
 }
 
 void store_entry_set_path(struct store_entry *entry, size_t move, struct slice path)
@@ -275,7 +276,7 @@ void store_entry_set_path(struct store_entry *entry, size_t move, struct slice p
     size_t behind = m->at + m->len;
     struct buf text = {0};
     buf_append(&text, entry->text.data, m->at);
-    store_path_uri(&text, path);
+    delta_path_encode(&text, path);
     size_t len = text.len - m->at;
     buf_append(&text, entry->text.data + behind, entry->text.len - behind);
     for (size_t i = 0; i < entry->count; i++) {

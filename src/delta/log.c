@@ -1,176 +1,170 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/json.h"
 #include "base/num.h"
-#include "delta/entry.h"
 
 enum {
-    DIGITS = 20,
-    READ_SIZE = 16 * 1024, /* holds most first lines whole */
+    PART_DIGITS = 10,
+    HINT_MAX = 64 * 1024, /* it may have a schema in it */
 };
 
-void store_log_name(char out[static STORE_LOG_NAME_MAX], uint64_t version)
+/* ---- names ---- */
+
+void delta_entry_name(struct buf *out, uint64_t version)
 {
-    (void)snprintf(out, STORE_LOG_NAME_MAX, "%020" PRIu64 ".json", version); /* 25 characters */
+    buf_printf(out, DELTA_LOG_FOLDER "%0*" PRIu64 ".json", (int)DELTA_VERSION_DIGITS, version);
 }
 
-/* ---- which entries there are ---- */
-
-static void note_version(void *context, const char *name)
+void delta_checkpoint_name(struct buf *out, const struct delta_checkpoint *checkpoint,
+                           uint32_t part)
 {
-    struct store_versions *versions = context;
-    uint64_t version;
-    struct slice digits = {(const uint8_t *)name, DIGITS};
-    if (strlen(name) != DIGITS + 5 || strcmp(name + DIGITS, ".json") != 0 ||
-        !num_parse_u64(digits, &version))
+    buf_printf(out, DELTA_LOG_FOLDER "%0*" PRIu64 ".checkpoint", (int)DELTA_VERSION_DIGITS,
+               checkpoint->version);
+    if (checkpoint->parts > 0)
+        buf_printf(out, ".%0*" PRIu32 ".%0*" PRIu32, (int)PART_DIGITS, part, (int)PART_DIGITS,
+                   checkpoint->parts);
+    buf_append_text(out, ".parquet");
+}
+
+/* The digits that `text` begins with, which are followed by a dot; both are cut off. */
+static bool cut_number(struct slice *text, size_t digits, uint64_t *out)
+{
+    if (text->len <= digits || text->data[digits] != '.' ||
+        !num_parse_u64((struct slice){text->data, digits}, out))
+        return false;
+    text->data += digits + 1;
+    text->len -= digits + 1;
+    return true;
+}
+
+/* `name` without the folder and the version, which has room above and below; false if it does not
+ * begin so. */
+static bool cut_version(struct slice *name, uint64_t *version)
+{
+    size_t folder = strlen(DELTA_LOG_FOLDER);
+    if (!slice_starts_with(*name, DELTA_LOG_FOLDER))
+        return false;
+    name->data += folder;
+    name->len -= folder;
+    return cut_number(name, DELTA_VERSION_DIGITS, version) && *version < INT64_MAX;
+}
+
+bool delta_entry_version(struct slice name, uint64_t *version)
+{
+    return cut_version(&name, version) && slice_is(name, "json");
+}
+
+/* ---- listing ---- */
+
+struct listing {
+    struct delta_listing *out;
+    struct delta_checkpoint parts; /* the checkpoint of which parts are being counted */
+    uint32_t seen;                 /* of its parts */
+};
+
+static void note_checkpoint(struct delta_listing *out, const struct delta_checkpoint *checkpoint)
+{
+    if (!out->checkpoint.found || checkpoint->version >= out->checkpoint.version)
+        out->checkpoint = *checkpoint;
+}
+
+/* Names come in order, so the parts of one checkpoint come one after the other. */
+static void note_part(struct listing *l, uint64_t version, struct slice rest)
+{
+    uint64_t part, parts;
+    if (!cut_number(&rest, PART_DIGITS, &part) || !cut_number(&rest, PART_DIGITS, &parts) ||
+        !slice_is(rest, "parquet") || parts > DELTA_PARTS_MAX) {
+        l->out->has_other_checkpoint = true;
         return;
-    *array_add(versions) = version;
+    }
+    if (part == 1) {
+        l->parts = (struct delta_checkpoint){true, version, (uint32_t)parts};
+        l->seen = 0;
+    }
+    if (!l->parts.found || l->parts.version != version || l->parts.parts != parts ||
+        part != l->seen + (uint64_t)1)
+        return;
+    if (++l->seen == parts)
+        note_checkpoint(l->out, &l->parts);
 }
 
-static int compare_versions(const void *a, const void *b)
+static bool note_name(void *context, struct slice name)
 {
-    const uint64_t *x = a;
-    const uint64_t *y = b;
-    return *x < *y ? -1 : *x > *y;
+    struct listing *l = context;
+    uint64_t version;
+    if (!cut_version(&name, &version))
+        return name.len == 0 || name.data[0] <= '9'; /* what begins otherwise comes behind all */
+    if (slice_is(name, "json")) {
+        *array_add(&l->out->entries) = version;
+    } else if (slice_is(name, "checkpoint.parquet")) {
+        note_checkpoint(l->out, &(struct delta_checkpoint){true, version, 0});
+    } else if (slice_starts_with(name, "checkpoint.")) {
+        size_t len = strlen("checkpoint.");
+        note_part(l, version, (struct slice){name.data + len, name.len - len});
+    }
+    return true;
 }
 
-int store_log_list(const struct store_system *system, int dir, struct store_versions *out,
+int delta_log_list(struct object_store *store, uint64_t first, struct delta_listing *out,
                    struct err *err)
 {
-    *out = (struct store_versions){0};
-    if (store_system_list(system, dir, note_version, out) < 0) {
-        (void)err_set_system(err, errno, "can't list _delta_log");
-        store_versions_free(out);
-        return -1;
-    }
-    if (out->count > 0)
-        qsort(out->list, out->count, sizeof(*out->list), compare_versions);
-    return 0;
-}
-
-void store_versions_free(struct store_versions *versions)
-{
-    free(versions->list);
-    *versions = (struct store_versions){0};
-}
-
-/* ---- reading ---- */
-
-int store_log_read(const struct store_system *system, int dir, const char *name, bool line,
-                   struct buf *out, struct err *err)
-{
-    size_t start = out->len;
-    int fd = store_system_openat(system, dir, name, O_RDONLY, 0);
-    if (fd < 0)
-        return err_set_system(err, errno, "can't open _delta_log/%s", name);
-    ssize_t got;
-    do {
-        buf_reserve(out, READ_SIZE);
-        size_t len = out->len - start;
-        got = store_system_pread(system, fd, out->data + out->len, READ_SIZE, (off_t)len);
-        if (got < 0) {
-            (void)err_set_system(err, errno, "can't read _delta_log/%s", name);
-            break;
-        }
-        const uint8_t *end =
-            line && got > 0 ? memchr(out->data + out->len, '\n', (size_t)got) : NULL;
-        if (end != NULL) {
-            out->len = (size_t)(end - out->data);
-            got = 0;
-            break;
-        }
-        out->len += (size_t)got;
-        if (out->len - start > STORE_ENTRY_MAX) {
-            (void)err_set(err, ERR_LIMIT, "_delta_log/%s is larger than %d bytes", name,
-                          STORE_ENTRY_MAX);
-            got = -1;
-        }
-    } while (got > 0);
-    (void)close(fd); /* only read from */
-    return got < 0 ? -1 : 0;
-}
-
-int store_log_positions(const struct store_system *system, int dir,
-                        const struct store_versions *versions, const char *instance,
-                        struct positions *out, bool *found, uint64_t *read, struct err *err)
-{
-    struct buf line = {0};
-    int result = 0;
-    *found = false;
-    *read = 0;
-    *out = (struct positions){0};
-    for (size_t i = versions->count; i > 0 && !*found && result == 0; i--) {
-        char name[STORE_LOG_NAME_MAX];
-        store_log_name(name, versions->list[i - 1]);
-        buf_reset(&line);
-        result = store_log_read(system, dir, name, true, &line, err);
-        if (result == 0) {
-            ++*read;
-            result = store_entry_positions(out, found, buf_slice(&line), instance, err);
-            (void)err_prefix(err, "_delta_log/%s", name); /* does nothing without an error */
-        }
-    }
-    buf_free(&line);
+    struct listing l = {.out = out};
+    struct buf after = {0};
+    out->entries.count = 0;
+    out->checkpoint = (struct delta_checkpoint){0};
+    out->has_other_checkpoint = false;
+    /* All names of a version come behind its digits alone. */
+    buf_printf(&after, DELTA_LOG_FOLDER "%0*" PRIu64, (int)DELTA_VERSION_DIGITS, first);
+    int result = object_list(store, DELTA_LOG_FOLDER, buf_text(&after), note_name, &l, err);
+    buf_free(&after);
     return result;
 }
 
-int store_log_find_inode(const struct store_system *system, int dir,
-                         const struct store_versions *versions, ino_t inode, bool *found,
-                         struct err *err)
+void delta_listing_free(struct delta_listing *listing)
 {
-    *found = false;
-    for (size_t i = versions->count; i > 0 && !*found; i--) {
-        char name[STORE_LOG_NAME_MAX];
-        struct stat entry;
-        store_log_name(name, versions->list[i - 1]);
-        if (store_system_stat(system, dir, name, &entry) < 0)
-            return err_set_system(err, errno, "can't stat _delta_log/%s", name);
-        *found = entry.st_ino == inode;
-    }
-    return 0;
+    array_free(&listing->entries);
+    *listing = (struct delta_listing){0};
 }
 
-/* ---- writing ---- */
+/* ---- entries ---- */
 
-static int write_all(const struct store_system *system, int fd, struct slice content)
+int delta_entry_read(struct object_store *store, uint64_t version, struct buf *out, bool *found,
+                     struct err *err)
 {
-    size_t done = 0;
-    while (done < content.len) {
-        ssize_t put =
-            store_system_pwrite(system, fd, content.data + done, content.len - done, (off_t)done);
-        if (put <= 0) {
-            errno = put < 0 ? errno : EIO;
-            return -1;
-        }
-        done += (size_t)put;
-    }
-    return store_system_fdatasync(system, fd);
+    struct buf name = {0};
+    delta_entry_name(&name, version);
+    int result = object_get_all(store, buf_text(&name), DELTA_ENTRY_MAX, out, found, err);
+    buf_free(&name);
+    return result;
 }
 
-int store_log_write(const struct store_system *system, int dir, const char *name,
-                    struct slice content, struct err *err)
+int delta_entry_append(struct object_store *store, uint64_t version, struct slice text, bool *taken,
+                       struct err *err)
 {
-    /* Always a new file: one whose fsync has failed can't be trusted any more. */
-    if (store_system_unlink(system, dir, name) < 0 && errno != ENOENT)
-        return err_set_system(err, errno, "can't remove the old _delta_log/%s", name);
-    int fd = store_system_openat(system, dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-    if (fd < 0)
-        return err_set_system(err, errno, "can't make _delta_log/%s", name);
-    int result = write_all(system, fd, content);
-    int error = errno;
-    if (close(fd) < 0 && result == 0) { /* NFS reports late errors here */
-        result = -1;
-        error = errno;
-    }
-    if (result < 0)
-        return err_set_system(err, error, "can't write _delta_log/%s", name);
-    return 0;
+    struct buf name = {0};
+    delta_entry_name(&name, version);
+    int result = object_put_if_absent(store, buf_text(&name), text, taken, err);
+    buf_free(&name);
+    return result;
+}
+
+bool delta_checkpoint_hint(struct object_store *store, uint64_t *version)
+{
+    struct buf text = {0};
+    struct arena arena = {0};
+    struct err ignored = {0}; /* a hint that can't be read is none */
+    bool found = false;
+    bool known = object_get_all(store, DELTA_LOG_FOLDER "_last_checkpoint", HINT_MAX, &text, &found,
+                                &ignored) == 0 &&
+                 found &&
+                 json_get_u64(json_parse(&arena, buf_slice(&text), &ignored), "version", version) &&
+                 *version < INT64_MAX;
+    arena_free(&arena);
+    buf_free(&text);
+    return known;
 }

@@ -3,55 +3,67 @@
 #define VARVE_DELTA_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "batch/position.h"
-#include "object/system.h"
+#include "object/object.h"
 
 /*
- * The files of a Delta log: `dir` is a descriptor of _delta_log. Entries are numbered from 0 in
- * their names and are never changed; those with small numbers may be gone where some other tool has
- * made a checkpoint and cleaned up.
+ * The objects of a Delta log, below _delta_log/ (Delta PROTOCOL.md, "Delta Log Entries",
+ * "Checkpoints"). Entries are numbered from 0 in their names and are never changed. Those with
+ * small numbers may be gone where some engine has made a checkpoint and cleaned up.
  */
-enum { STORE_LOG_NAME_MAX = 32 };
+#define DELTA_LOG_FOLDER "_delta_log/"
 
-/* The name of an entry: 20 digits and ".json". */
-void store_log_name(char out[static STORE_LOG_NAME_MAX], uint64_t version);
-
-/* The versions that are there, ascending. A zeroed struct is empty. */
-struct store_versions {
-    ARRAY(uint64_t);
+enum {
+    /* A larger entry is not read. Ten thousand files make about 10 MB. */
+    DELTA_ENTRY_MAX = 256 * 1024 * 1024,
+    /* More parts of a checkpoint are not believed: each has at least some ten thousand actions. */
+    DELTA_PARTS_MAX = 10000,
+    /* Greater versions are not believed, so that a version more or less never overflows. */
+    DELTA_VERSION_DIGITS = 20,
 };
 
-int store_log_list(const struct store_system *system, int dir, struct store_versions *out,
+/* A checkpoint in the classic form. */
+struct delta_checkpoint {
+    bool found;
+    uint64_t version;
+    uint32_t parts; /* 0: one file without a number of parts */
+};
+
+/* What there is of a log. A zeroed struct is empty. */
+struct delta_listing {
+    ARRAY(uint64_t) entries;            /* their versions, ascending */
+    struct delta_checkpoint checkpoint; /* the newest that is complete */
+    bool
+        has_other_checkpoint; /* one in another form than the classic one, which varve can't read */
+};
+
+/* List what has a version of at least `first`. `out` is filled anew. */
+int delta_log_list(struct object_store *store, uint64_t first, struct delta_listing *out,
                    struct err *err) __attribute__((warn_unused_result));
-void store_versions_free(struct store_versions *versions);
+void delta_listing_free(struct delta_listing *listing);
 
-/* Append the content of a file in `dir`, which is at most STORE_ENTRY_MAX bytes; where `line` is
- * true only its first line, without the newline. */
-int store_log_read(const struct store_system *system, int dir, const char *name, bool line,
-                   struct buf *out, struct err *err) __attribute__((warn_unused_result));
+/* Append the name of an entry; of a checkpoint, where `part` counts from 1 if it has parts. */
+void delta_entry_name(struct buf *out, uint64_t version);
+void delta_checkpoint_name(struct buf *out, const struct delta_checkpoint *checkpoint,
+                           uint32_t part);
 
-/*
- * Find the newest entry of `instance` and the positions in it, going back from the newest one of
- * all. *found says whether there is one; *read counts those that were looked at.
- */
-int store_log_positions(const struct store_system *system, int dir,
-                        const struct store_versions *versions, const char *instance,
-                        struct positions *out, bool *found, uint64_t *read, struct err *err)
-    __attribute__((warn_unused_result));
+/* The version of an entry, or of something else of the log, by its name: false if it has none. */
+bool delta_entry_version(struct slice name, uint64_t *version);
 
-/* Find the entry that is the same file as `inode`; *found says whether there is one. */
-int store_log_find_inode(const struct store_system *system, int dir,
-                         const struct store_versions *versions, ino_t inode, bool *found,
-                         struct err *err) __attribute__((warn_unused_result));
+/* Append all of an entry. ERR_LIMIT above DELTA_ENTRY_MAX bytes. */
+int delta_entry_read(struct object_store *store, uint64_t version, struct buf *out, bool *found,
+                     struct err *err) __attribute__((warn_unused_result));
 
-/* Write a whole file in `dir` and make its content durable. What had that name before goes. */
-int store_log_write(const struct store_system *system, int dir, const char *name,
-                    struct slice content, struct err *err) __attribute__((warn_unused_result));
+/* Put an entry unless that version is there already, which *taken says. */
+int delta_entry_append(struct object_store *store, uint64_t version, struct slice text, bool *taken,
+                       struct err *err) __attribute__((warn_unused_result));
+
+/* The version that _last_checkpoint names, a hint that may be wrong. False: there is none. */
+bool delta_checkpoint_hint(struct object_store *store, uint64_t *version);
 
 #endif

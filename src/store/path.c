@@ -351,34 +351,3 @@ void store_path_escape(struct buf *out, struct slice value)
         }
     }
 }
-
-void store_path_uri(struct buf *out, struct slice path)
-{
-    for (size_t i = 0; i < path.len; i++) {
-        uint8_t c = path.data[i];
-        if (is_plain(c) || c == '/' || c == '=' || c == '~')
-            buf_append_byte(out, c);
-        else
-            append_percent(out, c);
-    }
-}
-
-bool store_path_from_uri(struct buf *out, struct slice uri)
-{
-    size_t start = out->len;
-    for (size_t i = 0; i < uri.len; i++) {
-        if (uri.data[i] != '%') {
-            buf_append_byte(out, uri.data[i]);
-            continue;
-        }
-        int high = i + 2 < uri.len ? text_hex_digit(uri.data[i + 1]) : -1;
-        int low = i + 2 < uri.len ? text_hex_digit(uri.data[i + 2]) : -1;
-        if (high < 0 || low < 0) {
-            out->len = start;
-            return false;
-        }
-        buf_append_byte(out, (uint8_t)(high << 4 | low));
-        i += 2;
-    }
-    return true;
-}

@@ -103,11 +103,4 @@ void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint
  * [A-Za-z0-9._%-], never empty. */
 void store_path_escape(struct buf *out, struct slice value);
 
-/* Append a relative path as the Delta log wants it: URI-encoded, for readers that decode it once.
- */
-void store_path_uri(struct buf *out, struct slice path);
-
-/* The reverse; false, and `out` as it was, for a broken escape. */
-bool store_path_from_uri(struct buf *out, struct slice uri) __attribute__((warn_unused_result));
-
 #endif

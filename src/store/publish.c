@@ -8,7 +8,7 @@
 #include "object/directory.h"
 #include "delta/entry.h"
 #include "object/file.h"
-#include "delta/log.h"
+#include "store/log.h"
 #include "store/path.h"
 
 /* Directories of which we remember that they are durable, some 100 bytes each. */

@@ -11,7 +11,7 @@
 #include "object/directory.h"
 #include "delta/entry.h"
 #include "object/file.h"
-#include "delta/log.h"
+#include "store/log.h"
 #include "store/publish.h"
 #include "delta/table.h"
 

@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "base/num.h"
 #include "cli/file_source.h"
-#include "store/path.h"
+#include "delta/action.h"
 
 enum {
     /* Larger entries are not read; one that adds 10,000 files has about 10 MB. */
@@ -68,7 +68,7 @@ static struct logged *find(struct log_check *c, const struct json *action, bool 
     struct slice uri;
     struct buf path = {0};
     struct logged *entry = NULL;
-    if (json_get_text(action, "path", &uri) && store_path_from_uri(&path, uri) && path.len > 0 &&
+    if (json_get_text(action, "path", &uri) && delta_path_decode(&path, uri) && path.len > 0 &&
         c->paths.count < MAP_KEYS_MAX) {
         uint32_t number = map_put(&c->paths, buf_slice(&path), added);
         if (*added)

@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "delta/log.h"
+#include "store/log.h"
 #include "delta/position.h"
 
 /* Of each instance, what its newest entry so far says. */

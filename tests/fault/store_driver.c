@@ -20,6 +20,7 @@
 
 #include "base/num.h"
 #include "event/event.h"
+#include "delta/action.h"
 #include "store/commit.h"
 #include "object/fault.h"
 #include "object/file.h"
@@ -110,8 +111,7 @@ static void add_file(struct driver *d, char *rest)
     int64_t min = (int64_t)number(word(&rest));
     int64_t max = (int64_t)number(word(&rest));
     struct item *item = add(d, path, first, last);
-    if (strcmp(simulation, "-") != 0 &&
-        !store_path_from_uri(&item->simulation, slice_of(simulation)))
+    if (strcmp(simulation, "-") != 0 && !delta_path_decode(&item->simulation, slice_of(simulation)))
         fail("a bad simulation");
     struct slice id = buf_slice(&item->simulation);
     struct store_path_values values = {.simulation_id = id, .time = min};

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "delta/action.h"
 #include "store/commit.h"
 #include "object/file.h"
 #include "store/path.h"
@@ -238,7 +239,7 @@ static inline void fixture_follow(struct slice line, struct fixture_view *view)
         struct stat st;
         EXPECT(json_get_text(add, "path", &uri));
         buf_append_text(&path, "root/");
-        EXPECT(store_path_from_uri(&path, uri));
+        EXPECT(delta_path_decode(&path, uri));
         EXPECT(lstat(buf_text(&path), &st) == 0);
         EXPECT(json_get_u64(add, "size", &size) && size == (uint64_t)st.st_size);
         view->files_in_log++;

@@ -262,21 +262,3 @@ TEST(store_path_same_agrees_with_the_keys)
     buf_free(&x);
     buf_free(&y);
 }
-
-TEST(store_path_uri_is_decoded_once)
-{
-    struct buf out = {0};
-    store_path_uri(&out, slice_of("k=v/a%2Fb/%empty/1-2.parquet"));
-    EXPECT_TEXT(buf_text(&out), "k=v/a%252Fb/%25empty/1-2.parquet");
-    struct buf back = {0};
-    EXPECT(store_path_from_uri(&back, buf_slice(&out)));
-    EXPECT_TEXT(buf_text(&back), "k=v/a%2Fb/%empty/1-2.parquet");
-    EXPECT(store_path_from_uri(&back, slice_of("%c3%B6")));
-    EXPECT_TEXT(buf_text(&back), "k=v/a%2Fb/%empty/1-2.parquet\xc3\xb6");
-    EXPECT(!store_path_from_uri(&back, slice_of("abc%")));
-    EXPECT(!store_path_from_uri(&back, slice_of("abc%2")));
-    EXPECT(!store_path_from_uri(&back, slice_of("abc%g0")));
-    EXPECT_TEXT(buf_text(&back), "k=v/a%2Fb/%empty/1-2.parquet\xc3\xb6");
-    buf_free(&out);
-    buf_free(&back);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "delta/log.h"
+#include "store/log.h"
 
 #include <errno.h>
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/action.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/text.h"
+
+static const char *const names[] = {
+    [DELTA_COMMIT_INFO] = "commitInfo",
+    [DELTA_PROTOCOL] = "protocol",
+    [DELTA_METADATA] = "metaData",
+    [DELTA_TXN] = "txn",
+    [DELTA_ADD] = "add",
+    [DELTA_REMOVE] = "remove",
+};
+
+enum { KINDS = sizeof(names) / sizeof(names[0]) };
+
+const char *delta_kind_name(enum delta_kind kind)
+{
+    ASSERT(kind != DELTA_OTHER);
+    return names[kind];
+}
+
+static size_t count_children(const struct json *json)
+{
+    size_t count = 0;
+    for (const struct json *c = json->first; c != NULL; c = c->next)
+        count++;
+    return count;
+}
+
+/* A list of texts; missing or null is an empty one. */
+static bool get_strings(struct delta_strings *out, struct arena *arena, const struct json *object,
+                        const char *name)
+{
+    const struct json *array = json_member(object, name);
+    *out = (struct delta_strings){0};
+    if (array == NULL || array->type == JSON_NULL)
+        return true;
+    if (array->type != JSON_ARRAY)
+        return false;
+    struct slice *list = arena_calloc(arena, count_children(array), sizeof(*list));
+    for (const struct json *c = array->first; c != NULL; c = c->next) {
+        if (c->type != JSON_STRING)
+            return false;
+        list[out->count++] = c->text;
+    }
+    out->list = list;
+    return true;
+}
+
+/* Texts and nulls by name; missing or null is an empty one. */
+static bool get_map(struct delta_map *out, struct arena *arena, const struct json *object,
+                    const char *name)
+{
+    const struct json *map = json_member(object, name);
+    *out = (struct delta_map){0};
+    if (map == NULL || map->type == JSON_NULL)
+        return true;
+    if (map->type != JSON_OBJECT)
+        return false;
+    struct delta_pair *list = arena_calloc(arena, count_children(map), sizeof(*list));
+    for (const struct json *c = map->first; c != NULL; c = c->next) {
+        if (c->type != JSON_STRING && c->type != JSON_NULL)
+            return false;
+        list[out->count].key = c->key;
+        if (c->type == JSON_STRING)
+            list[out->count].value = c->text;
+        out->count++;
+    }
+    out->list = list;
+    return true;
+}
+
+/* A text that may be missing or null. */
+static bool get_optional(struct slice *out, const struct json *object, const char *name)
+{
+    const struct json *member = json_member(object, name);
+    if (member == NULL || member->type == JSON_NULL)
+        return true;
+    return json_get_text(object, name, out);
+}
+
+static bool parse_protocol(struct delta_protocol *p, struct arena *arena, const struct json *json)
+{
+    return json_get_i64(json, "minReaderVersion", &p->reader) &&
+           json_get_i64(json, "minWriterVersion", &p->writer) &&
+           get_strings(&p->reader_features, arena, json, "readerFeatures") &&
+           get_strings(&p->writer_features, arena, json, "writerFeatures");
+}
+
+static bool parse_metadata(struct delta_metadata *m, struct arena *arena, const struct json *json)
+{
+    const struct json *format = json_member(json, "format");
+    m->json = json;
+    m->has_created_time = json_get_i64(json, "createdTime", &m->created_time);
+    return json_get_text(json, "id", &m->id) &&
+           json_get_text(json, "schemaString", &m->schema_string) &&
+           get_optional(&m->name, json, "name") &&
+           get_optional(&m->description, json, "description") &&
+           get_optional(&m->provider, format, "provider") &&
+           get_map(&m->format_options, arena, format, "options") &&
+           get_strings(&m->partition_columns, arena, json, "partitionColumns") &&
+           get_map(&m->configuration, arena, json, "configuration");
+}
+
+static bool parse_txn(struct delta_txn *t, const struct json *json)
+{
+    t->has_last_updated = json_get_i64(json, "lastUpdated", &t->last_updated);
+    return json_get_text(json, "appId", &t->app_id) && json_get_i64(json, "version", &t->version);
+}
+
+static bool parse_add(struct delta_add *a, struct arena *arena, const struct json *json)
+{
+    const struct json *vector = json_member(json, "deletionVector");
+    a->has_deletion_vector = vector != NULL && vector->type != JSON_NULL;
+    a->data_change = true;
+    (void)json_get_bool(json, "dataChange", &a->data_change);
+    (void)json_get_i64(json, "modificationTime", &a->modification_time);
+    return json_get_text(json, "path", &a->path) && json_get_u64(json, "size", &a->size) &&
+           get_map(&a->partition_values, arena, json, "partitionValues") &&
+           get_optional(&a->stats, json, "stats") && get_map(&a->tags, arena, json, "tags");
+}
+
+static bool parse_remove(struct delta_remove *r, const struct json *json)
+{
+    r->data_change = true;
+    (void)json_get_bool(json, "dataChange", &r->data_change);
+    r->has_deletion_timestamp = json_get_i64(json, "deletionTimestamp", &r->deletion_timestamp);
+    return json_get_text(json, "path", &r->path);
+}
+
+static bool parse_known(struct delta_action *out, struct arena *arena, const struct json *json)
+{
+    switch (out->kind) {
+    case DELTA_COMMIT_INFO:
+        out->commit_info.json = json;
+        return true;
+    case DELTA_PROTOCOL:
+        return parse_protocol(&out->protocol, arena, json);
+    case DELTA_METADATA:
+        return parse_metadata(&out->metadata, arena, json);
+    case DELTA_TXN:
+        return parse_txn(&out->txn, json);
+    case DELTA_ADD:
+        return parse_add(&out->add, arena, json);
+    case DELTA_REMOVE:
+        return parse_remove(&out->remove, json);
+    case DELTA_OTHER:
+        break;
+    }
+    return true;
+}
+
+int delta_action_parse(struct delta_action *out, struct arena *arena, struct slice line,
+                       struct err *err)
+{
+    *out = (struct delta_action){.kind = DELTA_OTHER};
+    const struct json *root = json_parse(arena, line, err);
+    if (root == NULL)
+        return -1;
+    if (root->type != JSON_OBJECT)
+        return err_set(err, ERR_FORMAT, "a line that is no JSON object");
+    for (int kind = DELTA_COMMIT_INFO; kind < KINDS; kind++) {
+        const struct json *json = json_member(root, names[kind]);
+        if (json == NULL || json->type == JSON_NULL)
+            continue;
+        out->kind = (enum delta_kind)kind;
+        if (json->type != JSON_OBJECT || !parse_known(out, arena, json))
+            return err_set(err, ERR_FORMAT, "its action %s is not as the protocol has it",
+                           names[kind]);
+        break;
+    }
+    return 0;
+}
+
+struct slice delta_map_get(const struct delta_map *map, const char *key)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        if (slice_is(map->list[i].key, key))
+            return map->list[i].value;
+    }
+    return (struct slice){0};
+}
+
+bool delta_next_line(struct slice *rest, struct slice *line)
+{
+    if (rest->len == 0)
+        return false;
+    const uint8_t *end = memchr(rest->data, '\n', rest->len);
+    *line = (struct slice){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
+    size_t used = line->len + (end == NULL ? 0 : 1);
+    rest->data += used;
+    rest->len -= used;
+    if (line->len > 0 && line->data[line->len - 1] == '\r')
+        line->len--; /* some writers end lines as Windows does */
+    return true;
+}
+
+/* ---- paths ---- */
+
+static bool is_plain(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c != '\0' && strchr("-._~/=", c) != NULL);
+}
+
+void delta_path_encode(struct buf *out, struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (is_plain(path.data[i]))
+            buf_append_byte(out, path.data[i]);
+        else
+            buf_printf(out, "%%%02X", path.data[i]);
+    }
+}
+
+bool delta_path_decode(struct buf *out, struct slice uri)
+{
+    size_t start = out->len;
+    for (size_t i = 0; i < uri.len; i++) {
+        if (uri.data[i] != '%') {
+            buf_append_byte(out, uri.data[i]);
+            continue;
+        }
+        int high = i + 2 < uri.len ? text_hex_digit(uri.data[i + 1]) : -1;
+        int low = i + 2 < uri.len ? text_hex_digit(uri.data[i + 2]) : -1;
+        if (high < 0 || low < 0) {
+            out->len = start;
+            return false;
+        }
+        buf_append_byte(out, (uint8_t)(high << 4 | low));
+        i += 2;
+    }
+    return true;
+}
