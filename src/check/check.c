@@ -193,15 +193,16 @@ static void check_published(struct check_report *r, struct api_client *a, const 
 {
     struct arena arena = {0};
     struct buf body = {0};
+    struct json_writer w = {.out = &body};
     struct nats_api_error error = {0};
     struct slice reply;
     struct err err = {0};
     const struct json *root = NULL, *streams = NULL;
     if (subject[0] == '\0')
         return;
-    buf_append_text(&body, "{\"subject\":");
-    json_append_string(&body, slice_of(subject));
-    buf_append_byte(&body, '}');
+    json_open_object(&w, NULL);
+    json_put_text(&w, "subject", subject);
+    json_close_object(&w);
     if (api_client_api(a, "STREAM.NAMES", NULL, NULL, buf_slice(&body), &reply, &err) == 0)
         root = nats_api_reply(reply, &arena, &error, &err);
     streams = json_member(root, "streams");

@@ -6,17 +6,15 @@
 
 enum { SERVER_LINE_MAX = 4096 }; /* the server's default max_control_line, without the line end */
 
-static void add_text(struct buf *out, const char *key, const char *value)
+static void add_text(struct json_writer *w, const char *key, const char *value)
 {
-    if (!value)
-        return;
-    buf_printf(out, ",\"%s\":", key);
-    json_append_string(out, slice_of(value));
+    if (value != NULL)
+        json_put_text(w, key, value);
 }
 
 /* The signature of the nonce in URL-safe base64 without padding (RFC 4648 section 5). */
-static int add_signature(struct buf *out, const struct nats_credentials *c, struct slice nonce,
-                         struct err *err)
+static int add_signature(struct json_writer *w, const struct nats_credentials *c,
+                         struct slice nonce, struct err *err)
 {
     uint8_t signature[64];
     if (nonce.len == 0)
@@ -24,7 +22,8 @@ static int add_signature(struct buf *out, const struct nats_credentials *c, stru
                        "the server sent no nonce to sign: it is not set up for nkeys or JWTs");
     if (!c->sign || !c->sign(c->signer, nonce, signature))
         return err_set(err, ERR_USAGE, "the server's nonce could not be signed");
-    buf_append_text(out, ",\"sig\":\"");
+    struct buf *out = json_put_raw(w, "sig");
+    buf_append_byte(out, '"');
     size_t start = out->len;
     base64_append(out, (struct slice){signature, sizeof signature});
     while (out->data[out->len - 1] == '=')
@@ -39,22 +38,22 @@ static int add_signature(struct buf *out, const struct nats_credentials *c, stru
     return 0;
 }
 
-static int add_credentials(struct buf *out, const struct nats_credentials *c,
+static int add_credentials(struct json_writer *w, const struct nats_credentials *c,
                            const struct nats_info *info, struct err *err)
 {
     if (c->jwt) {
-        add_text(out, "jwt", c->jwt);
-        return c->sign ? add_signature(out, c, info->nonce, err) : 0; /* a bearer JWT has no key */
+        add_text(w, "jwt", c->jwt);
+        return c->sign ? add_signature(w, c, info->nonce, err) : 0; /* a bearer JWT has no key */
     }
     if (c->nkey) {
-        add_text(out, "nkey", c->nkey);
-        return add_signature(out, c, info->nonce, err);
+        add_text(w, "nkey", c->nkey);
+        return add_signature(w, c, info->nonce, err);
     }
     if (c->user) {
-        add_text(out, "user", c->user);
-        add_text(out, "pass", c->password ? c->password : "");
+        add_text(w, "user", c->user);
+        add_text(w, "pass", c->password ? c->password : "");
     } else {
-        add_text(out, "auth_token", c->token);
+        add_text(w, "auth_token", c->token);
     }
     return 0;
 }
@@ -64,17 +63,24 @@ int nats_command_connect(struct buf *out, const struct nats_options *options,
 {
     /* The server's defaults for what is missing are the noisy ones, so all of it is said. */
     size_t start = out->len;
-    buf_append_text(out, "CONNECT {\"verbose\":false,\"pedantic\":false,\"echo\":false,"
-                         "\"headers\":true,\"no_responders\":true,\"protocol\":1,\"lang\":\"c\"");
-    buf_append_text(out, options->tls == NATS_TLS_NEVER ? ",\"tls_required\":false"
-                                                        : ",\"tls_required\":true");
-    add_text(out, "version", options->version);
-    add_text(out, "name", options->name);
-    if (add_credentials(out, &options->credentials, info, err) < 0) {
+    struct json_writer w = {.out = out};
+    buf_append_text(out, "CONNECT ");
+    json_open_object(&w, NULL);
+    json_put_bool(&w, "verbose", false);
+    json_put_bool(&w, "pedantic", false);
+    json_put_bool(&w, "echo", false);
+    json_put_bool(&w, "headers", true);
+    json_put_bool(&w, "no_responders", true);
+    json_put_u64(&w, "protocol", 1);
+    json_put_text(&w, "lang", "c");
+    json_put_bool(&w, "tls_required", options->tls != NATS_TLS_NEVER);
+    add_text(&w, "version", options->version);
+    add_text(&w, "name", options->name);
+    if (add_credentials(&w, &options->credentials, info, err) < 0) {
         out->len = start;
         return -1;
     }
-    buf_append_byte(out, '}');
+    json_close_object(&w);
     size_t len = out->len - start;
     if (len > SERVER_LINE_MAX) {
         out->len = start;

@@ -49,137 +49,87 @@ void nats_consumer_create_subject(struct buf *out, const char *prefix, const cha
     }
 }
 
-static void add_key(struct buf *out, const char *key)
+static void add_text(struct json_writer *w, const char *key, struct slice value)
 {
-    if (out->data[out->len - 1] != '{')
-        buf_append_byte(out, ',');
-    buf_printf(out, "\"%s\":", key);
+    if (value.len > 0)
+        json_put_slice(w, key, value);
 }
 
-static void add_text(struct buf *out, const char *key, struct slice value)
+static void add_number(struct json_writer *w, const char *key, int64_t value)
 {
-    if (value.len == 0)
-        return;
-    add_key(out, key);
-    json_append_string(out, value);
+    if (value != 0)
+        json_put_i64(w, key, value);
 }
 
-static void add_number(struct buf *out, const char *key, int64_t value)
+static void add_start(struct json_writer *w, const struct nats_consumer_config *c)
 {
-    if (value == 0)
-        return;
-    add_key(out, key);
-    buf_printf(out, "%lld", (long long)value);
-}
-
-static void add_start(struct buf *out, const struct nats_consumer_config *c)
-{
-    add_text(out, "deliver_policy", slice_of(nats_deliver_name(c->deliver)));
+    add_text(w, "deliver_policy", slice_of(nats_deliver_name(c->deliver)));
     if (c->deliver == NATS_DELIVER_BY_START_SEQUENCE) {
-        add_key(out, "opt_start_seq");
-        buf_append_decimal(out, c->start_seq);
+        json_put_u64(w, "opt_start_seq", c->start_seq);
     }
     if (c->deliver == NATS_DELIVER_BY_START_TIME) {
         char time[NUM_TIME_TEXT_MAX];
         num_format_time(c->start_time_ns, 9, time);
-        add_text(out, "opt_start_time", slice_of(time));
+        add_text(w, "opt_start_time", slice_of(time));
     }
 }
 
-static void add_filters(struct buf *out, const struct nats_consumer_config *c)
+static void add_filters(struct json_writer *w, const struct nats_consumer_config *c)
 {
     if (c->filter_count == 1)
-        add_text(out, "filter_subject", c->filters[0]);
+        add_text(w, "filter_subject", c->filters[0]);
     if (c->filter_count < 2)
         return;
-    add_key(out, "filter_subjects");
-    for (size_t i = 0; i < c->filter_count; i++) {
-        buf_append_byte(out, i == 0 ? '[' : ',');
-        json_append_string(out, c->filters[i]);
-    }
-    buf_append_byte(out, ']');
+    json_open_array(w, "filter_subjects");
+    for (size_t i = 0; i < c->filter_count; i++)
+        json_put_slice(w, NULL, c->filters[i]);
+    json_close_array(w);
 }
 
 /* The members that an update can change. */
-static void add_updatable(struct buf *out, const struct nats_consumer_config *c)
+static void add_updatable(struct json_writer *w, const struct nats_consumer_config *c)
 {
-    add_text(out, "description", c->description);
-    add_number(out, "ack_wait", c->ack_wait_ns);
-    add_number(out, "max_deliver", c->max_deliver);
-    add_number(out, "max_ack_pending", c->max_ack_pending);
-    add_filters(out, c);
-    add_number(out, "max_batch", c->max_batch);
-    add_number(out, "max_expires", c->max_expires_ns);
-    add_number(out, "max_bytes", c->max_bytes);
-    add_number(out, "inactive_threshold", c->inactive_threshold_ns);
-    add_number(out, "num_replicas", c->replicas);
+    add_text(w, "description", c->description);
+    add_number(w, "ack_wait", c->ack_wait_ns);
+    add_number(w, "max_deliver", c->max_deliver);
+    add_number(w, "max_ack_pending", c->max_ack_pending);
+    add_filters(w, c);
+    add_number(w, "max_batch", c->max_batch);
+    add_number(w, "max_expires", c->max_expires_ns);
+    add_number(w, "max_bytes", c->max_bytes);
+    add_number(w, "inactive_threshold", c->inactive_threshold_ns);
+    add_number(w, "num_replicas", c->replicas);
 }
 
-static void begin_body(struct buf *out, const char *stream)
+static void begin_body(struct json_writer *w, const char *stream)
 {
-    buf_append_text(out, "{\"stream_name\":");
-    json_append_string(out, slice_of(stream));
-    buf_append_text(out, ",\"config\":{");
+    json_open_object(w, NULL);
+    json_put_text(w, "stream_name", stream);
+    json_open_object(w, "config");
 }
 
-static void end_body(struct buf *out, const char *action)
+static void end_body(struct json_writer *w, const char *action)
 {
-    buf_append_byte(out, '}');
-    if (action[0] != '\0')
-        add_text(out, "action", slice_of(action));
-    buf_append_byte(out, '}');
+    json_close_object(w);
+    add_text(w, "action", slice_of(action));
+    json_close_object(w);
 }
 
 void nats_consumer_create_body(struct buf *out, const char *stream,
                                const struct nats_consumer_config *config, const char *action)
 {
-    begin_body(out, stream);
-    add_text(out, "durable_name", config->durable);
-    add_text(out, "name", config_name(config));
-    add_start(out, config);
-    add_text(out, "ack_policy", slice_of(nats_ack_policy_name(config->ack)));
-    add_text(out, "replay_policy", slice_of("instant"));
-    add_updatable(out, config);
-    add_number(out, "max_waiting", config->max_waiting);
-    if (config->memory) {
-        add_key(out, "mem_storage");
-        buf_append_text(out, "true");
-    }
-    end_body(out, action);
-}
-
-/* A parsed value as it was, but for the way its strings are escaped. */
-static void add_value(struct buf *out, const struct json *value)
-{
-    switch (value->type) {
-    case JSON_NULL:
-        buf_append_text(out, "null");
-        return;
-    case JSON_BOOL:
-        buf_append_text(out, value->boolean ? "true" : "false");
-        return;
-    case JSON_NUMBER:
-        buf_append_slice(out, value->text);
-        return;
-    case JSON_STRING:
-        json_append_string(out, value->text);
-        return;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
-    }
-    bool object = value->type == JSON_OBJECT;
-    buf_append_byte(out, object ? '{' : '[');
-    for (const struct json *v = value->first; v; v = v->next) {
-        if (v != value->first)
-            buf_append_byte(out, ',');
-        if (object) {
-            json_append_string(out, v->key);
-            buf_append_byte(out, ':');
-        }
-        add_value(out, v);
-    }
-    buf_append_byte(out, object ? '}' : ']');
+    struct json_writer w = {.out = out};
+    begin_body(&w, stream);
+    add_text(&w, "durable_name", config->durable);
+    add_text(&w, "name", config_name(config));
+    add_start(&w, config);
+    add_text(&w, "ack_policy", slice_of(nats_ack_policy_name(config->ack)));
+    add_text(&w, "replay_policy", slice_of("instant"));
+    add_updatable(&w, config);
+    add_number(&w, "max_waiting", config->max_waiting);
+    if (config->memory)
+        json_put_bool(&w, "mem_storage", true);
+    end_body(&w, action);
 }
 
 /* Whether an update leaves out what this member was, because add_updatable writes it or because we
@@ -214,19 +164,17 @@ void nats_consumer_update_body(struct buf *out, const char *stream,
                                const struct nats_consumer_config *wanted,
                                const struct nats_consumer_info *found)
 {
-    begin_body(out, stream);
+    struct json_writer w = {.out = out};
+    begin_body(&w, stream);
     const struct json *member = found->raw_config ? found->raw_config->first : NULL;
     for (; member; member = member->next) {
         if (is_replaced(member->key, wanted))
             continue;
-        if (out->data[out->len - 1] != '{')
-            buf_append_byte(out, ',');
-        json_append_string(out, member->key);
-        buf_append_byte(out, ':');
-        add_value(out, member);
+        json_put_name(&w, member->key);
+        json_put_value(&w, NULL, member);
     }
-    add_updatable(out, wanted);
-    end_body(out, "update");
+    add_updatable(&w, wanted);
+    end_body(&w, "update");
 }
 
 void nats_consumer_adopt_start(struct nats_consumer_config *wanted,

@@ -2,6 +2,7 @@
 #include "nats/pull.h"
 
 #include "base/assert.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "nats/api.h"
 #include "nats/command.h"
@@ -31,16 +32,14 @@ static enum nats_pull_need halt(struct nats_pull *p, enum nats_pull_need need)
 
 static void write_body(struct nats_pull *p, uint64_t bytes, uint64_t batch)
 {
+    struct json_writer w = {.out = &p->body};
     buf_reset(&p->body);
-    buf_append_text(&p->body, "{\"expires\":");
-    buf_append_decimal(&p->body, (uint64_t)p->expires);
-    buf_append_text(&p->body, ",\"batch\":");
-    buf_append_decimal(&p->body, batch);
-    buf_append_text(&p->body, ",\"max_bytes\":");
-    buf_append_decimal(&p->body, bytes);
-    buf_append_text(&p->body, ",\"idle_heartbeat\":");
-    buf_append_decimal(&p->body, (uint64_t)p->heartbeat);
-    buf_append_byte(&p->body, '}');
+    json_open_object(&w, NULL);
+    json_put_i64(&w, "expires", p->expires);
+    json_put_u64(&w, "batch", batch);
+    json_put_u64(&w, "max_bytes", bytes);
+    json_put_i64(&w, "idle_heartbeat", p->heartbeat);
+    json_close_object(&w);
 }
 
 /* The subject of a slot, up to the token of a pull. */

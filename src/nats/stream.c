@@ -110,18 +110,19 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
 
 void nats_stream_get_body(struct buf *out, uint64_t sequence)
 {
-    buf_append_text(out, "{\"seq\":");
-    buf_append_decimal(out, sequence);
-    buf_append_byte(out, '}');
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "seq", sequence);
+    json_close_object(&w);
 }
 
 void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subject)
 {
-    buf_append_text(out, "{\"seq\":");
-    buf_append_decimal(out, sequence);
-    buf_append_text(out, ",\"next_by_subj\":");
-    json_append_string(out, subject);
-    buf_append_byte(out, '}');
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "seq", sequence);
+    json_put_slice(&w, "next_by_subj", subject);
+    json_close_object(&w);
 }
 
 int nats_stored_message_parse(struct slice json, struct arena *arena,
@@ -144,15 +145,21 @@ int nats_stored_message_parse(struct slice json, struct arena *arena,
 void nats_stream_create_body(struct buf *out, const char *stream, const struct slice *subjects,
                              size_t subject_count)
 {
-    buf_append_text(out, "{\"name\":");
-    json_append_string(out, slice_of(stream));
-    buf_append_text(out, ",\"subjects\":[");
-    for (size_t i = 0; i < subject_count; i++) {
-        if (i > 0)
-            buf_append_byte(out, ',');
-        json_append_string(out, subjects[i]);
-    }
-    buf_append_text(out, "],\"retention\":\"limits\",\"storage\":\"file\",\"discard\":\"old\","
-                         "\"num_replicas\":1,\"max_consumers\":-1,\"max_msgs\":-1,"
-                         "\"max_bytes\":-1,\"max_age\":0,\"max_msg_size\":-1}");
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    json_put_text(&w, "name", stream);
+    json_open_array(&w, "subjects");
+    for (size_t i = 0; i < subject_count; i++)
+        json_put_slice(&w, NULL, subjects[i]);
+    json_close_array(&w);
+    json_put_text(&w, "retention", "limits");
+    json_put_text(&w, "storage", "file");
+    json_put_text(&w, "discard", "old");
+    json_put_i64(&w, "num_replicas", 1);
+    json_put_i64(&w, "max_consumers", -1);
+    json_put_i64(&w, "max_msgs", -1);
+    json_put_i64(&w, "max_bytes", -1);
+    json_put_i64(&w, "max_age", 0);
+    json_put_i64(&w, "max_msg_size", -1);
+    json_close_object(&w);
 }

@@ -28,22 +28,24 @@ void report_begin(struct report *r, const char *subject)
     buf_reset(&r->notes_list);
 }
 
-static void begin_object(struct buf *list, const char *kind)
+static struct json_writer begin_finding(struct buf *list, const char *kind)
 {
-    buf_printf(list, "%s{\"kind\":\"%s\"", list->len == 0 ? "" : ",", kind);
+    struct json_writer w = {.out = list, .comma = list->len > 0};
+    json_open_object(&w, NULL);
+    json_put_text(&w, "kind", kind);
+    return w;
 }
 
-static void end_object(struct buf *list, const char *text)
+static void end_finding(struct json_writer *w, const char *text)
 {
-    buf_append_text(list, ",\"text\":");
-    json_append_string(list, slice_of(text));
-    buf_append_byte(list, '}');
+    json_put_text(w, "text", text);
+    json_close_object(w);
 }
 
 static void append(struct buf *list, const char *kind, const char *text)
 {
-    begin_object(list, kind);
-    end_object(list, text);
+    struct json_writer w = begin_finding(list, kind);
+    end_finding(&w, text);
 }
 
 static void count(struct report *r)
@@ -88,18 +90,16 @@ void report_found_in_file(void *context, const struct parquet_finding *finding)
     const char *kind = parquet_fault_name(finding->fault);
     count(r);
     if (r->json) {
-        begin_object(&r->list, kind);
+        struct json_writer w = begin_finding(&r->list, kind);
         if (finding->row_group >= 0)
-            buf_printf(&r->list, ",\"row_group\":%" PRId64, finding->row_group);
-        if (finding->column.data != NULL) {
-            buf_append_text(&r->list, ",\"column\":");
-            json_append_string(&r->list, finding->column);
-        }
+            json_put_i64(&w, "row_group", finding->row_group);
+        if (finding->column.data != NULL)
+            json_put_slice(&w, "column", finding->column);
         if (finding->page >= 0)
-            buf_printf(&r->list, ",\"page\":%" PRId64, finding->page);
+            json_put_i64(&w, "page", finding->page);
         if (finding->offset >= 0)
-            buf_printf(&r->list, ",\"offset\":%" PRId64, finding->offset);
-        end_object(&r->list, finding->text);
+            json_put_i64(&w, "offset", finding->offset);
+        end_finding(&w, finding->text);
         return;
     }
     printf("%s: ", r->subject);
@@ -140,19 +140,43 @@ void report_end(struct report *r, const struct parquet_verify *file)
     if (!r->json || (file == NULL && r->subject_findings == 0 && r->notes_list.len == 0))
         return;
     struct buf line = {0};
-    buf_append_text(&line, file != NULL ? "{\"file\":" : "{\"folder\":");
-    json_append_string(&line, slice_of(r->subject));
-    if (file != NULL)
-        buf_printf(&line,
-                   ",\"bytes\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"row_groups\":%" PRIu64
-                   ",\"pages\":%" PRIu64 ",\"pages_without_crc\":%" PRIu64,
-                   r->subject_size, file->rows, file->row_groups, file->pages,
-                   file->pages_without_crc);
-    buf_printf(&line, ",\"ok\":%s,\"findings\":[", r->subject_findings == 0 ? "true" : "false");
+    struct json_writer w = {.out = &line};
+    json_open_object(&w, NULL);
+    json_put_text(&w, file != NULL ? "file" : "folder", r->subject);
+    if (file != NULL) {
+        json_put_u64(&w, "bytes", r->subject_size);
+        json_put_u64(&w, "rows", file->rows);
+        json_put_u64(&w, "row_groups", file->row_groups);
+        json_put_u64(&w, "pages", file->pages);
+        json_put_u64(&w, "pages_without_crc", file->pages_without_crc);
+    }
+    json_put_bool(&w, "ok", r->subject_findings == 0);
+    json_open_array(&w, "findings");
     buf_append_slice(&line, buf_slice(&r->list));
-    buf_append_text(&line, "],\"notes\":[");
+    json_close_array(&w);
+    json_open_array(&w, "notes");
     buf_append_slice(&line, buf_slice(&r->notes_list));
-    buf_append_text(&line, "]}\n");
+    json_close_array(&w);
+    json_close_object(&w);
+    buf_append_byte(&line, '\n');
+    (void)fwrite(line.data, 1, line.len, stdout);
+    buf_free(&line);
+}
+
+static void print_summary_json(const struct report *r)
+{
+    struct buf line = {0};
+    struct json_writer w = {.out = &line};
+    json_open_object(&w, NULL);
+    json_open_object(&w, "summary");
+    json_put_u64(&w, "files", r->files);
+    json_put_u64(&w, "rows", r->rows);
+    json_put_u64(&w, "bytes", r->bytes);
+    json_put_u64(&w, "findings", r->findings);
+    json_put_u64(&w, "notes", r->notes);
+    json_close_object(&w);
+    json_close_object(&w);
+    buf_append_byte(&line, '\n');
     (void)fwrite(line.data, 1, line.len, stdout);
     buf_free(&line);
 }
@@ -162,9 +186,7 @@ void report_summary(struct report *r)
     char size[NUM_SIZE_TEXT_MAX];
     clear_progress(r);
     if (r->json) {
-        printf("{\"summary\":{\"files\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"bytes\":%" PRIu64
-               ",\"findings\":%" PRIu64 ",\"notes\":%" PRIu64 "}}\n",
-               r->files, r->rows, r->bytes, r->findings, r->notes);
+        print_summary_json(r);
         return;
     }
     num_format_size(r->bytes, size);

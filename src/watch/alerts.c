@@ -121,35 +121,28 @@ bool alerts_stands(const struct alerts *a, enum alert_kind kind, const char *str
 
 /* --- publishing ------------------------------------------------------------------------------ */
 
-static void append_member(struct buf *out, const char *key, const char *value)
-{
-    if (out->len > 1)
-        buf_append_byte(out, ',');
-    buf_printf(out, "\"%s\":", key);
-    json_append_string(out, slice_of(value));
-}
-
 /* One that was over before it could be published says so at once. */
 static void make_json(struct buf *out, const struct alerts *a, const struct alert *alert)
 {
     char time[NUM_TIME_TEXT_MAX];
+    struct json_writer w = {.out = out};
     buf_reset(out);
-    buf_append_byte(out, '{');
-    append_member(out, "alert", alert_name(alert->kind));
-    append_member(out, "state", alert->raised ? "resolved" : "raised");
-    append_member(out, "instance", a->instance);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "alert", alert_name(alert->kind));
+    json_put_text(&w, "state", alert->raised ? "resolved" : "raised");
+    json_put_text(&w, "instance", a->instance);
     if (alert->stream != NULL)
-        append_member(out, "stream", alert->stream);
-    append_member(out, "text", alert->text);
+        json_put_text(&w, "stream", alert->stream);
+    json_put_text(&w, "text", alert->text);
     num_format_time(alert->since, 3, time);
-    append_member(out, "since", time);
+    json_put_text(&w, "since", time);
     if (alert->until != 0) {
         num_format_time(alert->until, 3, time);
-        append_member(out, "until", time);
-        buf_printf(out, ",\"seconds\":%.3f",
+        json_put_text(&w, "until", time);
+        buf_printf(json_put_raw(&w, "seconds"), "%.3f",
                    (double)(alert->until - alert->since) / (double)CLOCK_SECOND);
     }
-    buf_append_byte(out, '}');
+    json_close_object(&w);
 }
 
 /* Both events of an alert have its id as correlation id. The same one, sent twice, has the same

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "base/json.h"
 
 /* Of a curve, in the units of its viewBox. */
 enum { CURVE_WIDTH = 240, CURVE_HEIGHT = 40 };
@@ -31,14 +30,22 @@ static void append_escaped(struct buf *out, const char *text)
 
 void status_begin(struct status_writer *w, struct buf *out, enum status_form form, bool good)
 {
-    *w = (struct status_writer){.out = out, .form = form};
-    buf_printf(out, is_page(w) ? "<body data-level=\"%s\">\n" : "{\"level\":\"%s\"",
-               good ? "good" : "bad");
+    *w = (struct status_writer){.out = out, .form = form, .json.out = out};
+    const char *level = good ? "good" : "bad";
+    if (is_page(w)) {
+        buf_printf(out, "<body data-level=\"%s\">\n", level);
+    } else {
+        json_open_object(&w->json, NULL);
+        json_put_text(&w->json, "level", level);
+    }
 }
 
 void status_end(struct status_writer *w)
 {
-    buf_append_text(w->out, is_page(w) ? "" : "}\n");
+    if (is_page(w))
+        return;
+    json_close_object(&w->json);
+    buf_append_byte(w->out, '\n');
 }
 
 void status_heading(struct status_writer *w, const char *text)
@@ -57,30 +64,29 @@ void status_facts_end(struct status_writer *w)
     buf_append_text(w->out, is_page(w) ? "</dl>\n" : "");
 }
 
-/* The text of an element, or the value of a member. */
-static void append_text(struct status_writer *w, const char *text)
+/* The text of an element, or the value of a member or of an array (`id` is NULL). */
+static void put_text(struct status_writer *w, const char *id, const char *text)
 {
     if (is_page(w))
         append_escaped(w->out, text);
     else
-        json_append_string(w->out, slice_of(text));
+        json_put_text(&w->json, id, text);
 }
 
-__attribute__((format(printf, 2, 0))) static void append_formatted(struct status_writer *w,
-                                                                   const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void put_formatted(struct status_writer *w,
+                                                                const char *id, const char *format,
+                                                                va_list args)
 {
     char text[STATUS_TEXT_MAX];
     (void)vsnprintf(text, sizeof(text), format, args);
-    append_text(w, text);
+    put_text(w, id, text);
 }
 
 void status_line(struct status_writer *w, const char *id, const char *text)
 {
     if (is_page(w))
         buf_printf(w->out, "<p id=\"%s\">", id);
-    else
-        buf_printf(w->out, ",\"%s\":", id);
-    append_text(w, text);
+    put_text(w, id, text);
     buf_append_text(w->out, is_page(w) ? "</p>\n" : "");
 }
 
@@ -88,8 +94,6 @@ static void open_fact(struct status_writer *w, const char *id, const char *label
 {
     if (is_page(w))
         buf_printf(w->out, "<div><dt>%s</dt><dd id=\"%s\">", label, id);
-    else
-        buf_printf(w->out, ",\"%s\":", id);
 }
 
 void status_fact(struct status_writer *w, const char *id, const char *label, const char *format,
@@ -98,7 +102,7 @@ void status_fact(struct status_writer *w, const char *id, const char *label, con
     va_list args;
     open_fact(w, id, label);
     va_start(args, format);
-    append_formatted(w, format, args);
+    put_formatted(w, id, format, args);
     va_end(args);
     buf_append_text(w->out, is_page(w) ? "</dd></div>\n" : "");
 }
@@ -124,24 +128,27 @@ void status_curve_fact(struct status_writer *w, const char *id, const char *labe
     ASSERT(curve->count <= STATUS_CURVE_POINTS);
     open_fact(w, id, label);
     va_start(args, format);
-    append_formatted(w, format, args);
+    put_formatted(w, id, format, args);
     va_end(args);
-    if (is_page(w))
+    if (is_page(w)) {
         buf_printf(w->out,
                    "</dd><dd><svg viewBox=\"0 -1 %d %d\" preserveAspectRatio=\"none\" "
                    "aria-hidden=\"true\"><polyline id=\"%s-curve\" points=\"",
                    CURVE_WIDTH, CURVE_HEIGHT + 2, id);
-    else
-        buf_printf(w->out, ",\"%s-curve\":\"", id);
+    } else {
+        char name[STATUS_TEXT_MAX];
+        (void)snprintf(name, sizeof(name), "%s-curve", id);
+        buf_append_byte(json_put_raw(&w->json, name), '"');
+    }
     append_points(w->out, curve);
     buf_append_text(w->out, is_page(w) ? "\"/></svg></dd></div>\n" : "\"");
 }
 
 void status_table_begin(struct status_writer *w, const char *id, const char *const *headings)
 {
-    w->rows = 0;
+    w->row = false;
     if (!is_page(w)) {
-        buf_printf(w->out, ",\"%s\":[", id);
+        json_open_array(&w->json, id);
         return;
     }
     buf_append_text(w->out, "<div class=\"wide\" tabindex=\"0\"><table><thead><tr>");
@@ -150,32 +157,40 @@ void status_table_begin(struct status_writer *w, const char *id, const char *con
     buf_printf(w->out, "</tr></thead>\n<tbody id=\"%s\">", id);
 }
 
+static void close_row(struct status_writer *w)
+{
+    if (w->row && is_page(w))
+        buf_append_text(w->out, "</tr>\n");
+    else if (w->row)
+        json_close_array(&w->json);
+    w->row = false;
+}
+
 void status_row(struct status_writer *w)
 {
-    if (w->rows > 0)
-        buf_append_text(w->out, is_page(w) ? "</tr>\n" : "],");
-    buf_append_text(w->out, is_page(w) ? "<tr>" : "[");
-    w->rows++;
-    w->cells = 0;
+    close_row(w);
+    if (is_page(w))
+        buf_append_text(w->out, "<tr>");
+    else
+        json_open_array(&w->json, NULL);
+    w->row = true;
 }
 
 void status_cell(struct status_writer *w, const char *format, ...)
 {
     va_list args;
-    if (is_page(w))
-        buf_append_text(w->out, "<td>");
-    else if (w->cells > 0)
-        buf_append_byte(w->out, ',');
+    buf_append_text(w->out, is_page(w) ? "<td>" : "");
     va_start(args, format);
-    append_formatted(w, format, args);
+    put_formatted(w, NULL, format, args);
     va_end(args);
     buf_append_text(w->out, is_page(w) ? "</td>" : "");
-    w->cells++;
 }
 
 void status_table_end(struct status_writer *w)
 {
-    if (w->rows > 0)
-        buf_append_text(w->out, is_page(w) ? "</tr>" : "]");
-    buf_append_text(w->out, is_page(w) ? "</tbody></table></div>\n" : "]");
+    close_row(w);
+    if (is_page(w))
+        buf_append_text(w->out, "</tbody></table></div>\n");
+    else
+        json_close_array(&w->json);
 }

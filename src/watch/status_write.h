@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 /*
  * The status is told once, as facts, tables and curves with an id each, and comes out in two forms:
@@ -24,7 +25,8 @@ enum status_form { STATUS_PAGE, STATUS_JSON };
 struct status_writer {
     struct buf *out;
     enum status_form form;
-    size_t rows, cells; /* of the table and the row that are open */
+    struct json_writer json;
+    bool row; /* one is open */
 };
 
 /* `good` is what colours the page; nothing is said by it alone. */

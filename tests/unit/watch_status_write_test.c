@@ -51,7 +51,7 @@ TEST(status_write_page)
                 "<th scope=\"col\">B</th></tr></thead>\n"
                 "<tbody id=\"table\"><tr><td>&lt;script&gt;&amp;&quot;&#39;&lt;/dd&gt;\\\n</td>"
                 "<td>b</td></tr>\n"
-                "<tr><td>c</td><td>1</td></tr></tbody></table></div>\n"
+                "<tr><td>c</td><td>1</td></tr>\n</tbody></table></div>\n"
                 "<div class=\"wide\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">A</th>"
                 "<th scope=\"col\">B</th></tr></thead>\n"
                 "<tbody id=\"empty\"></tbody></table></div>\n");

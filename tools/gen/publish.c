@@ -244,13 +244,16 @@ static int make_stream(struct publisher *p, struct err *err)
         return -1;
     }
     struct buf body = {0};
-    buf_append_text(&body, "{\"name\":");
-    json_append_string(&body, slice_of(p->options->stream));
-    buf_append_text(&body, ",\"subjects\":[");
-    json_append_string(&body, slice_of(p->options->subject));
-    buf_append_text(&body, "],\"storage\":\"file\",\"num_replicas\":1,\"retention\":");
-    json_append_string(&body, slice_of(p->options->retention));
-    buf_append_byte(&body, '}');
+    struct json_writer w = {.out = &body};
+    json_open_object(&w, NULL);
+    json_put_text(&w, "name", p->options->stream);
+    json_open_array(&w, "subjects");
+    json_put_text(&w, NULL, p->options->subject);
+    json_close_array(&w);
+    json_put_text(&w, "storage", "file");
+    json_put_u64(&w, "num_replicas", 1);
+    json_put_text(&w, "retention", p->options->retention);
+    json_close_object(&w);
     int result = call(p, "STREAM.CREATE", buf_slice(&body), err);
     buf_free(&body);
     if (result < 0)
