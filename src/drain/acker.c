@@ -1,40 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/acker.h"
 
-#include <stdlib.h>
-
 #include "base/assert.h"
 #include "base/log.h"
 
-/* How far the acks of one source are. */
-struct part {
-    struct acklist_cursor cursor;
-    uint64_t request; /* that will confirm the last one */
-    int64_t not_before;
-    bool done;
+enum debt_state {
+    DEBT_HELD,   /* the epoch is not committed */
+    DEBT_DUE,    /* to be sent, from not_before on */
+    DEBT_ASKED,  /* all is sent, and the server was asked to confirm the last one */
+    DEBT_SETTLED /* nothing is owed, or not any more */
+};
+
+/* What is owed to one source for one epoch. */
+struct debt {
+    enum debt_state state;
+    struct buf created; /* the generation of its stream */
+    struct acklist acks;
+    struct acklist_cursor cursor; /* of DUE: how far they are sent */
+    int64_t not_before;           /* of DUE */
+    uint64_t request;             /* of ASKED */
+    int64_t oldest;               /* when the first message was received */
 };
 
 struct acker_epoch {
     struct acker_epoch *next;
-    struct epoch *epoch;
-    struct part parts[];
+    uint64_t number;
+    struct debt debts[];
 };
 
-void acker_init(struct acker *a, struct source *sources)
+void acker_init(struct acker *a, struct source *sources, uint32_t source_count)
 {
-    *a = (struct acker){.sources = sources};
+    *a = (struct acker){.sources = sources, .source_count = source_count};
     a->last = &a->first;
 }
 
-/* Drop the epoch that *link points to. */
+static size_t epoch_size(const struct acker *a)
+{
+    return sizeof(struct acker_epoch) + a->source_count * sizeof(struct debt);
+}
+
+/* Forget the epoch that *link points to. */
 static void drop(struct acker *a, struct acker_epoch **link)
 {
     struct acker_epoch *entry = *link;
     *link = entry->next;
     if (entry->next == NULL)
         a->last = link;
-    epoch_free(entry->epoch);
-    free(entry);
+    for (uint32_t i = 0; i < a->source_count; i++) {
+        acklist_free(&entry->debts[i].acks);
+        buf_free(&entry->debts[i].created);
+    }
+    account_free(&a->account, entry, epoch_size(a));
 }
 
 void acker_free(struct acker *a)
@@ -44,148 +60,187 @@ void acker_free(struct acker *a)
     buf_free(&a->subject);
 }
 
-uint64_t acker_memory(const struct acker *a)
-{
-    uint64_t bytes = 0;
-    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
-        bytes += epoch_memory(e->epoch);
-    return bytes;
-}
-
 int64_t acker_oldest(const struct acker *a, uint32_t source)
 {
     int64_t oldest = INT64_MAX;
     for (const struct acker_epoch *e = a->first; e != NULL; e = e->next) {
-        int64_t received = e->epoch->sources[source].oldest;
-        if (!e->parts[source].done && received < oldest)
-            oldest = received;
+        const struct debt *debt = &e->debts[source];
+        if (debt->state != DEBT_SETTLED && debt->oldest < oldest)
+            oldest = debt->oldest;
     }
     return oldest;
 }
 
 bool acker_is_idle(const struct acker *a)
 {
-    return a->first == NULL;
+    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
+        for (uint32_t i = 0; i < a->source_count; i++)
+            if (e->debts[i].state == DEBT_DUE || e->debts[i].state == DEBT_ASKED)
+                return false;
+    return true;
 }
 
-static bool is_finished(const struct acker_epoch *e)
+static bool is_settled(const struct acker *a, const struct acker_epoch *e)
 {
-    for (uint32_t i = 0; i < e->epoch->source_count; i++)
-        if (!e->parts[i].done)
+    for (uint32_t i = 0; i < a->source_count; i++)
+        if (e->debts[i].state != DEBT_SETTLED)
             return false;
     return true;
 }
 
 /* One that waits for a source which can't be reached does not hold up the others. */
-static void drop_finished(struct acker *a)
+static void drop_settled(struct acker *a)
 {
     struct acker_epoch **link = &a->first;
     while (*link != NULL) {
-        if (is_finished(*link))
+        if (is_settled(a, *link))
             drop(a, link);
         else
             link = &(*link)->next;
     }
 }
 
-void acker_add(struct acker *a, struct epoch *epoch)
+static struct acker_epoch *find(struct acker *a, uint64_t number)
 {
-    size_t size = sizeof(struct acker_epoch) + epoch->source_count * sizeof(struct part);
-    struct acker_epoch *entry = calloc(1, size);
-    if (entry == NULL)
-        out_of_memory(size);
-    entry->epoch = epoch;
-    for (uint32_t i = 0; i < epoch->source_count; i++)
-        entry->parts[i].done =
-            epoch->sources[i].acks.count == 0 || a->sources[i].settings->delivery != CONFIG_DURABLE;
-    *a->last = entry;
-    a->last = &entry->next;
-    drop_finished(a);
+    struct acker_epoch *e = a->first;
+    while (e != NULL && e->number != number)
+        e = e->next;
+    return e;
 }
 
-/* Acks of one source, as far as there is room. The last one asks for a reply. */
-static void send_part(struct acker *a, struct nats_client *client, struct part *part,
-                      const struct acklist *acks, struct stats_source *stats, int64_t now)
+static struct acker_epoch *add_epoch(struct acker *a, uint64_t number)
+{
+    struct acker_epoch *e = account_alloc(&a->account, 1, epoch_size(a));
+    e->number = number;
+    for (uint32_t i = 0; i < a->source_count; i++) {
+        struct debt *debt = &e->debts[i];
+        debt->state = DEBT_SETTLED;
+        debt->created.account = &a->account;
+        debt->acks.bytes.account = &a->account;
+        debt->acks.forms.account = &a->account;
+    }
+    *a->last = e;
+    a->last = &e->next;
+    return e;
+}
+
+void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
+               int64_t now)
+{
+    struct acker_epoch *e = find(a, epoch);
+    if (e == NULL)
+        e = add_epoch(a, epoch);
+    struct debt *debt = &e->debts[source];
+    if (debt->state == DEBT_SETTLED) {
+        debt->state = DEBT_HELD;
+        debt->oldest = now;
+        buf_append_slice(&debt->created, buf_slice(&a->sources[source].created));
+    }
+    ASSERT(debt->state == DEBT_HELD);
+    acklist_add(&debt->acks, ack);
+}
+
+static void count_delays(struct source *source, const struct acklist *acks, int64_t wall)
 {
     struct nats_ack ack;
-    while (client->out.len < ACKER_OUTPUT_MAX && part->cursor.done + 1 < acks->count) {
-        ASSERT(acklist_next(acks, &part->cursor, &ack));
-        nats_ack_append_publish(&client->out, &ack);
-        stats->acks_sent++;
+    struct acklist_cursor cursor = {0};
+    while (acklist_next(acks, &cursor, &ack))
+        histogram_observe(&source->counters.delay, wall - ack.timestamp_ns);
+}
+
+void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
+{
+    struct acker_epoch *e = find(a, epoch);
+    for (uint32_t i = 0; i < a->source_count && e != NULL; i++) {
+        struct debt *debt = &e->debts[i];
+        if (debt->state != DEBT_HELD)
+            continue;
+        count_delays(&a->sources[i], &debt->acks, wall);
+        bool acked = a->sources[i].settings->delivery == CONFIG_DURABLE;
+        debt->state = acked ? DEBT_DUE : DEBT_SETTLED;
     }
-    if (part->cursor.done + 1 != acks->count || client->out.len >= ACKER_OUTPUT_MAX)
+    drop_settled(a);
+}
+
+/* As far as there is room. The last one asks for a reply. */
+static void send(struct acker *a, struct nats_client *client, struct debt *debt,
+                 struct source_counters *counters, int64_t now)
+{
+    struct nats_ack ack;
+    while (client->out.len < ACKER_OUTPUT_MAX && debt->cursor.done + 1 < debt->acks.count) {
+        ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
+        nats_ack_append_publish(&client->out, &ack);
+        counters->acks_sent++;
+    }
+    if (debt->cursor.done + 1 != debt->acks.count || client->out.len >= ACKER_OUTPUT_MAX)
         return;
-    struct acklist_cursor before = part->cursor;
-    ASSERT(acklist_next(acks, &part->cursor, &ack));
+    struct acklist_cursor before = debt->cursor;
+    ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
     buf_reset(&a->subject);
     nats_ack_append_subject(&a->subject, &ack);
-    part->request = nats_client_request(client, buf_slice(&a->subject), (struct slice){0},
+    debt->request = nats_client_request(client, buf_slice(&a->subject), (struct slice){0},
                                         (struct slice){0}, ACKER_CONFIRM_TIMEOUT, now);
-    if (part->request == 0)
-        part->cursor = before; /* too many questions are open: next time */
-    else
-        stats->acks_sent++;
+    if (debt->request == 0) {
+        debt->cursor = before; /* too many questions are open: next time */
+        return;
+    }
+    debt->state = DEBT_ASKED;
+    counters->acks_sent++;
 }
 
-/* Once a source pulls again, its consumer is known to be there. */
-static bool can_send(const struct acker *a, const struct acker_epoch *e, uint32_t source)
+/* Send what is due of one debt. Returns when there is more to do for it. */
+static int64_t advance(struct acker *a, struct nats_client *client, struct debt *debt,
+                       struct source *source, int64_t now)
 {
-    const struct part *part = &e->parts[source];
-    return !part->done && part->request == 0 && a->sources[source].state == SOURCE_PULLING;
+    /* Once a source pulls again, its consumer is known to be there. */
+    if (debt->state != DEBT_DUE || source->state != SOURCE_PULLING)
+        return INT64_MAX;
+    if (now < debt->not_before)
+        return debt->not_before;
+    if (!slice_equal(buf_slice(&source->created), buf_slice(&debt->created))) {
+        debt->state = DEBT_SETTLED;
+        return INT64_MAX;
+    }
+    send(a, client, debt, &source->counters, now);
+    return debt->state == DEBT_DUE ? now : INT64_MAX;
 }
 
-int64_t acker_deadline(const struct acker *a)
+int64_t acker_tick(struct acker *a, struct nats_client *client, int64_t now)
 {
-    int64_t deadline = INT64_MAX;
-    for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
-        for (uint32_t i = 0; i < e->epoch->source_count; i++)
-            if (can_send(a, e, i) && e->parts[i].not_before < deadline)
-                deadline = e->parts[i].not_before;
-    return deadline;
-}
-
-void acker_tick(struct acker *a, struct nats_client *client, int64_t now)
-{
+    int64_t next = INT64_MAX;
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
-        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
-            const struct epoch_source *from = &e->epoch->sources[i];
-            if (!can_send(a, e, i) || now < e->parts[i].not_before)
-                continue;
-            if (!slice_is(buf_slice(&a->sources[i].created), from->created)) {
-                e->parts[i].done = true;
-                continue;
-            }
-            send_part(a, client, &e->parts[i], &from->acks, &a->sources[i].stats, now);
-            if (client->out.len >= ACKER_OUTPUT_MAX)
-                return;
+        for (uint32_t i = 0; i < a->source_count; i++) {
+            int64_t due = advance(a, client, &e->debts[i], &a->sources[i], now);
+            next = due < next ? due : next;
         }
     }
-    drop_finished(a);
+    drop_settled(a);
+    return next;
 }
 
-static void finish(struct part *part, const char *stream, uint64_t count,
-                   const struct nats_event *event, int64_t now)
+static void take_answer(struct debt *debt, const char *stream, const struct nats_event *event,
+                        int64_t now)
 {
-    part->request = 0;
-    part->done = event->outcome == NATS_OUTCOME_REPLY;
-    if (part->done)
+    if (event->outcome == NATS_OUTCOME_REPLY) {
+        debt->state = DEBT_SETTLED;
         return;
+    }
     log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks", stream,
-                (unsigned long long)count);
-    part->cursor = (struct acklist_cursor){0};
-    part->not_before = now + ACKER_RETRY;
+                (unsigned long long)debt->acks.count);
+    debt->state = DEBT_DUE;
+    debt->cursor = (struct acklist_cursor){0};
+    debt->not_before = now + ACKER_RETRY;
 }
 
 bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now)
 {
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
-        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
-            struct part *part = &e->parts[i];
-            if (part->request == 0 || part->request != event->request)
+        for (uint32_t i = 0; i < a->source_count; i++) {
+            struct debt *debt = &e->debts[i];
+            if (debt->state != DEBT_ASKED || debt->request != event->request)
                 continue;
-            finish(part, a->sources[i].settings->stream, e->epoch->sources[i].acks.count, event,
-                   now);
-            drop_finished(a);
+            take_answer(debt, a->sources[i].settings->stream, event, now);
+            drop_settled(a);
             return true;
         }
     }
@@ -195,10 +250,12 @@ bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now)
 void acker_restart(struct acker *a)
 {
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
-        for (uint32_t i = 0; i < e->epoch->source_count; i++) {
-            e->parts[i].cursor = (struct acklist_cursor){0};
-            e->parts[i].request = 0;
-            e->parts[i].not_before = 0;
+        for (uint32_t i = 0; i < a->source_count; i++) {
+            struct debt *debt = &e->debts[i];
+            if (debt->state == DEBT_ASKED)
+                debt->state = DEBT_DUE;
+            debt->cursor = (struct acklist_cursor){0};
+            debt->not_before = 0;
         }
     }
 }

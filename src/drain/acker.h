@@ -5,16 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/clock.h"
-#include "nats/client.h"
-#include "store/epoch.h"
+#include "drain/acklist.h"
 #include "drain/source.h"
+#include "nats/client.h"
 
 /*
- * Sends the acks of committed epochs: the only place that acks what is new (redeliveries of what is
- * durable are acked on the spot). An epoch is kept until the server has confirmed the last of its
- * acks, so that acks which a broken connection or a change of leaders swallowed are sent again.
- * Those of a stream that was made again since are dropped: under their numbers it has others.
+ * What is owed to the servers, filed under the number of the epoch that a message is in, and the
+ * only place that acks what is new (redeliveries of what is durable are acked on the spot). Nothing
+ * is sent before acker_committed names the epoch. It is kept until the server has confirmed the
+ * last of its acks, so that acks which a broken connection or a change of leaders swallowed are
+ * sent again. Those of a stream that was made again since are dropped: under their numbers it has
+ * others.
  */
 enum {
     /* Acks are rendered while less than this waits to be written: an epoch of acks is 20 MB. */
@@ -28,21 +31,27 @@ struct acker_epoch;
 struct acker {
     struct acker_epoch *first, **last;
     struct source *sources;
+    uint32_t source_count;
+    struct account account; /* of all that is owed; the owner may set its parent */
     struct buf subject;
 };
 
 /* `sources` is borrowed. */
-void acker_init(struct acker *a, struct source *sources);
+void acker_init(struct acker *a, struct source *sources, uint32_t source_count);
 void acker_free(struct acker *a);
 
-/* Take over an epoch that is committed. */
-void acker_add(struct acker *a, struct epoch *epoch);
+/* A message of the source with this index, received at `now`, went into the epoch with this number:
+ * the newest so far, or one behind it. */
+void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
+               int64_t now);
 
-/* Send what there is room for. */
-void acker_tick(struct acker *a, struct nats_client *client, int64_t now);
+/* The epoch is in the store since `wall` (clock_wall), whether anything is owed for it or not: its
+ * acks are due. Counts the delay of each message. */
+void acker_committed(struct acker *a, uint64_t epoch, int64_t wall);
 
-/* When acker_tick has more to send, once what is rendered has been written. INT64_MAX: nothing. */
-int64_t acker_deadline(const struct acker *a);
+/* Send what there is room for. Returns when there is more to send; INT64_MAX: not before something
+ * else happens. As long as output waits to be written, being written is what happens. */
+int64_t acker_tick(struct acker *a, struct nats_client *client, int64_t now);
 
 /* True if the event was the answer to the last ack of an epoch. */
 bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now);
@@ -50,14 +59,11 @@ bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now);
 /* The connection is gone: what is not confirmed will be sent again. */
 void acker_restart(struct acker *a);
 
-/* clock_monotonic at the reception of the oldest message of a source whose ack is not confirmed;
+/* When the oldest message of a source was received whose ack is not confirmed, committed or not;
  * INT64_MAX: there is none. */
 int64_t acker_oldest(const struct acker *a, uint32_t source);
 
-/* Bytes of memory held. */
-uint64_t acker_memory(const struct acker *a);
-
-/* True if everything is acked and confirmed. */
+/* True if all that is committed is acked and confirmed. */
 bool acker_is_idle(const struct acker *a);
 
 #endif

@@ -86,22 +86,10 @@ bool acklist_next(const struct acklist *list, struct acklist_cursor *cursor, str
     return true;
 }
 
-uint64_t acklist_memory(const struct acklist *list)
-{
-    return list->bytes.cap + map_memory(&list->forms);
-}
-
-void acklist_reset(struct acklist *list)
-{
-    map_reset(&list->forms);
-    buf_reset(&list->bytes);
-    list->count = 0;
-    list->last = (struct nats_ack){0};
-}
-
 void acklist_free(struct acklist *list)
 {
     map_free(&list->forms);
     buf_free(&list->bytes);
-    *list = (struct acklist){0};
+    list->count = 0;
+    list->last = (struct nats_ack){0};
 }

@@ -13,7 +13,7 @@
 /*
  * The acks that an epoch owes, some ten bytes each instead of the eighty of an ack subject: the
  * numbers of each subject as differences to the one before. What is rendered is the subject as it
- * came, byte for byte. A zeroed struct is empty.
+ * came, byte for byte. A zeroed struct is empty; its map and its buffer may be given an account.
  */
 struct acklist {
     struct map forms; /* distinct "<prefix><NUL><suffix>" */
@@ -34,10 +34,6 @@ struct acklist_cursor {
 /* The next ack, its slices borrowed from the list; false at the end. */
 bool acklist_next(const struct acklist *list, struct acklist_cursor *cursor, struct nats_ack *ack);
 
-/* Bytes of memory held. */
-uint64_t acklist_memory(const struct acklist *list);
-
-void acklist_reset(struct acklist *list);
 void acklist_free(struct acklist *list);
 
 #endif

@@ -4,9 +4,9 @@
 #include "base/assert.h"
 #include "base/num.h"
 
-void dead_letters_init(struct dead_letters *d, const char *subject, struct batcher *batcher)
+void dead_letters_init(struct dead_letters *d, const char *subject)
 {
-    *d = (struct dead_letters){.subject = subject, .batcher = batcher};
+    *d = (struct dead_letters){.subject = subject};
 }
 
 void dead_letters_free(struct dead_letters *d)
@@ -20,33 +20,8 @@ void dead_letters_free(struct dead_letters *d)
     buf_free(&d->header);
 }
 
-/* A message as it came, without what varve made of it. */
-struct raw_message {
-    struct slice subject, header, payload;
-    const struct nats_ack *ack;
-};
-
-static void quarantine(struct dead_letters *d, struct source *source, const struct raw_message *raw,
-                       enum event_result result, const char *detail, int64_t now)
-{
-    struct batcher_source identity = source_identity(source);
-    struct quarantined message = {
-        .stream = slice_of(identity.stream),
-        .stream_created = slice_of(identity.created),
-        .origin = {.stream_seq = raw->ack->stream_seq,
-                   .stream_time_ns = raw->ack->timestamp_ns,
-                   .subject = raw->subject},
-        .result = result,
-        .detail = detail,
-        .header = raw->header,
-        .payload = raw->payload,
-    };
-    batcher_quarantine(d->batcher, &identity, &message, raw->ack, now);
-}
-
-static void log_dead_letter(struct dead_letters *d, const struct source *source, uint64_t sequence,
-                            enum event_result result, const char *detail, const char *where,
-                            int64_t now)
+void dead_letters_log(struct dead_letters *d, const struct source *source, uint64_t sequence,
+                      const struct dead_letter_cause *cause, const char *to, int64_t now)
 {
     uint64_t suppressed;
     if (!log_allowed(&d->taken_limit, now, &suppressed))
@@ -55,33 +30,33 @@ static void log_dead_letter(struct dead_letters *d, const struct source *source,
     log_begin(&line, LOG_WARNING, "dead_letter");
     log_text(&line, "stream", source->settings->stream);
     log_u64(&line, "seq", sequence);
-    log_text(&line, "reason", event_result_name(result));
-    log_text(&line, "detail", detail);
-    log_text(&line, "to", where);
+    log_text(&line, "reason", cause->reason);
+    log_text(&line, "detail", cause->detail);
+    log_text(&line, "to", to);
     log_u64(&line, "suppressed", suppressed);
     log_end(&line);
 }
 
 /* Headers that say where the message comes from; Nats-Msg-Id lets a stream drop a second copy. */
 static void make_header(struct dead_letters *d, struct source *source,
-                        const struct nats_event *event, enum event_result result,
-                        const char *detail)
+                        const struct nats_event *event, const struct dead_letter_cause *cause)
 {
     struct buf id = {0};
     struct buf *h = &d->header;
-    const struct batcher_source identity = source_identity(source);
-    buf_printf(&id, "%s/%s/", identity.stream, identity.created);
+    const char *stream = source->settings->stream;
+    const char *created = buf_text(&source->created);
+    buf_printf(&id, "%s/%s/", stream, created);
     buf_append_decimal(&id, event->ack.stream_seq);
     buf_reset(h);
     nats_header_begin(h);
     nats_header_add(h, "Nats-Msg-Id", buf_slice(&id));
-    nats_header_add(h, "Varve-Stream", slice_of(identity.stream));
-    nats_header_add(h, "Varve-Stream-Created", slice_of(identity.created));
+    nats_header_add(h, "Varve-Stream", slice_of(stream));
+    nats_header_add(h, "Varve-Stream-Created", slice_of(created));
     nats_header_add_u64(h, "Varve-Seq", event->ack.stream_seq);
     nats_header_add_u64(h, "Varve-Time", (uint64_t)event->ack.timestamp_ns);
     nats_header_add(h, "Varve-Subject", event->subject);
-    nats_header_add(h, "Varve-Reason", slice_of(event_result_name(result)));
-    nats_header_add(h, "Varve-Detail", slice_of(detail));
+    nats_header_add(h, "Varve-Reason", slice_of(cause->reason));
+    nats_header_add(h, "Varve-Detail", slice_of(cause->detail));
     nats_header_end(h);
     buf_free(&id);
 }
@@ -100,17 +75,16 @@ static void copy(struct buf *to, struct slice from)
     buf_append_slice(to, from);
 }
 
-/* True if it is on its way to the dead letter stream. */
-static bool publish(struct dead_letters *d, struct nats_client *client, struct source *source,
-                    const struct nats_event *event, enum event_result result, const char *detail,
-                    int64_t now)
+bool dead_letters_publish(struct dead_letters *d, struct nats_client *client, struct source *source,
+                          const struct nats_event *event, const struct dead_letter_cause *cause,
+                          int64_t now)
 {
     struct dead_letter *entry = find_waiting(d, 0);
     size_t bytes = event->header.len + event->payload.len;
     if (d->subject[0] == '\0' || entry == NULL || now < d->not_before ||
         bytes > DEAD_LETTER_BYTES_MAX || d->waiting_bytes + bytes > DEAD_LETTERS_BYTES_MAX)
         return false;
-    make_header(d, source, event, result, detail);
+    make_header(d, source, event, cause);
     if (d->header.len + event->payload.len > client->session.info.max_payload)
         return false;
     uint64_t request = nats_client_request(client, slice_of(d->subject), buf_slice(&d->header),
@@ -119,48 +93,32 @@ static bool publish(struct dead_letters *d, struct nats_client *client, struct s
         return false;
     entry->request = request;
     entry->source = source;
-    entry->result = result;
-    entry->detail = detail;
+    entry->cause = *cause;
+    entry->confirmed = false;
     copy(&entry->reply, event->reply);
     copy(&entry->subject, event->subject);
     copy(&entry->header, event->header);
     copy(&entry->payload, event->payload);
     d->waiting_bytes += bytes;
+    dead_letters_log(d, source, event->ack.stream_seq, cause, d->subject, now);
     return true;
 }
 
-void dead_letters_take(struct dead_letters *d, struct nats_client *client, struct source *source,
-                       const struct nats_event *event, enum event_result result, const char *detail,
-                       int64_t now)
+void dead_letters_release(struct dead_letters *d, struct dead_letter *letter)
 {
-    if (publish(d, client, source, event, result, detail, now)) {
-        log_dead_letter(d, source, event->ack.stream_seq, result, detail, d->subject, now);
-        return;
-    }
-    struct raw_message raw = {event->subject, event->header, event->payload, &event->ack};
-    log_dead_letter(d, source, event->ack.stream_seq, result, detail, "quarantine", now);
-    quarantine(d, source, &raw, result, detail, now);
+    letter->request = 0;
+    d->waiting_bytes -= letter->header.len + letter->payload.len;
+    buf_reset(&letter->payload);
+    buf_trim(&letter->payload, DEAD_LETTER_KEPT);
+    buf_reset(&letter->header);
+    buf_trim(&letter->header, DEAD_LETTER_KEPT);
 }
 
-/* The ack that the message is owed, from the copy of its reply subject. */
-static void finish(struct dead_letters *d, struct dead_letter *entry, bool stored, int64_t now)
+struct nats_ack dead_letter_ack(struct dead_letter *letter)
 {
     struct nats_ack ack;
-    ASSERT(nats_ack_parse(buf_slice(&entry->reply), &ack));
-    struct batcher_source identity = source_identity(entry->source);
-    if (stored) {
-        batcher_dead_letter(d->batcher, &identity, entry->result, &ack, now);
-    } else {
-        struct raw_message raw = {buf_slice(&entry->subject), buf_slice(&entry->header),
-                                  buf_slice(&entry->payload), &ack};
-        quarantine(d, entry->source, &raw, entry->result, entry->detail, now);
-    }
-    entry->request = 0;
-    d->waiting_bytes -= entry->header.len + entry->payload.len;
-    buf_reset(&entry->payload);
-    buf_trim(&entry->payload, DEAD_LETTER_KEPT);
-    buf_reset(&entry->header);
-    buf_trim(&entry->header, DEAD_LETTER_KEPT);
+    ASSERT(nats_ack_parse(buf_slice(&letter->reply), &ack)); /* it came with a message */
+    return ack;
 }
 
 static void log_failed(struct dead_letters *d, const char *reason, int64_t now)
@@ -176,31 +134,32 @@ static void log_failed(struct dead_letters *d, const char *reason, int64_t now)
     log_end(&line);
 }
 
-bool dead_letters_reply(struct dead_letters *d, const struct nats_event *event, int64_t now)
+struct dead_letter *dead_letters_reply(struct dead_letters *d, const struct nats_event *event,
+                                       int64_t now)
 {
     struct dead_letter *entry = find_waiting(d, event->request);
     if (entry == NULL)
-        return false;
+        return NULL;
     struct arena arena = {0};
     struct nats_pub_ack ack;
     struct nats_api_error error = {0};
     struct err err = {0};
-    bool stored = event->outcome == NATS_OUTCOME_REPLY &&
-                  nats_pub_ack_parse(event->payload, &arena, &ack, &error, &err) == 0;
-    if (!stored) {
+    entry->confirmed = event->outcome == NATS_OUTCOME_REPLY &&
+                       nats_pub_ack_parse(event->payload, &arena, &ack, &error, &err) == 0;
+    if (!entry->confirmed) {
         d->not_before = now + DEAD_LETTER_PAUSE;
         log_failed(d, err_is_set(&err) ? err.text : "no stream has confirmed it in time", now);
     }
-    finish(d, entry, stored, now);
     arena_free(&arena);
-    return true;
+    return entry;
 }
 
-void dead_letters_give_up(struct dead_letters *d, int64_t now)
+struct dead_letter *dead_letters_give_up(struct dead_letters *d)
 {
     for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++)
         if (d->waiting[i].request != 0)
-            finish(d, &d->waiting[i], false, now);
+            return &d->waiting[i];
+    return NULL;
 }
 
 uint64_t dead_letters_memory(const struct dead_letters *d)

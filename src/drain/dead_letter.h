@@ -7,19 +7,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "event/quarantine.h"
-#include "nats/client.h"
-#include "store/batcher.h"
 #include "drain/source.h"
+#include "nats/client.h"
 
 /*
- * Messages that can't become rows. With a `dead_letter.subject` each is published there and counts
- * as delivered when a stream has confirmed it; without one, and whenever that fails or is slow, it
- * goes into the quarantine of the same epoch. Nothing is lost, nothing blocks.
+ * Messages that can't become rows and are published to `dead_letter.subject`. One counts as
+ * delivered when a stream has confirmed it; until then it is kept whole. What can't be published or
+ * is not confirmed in time goes back to the caller, who has another place for it: nothing is lost,
+ * nothing blocks.
  */
 enum {
-    DEAD_LETTERS_AT_ONCE = 32, /* waiting for confirmation; further ones go into quarantine */
-    /* Of one message; what is larger goes into quarantine. Bounds the copies that wait. */
+    DEAD_LETTERS_AT_ONCE = 32, /* waiting for confirmation; no further ones are taken */
+    /* Of one message; larger ones are not taken. Bounds the copies that wait. */
     DEAD_LETTER_BYTES_MAX = 1024 * 1024,
     /* Of all that wait; each stands in the output of the connection, too, until it is written. */
     DEAD_LETTERS_BYTES_MAX = 2 * 1024 * 1024,
@@ -29,38 +28,55 @@ enum {
 #define DEAD_LETTER_TIMEOUT (5 * CLOCK_SECOND)
 #define DEAD_LETTER_PAUSE (30 * CLOCK_SECOND) /* after a failure, before it is tried again */
 
+/* Why a message is one. The texts are literals. */
+struct dead_letter_cause {
+    int code; /* the caller's own number for it */
+    const char *reason, *detail;
+};
+
 struct dead_letter {
     uint64_t request; /* 0: free */
     struct source *source;
-    enum event_result result;
-    const char *detail;
+    struct dead_letter_cause cause;
+    bool confirmed;                             /* of a settled one: a stream has it */
     struct buf reply, subject, header, payload; /* of the message */
 };
 
 struct dead_letters {
     const char *subject; /* "": none is configured */
-    struct batcher *batcher;
     struct dead_letter waiting[DEAD_LETTERS_AT_ONCE];
     uint64_t waiting_bytes;
-    int64_t not_before;
+    int64_t not_before; /* after a failure */
     struct log_limit taken_limit, failed_limit;
     struct buf header; /* scratch */
 };
 
-/* All borrowed. */
-void dead_letters_init(struct dead_letters *d, const char *subject, struct batcher *batcher);
+/* `subject` is borrowed. */
+void dead_letters_init(struct dead_letters *d, const char *subject);
 void dead_letters_free(struct dead_letters *d);
 
-/* A MESSAGE event that event_decode refused with `result` and `detail`. */
-void dead_letters_take(struct dead_letters *d, struct nats_client *client, struct source *source,
-                       const struct nats_event *event, enum event_result result, const char *detail,
-                       int64_t now);
+/* Publish a MESSAGE event. False if that is not possible now: nothing was sent or kept. */
+bool dead_letters_publish(struct dead_letters *d, struct nats_client *client, struct source *source,
+                          const struct nats_event *event, const struct dead_letter_cause *cause,
+                          int64_t now) __attribute__((warn_unused_result));
 
-/* True if the event was the confirmation, or the refusal, of one that waits. */
-bool dead_letters_reply(struct dead_letters *d, const struct nats_event *event, int64_t now);
+/* If the event settles one that waits, confirmed or not: that one. The caller looks at it and gives
+ * it to dead_letters_release. NULL if the event is about something else. */
+struct dead_letter *dead_letters_reply(struct dead_letters *d, const struct nats_event *event,
+                                       int64_t now);
 
-/* No confirmations will come: all that wait go into quarantine. */
-void dead_letters_give_up(struct dead_letters *d, int64_t now);
+/* No confirmations will come: the next one that waits, not confirmed, or NULL. The same applies. */
+struct dead_letter *dead_letters_give_up(struct dead_letters *d);
+
+void dead_letters_release(struct dead_letters *d, struct dead_letter *letter);
+
+/* The numbers of a letter's message. The slices are the letter's. */
+struct nats_ack dead_letter_ack(struct dead_letter *letter);
+
+/* Write a log line, if it is not one of many: this message became a dead letter, and went `to` a
+ * subject or elsewhere. */
+void dead_letters_log(struct dead_letters *d, const struct source *source, uint64_t sequence,
+                      const struct dead_letter_cause *cause, const char *to, int64_t now);
 
 /* Bytes of memory held. */
 uint64_t dead_letters_memory(const struct dead_letters *d);

@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "pipeline/flow.h"
 #include "drain/source_setup.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
@@ -21,16 +20,13 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
     };
     /* Each source its own sequence of names under the key of the process. */
     s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
-    source_set_memory(s, config->memory_limit);
 }
 
-void source_set_memory(struct source *s, uint64_t limit)
+void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes)
 {
-    uint64_t sources = s->config->source_count;
-    uint64_t share = FLOW_PULL_BYTES(limit, sources);
-    uint64_t most = NATS_PULL_TARGET_DEFAULT / sources;
-    s->pull_target = share < most ? share : most;
-    nats_pull_set_message_max(&s->pull, FLOW_MESSAGE_BYTES(limit, sources));
+    uint64_t most = NATS_PULL_TARGET_DEFAULT / s->config->source_count;
+    s->pull_target = pull_bytes < most ? pull_bytes : most;
+    nats_pull_set_message_max(&s->pull, message_bytes);
 }
 
 void source_limit_pull(struct source *s, uint64_t bytes)
@@ -180,7 +176,7 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
     }
     if (next && ack->delivered == 1 && s->covers_stream && s->ledger.in_step &&
         ack->stream_seq > s->ledger.last_stream_seq + 1)
-        s->stats.gaps += ack->stream_seq - s->ledger.last_stream_seq - 1;
+        s->counters.gaps += ack->stream_seq - s->ledger.last_stream_seq - 1;
     if (ack->consumer_seq > s->last_consumer_seq)
         s->last_consumer_seq = ack->consumer_seq;
     if (ack->delivered > 1 && s->naks > 0 && --s->naks == 0 && s->next_recover != INT64_MAX)
@@ -189,9 +185,9 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
         s->newest_seq = ack->stream_seq;
         s->newest_time = ack->timestamp_ns;
     }
-    s->stats.consumer_pending = ack->pending;
-    if (ack->stream_seq > s->stats.stream_last_sequence)
-        s->stats.stream_last_sequence = ack->stream_seq;
+    s->counters.consumer_pending = ack->pending;
+    if (ack->stream_seq > s->counters.stream_last_sequence)
+        s->counters.stream_last_sequence = ack->stream_seq;
 }
 
 enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
@@ -207,8 +203,8 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         return LEDGER_VOID;
     }
     note_delivery(s, ack);
-    s->stats.messages_received++;
-    s->stats.bytes_received += event->bytes;
+    s->counters.messages_received++;
+    s->counters.bytes_received += event->bytes;
     return ledger_receive(&s->ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
 }
 
@@ -292,26 +288,21 @@ bool source_at_end(const struct source *s)
     return s->at_end || (received && is_recovered(s));
 }
 
-struct batcher_source source_identity(struct source *s)
+void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
+                 struct position *out)
 {
-    return (struct batcher_source){.index = s->index,
-                                   .stream = s->settings->stream,
-                                   .created = buf_text(&s->created),
-                                   .consumer = s->settings->consumer};
-}
-
-void source_fill_position(const struct source *s, struct epoch_source *part)
-{
+    ledger_seal(&s->ledger, rows);
+    if (last_seq > s->sealed_seq) {
+        s->sealed_seq = last_seq;
+        s->sealed_time = last_time;
+    }
     uint64_t through =
         seqset_contains(&s->ledger.sealed, 0) ? seqset_contiguous_end(&s->ledger.sealed, 0) : 0;
-    part->position = (struct position){
-        .stream = part->stream,
-        .created = part->created,
-        .consumer = part->consumer,
+    *out = (struct position){
         .through = through,
-        .last_seq = part->last_seq,
-        .last_time = part->last_time,
+        .last_seq = s->sealed_seq,
+        .last_time = s->sealed_time,
     };
-    seqset_add_all(&part->position.above, &s->ledger.sealed);
-    seqset_remove_through(&part->position.above, through);
+    seqset_add_all(&out->above, &s->ledger.sealed);
+    seqset_remove_through(&out->above, through);
 }

@@ -13,10 +13,9 @@
 #include "nats/consumer.h"
 #include "nats/pull.h"
 #include "nats/stream.h"
-#include "store/batcher.h"
+#include "batch/position.h"
 #include "drain/ledger.h"
-#include "watch/stats.h"
-#include "store/store.h"
+#include "drain/counters.h"
 
 /*
  * One stream being drained through one consumer: from "is the stream there" to a running pull, and
@@ -84,6 +83,8 @@ struct source {
     bool covers_stream;           /* our subjects are all that it has: no filter is needed */
     uint64_t newest_seq;          /* newest message that we know of, */
     int64_t newest_time;          /* and when the stream stored it */
+    uint64_t sealed_seq;          /* newest message that is in a sealed epoch or in the store, */
+    int64_t sealed_time;          /* the same */
     struct ledger ledger;
 
     /* The consumer. */
@@ -104,7 +105,7 @@ struct source {
     bool at_end;     /* and all of it is acked */
     uint64_t target; /* the stream's last sequence at start */
 
-    struct stats_source stats;
+    struct source_counters counters;
     uint32_t raised, resolved; /* bits 1 << enum source_alert, for the owner to take */
     uint32_t standing;         /* alerts that are not resolved */
     struct log_limit log_limit;
@@ -117,8 +118,9 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
 
-/* Ask for no more than this memory_limit has room for. */
-void source_set_memory(struct source *s, uint64_t limit);
+/* Have no more than `pull_bytes` on the way, and ask for no message that is larger than
+ * `message_bytes` as the server counts it. To be called before the first event. */
+void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes);
 
 /* For now, have no more than this on the way. */
 void source_limit_pull(struct source *s, uint64_t bytes);
@@ -159,11 +161,9 @@ bool source_at_end(const struct source *s);
 /* Ask for the infos soon, for instance because acks were sent. */
 void source_poll_soon(struct source *s, int64_t now);
 
-/* What the batcher wants to know. Texts are the source's. */
-struct batcher_source source_identity(struct source *s);
-
-/* The position for a sealed epoch, whose rows must have been given to ledger_seal. The set is the
- * caller's; texts are those of `part`. */
-void source_fill_position(const struct source *s, struct epoch_source *part);
+/* An epoch with these rows is sealed, the newest of them with this sequence and time. `out` gets
+ * what is durable once it is committed; its set is the caller's to free, its texts are not set. */
+void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
+                 struct position *out);
 
 #endif

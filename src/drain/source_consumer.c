@@ -145,8 +145,8 @@ static void log_consumer(const struct source *s, const struct nats_consumer_info
 
 static void note_consumer(struct source *s, const struct nats_consumer_info *info)
 {
-    s->stats.consumer_pending = info->pending;
-    s->stats.consumer_ack_floor = info->ack_floor_stream_seq;
+    s->counters.consumer_pending = info->pending;
+    s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
     /* What was acked is in a store, or was never for us. */
     if (source_is_durable(s))
         ledger_nothing_at(&s->ledger, 0, info->ack_floor_stream_seq);

@@ -20,13 +20,13 @@ static void load_generation(struct source *s)
     const struct position *p =
         positions_find(s->stored, s->settings->stream, created, s->settings->consumer);
     ledger_reset(&s->ledger);
-    s->newest_seq = 0;
-    s->newest_time = 0;
+    s->newest_seq = s->sealed_seq = 0;
+    s->newest_time = s->sealed_time = 0;
     if (p == NULL)
         return;
     ledger_load(&s->ledger, p->through, &p->above);
-    s->newest_seq = p->last_seq;
-    s->newest_time = p->last_time;
+    s->newest_seq = s->sealed_seq = p->last_seq;
+    s->newest_time = s->sealed_time = p->last_time;
 }
 
 void source_stream_adopt(struct source *s)
@@ -94,7 +94,7 @@ void source_stream_count_lost(struct source *s, const struct nats_stream_info *i
     if (!begun || s->retention != NATS_RETENTION_LIMITS || info->first_seq <= position + 1)
         return;
     uint64_t lost = info->first_seq - 1 - position;
-    s->stats.lost += lost;
+    s->counters.lost += lost;
     ledger_nothing_at(&s->ledger, position + 1, info->first_seq - 1);
     source_raise(s, SOURCE_ALERT_DATA_LOST);
     struct log_line line;
@@ -110,7 +110,7 @@ void source_stream_note(struct source *s, const struct nats_stream_info *info)
     s->retention = info->retention;
     s->first_seq = info->first_seq;
     s->last_seq = info->last_seq;
-    s->stats.stream_last_sequence = info->last_seq;
+    s->counters.stream_last_sequence = info->last_seq;
     s->covers_stream = subjects_cover(s, info);
     if (s->once && !s->target_known) {
         s->target = info->last_seq;

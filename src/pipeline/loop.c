@@ -22,7 +22,7 @@ static void on_lost(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++)
         source_stop(&p->sources[i]);
     acker_restart(&p->acker);
-    dead_letters_give_up(&p->dead_letters, now);
+    receive_unconfirmed(p, now);
     watch_lost(p, now);
     p->stats.reconnects++;
 }
@@ -34,8 +34,7 @@ static void on_reply(struct pipeline *p, const struct nats_event *event, int64_t
             source_poll_soon(&p->sources[i], now);
         return;
     }
-    if (dead_letters_reply(&p->dead_letters, event, now) ||
-        alerts_reply(&p->watch.alerts, event, now))
+    if (receive_confirmation(p, event, now) || alerts_reply(&p->watch.alerts, event, now))
         return;
     for (uint32_t i = 0; i < p->source_count; i++)
         if (source_reply(&p->sources[i], &p->connection.client, event, now))
@@ -152,7 +151,7 @@ static int64_t next_deadline(struct pipeline *p)
     int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
     deadline = earliest(deadline, watch_deadline(p));
     if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
-        deadline = earliest(deadline, acker_deadline(&p->acker));
+        deadline = earliest(deadline, p->acks_due);
     deadline = earliest(deadline, p->move_at);
     if (p->phase == PIPELINE_RUNNING) {
         if (p->epochs < FLOW_EPOCHS_MAX)
@@ -205,8 +204,8 @@ int64_t pipeline_turn(struct pipeline *p)
         shutdown_check_refused(p, now);
     }
     take_requests(p, now);
-    if (connection_is_ready(&p->connection))
-        acker_tick(&p->acker, client, now);
+    p->acks_due =
+        connection_is_ready(&p->connection) ? acker_tick(&p->acker, client, now) : INT64_MAX;
     watch_turn(p, p->ready + PIPELINE_WAIT_WATCH, p->watched, now);
     connection_flush(&p->connection, now);
     shutdown_advance(p, now);

@@ -128,8 +128,8 @@ static void init_stages(struct pipeline *p)
     batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
                  p->source_count);
     memory_set_limit(p, p->config->memory_limit);
-    acker_init(&p->acker, p->sources);
-    dead_letters_init(&p->dead_letters, p->config->dead_letter.subject, &p->batcher);
+    acker_init(&p->acker, p->sources, p->source_count);
+    dead_letters_init(&p->dead_letters, p->config->dead_letter.subject);
 }
 
 /* What was given up was not acked. */

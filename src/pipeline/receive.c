@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/receive.h"
 
+#include <assert.h>
+
+static_assert((int)EVENT_RESULTS <= (int)SOURCE_REASONS_MAX, "each reason has its counter");
+
+/* Texts are the source's. */
+static struct batcher_source identity_of(struct source *s)
+{
+    return (struct batcher_source){.index = s->index,
+                                   .stream = s->settings->stream,
+                                   .created = buf_text(&s->created),
+                                   .consumer = s->settings->consumer};
+}
+
+/* The message goes into the open epoch: so does its ack. */
+static void owe(struct pipeline *p, const struct source *source, const struct nats_ack *ack,
+                int64_t now)
+{
+    acker_owe(&p->acker, source->index, p->batcher.epoch->number, ack, now);
+}
+
 static void add_row(struct pipeline *p, struct source *source, const struct nats_event *event,
                     const struct event *decoded, int64_t now)
 {
@@ -11,8 +31,46 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
     };
     bool suspect = false;
     int64_t time = event_partition_time(decoded, &origin, clock_wall(), &suspect);
-    struct batcher_source identity = source_identity(source);
-    batcher_add(&p->batcher, &identity, decoded, &origin, &event->ack, time, suspect, now);
+    struct batcher_source identity = identity_of(source);
+    batcher_add(&p->batcher, &identity, decoded, &origin, time, suspect, now);
+    owe(p, source, &event->ack, now);
+}
+
+/* A message as it came, without what varve made of it. */
+struct raw_message {
+    struct slice subject, header, payload;
+    const struct nats_ack *ack;
+};
+
+static void quarantine(struct pipeline *p, struct source *source, const struct raw_message *raw,
+                       const struct dead_letter_cause *cause, int64_t now)
+{
+    struct batcher_source identity = identity_of(source);
+    struct quarantined message = {
+        .stream = slice_of(identity.stream),
+        .stream_created = slice_of(identity.created),
+        .origin = {.stream_seq = raw->ack->stream_seq,
+                   .stream_time_ns = raw->ack->timestamp_ns,
+                   .subject = raw->subject},
+        .result = (enum event_result)cause->code,
+        .detail = cause->detail,
+        .header = raw->header,
+        .payload = raw->payload,
+    };
+    batcher_quarantine(&p->batcher, &identity, &message, now);
+    owe(p, source, raw->ack, now);
+}
+
+static void take_undecodable(struct pipeline *p, struct source *source,
+                             const struct nats_event *event, enum event_result result, int64_t now)
+{
+    struct dead_letter_cause cause = {(int)result, event_result_name(result),
+                                      event_reason(&p->decoder)};
+    struct raw_message raw = {event->subject, event->header, event->payload, &event->ack};
+    if (dead_letters_publish(&p->dead_letters, &p->connection.client, source, event, &cause, now))
+        return;
+    dead_letters_log(&p->dead_letters, source, event->ack.stream_seq, &cause, "quarantine", now);
+    quarantine(p, source, &raw, &cause, now);
 }
 
 static void take_new(struct pipeline *p, struct source *source, const struct nats_event *event,
@@ -20,18 +78,43 @@ static void take_new(struct pipeline *p, struct source *source, const struct nat
 {
     struct event decoded;
     enum event_result result = event_decode(&p->decoder, event->payload, event->subject, &decoded);
-    source->stats.pending++;
+    source->counters.pending++;
     if (result == EVENT_OK)
         add_row(p, source, event, &decoded, now);
     else
-        dead_letters_take(&p->dead_letters, &p->connection.client, source, event, result,
-                          event_reason(&p->decoder), now);
+        take_undecodable(p, source, event, result, now);
     event_decoder_trim(&p->decoder);
 }
 
-static bool is_acked(const struct source *source)
+static void settle(struct pipeline *p, struct dead_letter *letter, int64_t now)
 {
-    return source->settings->delivery == CONFIG_DURABLE;
+    struct nats_ack ack = dead_letter_ack(letter);
+    if (letter->confirmed) {
+        struct batcher_source identity = identity_of(letter->source);
+        batcher_dead_letter(&p->batcher, &identity, (enum event_result)letter->cause.code,
+                            ack.stream_seq, ack.timestamp_ns, now);
+        owe(p, letter->source, &ack, now);
+    } else {
+        struct raw_message raw = {buf_slice(&letter->subject), buf_slice(&letter->header),
+                                  buf_slice(&letter->payload), &ack};
+        quarantine(p, letter->source, &raw, &letter->cause, now);
+    }
+    dead_letters_release(&p->dead_letters, letter);
+}
+
+bool receive_confirmation(struct pipeline *p, const struct nats_event *event, int64_t now)
+{
+    struct dead_letter *letter = dead_letters_reply(&p->dead_letters, event, now);
+    if (letter != NULL)
+        settle(p, letter, now);
+    return letter != NULL;
+}
+
+void receive_unconfirmed(struct pipeline *p, int64_t now)
+{
+    struct dead_letter *letter;
+    while ((letter = dead_letters_give_up(&p->dead_letters)) != NULL)
+        settle(p, letter, now);
 }
 
 void receive_message(struct pipeline *p, struct source *source, const struct nats_event *event,
@@ -40,23 +123,20 @@ void receive_message(struct pipeline *p, struct source *source, const struct nat
     if (p->phase != PIPELINE_RUNNING)
         return; /* not counted, not acked: it will come again */
     struct nats_client *client = &p->connection.client;
-    struct batcher_source identity;
     switch (source_receive(source, client, event, now)) {
     case LEDGER_NEW:
         take_new(p, source, event, now);
         break;
     case LEDGER_PENDING:
-        source->stats.rows_deduplicated++;
-        identity = source_identity(source);
-        if (is_acked(source))
-            batcher_add_ack(&p->batcher, &identity, &event->ack, now);
+        /* The ack of its first delivery, which comes with its epoch, is for this one, too. */
+        source->counters.rows_deduplicated++;
         break;
     case LEDGER_DURABLE:
-        source->stats.rows_deduplicated++;
-        if (!is_acked(source))
+        source->counters.rows_deduplicated++;
+        if (source->settings->delivery != CONFIG_DURABLE)
             break;
         nats_ack_append_publish(&client->out, &event->ack);
-        source->stats.acks_sent++;
+        source->counters.acks_sent++;
         break;
     case LEDGER_VOID:
         break;

@@ -8,4 +8,10 @@
 void receive_message(struct pipeline *p, struct source *source, const struct nats_event *event,
                      int64_t now);
 
+/* True if the event settled a dead letter: it is in its stream now, or goes into quarantine. */
+bool receive_confirmation(struct pipeline *p, const struct nats_event *event, int64_t now);
+
+/* No confirmations will come: all dead letters that wait go into quarantine. */
+void receive_unconfirmed(struct pipeline *p, int64_t now);
+
 #endif

@@ -10,8 +10,10 @@ void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
         struct epoch_source *part = &epoch->sources[i];
         if (part->rows.count == 0)
             continue;
-        ledger_seal(&p->sources[i].ledger, &part->rows);
-        source_fill_position(&p->sources[i], part);
+        source_seal(&p->sources[i], &part->rows, part->last_seq, part->last_time, &part->position);
+        part->position.stream = part->stream;
+        part->position.created = part->created;
+        part->position.consumer = part->consumer;
     }
     struct epoch **last = &p->sealed;
     while (*last != NULL)
@@ -49,30 +51,25 @@ void seal_adopt_generations(struct pipeline *p, int64_t now)
     }
 }
 
-static void count_committed(struct pipeline *p, struct epoch *epoch)
+static void count_committed(struct pipeline *p, struct epoch *epoch, int64_t wall)
 {
-    int64_t wall = clock_wall();
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct epoch_source *part = &epoch->sources[i];
         struct source *s = &p->sources[i];
-        struct nats_ack ack;
-        struct acklist_cursor cursor = {0};
         if (part->rows.count == 0)
             continue;
         /* Of an earlier generation there is no ledger any more. */
         if (slice_is(buf_slice(&s->created), part->created))
             ledger_commit(&s->ledger, &part->rows);
-        s->stats.rows_committed += part->table_rows;
-        s->stats.rows_clock_suspect += part->clock_suspect;
-        s->stats.pending -= part->table_rows;
+        s->counters.rows_committed += part->table_rows;
+        s->counters.rows_clock_suspect += part->clock_suspect;
+        s->counters.pending -= part->table_rows;
         for (int reason = 0; reason < EVENT_RESULTS; reason++) {
-            s->stats.dead_lettered[reason] += part->dead[reason];
-            s->stats.pending -= part->dead[reason];
+            s->counters.dead_lettered[reason] += part->dead[reason];
+            s->counters.pending -= part->dead[reason];
             if (part->dead[reason] > 0)
                 s->raised |= 1u << SOURCE_ALERT_DEAD_LETTERS;
         }
-        while (acklist_next(&part->acks, &cursor, &ack))
-            stats_observe(&s->stats.delay, wall - ack.timestamp_ns);
     }
     stats_committed(&p->stats, epoch, wall);
 }
@@ -102,14 +99,16 @@ static void log_commit(const struct epoch *epoch)
 void seal_collect_committed(struct pipeline *p)
 {
     struct queue_item *item;
+    int64_t wall = clock_wall();
     while ((item = queue_poll(&p->committer.done)) != NULL) {
         struct epoch *epoch = (struct epoch *)item;
         batcher_committed(&p->batcher, epoch);
-        count_committed(p, epoch);
+        count_committed(p, epoch, wall);
         log_commit(epoch);
         p->sealed = epoch->next_sealed;
         p->epochs--;
         p->next_disk = 0; /* there is less room now */
-        acker_add(&p->acker, epoch);
+        acker_committed(&p->acker, epoch->number, wall);
+        epoch_free(epoch);
     }
 }

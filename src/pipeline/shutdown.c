@@ -2,6 +2,7 @@
 #include "pipeline/shutdown.h"
 
 #include "base/log.h"
+#include "pipeline/receive.h"
 #include "pipeline/seal.h"
 
 void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t now)
@@ -9,7 +10,7 @@ void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t now)
     if (p->phase != PIPELINE_RUNNING)
         return;
     log_message(LOG_INFO, "stopping", "%s", epoch_reason_name(reason));
-    dead_letters_give_up(&p->dead_letters, now);
+    receive_unconfirmed(p, now);
     if (!batcher_is_empty(&p->batcher))
         seal_seal(p, reason, now);
     for (uint32_t i = 0; i < p->source_count; i++)

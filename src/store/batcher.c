@@ -141,20 +141,17 @@ static struct epoch_source *epoch_source_of(struct batcher *b, const struct batc
     ASSERT(strcmp(s->created, source->created) == 0); /* another generation is another epoch */
     if (b->epoch->opened == 0)
         b->epoch->opened = now;
-    if (s->oldest == 0)
-        s->oldest = now;
     return s;
 }
 
 /* What every message leaves in the epoch, whatever became of it. */
-static void count_message(struct batcher *b, struct epoch_source *s, const struct nats_ack *ack,
-                          uint64_t bytes)
+static void count_message(struct batcher *b, struct epoch_source *s, uint64_t sequence,
+                          int64_t stream_time, uint64_t bytes)
 {
-    ASSERT(seqset_add(&s->rows, ack->stream_seq)); /* the ledger said that it is new */
-    acklist_add(&s->acks, ack);
-    if (ack->stream_seq > s->last_seq) {
-        s->last_seq = ack->stream_seq;
-        s->last_time = ack->timestamp_ns;
+    ASSERT(seqset_add(&s->rows, sequence)); /* the ledger said that it is new */
+    if (sequence > s->last_seq) {
+        s->last_seq = sequence;
+        s->last_time = stream_time;
     }
     b->epoch->rows++;
     b->epoch->bytes += bytes;
@@ -283,15 +280,15 @@ static void row_added(struct batcher *b, uint32_t index, uint64_t sequence)
 }
 
 void batcher_add(struct batcher *b, const struct batcher_source *source, const struct event *event,
-                 const struct event_origin *origin, const struct nats_ack *ack,
-                 int64_t partition_time, bool suspect, int64_t now)
+                 const struct event_origin *origin, int64_t partition_time, bool suspect,
+                 int64_t now)
 {
     struct epoch_source *s = epoch_source_of(b, source, now);
     uint32_t index = route(b, source, event, partition_time);
     struct batch *batch = open_batch(b, index, origin->stream_seq);
     uint64_t before = batch->bytes;
     event_append(batch, event, origin);
-    count_message(b, s, ack, batch->bytes - before);
+    count_message(b, s, origin->stream_seq, origin->stream_time_ns, batch->bytes - before);
     s->table_rows++;
     s->clock_suspect += suspect;
     b->partitions[index].file->clock_suspect += suspect;
@@ -299,7 +296,7 @@ void batcher_add(struct batcher *b, const struct batcher_source *source, const s
 }
 
 void batcher_quarantine(struct batcher *b, const struct batcher_source *source,
-                        const struct quarantined *message, const struct nats_ack *ack, int64_t now)
+                        const struct quarantined *message, int64_t now)
 {
     struct epoch_source *s = epoch_source_of(b, source, now);
     begin_key(b, source->index, true);
@@ -308,24 +305,20 @@ void batcher_quarantine(struct batcher *b, const struct batcher_source *source,
     struct batch *batch = open_batch(b, index, message->origin.stream_seq);
     uint64_t before = batch->bytes;
     quarantine_append(batch, message);
-    count_message(b, s, ack, batch->bytes - before);
+    count_message(b, s, message->origin.stream_seq, message->origin.stream_time_ns,
+                  batch->bytes - before);
     s->dead[message->result]++;
     row_added(b, index, message->origin.stream_seq);
 }
 
 void batcher_dead_letter(struct batcher *b, const struct batcher_source *source,
-                         enum event_result reason, const struct nats_ack *ack, int64_t now)
+                         enum event_result reason, uint64_t stream_seq, int64_t stream_time_ns,
+                         int64_t now)
 {
     struct epoch_source *s = epoch_source_of(b, source, now);
-    count_message(b, s, ack, 0);
-    seqset_add(&s->dead_letters, ack->stream_seq);
+    count_message(b, s, stream_seq, stream_time_ns, 0);
+    seqset_add(&s->dead_letters, stream_seq);
     s->dead[reason]++;
-}
-
-void batcher_add_ack(struct batcher *b, const struct batcher_source *source,
-                     const struct nats_ack *ack, int64_t now)
-{
-    acklist_add(&epoch_source_of(b, source, now)->acks, ack);
 }
 
 bool batcher_is_empty(const struct batcher *b)

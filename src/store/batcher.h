@@ -102,23 +102,19 @@ void batcher_init(struct batcher *b, struct encoder *encoder, const struct store
 /* After the encoder has ended. */
 void batcher_free(struct batcher *b);
 
-/* Add one row and the ack that it will be owed. `partition_time` from event_partition_time. */
+/* Add one row. `partition_time` from event_partition_time. */
 void batcher_add(struct batcher *b, const struct batcher_source *source, const struct event *event,
-                 const struct event_origin *origin, const struct nats_ack *ack,
-                 int64_t partition_time, bool suspect, int64_t now);
+                 const struct event_origin *origin, int64_t partition_time, bool suspect,
+                 int64_t now);
 
 /* Add a message that can't become a row. */
 void batcher_quarantine(struct batcher *b, const struct batcher_source *source,
-                        const struct quarantined *message, const struct nats_ack *ack, int64_t now);
+                        const struct quarantined *message, int64_t now);
 
-/* A message that was confirmed by the dead letter stream: nothing but its sequence and its ack. */
+/* A message that was confirmed by the dead letter stream: nothing but its sequence. */
 void batcher_dead_letter(struct batcher *b, const struct batcher_source *source,
-                         enum event_result reason, const struct nats_ack *ack, int64_t now);
-
-/* A redelivery of a message that is in an epoch: the open one acks it, which is later than the one
- * that it is in. */
-void batcher_add_ack(struct batcher *b, const struct batcher_source *source,
-                     const struct nats_ack *ack, int64_t now);
+                         enum event_result reason, uint64_t stream_seq, int64_t stream_time_ns,
+                         int64_t now);
 
 /* Whether the open epoch must be sealed, by what was configured. */
 bool batcher_is_due(const struct batcher *b, int64_t now, enum epoch_reason *reason);
@@ -126,7 +122,7 @@ bool batcher_is_due(const struct batcher *b, int64_t now, enum epoch_reason *rea
 /* When batcher_is_due has to be asked again even if nothing arrives. INT64_MAX: never. */
 int64_t batcher_deadline(const struct batcher *b);
 
-/* True if the open epoch has nothing, not even an ack. */
+/* True if the open epoch has nothing. */
 bool batcher_is_empty(const struct batcher *b);
 
 /*
@@ -139,7 +135,7 @@ void batcher_send(struct batcher *b, struct epoch *sealed);
 /* Take back what the encoder is done with. Call it now and then. */
 void batcher_collect(struct batcher *b);
 
-/* An epoch is committed: only its acks are still of use. */
+/* An epoch is committed: give back the memory of its files. */
 void batcher_committed(struct batcher *b, struct epoch *epoch);
 
 /* Where many partitions are open, their batches fill slowly and take memory that they would not

@@ -76,7 +76,7 @@ uint64_t epoch_memory(const struct epoch *e)
     for (uint32_t i = 0; i < e->source_count; i++) {
         const struct epoch_source *s = &e->sources[i];
         bytes += sizeof(*s) + seqset_memory(&s->rows) + seqset_memory(&s->dead_letters) +
-                 acklist_memory(&s->acks) + ABOVE_COPIES * seqset_memory(&s->position.above);
+                 ABOVE_COPIES * seqset_memory(&s->position.above);
     }
     return bytes;
 }
@@ -117,7 +117,6 @@ void epoch_free(struct epoch *e)
         struct epoch_source *s = &e->sources[i];
         seqset_free(&s->rows);
         seqset_free(&s->dead_letters);
-        acklist_free(&s->acks);
         free(s->stream);
         free(s->created);
         free(s->consumer);

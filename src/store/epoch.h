@@ -10,7 +10,6 @@
 #include "batch/seqset.h"
 #include "event/event.h"
 #include "parquet/write/writer.h"
-#include "drain/acklist.h"
 #include "base/queue.h"
 #include "store/commit.h"
 #include "batch/position.h"
@@ -68,7 +67,6 @@ struct epoch_file {
 struct epoch_source {
     struct seqset rows;           /* all sequences that it makes durable, dead letters included */
     struct seqset dead_letters;   /* of these: confirmed by the dead letter stream, in no file */
-    struct acklist acks;          /* of `rows`, and of redeliveries of them */
     uint64_t table_rows;          /* rows in the files of the table */
     uint64_t clock_suspect;       /* of these: filed under stream_time for an absurd timestamp */
     uint64_t dead[EVENT_RESULTS]; /* messages that are no rows, by reason: in quarantine files, or
@@ -77,7 +75,6 @@ struct epoch_source {
     struct position position;          /* what is durable once this is committed: set by sealing */
     uint64_t last_seq;                 /* newest message, and when the stream stored it */
     int64_t last_time;
-    int64_t oldest; /* clock_monotonic at the reception of its first message; 0: none */
 };
 
 struct epoch {

@@ -6,17 +6,9 @@
 #include "base/num.h"
 #include "pipeline/pipeline.h"
 
-static int64_t older(int64_t oldest, const struct epoch *epoch, uint32_t source)
-{
-    int64_t received = epoch->sources[source].oldest;
-    return received != 0 && received < oldest ? received : oldest;
-}
-
 int64_t health_oldest_unacked(const struct pipeline *p, uint32_t source, int64_t now)
 {
-    int64_t oldest = older(acker_oldest(&p->acker, source), p->batcher.epoch, source);
-    for (const struct epoch *e = p->sealed; e != NULL; e = e->next_sealed)
-        oldest = older(oldest, e, source);
+    int64_t oldest = acker_oldest(&p->acker, source);
     return oldest < now ? now - oldest : 0;
 }
 

@@ -79,17 +79,17 @@ static void bucket(struct buf *out, const char *text, const char *stream, const 
 }
 
 static void histogram(struct buf *out, const char *text, const char *stream,
-                      const struct stats_histogram *h)
+                      const struct histogram *h)
 {
     struct buf part = {0};
     uint64_t count = 0;
-    for (int i = 0; i < STATS_BUCKETS; i++) {
+    for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
         count += h->counts[i];
         buf_reset(&part);
-        buf_printf(&part, "%g", stats_bounds[i]);
+        buf_printf(&part, "%g", histogram_bounds[i]);
         bucket(out, text, stream, buf_text(&part), count);
     }
-    count += h->counts[STATS_BUCKETS];
+    count += h->counts[HISTOGRAM_BUCKETS];
     bucket(out, text, stream, "+Inf", count);
     buf_reset(&part);
     buf_printf(&part, "%s_sum", text);
@@ -102,7 +102,7 @@ static void histogram(struct buf *out, const char *text, const char *stream,
 
 /* --- per stream ------------------------------------------------------------------------------ */
 
-#define IN(field) offsetof(struct stats_source, field)
+#define IN(field) offsetof(struct source_counters, field)
 
 static const struct {
     const char *name, *type;
@@ -137,7 +137,8 @@ static void append_numbers(struct buf *out, const struct pipeline *p)
         begin(out, numbers[n].name, numbers[n].type, numbers[n].help);
         for (uint32_t i = 0; i < p->source_count; i++) {
             const struct source *s = &p->sources[i];
-            const uint64_t *value = (const uint64_t *)((const char *)&s->stats + numbers[n].offset);
+            const uint64_t *value =
+                (const uint64_t *)((const char *)&s->counters + numbers[n].offset);
             whole(out, numbers[n].name, s->settings->stream, NULL, *value);
         }
     }
@@ -151,12 +152,12 @@ static void append_streams(struct buf *out, const struct pipeline *p, int64_t no
     for (uint32_t i = 0; i < p->source_count; i++)
         for (int r = EVENT_OK + 1; r < EVENT_RESULTS; r++)
             whole(out, "varve_messages_dead_lettered_total", p->sources[i].settings->stream,
-                  event_result_name((enum event_result)r), p->sources[i].stats.dead_lettered[r]);
+                  event_result_name((enum event_result)r), p->sources[i].counters.dead_lettered[r]);
     begin(out, "varve_event_delay_seconds", "histogram",
           "From stored by the stream to committed, of each message.");
     for (uint32_t i = 0; i < p->source_count; i++)
         histogram(out, "varve_event_delay_seconds", p->sources[i].settings->stream,
-                  &p->sources[i].stats.delay);
+                  &p->sources[i].counters.delay);
     begin(out, "varve_oldest_unacked_seconds", "gauge",
           "Age of the oldest message received whose ack is not confirmed.");
     for (uint32_t i = 0; i < p->source_count; i++)

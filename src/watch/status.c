@@ -157,15 +157,15 @@ static void show_streams(struct status_writer *w, struct pipeline *p, int64_t no
         status_row(w);
         status_cell(w, "%s", s->settings->stream);
         status_cell(w, "%s", state_name(p, s));
-        status_cell(w, "%" PRIu64, s->stats.consumer_pending + s->stats.pending);
-        status_cell(w, "%" PRIu64, s->stats.stream_last_sequence);
-        status_cell(w, "%" PRIu64, s->stats.consumer_ack_floor);
+        status_cell(w, "%" PRIu64, s->counters.consumer_pending + s->counters.pending);
+        status_cell(w, "%" PRIu64, s->counters.stream_last_sequence);
+        status_cell(w, "%" PRIu64, s->counters.consumer_ack_floor);
         status_cell(w, "%s", duration(health_oldest_unacked(p, i, now), age));
-        status_cell(w, "%" PRIu64, s->stats.rows_committed);
-        status_cell(w, "%" PRIu64, s->stats.messages_received);
-        status_cell(w, "%" PRIu64, s->stats.rows_deduplicated);
-        status_cell(w, "%" PRIu64, stats_dead_lettered(&s->stats));
-        status_cell(w, "%" PRIu64, s->stats.lost);
+        status_cell(w, "%" PRIu64, s->counters.rows_committed);
+        status_cell(w, "%" PRIu64, s->counters.messages_received);
+        status_cell(w, "%" PRIu64, s->counters.rows_deduplicated);
+        status_cell(w, "%" PRIu64, source_counters_dead_lettered(&s->counters));
+        status_cell(w, "%" PRIu64, s->counters.lost);
     }
     status_table_end(w);
 }

@@ -131,11 +131,11 @@ static const char *text_of(struct buf *out, const struct source *s, enum source_
         break;
     case SOURCE_ALERT_DATA_LOST:
         buf_append_text(out, "messages were gone before varve had them, in all at most ");
-        buf_append_decimal(out, s->stats.lost);
+        buf_append_decimal(out, s->counters.lost);
         break;
     case SOURCE_ALERT_DEAD_LETTERS:
         buf_append_text(out, "messages could not become rows, in all ");
-        buf_append_decimal(out, stats_dead_lettered(&s->stats));
+        buf_append_decimal(out, source_counters_dead_lettered(&s->counters));
         break;
     case SOURCE_ALERTS:
         break;
@@ -203,8 +203,8 @@ static void sample(struct pipeline *p, int64_t now)
 {
     struct stats_sample totals = {.written = p->stats.bytes_written};
     for (uint32_t i = 0; i < p->source_count; i++) {
-        totals.received += p->sources[i].stats.messages_received;
-        totals.committed += p->sources[i].stats.rows_committed;
+        totals.received += p->sources[i].counters.messages_received;
+        totals.committed += p->sources[i].counters.rows_committed;
     }
     stats_sample(&p->stats, totals, now);
 }

@@ -42,7 +42,7 @@ static void start(struct stage *s, enum config_delivery delivery)
     receive(s, "INFO {\"headers\":true,\"max_payload\":1000,\"proto\":1}\r\nPONG\r\n");
     EXPECT(nats_client_is_ready(&s->client));
     buf_reset(&s->client.out);
-    acker_init(&s->acker, &s->source);
+    acker_init(&s->acker, &s->source, 1);
 }
 
 static void stop(struct stage *s)
@@ -52,19 +52,23 @@ static void stop(struct stage *s)
     nats_client_free(&s->client);
 }
 
-/* A committed epoch that owes `count` acks, from sequence `first` on. */
-static struct epoch *owing(uint64_t first, uint64_t count)
+/* An epoch with `count` messages, from sequence `first` on, received at 1. */
+static void owe(struct stage *s, uint64_t epoch, uint64_t first, uint64_t count)
 {
-    struct epoch *epoch = epoch_new(1, 1);
-    epoch_source_begin(&epoch->sources[0], "S", CREATED, "c");
     for (uint64_t seq = first; seq < first + count; seq++) {
         struct nats_ack ack = {.prefix = slice_of("$JS.ACK.S.c."),
                                .delivered = 1,
                                .stream_seq = seq,
                                .consumer_seq = seq};
-        acklist_add(&epoch->sources[0].acks, &ack);
+        acker_owe(&s->acker, 0, epoch, &ack, 1);
     }
-    return epoch;
+}
+
+/* The same, committed. */
+static void commit(struct stage *s, uint64_t first, uint64_t count)
+{
+    owe(s, 1, first, count);
+    acker_committed(&s->acker, 1, CLOCK_SECOND);
 }
 
 /* How many lines of the output begin with PUB $JS.ACK. */
@@ -91,21 +95,16 @@ static void answer(struct stage *s)
     receive(s, message);
 }
 
-static bool has_more(const struct stage *s)
-{
-    return acker_deadline(&s->acker) <= 1;
-}
-
 TEST(acker_keeps_an_epoch_until_the_last_ack_is_confirmed)
 {
     struct stage s;
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, 3));
-    EXPECT(!acker_is_idle(&s.acker) && has_more(&s));
-    acker_tick(&s.acker, &s.client, 1);
+    commit(&s, 1, 3);
+    EXPECT(!acker_is_idle(&s.acker));
+    EXPECT_I64(acker_tick(&s.acker, &s.client, 1), INT64_MAX);
     EXPECT_U64(acks_in(&s.client.out), 3);
-    EXPECT_U64(s.source.stats.acks_sent, 3);
-    EXPECT(!acker_is_idle(&s.acker) && !has_more(&s));
+    EXPECT_U64(s.source.counters.acks_sent, 3);
+    EXPECT(!acker_is_idle(&s.acker));
     acker_tick(&s.acker, &s.client, 1); /* nothing is sent twice */
     EXPECT_U64(acks_in(&s.client.out), 3);
     answer(&s);
@@ -117,7 +116,7 @@ TEST(acker_sends_everything_again_after_a_lost_connection)
 {
     struct stage s;
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, 5));
+    commit(&s, 1, 5);
     acker_tick(&s.acker, &s.client, 1);
     acker_restart(&s.acker);
     buf_reset(&s.client.out);
@@ -138,14 +137,15 @@ TEST(acker_renders_no_more_than_the_socket_takes)
     struct stage s;
     uint64_t sent = 0;
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, COUNT));
-    while (has_more(&s)) {
-        acker_tick(&s.acker, &s.client, 1);
+    commit(&s, 1, COUNT);
+    int64_t next = 1;
+    while (next == 1) {
+        buf_reset(&s.client.out);
+        next = acker_tick(&s.acker, &s.client, 1);
         EXPECT(s.client.out.len < ACKER_OUTPUT_MAX + 1024);
         sent += acks_in(&s.client.out);
-        if (has_more(&s))
-            buf_reset(&s.client.out);
     }
+    EXPECT_I64(next, INT64_MAX);
     EXPECT_U64(sent, COUNT);
     answer(&s);
     EXPECT(acker_is_idle(&s.acker));
@@ -156,7 +156,7 @@ TEST(acker_owes_nothing_where_there_are_no_acks)
 {
     struct stage s;
     start(&s, CONFIG_POSITION);
-    acker_add(&s.acker, owing(1, 3));
+    commit(&s, 1, 3);
     EXPECT(acker_is_idle(&s.acker));
     stop(&s);
 }
@@ -168,7 +168,7 @@ TEST(acker_sends_again_what_is_not_confirmed)
     struct nats_event event;
     struct err err = {0};
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, 3));
+    commit(&s, 1, 3);
     acker_tick(&s.acker, &s.client, 1);
     buf_reset(&s.client.out);
     int64_t late = 1 + ACKER_CONFIRM_TIMEOUT;
@@ -176,8 +176,7 @@ TEST(acker_sends_again_what_is_not_confirmed)
     EXPECT(nats_client_next(&s.client, late, &event, &err) == 1);
     EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
     EXPECT(acker_reply(&s.acker, &event, late));
-    EXPECT_I64(acker_deadline(&s.acker), late + ACKER_RETRY);
-    acker_tick(&s.acker, &s.client, late);
+    EXPECT_I64(acker_tick(&s.acker, &s.client, late), late + ACKER_RETRY);
     EXPECT_U64(acks_in(&s.client.out), 0);
     acker_tick(&s.acker, &s.client, late + ACKER_RETRY);
     EXPECT_U64(acks_in(&s.client.out), 3);
@@ -191,11 +190,32 @@ TEST(acker_owes_nothing_to_a_stream_that_is_gone)
 {
     struct stage s;
     start(&s, CONFIG_DURABLE);
-    acker_add(&s.acker, owing(1, 3));
+    commit(&s, 1, 3);
     buf_append_text(&s.source.created, "x");
     acker_tick(&s.acker, &s.client, 1);
     EXPECT_U64(acks_in(&s.client.out), 0);
     EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
+}
+
+/* Nothing is acked that is not durable. */
+TEST(acker_holds_what_is_not_committed)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    owe(&s, 1, 1, 3);
+    owe(&s, 2, 4, 5);
+    EXPECT_I64(acker_tick(&s.acker, &s.client, 1), INT64_MAX);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    EXPECT_I64(acker_oldest(&s.acker, 0), 1);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    EXPECT_U64(s.source.counters.delay.counts[0], 0);
+    uint64_t observed = 0;
+    for (int i = 0; i <= HISTOGRAM_BUCKETS; i++)
+        observed += s.source.counters.delay.counts[i];
+    EXPECT_U64(observed, 3);
     stop(&s);
 }
 
@@ -207,28 +227,28 @@ TEST(acker_lets_go_of_epochs_behind_one_that_waits)
     start(&s, CONFIG_DURABLE);
     sources[0] = sources[1] = s.source;
     sources[0].state = SOURCE_REFUSED;
-    acker_init(&s.acker, sources);
+    acker_init(&s.acker, sources, 2);
+    uint64_t one = 0;
     for (uint32_t i = 0; i < 3; i++) {
-        struct epoch *epoch = epoch_new(i + 1, 2);
         struct nats_ack ack = {
             .prefix = slice_of("$JS.ACK.S.c."), .delivered = 1, .stream_seq = i, .consumer_seq = i};
-        uint32_t source = i == 0 ? 0 : 1;
-        epoch_source_begin(&epoch->sources[source], "S", CREATED, "c");
-        acklist_add(&epoch->sources[source].acks, &ack);
-        acker_add(&s.acker, epoch);
+        acker_owe(&s.acker, i == 0 ? 0 : 1, i + 1, &ack, 1);
+        acker_committed(&s.acker, i + 1, CLOCK_SECOND);
+        if (i == 0)
+            one = account_bytes(&s.acker.account);
         if (i > 0) {
             acker_tick(&s.acker, &s.client, 1);
             answer(&s);
         }
     }
     EXPECT(!acker_is_idle(&s.acker));
-    EXPECT(acker_memory(&s.acker) <
-           2 * sizeof(struct epoch) + 2 * sizeof(struct epoch_source) + 2048);
+    EXPECT_U64(account_bytes(&s.acker.account), one);
     /* And it still gets its turn. */
     sources[0].state = SOURCE_PULLING;
     acker_tick(&s.acker, &s.client, 1);
     EXPECT_U64(acks_in(&s.client.out), 1);
     answer(&s);
     EXPECT(acker_is_idle(&s.acker));
+    EXPECT_U64(account_bytes(&s.acker.account), 0);
     stop(&s);
 }

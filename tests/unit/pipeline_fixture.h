@@ -44,7 +44,7 @@ static inline void fixture_open(struct fixture *f, const char *stream)
     }
     batcher_init(&p->batcher, &p->encoder, &p->path, (struct slice){0},
                  (struct batcher_limits){.age = 10 * CLOCK_SECOND}, 2);
-    acker_init(&p->acker, p->sources);
+    acker_init(&p->acker, p->sources, 2);
     committer_init(&p->committer, NULL, -1);
     watch_init(&p->watch);
     alerts_init(&p->watch.alerts, "", "i", "w", 2, 30 * CLOCK_SECOND, key);

@@ -50,12 +50,7 @@ static void add(struct stage *s, uint64_t seq, const char *simulation, int64_t t
                           .event_payload = slice_of("payload"),
                           .simulation_id = slice_of(simulation)};
     struct event_origin origin = {seq, BASE, slice_of("logging.events.raw")};
-    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.LOGGING.varve."),
-                           .delivered = 1,
-                           .stream_seq = seq,
-                           .consumer_seq = seq,
-                           .timestamp_ns = BASE};
-    batcher_add(&s->batcher, &source, &event, &origin, &ack, time, false, 1);
+    batcher_add(&s->batcher, &source, &event, &origin, time, false, 1);
 }
 
 static struct epoch *seal(struct stage *s)
@@ -124,7 +119,6 @@ TEST(batcher_gives_each_simulation_and_hour_a_file)
     struct epoch *epoch = seal(&s);
     EXPECT_U64(epoch->file_count, 6);
     EXPECT_U64(epoch->rows, 60);
-    EXPECT_U64(epoch->sources[0].acks.count, 60);
     for (uint32_t i = 0; i < epoch->file_count; i++) {
         EXPECT_U64(epoch->files[i]->rows, 10);
         EXPECT_U64(read_sequences(epoch->files[i], rows), 10);
@@ -217,11 +211,7 @@ static void add_large(struct stage *s, uint64_t seq, const char *simulation, siz
     static uint8_t payload[200 * 1024];
     struct event event = {.event_payload = {payload, len}, .simulation_id = slice_of(simulation)};
     struct event_origin origin = {seq, BASE, slice_of("logging.events.raw")};
-    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.LOGGING.varve."),
-                           .delivered = 1,
-                           .stream_seq = seq,
-                           .consumer_seq = seq};
-    batcher_add(&s->batcher, &source, &event, &origin, &ack, BASE, false, 1);
+    batcher_add(&s->batcher, &source, &event, &origin, BASE, false, 1);
 }
 
 TEST(batcher_relieves_memory_of_the_largest_batches)
@@ -291,19 +281,15 @@ TEST(batcher_keeps_what_is_no_row_apart)
     struct stage s;
     start(&s, generous);
     add(&s, 1, "a", BASE);
-    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.LOGGING.varve."),
-                           .delivered = 1,
-                           .stream_seq = 2,
-                           .consumer_seq = 2};
     struct quarantined message = {.stream = slice_of("LOGGING"),
                                   .stream_created = slice_of("2026-01-01T00:00:00Z"),
                                   .origin = {2, BASE, slice_of("logging.events.raw")},
                                   .result = EVENT_NOT_UTF8,
                                   .detail = "event_id is not UTF-8",
                                   .payload = slice_of("\x0A\x01\xFF")};
-    batcher_quarantine(&s.batcher, &source, &message, &ack, 1);
-    ack.stream_seq = ack.consumer_seq = 3; /* this one is in no file */
-    batcher_dead_letter(&s.batcher, &source, EVENT_NOT_UTF8, &ack, 1);
+    batcher_quarantine(&s.batcher, &source, &message, 1);
+    /* This one is in no file. */
+    batcher_dead_letter(&s.batcher, &source, EVENT_NOT_UTF8, 3, BASE, 1);
     struct epoch *epoch = seal(&s);
     EXPECT_U64(epoch->file_count, 2);
     EXPECT(epoch->files[1]->quarantine && !epoch->files[0]->quarantine);

@@ -98,11 +98,13 @@ TEST(health_old_event)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    f.p->batcher.epoch->sources[1].oldest = NOW - 3 * MAX_AGE;
+    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.B.varve."), .delivered = 1};
+    acker_owe(&f.p->acker, 1, 1, &ack, NOW - 3 * MAX_AGE);
     EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 0);
     EXPECT_I64(health_oldest_unacked(f.p, 1, NOW), 3 * MAX_AGE);
     expect_reasons(&f, "");
-    f.p->batcher.epoch->sources[1].oldest -= CLOCK_SECOND;
+    acker_committed(&f.p->acker, 1, NOW);
+    acker_owe(&f.p->acker, 1, 2, &ack, NOW - 3 * MAX_AGE - CLOCK_SECOND);
     expect_reasons(&f, "stream B: the oldest unacked event has waited 31s, more than 30s\n");
     fixture_close(&f);
 }
@@ -112,22 +114,18 @@ TEST(health_oldest_of_all)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    struct epoch *first = epoch_new(1, 2), *second = epoch_new(2, 2), *acking = epoch_new(3, 2);
+    struct acker *a = &f.p->acker;
     struct nats_ack ack = {.prefix = slice_of("$JS.ACK.A.varve."), .delivered = 1};
-    f.p->batcher.epoch->sources[0].oldest = NOW - 1;
-    f.p->sealed = first;
-    first->next_sealed = second;
-    second->sources[0].oldest = NOW - 5;
-    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 5);
-    first->sources[0].oldest = NOW - 7;
-    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 7);
-    acking->sources[0].oldest = NOW - 9;
-    acklist_add(&acking->sources[0].acks, &ack);
-    acker_add(&f.p->acker, acking);
+    acker_owe(a, 0, 7, &ack, NOW - 9);
+    acker_owe(a, 0, 8, &ack, NOW - 5);
+    acker_owe(a, 0, 8, &ack, NOW - 4);
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 9);
+    acker_committed(a, 7, NOW);
     EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 9);
     EXPECT_I64(health_oldest_unacked(f.p, 1, NOW), 0);
-    f.p->sealed = NULL;
-    epoch_free(first);
-    epoch_free(second);
+    f.p->sources[0].created.len = 0; /* of a stream that is gone they are not owed any more */
+    buf_append_text(&f.p->sources[0].created, "x");
+    acker_tick(a, &f.p->connection.client, NOW);
+    EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 5);
     fixture_close(&f);
 }

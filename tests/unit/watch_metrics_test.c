@@ -32,11 +32,12 @@ TEST(metrics_of_streams)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    struct stats_source *s = &f.p->sources[1].stats;
+    struct source_counters *s = &f.p->sources[1].counters;
     s->messages_received = UINT64_MAX;
     s->pending = 3;
     s->dead_lettered[EVENT_NOT_UTF8] = 4;
-    f.p->batcher.epoch->sources[1].oldest = NOW - 1500 * CLOCK_MILLISECOND;
+    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.B.varve."), .delivered = 1};
+    acker_owe(&f.p->acker, 1, 1, &ack, NOW - 1500 * CLOCK_MILLISECOND);
     EXPECT_TEXT(line_of(&f, "varve_messages_received_total{stream=\"A\"}"),
                 "varve_messages_received_total{stream=\"A\"} 0");
     EXPECT_TEXT(line_of(&f, "varve_messages_received_total{stream=\"B\"}"),
@@ -67,9 +68,9 @@ TEST(metrics_histogram)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    stats_observe(&f.p->stats.commit, 2 * CLOCK_MILLISECOND);
-    stats_observe(&f.p->stats.commit, 2 * CLOCK_SECOND);
-    stats_observe(&f.p->stats.commit, 4000 * CLOCK_SECOND);
+    histogram_observe(&f.p->stats.commit, 2 * CLOCK_MILLISECOND);
+    histogram_observe(&f.p->stats.commit, 2 * CLOCK_SECOND);
+    histogram_observe(&f.p->stats.commit, 4000 * CLOCK_SECOND);
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.001\"}"),
                 "varve_commit_seconds_bucket{le=\"0.001\"} 0");
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.0025\"}"),
