@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/queue.h"
 
-#include <errno.h>
-#include <time.h>
-
 #include "base/assert.h"
 #include "base/clock.h"
 
 void queue_init(struct queue *q)
 {
-    pthread_condattr_t attributes;
-    ASSERT(pthread_condattr_init(&attributes) == 0);
-    ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     ASSERT(pthread_mutex_init(&q->lock, NULL) == 0);
-    ASSERT(pthread_cond_init(&q->changed, &attributes) == 0);
-    ASSERT(pthread_condattr_destroy(&attributes) == 0);
+    clock_condition_init(&q->changed);
     q->first = NULL;
     q->last = &q->first;
     q->closed = false;
@@ -89,14 +82,10 @@ bool queue_is_empty(struct queue *q)
 bool queue_wait_closed(struct queue *q, int64_t ns)
 {
     int64_t until = clock_monotonic() + ns;
-    struct timespec deadline = {.tv_sec = (time_t)(until / CLOCK_SECOND),
-                                .tv_nsec = (long)(until % CLOCK_SECOND)};
     lock(q);
-    int result = 0;
-    while (!q->closed && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&q->changed, &q->lock, &deadline);
-        ASSERT(result == 0 || result == ETIMEDOUT);
-    }
+    bool in_time = true;
+    while (!q->closed && in_time)
+        in_time = clock_wait_until(&q->changed, &q->lock, until);
     bool closed = q->closed;
     unlock(q);
     return closed;

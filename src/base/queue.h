@@ -8,6 +8,21 @@
 #include <stdint.h>
 
 /*
+ * How another thread has the loop take a turn (net_waker in net/network.h makes one). Zeroed,
+ * nobody waits: a program that takes its steps on one thread needs no waking.
+ */
+struct waker {
+    void (*wake)(int handle); /* from any thread, and from a signal handler */
+    int handle;
+};
+
+static inline void waker_wake(struct waker waker)
+{
+    if (waker.wake != NULL)
+        waker.wake(waker.handle);
+}
+
+/*
  * A first-in, first-out queue between two threads. Items are linked through themselves, so that
  * nothing is allocated; an item is in one queue at a time and belongs to whoever took it. The queue
  * does not bound itself: whoever feeds it looks at what it holds before asking for more,

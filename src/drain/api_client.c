@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/api_client.h"
 
-#include <errno.h>
-
 #include "base/assert.h"
 #include "nats/api.h"
 
 static void wait_for_socket(struct api_client *a, int64_t deadline)
 {
-    struct pollfd fd = connection_poll(&a->connection);
-    int64_t now = clock_monotonic();
-    int64_t wake = connection_deadline(&a->connection);
-    int64_t left = (wake < deadline ? wake : deadline) - now;
-    int ready = poll(&fd, 1, left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1);
-    ASSERT(ready >= 0 || errno == EINTR);
-    connection_turn(&a->connection, ready > 0 ? fd.revents : 0, clock_monotonic());
+    struct net_wait wait = connection_wait(&a->connection);
+    net_wait(&wait, 1, a->turn_at < deadline ? a->turn_at : deadline);
+    connection_turn(&a->connection, wait.ready != 0, clock_monotonic());
 }
 
 static void note_complaint(struct api_client *a, const struct nats_event *event)
@@ -37,7 +31,7 @@ int api_client_connect(struct api_client *a, const struct config *config, struct
         wait_for_socket(a, deadline);
         while (connection_next(c, clock_monotonic(), &event))
             note_complaint(a, &event);
-        connection_flush(c, clock_monotonic());
+        a->turn_at = connection_flush(c, clock_monotonic());
     }
     if (connection_is_ready(c))
         return 0;
@@ -63,7 +57,7 @@ static bool wait_for_reply(struct api_client *a, uint64_t request, int64_t deadl
 {
     struct nats_event event;
     while (connection_is_ready(&a->connection) && clock_monotonic() < deadline) {
-        connection_flush(&a->connection, clock_monotonic());
+        a->turn_at = connection_flush(&a->connection, clock_monotonic());
         wait_for_socket(a, deadline);
         while (connection_next(&a->connection, clock_monotonic(), &event)) {
             note_complaint(a, &event);

@@ -14,6 +14,7 @@
 
 struct api_client {
     struct connection connection;
+    int64_t turn_at; /* when its next turn is due */
     struct buf subject, reply;
     struct buf complaint; /* what the server said about the newest question, beside its reply */
 };

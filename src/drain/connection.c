@@ -2,14 +2,12 @@
 #include "drain/connection.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
-#include "net/socket.h"
 
 /* "" is how the configuration says that something is not set; the engine says NULL. */
 static const char *given(const char *text)
@@ -17,30 +15,52 @@ static const char *given(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-/* Credentials in the URL of a server go before those of the configuration. */
+static void set_login(struct connection_login *l, const char *user, const char *password,
+                      const char *token)
+{
+    buf_reset(&l->user);
+    buf_reset(&l->password);
+    buf_reset(&l->token);
+    buf_append_text(&l->user, user);
+    buf_append_text(&l->password, password);
+    buf_append_text(&l->token, token);
+}
+
+static void free_login(struct connection_login *l)
+{
+    buf_free(&l->user);
+    buf_free(&l->password);
+    buf_free(&l->token);
+}
+
+/* Credentials in the URL of a server go before those of the configuration. They are copied: while
+ * the server takes its time, a reload may bring others and the pool may forget the URL. */
 static void choose_credentials(struct connection *c)
 {
     const struct nats_url *url = &nats_pool_current(&c->pool)->url;
-    struct nats_credentials *credentials = &c->options.credentials;
-    if (url->token[0] != '\0')
-        *credentials = (struct nats_credentials){.token = url->token};
-    else if (url->user[0] != '\0')
-        *credentials = (struct nats_credentials){.user = url->user, .password = url->password};
+    struct connection_login *configured = &c->configured;
+    if (url->token[0] != '\0' || url->user[0] != '\0')
+        set_login(&c->login, url->user, url->password, url->token);
     else
-        *credentials = c->configured;
+        set_login(&c->login, buf_text(&configured->user), buf_text(&configured->password),
+                  buf_text(&configured->token));
+    c->options.credentials = (struct nats_credentials){
+        .user = given(buf_text(&c->login.user)),
+        .password = given(buf_text(&c->login.password)),
+        .token = given(buf_text(&c->login.token)),
+    };
 }
 
 void connection_set_credentials(struct connection *c, const struct config_nats *nats)
 {
-    c->configured = (struct nats_credentials){
-        .user = given(nats->user), .password = given(nats->password), .token = given(nats->token)};
+    set_login(&c->configured, nats->user, nats->password, nats->token);
 }
 
 int connection_init(struct connection *c, const struct config *config, struct err *err)
 {
-    *c = (struct connection){.state = CONNECTION_WAITING, .fd = -1, .down_since = clock_wall()};
-    c->connect.fd = -1;
-    c->connect.resolve.fd = -1;
+    *c = (struct connection){.state = CONNECTION_WAITING, .down_since = clock_wall()};
+    c->connecting.handle = -1;
+    c->connecting.resolve.fd = -1;
     c->options = (struct nats_options){
         .name = config->nats.name,
         .version = varve_version,
@@ -60,15 +80,22 @@ int connection_init(struct connection *c, const struct config *config, struct er
 
 void connection_free(struct connection *c)
 {
-    net_connect_cancel(&c->connect);
-    net_close(&c->fd);
+    net_connect_cancel(&c->connecting);
+    stream_close(&c->stream);
     nats_client_free(&c->client);
     nats_pool_free(&c->pool);
+    free_login(&c->configured);
+    free_login(&c->login);
 }
 
 bool connection_is_ready(const struct connection *c)
 {
     return c->state == CONNECTION_READY;
+}
+
+static bool is_talking(const struct connection *c)
+{
+    return c->state == CONNECTION_GREETING || c->state == CONNECTION_READY;
 }
 
 static void log_down(const struct connection *c, const char *event, const char *reason, int64_t now)
@@ -84,8 +111,8 @@ static void log_down(const struct connection *c, const char *event, const char *
 static void fail(struct connection *c, const char *reason, int64_t now)
 {
     bool was_ready = c->state == CONNECTION_READY;
-    net_connect_cancel(&c->connect);
-    net_close(&c->fd);
+    net_connect_cancel(&c->connecting);
+    stream_close(&c->stream);
     nats_pool_failed(&c->pool, c->slow_retry, now);
     c->state = CONNECTION_WAITING;
     c->lost = c->lost || was_ready;
@@ -102,29 +129,32 @@ void connection_drop(struct connection *c, const char *reason, int64_t now)
         fail(c, reason, now);
 }
 
-struct pollfd connection_poll(const struct connection *c)
+struct net_wait connection_wait(const struct connection *c)
 {
     if (c->state == CONNECTION_CONNECTING)
-        return net_connect_poll(&c->connect);
+        return net_connect_wait(&c->connecting);
     if (c->state == CONNECTION_WAITING)
-        return (struct pollfd){.fd = -1};
-    short events = POLLIN;
-    if (c->client.out.len > 0)
-        events |= POLLOUT;
-    return (struct pollfd){.fd = c->fd, .events = events};
+        return (struct net_wait){.handle = -1};
+    return stream_wait(c->stream, c->client.out.len > 0 && !err_is_set(&c->broken));
 }
 
-int64_t connection_deadline(const struct connection *c)
+/* When the next turn is due. */
+static int64_t next_turn(const struct connection *c)
 {
+    if (c->lost)
+        return 0; /* somebody has to be told */
     switch (c->state) {
     case CONNECTION_WAITING:
         return c->pool.retry_at;
     case CONNECTION_CONNECTING:
-        return net_connect_deadline(&c->connect);
+        return c->connecting.step_at;
+    case CONNECTION_SECURING:
     case CONNECTION_GREETING:
     case CONNECTION_READY:
         break;
     }
+    if (err_is_set(&c->broken))
+        return 0;
     int64_t deadline = nats_client_deadline(&c->client);
     if (c->stuck_since != 0 && c->stuck_since + CONNECTION_STUCK_MAX < deadline)
         deadline = c->stuck_since + CONNECTION_STUCK_MAX;
@@ -138,7 +168,7 @@ static void begin(struct connection *c, int64_t now)
     nats_url_format(&server->url, c->address);
     c->slow_retry = false;
     c->state = CONNECTION_CONNECTING;
-    if (net_connect_start(&c->connect, server->url.host, server->url.port,
+    if (net_connect_start(&c->connecting, server->url.host, server->url.port,
                           now + NATS_CONNECT_TIMEOUT, &err) != 0)
         fail(c, err.text, now);
 }
@@ -146,16 +176,32 @@ static void begin(struct connection *c, int64_t now)
 static void step_connect(struct connection *c, int64_t now)
 {
     struct err err = {0};
-    switch (net_connect_step(&c->connect, now, &c->fd, &err)) {
-    case NET_CONNECT_PENDING:
+    switch (net_connect_step(&c->connecting, now, &c->stream, &err)) {
+    case NET_IO_AGAIN:
         return;
-    case NET_CONNECT_FAILED:
+    case NET_IO_DEAD:
         fail(c, err.text, now);
         return;
-    case NET_CONNECT_DONE:
+    case NET_IO_DONE:
         choose_credentials(c);
         nats_client_start(&c->client, &c->options, now);
         c->stuck_since = 0;
+        err_clear(&c->broken);
+        c->state = CONNECTION_SECURING;
+        return;
+    }
+}
+
+static void step_handshake(struct connection *c, int64_t now)
+{
+    struct err err = {0};
+    switch (stream_handshake(c->stream, &err)) {
+    case NET_IO_AGAIN:
+        return;
+    case NET_IO_DEAD:
+        fail(c, err.text, now);
+        return;
+    case NET_IO_DONE:
         c->state = CONNECTION_GREETING;
         return;
     }
@@ -166,25 +212,29 @@ static void read_once(struct connection *c, int64_t now)
     struct nats_space space = nats_client_space(&c->client);
     size_t got;
     struct err err = {0};
-    switch (net_read(c->fd, space.data, space.len, &got, &err)) {
+    switch (stream_read(c->stream, space.data, space.len, &got, &err)) {
     case NET_IO_DONE:
         nats_client_received(&c->client, got, now);
         return;
     case NET_IO_AGAIN:
+        if (err_is_set(&c->broken))
+            fail(c, c->broken.text, now);
         return;
     case NET_IO_DEAD:
-        fail(c, err.text, now);
+        fail(c, err_is_set(&c->broken) ? c->broken.text : err.text, now);
         return;
     }
 }
 
-void connection_turn(struct connection *c, short ready, int64_t now)
+void connection_turn(struct connection *c, bool ready, int64_t now)
 {
     if (c->state == CONNECTION_WAITING && now >= c->pool.retry_at)
         begin(c, now);
     if (c->state == CONNECTION_CONNECTING)
         step_connect(c, now);
-    else if (c->state != CONNECTION_WAITING && ready != 0)
+    if (c->state == CONNECTION_SECURING)
+        step_handshake(c, now);
+    else if (is_talking(c) && (ready || err_is_set(&c->broken)))
         read_once(c, now);
 }
 
@@ -225,7 +275,7 @@ bool connection_take_lost(struct connection *c)
 
 bool connection_next(struct connection *c, int64_t now, struct nats_event *event)
 {
-    if (c->state != CONNECTION_GREETING && c->state != CONNECTION_READY)
+    if (!is_talking(c))
         return false;
     struct err err = {0};
     int got = nats_client_next(&c->client, now, event, &err);
@@ -255,24 +305,22 @@ static void watch_output(struct connection *c, size_t written, int64_t now)
         fail(c, "the server takes nothing of what we send", now);
 }
 
-void connection_flush(struct connection *c, int64_t now)
+int64_t connection_flush(struct connection *c, int64_t now)
 {
-    if (c->state != CONNECTION_GREETING && c->state != CONNECTION_READY)
-        return;
     struct buf *out = &c->client.out;
     size_t written = 0;
-    while (written < out->len) {
-        size_t done;
-        struct err err = {0};
-        enum net_io io = net_write(c->fd, out->data + written, out->len - written, &done, &err);
-        if (io == NET_IO_DEAD) {
-            fail(c, err.text, now);
-            return;
-        }
-        if (io == NET_IO_AGAIN)
-            break;
+    enum net_io io = NET_IO_DONE;
+    if (!is_talking(c) || err_is_set(&c->broken))
+        return next_turn(c);
+    while (written < out->len && io == NET_IO_DONE) {
+        size_t done = 0;
+        io = stream_write(c->stream, out->data + written, out->len - written, &done, &c->broken);
         written += done;
     }
     buf_consume(out, written);
-    watch_output(c, written, now);
+    /* A server that closes says why first: what it said is read before this connection is given
+     * up. */
+    if (io != NET_IO_DEAD)
+        watch_output(c, written, now);
+    return next_turn(c);
 }

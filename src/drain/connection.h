@@ -2,7 +2,6 @@
 #ifndef VARVE_DRAIN_CONNECTION_H
 #define VARVE_DRAIN_CONNECTION_H
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,8 +21,14 @@
 enum connection_state {
     CONNECTION_WAITING,    /* until the pool's retry_at */
     CONNECTION_CONNECTING, /* name look-up and TCP */
+    CONNECTION_SECURING,   /* the handshake of the stream */
     CONNECTION_GREETING,   /* INFO, CONNECT, first PONG */
     CONNECTION_READY,
+};
+
+/* Texts of credentials; "" is not given. */
+struct connection_login {
+    struct buf user, password, token;
 };
 
 struct connection {
@@ -31,10 +36,12 @@ struct connection {
     struct nats_client client;
     struct nats_pool pool;
     struct nats_options options;
-    struct nats_credentials configured; /* what a URL does not bring along */
-    struct net_connect connect;
-    int fd;
-    int64_t stuck_since; /* the peer has taken nothing of what waits since then; 0: it has */
+    struct connection_login configured; /* for where a URL brings none along */
+    struct connection_login login;      /* of the attempt or connection: options point into it */
+    struct net_connecting connecting;
+    struct stream *stream; /* NULL: none */
+    struct err broken;     /* why nothing can be written; what can be read may say more */
+    int64_t stuck_since;   /* the peer has taken nothing of what waits since then; 0: it has */
     char address[NATS_ADDRESS_MAX]; /* of the server that is tried or connected */
     bool slow_retry;                /* the server said why it refuses us, and time won't help */
     bool lost;                      /* for connection_take_lost */
@@ -43,21 +50,20 @@ struct connection {
     uint64_t ready_count;           /* how often it became ready */
 };
 
-/* `config` is borrowed. */
+/* Of `config` the name is borrowed, all else is copied. */
 int connection_init(struct connection *c, const struct config *config, struct err *err)
     __attribute__((warn_unused_result));
 void connection_free(struct connection *c);
 
-/* Use these credentials from the next connection on; they are borrowed. */
+/* Use these credentials from the next connection on. */
 void connection_set_credentials(struct connection *c, const struct config_nats *nats);
 
-/* What to wait for, and until when. */
-struct pollfd connection_poll(const struct connection *c);
-int64_t connection_deadline(const struct connection *c);
+/* What to wait for. */
+struct net_wait connection_wait(const struct connection *c);
 
-/* Move on: connect, read what has arrived, at most one buffer full. Slices of earlier events end
- * here. */
-void connection_turn(struct connection *c, short ready, int64_t now);
+/* Move on: connect, read what has arrived, at most one buffer full. `ready` says whether what was
+ * waited for is. Slices of earlier events end here. */
+void connection_turn(struct connection *c, bool ready, int64_t now);
 
 /* The next event; false if there is none now, or no connection. */
 bool connection_next(struct connection *c, int64_t now, struct nats_event *event);
@@ -66,8 +72,9 @@ bool connection_next(struct connection *c, int64_t now, struct nats_event *event
  * reason was logged. */
 bool connection_take_lost(struct connection *c);
 
-/* Write what the client has to say, as far as the socket takes it. */
-void connection_flush(struct connection *c, int64_t now);
+/* At the end of a turn: write what the client has to say, as far as the peer takes it. Returns when
+ * the next turn is due if nothing gets ready before. */
+int64_t connection_flush(struct connection *c, int64_t now);
 
 /* Give the connection up, for instance for another server. `reason` is for the log. */
 void connection_drop(struct connection *c, const char *reason, int64_t now);

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/http.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/num.h"
 #include "net/resolve.h"
-#include "net/socket.h"
 
 /* --- listening ------------------------------------------------------------------------------- */
 
-enum { HOST_MAX = 256 };
-
 /* "host:port" or "[ipv6]:port". */
-static int split_address(const char *address, char host[static HOST_MAX], uint16_t *port,
+static int split_address(const char *address, char host[static NET_HOST_MAX + 1], uint16_t *port,
                          struct err *err)
 {
     const char *colon = strrchr(address, ':');
@@ -28,7 +21,7 @@ static int split_address(const char *address, char host[static HOST_MAX], uint16
     struct slice name = {(const uint8_t *)address, (size_t)(colon - address)};
     if (name.len >= 2 && name.data[0] == '[' && name.data[name.len - 1] == ']')
         name = (struct slice){name.data + 1, name.len - 2};
-    if (name.len >= HOST_MAX)
+    if (name.len > NET_HOST_MAX)
         return err_set(err, ERR_USAGE, "a host name of %zu characters", name.len);
     memcpy(host, name.data, name.len);
     host[name.len] = '\0';
@@ -41,63 +34,41 @@ static int resolve(const char *host, uint16_t port, struct net_addresses *addres
 {
     struct net_resolve r;
     int known = net_resolve_start(&r, host, port, addresses, err);
-    return known != 0 ? known : net_resolve_finish(&r, addresses, err);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    enum net_io io;
+    while ((io = net_resolve_step(&r, addresses, err)) == NET_IO_AGAIN) {
+        struct net_wait wait = {.handle = r.fd, .want = NET_READABLE};
+        net_wait(&wait, 1, INT64_MAX); /* the resolver has its own time limits */
+    }
+    return io == NET_IO_DONE ? 0 : -1;
 }
 
-static int bind_to(const struct net_address *address)
+int http_listen(struct http_server *s, const char *address, http_handler *handler, void *context,
+                struct err *err)
 {
-    int family = address->storage.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    /* Connections of an earlier run that are not quite gone must not keep us from starting. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
-        listen(fd, HTTP_CONNECTIONS_MAX) == 0)
-        return fd;
-    int error = errno;
-    net_close(&fd);
-    errno = error;
-    return -1;
-}
-
-static void name_listener(struct http_server *s)
-{
-    struct sockaddr_storage storage;
-    socklen_t len = sizeof(storage);
-    char host[HTTP_ADDRESS_MAX - 10], port[8];
-    if (getsockname(s->listener, (struct sockaddr *)&storage, &len) != 0 ||
-        getnameinfo((const struct sockaddr *)&storage, len, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return; /* it listens, and only the log knows less */
-    struct buf text = {0};
-    buf_printf(&text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
-    memcpy(s->address, buf_text(&text), text.len + 1);
-    buf_free(&text);
-}
-
-int http_listen(struct http_server *s, const char *address, struct err *err)
-{
-    *s = (struct http_server){.listener = -1};
+    *s = (struct http_server){.listener = -1, .handler = handler, .context = context};
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-        s->connections[i].fd = -1;
+        s->connections[i].handle = -1;
     if (address[0] == '\0')
         return 0;
-    char host[HOST_MAX];
+    char host[NET_HOST_MAX + 1];
     uint16_t port = 0;
     struct net_addresses addresses;
+    struct err failure = {0};
     if (split_address(address, host, &port, err) != 0)
         return -1;
-    if (resolve(host, port, &addresses, err) < 0) {
+    if (resolve(host, port, &addresses, err) != 0) {
         err->code = ERR_USAGE;
         return err_prefix(err, "%s", address);
     }
-    for (size_t i = 0; i < addresses.count && s->listener < 0; i++)
-        s->listener = bind_to(&addresses.list[i]);
+    for (size_t i = 0; i < addresses.count && s->listener < 0; i++) {
+        err_clear(&failure);
+        s->listener = net_listen(&addresses.list[i], s->address, &failure);
+    }
     if (s->listener < 0)
         return err_set(err, ERR_USAGE, "%s: %s; name another address, or off", address,
-                       strerror(errno));
-    name_listener(s);
+                       failure.system != 0 ? strerror(failure.system) : failure.text);
     return 0;
 }
 
@@ -105,7 +76,7 @@ int http_listen(struct http_server *s, const char *address, struct err *err)
 
 static void end(struct http_connection *c)
 {
-    net_close(&c->fd);
+    net_close(&c->handle);
     buf_free(&c->out);
     c->state = HTTP_FREE;
 }
@@ -162,8 +133,8 @@ static void write_some(struct http_connection *c, int64_t now)
     struct err ignored = {0};
     size_t done;
     while (c->written < c->out.len) {
-        switch (
-            net_write(c->fd, c->out.data + c->written, c->out.len - c->written, &done, &ignored)) {
+        switch (net_write(c->handle, c->out.data + c->written, c->out.len - c->written, &done,
+                          &ignored)) {
         case NET_IO_DONE:
             c->written += done;
             break;
@@ -175,12 +146,12 @@ static void write_some(struct http_connection *c, int64_t now)
         }
     }
     /* Closing with unread bytes would reset the connection, and the peer might lose the answer. */
-    (void)shutdown(c->fd, SHUT_WR);
+    net_finish(c->handle);
     c->state = HTTP_CLOSING;
     c->deadline = now + HTTP_LINGER;
 }
 
-void http_respond(struct http_connection *c, const struct http_response *response, int64_t now)
+static void respond(struct http_connection *c, const struct http_response *response, int64_t now)
 {
     append_head(&c->out, response);
     if (!c->request.head_only)
@@ -195,23 +166,25 @@ static void refuse(struct http_connection *c, int status, int64_t now)
     struct buf body = {0};
     buf_printf(&body, "%d %s\n", status, reason_of(status));
     c->request.head_only = false;
-    http_respond(c,
-                 &(struct http_response){.status = status,
-                                         .type = "text/plain",
-                                         .fields = status == 405 ? "Allow: GET, HEAD\r\n" : "",
-                                         .body = buf_slice(&body)},
-                 now);
+    respond(c,
+            &(struct http_response){.status = status,
+                                    .type = "text/plain",
+                                    .fields = status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                                    .body = buf_slice(&body)},
+            now);
     buf_free(&body);
 }
 
-static void take_bytes(struct http_connection *c, size_t len, int64_t now)
+static void take_bytes(struct http_server *s, struct http_connection *c, size_t len, int64_t now)
 {
+    struct http_response response;
     c->head_len += len;
     switch (http_request_parse((struct slice){c->head, c->head_len}, &c->request)) {
     case HTTP_MORE:
         break;
     case HTTP_WHOLE:
-        c->state = HTTP_ASKING;
+        response = s->handler(s->context, c->request.path, now);
+        respond(c, &response, now);
         break;
     case HTTP_BAD:
         refuse(c, c->request.refusal, now);
@@ -220,17 +193,17 @@ static void take_bytes(struct http_connection *c, size_t len, int64_t now)
 }
 
 /* Read once: a request, or what comes behind it and is of no interest. */
-static void read_some(struct http_connection *c, int64_t now)
+static void read_some(struct http_server *s, struct http_connection *c, int64_t now)
 {
     struct err ignored = {0};
     bool reading = c->state == HTTP_READING;
     uint8_t *to = reading ? c->head + c->head_len : c->head;
     size_t room = reading ? sizeof(c->head) - c->head_len : sizeof(c->head);
     size_t got;
-    switch (net_read(c->fd, to, room, &got, &ignored)) {
+    switch (net_read(c->handle, to, room, &got, &ignored)) {
     case NET_IO_DONE:
         if (reading)
-            take_bytes(c, got, now);
+            take_bytes(s, c, got, now);
         break;
     case NET_IO_AGAIN:
         break;
@@ -259,35 +232,35 @@ static struct http_connection *make_room(struct http_server *s)
     return oldest;
 }
 
-static void turn_away(int fd)
+static void turn_away(int handle)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                                  "Connection: close\r\nRetry-After: 1\r\n\r\n";
     struct err ignored = {0};
     size_t done;
-    enum net_io io = net_write(fd, answer, sizeof(answer) - 1, &done, &ignored);
+    enum net_io io = net_write(handle, answer, sizeof(answer) - 1, &done, &ignored);
     (void)io; /* it has no claim to an answer */
-    net_close(&fd);
+    net_close(&handle);
 }
 
 static void accept_some(struct http_server *s, int64_t now)
 {
     for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-        int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            /* Whoever waits stays in the queue, and poll would report it again and again. */
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                s->accept_after = now + HTTP_ACCEPT_PAUSE;
+        struct err ignored = {0};
+        int handle;
+        enum net_io io = net_accept(s->listener, &handle, &ignored);
+        /* Whoever waits stays in the queue, and would be reported again and again. */
+        if (io == NET_IO_DEAD)
+            s->accept_after = now + HTTP_ACCEPT_PAUSE;
+        if (io != NET_IO_DONE)
             return;
-        }
-        net_tune(fd);
         struct http_connection *c = make_room(s);
         if (c == NULL) {
-            turn_away(fd);
+            turn_away(handle);
             continue;
         }
         c->state = HTTP_READING;
-        c->fd = fd;
+        c->handle = handle;
         c->deadline = now + HTTP_TIME_MAX;
         c->head_len = 0;
         c->written = 0;
@@ -296,39 +269,29 @@ static void accept_some(struct http_server *s, int64_t now)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-size_t http_poll(const struct http_server *s, struct pollfd fds[static HTTP_POLL_MAX])
+size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_WAITS_MAX])
 {
     if (s->listener < 0)
         return 0;
     size_t count = 1;
-    fds[0] = (struct pollfd){.fd = s->accept_after == 0 ? s->listener : -1, .events = POLLIN};
+    list[0] =
+        (struct net_wait){.handle = s->accept_after == 0 ? s->listener : -1, .want = NET_READABLE};
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         const struct http_connection *c = &s->connections[i];
-        fds[1 + i] =
-            (struct pollfd){.fd = c->fd, .events = c->state == HTTP_WRITING ? POLLOUT : POLLIN};
+        list[1 + i] = (struct net_wait){
+            .handle = c->handle, .want = c->state == HTTP_WRITING ? NET_WRITABLE : NET_READABLE};
         if (c->state != HTTP_FREE)
             count = i + 2;
     }
     return count;
 }
 
-int64_t http_deadline(const struct http_server *s)
+static void serve(struct http_server *s, struct http_connection *c, bool ready, int64_t now)
 {
-    int64_t deadline = s->accept_after > 0 ? s->accept_after : INT64_MAX;
-    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-        const struct http_connection *c = &s->connections[i];
-        if (c->state != HTTP_FREE && c->deadline < deadline)
-            deadline = c->deadline;
-    }
-    return deadline;
-}
-
-static void serve(struct http_connection *c, short ready, int64_t now)
-{
-    if (ready != 0 && c->state == HTTP_WRITING)
+    if (ready && c->state == HTTP_WRITING)
         write_some(c, now);
-    else if (ready != 0 && (c->state == HTTP_READING || c->state == HTTP_CLOSING))
-        read_some(c, now);
+    else if (ready)
+        read_some(s, c, now);
     if (now < c->deadline)
         return;
     if (c->state == HTTP_READING)
@@ -337,25 +300,25 @@ static void serve(struct http_connection *c, short ready, int64_t now)
         end(c);
 }
 
-void http_turn(struct http_server *s, const struct pollfd *fds, size_t count, int64_t now)
+int64_t http_turn(struct http_server *s, const struct net_wait *list, size_t count, int64_t now)
 {
     if (s->listener < 0)
-        return;
+        return INT64_MAX;
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         struct http_connection *c = &s->connections[i];
+        bool waited = i + 1 < count && list[i + 1].handle == c->handle;
         if (c->state != HTTP_FREE)
-            serve(c, i + 1 < count && fds[i + 1].fd == c->fd ? fds[i + 1].revents : 0, now);
+            serve(s, c, waited && list[i + 1].ready != 0, now);
     }
     if (s->accept_after != 0 && now >= s->accept_after)
         s->accept_after = 0;
-    else if (count > 0 && fds[0].revents != 0)
+    else if (count > 0 && list[0].ready != 0)
         accept_some(s, now);
-}
-
-struct http_connection *http_next(struct http_server *s)
-{
-    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
-        if (s->connections[i].state == HTTP_ASKING)
-            return &s->connections[i];
-    return NULL;
+    int64_t next = s->accept_after != 0 ? s->accept_after : INT64_MAX;
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        const struct http_connection *c = &s->connections[i];
+        if (c->state != HTTP_FREE && c->deadline < next)
+            next = c->deadline;
+    }
+    return next;
 }

@@ -2,22 +2,20 @@
 #ifndef VARVE_NET_HTTP_H
 #define VARVE_NET_HTTP_H
 
-#include <poll.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/http_request.h"
+#include "net/network.h"
 
 /*
- * A small HTTP/1.1 server that lives in somebody else's poll loop. It moves bytes; what a path
- * means is the owner's business:
+ * A small HTTP/1.1 server that lives in somebody else's loop. It moves bytes; what a path means is
+ * the owner's business:
  *
- *     count = http_poll(server, fds)
- *     poll(fds, ...)
- *     http_turn(server, fds, count, now)
- *     while ((c = http_next(server)) != NULL)
- *         http_respond(c, &response, now)
+ *     count = http_waits(server, list)
+ *     net_wait(list, count, deadline)
+ *     deadline = http_turn(server, list, count, now)
  *
  * One request a connection, GET and HEAD; all else is refused here. Whoever is slow is cut off, and
  * where there are too many connections, the one that has waited longest without a whole request
@@ -25,8 +23,7 @@
  */
 enum {
     HTTP_CONNECTIONS_MAX = 16,
-    HTTP_POLL_MAX = HTTP_CONNECTIONS_MAX + 1,
-    HTTP_ADDRESS_MAX = 80, /* "[ipv6%scope]:port" */
+    HTTP_WAITS_MAX = HTTP_CONNECTIONS_MAX + 1,
 };
 
 #define HTTP_TIME_MAX (5 * CLOCK_SECOND) /* for a whole request, and again for its answer */
@@ -36,53 +33,52 @@ enum {
 enum http_state {
     HTTP_FREE,
     HTTP_READING,
-    HTTP_ASKING, /* a whole request waits for http_respond */
     HTTP_WRITING,
     HTTP_CLOSING, /* all is said */
 };
 
 struct http_connection {
     enum http_state state;
-    int fd;
+    int handle;
     int64_t deadline;
-    struct http_request request; /* of HTTP_ASKING */
+    struct http_request request;
     uint8_t head[HTTP_HEAD_MAX];
     size_t head_len;
     struct buf out;
     size_t written;
 };
 
+struct http_response {
+    int status;
+    const char *type;   /* Content-Type */
+    const char *fields; /* more header lines, each with its \r\n; "" for none */
+    struct slice body;  /* is copied when the handler has returned */
+};
+
+/* Answers a request, whose path is borrowed for the call. */
+typedef struct http_response http_handler(void *context, struct slice path, int64_t now);
+
 struct http_server {
-    int listener;                   /* -1: off */
-    char address[HTTP_ADDRESS_MAX]; /* as bound, with the port that the system chose for port 0 */
+    int listener;               /* -1: off */
+    char address[NET_NAME_MAX]; /* as bound, with the port that the system chose for port 0 */
+    http_handler *handler;
+    void *context;
     int64_t accept_after;
     struct http_connection connections[HTTP_CONNECTIONS_MAX];
 };
 
 /* Listen on "host:port" or "[ipv6]:port"; "" is off. A name may take the resolver's time. Fails
- * with ERR_USAGE and what to do. http_close is fine afterwards in any case. */
-int http_listen(struct http_server *s, const char *address, struct err *err)
-    __attribute__((warn_unused_result));
+ * with ERR_USAGE and what to do. http_close is fine afterwards in any case. `context` is the
+ * handler's, and lives as long as the server. */
+int http_listen(struct http_server *s, const char *address, http_handler *handler, void *context,
+                struct err *err) __attribute__((warn_unused_result));
 void http_close(struct http_server *s);
 
 /* Fill in what to wait for; returns how many. */
-size_t http_poll(const struct http_server *s, struct pollfd fds[static HTTP_POLL_MAX]);
-int64_t http_deadline(const struct http_server *s);
+size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_WAITS_MAX]);
 
-/* Accept, read, write, cut off. `fds` as they came from http_poll, then poll. */
-void http_turn(struct http_server *s, const struct pollfd *fds, size_t count, int64_t now);
-
-/* A connection whose request waits for an answer, or NULL. */
-struct http_connection *http_next(struct http_server *s);
-
-struct http_response {
-    int status;
-    const char *type;   /* Content-Type */
-    const char *fields; /* more header lines, each with its \r\n; "" for none */
-    struct slice body;
-};
-
-/* Answer it. The body is copied. */
-void http_respond(struct http_connection *c, const struct http_response *response, int64_t now);
+/* Accept, read, answer, write, cut off. `list` as it came from http_waits, then net_wait. Returns
+ * when the next turn is due if nothing gets ready before. */
+int64_t http_turn(struct http_server *s, const struct net_wait *list, size_t count, int64_t now);
 
 #endif

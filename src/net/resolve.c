@@ -13,10 +13,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "net/socket.h"
 
 enum {
-    HOST_MAX = 256,
     PORT_TEXT_MAX = 8,
     /* The resolver keeps its packets on the stack. */
     STACK_BYTES = 512 * 1024,
@@ -29,8 +27,8 @@ enum {
 struct net_resolve_job {
     atomic_int owners;
     int sign;
-    char host[HOST_MAX];
-    char port[PORT_TEXT_MAX];
+    char host[NET_HOST_MAX + 1];
+    uint16_t port;
     int error; /* of getaddrinfo */
     int system;
     struct net_addresses addresses;
@@ -43,34 +41,36 @@ static void release(struct net_resolve_job *job)
         free(job);
 }
 
-static int look_up(const char *host, const char *port, int flags, struct net_addresses *addresses)
+int net_look_up(const char *host, uint16_t port, int flags, struct net_addresses *out)
 {
+    char port_text[PORT_TEXT_MAX];
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_STREAM,
         .ai_flags = flags | AI_NUMERICSERV,
     };
     struct addrinfo *found = NULL;
-    int error = getaddrinfo(host, port, &hints, &found);
+    (void)snprintf(port_text, sizeof(port_text), "%u", port);
+    int error = getaddrinfo(host, port_text, &hints, &found);
     if (error != 0)
         return error;
-    addresses->count = 0;
-    for (const struct addrinfo *a = found; a && addresses->count < NET_ADDRESSES_MAX;
+    out->count = 0;
+    for (const struct addrinfo *a = found; a != NULL && out->count < NET_ADDRESSES_MAX;
          a = a->ai_next) {
-        if (a->ai_addrlen > sizeof addresses->list[0].storage)
+        if (a->ai_addrlen > sizeof(out->list[0].storage))
             continue;
-        struct net_address *address = &addresses->list[addresses->count++];
+        struct net_address *address = &out->list[out->count++];
         memcpy(&address->storage, a->ai_addr, a->ai_addrlen);
         address->len = a->ai_addrlen;
     }
     freeaddrinfo(found);
-    return addresses->count > 0 ? 0 : EAI_NONAME;
+    return out->count > 0 ? 0 : EAI_NONAME;
 }
 
 static void *run(void *argument)
 {
     struct net_resolve_job *job = argument;
-    job->error = look_up(job->host, job->port, 0, &job->addresses);
+    job->error = net_look_up(job->host, job->port, 0, &job->addresses);
     job->system = errno;
     atomic_store(&job->done, true);
     int sign = job->sign;
@@ -105,54 +105,54 @@ int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
                       struct net_addresses *addresses, struct err *err)
 {
     *r = (struct net_resolve){.fd = -1};
-    if (strlen(host) >= HOST_MAX)
+    if (strlen(host) > NET_HOST_MAX)
         return err_set(err, ERR_LIMIT, "a host name of %zu characters", strlen(host));
-    char port_text[PORT_TEXT_MAX];
-    snprintf(port_text, sizeof port_text, "%u", port);
-    if (look_up(host, port_text, AI_NUMERICHOST, addresses) == 0)
-        return 1;
+    int known = net_resolve(host, port, addresses, err);
+    if (known != 0)
+        return known;
 
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return err_set_system(err, errno, "no pipe for the resolver");
-    struct net_resolve_job *job = calloc(1, sizeof *job);
-    if (!job)
-        out_of_memory(sizeof *job);
+    struct net_resolve_job *job = calloc(1, sizeof(*job));
+    if (job == NULL)
+        out_of_memory(sizeof(*job));
     atomic_init(&job->owners, 2);
     job->sign = ends[1];
     memcpy(job->host, host, strlen(host) + 1);
-    memcpy(job->port, port_text, sizeof port_text);
+    job->port = port;
     int error = start_thread(job);
     if (error != 0) {
         free(job);
-        net_close(&ends[0]);
-        net_close(&ends[1]);
+        (void)close(ends[0]); /* nothing was written to it */
+        (void)close(ends[1]);
         return err_set_system(err, error, "no thread for the resolver");
     }
     *r = (struct net_resolve){.fd = ends[0], .job = job};
     return 0;
 }
 
-int net_resolve_finish(struct net_resolve *r, struct net_addresses *addresses, struct err *err)
+enum net_io net_resolve_step(struct net_resolve *r, struct net_addresses *addresses,
+                             struct err *err)
 {
-    ASSERT(r->job);
     char byte;
-    ssize_t n;
-    do /* at once if the descriptor is readable, and else right when it becomes so */
-        n = read(r->fd, &byte, 1);
-    while (n < 0 && errno == EINTR);
+    if (read(r->fd, &byte, 1) < 0)
+        return NET_IO_AGAIN; /* the end of the file is the sign */
     ASSERT(atomic_load(&r->job->done));
     int error = r->job->error, system = r->job->system;
     if (error == 0)
         *addresses = r->job->addresses;
     net_resolve_cancel(r);
-    return error == 0 ? 0 : set_failure(error, system, err);
+    if (error != 0)
+        (void)set_failure(error, system, err);
+    return error == 0 ? NET_IO_DONE : NET_IO_DEAD;
 }
 
 void net_resolve_cancel(struct net_resolve *r)
 {
-    if (r->job)
-        release(r->job);
-    r->job = NULL;
-    net_close(&r->fd);
+    if (r->job == NULL)
+        return;
+    release(r->job);
+    (void)close(r->fd); /* it was only read */
+    *r = (struct net_resolve){.fd = -1};
 }

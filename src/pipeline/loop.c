@@ -68,7 +68,7 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
     }
 }
 
-static void serve_network(struct pipeline *p, short ready, int64_t now)
+static void serve_network(struct pipeline *p, bool ready, int64_t now)
 {
     struct nats_event event;
     connection_turn(&p->connection, ready, now);
@@ -148,8 +148,8 @@ static int64_t earliest(int64_t a, int64_t b)
 
 static int64_t next_deadline(struct pipeline *p)
 {
-    int64_t deadline = earliest(connection_deadline(&p->connection), p->next_disk);
-    deadline = earliest(deadline, watch_deadline(p));
+    int64_t deadline = earliest(p->network_at, p->next_disk);
+    deadline = earliest(deadline, p->watch_at);
     if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
         deadline = earliest(deadline, p->acks_due);
     deadline = earliest(deadline, p->move_at);
@@ -183,11 +183,21 @@ static void take_requests(struct pipeline *p, int64_t now)
     p->stop_asked = false;
 }
 
+size_t pipeline_waits(struct pipeline *p)
+{
+    p->waits[PIPELINE_WAIT_WAKE] =
+        (struct net_wait){.handle = p->waker.handle, .want = NET_READABLE};
+    p->waits[PIPELINE_WAIT_NETWORK] = connection_wait(&p->connection);
+    p->watched = watch_waits(&p->watch, p->waits + PIPELINE_WAIT_WATCH);
+    return PIPELINE_WAIT_WATCH + p->watched;
+}
+
 int64_t pipeline_turn(struct pipeline *p)
 {
+    net_calm(&p->waker);
     int64_t now = clock_monotonic();
     struct nats_client *client = &p->connection.client;
-    serve_network(p, p->ready[PIPELINE_WAIT_NETWORK].revents, now);
+    serve_network(p, p->waits[PIPELINE_WAIT_NETWORK].ready != 0, now);
     if (connection_take_lost(&p->connection))
         on_lost(p, now);
     int64_t deadline = step_store(p, now);
@@ -206,8 +216,8 @@ int64_t pipeline_turn(struct pipeline *p)
     take_requests(p, now);
     p->acks_due =
         connection_is_ready(&p->connection) ? acker_tick(&p->acker, client, now) : INT64_MAX;
-    watch_turn(p, p->ready + PIPELINE_WAIT_WATCH, p->watched, now);
-    connection_flush(&p->connection, now);
+    p->watch_at = watch_turn(p, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
+    p->network_at = connection_flush(&p->connection, now);
     shutdown_advance(p, now);
     return earliest(deadline, next_deadline(p));
 }

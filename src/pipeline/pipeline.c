@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -107,12 +105,7 @@ static int prepare(struct pipeline *p, struct err *err)
     if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0 ||
         watch_open(&p->watch, p, err) != 0)
         return -1;
-    if (p->options.stepped)
-        return 0;
-    p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (p->wake < 0)
-        return err_set_system(err, errno, "eventfd");
-    return 0;
+    return net_waker(&p->waker, err);
 }
 
 static void init_stages(struct pipeline *p)
@@ -122,9 +115,9 @@ static void init_stages(struct pipeline *p)
                                     .bytes = p->config->batching.max_bytes,
                                     .age = p->config->batching.max_age};
     init_sources(p);
-    committer_init(&p->committer, p->store, p->wake);
+    committer_init(&p->committer, p->store, p->waker);
     encoder_init(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
-                 &p->committer.sealed, p->wake);
+                 &p->committer.sealed, p->waker);
     batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
                  p->source_count);
     memory_set_limit(p, p->config->memory_limit);
@@ -153,8 +146,7 @@ static void free_prepared(struct pipeline *p)
     connection_free(&p->connection);
     reload_free(p);
     event_decoder_free(&p->decoder);
-    if (p->wake >= 0)
-        (void)close(p->wake);
+    net_close(&p->waker.handle);
     free(p);
 }
 
@@ -175,7 +167,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
     p->config = config;
     p->options = *options;
     p->once = options->once;
-    p->wake = -1;
+    p->waker.handle = -1;
     p->disk_free = UINT64_MAX;
     p->move_at = INT64_MAX;
     watch_init(&p->watch);

@@ -52,11 +52,10 @@ struct pipeline_options {
 
 /* What the loop waits for. */
 enum {
-    PIPELINE_WAIT_STOP,
     PIPELINE_WAIT_WAKE,
     PIPELINE_WAIT_NETWORK,
     PIPELINE_WAIT_WATCH,
-    PIPELINE_WAIT_MAX = PIPELINE_WAIT_WATCH + HTTP_POLL_MAX,
+    PIPELINE_WAITS_MAX = PIPELINE_WAIT_WATCH + HTTP_WAITS_MAX,
 };
 
 struct pipeline {
@@ -80,9 +79,10 @@ struct pipeline {
     struct acker acker;
     struct dead_letters dead_letters;
     struct event_decoder decoder;
-    int wake; /* eventfd: a thread has something for the loop; -1: there are no threads */
-    struct pollfd ready[PIPELINE_WAIT_MAX]; /* what the last wait has found */
-    size_t watched;                         /* how many of these are the watch's */
+    struct waker waker;                        /* a thread has something for the loop */
+    struct net_wait waits[PIPELINE_WAITS_MAX]; /* and what the last wait has found */
+    size_t watched;                            /* how many of these are the watch's */
+    int64_t network_at, watch_at;              /* when these have to have their next turns */
 
     uint32_t epochs;      /* sealed, not committed */
     struct epoch *sealed; /* these, oldest first */
@@ -102,13 +102,15 @@ struct pipeline {
  *     struct pipeline *p = pipeline_new(&config, &options, &err);
  *     while (!pipeline_is_done(p)) {
  *         int64_t deadline = pipeline_turn(p);
- *         ... wait until something is readable, or the deadline ...
+ *         size_t count = pipeline_waits(p);
+ *         net_wait(p->waits, count, deadline);
  *     }
  *     int result = pipeline_free(p, &err);
  *
- * pipeline_run does that with poll and signals. A simulation sets options.stepped, replaces the
- * clock and the network, and instead of waiting lets its own world go on: with the clock at the
- * earliest of the deadlines of all that is in it, the pipeline's among them.
+ * pipeline_run does that, with signals. A simulation sets options.stepped, replaces the clock and
+ * the network (clock_replace, network_replace), and lets its own world go on where its network is
+ * told to wait. One that has several pipelines asks each what it waits for, and fills in `ready` of
+ * each itself.
  */
 
 /* Open the store and all else that can fail. `config` is finished and outlives the pipeline. NULL
@@ -116,9 +118,12 @@ struct pipeline {
 struct pipeline *pipeline_new(const struct config *config, const struct pipeline_options *options,
                               struct err *err) __attribute__((warn_unused_result));
 
-/* Do all that is due. Returns the time of clock_monotonic at which to call again if nothing becomes
- * readable before; what is not later than now means at once. */
+/* Do all that is due. Returns the time of clock_monotonic at which to call again if nothing gets
+ * ready before; what is not later than now means at once. */
 int64_t pipeline_turn(struct pipeline *p);
+
+/* Fill in p->waits, and return how many there are. The next turn looks at what is ready of them. */
+size_t pipeline_waits(struct pipeline *p);
 
 /* From the next turn on: come to an orderly end; read the configuration again. */
 void pipeline_stop(struct pipeline *p);

@@ -2,24 +2,19 @@
 #include "pipeline/stop.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "base/assert.h"
 
 /* Conventional for a process that a signal ended. */
 enum { EXIT_BY_SIGNAL = 128 };
 
-static int descriptor = -1;
+static struct waker waker;
+static volatile sig_atomic_t is_waking; /* `waker` is there to be used */
 static volatile sig_atomic_t stop_asked;
 static volatile sig_atomic_t reload_asked;
 
 static void on_signal(int signal)
 {
-    int saved = errno;
     if (signal == SIGHUP) {
         reload_asked = 1;
     } else {
@@ -27,17 +22,12 @@ static void on_signal(int signal)
             _exit(EXIT_BY_SIGNAL + signal);
         stop_asked = 1;
     }
-    /* The counter can't be full, and a wake-up that is already there is enough. */
-    ssize_t written = write(descriptor, &(uint64_t){1}, sizeof(uint64_t));
-    (void)written;
-    errno = saved;
+    if (is_waking)
+        waker_wake(waker);
 }
 
 int stop_install(struct err *err)
 {
-    descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (descriptor < 0)
-        return err_set_system(err, errno, "eventfd");
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (sigaction(SIGTERM, &action, NULL) != 0 || sigaction(SIGINT, &action, NULL) != 0 ||
@@ -46,17 +36,20 @@ int stop_install(struct err *err)
     return 0;
 }
 
-int stop_descriptor(void)
+void stop_wakes(const struct waker *to)
 {
-    return descriptor;
+    is_waking = 0;
+    if (to == NULL)
+        return;
+    waker = *to;
+    is_waking = 1;
+    if (stop_asked || reload_asked)
+        waker_wake(waker);
 }
 
 struct stop_request stop_take(void)
 {
     static bool stop_reported;
-    uint64_t count;
-    ssize_t got = read(descriptor, &count, sizeof(count));
-    (void)got; /* nothing to read means that no signal came */
     struct stop_request request = {.stop = stop_asked && !stop_reported,
                                    .reload = reload_asked != 0};
     reload_asked = 0;

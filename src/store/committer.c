@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/wake.h"
 #include "store/commit.h"
 #include "object/file.h"
 
@@ -141,8 +140,7 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.err = *failure;
     }
     ASSERT(pthread_mutex_unlock(&c->lock) == 0);
-    if (c->threaded)
-        wake_loop(c->wake);
+    waker_wake(c->waker);
 }
 
 struct committer_trouble committer_trouble(struct committer *c)
@@ -254,9 +252,9 @@ static void *run(void *argument)
     return NULL;
 }
 
-void committer_init(struct committer *c, struct store *store, int wake_descriptor)
+void committer_init(struct committer *c, struct store *store, struct waker waker)
 {
-    *c = (struct committer){.store = store, .wake = wake_descriptor};
+    *c = (struct committer){.store = store, .waker = waker};
     queue_init(&c->sealed);
     queue_init(&c->done);
     ASSERT(pthread_mutex_init(&c->lock, NULL) == 0);

@@ -35,7 +35,7 @@ struct committer {
     struct queue sealed; /* epochs from the encoder */
     struct queue done;   /* committed, in order */
     struct store *store;
-    int wake; /* an eventfd that is written whenever something changed */
+    struct waker waker; /* woken whenever something changed */
     bool threaded;
     pthread_t thread;
 
@@ -50,7 +50,7 @@ struct committer {
     bool broken;             /* an epoch was given up: nothing is committed behind it */
 };
 
-void committer_init(struct committer *c, struct store *store, int wake);
+void committer_init(struct committer *c, struct store *store, struct waker waker);
 
 /* Do the work on a thread from now on. */
 int committer_start(struct committer *c, struct err *err) __attribute__((warn_unused_result));

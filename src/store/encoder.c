@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/version.h"
 #include "event/event.h"
-#include "base/wake.h"
 
 static int image_write(void *context, const void *data, size_t len, struct err *err)
 {
@@ -218,7 +217,7 @@ static void tell(struct encoder *e, uint64_t bytes)
     if (e->returned_bytes < ENCODER_WAKE_BYTES && !queue_is_empty(&e->jobs))
         return;
     e->returned_bytes = 0;
-    wake_loop(e->wake);
+    waker_wake(e->waker);
 }
 
 static void do_and_return(struct encoder *e, struct queue_item *item)
@@ -241,13 +240,13 @@ static void *run(void *argument)
 }
 
 void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, int wake)
+                  const char *path_template, struct queue *sealed, struct waker waker)
 {
     *e = (struct encoder){.sealed = sealed,
                           .options = *options,
                           .instance = instance,
                           .path_template = path_template,
-                          .wake = wake};
+                          .waker = waker};
     queue_init(&e->jobs);
     queue_init(&e->returned);
     e->codec = parquet_codec_new();

@@ -47,7 +47,7 @@ struct encoder {
     struct queue *sealed;        /* where epochs go on to; closed when `jobs` is closed and empty */
     struct parquet_options options;
     const char *instance, *path_template; /* for the footer */
-    int wake; /* an eventfd that is written when batches were returned */
+    struct waker waker;                   /* woken when batches were returned */
     bool threaded;
     pthread_t thread;
 
@@ -63,7 +63,7 @@ struct encoder {
 /* Ready for jobs, which wait until encoder_start or encoder_step. `sealed` and the texts are
  * borrowed until encoder_end. */
 void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, int wake);
+                  const char *path_template, struct queue *sealed, struct waker waker);
 
 /* Do the jobs on a thread from now on. */
 int encoder_start(struct encoder *e, struct err *err) __attribute__((warn_unused_result));

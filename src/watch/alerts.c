@@ -105,13 +105,17 @@ void alerts_raise(struct alerts *a, enum alert_kind kind, const char *stream, co
     alert->quiet_at = is_incident(kind) ? now + a->quiet : INT64_MAX;
 }
 
+static void resolve(struct alert *alert)
+{
+    int64_t wall = clock_wall();
+    alert->until = wall > alert->since ? wall : alert->since; /* clocks may step back */
+}
+
 void alerts_resolve(struct alerts *a, enum alert_kind kind, const char *stream)
 {
     struct alert *alert = find_standing(a, kind, stream);
-    if (alert == NULL)
-        return;
-    int64_t wall = clock_wall();
-    alert->until = wall > alert->since ? wall : alert->since; /* clocks may step back */
+    if (alert != NULL)
+        resolve(alert);
 }
 
 bool alerts_stands(const struct alerts *a, enum alert_kind kind, const char *stream)
@@ -186,13 +190,29 @@ static void publish(struct alerts *a, struct alert *alert, struct nats_client *c
                                          buf_slice(&a->event), ALERT_TIMEOUT, now);
 }
 
-void alerts_tick(struct alerts *a, struct nats_client *client, int64_t now)
+/* One alert's turn. Returns when its next is due, INT64_MAX: never by itself. */
+static int64_t tick_alert(struct alerts *a, struct alert *alert, struct nats_client *client,
+                          int64_t now)
 {
-    for (uint32_t i = 0; i < a->count; i++)
-        if (a->list[i].until == 0 && now >= a->list[i].quiet_at)
-            alerts_resolve(a, a->list[i].kind, a->list[i].stream);
+    int64_t next = alert->until == 0 ? alert->quiet_at : INT64_MAX;
+    if (!has_news(alert) || alert->request != 0 || client == NULL)
+        return next;
+    if (now >= alert->not_before)
+        publish(a, alert, client, now);
+    if (now >= alert->not_before && alert->request == 0)
+        alert->not_before = now + ALERT_RETRY; /* too much is being asked already */
+    if (alert->request == 0 && alert->not_before < next)
+        next = alert->not_before;
+    return next;
+}
+
+int64_t alerts_tick(struct alerts *a, struct nats_client *client, int64_t now)
+{
+    int64_t next = INT64_MAX;
     for (uint32_t i = 0; i < a->count;) {
         struct alert *alert = &a->list[i];
+        if (alert->until == 0 && now >= alert->quiet_at)
+            resolve(alert);
         if (a->subject[0] == '\0') {
             alert->raised = true;
             alert->resolved = alert->until != 0;
@@ -201,24 +221,11 @@ void alerts_tick(struct alerts *a, struct nats_client *client, int64_t now)
             drop(a, i);
             continue;
         }
-        if (client != NULL && has_news(alert) && alert->request == 0 && now >= alert->not_before)
-            publish(a, alert, client, now);
+        int64_t own = tick_alert(a, alert, client, now);
+        next = own < next ? own : next;
         i++;
     }
-}
-
-int64_t alerts_deadline(const struct alerts *a)
-{
-    int64_t deadline = INT64_MAX;
-    for (uint32_t i = 0; i < a->count; i++) {
-        const struct alert *alert = &a->list[i];
-        if (alert->until == 0 && alert->quiet_at < deadline)
-            deadline = alert->quiet_at;
-        if (alert->not_before > 0 && has_news(alert) && alert->request == 0 &&
-            alert->not_before < deadline)
-            deadline = alert->not_before;
-    }
-    return deadline;
+    return next;
 }
 
 /* NULL if it was taken; else why not. What is no answer of a stream comes from a subscriber, who

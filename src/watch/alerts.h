@@ -79,9 +79,8 @@ void alerts_resolve(struct alerts *a, enum alert_kind kind, const char *stream);
 bool alerts_stands(const struct alerts *a, enum alert_kind kind, const char *stream);
 
 /* Resolve what has been quiet for long enough; publish what waits. `client` is NULL while there is
- * no connection. */
-void alerts_tick(struct alerts *a, struct nats_client *client, int64_t now);
-int64_t alerts_deadline(const struct alerts *a);
+ * no connection. Returns when to call again if no reply comes before. */
+int64_t alerts_tick(struct alerts *a, struct nats_client *client, int64_t now);
 
 /* True if the event was the answer to an alert. */
 bool alerts_reply(struct alerts *a, const struct nats_event *event, int64_t now);

@@ -65,10 +65,11 @@ void notify_send(struct notify *n, const char *state)
     (void)sent; /* the manager is there, or it is not */
 }
 
-void notify_tick(struct notify *n, int64_t now)
+int64_t notify_tick(struct notify *n, int64_t now)
 {
     if (now < n->next)
-        return;
+        return n->next;
     notify_send(n, "WATCHDOG=1");
     n->next = now + n->interval;
+    return n->next;
 }

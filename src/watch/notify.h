@@ -21,7 +21,7 @@ void notify_close(struct notify *n);
 /* Send one state, such as "READY=1". Nobody can be told that it failed. */
 void notify_send(struct notify *n, const char *state);
 
-/* Feed the watchdog if it is time. */
-void notify_tick(struct notify *n, int64_t now);
+/* Feed the watchdog if it is time. Returns when it is next. */
+int64_t notify_tick(struct notify *n, int64_t now);
 
 #endif

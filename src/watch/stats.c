@@ -19,10 +19,10 @@ void stats_committed(struct stats *s, const struct epoch *epoch, int64_t wall)
     histogram_observe(&s->encode, epoch->encode_ns);
 }
 
-void stats_sample(struct stats *s, struct stats_sample totals, int64_t now)
+int64_t stats_sample(struct stats *s, struct stats_sample totals, int64_t now)
 {
     if (now < s->next_sample)
-        return;
+        return s->next_sample;
     if (s->next_sample != 0)
         s->samples[s->sample_count++ % STATS_SAMPLES] = (struct stats_sample){
             .received = totals.received - s->sampled.received,
@@ -31,4 +31,5 @@ void stats_sample(struct stats *s, struct stats_sample totals, int64_t now)
         };
     s->sampled = totals;
     s->next_sample = now + STATS_INTERVAL;
+    return s->next_sample;
 }

@@ -52,7 +52,8 @@ struct stats {
 /* An epoch is in the store. */
 void stats_committed(struct stats *s, const struct epoch *epoch, int64_t wall);
 
-/* Take a sample of the rates if it is time; `totals` are those of all sources. */
-void stats_sample(struct stats *s, struct stats_sample totals, int64_t now);
+/* Take a sample of the rates if it is time; `totals` are those of all sources. Returns when the
+ * next is due. */
+int64_t stats_sample(struct stats *s, struct stats_sample totals, int64_t now);
 
 #endif

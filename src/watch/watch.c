@@ -8,58 +8,6 @@
 #include "pipeline/pipeline.h"
 #include "watch/status.h"
 
-void watch_init(struct watch *w)
-{
-    *w = (struct watch){.started = clock_wall()};
-    w->http.listener = -1;
-    w->notify.fd = -1;
-}
-
-int watch_open(struct watch *w, const struct pipeline *p, struct err *err)
-{
-    const struct config *c = p->config;
-    struct err failure = {0};
-    notify_open(&w->notify);
-    alerts_init(&w->alerts, c->alerts.subject, c->nats.name, c->nats.name,
-                (uint32_t)c->source_count, HEALTH_AGES_MAX * c->batching.max_age,
-                p->connection.options.random_key);
-    if (http_listen(&w->http, c->metrics.listen, &failure) == 0) {
-        if (w->http.listener >= 0)
-            log_message(LOG_INFO, "listening", "http://%s/", w->http.address);
-        return 0;
-    }
-    err_prefix(&failure, "metrics.listen");
-    if (!p->once)
-        return err_set(err, failure.code, "%s", failure.text);
-    log_message(LOG_WARNING, "not_listening", "%s", failure.text);
-    return 0;
-}
-
-void watch_close(struct watch *w)
-{
-    http_close(&w->http);
-    notify_close(&w->notify);
-    alerts_free(&w->alerts);
-    buf_free(&w->body);
-}
-
-size_t watch_poll(const struct watch *w, struct pollfd fds[static HTTP_POLL_MAX])
-{
-    return http_poll(&w->http, fds);
-}
-
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-int64_t watch_deadline(const struct pipeline *p)
-{
-    const struct watch *w = &p->watch;
-    return earliest(earliest(http_deadline(&w->http), alerts_deadline(&w->alerts)),
-                    earliest(w->notify.next, p->stats.next_sample));
-}
-
 /* --- the endpoint ---------------------------------------------------------------------------- */
 
 static struct http_response answer_page(struct pipeline *p, struct buf *body, int64_t now)
@@ -78,8 +26,9 @@ static struct http_response answer_ready(struct pipeline *p, struct buf *body, i
         .status = ready ? 200 : 503, .type = "text/plain; charset=utf-8", .fields = ""};
 }
 
-static struct http_response answer(struct pipeline *p, struct slice path, int64_t now)
+static struct http_response answer(void *context, struct slice path, int64_t now)
 {
+    struct pipeline *p = context;
     struct buf *body = &p->watch.body;
     struct http_response response = {
         .status = 200, .type = "text/plain; charset=utf-8", .fields = ""};
@@ -104,14 +53,51 @@ static struct http_response answer(struct pipeline *p, struct slice path, int64_
     return response;
 }
 
-static void serve(struct pipeline *p, const struct pollfd *fds, size_t count, int64_t now)
+/* --- life ------------------------------------------------------------------------------------ */
+
+void watch_init(struct watch *w)
 {
-    struct http_connection *c;
-    http_turn(&p->watch.http, fds, count, now);
-    while ((c = http_next(&p->watch.http)) != NULL) {
-        struct http_response response = answer(p, c->request.path, now);
-        http_respond(c, &response, now);
+    *w = (struct watch){.started = clock_wall()};
+    w->http.listener = -1;
+    w->notify.fd = -1;
+}
+
+int watch_open(struct watch *w, struct pipeline *p, struct err *err)
+{
+    const struct config *c = p->config;
+    struct err failure = {0};
+    notify_open(&w->notify);
+    alerts_init(&w->alerts, c->alerts.subject, c->nats.name, c->nats.name,
+                (uint32_t)c->source_count, HEALTH_AGES_MAX * c->batching.max_age,
+                p->connection.options.random_key);
+    if (http_listen(&w->http, c->metrics.listen, answer, p, &failure) == 0) {
+        if (w->http.listener >= 0)
+            log_message(LOG_INFO, "listening", "http://%s/", w->http.address);
+        return 0;
     }
+    err_prefix(&failure, "metrics.listen");
+    if (!p->once)
+        return err_set(err, failure.code, "%s", failure.text);
+    log_message(LOG_WARNING, "not_listening", "%s", failure.text);
+    return 0;
+}
+
+void watch_close(struct watch *w)
+{
+    http_close(&w->http);
+    notify_close(&w->notify);
+    alerts_free(&w->alerts);
+    buf_free(&w->body);
+}
+
+size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS_MAX])
+{
+    return http_waits(&w->http, list);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* --- alerts ---------------------------------------------------------------------------------- */
@@ -199,17 +185,17 @@ void watch_connected(struct pipeline *p)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-static void sample(struct pipeline *p, int64_t now)
+static int64_t sample(struct pipeline *p, int64_t now)
 {
     struct stats_sample totals = {.written = p->stats.bytes_written};
     for (uint32_t i = 0; i < p->source_count; i++) {
         totals.received += p->sources[i].counters.messages_received;
         totals.committed += p->sources[i].counters.rows_committed;
     }
-    stats_sample(&p->stats, totals, now);
+    return stats_sample(&p->stats, totals, now);
 }
 
-static void tell_manager(struct pipeline *p, int64_t now)
+static int64_t tell_manager(struct pipeline *p, int64_t now)
 {
     struct watch *w = &p->watch;
     if (!w->told_ready)
@@ -219,15 +205,16 @@ static void tell_manager(struct pipeline *p, int64_t now)
         notify_send(&w->notify, "STOPPING=1");
         w->told_stopping = true;
     }
-    notify_tick(&w->notify, now);
+    return notify_tick(&w->notify, now);
 }
 
-void watch_turn(struct pipeline *p, const struct pollfd *fds, size_t count, int64_t now)
+int64_t watch_turn(struct pipeline *p, const struct net_wait *list, size_t count, int64_t now)
 {
+    bool connected = connection_is_ready(&p->connection);
     observe(p, now);
-    sample(p, now);
-    alerts_tick(&p->watch.alerts,
-                connection_is_ready(&p->connection) ? &p->connection.client : NULL, now);
-    serve(p, fds, count, now);
-    tell_manager(p, now);
+    int64_t next = sample(p, now);
+    next = earliest(next,
+                    alerts_tick(&p->watch.alerts, connected ? &p->connection.client : NULL, now));
+    next = earliest(next, http_turn(&p->watch.http, list, count, now));
+    return earliest(next, tell_manager(p, now));
 }

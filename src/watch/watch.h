@@ -29,16 +29,16 @@ void watch_init(struct watch *w);
 
 /* Listen. With `once` an address that is taken is only worth a warning: the service beside which a
  * single drain runs may have it. */
-int watch_open(struct watch *w, const struct pipeline *p, struct err *err)
+int watch_open(struct watch *w, struct pipeline *p, struct err *err)
     __attribute__((warn_unused_result));
 void watch_close(struct watch *w);
 
-/* As for http_poll. */
-size_t watch_poll(const struct watch *w, struct pollfd fds[static HTTP_POLL_MAX]);
-int64_t watch_deadline(const struct pipeline *p);
+/* As for http_waits. */
+size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS_MAX]);
 
-/* At the end of a turn: answer requests, raise and resolve alerts, feed the watchdog. */
-void watch_turn(struct pipeline *p, const struct pollfd *fds, size_t count, int64_t now);
+/* At the end of a turn: answer requests, raise and resolve alerts, feed the watchdog. Returns when
+ * it wants the next turn. */
+int64_t watch_turn(struct pipeline *p, const struct net_wait *list, size_t count, int64_t now);
 
 /* The connection is ready; it was lost. */
 void watch_connected(struct pipeline *p);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire.h"
 
-#include <poll.h>
-
 #include "../unit/test.h"
 #include "net/connect.h"
-#include "net/socket.h"
 #include "server.h"
 
 enum { MOMENT_MS = 10 };
@@ -17,24 +14,24 @@ int64_t wire_now(const struct wire *w)
 
 void wire_open(struct wire *w, uint16_t port, const struct nats_options *options)
 {
-    struct net_connect connect;
-    enum net_connect_result result;
+    struct net_connecting connecting;
+    enum net_io io;
     int64_t deadline = clock_monotonic() + FAKE_WAIT_MS * CLOCK_MILLISECOND;
     err_clear(&w->err);
-    w->fd = -1;
-    EXPECT(net_connect_start(&connect, "127.0.0.1", port, deadline, &w->err) == 0);
-    while ((result = net_connect_step(&connect, clock_monotonic(), &w->fd, &w->err)) ==
-           NET_CONNECT_PENDING) {
-        struct pollfd p = net_connect_poll(&connect);
-        poll(&p, 1, 100);
+    w->stream = NULL;
+    EXPECT(net_connect_start(&connecting, "127.0.0.1", port, deadline, &w->err) == 0);
+    while ((io = net_connect_step(&connecting, clock_monotonic(), &w->stream, &w->err)) ==
+           NET_IO_AGAIN) {
+        struct net_wait wait = net_connect_wait(&connecting);
+        net_wait(&wait, 1, connecting.step_at);
     }
-    EXPECT(result == NET_CONNECT_DONE);
+    EXPECT(io == NET_IO_DONE);
     nats_client_start(&w->client, options, wire_now(w));
 }
 
 void wire_close(struct wire *w)
 {
-    net_close(&w->fd);
+    stream_close(&w->stream);
     nats_client_free(&w->client);
 }
 
@@ -42,14 +39,17 @@ void wire_flush(struct wire *w)
 {
     while (w->client.out.len > 0) {
         size_t done = 0;
-        enum net_io io = net_write(w->fd, w->client.out.data, w->client.out.len, &done, &w->err);
+        enum net_io io =
+            stream_write(w->stream, w->client.out.data, w->client.out.len, &done, &w->err);
         if (io == NET_IO_DEAD)
             return; /* what was received counts; the next read finds out */
         if (io == NET_IO_DONE)
             buf_consume(&w->client.out, done);
         if (io == NET_IO_AGAIN) {
-            struct pollfd p = {.fd = w->fd, .events = POLLOUT};
-            EXPECT(poll(&p, 1, FAKE_WAIT_MS) == 1);
+            struct net_wait wait = stream_wait(w->stream, true);
+            wait.want = NET_WRITABLE;
+            net_wait(&wait, 1, clock_monotonic() + FAKE_WAIT_MS * CLOCK_MILLISECOND);
+            EXPECT(wait.ready != 0);
         }
     }
 }
@@ -58,16 +58,18 @@ void wire_flush(struct wire *w)
 static bool receive(struct wire *w, int longest)
 {
     int64_t wait = (nats_client_deadline(&w->client) - wire_now(w)) / CLOCK_MILLISECOND + 1;
-    struct pollfd p = {.fd = w->fd, .events = POLLIN};
-    int ready = poll(&p, 1, wait < 0 ? 0 : wait < longest ? (int)wait : longest);
-    EXPECT(ready == 1 || longest < FAKE_WAIT_MS || wait <= longest); /* or a test waits for ever */
-    if (ready != 1)
+    struct net_wait reading = stream_wait(w->stream, false);
+    int64_t until = clock_monotonic() + (wait < longest ? wait : longest) * CLOCK_MILLISECOND;
+    net_wait(&reading, 1, until);
+    /* Or a test waits for ever. */
+    EXPECT(reading.ready != 0 || longest < FAKE_WAIT_MS || wait <= longest);
+    if (reading.ready == 0)
         return true;
     struct nats_space space = nats_client_space(&w->client);
     if (w->read_max > 0 && space.len > w->read_max)
         space.len = w->read_max;
     size_t done = 0;
-    switch (net_read(w->fd, space.data, space.len, &done, &w->err)) {
+    switch (stream_read(w->stream, space.data, space.len, &done, &w->err)) {
     case NET_IO_DONE:
         nats_client_received(&w->client, done, wire_now(w));
         return true;

@@ -3,13 +3,14 @@
 #define VARVE_TESTS_FAKE_WIRE_H
 
 #include "nats/client.h"
+#include "net/stream.h"
 
 /*
  * The client engine on a socket: the smallest loop that an owner of it can have. No wait is longer
  * than FAKE_WAIT_MS (server.h).
  */
 struct wire {
-    int fd;
+    struct stream *stream;
     struct nats_client client;
     struct nats_event event;
     struct err err;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/socket.h"
 #include "test.h"
 
 /* A listener on a free port of the loopback. */
@@ -28,20 +27,19 @@ static uint16_t port_of(const struct net_address *address)
 }
 
 /* Step in real time until it is over. */
-static enum net_connect_result finish(struct net_connect *c, int *fd, struct err *err)
+static enum net_io finish(struct net_connecting *c, struct stream **stream, struct err *err)
 {
     for (;;) {
-        enum net_connect_result result = net_connect_step(c, clock_monotonic(), fd, err);
-        if (result != NET_CONNECT_PENDING)
-            return result;
-        struct pollfd p = net_connect_poll(c);
-        int64_t wait = net_connect_deadline(c) - clock_monotonic();
-        EXPECT(wait < 60 * CLOCK_SECOND);
-        poll(&p, 1, wait > 0 ? (int)(wait / CLOCK_MILLISECOND) + 1 : 0);
+        enum net_io io = net_connect_step(c, clock_monotonic(), stream, err);
+        if (io != NET_IO_AGAIN)
+            return io;
+        struct net_wait wait = net_connect_wait(c);
+        EXPECT(c->step_at - clock_monotonic() < 60 * CLOCK_SECOND);
+        net_wait(&wait, 1, c->step_at);
     }
 }
 
-static void start(struct net_connect *c, const char *host, uint16_t port, int64_t timeout)
+static void start(struct net_connecting *c, const char *host, uint16_t port, int64_t timeout)
 {
     struct err err = {0};
     EXPECT_I64(net_connect_start(c, host, port, clock_monotonic() + timeout, &err), 0);
@@ -50,42 +48,45 @@ static void start(struct net_connect *c, const char *host, uint16_t port, int64_
 TEST(net_connect_to_an_address)
 {
     struct net_address address;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     int listening = listener(5, &address);
     start(&c, "127.0.0.1", port_of(&address), 5 * CLOCK_SECOND);
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_DONE);
-    EXPECT(fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK));
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
+    EXPECT((fcntl(stream_wait(stream, false).handle, F_GETFL) & O_NONBLOCK) != 0);
     EXPECT(accept(listening, NULL, NULL) >= 0);
     net_connect_cancel(&c);
     size_t done;
-    EXPECT(net_write(fd, "x", 1, &done, &err) == NET_IO_DONE); /* cancel left it alone */
+    EXPECT(stream_handshake(stream, &err) == NET_IO_DONE);
+    EXPECT(stream_write(stream, "x", 1, &done, &err) == NET_IO_DONE); /* cancel left it alone */
+    stream_close(&stream);
+    EXPECT(stream == NULL);
 }
 
 TEST(net_connect_to_a_name_tries_all_its_addresses)
 {
     struct net_address address;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     listener(5, &address);
     /* localhost may stand for ::1 first, where nobody listens */
     start(&c, "localhost", port_of(&address), 20 * CLOCK_SECOND);
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_DONE);
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
 }
 
 TEST(net_connect_refused)
 {
     struct net_address address;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     close(listener(5, &address));
     start(&c, "127.0.0.1", port_of(&address), 5 * CLOCK_SECOND);
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_FAILED);
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(err.code == ERR_NETWORK && strstr(err.text, "refused") != NULL);
-    EXPECT_I64(fd, -1);
+    EXPECT(stream == NULL);
     net_connect_cancel(&c);
 }
 
@@ -102,13 +103,13 @@ static void silent_address(struct net_address *address)
 TEST(net_connect_gives_up_at_its_deadline)
 {
     struct net_address address;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     silent_address(&address);
     start(&c, "127.0.0.1", port_of(&address), 200 * CLOCK_MILLISECOND);
     int64_t before = clock_monotonic();
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_FAILED);
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(strstr(err.text, "took too long") != NULL);
     EXPECT(clock_monotonic() - before < 10 * CLOCK_SECOND);
 }
@@ -116,9 +117,9 @@ TEST(net_connect_gives_up_at_its_deadline)
 TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
 {
     struct net_address silent, closed, open;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     silent_address(&silent);
     close(listener(5, &closed));
     listener(5, &open);
@@ -127,45 +128,45 @@ TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
     c.addresses.list[1] = closed;
     c.addresses.list[2] = open;
     c.addresses.count = 3;
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_DONE);
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
     EXPECT(!err_is_set(&err));
 }
 
 TEST(net_connect_to_a_name_that_cannot_exist)
 {
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     start(&c, "a..b", 1, 20 * CLOCK_SECOND);
-    EXPECT(finish(&c, &fd, &err) == NET_CONNECT_FAILED);
+    EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(strstr(err.text, "resolve") != NULL);
 }
 
 TEST(net_connect_does_not_wait_for_the_resolver_beyond_the_deadline)
 {
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd = -1;
+    struct stream *stream = NULL;
     start(&c, "localhost", 1, 10 * CLOCK_SECOND);
     EXPECT(c.resolve.fd >= 0);
     net_resolve_cancel(&c.resolve);
     int never[2]; /* in its place one that is never done */
-    EXPECT_I64(pipe(never), 0);
+    EXPECT_I64(pipe2(never, O_NONBLOCK), 0);
     c.resolve.fd = never[0];
-    EXPECT(net_connect_step(&c, c.deadline - 1, &fd, &err) == NET_CONNECT_PENDING);
-    EXPECT(net_connect_step(&c, c.deadline, &fd, &err) == NET_CONNECT_FAILED);
+    EXPECT(net_connect_step(&c, c.deadline - 1, &stream, &err) == NET_IO_AGAIN);
+    EXPECT(net_connect_step(&c, c.deadline, &stream, &err) == NET_IO_DEAD);
     EXPECT_TEXT(err.text, "resolving the name took too long");
 }
 
 TEST(net_connect_can_be_given_up)
 {
     struct net_address address;
-    struct net_connect c;
+    struct net_connecting c;
     struct err err = {0};
-    int fd;
+    struct stream *stream = NULL;
     silent_address(&address);
     start(&c, "127.0.0.1", port_of(&address), CLOCK_SECOND);
-    EXPECT(net_connect_step(&c, clock_monotonic(), &fd, &err) == NET_CONNECT_PENDING);
+    EXPECT(net_connect_step(&c, clock_monotonic(), &stream, &err) == NET_IO_AGAIN);
     net_connect_cancel(&c);
-    EXPECT_I64(net_connect_poll(&c).fd, -1);
+    EXPECT_I64(net_connect_wait(&c).handle, -1);
 }

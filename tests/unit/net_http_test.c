@@ -15,11 +15,22 @@ static struct http_server server;
 static int64_t now = CLOCK_SECOND;
 static struct buf body;
 static int answered;
+static int64_t next_turn; /* as http_turn said */
+
+static struct http_response answer(void *context, struct slice path, int64_t when)
+{
+    EXPECT(context == NULL && when == now);
+    answered++;
+    return (struct http_response){.status = slice_is(path, "/") ? 200 : 404,
+                                  .type = "text/plain",
+                                  .fields = "X-Test: yes\r\n",
+                                  .body = buf_slice(&body)};
+}
 
 static void start(void)
 {
     struct err err = {0};
-    EXPECT(http_listen(&server, "127.0.0.1:0", &err) == 0);
+    EXPECT(http_listen(&server, "127.0.0.1:0", answer, NULL, &err) == 0);
 }
 
 static uint16_t port_of_server(void)
@@ -42,19 +53,10 @@ static int dial(void)
 /* One turn of the loop that owns the server: waits a little for something to happen. */
 static void turn(void)
 {
-    struct pollfd fds[HTTP_POLL_MAX];
-    struct http_connection *c;
-    size_t count = http_poll(&server, fds);
-    EXPECT(poll(fds, count, 20) >= 0);
-    http_turn(&server, fds, count, now);
-    while ((c = http_next(&server)) != NULL) {
-        struct http_response response = {.status = slice_is(c->request.path, "/") ? 200 : 404,
-                                         .type = "text/plain",
-                                         .fields = "X-Test: yes\r\n",
-                                         .body = buf_slice(&body)};
-        http_respond(c, &response, now);
-        answered++;
-    }
+    struct net_wait list[HTTP_WAITS_MAX];
+    size_t count = http_waits(&server, list);
+    net_wait(list, count, clock_monotonic() + 20 * CLOCK_MILLISECOND);
+    next_turn = http_turn(&server, list, count, now);
 }
 
 static void say(int fd, const char *text)
@@ -177,7 +179,7 @@ TEST(http_slow_request)
     turn();
     turn();
     EXPECT(recv(fd, &(char){0}, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
-    EXPECT_I64(http_deadline(&server), now + 1);
+    EXPECT_I64(next_turn, now + 1);
     now += 1;
     EXPECT(strncmp(listen_to(fd, &heard), "HTTP/1.1 408 ", 13) == 0);
     EXPECT(close(fd) == 0);
@@ -200,7 +202,7 @@ TEST(http_slow_reader)
     turn();
     now += HTTP_TIME_MAX;
     turn();
-    EXPECT_I64(http_deadline(&server), INT64_MAX); /* no connection is left */
+    EXPECT_I64(next_turn, INT64_MAX); /* no connection is left */
     EXPECT(close(fd) == 0);
     finish();
 }
@@ -214,10 +216,10 @@ TEST(http_lingering)
     say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     for (int i = 0; i < 200 && answered == 0; i++)
         turn();
-    EXPECT_I64(http_deadline(&server), now + HTTP_LINGER);
+    EXPECT_I64(next_turn, now + HTTP_LINGER);
     now += HTTP_LINGER;
     turn();
-    EXPECT_I64(http_deadline(&server), INT64_MAX);
+    EXPECT_I64(next_turn, INT64_MAX);
     EXPECT(close(fd) == 0);
     finish();
 }
@@ -226,7 +228,7 @@ TEST(http_lingering)
 TEST(http_too_many)
 {
     int idle[3 * HTTP_CONNECTIONS_MAX];
-    struct pollfd fds[HTTP_POLL_MAX];
+    struct net_wait list[HTTP_WAITS_MAX];
     start();
     buf_append_text(&body, "hello");
     for (size_t i = 0; i < 3 * HTTP_CONNECTIONS_MAX; i++) {
@@ -234,7 +236,7 @@ TEST(http_too_many)
         say(idle[i], "GET / HTTP/1.1\r\n");
         turn();
     }
-    EXPECT_U64(http_poll(&server, fds), HTTP_POLL_MAX);
+    EXPECT_U64(http_waits(&server, list), HTTP_WAITS_MAX);
     expect_answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n", "hello");
     for (size_t i = 0; i < 3 * HTTP_CONNECTIONS_MAX; i++)
         EXPECT(close(idle[i]) == 0);
@@ -276,9 +278,9 @@ TEST(http_client_that_leaves)
         EXPECT(close(fd) == 0);
         turn();
     }
-    for (int i = 0; i < 100 && http_deadline(&server) != INT64_MAX; i++)
+    for (int i = 0; i < 100 && next_turn != INT64_MAX; i++)
         turn();
-    EXPECT_I64(http_deadline(&server), INT64_MAX);
+    EXPECT_I64(next_turn, INT64_MAX);
     expect_answer("GET / HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK\r\n", "");
     finish();
 }
@@ -287,7 +289,7 @@ static void expect_refused(const char *address, const char *text)
 {
     struct http_server s;
     struct err err = {0};
-    EXPECT(http_listen(&s, address, &err) == -1);
+    EXPECT(http_listen(&s, address, answer, NULL, &err) == -1);
     EXPECT(err.code == ERR_USAGE);
     EXPECT_TEXT(err.text, text);
     http_close(&s);
@@ -310,14 +312,12 @@ TEST(http_addresses)
     expect_refused("127.0.0.1", "127.0.0.1 is not host:port");
     expect_refused("127.0.0.1:65536", "127.0.0.1:65536 is not host:port");
     expect_refused("127.0.0.1:", "127.0.0.1: is not host:port");
-    EXPECT(http_listen(&s, "", &err) == 0); /* off */
-    struct pollfd fds[HTTP_POLL_MAX];
-    EXPECT_U64(http_poll(&s, fds), 0);
-    http_turn(&s, fds, 0, now);
-    EXPECT(http_next(&s) == NULL);
-    EXPECT_I64(http_deadline(&s), INT64_MAX);
+    EXPECT(http_listen(&s, "", answer, NULL, &err) == 0); /* off */
+    struct net_wait list[HTTP_WAITS_MAX];
+    EXPECT_U64(http_waits(&s, list), 0);
+    EXPECT_I64(http_turn(&s, list, 0, now), INT64_MAX);
     http_close(&s);
-    if (http_listen(&s, "[::1]:0", &err) == 0) /* a host may have no IPv6 */
+    if (http_listen(&s, "[::1]:0", answer, NULL, &err) == 0) /* a host may have no IPv6 */
         EXPECT(strncmp(s.address, "[::1]:", 6) == 0);
     http_close(&s);
 }

@@ -45,11 +45,10 @@ static inline void fixture_open(struct fixture *f, const char *stream)
     batcher_init(&p->batcher, &p->encoder, &p->path, (struct slice){0},
                  (struct batcher_limits){.age = 10 * CLOCK_SECOND}, 2);
     acker_init(&p->acker, p->sources, 2);
-    committer_init(&p->committer, NULL, -1);
+    committer_init(&p->committer, NULL, (struct waker){0});
     watch_init(&p->watch);
     alerts_init(&p->watch.alerts, "", "i", "w", 2, 30 * CLOCK_SECOND, key);
     p->connection.state = CONNECTION_READY;
-    p->connection.fd = -1;
     p->disk_free = UINT64_MAX;
 }
 

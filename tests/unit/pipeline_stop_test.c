@@ -1,36 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/stop.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/network.h"
 #include "test.h"
 
-static bool is_readable(int fd)
+static struct waker waker;
+
+/* Has somebody been woken since the last time? */
+static bool was_woken(void)
 {
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return poll(&p, 1, 0) == 1;
+    struct net_wait wait = {.handle = waker.handle, .want = NET_READABLE};
+    net_wait(&wait, 1, 0);
+    net_calm(&waker);
+    return wait.ready != 0;
 }
 
 static void install(void)
 {
     struct err err = {0};
-    EXPECT(stop_install(&err) == 0);
-    EXPECT(!is_readable(stop_descriptor()));
+    EXPECT(net_waker(&waker, &err) == 0 && stop_install(&err) == 0);
+    stop_wakes(&waker);
+    EXPECT(!was_woken());
 }
 
 TEST(stop_reports_a_stop_once)
 {
     install();
     EXPECT(raise(SIGTERM) == 0);
-    EXPECT(is_readable(stop_descriptor()));
+    EXPECT(was_woken());
     struct stop_request asked = stop_take();
     EXPECT(asked.stop && !asked.reload);
-    EXPECT(!is_readable(stop_descriptor()));
     EXPECT(!stop_take().stop);
+}
+
+/* A signal that came while nobody waited yet is not forgotten. */
+TEST(stop_wakes_for_what_came_before)
+{
+    install();
+    stop_wakes(NULL);
+    EXPECT(raise(SIGHUP) == 0);
+    EXPECT(!was_woken());
+    stop_wakes(&waker);
+    EXPECT(was_woken());
+    EXPECT(stop_take().reload);
 }
 
 TEST(stop_reports_each_reload)

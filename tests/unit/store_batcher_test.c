@@ -30,7 +30,7 @@ static void start(struct stage *s, struct batcher_limits limits)
         "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet";
     queue_init(&s->sealed);
     EXPECT(store_path_parse(&s->path, template, &err) == 0);
-    encoder_init(&s->encoder, &options, "test", template, &s->sealed, -1);
+    encoder_init(&s->encoder, &options, "test", template, &s->sealed, (struct waker){0});
     EXPECT(encoder_start(&s->encoder, &err) == 0);
     batcher_init(&s->batcher, &s->encoder, &s->path, slice_of("test"), limits, 1);
 }

@@ -41,12 +41,12 @@ static void check_with(const char *name)
     notify_send(&n, "READY=1");
     EXPECT_TEXT(heard(fd), "READY=1");
     EXPECT_I64(n.next, 0); /* at once, then every half of three seconds */
-    notify_tick(&n, 10);
+    EXPECT_I64(notify_tick(&n, 10), 1500000010);
     EXPECT_TEXT(heard(fd), "WATCHDOG=1");
     EXPECT_I64(n.next, 1500000010);
-    notify_tick(&n, 1500000009);
+    EXPECT_I64(notify_tick(&n, 1500000009), 1500000010);
     EXPECT_TEXT(heard(fd), "");
-    notify_tick(&n, 1500000010);
+    EXPECT_I64(notify_tick(&n, 1500000010), 3000000010);
     EXPECT_TEXT(heard(fd), "WATCHDOG=1");
     notify_close(&n);
     notify_send(&n, "STOPPING=1");

@@ -2,7 +2,6 @@
 #include "publish.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -13,7 +12,6 @@
 #include "nats/subject.h"
 #include "nats/url.h"
 #include "net/connect.h"
-#include "net/socket.h"
 
 enum {
     WINDOW = 4096,               /* messages that wait for their confirmation; a power of two */
@@ -22,13 +20,15 @@ enum {
     ACK_TIMEOUT_S = 10,
 };
 
+#define PATIENCE (100 * CLOCK_MILLISECOND) /* after which to look at the clock */
+
 struct publisher {
     const struct publish_options *options;
     const struct load *load;
     struct nats_client client;
     struct nats_options nats_options;
     struct nats_url url;
-    int fd;
+    struct stream *stream;
     bool ready;
     struct arena arena;
 
@@ -128,16 +128,10 @@ static int read_some(struct publisher *p, struct err *err)
 {
     struct nats_space space = nats_client_space(&p->client);
     size_t done;
-    switch (net_read(p->fd, space.data, space.len, &done, err)) {
-    case NET_IO_DONE:
+    enum net_io io = stream_read(p->stream, space.data, space.len, &done, err);
+    if (io == NET_IO_DONE)
         nats_client_received(&p->client, done, clock_monotonic());
-        return 0;
-    case NET_IO_AGAIN:
-        return 0;
-    case NET_IO_DEAD:
-        return -1;
-    }
-    return 0;
+    return io == NET_IO_DEAD ? -1 : 0;
 }
 
 static int write_some(struct publisher *p, struct err *err)
@@ -146,28 +140,22 @@ static int write_some(struct publisher *p, struct err *err)
     size_t done;
     if (out->len == 0)
         return 0;
-    switch (net_write(p->fd, out->data, out->len, &done, err)) {
-    case NET_IO_DONE:
+    enum net_io io = stream_write(p->stream, out->data, out->len, &done, err);
+    if (io == NET_IO_DONE)
         buf_consume(out, done);
-        return 0;
-    case NET_IO_AGAIN:
-        return 0;
-    case NET_IO_DEAD:
-        return -1;
-    }
-    return 0;
+    return io == NET_IO_DEAD ? -1 : 0;
 }
 
-/* Wait for the socket, at most `timeout` milliseconds, and do what can be done. */
-static int pump(struct publisher *p, int timeout, struct err *err)
+/* Wait for the peer, at most `longest` nanoseconds, and do what can be done. */
+static int pump(struct publisher *p, int64_t longest, struct err *err)
 {
     struct nats_event event;
     int got;
     if (write_some(p, err) < 0)
         return -1;
-    struct pollfd fd = {p->fd, (short)(POLLIN | (p->client.out.len > 0 ? POLLOUT : 0)), 0};
-    poll(&fd, 1, timeout);
-    if ((fd.revents & (POLLIN | POLLHUP | POLLERR)) != 0 && read_some(p, err) < 0)
+    struct net_wait wait = stream_wait(p->stream, p->client.out.len > 0);
+    net_wait(&wait, 1, clock_monotonic() + longest);
+    if (wait.ready != 0 && read_some(p, err) < 0)
         return -1;
     while ((got = nats_client_next(&p->client, clock_monotonic(), &event, err)) > 0)
         if (handle(p, &event, err) < 0)
@@ -175,26 +163,32 @@ static int pump(struct publisher *p, int timeout, struct err *err)
     return got;
 }
 
-static int open_socket(struct publisher *p, struct err *err)
+static int open_stream(struct publisher *p, struct err *err)
 {
-    struct net_connect connect;
+    struct net_connecting connecting;
     int64_t deadline = clock_monotonic() + API_TIMEOUT_S * CLOCK_SECOND;
-    if (net_connect_start(&connect, p->url.host, p->url.port, deadline, err) < 0)
+    if (net_connect_start(&connecting, p->url.host, p->url.port, deadline, err) != 0)
         return -1;
-    enum net_connect_result result;
-    while ((result = net_connect_step(&connect, clock_monotonic(), &p->fd, err)) ==
-           NET_CONNECT_PENDING) {
-        struct pollfd fd = net_connect_poll(&connect);
-        poll(&fd, 1, 100);
+    enum net_io io;
+    while ((io = net_connect_step(&connecting, clock_monotonic(), &p->stream, err)) ==
+           NET_IO_AGAIN) {
+        struct net_wait wait = net_connect_wait(&connecting);
+        net_wait(&wait, 1, connecting.step_at);
     }
-    return result == NET_CONNECT_DONE ? 0 : -1;
+    while (io == NET_IO_DONE && (io = stream_handshake(p->stream, err)) == NET_IO_AGAIN) {
+        struct net_wait wait = stream_wait(p->stream, false);
+        net_wait(&wait, 1, deadline);
+        if (clock_monotonic() >= deadline)
+            return err_set(err, ERR_NETWORK, "the handshake took too long");
+    }
+    return io == NET_IO_DONE ? 0 : -1;
 }
 
 static int open_connection(struct publisher *p, struct err *err)
 {
     if (nats_url_parse(&p->url, slice_of(p->options->server), err) < 0)
         return -1;
-    if (open_socket(p, err) < 0)
+    if (open_stream(p, err) < 0)
         return err_prefix(err, "%s:%u", p->url.host, p->url.port);
     p->nats_options = (struct nats_options){.name = "varve-gen", .version = "0"};
     if (p->url.user[0] != '\0') {
@@ -208,7 +202,7 @@ static int open_connection(struct publisher *p, struct err *err)
         return err_set_system(err, errno, "getrandom");
     nats_client_start(&p->client, &p->nats_options, clock_monotonic());
     while (!p->ready)
-        if (pump(p, 100, err) < 0)
+        if (pump(p, PATIENCE, err) < 0)
             return -1;
     return 0;
 }
@@ -223,7 +217,7 @@ static int call(struct publisher *p, const char *name, struct slice body, struct
                                      API_TIMEOUT_S * CLOCK_SECOND, clock_monotonic());
     buf_free(&subject);
     while (!p->answered)
-        if (pump(p, 100, err) < 0)
+        if (pump(p, PATIENCE, err) < 0)
             return -1;
     if (p->outcome != NATS_OUTCOME_REPLY)
         return err_set(err, ERR_REFUSED, "%s: no answer: is JetStream on?", name);
@@ -297,7 +291,7 @@ static int publish_all(struct publisher *p, struct err *err)
                p->client.out.len < OUTPUT_TARGET)
             send_one(p);
         uint64_t confirmed = p->confirmed;
-        if (pump(p, rate == 0 ? 100 : 1, err) < 0)
+        if (pump(p, rate == 0 ? PATIENCE : CLOCK_MILLISECOND, err) < 0)
             return -1;
         if (p->confirmed > confirmed || p->sent == p->oldest)
             progress = now;
@@ -313,13 +307,13 @@ int publish_run(const struct publish_options *options, const struct load *load,
                 struct publish_result *result, struct err *err)
 {
     *result = (struct publish_result){0};
-    struct publisher p = {.options = options, .load = load, .fd = -1, .result = result};
+    struct publisher p = {.options = options, .load = load, .result = result};
     int status = 0;
     if (open_connection(&p, err) < 0)
         status = -1;
     else if (make_stream(&p, err) < 0 || subscribe(&p, err) < 0 || publish_all(&p, err) < 0)
         status = err_prefix(err, "%s", options->stream);
-    net_close(&p.fd);
+    stream_close(&p.stream);
     nats_client_free(&p.client);
     arena_free(&p.arena);
     buf_free(&p.answer);
