@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/num.h"
+#include "base/time.h"
 #include "base/utf8.h"
 
 static _Atomic int current_level = LOG_INFO;
@@ -120,8 +120,8 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
     line->len = 0;
     if (!line->on)
         return;
-    char time[NUM_TIME_TEXT_MAX];
-    num_format_time(clock_wall(), 3, time);
+    char time[TIME_TEXT_MAX];
+    time_format(clock_wall(), 3, time);
     log_text(line, "time", time);
     log_text(line, "level", level_names[level]);
     log_text(line, "event", event);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 
@@ -97,142 +96,6 @@ bool num_parse_duration(struct slice text, int64_t *ns)
     return true;
 }
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar, years from 1 on, counting them from
- * March so that the leap day is the last one. */
-static int64_t days_of(int64_t year, unsigned month, unsigned day)
-{
-    year -= month <= 2;
-    int64_t era = year / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-struct num_date num_date_of(int64_t ns)
-{
-    int64_t seconds = ns / CLOCK_SECOND;
-    int64_t fraction = ns % CLOCK_SECOND;
-    if (fraction < 0) {
-        fraction += CLOCK_SECOND;
-        seconds--;
-    }
-    int64_t days = seconds / 86400;
-    int64_t second_of_day = seconds % 86400;
-    if (second_of_day < 0) {
-        second_of_day += 86400;
-        days--;
-    }
-    days += 719468; /* positive: an int64 of nanoseconds does not reach back beyond 1677 */
-    int64_t era = days / 146097;
-    int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * day_of_year + 2) / 153;
-    int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-    return (struct num_date){
-        .year = (int32_t)(year_of_era + era * 400 + (month <= 2)),
-        .month = (uint8_t)month,
-        .day = (uint8_t)(day_of_year - (153 * shifted_month + 2) / 5 + 1),
-        .hour = (uint8_t)(second_of_day / 3600),
-        .minute = (uint8_t)(second_of_day / 60 % 60),
-        .second = (uint8_t)(second_of_day % 60),
-        .nanosecond = (uint32_t)fraction,
-    };
-}
-
-/* Exactly `count` digits at `at`; moves on. */
-static bool take_digits(struct slice text, size_t *at, size_t count, uint64_t *out)
-{
-    if (text.len - *at < count)
-        return false;
-    struct slice digits = {text.data + *at, count};
-    *at += count;
-    return num_parse_u64(digits, out);
-}
-
-static bool take_char(struct slice text, size_t *at, char wanted)
-{
-    if (*at >= text.len || text.data[*at] != (uint8_t)wanted)
-        return false;
-    (*at)++;
-    return true;
-}
-
-/* ".123", at most nine digits; nothing is zero. */
-static bool take_fraction(struct slice text, size_t *at, uint64_t *ns)
-{
-    *ns = 0;
-    if (!take_char(text, at, '.'))
-        return true;
-    uint64_t scale = CLOCK_SECOND;
-    size_t start = *at;
-    while (*at < text.len && is_digit(text.data[*at])) {
-        scale /= 10;
-        if (scale == 0)
-            return false;
-        *ns += (uint64_t)(text.data[*at] - '0') * scale;
-        (*at)++;
-    }
-    return *at > start;
-}
-
-/* "Z" or "+hh:mm" or "-hh:mm". */
-static bool take_offset(struct slice text, size_t *at, int64_t *seconds)
-{
-    *seconds = 0;
-    if (take_char(text, at, 'Z') || take_char(text, at, 'z'))
-        return true;
-    bool negative = take_char(text, at, '-');
-    uint64_t hours;
-    uint64_t minutes;
-    if ((!negative && !take_char(text, at, '+')) || !take_digits(text, at, 2, &hours) ||
-        !take_char(text, at, ':') || !take_digits(text, at, 2, &minutes) || hours > 23 ||
-        minutes > 59)
-        return false;
-    *seconds = (int64_t)(hours * 3600 + minutes * 60) * (negative ? -1 : 1);
-    return true;
-}
-
-static unsigned days_in_month(uint64_t year, uint64_t month)
-{
-    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month - 1] + (month == 2 && leap ? 1u : 0u);
-}
-
-bool num_parse_time(struct slice text, int64_t *ns)
-{
-    size_t at = 0;
-    uint64_t year;
-    uint64_t month;
-    uint64_t day;
-    uint64_t hour;
-    uint64_t minute;
-    uint64_t second;
-    uint64_t fraction;
-    int64_t offset;
-    if (!take_digits(text, &at, 4, &year) || !take_char(text, &at, '-') ||
-        !take_digits(text, &at, 2, &month) || !take_char(text, &at, '-') ||
-        !take_digits(text, &at, 2, &day))
-        return false;
-    if (!take_char(text, &at, 'T') && !take_char(text, &at, 't'))
-        return false;
-    if (!take_digits(text, &at, 2, &hour) || !take_char(text, &at, ':') ||
-        !take_digits(text, &at, 2, &minute) || !take_char(text, &at, ':') ||
-        !take_digits(text, &at, 2, &second) || !take_fraction(text, &at, &fraction) ||
-        !take_offset(text, &at, &offset) || at != text.len)
-        return false;
-    if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
-        return false;
-    int64_t seconds = days_of((int64_t)year, (unsigned)month, (unsigned)day) * 86400 +
-                      (int64_t)(hour * 3600 + minute * 60 + second) - offset;
-    *ns = seconds * CLOCK_SECOND + (int64_t)fraction;
-    return true;
-}
-
 void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])
 {
     static const char *const names[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -269,15 +132,4 @@ void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
     if (out[len - 1] == '.')
         len--;
     (void)snprintf(out + len, NUM_SIZE_TEXT_MAX - (size_t)len, small ? "ms" : "s");
-}
-
-void num_format_time(int64_t ns, int digits, char out[static NUM_TIME_TEXT_MAX])
-{
-    struct num_date d = num_date_of(ns);
-    char fraction[16];
-    (void)snprintf(fraction, sizeof(fraction), ".%09u", (unsigned)d.nanosecond);
-    fraction[digits == 0 ? 0 : digits + 1] = '\0';
-    (void)snprintf(out, NUM_TIME_TEXT_MAX, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", (int)d.year,
-                   (unsigned)d.month, (unsigned)d.day, (unsigned)d.hour, (unsigned)d.minute,
-                   (unsigned)d.second, fraction);
 }

@@ -10,6 +10,8 @@
 #include "base/base64.h"
 #include "base/bytes.h"
 #include "base/json.h"
+#include "base/num.h"
+#include "base/time.h"
 #include "base/utf8.h"
 
 enum {
@@ -34,28 +36,13 @@ static void append_unsigned(struct buf *out, const struct parquet_leaf *leaf, st
         buf_append_decimal(out, load_u64le(value.data));
 }
 
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0 ? 1 : 0);
-}
-
-/* The date so many days after 1970-01-01, as YYYY-MM-DD; false for years beyond 0..9999. Counts in
- * eras of 400 years that begin on the first of March, so that the leap day is the last day. */
+/* The date so many days after 1970-01-01, as YYYY-MM-DD; false for years beyond 0..9999. */
 static bool append_date(struct buf *out, int64_t days)
 {
     if (days < -719528 || days > 2932896)
         return false;
-    int64_t shifted = days + 719468; /* since 0000-03-01 */
-    int64_t era = floor_divide(shifted, 146097);
-    int64_t day_of_era = shifted - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t month = (5 * day_of_year + 2) / 153; /* 0 is March */
-    int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
-    int64_t year = era * 400 + year_of_era + (month >= 10 ? 1 : 0);
-    buf_printf(out, "%04d-%02d-%02d", (int)year, (int)(month < 10 ? month + 3 : month - 9),
-               (int)day);
+    struct time_date date = time_date_of(days);
+    buf_printf(out, "%04d-%02d-%02d", (int)date.year, date.month, date.day);
     return true;
 }
 
@@ -70,7 +57,7 @@ static bool append_timestamp(struct buf *out, int64_t seconds, int64_t fraction,
                              bool utc)
 {
     size_t len = out->len;
-    int64_t days = floor_divide(seconds, DAY_SECONDS);
+    int64_t days = num_floor_divide(seconds, DAY_SECONDS);
     buf_append_byte(out, '"');
     if (!append_date(out, days)) {
         out->len = len;
@@ -91,7 +78,7 @@ static void append_time(struct buf *out, const struct parquet_leaf *leaf, int64_
 {
     int digits = unit_digits(leaf->unit);
     int64_t per_second = digits == 3 ? 1000 : digits == 6 ? 1000000 : 1000000000;
-    int64_t seconds = floor_divide(value, per_second);
+    int64_t seconds = num_floor_divide(value, per_second);
     int64_t fraction = value % per_second;
     if (fraction < 0)
         fraction += per_second;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "base/time.h"
 #include "base/utf8.h"
 #include "config/config.h"
 
@@ -133,7 +134,7 @@ static int store_choice(const struct config_key *key, void *field, struct slice 
 static int store_start(void *field, struct slice text, struct err *err)
 {
     struct config_start start = {.kind = CONFIG_START_FIRST};
-    uint8_t time[NUM_TIME_TEXT_MAX];
+    uint8_t time[TIME_TEXT_MAX];
     struct slice t = {time, text.len};
     if (slice_is(text, "first")) {
         start.kind = CONFIG_START_FIRST;
@@ -151,7 +152,7 @@ static int store_start(void *field, struct slice text, struct err *err)
         /* YAML writes times with a blank, and libraries that save a file again do so too. */
         if (text.len > 10 && time[10] == ' ')
             time[10] = 'T';
-        if (!num_parse_time(t, &start.time))
+        if (!time_parse(t, &start.time))
             return wrong(text,
                          "first, new, a stream sequence or an RFC 3339 time such as "
                          "2026-11-24T12:00:00Z",

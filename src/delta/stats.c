@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/json.h"
-#include "base/num.h"
+#include "base/time.h"
 #include "base/utf8.h"
 
 static bool is_short_text(struct slice text)
@@ -28,8 +28,8 @@ static void append_time(struct buf *out, int64_t micros)
 {
     const int64_t limit = INT64_MAX / 1000;
     int64_t ns = micros > limit ? limit * 1000 : micros < -limit ? -limit * 1000 : micros * 1000;
-    char text[NUM_TIME_TEXT_MAX];
-    num_format_time(ns, 3, text);
+    char text[TIME_TEXT_MAX];
+    time_format(ns, 3, text);
     buf_printf(out, "\"%s\"", text);
 }
 

@@ -5,33 +5,20 @@
 
 #include "base/bytes.h"
 #include "base/assert.h"
+#include "base/varint.h"
 #include "nats/parse.h"
-
-static void put_varint(struct buf *b, uint64_t value)
-{
-    while (value >= 0x80) {
-        buf_append_byte(b, (uint8_t)(value | 0x80));
-        value >>= 7;
-    }
-    buf_append_byte(b, (uint8_t)value);
-}
 
 static uint64_t take_varint(const struct buf *b, size_t *at)
 {
     uint64_t value = 0;
-    for (unsigned shift = 0;; shift += 7) {
-        ASSERT(*at < b->len && shift < 64); /* we wrote it */
-        uint8_t byte = b->data[(*at)++];
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            return value;
-    }
+    ASSERT(varint_read(buf_slice(b), at, &value)); /* we wrote it */
+    return value;
 }
 
 /* Differences wrap around, so that any two numbers have one. */
 static void put_difference(struct buf *b, uint64_t value, uint64_t before)
 {
-    put_varint(b, zigzag_encode((int64_t)(value - before)));
+    varint_append(b, zigzag_encode((int64_t)(value - before)));
 }
 
 static uint64_t take_difference(const struct buf *b, size_t *at, uint64_t before)
@@ -56,8 +43,8 @@ static uint32_t form_of(struct acklist *list, const struct nats_ack *ack)
 void acklist_add(struct acklist *list, const struct nats_ack *ack)
 {
     struct nats_ack *last = &list->last;
-    put_varint(&list->bytes, form_of(list, ack));
-    put_varint(&list->bytes, ack->delivered);
+    varint_append(&list->bytes, form_of(list, ack));
+    varint_append(&list->bytes, ack->delivered);
     put_difference(&list->bytes, ack->stream_seq, last->stream_seq);
     put_difference(&list->bytes, ack->consumer_seq, last->consumer_seq);
     put_difference(&list->bytes, (uint64_t)ack->timestamp_ns, (uint64_t)last->timestamp_ns);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/num.h"
+#include "base/time.h"
 
 /* True if `generation` is that of a stream created at `created`: rolled back since, or not. */
 static bool is_generation_of(struct slice generation, struct slice created)
@@ -44,8 +44,8 @@ static void want_generation(struct source *s, struct slice created, bool rolled_
     buf_reset(&s->next_created);
     buf_append_slice(&s->next_created, created);
     if (rolled_back) {
-        char time[NUM_TIME_TEXT_MAX];
-        num_format_time(clock_wall(), 3, time);
+        char time[TIME_TEXT_MAX];
+        time_format(clock_wall(), 3, time);
         buf_append_byte(&s->next_created, '~');
         buf_append_text(&s->next_created, time);
     }

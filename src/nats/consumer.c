@@ -2,6 +2,7 @@
 #include "nats/consumer.h"
 
 #include "base/num.h"
+#include "base/time.h"
 
 static const char *const deliver_names[] = {
     [NATS_DELIVER_ALL] = "all",
@@ -68,8 +69,8 @@ static void add_start(struct json_writer *w, const struct nats_consumer_config *
         json_put_u64(w, "opt_start_seq", c->start_seq);
     }
     if (c->deliver == NATS_DELIVER_BY_START_TIME) {
-        char time[NUM_TIME_TEXT_MAX];
-        num_format_time(c->start_time_ns, 9, time);
+        char time[TIME_TEXT_MAX];
+        time_format(c->start_time_ns, 9, time);
         add_text(w, "opt_start_time", slice_of(time));
     }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/time.h"
 
 /* Add one difference to the sentence. A long list is cut, the counts are not. */
 __attribute__((format(printf, 3, 4))) static void add(struct nats_consumer_diff *diff, bool fixed,
@@ -55,9 +56,9 @@ static void compare_start(struct nats_consumer_diff *diff, const struct nats_con
             wanted->start_seq);
     if (wanted->deliver == NATS_DELIVER_BY_START_TIME &&
         found->start_time_ns != wanted->start_time_ns) {
-        char is[NUM_TIME_TEXT_MAX], want[NUM_TIME_TEXT_MAX];
-        num_format_time(found->start_time_ns, 9, is);
-        num_format_time(wanted->start_time_ns, 9, want);
+        char is[TIME_TEXT_MAX], want[TIME_TEXT_MAX];
+        time_format(found->start_time_ns, 9, is);
+        time_format(wanted->start_time_ns, 9, want);
         add(diff, true, "opt_start_time is %s, want %s", is, want);
     }
 }

@@ -2,6 +2,7 @@
 #include "nats/stream.h"
 
 #include "base/num.h"
+#include "base/time.h"
 
 static uint64_t get_u64(const struct json *object, const char *name)
 {
@@ -22,7 +23,7 @@ static int64_t get_time(const struct json *object, const char *name)
 {
     struct slice text;
     int64_t ns = 0;
-    if (!json_get_text(object, name, &text) || !num_parse_time(text, &ns))
+    if (!json_get_text(object, name, &text) || !time_parse(text, &ns))
         return 0;
     return ns;
 }
@@ -137,7 +138,7 @@ int nats_stored_message_parse(struct slice json, struct arena *arena,
     struct slice time;
     if (!json_get_text(m, "subject", &message->subject) ||
         !json_get_u64(m, "seq", &message->sequence) || !json_get_text(m, "time", &time) ||
-        !num_parse_time(time, &message->time_ns))
+        !time_parse(time, &message->time_ns))
         return err_set(err, ERR_PROTOCOL, "a STREAM.MSG.GET reply lacks subject, seq or time");
     return 0;
 }

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
-#include "base/text.h"
+#include "base/time.h"
 
 #define ENDING ".parquet"
 #define FIRST_SEQ "{first_seq}"
@@ -218,17 +218,18 @@ static struct slice value_of(const struct store_path_values *values, enum store_
 
 static void append_field(struct buf *out, const struct store_path *path,
                          const struct store_path_token *token,
-                         const struct store_path_values *values, const struct num_date *date)
+                         const struct store_path_values *values, const struct time_utc *time)
 {
+    const struct time_date *date = &time->date;
     switch (token->field) {
     case STORE_PATH_LITERAL:
         buf_append(out, path->text + token->start, token->len);
         break;
     case STORE_PATH_DATE:
-        buf_printf(out, "%04" PRId32 "-%02d-%02d", date->year, date->month, date->day);
+        buf_printf(out, "%04" PRId64 "-%02d-%02d", date->year, date->month, date->day);
         break;
     case STORE_PATH_YEAR:
-        buf_printf(out, "%04" PRId32, date->year);
+        buf_printf(out, "%04" PRId64, date->year);
         break;
     case STORE_PATH_MONTH:
         buf_printf(out, "%02d", date->month);
@@ -237,7 +238,7 @@ static void append_field(struct buf *out, const struct store_path *path,
         buf_printf(out, "%02d", date->day);
         break;
     case STORE_PATH_HOUR:
-        buf_printf(out, "%02d", date->hour);
+        buf_printf(out, "%02d", time->hour);
         break;
     case STORE_PATH_FIRST_SEQ:
         buf_append_text(out, FIRST_SEQ);
@@ -258,14 +259,9 @@ static void append_field(struct buf *out, const struct store_path *path,
 void store_path_key(struct buf *out, const struct store_path *path,
                     const struct store_path_values *values)
 {
-    struct num_date date = num_date_of(values->time);
+    struct time_utc time = time_utc_of(values->time);
     for (uint32_t i = 0; i < path->count; i++)
-        append_field(out, path, &path->tokens[i], values, &date);
-}
-
-static int64_t floor_divide(int64_t value, int64_t by)
-{
-    return value / by - (value % by < 0 ? 1 : 0);
+        append_field(out, path, &path->tokens[i], values, &time);
 }
 
 bool store_path_same(const struct store_path *path, const struct store_path_values *a,
@@ -278,10 +274,10 @@ bool store_path_same(const struct store_path *path, const struct store_path_valu
     }
     int64_t hour = 3600 * CLOCK_SECOND;
     if (has(path, STORE_PATH_HOUR))
-        return floor_divide(a->time, hour) == floor_divide(b->time, hour);
+        return num_floor_divide(a->time, hour) == num_floor_divide(b->time, hour);
     if (has(path, STORE_PATH_DATE) || has(path, STORE_PATH_YEAR) || has(path, STORE_PATH_MONTH) ||
         has(path, STORE_PATH_DAY))
-        return floor_divide(a->time, 24 * hour) == floor_divide(b->time, 24 * hour);
+        return num_floor_divide(a->time, 24 * hour) == num_floor_divide(b->time, 24 * hour);
     return true;
 }
 

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/num.h"
+#include "base/time.h"
 #include "event/encode.h"
 
 const char *alert_name(enum alert_kind kind)
@@ -128,7 +128,7 @@ bool alerts_stands(const struct alerts *a, enum alert_kind kind, const char *str
 /* One that was over before it could be published says so at once. */
 static void make_json(struct buf *out, const struct alerts *a, const struct alert *alert)
 {
-    char time[NUM_TIME_TEXT_MAX];
+    char time[TIME_TEXT_MAX];
     struct json_writer w = {.out = out};
     buf_reset(out);
     json_open_object(&w, NULL);
@@ -138,10 +138,10 @@ static void make_json(struct buf *out, const struct alerts *a, const struct aler
     if (alert->stream != NULL)
         json_put_text(&w, "stream", alert->stream);
     json_put_text(&w, "text", alert->text);
-    num_format_time(alert->since, 3, time);
+    time_format(alert->since, 3, time);
     json_put_text(&w, "since", time);
     if (alert->until != 0) {
-        num_format_time(alert->until, 3, time);
+        time_format(alert->until, 3, time);
         json_put_text(&w, "until", time);
         buf_printf(json_put_raw(&w, "seconds"), "%.3f",
                    (double)(alert->until - alert->since) / (double)CLOCK_SECOND);

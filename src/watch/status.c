@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/num.h"
+#include "base/time.h"
 #include "base/version.h"
 #include "watch/health.h"
 #include "pipeline/memory.h"
@@ -26,9 +27,9 @@ static const char *size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])
     return out;
 }
 
-static const char *time_of(int64_t wall, char out[static NUM_TIME_TEXT_MAX])
+static const char *time_of(int64_t wall, char out[static TIME_TEXT_MAX])
 {
-    num_format_time(wall, 0, out);
+    time_format(wall, 0, out);
     return out;
 }
 
@@ -60,7 +61,7 @@ static void show_paused(struct status_writer *w, const struct pipeline *p)
 
 static void show_facts(struct status_writer *w, struct pipeline *p)
 {
-    char used[NUM_SIZE_TEXT_MAX], limit[NUM_SIZE_TEXT_MAX], time[NUM_TIME_TEXT_MAX];
+    char used[NUM_SIZE_TEXT_MAX], limit[NUM_SIZE_TEXT_MAX], time[TIME_TEXT_MAX];
     status_facts_begin(w);
     show_connection(w, p);
     show_paused(w, p);
@@ -174,7 +175,7 @@ static void show_commits(struct status_writer *w, const struct stats *s)
 {
     static const char *const headings[] = {"Time",  "Epoch", "Reason",  "Rows",
                                            "Files", "Size",  "Seconds", NULL};
-    char time[NUM_TIME_TEXT_MAX], bytes[NUM_SIZE_TEXT_MAX];
+    char time[TIME_TEXT_MAX], bytes[NUM_SIZE_TEXT_MAX];
     status_heading(w, "Last commits");
     status_table_begin(w, "commits", headings);
     for (uint64_t i = 0; i < s->epochs && i < STATS_COMMITS; i++) {
@@ -194,7 +195,7 @@ static void show_commits(struct status_writer *w, const struct stats *s)
 static void show_alerts(struct status_writer *w, const struct alerts *a)
 {
     static const char *const headings[] = {"Alert", "Stream", "State", "Since", "What", NULL};
-    char time[NUM_TIME_TEXT_MAX];
+    char time[TIME_TEXT_MAX];
     status_heading(w, "Alerts");
     status_table_begin(w, "alerts", headings);
     for (uint32_t i = 0; i < a->count; i++) {

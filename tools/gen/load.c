@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/varint.h"
 
 /* splitmix64 */
 static uint64_t mix(uint64_t z)
@@ -21,23 +22,14 @@ static uint64_t draw(uint64_t *state)
     return mix(*state);
 }
 
-static void append_varint(struct buf *out, uint64_t value)
-{
-    while (value >= 0x80) {
-        buf_append_byte(out, (uint8_t)(value | 0x80));
-        value >>= 7;
-    }
-    buf_append_byte(out, (uint8_t)value);
-}
-
 /* As proto3 has it, empty and zero fields are left out. */
 
 static void append_bytes(struct buf *out, uint32_t field, const void *data, size_t len)
 {
     if (len == 0)
         return;
-    append_varint(out, field << 3 | 2);
-    append_varint(out, len);
+    varint_append(out, field << 3 | 2);
+    varint_append(out, len);
     buf_append(out, data, len);
 }
 
@@ -50,8 +42,8 @@ static void append_number(struct buf *out, uint32_t field, uint64_t value)
 {
     if (value == 0)
         return;
-    append_varint(out, field << 3);
-    append_varint(out, value);
+    varint_append(out, field << 3);
+    varint_append(out, value);
 }
 
 /* Floats that are exact: whole 256ths, in a range of `span` of them around 0. */
@@ -194,7 +186,7 @@ void load_event(const struct load *load, uint64_t index, struct buf *out)
 
     /* Fields of some later version of the envelope: 17 comes first, 9 last. */
     if (oddity == 0) {
-        append_varint(out, 17 << 3 | 1);
+        varint_append(out, 17 << 3 | 1);
         buf_append_u64le(out, index);
     }
     append_text(out, 1, id);

@@ -3,8 +3,8 @@
 
 #include "base/bytes.h"
 #include "base/assert.h"
+#include "base/varint.h"
 #include "parquet/read/bits.h"
-#include "parquet/read/varint.h"
 
 int delta_reader_init(struct delta_reader *d, struct slice data, uint64_t expected, struct err *err)
 {

@@ -2,8 +2,8 @@
 #include "parquet/read/rle.h"
 
 #include "base/assert.h"
+#include "base/varint.h"
 #include "parquet/read/bits.h"
-#include "parquet/read/varint.h"
 
 void rle_reader_init(struct rle_reader *r, struct slice data, unsigned width)
 {

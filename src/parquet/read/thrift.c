@@ -2,6 +2,7 @@
 #include "parquet/read/thrift.h"
 
 #include "base/bytes.h"
+#include "base/varint.h"
 
 static void fail(struct thrift_reader *r, const char *problem)
 {
@@ -25,16 +26,12 @@ static uint8_t byte(struct thrift_reader *r)
 
 static uint64_t varint(struct thrift_reader *r)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t b = byte(r);
-        if (shift == 63 && b > 1)
-            break;
-        value |= (uint64_t)(b & 0x7f) << shift;
-        if ((b & 0x80) == 0)
-            return r->problem == NULL ? value : 0;
-    }
-    fail(r, "a number does not fit 64 bits");
+    uint64_t value;
+    if (r->problem != NULL)
+        return 0;
+    if (varint_read(r->bytes, &r->at, &value))
+        return value;
+    fail(r, left(r) < VARINT_BYTES_MAX ? "it ends early" : "a number does not fit 64 bits");
     return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "parquet/varint.h"
+#include "base/varint.h"
 
 /* The sizes that all other writers use. */
 enum {

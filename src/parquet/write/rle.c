@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/assert.h"
-#include "parquet/varint.h"
+#include "base/varint.h"
 
 enum {
     GROUP = 8,             /* values that are bit-packed together */

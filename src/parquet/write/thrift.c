@@ -3,7 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/assert.h"
-#include "parquet/varint.h"
+#include "base/varint.h"
 
 enum {
     SHORT_DELTA_MAX = 15, /* larger steps between ids are written as the id itself */
