@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
-#include "cli/file_source.h"
+#include "follow/file_source.h"
 #include "cli/value_json.h"
 #include "verify/tree.h"
 #include "parquet/read/records.h"

@@ -9,7 +9,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "cli/annotation.h"
-#include "cli/file_source.h"
+#include "follow/file_source.h"
 #include "cli/inspect_json.h"
 #include "cli/table.h"
 #include "cli/value_json.h"

@@ -61,17 +61,18 @@ static void extend(struct gaps *g, uint64_t first, uint64_t last, enum gap_reaso
         buf_append_slice(&g->subject, subject);
 }
 
-void gaps_begin(struct gaps *g, struct slice generation)
+uint64_t gaps_begin(struct gaps *g, struct slice generation)
 {
     struct slice stream, created;
     g->generation = generation;
     g->claim = claims_find(g->claims, generation);
-    g->open = false;
+    g->open = g->behind = false;
     for (int i = 0; i < GAP_REASONS; i++)
         g->counts[i].ranges = g->counts[i].sequences = 0;
     claims_key_split(generation, &stream, &created);
     if (g->server != NULL)
         verify_server_begin(g->server, stream, created, g->claim, g->report);
+    return g->server != NULL ? g->server->first : 0;
 }
 
 /* True if `at` is in the set. *last is brought down to where that changes. */
@@ -97,7 +98,7 @@ static uint64_t judge(struct gaps *g, uint64_t first, uint64_t last)
         extend(g, first, last, GAP_DEAD_LETTER, subject);
         return last;
     }
-    if (within(&claim->settled, first, &last))
+    if (within(&claim->settled, first, &last) || (g->behind && first <= claim->acked))
         reason = GAP_SETTLED;
     if (g->server != NULL)
         answer = verify_server_ask(g->server, first, &last, &subject);
@@ -127,12 +128,18 @@ void gaps_add(struct gaps *g, uint64_t first, uint64_t last)
 
 void gaps_end(struct gaps *g, uint64_t last)
 {
-    const struct seqset *settled = g->claim != NULL ? &g->claim->settled : NULL;
-    for (size_t i = 0; settled != NULL && i < settled->count; i++) {
-        const struct seqrange *range = &settled->list[i];
+    struct seqset due = {0}; /* what must be somewhere */
+    g->behind = true;
+    if (g->claim != NULL)
+        seqset_add_all(&due, &g->claim->settled);
+    if (g->server != NULL && g->server->comparable && g->claim != NULL && g->claim->acked > last)
+        seqset_add_range(&due, last + 1, g->claim->acked);
+    for (size_t i = 0; i < due.count; i++) {
+        const struct seqrange *range = &due.list[i];
         if (range->last > last)
             gaps_add(g, range->first > last ? range->first : last + 1, range->last);
     }
+    seqset_free(&due);
     tell(g);
     for (int i = 0; i < GAP_REASONS; i++) {
         struct buf text = {0};

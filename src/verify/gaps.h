@@ -30,19 +30,22 @@ struct gaps {
     enum gap_reason reason; /* of the open range */
     uint64_t first, last;   /* the open range: told when the next one does not continue it */
     bool open;
+    bool behind; /* the last file: what is acknowledged there is settled, if nobody knows better */
     struct buf subject; /* of the first message of the open range, if it is FOREIGN */
     struct {
         uint64_t ranges, sequences;
     } counts[GAP_REASONS];
 };
 
-/* A generation of a stream; its key is borrowed until gaps_end. */
-void gaps_begin(struct gaps *g, struct slice generation);
+/* A generation of a stream; its key is borrowed until gaps_end. Returns the first sequence that has
+ * to be accounted for, as the server knows it; 0: from the first row on. */
+uint64_t gaps_begin(struct gaps *g, struct slice generation);
 
 /* Its first..last are in no file. Ranges come in ascending order. */
 void gaps_add(struct gaps *g, uint64_t first, uint64_t last);
 
-/* Beyond `last` there is no file; what the commits count as settled there is a gap as well. */
+/* Beyond `last` there is no file; what the commits count as settled there, and what the server
+ * holds for acknowledged, is a gap as well. */
 void gaps_end(struct gaps *g, uint64_t last);
 
 void gaps_free(struct gaps *g);

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/num.h"
-#include "cli/file_source.h"
+#include "follow/file_source.h"
 #include "delta/action.h"
 
 enum {

@@ -89,6 +89,8 @@ static void note_position(struct claims *c, const struct positions *all, const s
     if (p->through > 0)
         seqset_add_range(&claim->settled, 1, p->through);
     seqset_add_all(&claim->settled, &p->above);
+    if (p->start > 0 && (claim->start == 0 || p->start < claim->start))
+        claim->start = p->start;
     if (claim->consumer == NULL)
         claim->consumer = text_copy(p->consumer);
     if (positions_newest(all, p->stream, p->consumer) == p)

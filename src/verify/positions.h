@@ -13,6 +13,9 @@
 struct claim {
     struct seqset settled;      /* in the store, or nothing for varve: by the positions */
     struct seqset dead_letters; /* confirmed by a dead letter stream */
+    uint64_t start;             /* the first sequence that was wanted, 0: not known */
+    uint64_t acked;             /* by verify_server_note_acked: up to here the server holds all for
+                                   stored; 0: not known */
     char *consumer;             /* NULL: no position names the generation */
     bool newest;                /* of its stream */
 };

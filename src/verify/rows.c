@@ -77,7 +77,8 @@ static void prepare_path(struct check *c, const char *path)
     struct slice template = parquet_file_value(c->file, "varve.path_template");
     char text[STORE_PATH_TEMPLATE_MAX + 1];
     size_t ending = strlen(".parquet");
-    if (template.data == NULL || template.len >= sizeof(text) || strlen(path) < ending ||
+    if (template.data == NULL || template.len >= sizeof(text) || path == NULL ||
+        strlen(path) < ending ||
         !num_parse_u64(parquet_file_value(c->file, "varve.first_seq"), &c->first_seq) ||
         !num_parse_u64(parquet_file_value(c->file, "varve.last_seq"), &c->last_seq))
         return;

@@ -19,9 +19,10 @@ bool verify_rows_applies(const struct parquet_file *file);
 
 /*
  * Read the rows of a file of varve: its sequences against what the footer says of them, and the
- * time and names in them against `path`, where the file is. Of `path` only the end matters, as
- * long as the template: so it may be absolute. What is wrong is reported; the sequences go to
- * `sequences`, sorted. False if the rows can't be read, which parquet_verify has told already.
+ * time and names in them against `path`, where the file is, unless that is NULL. Of `path` only the
+ * end matters, as long as the template: so it may be absolute. What is wrong is reported; the
+ * sequences go to `sequences`, sorted. False if the rows can't be read, which parquet_verify has
+ * told already.
  */
 bool verify_rows(const struct parquet_file *file, const char *path, struct parquet_codec *codec,
                  struct report *report, struct seqset *sequences);

@@ -96,13 +96,24 @@ static void end_stream(struct sweep *w)
                      (const char *)w->stream.data, w->duplicates - REPORT_EACH_MAX);
 }
 
+/* Generations that the commits know, and of which no file has a row: the server may know more. */
+static void report_without_files(const struct sequences *s, struct gaps *gaps)
+{
+    for (uint32_t i = 0; i < gaps->claims->generations.count; i++) {
+        struct slice key = map_key(&gaps->claims->generations, i);
+        if (map_find(&s->streams, key) >= 0)
+            continue;
+        uint64_t first = gaps_begin(gaps, key);
+        gaps_end(gaps, first > 0 ? first - 1 : 0);
+    }
+}
+
 void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
                       struct gaps *gaps)
 {
     struct sweep w = {0};
-    if (s->count == 0)
-        return;
-    qsort(s->list, s->count, sizeof(*s->list), by_stream);
+    if (s->count > 0)
+        qsort(s->list, s->count, sizeof(*s->list), by_stream);
     for (size_t i = 0; i < s->count; i++) {
         const struct sequence_range *range = &s->list[i];
         if (i == 0 || range->stream != s->list[i - 1].stream) {
@@ -112,12 +123,15 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
                                .stream = map_key(&s->streams, range->stream),
                                .gaps = gaps,
                                .covered = range->first > 0 ? range->first - 1 : 0};
-            if (gaps != NULL)
-                gaps_begin(gaps, w.stream);
+            uint64_t first = gaps != NULL ? gaps_begin(gaps, w.stream) : 0;
+            if (first > 0 && first <= w.covered)
+                w.covered = first - 1;
         }
         step(&w, range);
     }
     end_stream(&w);
+    if (gaps != NULL && gaps->server != NULL)
+        report_without_files(s, gaps);
 }
 
 void sequences_free(struct sequences *s)

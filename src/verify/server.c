@@ -49,6 +49,7 @@ static void forget_stream(struct verify_server *v)
     v->comparable = v->given_up = false;
     v->questions = 0;
     v->any.from = 0;
+    v->first = 0;
     seqset_reset(&v->deleted);
 }
 
@@ -99,19 +100,67 @@ static void alloc_ours(struct verify_server *v, size_t count)
         out_of_memory(count * sizeof(*v->ours));
 }
 
-/* Which subjects varve takes: its consumer's filter, or else what is in the files. */
+static int consumer_info(struct verify_server *v, const char *stream, const char *consumer,
+                         struct arena *arena, struct nats_consumer_info *info,
+                         struct nats_api_error *error, struct err *err)
+{
+    struct slice reply;
+    if (api_client_api(&v->ask, "CONSUMER.INFO", stream, consumer, (struct slice){0}, &reply,
+                       err) != 0)
+        return -1;
+    return nats_consumer_info_parse(reply, arena, info, error, err);
+}
+
+void verify_server_note_acked(struct verify_server *v, struct claims *claims)
+{
+    for (uint32_t i = 0; i < claims->generations.count && !err_is_set(&v->failure); i++) {
+        struct slice stream, created;
+        struct arena arena = {0};
+        struct nats_consumer_info info;
+        struct nats_api_error error = {0};
+        struct err err = {0};
+        claims_key_split(map_key(&claims->generations, i), &stream, &created);
+        struct claim *claim = &claims->list[i];
+        char *name = text_copy_slice(stream);
+        if (claim->newest && claim->consumer != NULL && nats_name_valid(stream) &&
+            consumer_info(v, name, claim->consumer, &arena, &info, &error, &err) == 0)
+            claim->acked = info.ack_floor_stream_seq;
+        free(name);
+        arena_free(&arena);
+    }
+}
+
+/* Where what we want begins, where no position says it. */
+static uint64_t start_of(const struct nats_consumer_config *config)
+{
+    switch (config->deliver) {
+    case NATS_DELIVER_ALL:
+        return 1;
+    case NATS_DELIVER_BY_START_SEQUENCE:
+        return config->start_seq;
+    case NATS_DELIVER_LAST:
+    case NATS_DELIVER_NEW:
+    case NATS_DELIVER_BY_START_TIME:
+    case NATS_DELIVER_LAST_PER_SUBJECT:
+    case NATS_DELIVER_UNKNOWN:
+        break;
+    }
+    return 0;
+}
+
+/* Which subjects varve takes, and from where on: by its consumer, or else by what is in the files.
+ */
 static int find_filters(struct verify_server *v, const char *consumer, struct err *err)
 {
     struct arena arena = {0};
     struct nats_consumer_info info;
     struct nats_api_error error = {0};
-    struct slice reply;
     int result = -1;
     if (consumer != NULL) {
-        if (api_client_api(&v->ask, "CONSUMER.INFO", v->stream, consumer, (struct slice){0}, &reply,
-                           err) == 0)
-            result = nats_consumer_info_parse(reply, &arena, &info, &error, err);
+        result = consumer_info(v, v->stream, consumer, &arena, &info, &error, err);
         if (result == 0) {
+            if (v->first == 0)
+                v->first = start_of(&info.config);
             alloc_ours(v, info.config.filter_count + 1);
             for (size_t i = 0; i < info.config.filter_count; i++)
                 add_ours(v, info.config.filters[i]);
@@ -164,11 +213,13 @@ static int begin(struct verify_server *v, struct slice created, const struct cla
     struct arena arena = {0};
     struct nats_stream_info info;
     struct nats_api_error error = {0};
-    uint64_t deleted = 0;
+    uint64_t deleted = 0, first = 0;
     int result = stream_info(v, false, &arena, &info, &error, err);
     if (result == 0) {
         v->comparable = same_generation(v, created, claim, &info);
         v->last_seq = info.last_seq;
+        v->first = claim != NULL ? claim->start : 0;
+        first = info.first_seq;
         deleted = info.deleted;
     } else if (error.meaning == NATS_MEANING_NO_STREAM) {
         report_note(v->report, "server", "there is no stream %s any more: nothing to compare with",
@@ -181,6 +232,10 @@ static int begin(struct verify_server *v, struct slice created, const struct cla
         result = fetch_deleted(v, err);
     if (v->comparable && result == 0)
         result = find_filters(v, claim != NULL ? claim->consumer : NULL, err);
+    if (!v->comparable)
+        v->first = 0;
+    else if (v->first > 0 && v->first < first)
+        v->first = first;
     return result;
 }
 

@@ -45,7 +45,8 @@ struct verify_server {
     struct report *report;
     char *stream;
     bool comparable;
-    bool given_up; /* a question went unasked, and that was said */
+    bool given_up;  /* a question went unasked, and that was said */
+    uint64_t first; /* what has to be in the store begins here; 0: not known */
     uint64_t last_seq;
     struct seqset deleted;
     struct verify_next any; /* of all subjects */
@@ -58,6 +59,10 @@ struct verify_server {
 int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
                        struct err *err) __attribute__((warn_unused_result));
 void verify_server_close(struct verify_server *v);
+
+/* Take down up to where each consumer's messages are acknowledged: of what is before that the files
+ * must have every row. Call it after claims_read and before the files are listed. */
+void verify_server_note_acked(struct verify_server *v, struct claims *claims);
 
 /* Ask for this generation of a stream. `claim` may be NULL. If it is not the one that the server
  * has, that is noted, and there are no answers. */

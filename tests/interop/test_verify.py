@@ -5,6 +5,7 @@ are made here, by pyarrow and by hand, after the rules and not by varve."""
 
 import datetime
 import json
+import shutil
 import os
 import pathlib
 import subprocess
@@ -318,6 +319,16 @@ def test_another_simulation(tree):
 def test_another_hour(tree):
     tree.file([1, 2, 3], time=[NOON, NOON + HOUR - 1, NOON + HOUR])
     found(tree.root, "path", "sequence 3 belongs into sim-1/2026-11-24/13/1-3.parquet")
+
+
+def test_what_was_copied_out_of_its_table_may_lie_anywhere(tree, tmp_path):
+    path, _ = tree.file([1, 2, 3])
+    (tmp_path / "mail").mkdir()
+    shutil.copy(path, tmp_path / "mail" / "from-the-lab.parquet")
+    fine(tmp_path / "mail" / "from-the-lab.parquet")
+    fine(tmp_path / "mail")
+    shutil.copy(path, tree.root / "sim-1" / "by-hand.parquet")
+    found(tree.root / "sim-1" / "by-hand.parquet", "path", count=2)
 
 
 def test_other_rows_are_counted(tree):

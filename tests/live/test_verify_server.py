@@ -89,6 +89,30 @@ def test_rows_that_are_gone_from_the_store(server, varve, settings):
     assert findings == {"lost": ["21-40 are in the stream, and in no file here"]}
 
 
+def test_rows_before_the_first_and_behind_the_last(server, varve, tmp_path):
+    """All that was acknowledged is compared, wherever the files begin and end."""
+    fill(server, varve)
+    shutil.copytree(varve.output, tmp_path / "copy", symlinks=True)
+    publish(server, [SUBJECT] * 5, seed=50)
+    varve.once()
+    remove_file(varve.output, 1)
+    findings, _ = compare(varve, status=1)
+    assert findings == {"lost": ["1-10 are in the stream, and in no file here"]}
+    # An operator restores the directory as it was before the last drain.
+    shutil.rmtree(varve.output)
+    shutil.copytree(tmp_path / "copy", varve.output, symlinks=True)
+    findings, _ = compare(varve, status=1)
+    assert findings == {"lost": ["41-45 are in the stream, and in no file here"]}
+
+
+def test_what_was_never_wanted_is_not_missed(server, varve):
+    """Messages before the consumer's start are nobody's loss."""
+    server.generate(30, seed=58)
+    sources = [{"stream": "LOGGING", "start": 11}]
+    varve.once(sources=sources)
+    assert compare(varve) == [{}, {}]
+
+
 def test_what_the_stream_has_dropped(server, varve):
     server.generate(100, seed=53)
     delete(server, 1, 50, 51, 52, 99)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/file_source.h"
+#include "follow/file_source.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_CLI_FILE_SOURCE_H
-#define VARVE_CLI_FILE_SOURCE_H
+#ifndef VARVE_FOLLOW_FILE_SOURCE_H
+#define VARVE_FOLLOW_FILE_SOURCE_H
 
 #include "base/err.h"
 #include "parquet/read/page.h"

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_VERIFY_VERIFY_H
+#define VARVE_VERIFY_VERIFY_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* `varve verify`: is all of it there, once, and undamaged? Nothing is changed anywhere. */
+struct verify_options {
+    bool json;          /* the report is JSON */
+    bool progress;      /* on the standard error */
+    bool allow_gaps;    /* sequences of which nobody knows anything may be missing */
+    const char *server; /* URL of a server to compare with, NULL: none; borrowed */
+    void (*failed)(const struct err *err); /* something could not be looked at, and why */
+};
+
+/*
+ * Verify files, folders and tables, and write the report to the standard output. A folder is judged
+ * as a whole: by its Delta log, where it has one, and by the sequences of all rows in it. Returns 0
+ * if everything could be looked at and nothing was found, else 1.
+ */
+int verify_paths(const struct verify_options *options, char *const *paths, int count);
+
+#endif
