@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/stats.h"
 
-#include <inttypes.h>
-
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/time.h"
@@ -22,55 +20,69 @@ static bool has_bounds(const struct column_spec *spec, const struct store_column
     return spec->meaning == COLUMN_TEXT && is_short_text(c->text_min) && is_short_text(c->text_max);
 }
 
-/* Microseconds in the form that Delta wants. A time that has no such form in nanoseconds is as good
- * as the nearest one that has. */
-static void append_time(struct buf *out, int64_t micros)
+/* Microseconds in the form that Delta wants, which has milliseconds: bounds must not become
+ * narrower by that. A time that has no such form in nanoseconds is as good as the nearest one that
+ * has. */
+static void put_time(struct json_writer *w, const char *name, int64_t micros, bool upper)
 {
-    const int64_t limit = INT64_MAX / 1000;
-    int64_t ns = micros > limit ? limit * 1000 : micros < -limit ? -limit * 1000 : micros * 1000;
+    const int64_t limit = INT64_MAX / 1000 - 1000;
+    int64_t cut = micros > limit ? limit : micros < -limit ? -limit : micros;
+    int64_t rest = (cut % 1000 + 1000) % 1000; /* above the millisecond below */
+    cut += upper && rest > 0 ? 1000 - rest : -rest;
     char text[TIME_TEXT_MAX];
-    time_format(ns, 3, text);
-    buf_printf(out, "\"%s\"", text);
+    time_format(cut * 1000, 3, text);
+    json_put_text(w, name, text);
 }
 
-static void append_bound(struct buf *out, const struct column_spec *spec,
-                         const struct store_column_stats *c, bool upper)
+static void put_bound(struct json_writer *w, const struct column_spec *spec,
+                      const struct store_column_stats *c, bool upper)
 {
     if (spec->type == COLUMN_BYTES)
-        json_append_string(out, upper ? c->text_max : c->text_min);
+        json_put_slice(w, spec->name, upper ? c->text_max : c->text_min);
     else if (spec->meaning == COLUMN_TIME_MICROS)
-        append_time(out, upper ? c->max : c->min);
+        put_time(w, spec->name, upper ? c->max : c->min, upper);
     else
-        buf_printf(out, "%" PRId64, upper ? c->max : c->min);
+        json_put_i64(w, spec->name, upper ? c->max : c->min);
 }
 
-static void append_bounds(struct buf *out, const struct schema *schema,
-                          const struct store_column_stats *columns, size_t count, bool upper)
+static void put_bounds(struct json_writer *w, const char *name, const struct schema *schema,
+                       const struct store_column_stats *columns, size_t count, bool upper)
 {
-    bool first = true;
+    json_open_object(w, name);
     for (size_t i = 0; i < count; i++) {
         const struct column_spec *spec = &schema->columns[columns[i].column];
-        if (!has_bounds(spec, &columns[i]))
-            continue;
-        buf_printf(out, "%s\"%s\":", first ? "" : ",", spec->name);
-        append_bound(out, spec, &columns[i], upper);
-        first = false;
+        if (has_bounds(spec, &columns[i]))
+            put_bound(w, spec, &columns[i], upper);
     }
+    json_close_object(w);
+}
+
+/* Whether a text column of which readers expect bounds has none: no short text is as great as its
+ * greatest value. */
+static bool lacks_bounds(const struct column_spec *spec, const struct store_column_stats *c,
+                         uint64_t rows)
+{
+    return spec->bounds && spec->meaning == COLUMN_TEXT && c->nulls < rows && !has_bounds(spec, c);
 }
 
 void store_stats_write(struct buf *out, const struct schema *schema, uint64_t rows,
                        const struct store_column_stats *columns, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        ASSERT(columns[i].column < schema->count);
-    buf_printf(out, "{\"numRecords\":%" PRIu64 ",\"minValues\":{", rows);
-    append_bounds(out, schema, columns, count, false);
-    buf_append_text(out, "},\"maxValues\":{");
-    append_bounds(out, schema, columns, count, true);
-    buf_append_text(out, "},\"nullCount\":{");
+    struct json_writer w = {.out = out};
+    bool lacking = false;
     for (size_t i = 0; i < count; i++) {
-        buf_printf(out, "%s\"%s\":%" PRIu64, i == 0 ? "" : ",",
-                   schema->columns[columns[i].column].name, columns[i].nulls);
+        ASSERT(columns[i].column < schema->count);
+        lacking |= lacks_bounds(&schema->columns[columns[i].column], &columns[i], rows);
     }
-    buf_append_text(out, "}}");
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "numRecords", rows);
+    if (!lacking) {
+        put_bounds(&w, "minValues", schema, columns, count, false);
+        put_bounds(&w, "maxValues", schema, columns, count, true);
+        json_open_object(&w, "nullCount");
+        for (size_t i = 0; i < count; i++)
+            json_put_u64(&w, schema->columns[columns[i].column].name, columns[i].nulls);
+        json_close_object(&w);
+    }
+    json_close_object(&w);
 }

@@ -18,13 +18,15 @@ struct store_column_stats {
     uint64_t nulls;
 };
 
-/* Longer texts are left out, so that entries of the log stay small. */
+/* Longer texts are no bounds, so that entries of the log stay small. */
 enum { STORE_STATS_TEXT_MAX = 128 };
 
 /*
- * Append the statistics of a file as the Delta log has them, a JSON object. Bounds of columns that
- * are not numbers, times or texts are left out, as are texts that are not UTF-8. Times are cut to
- * milliseconds, which readers expect. (Delta PROTOCOL.md, "Per-file Statistics".)
+ * Append the statistics of a file as the Delta log has them, a JSON object. Columns that are not
+ * numbers, times or texts have no bounds. Times have milliseconds, which readers expect: lower
+ * bounds are rounded down, upper ones up. Where the bounds of a text column are not known, too long
+ * or not UTF-8, the file gets its number of rows and nothing else: delta-rs takes a column that has
+ * bounds in other files only for one of nulls in this one. (PROTOCOL.md, "Per-file Statistics".)
  */
 void store_stats_write(struct buf *out, const struct schema *schema, uint64_t rows,
                        const struct store_column_stats *columns, size_t count);

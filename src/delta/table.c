@@ -2,140 +2,209 @@
 #include "delta/table.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/assert.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "delta/schema.h"
 
-enum { READER_VERSION = 1, WRITER_VERSION = 2 };
+enum {
+    READER_VERSION = 1,
+    WRITER_VERSION = 2,
+    /* Versions up to these ask nothing of a writer who only appends, if the table uses none of what
+     * they added: PROTOCOL.md, "Requirements for Writers". */
+    WRITER_VERSION_MAX = 4,
+    READER_FEATURES = 3, /* from these on features are listed one by one */
+    WRITER_FEATURES = 7,
+};
 
-static const char *type_name(const struct column_spec *spec)
+#define STATS_COLUMNS "delta.dataSkippingStatsColumns"
+
+/* What earlier versions of varve had bounds of in the log, before tables said so. */
+static const char first_stats_columns[] = "timestamp_ns,simulation_id,stream_seq";
+
+static bool has_log_bounds(const struct column_spec *spec)
 {
-    if (spec->type == COLUMN_BYTES)
-        return spec->meaning == COLUMN_TEXT ? "string" : "binary";
-    return spec->meaning == COLUMN_TIME_MICROS ? "timestamp" : "long";
+    return spec->bounds && (spec->type != COLUMN_BYTES || spec->meaning == COLUMN_TEXT);
 }
 
-static void append_schema(struct buf *out, const struct schema *schema)
+static void append_stats_columns(struct buf *out, const struct schema *schema)
 {
-    buf_append_text(out, "{\"type\":\"struct\",\"fields\":[");
-    for (uint32_t i = 0; i < schema->count; i++)
-        buf_printf(out, "%s{\"name\":\"%s\",\"type\":\"%s\",\"nullable\":true,\"metadata\":{}}",
-                   i == 0 ? "" : ",", schema->columns[i].name, type_name(&schema->columns[i]));
-    buf_append_text(out, "]}");
+    size_t start = out->len;
+    for (uint32_t i = 0; i < schema->count; i++) {
+        if (!has_log_bounds(&schema->columns[i]))
+            continue;
+        buf_append_text(out, out->len == start ? "" : ",");
+        buf_append_text(out, schema->columns[i].name);
+    }
 }
 
-void store_table_write(struct buf *out, const struct schema *schema, const char *id,
-                       const char *engine, int64_t wall_time)
+static void append_commit_info(struct buf *out, const char *operation, const char *engine,
+                               int64_t wall_time)
+{
+    struct delta_action action = {.kind = DELTA_COMMIT_INFO};
+    action.commit_info = (struct delta_commit_info){
+        .timestamp = wall_time / CLOCK_MILLISECOND,
+        .operation = operation,
+        .parameters = "{}",
+        .engine = engine,
+    };
+    delta_action_write(out, &action);
+}
+
+void delta_table_create(struct buf *out, const struct schema *schema, const char *id,
+                        const char *engine, int64_t wall_time)
 {
     struct buf columns = {0};
-    append_schema(&columns, schema);
-    int64_t millis = wall_time / CLOCK_MILLISECOND;
-    buf_printf(out,
-               "{\"commitInfo\":{\"timestamp\":%" PRId64 ",\"operation\":\"CREATE TABLE\","
-               "\"operationParameters\":{},\"engineInfo\":",
-               millis);
-    json_append_string(out, slice_of(engine));
-    buf_printf(out, "}}\n{\"protocol\":{\"minReaderVersion\":%d,\"minWriterVersion\":%d}}\n",
-               READER_VERSION, WRITER_VERSION);
-    buf_printf(out,
-               "{\"metaData\":{\"id\":\"%s\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"
-               "\"schemaString\":",
-               id);
-    json_append_string(out, buf_slice(&columns));
-    buf_printf(out,
-               ",\"partitionColumns\":[],\"createdTime\":%" PRId64
-               ",\"configuration\":{\"delta.appendOnly\":\"true\"}}}\n",
-               millis);
+    struct buf stats = {0};
+    struct delta_action action = {.kind = DELTA_PROTOCOL};
+    delta_schema_write(&columns, schema);
+    append_stats_columns(&stats, schema);
+    append_commit_info(out, "CREATE TABLE", engine, wall_time);
+    action.protocol = (struct delta_protocol){.reader = READER_VERSION, .writer = WRITER_VERSION};
+    delta_action_write(out, &action);
+    const struct delta_pair configuration[] = {
+        {slice_of("delta.appendOnly"), slice_of("true")},
+        {slice_of(STATS_COLUMNS), buf_slice(&stats)},
+    };
+    action.kind = DELTA_METADATA;
+    action.metadata = (struct delta_metadata){
+        .id = slice_of(id),
+        .schema_string = buf_slice(&columns),
+        .configuration = {configuration, sizeof(configuration) / sizeof(configuration[0])},
+        .has_created_time = true,
+        .created_time = wall_time / CLOCK_MILLISECOND,
+    };
+    delta_action_write(out, &action);
+    buf_free(&columns);
+    buf_free(&stats);
+}
+
+/* ---- may varve write to it? ---- */
+
+static int check_features(const struct delta_strings *features, const char *const *known,
+                          size_t known_count, const char *what, struct err *err)
+{
+    for (size_t i = 0; i < features->count; i++) {
+        struct slice name = features->list[i];
+        bool found = false;
+        for (size_t j = 0; j < known_count; j++)
+            found |= slice_is(name, known[j]);
+        if (!found)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "it needs the Delta %s feature %.*s, which varve does not have", what,
+                           (int)(name.len < 100 ? name.len : 100), (const char *)name.data);
+    }
+    return 0;
+}
+
+static int check_protocol(const struct delta_protocol *p, struct err *err)
+{
+    /* Each asks something of a writer only where the metaData makes use of it. */
+    static const char *const writer[] = {"appendOnly", "invariants", "checkConstraints",
+                                         "generatedColumns", "changeDataFeed"};
+    bool reader_ok = p->reader <= READER_VERSION ||
+                     (p->reader == READER_FEATURES && p->writer >= WRITER_FEATURES);
+    bool writer_ok = p->writer <= WRITER_VERSION_MAX || p->writer == WRITER_FEATURES;
+    if (p->writer == WRITER_FEATURES &&
+        (check_features(&p->reader_features, NULL, 0, "reader", err) != 0 ||
+         check_features(&p->writer_features, writer, sizeof(writer) / sizeof(writer[0]), "writer",
+                        err) != 0))
+        return -1;
+    if (reader_ok && writer_ok)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "it needs Delta reader version %" PRId64 " and writer version %" PRId64
+                   ", varve has %d and %d",
+                   p->reader, p->writer, READER_VERSION, WRITER_VERSION);
+}
+
+static int check_configuration(const struct delta_map *configuration, struct err *err)
+{
+    for (size_t i = 0; i < configuration->count; i++) {
+        struct slice key = configuration->list[i].key;
+        struct slice value = configuration->list[i].value;
+        int shown = (int)(key.len < 100 ? key.len : 100);
+        if (slice_starts_with(key, "delta.constraints."))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "it has a CHECK constraint (%.*s), which varve can't keep", shown,
+                           (const char *)key.data);
+        if (slice_is(key, "delta.setTransactionRetentionDuration"))
+            return err_set(err, ERR_UNSUPPORTED,
+                           "its property %.*s makes it forget how far varve has come", shown,
+                           (const char *)key.data);
+        if (slice_is(key, "delta.columnMapping.mode") && !slice_is(value, "none"))
+            return err_set(err, ERR_UNSUPPORTED, "its columns have other names in the files (%.*s)",
+                           shown, (const char *)key.data);
+    }
+    return 0;
+}
+
+int delta_table_check(const struct delta_protocol *protocol, const struct delta_metadata *metadata,
+                      const struct schema *schema, bool *evolve, struct err *err)
+{
+    *evolve = false;
+    if (check_protocol(protocol, err) != 0)
+        return -1;
+    if (metadata->partition_columns.count > 0)
+        return err_set(err, ERR_UNSUPPORTED, "it has partition columns, varve writes none");
+    if (metadata->provider.data != NULL && !slice_is(metadata->provider, "parquet"))
+        return err_set(err, ERR_UNSUPPORTED, "its files are not Parquet");
+    if (check_configuration(&metadata->configuration, err) != 0 ||
+        delta_schema_check(metadata->schema_string, schema, evolve, err) != 0)
+        return -1;
+    *evolve |= delta_map_get(&metadata->configuration, STATS_COLUMNS).data == NULL;
+    return 0;
+}
+
+/* ---- evolution ---- */
+
+void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
+                        const struct schema *schema, const char *engine, int64_t wall_time)
+{
+    struct delta_action action = {.kind = DELTA_METADATA, .metadata = *metadata};
+    struct buf columns = {0};
+    size_t count = metadata->configuration.count;
+    delta_schema_extend(&columns, metadata->schema_string, schema);
+    action.metadata.schema_string = buf_slice(&columns);
+    struct delta_pair *configuration = calloc(count + 1, sizeof(*configuration));
+    if (configuration == NULL)
+        out_of_memory((count + 1) * sizeof(*configuration));
+    for (size_t i = 0; i < count; i++)
+        configuration[i] = metadata->configuration.list[i];
+    if (delta_map_get(&metadata->configuration, STATS_COLUMNS).data == NULL)
+        configuration[count++] =
+            (struct delta_pair){slice_of(STATS_COLUMNS), slice_of(first_stats_columns)};
+    action.metadata.configuration = (struct delta_map){configuration, count};
+    append_commit_info(out, "CHANGE COLUMNS", engine, wall_time);
+    delta_action_write(out, &action);
+    free(configuration);
     buf_free(&columns);
 }
 
-static int check_protocol(const struct json *protocol, struct err *err)
-{
-    uint64_t reader, writer;
-    if (!json_get_u64(protocol, "minReaderVersion", &reader) ||
-        !json_get_u64(protocol, "minWriterVersion", &writer))
-        return err_set(err, ERR_FORMAT, "its protocol has no versions");
-    if (reader > READER_VERSION || writer > WRITER_VERSION)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it needs Delta reader %" PRIu64 " and writer %" PRIu64
-                       ", varve is %d and %d; choose another directory",
-                       reader, writer, READER_VERSION, WRITER_VERSION);
-    return 0;
-}
-
-static int check_column(const struct json *fields, const struct column_spec *spec, struct err *err)
-{
-    struct slice name, type;
-    for (const struct json *f = fields->first; f != NULL; f = f->next) {
-        if (!json_get_text(f, "name", &name) || !slice_is(name, spec->name))
-            continue;
-        if (json_get_text(f, "type", &type) && slice_is(type, type_name(spec)))
-            return 0;
-        return err_set(err, ERR_UNSUPPORTED,
-                       "its column %s is not of type %s; choose another "
-                       "directory",
-                       spec->name, type_name(spec));
-    }
-    return err_set(err, ERR_UNSUPPORTED, "it has no column %s; choose another directory",
-                   spec->name);
-}
-
-static int check_metadata(const struct json *metadata, const struct schema *schema,
-                          struct arena *arena, struct err *err)
-{
-    struct slice text;
-    const struct json *partitions = json_member(metadata, "partitionColumns");
-    if (partitions != NULL && partitions->first != NULL)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "it has partition columns, varve writes none; choose another directory");
-    if (!json_get_text(metadata, "schemaString", &text))
-        return err_set(err, ERR_FORMAT, "its metaData has no schemaString");
-    const struct json *columns = json_parse(arena, text, err);
-    if (columns == NULL)
-        return err_prefix(err, "its schemaString");
-    const struct json *fields = json_member(columns, "fields");
-    if (fields == NULL || fields->type != JSON_ARRAY)
-        return err_set(err, ERR_FORMAT, "its schemaString has no fields");
-    for (uint32_t i = 0; i < schema->count; i++) {
-        if (check_column(fields, &schema->columns[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-int store_table_check(struct slice entry, const struct schema *schema, struct err *err)
+int delta_table_check_entry(struct slice entry, const struct schema *schema, struct err *err)
 {
     struct arena arena = {0};
-    bool protocol_seen = false;
-    bool metadata_seen = false;
+    struct delta_action action;
+    struct delta_protocol protocol = {0};
+    struct delta_metadata metadata = {0};
+    struct slice line;
+    bool evolve;
     int result = 0;
-    while (entry.len > 0 && result == 0) {
-        const uint8_t *end = memchr(entry.data, '\n', entry.len);
-        size_t len = end == NULL ? entry.len : (size_t)(end - entry.data);
-        struct slice line = {entry.data, len};
-        size_t used = end == NULL ? len : len + 1;
-        entry.data += used;
-        entry.len -= used;
-        if (len == 0)
+    while (result == 0 && delta_next_line(&entry, &line)) {
+        if (line.len == 0)
             continue; /* some writers end with an empty line */
-        const struct json *root = json_parse(&arena, line, err);
-        if (root == NULL) {
-            result = -1;
-            break;
-        }
-        const struct json *protocol = json_member(root, "protocol");
-        const struct json *metadata = json_member(root, "metaData");
-        if (protocol != NULL)
-            result = check_protocol(protocol, err);
-        if (metadata != NULL && result == 0)
-            result = check_metadata(metadata, schema, &arena, err);
-        protocol_seen |= protocol != NULL;
-        metadata_seen |= metadata != NULL;
+        result = delta_action_parse(&action, &arena, line, err);
+        if (result == 0 && action.kind == DELTA_PROTOCOL)
+            protocol = action.protocol;
+        if (result == 0 && action.kind == DELTA_METADATA)
+            metadata = action.metadata;
     }
+    if (result == 0 && (protocol.writer == 0 || metadata.id.data == NULL))
+        result = err_set(err, ERR_FORMAT, "it has no protocol or no metaData");
+    if (result == 0)
+        result = delta_table_check(&protocol, &metadata, schema, &evolve, err);
     arena_free(&arena);
-    if (result == 0 && !(protocol_seen && metadata_seen))
-        return err_set(err, ERR_FORMAT, "it has no protocol or no metaData");
     return result;
 }

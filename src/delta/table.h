@@ -2,26 +2,45 @@
 #ifndef VARVE_DELTA_TABLE_H
 #define VARVE_DELTA_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "batch/schema.h"
+#include "delta/action.h"
 
 /*
- * The first entry of a log says what table it is: an append-only Delta table, reader version 1 and
- * writer version 2, not partitioned, with the columns of our schema, all nullable as readers expect
- * (Delta PROTOCOL.md, "Change Metadata", "Protocol Evolution", "Schema Serialization Format").
+ * What table a log describes, and whether varve may write to it. The tables that varve makes are
+ * append-only, reader version 1 and writer version 2, not partitioned, with the columns of a schema
+ * (Delta PROTOCOL.md, "Change Metadata", "Protocol Evolution", "Table Features").
  */
 
-/* Append that entry. `id` is a UUID as text, `wall_time` in ns. */
-void store_table_write(struct buf *out, const struct schema *schema, const char *id,
-                       const char *engine, int64_t wall_time);
+/* Append the first entry of a new table. `id` is a UUID as text, `wall_time` in ns. */
+void delta_table_create(struct buf *out, const struct schema *schema, const char *id,
+                        const char *engine, int64_t wall_time);
 
-/* Check that the table whose first entry this is can take rows of `schema`: each column is there
- * with its type, nothing is partitioned, and the protocol is one that varve writes. Columns that
- * only the table has are fine, they will be null. ERR_UNSUPPORTED, ERR_FORMAT. */
-int store_table_check(struct slice entry, const struct schema *schema, struct err *err)
+/*
+ * Check that rows of `schema` may be appended to a table with this protocol and metaData by a
+ * writer who does nothing but append: no feature, constraint, column or property asks for more.
+ * *evolve says that delta_table_evolve has to come first. ERR_UNSUPPORTED with one sentence of what
+ * the table asks for, which begins with "it"; ERR_FORMAT.
+ */
+int delta_table_check(const struct delta_protocol *protocol, const struct delta_metadata *metadata,
+                      const struct schema *schema, bool *evolve, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Append the entry that brings a table up to date: the columns of `schema` that it lacks, which are
+ * null in its old files, and the list of the columns that have bounds in the statistics of all
+ * files. A reader that goes by statistics (delta-rs) takes a listed column without bounds for one
+ * of nulls, so columns that came later are not listed.
+ */
+void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
+                        const struct schema *schema, const char *engine, int64_t wall_time);
+
+/* delta_table_check of the table whose first entry this is. */
+int delta_table_check_entry(struct slice entry, const struct schema *schema, struct err *err)
     __attribute__((warn_unused_result));
 
 #endif

@@ -98,8 +98,8 @@ static void view_fill(struct committer *c, const struct epoch *epoch)
             .created = source->created,
             .sequences = &file->sequences,
             .rows = file->rows,
-            .columns = file->stats,
-            .column_count = file->stats_count,
+            .columns = file->stats.list,
+            .column_count = file->stats.count,
         };
     }
     size_t positions = 0;

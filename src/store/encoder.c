@@ -145,22 +145,28 @@ static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoc
 
 static struct slice keep_text(struct epoch_file *file, struct slice text)
 {
-    /* Room for both bounds was made before, so nothing moves. */
+    /* Room for all bounds was made before, so nothing moves. */
     size_t at = file->stats_text.len;
     buf_append_slice(&file->stats_text, text);
     return (struct slice){file->stats_text.data + at, text.len};
 }
 
+/* Of every column: some readers take a column without a count of nulls in the log for one that is
+ * nothing but nulls (PROTOCOL.md, "Per-file Statistics"). */
 static void collect_stats(struct epoch_file *file)
 {
-    static const uint32_t columns[EPOCH_STATS] = {
-        EVENT_COLUMN_TIMESTAMP_NS, EVENT_COLUMN_SIMULATION_ID, EVENT_COLUMN_STREAM_SEQ};
-    buf_reserve(&file->stats_text, EPOCH_STATS * 2 * BOUND_BYTES_CAP);
-    for (size_t i = 0; i < EPOCH_STATS; i++) {
-        struct parquet_bounds bounds;
-        parquet_writer_bounds(file->writer, columns[i], &bounds);
-        struct store_column_stats *stats = &file->stats[file->stats_count++];
-        *stats = (struct store_column_stats){.column = columns[i], .nulls = bounds.nulls};
+    struct parquet_bounds bounds;
+    size_t text = 0;
+    for (uint32_t i = 0; i < file->schema->count; i++) {
+        parquet_writer_bounds(file->writer, i, &bounds);
+        text += bounds.bytes.has ? 2 * BOUND_BYTES_CAP : 0;
+    }
+    buf_reserve_exact(&file->stats_text, text);
+    array_reserve(&file->stats, file->schema->count);
+    for (uint32_t i = 0; i < file->schema->count; i++) {
+        parquet_writer_bounds(file->writer, i, &bounds);
+        struct store_column_stats *stats = array_add(&file->stats);
+        *stats = (struct store_column_stats){.column = i, .nulls = bounds.nulls};
         if (bounds.int64.has) {
             stats->bounded = true;
             stats->min = bounds.int64.min;

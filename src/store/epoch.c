@@ -101,6 +101,7 @@ static void file_free(struct epoch_file *file)
     free(file->key);
     seqset_free(&file->sequences);
     buf_free(&file->image);
+    array_free(&file->stats);
     buf_free(&file->stats_text);
     store_file_free(file->stored);
     free(file);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "batch/batch.h"
 #include "batch/seqset.h"
@@ -38,9 +39,6 @@ enum epoch_reason {
 /* "rows", "bytes"...: the `reason` of logs and metrics. A literal. */
 const char *epoch_reason_name(enum epoch_reason reason);
 
-/* The columns of the table whose bounds go into the commit log. */
-enum { EPOCH_STATS = 3 };
-
 /* One file: rows of one partition and one stream, in the order of the stream. */
 struct epoch_file {
     uint32_t source; /* index of its source */
@@ -56,9 +54,8 @@ struct epoch_file {
     struct buf image;              /* E: all bytes of the file, kept until it is committed: whatever
                                       the disk does, it can be written anew */
     uint64_t accounted;            /* E: memory of the two above, as told to struct encoder */
-    struct store_column_stats stats[EPOCH_STATS]; /* E: of a file of the table */
-    size_t stats_count;
-    struct buf stats_text; /* E: what text bounds in `stats` point to */
+    ARRAY(struct store_column_stats) stats; /* E: of each column of a file of the table */
+    struct buf stats_text;                  /* E: what text bounds in `stats` point to */
 
     struct store_file *stored; /* by the committer: on disk */
 };

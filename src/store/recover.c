@@ -42,7 +42,7 @@ static int create_table(struct store *store, struct err *err)
     make_uuid(id);
     store_log_name(name, 0);
     store_writing_name(&writing, store);
-    store_table_write(&entry, store->schema, id, store->engine, clock_wall());
+    delta_table_create(&entry, store->schema, id, store->engine, clock_wall());
     int result =
         store_log_write(&store->system, store->log_dir, buf_text(&writing), buf_slice(&entry), err);
     if (result == 0 &&
@@ -67,7 +67,7 @@ static int check_table(const struct store *store, const struct store_versions *v
         return 0; /* cleaned up; whoever could do that has read what the table is */
     store_log_name(name, 0);
     int result = store_log_read(&store->system, store->log_dir, name, false, &entry, err);
-    if (result == 0 && store_table_check(buf_slice(&entry), store->schema, err) < 0)
+    if (result == 0 && delta_table_check_entry(buf_slice(&entry), store->schema, err) < 0)
         result = err_prefix(err, "the table that _delta_log/%s describes", name);
     buf_free(&entry);
     return result;

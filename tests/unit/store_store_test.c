@@ -91,11 +91,11 @@ TEST(store_open_refuses_another_table)
     struct err err = {0};
     EXPECT(mkdir("root", 0755) == 0 && mkdir("root/_delta_log", 0755) == 0);
     fixture_write("root/_delta_log/00000000000000000000.json",
-                  "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7}}\n");
+                  "{\"protocol\":{\"minReaderVersion\":2,\"minWriterVersion\":5}}\n"
+                  "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"\"}}\n");
     EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
     EXPECT_TEXT(err.text, "root: the table that _delta_log/00000000000000000000.json describes: it "
-                          "needs Delta reader 3 and writer 7, varve is 1 and 2; choose another "
-                          "directory");
+                          "needs Delta reader version 2 and writer version 5, varve has 1 and 2");
 }
 
 TEST(store_open_says_what_it_cannot_know)
