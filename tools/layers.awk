@@ -3,8 +3,9 @@
 # Hold the include table: awk -f tools/layers.awk src/README.md src/*/*.[ch] src/*/*/*.[ch]
 #
 # The table in src/README.md says which folder may include which. Beside it: each external header
-# stays in its place, what is said to have no descriptor and no clock includes neither, a .c
-# includes its own header first, and each file names its licence.
+# stays in its place, what is said to have no descriptor includes none, nobody but net/ and
+# base/clock waits for the network or asks what time it is, a .c includes its own header first, and
+# each file names its licence.
 
 BEGIN {
     FS = "|"
@@ -12,10 +13,19 @@ BEGIN {
     place["yaml.h"] = "^src/config/"
     place["zstd.h"] = "^src/parquet/codec\\.c$"
     place["zstd_errors.h"] = "^src/parquet/codec\\.c$"
+    clock = "^src/base/clock\\.[ch]$"
     place["protobuf-c/protobuf-c.h"] = "^src/event/"
     # Folders that get bytes and give bytes.
     pure = "^src/(nats|batch|event|parquet)/"
-    descriptors = "^(unistd|fcntl|poll|sys/(socket|epoll|stat|uio|mman))\\.h$"
+    descriptors = "^(unistd|fcntl|sys/(stat|uio|mman))\\.h$"
+    # What a simulation must be able to replace.
+    network = "^(poll|netdb|ifaddrs|sys/(socket|un|select|poll|epoll|eventfd|timerfd)|" \
+              "(netinet|arpa|net)/.*)\\.h$"
+    time = "^(time|sys/(time|timex))\\.h$"
+    waiting = "(poll|ppoll|select|pselect|epoll_[a-z0-9_]+|eventfd|timerfd_[a-z]+|" \
+              "clock_gettime|clock_nanosleep|nanosleep|u?sleep|time|gettimeofday|" \
+              "pthread_cond_timedwait|sem_timedwait)"
+    waiting_call = "(^|[^A-Za-z0-9_>.])" waiting "\\("
 }
 
 function complain(text) {
@@ -58,6 +68,10 @@ FNR == 1 {
     close("src/" own)
 }
 
+here != "net" && FILENAME !~ clock && $0 !~ /^ ?\*|\/\*/ && match($0, waiting_call) {
+    complain(substr($0, RSTART, RLENGTH) "): ask base/clock, or let net/ wait")
+}
+
 /^[ \t]*#[ \t]*include/ {
     local = match($0, /"[^"]+"/)
     if (!local && !match($0, /<[^>]+>/))
@@ -75,8 +89,10 @@ FNR == 1 {
     }
     if (FILENAME ~ pure && header ~ descriptors)
         complain(header ": " here "/ has no file descriptors")
-    if (here == "nats" && header ~ /^(time|sys\/time)\.h$/)
-        complain(header ": nats/ has no clock")
+    if (!local && header ~ network && here != "net")
+        complain(header ": only net/ knows the network")
+    if (!local && header ~ time && FILENAME !~ clock)
+        complain(header ": only base/clock knows the time")
     if (!local || header in place)
         next
     split(header, path, "/")

@@ -35,6 +35,14 @@ int64_t clock_wall(void)
     return read_clock(CLOCK_REALTIME);
 }
 
+void clock_sleep(int64_t ns)
+{
+    struct timespec left = {.tv_sec = (time_t)(ns / CLOCK_SECOND),
+                            .tv_nsec = (long)(ns % CLOCK_SECOND)};
+    while (nanosleep(&left, &left) != 0)
+        ASSERT(errno == EINTR);
+}
+
 void clock_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

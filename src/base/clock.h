@@ -33,6 +33,9 @@ struct clock {
  * another, so replace it before anything is begun. For one thread, while no other runs. */
 void clock_replace(const struct clock *clock);
 
+/* Do nothing for so long, in the system's time. */
+void clock_sleep(int64_t ns);
+
 /* A condition that clock_wait_until can wait for. */
 void clock_condition_init(pthread_cond_t *condition);
 

@@ -2,10 +2,10 @@
 #include "net/http.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "base/time.h"
 #include "net/resolve.h"
 
 /* --- listening ------------------------------------------------------------------------------- */
@@ -113,19 +113,26 @@ static const char *reason_of(int status)
     }
 }
 
+/* "Thu, 26 Nov 2026 22:51:23 GMT" (RFC 9110, section 5.6.7). */
+static void append_date(struct buf *out, int64_t wall)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct time_utc t = time_utc_of(wall);
+    int64_t day = (time_days_of(t.date) % 7 + 7 + 4) % 7; /* 1970 began on a Thursday */
+    buf_printf(out, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[day], t.date.day,
+               months[t.date.month - 1], (int)t.date.year, t.hour, t.minute, t.second);
+}
+
 static void append_head(struct buf *out, const struct http_response *response)
 {
-    char date[64];
-    time_t now = (time_t)(clock_wall() / CLOCK_SECOND);
-    struct tm utc;
-    ASSERT(gmtime_r(&now, &utc) != NULL);
-    ASSERT(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc) > 0);
+    buf_printf(out, "HTTP/1.1 %d %s\r\nDate: ", response->status, reason_of(response->status));
+    append_date(out, clock_wall());
     buf_printf(out,
-               "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-               "Connection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-               "%s\r\n",
-               response->status, reason_of(response->status), date, response->type,
-               response->body.len, response->fields);
+               "\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n"
+               "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+               response->type, response->body.len, response->fields);
 }
 
 static void write_some(struct http_connection *c, int64_t now)

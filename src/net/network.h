@@ -2,9 +2,9 @@
 #ifndef VARVE_NET_NETWORK_H
 #define VARVE_NET_NETWORK_H
 
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/queue.h"
@@ -20,14 +20,15 @@
  */
 enum {
     NET_ADDRESSES_MAX = 16,
-    NET_NAME_MAX = 80,  /* "[ipv6%scope]:port" */
-    NET_HOST_MAX = 255, /* a DNS name has 253 characters at most */
-    NET_WAITS_MAX = 64, /* that one loop waits for: its own few, and the HTTP server's */
+    NET_ADDRESS_MAX = 128, /* as struct sockaddr_storage */
+    NET_NAME_MAX = 80,     /* "[ipv6%scope]:port" */
+    NET_HOST_MAX = 255,    /* a DNS name has 253 characters at most */
+    NET_WAITS_MAX = 64,    /* that one loop waits for: its own few, and the HTTP server's */
 };
 
 struct net_address {
-    struct sockaddr_storage storage; /* another network than the system's may store what it likes */
-    socklen_t len;
+    alignas(8) uint8_t bytes[NET_ADDRESS_MAX]; /* of the system's network a struct sockaddr */
+    uint32_t len;
 };
 
 struct net_addresses {

@@ -57,10 +57,10 @@ int net_look_up(const char *host, uint16_t port, int flags, struct net_addresses
     out->count = 0;
     for (const struct addrinfo *a = found; a != NULL && out->count < NET_ADDRESSES_MAX;
          a = a->ai_next) {
-        if (a->ai_addrlen > sizeof(out->list[0].storage))
+        if (a->ai_addrlen > NET_ADDRESS_MAX)
             continue;
         struct net_address *address = &out->list[out->count++];
-        memcpy(&address->storage, a->ai_addr, a->ai_addrlen);
+        memcpy(address->bytes, a->ai_addr, a->ai_addrlen);
         address->len = a->ai_addrlen;
     }
     freeaddrinfo(found);

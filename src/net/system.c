@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/system.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -35,6 +37,13 @@ static void tune(int fd)
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SYSTEM_USER_TIMEOUT_MS);
+}
+
+static_assert(sizeof(struct sockaddr_storage) <= NET_ADDRESS_MAX, "every address has room");
+
+static int family_of(const struct net_address *address)
+{
+    return ((const struct sockaddr *)address->bytes)->sa_family;
 }
 
 static int set_failure(int error, const char *what, struct err *err)
@@ -70,11 +79,11 @@ static int resolve_number(void *context, const char *host, uint16_t port, struct
 
 static int begin_connect(void *context, const struct net_address *to, struct err *err)
 {
-    int fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family_of(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return set_failure(errno, "no socket", err);
     tune(fd);
-    if (connect(fd, (const struct sockaddr *)&to->storage, to->len) == 0 || errno == EINPROGRESS)
+    if (connect(fd, (const struct sockaddr *)to->bytes, to->len) == 0 || errno == EINPROGRESS)
         return fd;
     (void)set_failure(errno, "connecting failed", err);
     close_socket(context, fd);
@@ -149,12 +158,12 @@ static void name_listener(int fd, char name[static NET_NAME_MAX])
 static int listen_at(void *context, const struct net_address *at, char name[static NET_NAME_MAX],
                      struct err *err)
 {
-    int fd = socket(at->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family_of(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return set_failure(errno, "no socket", err);
     /* Connections of an earlier run that are not quite gone must not keep us from starting. */
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (bind(fd, (const struct sockaddr *)&at->storage, at->len) == 0 && listen(fd, BACKLOG) == 0) {
+    if (bind(fd, (const struct sockaddr *)at->bytes, at->len) == 0 && listen(fd, BACKLOG) == 0) {
         name_listener(fd, name);
         return fd;
     }

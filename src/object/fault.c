@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/num.h"
 
 enum { RULES_MAX = 8, PATH_SIZE = 256, TEXT_SIZE = 1024 };
 
 enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER, ACTION_SLOW };
 
-enum { SLOW_MICROSECONDS = 5000 };
+enum { SLOW_MILLISECONDS = 5 };
 
 struct rule {
     int call; /* enum store_call, or STORE_CALL_COUNT for any */
@@ -143,7 +144,7 @@ static int apply(struct rule *rule, enum store_call call, bool after)
         (rule->until[0] != '\0' && access(rule->until, F_OK) == 0))
         return 0;
     if (rule->action == ACTION_SLOW)
-        (void)usleep(SLOW_MICROSECONDS);
+        clock_sleep(SLOW_MILLISECONDS * CLOCK_MILLISECOND);
     else if (rule->action != ACTION_FAIL)
         end_process();
     return rule->error;

@@ -7,7 +7,7 @@
 
 #include "net/http.h"
 #include "watch/alerts.h"
-#include "watch/notify.h"
+#include "net/notify.h"
 
 struct pipeline;
 

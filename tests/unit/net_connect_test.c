@@ -17,13 +17,13 @@ static int listener(int backlog, struct net_address *address)
     EXPECT_I64(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     EXPECT_I64(listen(fd, backlog), 0);
     address->len = sizeof in;
-    EXPECT_I64(getsockname(fd, (struct sockaddr *)&address->storage, &address->len), 0);
+    EXPECT_I64(getsockname(fd, (struct sockaddr *)address->bytes, &address->len), 0);
     return fd;
 }
 
 static uint16_t port_of(const struct net_address *address)
 {
-    return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+    return ntohs(((const struct sockaddr_in *)address->bytes)->sin_port);
 }
 
 /* Step in real time until it is over. */
@@ -96,7 +96,7 @@ static void silent_address(struct net_address *address)
     listener(0, address);
     for (int i = 0; i < 16; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(fd, (struct sockaddr *)&address->storage, address->len);
+        connect(fd, (struct sockaddr *)address->bytes, address->len);
     }
 }
 

@@ -154,6 +154,36 @@ TEST(http_byte_by_byte)
     finish();
 }
 
+static int64_t example_wall(void *context)
+{
+    (void)context;
+    return INT64_C(784111777) * CLOCK_SECOND + 5;
+}
+
+static int64_t example_monotonic(void *context)
+{
+    static int64_t time; /* moves, so that waits end */
+    (void)context;
+    return time += 20 * CLOCK_MILLISECOND;
+}
+
+/* The example of RFC 9110, section 5.6.7. */
+TEST(http_date)
+{
+    static const struct clock example = {example_monotonic, example_wall, NULL};
+    struct buf heard = {0};
+    clock_replace(&example);
+    start();
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const char *text = listen_to(fd, &heard);
+    EXPECT(strstr(text, "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n") != NULL);
+    EXPECT(close(fd) == 0);
+    buf_free(&heard);
+    finish();
+    clock_replace(NULL);
+}
+
 TEST(http_head_too_large)
 {
     char request[HTTP_HEAD_MAX + 1];

@@ -26,12 +26,12 @@ TEST(net_resolve_numeric_addresses_need_no_thread)
     EXPECT_I64(net_resolve_start(&r, "127.0.0.1", 4222, &a, &err), 1);
     EXPECT_I64(r.fd, -1);
     EXPECT_U64(a.count, 1);
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&a.list[0].storage;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)a.list[0].bytes;
     EXPECT_I64(in->sin_family, AF_INET);
     EXPECT_U64(ntohl(in->sin_addr.s_addr), 0x7f000001);
     EXPECT_U64(ntohs(in->sin_port), 4222);
     EXPECT_I64(net_resolve_start(&r, "::1", 1, &a, &err), 1);
-    EXPECT_I64(a.list[0].storage.ss_family, AF_INET6);
+    EXPECT_I64(((const struct sockaddr *)a.list[0].bytes)->sa_family, AF_INET6);
     net_resolve_cancel(&r);
 }
 

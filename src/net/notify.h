@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_WATCH_NOTIFY_H
-#define VARVE_WATCH_NOTIFY_H
+#ifndef VARVE_NET_NOTIFY_H
+#define VARVE_NET_NOTIFY_H
 
 #include <stdint.h>
 

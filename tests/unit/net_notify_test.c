@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/notify.h"
+#include "net/notify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
