@@ -37,6 +37,8 @@ TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
 LOADER := $(wildcard tools/gen.c tools/gen/*.c)
 # Programs that the tests run: build/interop/NAME from tests/interop/NAME.c, and so on.
 PROGRAMS := $(patsubst tests/%.c,%,$(wildcard $(addprefix tests/,bench/*.c fault/*.c interop/*.c watch/*.c)))
+# The simulation of tests/sim, one program.
+SIM := $(wildcard tests/sim/*.c)
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
@@ -92,7 +94,7 @@ $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
-    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(wildcard tests/fuzz/*.c tests/bench/*.c tests/fault/*.c))))
+    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(SIM) $(wildcard tests/fuzz/*.c tests/bench/*.c tests/fault/*.c))))
 endef
 
 say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")
@@ -109,7 +111,8 @@ $(eval $(call variant,fuzz,clang,$(ASAN) -fsanitize=fuzzer-no-link,$(UBSAN),))
 .PHONY: all programs
 all: $(BUILD)/varve
 
-programs: $(BUILD)/varve $(BUILD)/varve-gen $(BUILD)/varve-fault $(PROGRAMS:%=$(BUILD)/%)
+programs: $(BUILD)/varve $(BUILD)/varve-gen $(BUILD)/varve-fault $(BUILD)/varve-sim \
+    $(PROGRAMS:%=$(BUILD)/%)
 
 # A debugger finds the symbols beside the binary.
 $(BUILD)/varve: $(BUILD)/varve.debug
@@ -135,6 +138,14 @@ $(FAULTY): src/store/store.c $(HEADERS) Makefile
 $(BUILD)/varve-fault: $(call objects,musl,$(MAIN)) $(FAULTY) $(call library,musl)
 	$(call say,LINK,$@)
 	$(Q)$(link_musl) -o $@ $^
+
+$(BUILD)/varve-sim: $(call objects,musl,$(SIM)) $(call library,musl)
+	$(call say,LINK,$@)
+	$(Q)$(link_musl) -o $@ $^
+
+$(BUILD)/varve-sim-asan: $(call objects,asan,$(SIM)) $(call library,asan)
+	$(call say,LINK,$@)
+	$(Q)$(link_asan) -o $@ $^
 
 $(BUILD)/unit-tests: $(call objects,musl,$(TESTS)) $(call library,musl)
 	$(call say,LINK,$@)
