@@ -90,6 +90,40 @@ TEST(parquet_rows_read_what_was_written)
     buf_free(&bytes);
 }
 
+TEST(parquet_rows_are_skipped)
+{
+    static const uint32_t chosen[] = {0, 2};
+    struct buf bytes = {0};
+    struct parquet_codec *codec = parquet_codec_new();
+    write_file(&bytes, codec);
+    struct slice slice = buf_slice(&bytes);
+    struct parquet_source source = fixture_source(&slice);
+    struct parquet_file file;
+    struct err err = {0};
+    EXPECT(parquet_file_open(&file, &source, &err) == 0);
+    /* Within a page, over pages, over row groups, to a row group's edge, and beyond the end. */
+    static const uint64_t steps[] = {0, 1, 256, 300, 1000, 439, 0, 1999, 3, 3990, 5001, UINT64_MAX};
+    for (size_t first = 0; first < sizeof(steps) / sizeof(steps[0]); first++) {
+        struct parquet_rows *rows = parquet_rows_new(&file, chosen, 2, codec);
+        uint64_t at = 0;
+        for (size_t i = first; i < sizeof(steps) / sizeof(steps[0]); i++) {
+            struct slice row[2];
+            EXPECT(parquet_rows_skip(rows, steps[i], &err) == 0);
+            at = steps[i] > ROWS - at ? ROWS : at + steps[i];
+            EXPECT(parquet_rows_next(rows, row, &err) == (at < ROWS));
+            if (at == ROWS)
+                continue;
+            EXPECT_U64(load_u64le(row[0].data), at * at);
+            EXPECT((row[1].data == NULL) == (at % 7 < 3));
+            at++;
+        }
+        parquet_rows_free(rows);
+    }
+    parquet_file_close(&file);
+    parquet_codec_free(codec);
+    buf_free(&bytes);
+}
+
 TEST(parquet_rows_read_names_the_place)
 {
     static const uint32_t chosen[] = {0};

@@ -23,6 +23,11 @@ struct parquet_rows *parquet_rows_new(const struct parquet_file *file, const uin
 int parquet_rows_next(struct parquet_rows *r, struct slice *values, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Pass over the next `count` rows, of which no more than there are. Row groups and pages that lie
+ * between are neither decompressed nor checked. */
+int parquet_rows_skip(struct parquet_rows *r, uint64_t count, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Accepts NULL. */
 void parquet_rows_free(struct parquet_rows *r);
 
