@@ -181,12 +181,10 @@ $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 
 $(PROTOS:=.h): %.h: %.c ;
 
-# Strings are compiled as bytes, which is the same on the wire: the C runtime's strings end at a NUL.
 $(PROTOS:=.c): $(GEN)/%.pb-c.c: proto/%.proto $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,PROTO,$@)
-	$(Q)sed 's/^  string /  bytes /' $< >$(GEN)/$*.proto
-	$(Q)protoc --proto_path=$(GEN) --c_out=$(GEN) $(GEN)/$*.proto
+	$(Q)protoc --proto_path=proto --c_out=$(GEN) $<
 
 $(GEN)/licenses.c: LICENSE tools/licenses $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)

@@ -1,17 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/event.h"
 
-#include "event.pb-c.h"
+#include <stddef.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/utf8.h"
+#include "base/varint.h"
 
 enum {
-    /* What decoding may allocate beyond the size of the message. Copies of the fields fit in that
-     * size; this is for the bookkeeping of fields, about 40 bytes each. A real event has eight. */
-    BOOKKEEPING_MAX = 256 * 1024,
-    /* Scratch memory that is kept for the next message. */
-    SCRATCH_KEPT = 1024 * 1024,
+    /* Memory for unknown fields that is kept for the next message. */
+    UNKNOWN_KEPT = 1024 * 1024,
+    /* Tags and lengths are 32 bits wide, so no writer needs more bytes; as in protobuf's readers.
+     */
+    SHORT_VARINT_MAX = 5,
+    FIELD_NUMBER_MAX = (1 << 29) - 1,
+};
+
+/* The wire types of proto3 (protobuf.dev, Encoding). 3 and 4, the groups of proto2, are refused as
+ * protobuf-c does. */
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED32 = 5 };
+
+/* The fields of proto/event.proto by number; timestamp_ns is a varint, all others are bytes. */
+enum { TIMESTAMP_NS = 4, NUMBERS = 9 };
+
+static const struct {
+    size_t offset;        /* of its slice in struct event */
+    const char *not_utf8; /* NULL: may hold anything */
+} known[NUMBERS] = {
+    [1] = {offsetof(struct event, event_id), "event_id is not UTF-8"},
+    [2] = {offsetof(struct event, event_type_key), "event_type_key is not UTF-8"},
+    [3] = {offsetof(struct event, event_payload), NULL},
+    [5] = {offsetof(struct event, worker_id), "source_worker_id is not UTF-8"},
+    [6] = {offsetof(struct event, simulation_id), "simulation_id is not UTF-8"},
+    [7] = {offsetof(struct event, payload_format_hint), "payload_content_type is not UTF-8"},
+    [8] = {offsetof(struct event, correlation_id), "correlation_id is not UTF-8"},
+};
+
+struct field {
+    uint32_t number;
+    unsigned type;      /* an enum wire_type */
+    uint64_t varint;    /* the value of a WIRE_VARINT */
+    struct slice bytes; /* and of all others */
 };
 
 const char *event_result_name(enum event_result result)
@@ -25,8 +55,6 @@ const char *event_result_name(enum event_result result)
         return "not_protobuf";
     case EVENT_NOT_UTF8:
         return "not_utf8";
-    case EVENT_TOO_MANY_FIELDS:
-        return "too_many_fields";
     case EVENT_RESULTS:
         break;
     }
@@ -41,17 +69,14 @@ const char *event_reason(const struct event_decoder *d)
 
 void event_decoder_free(struct event_decoder *d)
 {
-    arena_free(&d->scratch);
     buf_free(&d->unknown);
     *d = (struct event_decoder){0};
 }
 
 void event_decoder_trim(struct event_decoder *d)
 {
-    if (d->scratch.used > SCRATCH_KEPT)
-        arena_free(&d->scratch);
-    if (d->unknown.len > SCRATCH_KEPT)
-        buf_free(&d->unknown);
+    buf_reset(&d->unknown);
+    buf_trim(&d->unknown, UNKNOWN_KEPT);
 }
 
 static enum event_result refuse(struct event_decoder *d, enum event_result result,
@@ -61,137 +86,124 @@ static enum event_result refuse(struct event_decoder *d, enum event_result resul
     return result;
 }
 
-static void *scratch_alloc(void *data, size_t size)
+/* The length of a tag or a length; 0 if there is none. Nearly all take one byte. */
+static size_t short_varint(struct slice message, size_t at, uint64_t *value)
 {
-    struct event_decoder *d = data;
-    if (size > d->budget) {
-        d->exhausted = true;
-        return NULL;
+    if (at < message.len && message.data[at] < 0x80) {
+        *value = message.data[at];
+        return 1;
     }
-    d->budget -= size;
-    return arena_alloc(&d->scratch, size);
+    size_t len = varint_decode(message, at, value);
+    return len <= SHORT_VARINT_MAX ? len : 0;
 }
 
-static void scratch_free(void *data, void *pointer)
+/* Read the value behind a tag and move behind it; false if it is not whole. */
+static bool take_value(struct slice message, size_t *at, struct field *f)
 {
-    (void)data;
-    (void)pointer; /* the arena is reset as a whole */
-}
-
-/* The length of a varint that the decoder has already accepted. */
-static size_t varint(const uint8_t *p, uint64_t *value)
-{
-    size_t len = 0;
-    *value = 0;
-    do {
-        if (len < 10)
-            *value |= (uint64_t)(p[len] & 0x7F) << (7 * len);
-    } while (p[len++] >= 0x80);
-    return len;
-}
-
-/* The length of the field at `p`, tag included, in a message that the decoder has accepted. */
-static size_t field_length(const uint8_t *p, uint32_t *number)
-{
-    uint64_t tag, value;
-    size_t len = varint(p, &tag);
-    *number = (uint32_t)(tag >> 3);
-    switch ((ProtobufCWireType)(tag & 7)) {
-    case PROTOBUF_C_WIRE_TYPE_VARINT:
-        return len + varint(p + len, &value);
-    case PROTOBUF_C_WIRE_TYPE_64BIT:
-        return len + 8;
-    case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED:
-        len += varint(p + len, &value);
-        return len + (size_t)value;
-    case PROTOBUF_C_WIRE_TYPE_32BIT:
-        return len + 4;
+    uint64_t size;
+    if (f->type == WIRE_VARINT) {
+        size_t len = varint_decode(message, *at, &f->varint);
+        *at += len;
+        return len > 0;
     }
-    ASSERT((tag & 7) <= PROTOBUF_C_WIRE_TYPE_32BIT); /* or it was not accepted */
-    return 0;
+    if (f->type == WIRE_LENGTH) {
+        size_t len = short_varint(message, *at, &size);
+        *at += len;
+        if (len == 0)
+            return false;
+    } else if (f->type == WIRE_FIXED64 || f->type == WIRE_FIXED32) {
+        size = f->type == WIRE_FIXED64 ? 8 : 4;
+    } else {
+        return false;
+    }
+    if (size > message.len - *at)
+        return false;
+    f->bytes = (struct slice){message.data + *at, (size_t)size};
+    *at += (size_t)size;
+    return true;
 }
 
-/* The decoder normalises what it does not know, so that is taken from the message. Newer fields
- * have higher numbers and stand side by side at the end: then it takes no copy. */
-static struct slice unknown_fields(struct event_decoder *d, struct slice message)
+static bool take_field(struct slice message, size_t *at, struct field *f)
 {
-    buf_reset(&d->unknown);
-    struct slice run = {0};
-    uint32_t number;
-    size_t len;
-    for (size_t at = 0; at < message.len; at += len) {
-        const uint8_t *field = message.data + at;
-        len = field_length(field, &number);
-        ASSERT(len <= message.len - at);
-        if (protobuf_c_message_descriptor_get_field(
-                &fes__common__events__generic_event_request__descriptor, number) != NULL)
-            continue;
-        if (run.len > 0 && run.data + run.len != field) {
-            buf_append_slice(&d->unknown, run);
-            run.len = 0;
-        }
-        if (run.len == 0)
-            run.data = field;
-        run.len += len;
+    uint64_t tag;
+    size_t len = short_varint(message, *at, &tag);
+    if (len == 0 || tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
+        return false;
+    *at += len;
+    f->number = (uint32_t)(tag >> 3);
+    f->type = tag & 7;
+    return take_value(message, at, f);
+}
+
+static bool is_known(const struct field *f)
+{
+    return f->number < NUMBERS;
+}
+
+/* False if it is of another wire type than the schema says. */
+static bool put_known(struct event *out, const struct field *f)
+{
+    if (f->number == TIMESTAMP_NS) {
+        out->timestamp_ns = (int64_t)f->varint;
+        return f->type == WIRE_VARINT;
     }
+    memcpy((char *)out + known[f->number].offset, &f->bytes, sizeof(f->bytes));
+    return f->type == WIRE_LENGTH;
+}
+
+/* Newer fields have higher numbers and stand side by side at the end: then it takes no copy. */
+static void add_unknown(struct event_decoder *d, struct slice *run, struct slice field)
+{
+    if (run->len > 0 && run->data + run->len != field.data) {
+        buf_append_slice(&d->unknown, *run);
+        run->len = 0;
+    }
+    if (run->len == 0)
+        run->data = field.data;
+    run->len += field.len;
+}
+
+static struct slice unknown_fields(struct event_decoder *d, struct slice run)
+{
     if (d->unknown.len == 0)
         return run;
     buf_append_slice(&d->unknown, run);
     return buf_slice(&d->unknown);
 }
 
-static struct slice bytes_of(ProtobufCBinaryData value)
-{
-    return (struct slice){value.data, value.len};
-}
-
-/* What is wrong with the texts of an event, or NULL. */
 static const char *text_fault(const struct event *e)
 {
-    if (!utf8_valid(e->event_id))
-        return "event_id is not UTF-8";
-    if (!utf8_valid(e->event_type_key))
-        return "event_type_key is not UTF-8";
-    if (!utf8_valid(e->worker_id))
-        return "source_worker_id is not UTF-8";
-    if (!utf8_valid(e->simulation_id))
-        return "simulation_id is not UTF-8";
-    if (!utf8_valid(e->payload_format_hint))
-        return "payload_content_type is not UTF-8";
-    if (!utf8_valid(e->correlation_id))
-        return "correlation_id is not UTF-8";
+    for (size_t i = 1; i < NUMBERS; i++) {
+        struct slice text;
+        if (known[i].not_utf8 == NULL)
+            continue;
+        memcpy(&text, (const char *)e + known[i].offset, sizeof(text));
+        if (!utf8_valid(text))
+            return known[i].not_utf8;
+    }
     return NULL;
 }
 
 enum event_result event_decode(struct event_decoder *d, struct slice message, struct slice subject,
                                struct event *out)
 {
-    arena_reset(&d->scratch);
+    struct slice run = {0}; /* of unknown fields, side by side */
+    struct field field = {0};
+    *out = (struct event){0};
+    buf_reset(&d->unknown);
     if (message.len > EVENT_SIZE_MAX)
         return refuse(d, EVENT_TOO_LARGE, "larger than 16 MiB");
     if (!utf8_valid(subject))
         return refuse(d, EVENT_NOT_UTF8, "the subject is not UTF-8");
-    d->budget = message.len + BOOKKEEPING_MAX;
-    d->exhausted = false;
-    ProtobufCAllocator allocator = {scratch_alloc, scratch_free, d};
-    const Fes__Common__Events__GenericEventRequest *wire =
-        fes__common__events__generic_event_request__unpack(&allocator, message.len, message.data);
-    if (wire == NULL && d->exhausted)
-        return refuse(d, EVENT_TOO_MANY_FIELDS, "too many fields");
-    if (wire == NULL)
-        return refuse(d, EVENT_NOT_PROTOBUF, "not a GenericEventRequest");
-    *out = (struct event){
-        .timestamp_ns = wire->timestamp_ns,
-        .event_id = bytes_of(wire->event_id),
-        .event_type_key = bytes_of(wire->event_type_key),
-        .event_payload = bytes_of(wire->event_payload),
-        .worker_id = bytes_of(wire->source_worker_id),
-        .simulation_id = bytes_of(wire->simulation_id),
-        .payload_format_hint = bytes_of(wire->payload_content_type),
-        .correlation_id = bytes_of(wire->correlation_id),
-    };
-    if (wire->base.n_unknown_fields > 0)
-        out->unknown_fields = unknown_fields(d, message);
+    for (size_t at = 0, start = 0; at < message.len; start = at) {
+        if (!take_field(message, &at, &field))
+            return refuse(d, EVENT_NOT_PROTOBUF, "not a GenericEventRequest");
+        if (!is_known(&field))
+            add_unknown(d, &run, (struct slice){message.data + start, at - start});
+        else if (!put_known(out, &field))
+            return refuse(d, EVENT_NOT_PROTOBUF, "not a GenericEventRequest");
+    }
+    out->unknown_fields = unknown_fields(d, run);
     const char *fault = text_fault(out);
     return fault == NULL ? EVENT_OK : refuse(d, EVENT_NOT_UTF8, fault);
 }

@@ -4,8 +4,9 @@
 
 #include "event/event.h"
 
-/* Append the envelope as it goes over the wire: what event_decode makes of it is `event` again.
- * Empty fields are left out; unknown_fields go behind the known ones. */
+/* Append the envelope as it goes over the wire: what event_decode makes of it is `event` again, but
+ * that texts end at their first NUL. Empty fields are left out; unknown_fields go behind the known
+ * ones. For alerts: it allocates. */
 void event_encode(struct buf *out, const struct event *event);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "batch/batch.h"
 #include "batch/schema.h"
@@ -35,25 +34,24 @@ extern const struct schema event_schema;
 
 enum {
     /* Larger events are refused. The server itself advises against more than 8 MiB a message, and
-     * an event is held three times while it goes through: message, scratch, batch. */
+     * an event is held twice while it goes through: as a message, and in a batch. */
     EVENT_SIZE_MAX = 16 * 1024 * 1024,
 };
 
 /* Why a message can't become a row. */
 enum event_result {
     EVENT_OK,
-    EVENT_TOO_LARGE,       /* more than EVENT_SIZE_MAX bytes */
-    EVENT_NOT_PROTOBUF,    /* malformed, or a known field of another wire type */
-    EVENT_NOT_UTF8,        /* in a string field, or in the subject */
-    EVENT_TOO_MANY_FIELDS, /* thousands of fields: decoding would take many times its size */
+    EVENT_TOO_LARGE,    /* more than EVENT_SIZE_MAX bytes */
+    EVENT_NOT_PROTOBUF, /* malformed, or a known field of another wire type */
+    EVENT_NOT_UTF8,     /* in a string field, or in the subject */
     EVENT_RESULTS,
 };
 
 /* A short fixed name such as "not_utf8": the `reason` of metrics and of the quarantine. */
 const char *event_result_name(enum event_result result);
 
-/* One decoded message. The slices are valid until the next event_decode with the same decoder;
- * unknown_fields may point into the message itself. */
+/* One decoded message. The slices point into the message; unknown_fields may point into the decoder
+ * instead, and is then valid until its next event_decode. */
 struct event {
     int64_t timestamp_ns; /* as it came, plausible or not */
     struct slice event_id;
@@ -66,19 +64,15 @@ struct event {
     struct slice unknown_fields; /* tags and values as they stood on the wire, in that order */
 };
 
-/* The scratch memory of decoding; nothing is allocated per message in steady state. A zeroed struct
- * is ready for use. */
+/* Nothing is allocated per message in steady state. A zeroed struct is ready for use. */
 struct event_decoder {
-    struct arena scratch;
-    size_t budget;      /* bytes that decoding this message may still take */
-    bool exhausted;     /* it wanted more */
     struct buf unknown; /* unknown fields that did not lie side by side */
     const char *reason;
 };
 
 void event_decoder_free(struct event_decoder *d);
 
-/* Give back what a large message took; the decoded event ends here. */
+/* Give back what a large message took; the unknown fields of the decoded event end here. */
 void event_decoder_trim(struct event_decoder *d);
 
 /* Where JetStream keeps the message. */
@@ -91,7 +85,9 @@ struct event_origin {
 /*
  * Decode and check a message, with the subject it came on. Of a field that comes twice the last
  * one counts, as proto3 has it. Strings keep a NUL. An empty message is an event whose fields are
- * all empty. On anything but EVENT_OK, *out is undefined and event_reason says what is wrong.
+ * all empty. Whatever protobuf-c takes is taken, with the same values, but for field numbers that
+ * no schema can have (0, and more than 2^29 - 1): tests/fuzz/envelope_fuzz.c holds the two side by
+ * side. On anything but EVENT_OK, *out is undefined and event_reason says what is wrong.
  */
 enum event_result event_decode(struct event_decoder *d, struct slice message, struct slice subject,
                                struct event *out) __attribute__((warn_unused_result));

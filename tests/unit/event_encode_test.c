@@ -46,7 +46,7 @@ TEST(event_encode_empty)
 TEST(event_encode_is_decoded_again)
 {
     struct event event = {.timestamp_ns = INT64_MIN,
-                          .event_id = {(const uint8_t *)"a\0b", 3},
+                          .event_id = slice_of("a"),
                           .simulation_id = slice_of("s"),
                           .event_payload = {(const uint8_t *)"\xff\x00", 2}};
     struct event_decoder decoder = {0};
