@@ -84,6 +84,50 @@ void positions_put(struct positions *positions, const struct position *p)
     *array_add(positions) = copy;
 }
 
+/* What continues `through` is no gap above it. */
+static void settle(struct position *p)
+{
+    if (p->above.count == 0)
+        return;
+    seqset_remove_through(&p->above, p->through);
+    if (p->through == UINT64_MAX)
+        return;
+    uint64_t end = seqset_contiguous_end(&p->above, p->through + 1);
+    p->through = end > p->through ? end : p->through;
+    seqset_remove_through(&p->above, p->through);
+}
+
+void position_raise(struct position *p, uint64_t through)
+{
+    p->through = through > p->through ? through : p->through;
+    settle(p);
+}
+
+void positions_merge(struct positions *positions, const struct position *p)
+{
+    struct position *old =
+        (struct position *)positions_find(positions, p->stream, p->created, p->consumer);
+    if (old == NULL) {
+        positions_put(positions, p);
+        settle(&positions->list[positions->count - 1]);
+        return;
+    }
+    if (old->start == 0)
+        old->start = p->start;
+    if (old->through < p->through)
+        old->through = p->through;
+    if (old->last_seq <= p->last_seq) {
+        old->last_seq = p->last_seq;
+        old->last_time = p->last_time;
+    }
+    seqset_add_all(&old->above, &p->above);
+    settle(old);
+    struct position newest = *old;
+    struct position *last = &positions->list[positions->count - 1];
+    memmove(old, old + 1, (size_t)(last - old) * sizeof(*old));
+    *last = newest;
+}
+
 void positions_copy(struct positions *to, const struct positions *from)
 {
     for (size_t i = 0; i < from->count; i++)

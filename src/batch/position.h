@@ -50,6 +50,13 @@ const struct position *positions_newest(const struct positions *positions, const
  * POSITION_GENERATIONS_MAX. */
 void positions_put(struct positions *positions, const struct position *p);
 
+/* The same, but what is known of the generation already stays durable: the two are united. The
+ * `start` that was known first stays. */
+void positions_merge(struct positions *positions, const struct position *p);
+
+/* All up to `through` is settled as well. */
+void position_raise(struct position *p, uint64_t through);
+
 void positions_copy(struct positions *to, const struct positions *from);
 /* Give back what a position of one's own holds; a zeroed one holds nothing. */
 void position_free(struct position *p);

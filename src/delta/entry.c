@@ -160,8 +160,9 @@ void store_entry_build(struct store_entry *entry, const struct store *store,
     append_string(out, store->engine);
     buf_append_text(out, ",\"varve\":{\"instance\":");
     append_string(out, store->instance);
-    buf_append_text(out, ",\"positions\":");
-    delta_positions_write(out, positions);
+    buf_append_byte(out, ',');
+    struct json_writer w = {.out = out};
+    delta_positions_put(&w, "positions", positions);
     buf_append_text(out, ",\"deadLetters\":[");
     append_dead_letters(out, epoch);
     buf_append_text(out, "],\"quarantine\":[");

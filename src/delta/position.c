@@ -1,37 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/position.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
+#include "base/text.h"
 #include "store/path.h"
 
-static void write_member(struct buf *out, const char *name, const char *value)
+void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions)
 {
-    buf_printf(out, "\"%s\":", name);
-    json_append_string(out, slice_of(value));
-    buf_append_byte(out, ',');
-}
-
-void delta_positions_write(struct buf *out, const struct positions *positions)
-{
-    buf_append_byte(out, '[');
+    json_open_array(w, name);
     for (size_t i = 0; i < positions->count; i++) {
         const struct position *p = &positions->list[i];
-        buf_append_text(out, i == 0 ? "{" : ",{");
-        write_member(out, "stream", p->stream);
-        write_member(out, "created", p->created);
-        write_member(out, "consumer", p->consumer);
+        json_open_object(w, NULL);
+        json_put_text(w, "stream", p->stream);
+        json_put_text(w, "created", p->created);
+        json_put_text(w, "consumer", p->consumer);
         if (p->start > 0)
-            buf_printf(out, "\"start\":%" PRIu64 ",", p->start);
-        buf_printf(out, "\"through\":%" PRIu64 ",\"above\":\"", p->through);
+            json_put_u64(w, "start", p->start);
+        json_put_u64(w, "through", p->through);
+        struct buf *out = json_put_raw(w, "above");
+        buf_append_byte(out, '"');
         seqset_write_text(out, &p->above);
-        buf_printf(out, "\",\"lastSeq\":%" PRIu64 ",\"lastTime\":%" PRId64 "}", p->last_seq,
-                   p->last_time);
+        buf_append_byte(out, '"');
+        json_put_u64(w, "lastSeq", p->last_seq);
+        json_put_i64(w, "lastTime", p->last_time);
+        json_close_object(w);
     }
-    buf_append_byte(out, ']');
+    json_close_array(w);
 }
 
 /* A member as a C string, or NULL if there is none or it has a NUL. The caller frees it. */
@@ -41,13 +36,7 @@ static char *get_text(const struct json *object, const char *name)
     if (!json_get_text(object, name, &text) ||
         (text.len > 0 && memchr(text.data, '\0', text.len) != NULL))
         return NULL;
-    char *copy = malloc(text.len + 1);
-    if (copy == NULL)
-        out_of_memory(text.len + 1);
-    if (text.len > 0)
-        memcpy(copy, text.data, text.len);
-    copy[text.len] = '\0';
-    return copy;
+    return text_copy_slice(text);
 }
 
 static bool parse_one(struct position *p, const struct json *object)

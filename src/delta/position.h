@@ -7,8 +7,13 @@
 #include "base/json.h"
 #include "batch/position.h"
 
-/* Append / parse the JSON array of positions in a log entry. A failed parse leaves *out empty. */
-void delta_positions_write(struct buf *out, const struct positions *positions);
+/*
+ * Write / parse an array of positions. In an entry `above` is what this entry adds, wherever it is;
+ * in entries of varve up to 0.1.0 it was all that lies above `through`. Both are united with what
+ * is known (positions_merge). A failed parse leaves *out empty.
+ */
+void delta_positions_put(struct json_writer *w, const char *name,
+                         const struct positions *positions);
 int delta_positions_parse(struct positions *out, const struct json *array, struct err *err)
     __attribute__((warn_unused_result));
 

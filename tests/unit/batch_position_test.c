@@ -45,3 +45,47 @@ TEST(positions_forget_the_oldest_generation)
     EXPECT(positions_find(&positions, "T", "x", "D") != NULL);
     positions_free(&positions);
 }
+
+static void expect_position(const struct positions *positions, const char *created,
+                            uint64_t through, const char *above)
+{
+    struct buf out = {0};
+    const struct position *p = positions_find(positions, "S", created, "D");
+    EXPECT_U64(p->through, through);
+    seqset_write_text(&out, &p->above);
+    EXPECT_TEXT(buf_text(&out), above);
+    buf_free(&out);
+}
+
+TEST(positions_that_are_merged_lose_nothing)
+{
+    struct positions positions = {0};
+    struct position p = {.stream = "S", .created = "1", .consumer = "D", .through = 5};
+    EXPECT(seqset_parse_text(&p.above, slice_of("2-3,7,9-10")));
+    positions_merge(&positions, &p);
+    expect_position(&positions, "1", 5, "7,9-10");
+    put(&positions, "S", "2", 1);
+    /* An older one, and one that closes gaps. */
+    seqset_reset(&p.above);
+    p.through = 4;
+    seqset_add(&p.above, 12);
+    positions_merge(&positions, &p);
+    expect_position(&positions, "1", 5, "7,9-10,12");
+    EXPECT_TEXT(positions_newest(&positions, "S", "D")->created, "1");
+    p.through = 0;
+    seqset_add(&p.above, 6);
+    seqset_add(&p.above, 8);
+    positions_merge(&positions, &p);
+    expect_position(&positions, "1", 10, "12");
+    p.through = 11;
+    positions_merge(&positions, &p);
+    expect_position(&positions, "1", 12, "");
+    p.through = UINT64_MAX;
+    positions_merge(&positions, &p);
+    expect_position(&positions, "1", UINT64_MAX, "");
+    EXPECT_U64(positions.count, 2);
+    position_raise(&positions.list[0], 2);
+    expect_position(&positions, "2", 2, "");
+    seqset_free(&p.above);
+    positions_free(&positions);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/checkpoint.h"
+
+#include <string.h>
+
+#include "parquet/read/records.h"
+
+/* ---- an object as the source of a Parquet file ---- */
+
+struct part {
+    struct object_store *store;
+    struct buf name;
+    struct buf bytes; /* read last; kept for its memory */
+};
+
+static int read_part(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct part *part = context;
+    bool found;
+    buf_reset(&part->bytes);
+    if (object_get(part->store, buf_text(&part->name), offset, len, &part->bytes, &found, err) != 0)
+        return -1;
+    if (!found || part->bytes.len != len)
+        return err_set(err, ERR_FORMAT, "it ends early");
+    memcpy(data, part->bytes.data, len);
+    return 0;
+}
+
+/* ---- a row as an action ---- */
+
+static void get_text(const struct parquet_value *value, const char *name, struct slice *out)
+{
+    (void)parquet_value_text(value, name, out); /* else it stays a NULL pointer */
+}
+
+static size_t count_entries(const struct parquet_value *list)
+{
+    size_t count = 0;
+    for (const struct parquet_value *e = list->first; e != NULL; e = e->next)
+        count++;
+    return count;
+}
+
+static struct delta_map get_map(struct arena *arena, const struct parquet_value *value,
+                                const char *name)
+{
+    struct delta_map map = {0};
+    const struct parquet_value *entries = parquet_value_member(value, name);
+    if (entries == NULL || entries->first == NULL)
+        return map;
+    struct delta_pair *list = arena_calloc(arena, count_entries(entries), sizeof(*list));
+    for (const struct parquet_value *e = entries->first; e != NULL; e = e->next) {
+        const struct parquet_value *key = e->first;
+        const struct parquet_value *text = key == NULL ? NULL : key->next;
+        if (key == NULL || key->null)
+            continue;
+        list[map.count].key = key->bytes;
+        if (text != NULL && !text->null)
+            list[map.count].value = text->bytes;
+        map.count++;
+    }
+    map.list = list;
+    return map;
+}
+
+static struct delta_strings get_strings(struct arena *arena, const struct parquet_value *value,
+                                        const char *name)
+{
+    struct delta_strings strings = {0};
+    const struct parquet_value *elements = parquet_value_member(value, name);
+    if (elements == NULL || elements->first == NULL)
+        return strings;
+    struct slice *list = arena_calloc(arena, count_entries(elements), sizeof(*list));
+    for (const struct parquet_value *e = elements->first; e != NULL; e = e->next) {
+        if (!e->null)
+            list[strings.count++] = e->bytes;
+    }
+    strings.list = list;
+    return strings;
+}
+
+static bool get_add(struct delta_add *a, struct arena *arena, const struct parquet_value *value)
+{
+    int64_t size = 0;
+    get_text(value, "path", &a->path);
+    get_text(value, "stats", &a->stats);
+    (void)parquet_value_i64(value, "modificationTime", &a->modification_time);
+    (void)parquet_value_bool(value, "dataChange", &a->data_change);
+    a->partition_values = get_map(arena, value, "partitionValues");
+    a->tags = get_map(arena, value, "tags");
+    a->has_deletion_vector = parquet_value_member(value, "deletionVector") != NULL;
+    bool sized = parquet_value_i64(value, "size", &size) && size >= 0;
+    a->size = (uint64_t)size;
+    return sized && a->path.data != NULL;
+}
+
+static bool get_metadata(struct delta_metadata *m, struct arena *arena,
+                         const struct parquet_value *value)
+{
+    const struct parquet_value *format = parquet_value_member(value, "format");
+    get_text(value, "id", &m->id);
+    get_text(value, "name", &m->name);
+    get_text(value, "description", &m->description);
+    get_text(value, "schemaString", &m->schema_string);
+    get_text(format, "provider", &m->provider);
+    m->format_options = get_map(arena, format, "options");
+    m->partition_columns = get_strings(arena, value, "partitionColumns");
+    m->configuration = get_map(arena, value, "configuration");
+    m->has_created_time = parquet_value_i64(value, "createdTime", &m->created_time);
+    return m->id.data != NULL && m->schema_string.data != NULL;
+}
+
+static bool get_protocol(struct delta_protocol *p, struct arena *arena,
+                         const struct parquet_value *value)
+{
+    p->reader_features = get_strings(arena, value, "readerFeatures");
+    p->writer_features = get_strings(arena, value, "writerFeatures");
+    return parquet_value_i64(value, "minReaderVersion", &p->reader) &&
+           parquet_value_i64(value, "minWriterVersion", &p->writer);
+}
+
+static bool get_txn(struct delta_txn *t, const struct parquet_value *value)
+{
+    t->has_last_updated = parquet_value_i64(value, "lastUpdated", &t->last_updated);
+    return parquet_value_text(value, "appId", &t->app_id) &&
+           parquet_value_i64(value, "version", &t->version);
+}
+
+static const char sidecar[] = "sidecar";
+
+/* The action that a row is; its kind is DELTA_OTHER if it is none of those that count. */
+static int get_action(struct delta_action *out, struct arena *arena,
+                      const struct parquet_value *row, struct err *err)
+{
+    const struct parquet_value *value = row->first;
+    bool ok = true;
+    *out = (struct delta_action){.kind = DELTA_OTHER};
+    while (value != NULL && value->null)
+        value = value->next;
+    if (value == NULL)
+        return 0;
+    struct slice name = value->field->name;
+    if (slice_is(name, delta_kind_name(DELTA_ADD))) {
+        out->kind = DELTA_ADD;
+        ok = get_add(&out->add, arena, value);
+    } else if (slice_is(name, delta_kind_name(DELTA_TXN))) {
+        out->kind = DELTA_TXN;
+        ok = get_txn(&out->txn, value);
+    } else if (slice_is(name, delta_kind_name(DELTA_METADATA))) {
+        out->kind = DELTA_METADATA;
+        ok = get_metadata(&out->metadata, arena, value);
+    } else if (slice_is(name, delta_kind_name(DELTA_PROTOCOL))) {
+        out->kind = DELTA_PROTOCOL;
+        ok = get_protocol(&out->protocol, arena, value);
+    } else {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "its actions are in other files (v2Checkpoint), which varve does not read");
+    }
+    if (!ok)
+        return err_set(err, ERR_FORMAT, "an action %.*s is not as the protocol has it",
+                       (int)name.len, (const char *)name.data);
+    return 0;
+}
+
+/* ---- files ---- */
+
+static int read_rows(const struct parquet_file *file, delta_visit *visit, void *context,
+                     struct err *err)
+{
+    static const char *const wanted[] = {"txn", "add", "metaData", "protocol", sidecar};
+    const struct parquet_field *fields[sizeof(wanted) / sizeof(wanted[0])];
+    uint32_t count = 0;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        const struct parquet_field *field = parquet_field_child(file->root, slice_of(wanted[i]));
+        if (field != NULL)
+            fields[count++] = field;
+    }
+    if (count == 0)
+        return err_set(err, ERR_FORMAT, "it has no column add");
+    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_records *records = parquet_records_new(file, fields, count, codec);
+    const struct parquet_value *row;
+    struct arena arena = {0};
+    int result;
+    while ((result = parquet_records_next(records, &row, err)) == 1) {
+        struct delta_action action;
+        arena_reset(&arena);
+        result = get_action(&action, &arena, row, err);
+        if (result == 0 && action.kind != DELTA_OTHER)
+            result = visit(context, &action, err);
+        if (result != 0)
+            break;
+    }
+    arena_free(&arena);
+    parquet_records_free(records);
+    parquet_codec_free(codec);
+    return result;
+}
+
+static int read_file(struct part *part, delta_visit *visit, void *context, bool *found,
+                     struct err *err)
+{
+    struct object_info info;
+    struct parquet_file file = {0};
+    if (object_head(part->store, buf_text(&part->name), &info, found, err) != 0)
+        return -1;
+    if (!*found)
+        return 0;
+    struct parquet_source source = {read_part, part, info.size};
+    int result = parquet_file_open(&file, &source, err);
+    if (result == 0)
+        result = read_rows(&file, visit, context, err);
+    parquet_file_close(&file);
+    return result == 0 ? 0 : err_prefix(err, "%s", buf_text(&part->name));
+}
+
+int delta_checkpoint_read(struct object_store *store, const struct delta_checkpoint *checkpoint,
+                          delta_visit *visit, void *context, bool *found, struct err *err)
+{
+    struct part part = {.store = store};
+    uint32_t parts = checkpoint->parts > 0 ? checkpoint->parts : 1;
+    int result = 0;
+    *found = true;
+    for (uint32_t i = 1; i <= parts && result == 0 && *found; i++) {
+        buf_reset(&part.name);
+        delta_checkpoint_name(&part.name, checkpoint, i);
+        result = read_file(&part, visit, context, found, err);
+    }
+    buf_free(&part.name);
+    buf_free(&part.bytes);
+    return result;
+}

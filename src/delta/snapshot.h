@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DELTA_SNAPSHOT_H
+#define VARVE_DELTA_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "batch/position.h"
+#include "delta/action.h"
+#include "delta/log.h"
+
+/*
+ * What a log says that its table is at one version: a replay of the newest checkpoint and of the
+ * entries behind it (Delta PROTOCOL.md, "Action Reconciliation"). Memory is in proportion to the
+ * files that are live, where these are wanted, however many entries and removed files there are.
+ */
+
+/* A live file. All is owned by the snapshot, valid until it changes. */
+struct delta_file {
+    struct slice path; /* as in the log: URI-encoded */
+    uint64_t size;
+    int64_t modification_time; /* ms since 1970 */
+    struct slice stats;        /* JSON as text; NULL: none */
+    struct delta_map tags;
+    bool has_deletion_vector;
+};
+
+/* The newest transaction of one application. */
+struct delta_app {
+    int64_t version;
+    int64_t last_updated; /* ms since 1970; 0: not stated */
+};
+
+/* What one instance of varve says in its entries of how far it has come. */
+struct delta_instance {
+    char *name;
+    struct positions positions;
+    uint64_t entries; /* of this instance that were read */
+};
+
+/* What the commits of any varve say of one generation of a stream. */
+struct delta_generation {
+    char *stream, *created;
+    struct seqset rows; /* sequences that are in a file, were, or are dead letters: exact, but
+                           perhaps not all */
+    struct seqset dead_letters;
+};
+
+/* A file that an entry of varve put beside the table. */
+struct delta_beside {
+    char *path; /* as in the log */
+    uint64_t size, rows;
+};
+
+/* Zeroed and with `want_...` set as needed it is empty. */
+struct delta_snapshot {
+    bool want_files;  /* keep the live files */
+    bool want_varve;  /* keep what the commits of varve say */
+    bool found;       /* there is a table */
+    uint64_t version; /* of the newest entry, or of the checkpoint where there is none behind it */
+    uint64_t base;    /* of the checkpoint that the replay began with */
+    bool has_base;
+
+    struct delta_protocol protocol;
+    struct delta_metadata metadata;
+    struct buf protocol_text, metadata_text; /* what these two point into, with the arenas */
+    struct arena protocol_arena, metadata_arena;
+
+    struct map app_ids; /* its numbers are those of `apps` */
+    ARRAY(struct delta_app) apps;
+
+    struct map paths;                 /* as in the log; its numbers are those of `files` */
+    ARRAY(struct delta_file *) files; /* NULL: removed */
+    size_t removed;                   /* of these */
+
+    struct map names;       /* of instances */
+    struct map generations; /* "<stream> created <created>" */
+    ARRAY(struct delta_instance) instances;
+    ARRAY(struct delta_generation) generation_list;
+    ARRAY(struct delta_beside) beside;
+};
+
+/*
+ * Read the newest state of the log in `store` into an empty snapshot; found is false if there is no
+ * log. ERR_FORMAT for a log that is damaged or has holes, ERR_UNSUPPORTED where its beginning is in
+ * a checkpoint that varve can't read.
+ */
+int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Bring a snapshot up to date. *gap says that entries behind it are gone, below a checkpoint: the
+ * snapshot is as it was, and has to be loaded anew. `visit` (or NULL) sees each action of the new
+ * entries before it counts, and refuses by not returning 0.
+ */
+typedef int delta_entry_visit(void *context, uint64_t version, const struct delta_action *action,
+                              struct err *err);
+int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
+                          delta_entry_visit *visit, void *context, bool *gap, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* One action more, and one entry more: for what was read or written elsewhere. */
+int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *action,
+                         struct err *err) __attribute__((warn_unused_result));
+int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
+                               struct err *err) __attribute__((warn_unused_result));
+
+void delta_snapshot_free(struct delta_snapshot *s);
+
+/* The live file with this path, as in the log; the newest transaction of an application; what is
+ * known of an instance, or of a generation. NULL: none. */
+const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, struct slice path);
+const struct delta_app *delta_snapshot_app(const struct delta_snapshot *s, struct slice app_id);
+const struct delta_instance *delta_snapshot_instance(const struct delta_snapshot *s,
+                                                     const char *name);
+const struct delta_generation *delta_snapshot_generation(const struct delta_snapshot *s,
+                                                         const char *stream, const char *created);
+
+/* numRecords of a file; false if its statistics do not have it. */
+bool delta_file_rows(const struct delta_file *file, uint64_t *rows);
+
+#endif

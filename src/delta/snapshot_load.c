@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "delta/checkpoint.h"
+#include "delta/snapshot.h"
+
+/* An engine may make a checkpoint and clean up between our listing and our reading: list again, but
+ * not for ever. */
+enum { LOAD_ATTEMPTS = 5 };
+
+/* What came of one attempt to read. */
+enum outcome { LOADED, GONE, FAILED };
+
+static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice text,
+                       delta_entry_visit *visit, void *context, struct err *err)
+{
+    struct arena arena = {0};
+    struct slice line;
+    int result = 0;
+    while (result == 0 && delta_next_line(&text, &line)) {
+        struct delta_action action;
+        if (line.len == 0)
+            continue; /* some writers end with an empty line */
+        arena_reset(&arena);
+        result = delta_action_parse(&action, &arena, line, err);
+        if (result == 0 && visit != NULL)
+            result = visit(context, version, &action, err);
+        if (result == 0)
+            result = delta_snapshot_apply(s, &action, err);
+    }
+    arena_free(&arena);
+    return result;
+}
+
+static void advance(struct delta_snapshot *s, uint64_t version)
+{
+    s->found = true;
+    s->version = version;
+}
+
+int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
+                               struct err *err)
+{
+    if (apply_lines(s, version, text, NULL, NULL, err) != 0)
+        return err_prefix(err, "entry %" PRIu64 " of the log", version);
+    advance(s, version);
+    return 0;
+}
+
+static enum outcome read_entry(struct delta_snapshot *s, struct object_store *store,
+                               uint64_t version, struct buf *text, delta_entry_visit *visit,
+                               void *context, struct err *err)
+{
+    bool found;
+    buf_reset(text);
+    if (delta_entry_read(store, version, text, &found, err) != 0)
+        return FAILED;
+    if (!found)
+        return GONE;
+    if (apply_lines(s, version, buf_slice(text), visit, context, err) != 0) {
+        (void)err_prefix(err, "entry %" PRIu64 " of the log", version);
+        return FAILED;
+    }
+    advance(s, version);
+    return LOADED;
+}
+
+/* The listed entries from `next` on, one after the other. */
+static enum outcome read_entries(struct delta_snapshot *s, struct object_store *store,
+                                 const struct delta_listing *listing, uint64_t next,
+                                 delta_entry_visit *visit, void *context, struct err *err)
+{
+    struct buf text = {0};
+    enum outcome outcome = LOADED;
+    for (size_t i = 0; i < listing->entries.count && outcome == LOADED; i++) {
+        uint64_t version = listing->entries.list[i];
+        if (version < next)
+            continue;
+        if (version > next) {
+            (void)err_set(err, ERR_FORMAT, "entry %" PRIu64 " of the log is missing", next);
+            outcome = FAILED;
+            break;
+        }
+        outcome = read_entry(s, store, version, &text, visit, context, err);
+        next = version + 1;
+    }
+    buf_free(&text);
+    return outcome;
+}
+
+/* ---- loading ---- */
+
+static int visit_checkpoint(void *context, const struct delta_action *action, struct err *err)
+{
+    return delta_snapshot_apply(context, action, err);
+}
+
+static enum outcome read_checkpoint(struct delta_snapshot *s, struct object_store *store,
+                                    const struct delta_checkpoint *checkpoint, struct err *err)
+{
+    bool found;
+    if (delta_checkpoint_read(store, checkpoint, visit_checkpoint, s, &found, err) != 0)
+        return FAILED;
+    if (!found)
+        return GONE;
+    s->has_base = true;
+    s->base = checkpoint->version;
+    advance(s, checkpoint->version);
+    return LOADED;
+}
+
+/* A good hint saves the listing of all that is older. */
+static int list_log(struct object_store *store, struct delta_listing *listing, struct err *err)
+{
+    uint64_t hint;
+    if (delta_checkpoint_hint(store, &hint)) {
+        if (delta_log_list(store, hint, listing, err) != 0)
+            return -1;
+        if (listing->checkpoint.found)
+            return 0;
+    }
+    return delta_log_list(store, 0, listing, err);
+}
+
+static enum outcome load_once(struct delta_snapshot *s, struct object_store *store, struct err *err)
+{
+    struct delta_listing listing = {0};
+    enum outcome outcome = LOADED;
+    uint64_t next = 0;
+    if (list_log(store, &listing, err) != 0)
+        outcome = FAILED;
+    if (outcome == LOADED && listing.checkpoint.found) {
+        outcome = read_checkpoint(s, store, &listing.checkpoint, err);
+        next = listing.checkpoint.version + 1;
+    } else if (outcome == LOADED && listing.has_other_checkpoint &&
+               (listing.entries.count == 0 || listing.entries.list[0] > 0)) {
+        (void)err_set(err, ERR_UNSUPPORTED,
+                      "the log begins with a checkpoint of a form that varve can't read "
+                      "(v2Checkpoint)");
+        outcome = FAILED;
+    }
+    if (outcome == LOADED)
+        outcome = read_entries(s, store, &listing, next, NULL, NULL, err);
+    delta_listing_free(&listing);
+    return outcome;
+}
+
+int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, struct err *err)
+{
+    for (int attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
+        delta_snapshot_free(s);
+        switch (load_once(s, store, err)) {
+        case LOADED:
+            if (s->found && (s->protocol_text.len == 0 || s->metadata_text.len == 0))
+                return err_set(err, ERR_FORMAT, "the log has no protocol or no metaData");
+            return 0;
+        case GONE:
+            break;
+        case FAILED:
+            return -1;
+        }
+    }
+    return err_set(err, ERR_FORMAT, "the log loses entries while it is read");
+}
+
+/* ---- updating ---- */
+
+int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
+                          delta_entry_visit *visit, void *context, bool *gap, struct err *err)
+{
+    struct delta_listing listing = {0};
+    enum outcome outcome = FAILED;
+    ASSERT(s->found);
+    *gap = false;
+    /* The newest entry that we know is listed again: if it is gone, so may be others behind it. */
+    if (delta_log_list(store, s->version, &listing, err) != 0)
+        goto out;
+    uint64_t next = s->version + 1;
+    size_t first = 0;
+    while (first < listing.entries.count && listing.entries.list[first] < next)
+        first++;
+    bool behind = listing.checkpoint.found && listing.checkpoint.version >= next;
+    bool lost = listing.entries.count == 0 && !listing.checkpoint.found;
+    *gap = first == listing.entries.count ? behind || lost : listing.entries.list[first] > next;
+    outcome = *gap ? LOADED : read_entries(s, store, &listing, next, visit, context, err);
+    *gap |= outcome == GONE;
+out:
+    delta_listing_free(&listing);
+    return outcome == FAILED ? -1 : 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "test.h"
+
+static void apply(struct delta_snapshot *s, uint64_t version, const char *text)
+{
+    struct err err = {0};
+    EXPECT(delta_snapshot_apply_entry(s, version, slice_of(text), &err) == 0);
+    EXPECT(s->found && s->version == version);
+}
+
+static void add(struct delta_snapshot *s, uint64_t version, const char *path, uint64_t size)
+{
+    char text[512];
+    (void)snprintf(text, sizeof(text),
+                   "{\"add\":{\"path\":\"%s\",\"partitionValues\":{},\"size\":%llu,"
+                   "\"modificationTime\":7,\"dataChange\":true,\"stats\":"
+                   "\"{\\\"numRecords\\\":%llu}\",\"tags\":{\"k\":\"v of %s\",\"n\":null}}}\n",
+                   path, (unsigned long long)size, (unsigned long long)size * 2, path);
+    apply(s, version, text);
+}
+
+static void remove_path(struct delta_snapshot *s, uint64_t version, const char *path)
+{
+    char text[256];
+    (void)snprintf(text, sizeof(text),
+                   "{\"remove\":{\"path\":\"%s\",\"deletionTimestamp\":1,\"dataChange\":true}}\n",
+                   path);
+    apply(s, version, text);
+}
+
+static const struct delta_file *find(const struct delta_snapshot *s, const char *path)
+{
+    return delta_snapshot_file(s, slice_of(path));
+}
+
+TEST(delta_snapshot_has_the_live_files)
+{
+    struct delta_snapshot s = {.want_files = true};
+    uint64_t rows;
+    add(&s, 0, "a%20b", 1);
+    add(&s, 1, "c", 2);
+    EXPECT(find(&s, "a%20b")->size == 1 && find(&s, "c")->size == 2 && find(&s, "a b") == NULL);
+    EXPECT(slice_is(delta_map_get(&find(&s, "c")->tags, "k"), "v of c"));
+    EXPECT(delta_file_rows(find(&s, "c"), &rows) && rows == 4);
+    remove_path(&s, 2, "a%20b");
+    remove_path(&s, 2, "never there");
+    EXPECT(find(&s, "a%20b") == NULL && find(&s, "c") != NULL);
+    add(&s, 3, "a%20b", 3); /* restored */
+    add(&s, 4, "c", 9);     /* the newest add of a path is the one that counts */
+    EXPECT(find(&s, "a%20b")->size == 3 && find(&s, "c")->size == 9);
+    delta_snapshot_free(&s);
+}
+
+/* Compacted again and again for years: what is gone takes no memory. */
+TEST(delta_snapshot_forgets_removed_files)
+{
+    struct delta_snapshot s = {.want_files = true};
+    char path[32];
+    add(&s, 0, "stays", 5);
+    for (uint64_t i = 1; i < 20000; i++) {
+        (void)snprintf(path, sizeof(path), "%llu", (unsigned long long)i);
+        add(&s, i, path, i);
+        remove_path(&s, i, path);
+    }
+    EXPECT(s.files.count < 5000 && s.paths.count == s.files.count);
+    EXPECT(find(&s, "stays")->size == 5);
+    delta_snapshot_free(&s);
+}
+
+TEST(delta_snapshot_has_the_newest_of_each_action)
+{
+    struct delta_snapshot s = {0};
+    apply(&s, 0,
+          "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n"
+          "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"old\",\"partitionColumns\":[],"
+          "\"configuration\":{\"a\":\"b\"}}}\n"
+          "{\"txn\":{\"appId\":\"p\",\"version\":1,\"lastUpdated\":5}}\n"
+          "{\"txn\":{\"appId\":\"q\",\"version\":2}}\n");
+    apply(&s, 1,
+          "{\"domainMetadata\":{\"domain\":\"d\",\"configuration\":\"\",\"removed\":false}}\n\n"
+          "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"new\",\"partitionColumns\":[\"c\"],"
+          "\"configuration\":{}}}\r\n"
+          "{\"txn\":{\"appId\":\"p\",\"version\":7}}");
+    EXPECT(s.protocol.reader == 1 && s.protocol.writer == 2);
+    EXPECT(slice_is(s.metadata.schema_string, "new") && s.metadata.configuration.count == 0);
+    EXPECT(slice_is(s.metadata.partition_columns.list[0], "c"));
+    EXPECT_I64(delta_snapshot_app(&s, slice_of("p"))->version, 7);
+    EXPECT_I64(delta_snapshot_app(&s, slice_of("q"))->version, 2);
+    EXPECT(delta_snapshot_app(&s, slice_of("r")) == NULL);
+    delta_snapshot_free(&s);
+}
+
+/* Each entry says what it adds; the commits of an instance add up, those of others stay apart. */
+TEST(delta_snapshot_adds_up_what_varve_says)
+{
+    static const char commit[] =
+        "{\"commitInfo\":{\"varve\":{\"instance\":\"%s\",\"positions\":[{\"stream\":\"S\","
+        "\"created\":\"C\",\"consumer\":\"%s\",\"through\":%d,\"above\":\"%s\",\"lastSeq\":%d,"
+        "\"lastTime\":%d}],\"deadLetters\":[{\"stream\":\"S\",\"created\":\"C\",\"sequences\":"
+        "\"%s\"}],\"quarantine\":[{\"path\":\"q%%20%d\",\"size\":4,\"numRecords\":1,\"tags\":"
+        "{\"varve.stream\":\"S\",\"varve.created\":\"C\",\"varve.sequences\":\"%d\"}}]}}}\n";
+    struct delta_snapshot s = {.want_varve = true};
+    char text[1024];
+    (void)snprintf(text, sizeof(text), commit, "i", "c", 3, "1-3,7", 7, 70, "3", 1, 100);
+    apply(&s, 0, text);
+    (void)snprintf(text, sizeof(text), commit, "j", "d", 0, "5", 5, 50, "", 2, 101);
+    apply(&s, 1, text);
+    (void)snprintf(text, sizeof(text), commit, "i", "c", 4, "4,6,9", 6, 60, "9", 3, 102);
+    apply(&s, 2, text);
+    apply(&s, 3,
+          "{\"commitInfo\":{\"varve\":{\"instance\":5}}}\n"
+          "{\"add\":{\"path\":\"p\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1,"
+          "\"dataChange\":false,\"tags\":{\"varve.stream\":\"S\",\"varve.created\":\"C\","
+          "\"varve.sequences\":\"20-22\"}}}\n");
+    const struct delta_instance *i = delta_snapshot_instance(&s, "i");
+    const struct delta_instance *j = delta_snapshot_instance(&s, "j");
+    EXPECT(i->entries == 2 && j->entries == 1 && delta_snapshot_instance(&s, "k") == NULL);
+    const struct position *p = positions_find(&i->positions, "S", "C", "c");
+    struct buf out = {0};
+    seqset_write_text(&out, &p->above);
+    EXPECT(p->through == 4 && p->last_seq == 7 && p->last_time == 70);
+    EXPECT_TEXT(buf_text(&out), "6-7,9");
+    EXPECT(positions_find(&j->positions, "S", "C", "d")->through == 0);
+    const struct delta_generation *g = delta_snapshot_generation(&s, "S", "C");
+    buf_reset(&out);
+    seqset_write_text(&out, &g->rows);
+    EXPECT_TEXT(buf_text(&out), "1-7,9,20-22,100-102");
+    buf_reset(&out);
+    seqset_write_text(&out, &g->dead_letters);
+    EXPECT_TEXT(buf_text(&out), "3,9");
+    EXPECT_U64(s.beside.count, 3);
+    EXPECT_TEXT(s.beside.list[0].path, "q%201");
+    EXPECT(delta_snapshot_generation(&s, "S", "D") == NULL);
+    buf_free(&out);
+    delta_snapshot_free(&s);
+}
+
+TEST(delta_snapshot_refuses_damage)
+{
+    static const char *const bad[] = {
+        "{\"add\":{\"path\":\"a\"}}\n",
+        "{\"add\":",
+        "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":[{}]}}}\n",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct delta_snapshot s = {.want_files = true, .want_varve = true};
+        struct err err = {0};
+        EXPECT(delta_snapshot_apply_entry(&s, 12, slice_of(bad[i]), &err) == -1);
+        EXPECT(err.code == ERR_FORMAT && strstr(err.text, "entry 12") != NULL && !s.found);
+        delta_snapshot_free(&s);
+    }
+}
