@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "nats/subject.h"
-#include "drain/source_setup.h"
+#include "drain/source_consumer.h"
 
 /* A service that is away for less than this is hardly an outage. */
 #define AWAY_MIN (3600 * CLOCK_SECOND)
@@ -168,15 +168,16 @@ static void judge_settings(struct check_report *r, const struct config *config, 
                            const struct nats_stream_info *stream,
                            const struct nats_consumer_info *info)
 {
-    static const struct positions no_positions;
-    static const uint64_t no_key[2];
     const struct config_source *source = &config->sources[index];
     struct nats_consumer_diff diff;
-    struct source s;
-    source_init(&s, config, index, &no_positions, true, no_key);
-    source_stream_note(&s, stream);
-    source_consumer_compare(&s, info, &diff);
-    source_free(&s);
+    struct consumer_wish wish;
+    struct consumer_scene scene = {
+        .config = config,
+        .settings = source,
+        .retention = stream->retention,
+        .covers_stream = consumer_covers(source, stream),
+    };
+    consumer_compare(&wish, &scene, info, &diff);
     char ack_wait[CHECK_DURATION_MAX];
     check_duration(info->config.ack_wait_ns, ack_wait);
     if (diff.count == 0)

@@ -134,7 +134,7 @@ void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct na
     if (debt->state == DEBT_SETTLED) {
         debt->state = DEBT_HELD;
         debt->oldest = now;
-        buf_append_slice(&debt->created, buf_slice(&a->sources[source].created));
+        buf_append_slice(&debt->created, buf_slice(&a->sources[source].generation.created));
     }
     ASSERT(debt->state == DEBT_HELD);
     acklist_add(&debt->acks, ack);
@@ -197,7 +197,7 @@ static int64_t advance(struct acker *a, struct nats_client *client, struct debt 
         return INT64_MAX;
     if (now < debt->not_before)
         return debt->not_before;
-    if (!slice_equal(buf_slice(&source->created), buf_slice(&debt->created))) {
+    if (!slice_equal(buf_slice(&source->generation.created), buf_slice(&debt->created))) {
         debt->state = DEBT_SETTLED;
         return INT64_MAX;
     }

@@ -44,7 +44,7 @@ static void make_header(struct dead_letters *d, struct source *source,
     struct buf id = {0};
     struct buf *h = &d->header;
     const char *stream = source->settings->stream;
-    const char *created = buf_text(&source->created);
+    const char *created = buf_text(&source->generation.created);
     buf_printf(&id, "%s/%s/", stream, created);
     buf_append_decimal(&id, event->ack.stream_seq);
     buf_reset(h);

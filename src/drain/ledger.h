@@ -17,8 +17,9 @@
  * claimed. They also hold the sequences at which there is nothing for us (deleted, expired, of
  * another subject), so that they stay a few ranges however long the stream is.
  *
- * The server's own memory of acks does not survive its crash (facts: it may deliver again what was
- * acked long ago), so this, loaded from the store at start, is what makes each row come once.
+ * The server's own memory of acks does not survive its crash (flushLoop in nats-server's
+ * filestore.go writes it now and then): it may deliver again what was acked long ago. So this,
+ * loaded from the store at start, is what makes each row come once.
  */
 struct ledger {
     struct seqset claimed;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source.h"
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "drain/source_setup.h"
+#include "drain/source_step.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2])
@@ -11,15 +11,25 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
     *s = (struct source){
         .config = config,
         .settings = &config->sources[index],
-        .stored = stored,
         .index = index,
+        .once = once,
         .state = SOURCE_OFF,
         .retry_pause = SOURCE_RETRY_MIN,
-        .next_recover = INT64_MAX,
-        .once = once,
     };
+    generation_init(&s->generation, s->settings, stored);
     /* Each source its own sequence of names under the key of the process. */
     s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
+}
+
+void source_free(struct source *s)
+{
+    nats_pull_free(&s->pull);
+    generation_free(&s->generation);
+    redelivery_free(&s->redelivery);
+    arena_free(&s->arena);
+    buf_free(&s->consumer);
+    buf_free(&s->subject);
+    buf_free(&s->body);
 }
 
 void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes)
@@ -36,63 +46,67 @@ void source_limit_pull(struct source *s, uint64_t bytes)
     nats_pull_set_target(&s->pull, bytes < s->pull_target ? bytes : s->pull_target);
 }
 
-void source_free(struct source *s)
-{
-    nats_pull_free(&s->pull);
-    ledger_free(&s->ledger);
-    arena_free(&s->arena);
-    buf_free(&s->created);
-    buf_free(&s->next_created);
-    buf_free(&s->consumer);
-    buf_free(&s->subject);
-    buf_free(&s->body);
-}
+/* --- the connection, generations ------------------------------------------------------------- */
 
-void source_stop(struct source *s)
-{
-    nats_pull_close(&s->pull, NULL);
-    ledger_out_of_step(&s->ledger);
-    s->request = 0;
-    s->next_recover = INT64_MAX;
-    s->next_poll = INT64_MAX;
-    if (s->state != SOURCE_REFUSED)
-        s->state = SOURCE_OFF;
-}
-
-void source_finish(struct source *s, struct nats_client *client)
-{
-    if (s->state == SOURCE_PULLING)
-        nats_pull_close(&s->pull, client);
-    source_stop(s);
-}
-
-void source_start(struct source *s, struct nats_client *client, int64_t now)
+void source_connected(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_REFUSED)
         return;
     s->retry_pause = SOURCE_RETRY_MIN;
-    source_begin(s, client, now);
+    if (s->state != SOURCE_LEAVING)
+        source_begin(s, client, now);
+}
+
+void source_lost(struct source *s)
+{
+    source_let_go(s, NULL);
+    if (s->state != SOURCE_REFUSED && s->state != SOURCE_LEAVING)
+        s->state = SOURCE_OFF;
+}
+
+void source_end_pulls(struct source *s, struct nats_client *client)
+{
+    if (s->pull.open)
+        nats_pull_close(&s->pull, client);
 }
 
 bool source_must_adopt(const struct source *s)
 {
-    return s->next_created.len > 0;
+    return generation_is_left(&s->generation);
 }
 
 void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 {
-    source_stream_adopt(s);
-    source_begin(s, client, now);
+    generation_adopt(&s->generation);
+    s->last_consumer_seq = 0;
+    s->seen_consumer = false;
+    s->state = SOURCE_OFF;
+    if (nats_client_is_ready(client))
+        source_begin(s, client, now);
 }
 
-static void log_need(const struct source *s, enum log_level level, const char *text)
+void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
+                 struct position *out)
 {
-    struct log_line line;
-    log_begin(&line, level, "pull");
-    log_text(&line, "stream", s->settings->stream);
-    log_text(&line, "consumer", s->settings->consumer);
-    log_text(&line, "text", text);
-    log_end(&line);
+    generation_seal(&s->generation, rows, last_seq, last_time, out);
+}
+
+void source_committed(struct source *s, const char *created, const struct seqset *rows)
+{
+    /* Of an earlier generation there is no ledger any more. */
+    if (slice_is(buf_slice(&s->generation.created), created))
+        ledger_commit(&s->generation.ledger, rows);
+}
+
+/* --- answers, statuses ----------------------------------------------------------------------- */
+
+bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
+                  int64_t now)
+{
+    if (s->request == 0 || event->request != s->request)
+        return false;
+    source_take_answer(s, client, event, now);
+    return true;
 }
 
 /* Somebody may remove the message, or raise the limit of the consumer; a single drain does not wait
@@ -103,11 +117,17 @@ static void take_too_big(struct source *s, struct nats_client *client, int64_t n
         "the next message is larger than max_bytes of the consumer, or than a quarter of "
         "memory_limit, shared by the sources: raise that";
     if (s->once) {
-        source_refuse(s, why);
+        source_refuse(s, client, why);
         return;
     }
-    log_need(s, LOG_ERROR, why);
+    source_log(s, LOG_ERROR, "pull", why);
     source_retry(s, client, now);
+}
+
+static void start_over(struct source *s, struct nats_client *client, const char *why, int64_t now)
+{
+    source_log(s, LOG_WARNING, "pull", why);
+    source_begin(s, client, now);
 }
 
 static void handle_need(struct source *s, struct nats_client *client, enum nats_pull_need need,
@@ -118,30 +138,26 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
         return;
     case NATS_PULL_HEARD_HEARTBEAT:
         /* In order on one connection: what the server sent before, we would have. */
-        if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq) {
-            log_need(s, LOG_WARNING, "deliveries were lost on the way");
-            source_begin(s, client, now);
-        }
+        if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq)
+            start_over(s, client, "deliveries were lost on the way", now);
         return;
     case NATS_PULL_LEADER_CHANGED:
-        log_need(s, LOG_INFO, "the consumer has another leader");
+        source_log(s, LOG_INFO, "pull", "the consumer has another leader");
         return;
     case NATS_PULL_SERVER_SHUTDOWN:
-        log_need(s, LOG_INFO, "the server is shutting down");
+        source_log(s, LOG_INFO, "pull", "the server is shutting down");
         return;
     case NATS_PULL_CONSUMER_GONE:
-        log_need(s, LOG_WARNING, "the consumer is gone");
-        source_begin(s, client, now);
+        start_over(s, client, "the consumer is gone", now);
         return;
     case NATS_PULL_SILENT:
-        log_need(s, LOG_WARNING, "the consumer has fallen silent");
-        source_begin(s, client, now);
+        start_over(s, client, "the consumer has fallen silent", now);
         return;
     case NATS_PULL_PUSH_CONSUMER:
-        source_refuse(s, "the consumer is a push consumer; delete it or name another one");
+        source_refuse(s, client, "the consumer is a push consumer; delete it or name another one");
         return;
     case NATS_PULL_BAD_REQUEST:
-        log_need(s, LOG_ERROR, "the server does not understand our pull requests");
+        source_log(s, LOG_ERROR, "pull", "the server does not understand our pull requests");
         source_retry(s, client, now);
         return;
     case NATS_PULL_MESSAGE_TOO_BIG:
@@ -157,6 +173,8 @@ void source_status(struct source *s, struct nats_client *client, const struct na
         handle_need(s, client, nats_pull_status(&s->pull, event, now), now);
 }
 
+/* --- messages -------------------------------------------------------------------------------- */
+
 /* A consumer counts its deliveries up. Where the count goes back, it is another consumer under the
  * same name, perhaps of another stream: nothing that it says may meet our ledger. Without acks
  * nothing comes twice by itself, so there a delivery that is missing has to be asked for again. */
@@ -169,22 +187,19 @@ static bool is_out_of_order(const struct source *s, const struct nats_ack *ack)
 
 static void note_delivery(struct source *s, const struct nats_ack *ack)
 {
+    const struct ledger *ledger = &s->generation.ledger;
     bool next = ack->consumer_seq == s->last_consumer_seq + 1;
-    if (source_is_durable(s) && !next && ack->consumer_seq > s->last_consumer_seq && !s->shared) {
+    if (source_is_durable(s) && !next && !s->shared) {
         s->shared = true;
-        log_need(s, LOG_INFO, "another client takes messages from this consumer");
+        source_log(s, LOG_INFO, "pull", "another client takes messages from this consumer");
     }
-    if (next && ack->delivered == 1 && s->covers_stream && s->ledger.in_step &&
-        ack->stream_seq > s->ledger.last_stream_seq + 1)
-        s->counters.gaps += ack->stream_seq - s->ledger.last_stream_seq - 1;
-    if (ack->consumer_seq > s->last_consumer_seq)
-        s->last_consumer_seq = ack->consumer_seq;
-    if (ack->delivered > 1 && s->naks > 0 && --s->naks == 0 && s->next_recover != INT64_MAX)
-        s->next_recover = 0; /* all came: ask for more at once */
-    if (ack->stream_seq > s->newest_seq) {
-        s->newest_seq = ack->stream_seq;
-        s->newest_time = ack->timestamp_ns;
-    }
+    if (next && ack->delivered == 1 && s->covers_stream && ledger->in_step &&
+        ack->stream_seq > ledger->last_stream_seq + 1)
+        s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;
+    s->last_consumer_seq = ack->consumer_seq;
+    if (ack->delivered > 1)
+        redelivery_came(&s->redelivery);
+    generation_note(&s->generation, ack->stream_seq, ack->timestamp_ns);
     s->counters.consumer_pending = ack->pending;
     if (ack->stream_seq > s->counters.stream_last_sequence)
         s->counters.stream_last_sequence = ack->stream_seq;
@@ -198,111 +213,90 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     nats_pull_message(&s->pull, event, now);
     const struct nats_ack *ack = &event->ack;
     if (is_out_of_order(s, ack)) {
-        log_need(s, LOG_WARNING, "deliveries are not in order");
-        source_begin(s, client, now);
+        start_over(s, client, "deliveries are not in order", now);
         return LEDGER_VOID;
     }
     note_delivery(s, ack);
     s->counters.messages_received++;
     s->counters.bytes_received += event->bytes;
-    return ledger_receive(&s->ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+    return ledger_receive(&s->generation.ledger, ack->stream_seq, ack->consumer_seq,
+                          ack->delivered);
 }
 
-/* What a server holds as delivered to a connection that is gone: ack what is durable, ask for the
- * rest again, instead of waiting for ack_wait. The server ignores what it does not hold. */
-static void send_recover(struct source *s, struct nats_client *client, int64_t now)
+/* --- time ------------------------------------------------------------------------------------ */
+
+static int64_t earliest(int64_t a, int64_t b)
 {
-    static const struct slice nak = {(const uint8_t *)"-NAK", 4};
+    return a < b ? a : b;
+}
+
+static int64_t tick_redelivery(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (s->redelivery.state == REDELIVERY_DONE)
+        return INT64_MAX;
     buf_reset(&s->subject);
     buf_printf(&s->subject, "$JS.ACK.%s.%s.", s->settings->stream, s->settings->consumer);
-    size_t prefix_len = s->subject.len;
-    s->naks = 0;
-    for (int i = 0; i < SOURCE_NAKS_AT_ONCE; i++) {
-        if (s->recover.first > s->recover.last) {
-            s->next_recover = INT64_MAX;
-            return;
-        }
-        uint64_t sequence = s->recover.first++;
-        bool durable = seqset_contains(&s->ledger.durable, sequence);
-        if (!durable && seqset_contains(&s->ledger.claimed, sequence))
-            continue; /* acked with its epoch */
-        s->naks += !durable;
-        struct nats_ack ack = {.delivered = 1,
-                               .stream_seq = sequence,
-                               .consumer_seq = s->recover_consumer_seq,
-                               .timestamp_ns = s->newest_time};
-        s->subject.len = prefix_len;
-        ack.prefix = (struct slice){s->subject.data, prefix_len};
-        buf_reset(&s->body);
-        nats_ack_append_subject(&s->body, &ack);
-        nats_client_publish(client, buf_slice(&s->body), (struct slice){0},
-                            durable ? (struct slice){0} : nak);
-    }
-    s->next_recover = now + SOURCE_NAK_INTERVAL;
+    return redelivery_tick(&s->redelivery, client, buf_slice(&s->subject), &s->generation.ledger,
+                           now);
 }
 
-void source_tick(struct source *s, struct nats_client *client, int64_t now)
+static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
-    if (s->state == SOURCE_RETRY && now >= s->retry_at)
-        source_begin(s, client, now);
-    if (s->state != SOURCE_PULLING)
-        return;
-    if (now >= s->next_recover)
-        send_recover(s, client, now);
+    int64_t next = tick_redelivery(s, client, now);
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
-    if (s->state == SOURCE_PULLING && s->request == 0 && now >= s->next_poll)
+    if (s->state != SOURCE_PULLING)
+        return s->state == SOURCE_RETRY ? s->retry_at : INT64_MAX;
+    next = earliest(next, nats_pull_deadline(&s->pull));
+    if (s->poll.state != SOURCE_POLL_WAITS)
+        return next;
+    if (now >= s->poll.at)
         source_poll(s, client, now);
+    return s->poll.state == SOURCE_POLL_WAITS ? earliest(next, s->poll.at) : next;
 }
 
-int64_t source_deadline(const struct source *s)
+int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
 {
-    if (s->state == SOURCE_RETRY)
-        return s->retry_at;
-    if (s->state != SOURCE_PULLING)
-        return INT64_MAX;
-    int64_t deadline = nats_pull_deadline(&s->pull);
-    if (s->next_recover < deadline)
-        deadline = s->next_recover;
-    if (s->request == 0 && s->next_poll < deadline)
-        deadline = s->next_poll;
-    return deadline;
+    switch (s->state) {
+    case SOURCE_PULLING:
+        return tick_pulling(s, client, now);
+    case SOURCE_RETRY:
+        if (now < s->retry_at)
+            return s->retry_at;
+        source_begin(s, client, now);
+        return s->state == SOURCE_RETRY ? s->retry_at : INT64_MAX;
+    case SOURCE_OFF:
+    case SOURCE_STREAM:
+    case SOURCE_POSITION:
+    case SOURCE_CONSUMER:
+    case SOURCE_CREATE:
+    case SOURCE_LEAVING:
+    case SOURCE_REFUSED:
+        return INT64_MAX; /* an event will come */
+    }
+    return INT64_MAX;
 }
+
+/* --- --once ---------------------------------------------------------------------------------- */
 
 void source_poll_soon(struct source *s, int64_t now)
 {
-    s->next_poll = now;
-    s->poll_stream = false;
+    s->poll.stream_next = false;
+    if (s->poll.state == SOURCE_POLL_WAITS)
+        s->poll.at = now;
 }
 
 /* Nothing is owed to the server for what an earlier run received: it is acked, or asked for. */
 static bool is_recovered(const struct source *s)
 {
-    return !source_is_durable(s) || (s->state == SOURCE_PULLING && s->next_recover == INT64_MAX);
+    return !source_is_durable(s) ||
+           (s->state == SOURCE_PULLING && s->redelivery.state == REDELIVERY_DONE);
 }
 
 bool source_at_end(const struct source *s)
 {
-    if (!s->once || !s->target_known)
+    const struct ledger *ledger = &s->generation.ledger;
+    if (!s->once || !s->end.known)
         return false;
-    bool received = s->ledger.claimed.count > 0 && ledger_claimed_position(&s->ledger) >= s->target;
-    return s->at_end || (received && is_recovered(s));
-}
-
-void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
-                 struct position *out)
-{
-    ledger_seal(&s->ledger, rows);
-    if (last_seq > s->sealed_seq) {
-        s->sealed_seq = last_seq;
-        s->sealed_time = last_time;
-    }
-    uint64_t through =
-        seqset_contains(&s->ledger.sealed, 0) ? seqset_contiguous_end(&s->ledger.sealed, 0) : 0;
-    *out = (struct position){
-        .through = through,
-        .last_seq = s->sealed_seq,
-        .last_time = s->sealed_time,
-    };
-    seqset_add_all(&out->above, &s->ledger.sealed);
-    seqset_remove_through(&out->above, through);
+    bool received = ledger->claimed.count > 0 && ledger_claimed_position(ledger) >= s->end.target;
+    return s->end.all_acked || (received && is_recovered(s));
 }

@@ -8,28 +8,33 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "config/config.h"
-#include "nats/client.h"
-#include "nats/consumer.h"
-#include "nats/pull.h"
-#include "nats/stream.h"
 #include "batch/position.h"
-#include "drain/ledger.h"
+#include "config/config.h"
 #include "drain/counters.h"
+#include "drain/generation.h"
+#include "drain/redelivery.h"
+#include "nats/client.h"
+#include "nats/pull.h"
 
 /*
- * One stream being drained through one consumer: from "is the stream there" to a running pull, and
- * back whenever something breaks. After each (re)connection, and whenever there is doubt, it starts
- * over: STREAM.INFO, CONSUMER.INFO, perhaps CONSUMER.CREATE, pull. It knows nothing of rows.
+ * One stream being drained through one consumer, as a state machine that is fed with events and
+ * writes what it has to say into the client's output:
+ *
+ *     connected -> STREAM -> [POSITION] -> CONSUMER -> [CREATE] -> PULLING
+ *                                 (position: CREATE only)
+ *
+ * Whenever there is doubt it goes back to STREAM. It knows nothing of rows: the owner gives it each
+ * message, and learns what to do with it; and it tells the owner what a sealed epoch makes durable.
  */
 enum source_state {
     SOURCE_OFF,      /* no connection */
     SOURCE_STREAM,   /* STREAM.INFO was asked */
-    SOURCE_POSITION, /* STREAM.MSG.GET of the newest durable message was asked */
+    SOURCE_POSITION, /* STREAM.MSG.GET of the newest message that we know was asked */
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
     SOURCE_CREATE,   /* CONSUMER.CREATE was asked */
     SOURCE_PULLING,
-    SOURCE_RETRY,   /* starts over at retry_at */
+    SOURCE_LEAVING, /* the stream has another generation: waits for source_adopt */
+    SOURCE_RETRY,   /* goes to STREAM at `retry_at` */
     SOURCE_REFUSED, /* the server's side contradicts the configuration: a human has to act */
 };
 
@@ -41,14 +46,22 @@ enum source_state {
 #define SOURCE_END_INTERVAL (CLOCK_SECOND / 5)   /* the same when waiting for the end, and idle */
 
 enum {
-    /* Deliveries that an earlier connection lost are asked for again this many at a time, because
-     * a server's redelivery queue slows down with its length (facts: nats.md section 5.4). */
-    SOURCE_NAKS_AT_ONCE = 1024,
     /* Pulls ask for that many bytes at least: who is to ask for nothing is paused. */
     SOURCE_PULL_MIN = 4096,
 };
-/* After which more are asked for even if not all came: the server ignores what it does not hold. */
-#define SOURCE_NAK_INTERVAL (CLOCK_SECOND / 20)
+
+/* While PULLING the infos are asked for now and then. */
+enum source_poll_state {
+    SOURCE_POLL_WAITS,    /* until `at` */
+    SOURCE_POLL_STREAM,   /* STREAM.INFO was asked */
+    SOURCE_POLL_CONSUMER, /* CONSUMER.INFO was asked */
+};
+
+struct source_poll {
+    enum source_poll_state state;
+    bool stream_next; /* which one it is the turn of */
+    int64_t at;
+};
 
 enum source_alert {
     SOURCE_ALERT_STREAM_MISSING,
@@ -59,61 +72,53 @@ enum source_alert {
     SOURCE_ALERTS,
 };
 
+/* --once: what the stream had at start, and how far that is. */
+struct source_end {
+    bool known;      /* the target is */
+    uint64_t target; /* the stream's last sequence at start */
+    bool idle;       /* nothing is left to be delivered, and all that was delivered has arrived */
+    bool all_acked;  /* and all of it is acked */
+};
+
 struct source {
     const struct config *config;
     const struct config_source *settings;
-    const struct positions *stored; /* as read at start */
     uint32_t index;
+    bool once;
 
+    /* The machine. */
     enum source_state state;
-    struct nats_pull pull;
-    uint64_t pull_target; /* bytes on the way */
-    uint64_t request;     /* of `state`, or a poll while pulling; 0: none */
-    bool poll_stream;     /* the next poll, or the one under way, is of the stream */
+    uint64_t request; /* what STREAM to CREATE, or the poll, wait for; 0: nothing */
     int64_t retry_at, retry_pause;
-    int64_t next_poll;
-    struct err refusal; /* of SOURCE_REFUSED */
+    struct err refusal; /* of REFUSED */
+    struct source_poll poll;
 
-    /* The stream. Its generation is its time of creation, followed by '~' and a time of our own if
-     * its sequences were rolled back since. */
-    struct buf created;      /* generation being drained; empty until it is known */
-    struct buf next_created; /* the one that it should be: the owner must call source_adopt */
-    enum nats_retention retention;
-    uint64_t first_seq, last_seq; /* as it said last */
-    bool covers_stream;           /* our subjects are all that it has: no filter is needed */
-    uint64_t newest_seq;          /* newest message that we know of, */
-    int64_t newest_time;          /* and when the stream stored it */
-    uint64_t sealed_seq;          /* newest message that is in a sealed epoch or in the store, */
-    int64_t sealed_time;          /* the same */
-    struct ledger ledger;
+    /* The stream. */
+    struct generation generation;
+    enum nats_retention retention; /* as it said last */
+    bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
     /* The consumer. */
     struct buf consumer;        /* its name; of an ephemeral a new one each time */
-    bool seen_consumer;         /* it existed in this process */
+    bool seen_consumer;         /* it existed in this process, for this generation */
+    bool shared;                /* somebody else pulls from it, as far as we can see */
+    bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
     uint64_t last_consumer_seq; /* greatest number of a delivery */
-    struct seqrange recover;    /* what an earlier connection may have got, and we not */
-    uint64_t recover_consumer_seq;
-    int64_t next_recover; /* INT64_MAX: nothing to recover */
-    uint32_t naks;        /* asked for again, and not come yet */
-    bool shared;          /* somebody else pulls from it, as far as we can see */
-    bool orphans_seen;    /* the last poll showed deliveries that nobody will ack */
+    struct redelivery redelivery;
+    struct nats_pull pull;
+    uint64_t pull_target; /* bytes on the way */
 
-    /* --once */
-    bool once;
-    bool target_known;
-    bool idle;       /* nothing is left to be delivered, and all that was delivered has arrived */
-    bool at_end;     /* and all of it is acked */
-    uint64_t target; /* the stream's last sequence at start */
-
+    struct source_end end;
     struct source_counters counters;
     uint32_t raised, resolved; /* bits 1 << enum source_alert, for the owner to take */
     uint32_t standing;         /* alerts that are not resolved */
     struct log_limit log_limit;
-    struct arena arena; /* of the reply that is being read */
-    struct buf subject, body;
+    struct arena arena;       /* of the reply that is being read */
+    struct buf subject, body; /* scratch */
     struct nats_random random;
 };
 
+/* `config` and `stored`, the positions of the store at start, are borrowed. */
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
@@ -125,14 +130,13 @@ void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_b
 /* For now, have no more than this on the way. */
 void source_limit_pull(struct source *s, uint64_t bytes);
 
-/* The connection is ready: start over. */
-void source_start(struct source *s, struct nats_client *client, int64_t now);
+/* --- events: each may write to the client's output */
+
+/* The connection is ready. */
+void source_connected(struct source *s, struct nats_client *client, int64_t now);
 
 /* The connection is gone. */
-void source_stop(struct source *s);
-
-/* Stop pulling for good; what is on the way is ignored from now on. */
-void source_finish(struct source *s, struct nats_client *client);
+void source_lost(struct source *s);
 
 /* True if the event was the answer to a question of this source. */
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
@@ -142,28 +146,37 @@ bool source_reply(struct source *s, struct nats_client *client, const struct nat
 void source_status(struct source *s, struct nats_client *client, const struct nats_event *event,
                    int64_t now);
 
-/* A MESSAGE event was received: its numbers, for the pull, the ledger and the counters. What to do
- * with the row is in the result. */
+/* A MESSAGE event was received. What to do with the row is in the result. */
 enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
                                    const struct nats_event *event, int64_t now);
 
-/* What is due: pulls, polls, retries. */
-void source_tick(struct source *s, struct nats_client *client, int64_t now);
-int64_t source_deadline(const struct source *s);
+/* Time has passed: pulls, polls, retries. Returns when something is due even if nothing happens,
+ * INT64_MAX: nothing is. Not to be called without a connection. */
+int64_t source_tick(struct source *s, struct nats_client *client, int64_t now);
 
-/* The stream was made again (source_must_adopt): after sealing what is open, go on with it. */
+/* Nothing more is wanted. `client` is NULL if there is no connection. */
+void source_end_pulls(struct source *s, struct nats_client *client);
+
+/* --- generations */
+
+/* The stream has another generation: once what is open is sealed, source_adopt has to be called. */
 bool source_must_adopt(const struct source *s);
 void source_adopt(struct source *s, struct nats_client *client, int64_t now);
-
-/* --once: true when all that the stream had at start is received, and what could be acked is. */
-bool source_at_end(const struct source *s);
-
-/* Ask for the infos soon, for instance because acks were sent. */
-void source_poll_soon(struct source *s, int64_t now);
 
 /* An epoch with these rows is sealed, the newest of them with this sequence and time. `out` gets
  * what is durable once it is committed; its set is the caller's to free, its texts are not set. */
 void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
                  struct position *out);
+
+/* That epoch, of the generation with this name, is in the store. */
+void source_committed(struct source *s, const char *created, const struct seqset *rows);
+
+/* --- --once */
+
+/* True when all that the stream had at start is received, and what could be acked is. */
+bool source_at_end(const struct source *s);
+
+/* Ask for the consumer's info soon, for instance because acks were sent. */
+void source_poll_soon(struct source *s, int64_t now);
 
 #endif

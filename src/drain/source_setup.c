@@ -1,117 +1,114 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source_setup.h"
 
-#include "base/clock.h"
+#include "drain/source_attach.h"
+#include "drain/source_consumer.h"
+#include "drain/source_step.h"
 
-bool source_is_durable(const struct source *s)
-{
-    return s->settings->delivery == CONFIG_DURABLE;
-}
+/* --- the stream ------------------------------------------------------------------------------ */
 
-void source_raise(struct source *s, enum source_alert alert)
+/* Is the newest message that we know still the one that the stream has under its number? */
+static void ask_position(struct source *s, struct nats_client *client, int64_t now)
 {
-    s->raised |= 1u << alert;
-    s->standing |= 1u << alert;
-}
-
-void source_resolve(struct source *s, enum source_alert alert)
-{
-    if ((s->standing & 1u << alert) == 0)
-        return;
-    s->resolved |= 1u << alert;
-    s->standing &= ~(1u << alert);
-}
-
-void source_log_begin(const struct source *s, struct log_line *line, enum log_level level,
-                      const char *event)
-{
-    log_begin(line, level, event);
-    log_text(line, "stream", s->settings->stream);
-}
-
-void source_refuse(struct source *s, const char *why)
-{
-    struct log_line line;
-    source_log_begin(s, &line, LOG_ERROR, "source_refused");
-    log_text(&line, "text", why);
-    log_end(&line);
-    s->state = SOURCE_REFUSED;
-    err_clear(&s->refusal);
-    err_set(&s->refusal, ERR_REFUSED, "stream %s, consumer %s: %s", s->settings->stream,
-            s->settings->consumer, why);
-}
-
-void source_close_pull(struct source *s, struct nats_client *client)
-{
-    if (s->pull.open)
-        nats_pull_close(&s->pull, client);
-}
-
-void source_retry(struct source *s, struct nats_client *client, int64_t now)
-{
-    source_close_pull(s, client);
-    s->request = 0;
-    s->state = SOURCE_RETRY;
-    s->retry_at = now + s->retry_pause;
-    s->retry_pause = s->retry_pause * 2 > SOURCE_RETRY_MAX ? SOURCE_RETRY_MAX : s->retry_pause * 2;
-}
-
-/* A setback that is worth a line, but not one each time it is tried. */
-void source_retry_because(struct source *s, struct nats_client *client, const char *why,
-                          int64_t now)
-{
-    uint64_t suppressed;
-    if (log_allowed(&s->log_limit, now, &suppressed)) {
-        struct log_line line;
-        source_log_begin(s, &line, LOG_WARNING, "source_waiting");
-        log_text(&line, "reason", why);
-        log_u64(&line, "suppressed", suppressed);
-        log_end(&line);
-    }
-    source_retry(s, client, now);
-}
-
-/* Ask the API about the stream, or about a consumer. */
-void source_ask(struct source *s, struct nats_client *client, const char *call,
-                const char *consumer, int64_t now)
-{
-    buf_reset(&s->subject);
-    nats_api_subject(&s->subject, NATS_API_PREFIX, call, s->settings->stream, consumer);
-    s->request = nats_client_request(client, buf_slice(&s->subject), (struct slice){0},
-                                     buf_slice(&s->body), SOURCE_REQUEST_TIMEOUT, now);
-    if (s->request == 0)
-        source_retry(s, client, now);
-}
-
-void source_begin(struct source *s, struct nats_client *client, int64_t now)
-{
-    source_close_pull(s, client);
-    ledger_out_of_step(&s->ledger);
-    s->next_recover = INT64_MAX;
-    s->state = SOURCE_STREAM;
     buf_reset(&s->body);
-    source_ask(s, client, "STREAM.INFO", NULL, now);
+    nats_stream_get_body(&s->body, s->generation.newest_seq);
+    source_ask(s, client, SOURCE_POSITION, "STREAM.MSG.GET", NULL, now);
 }
+
+/* Take over what an info says. */
+static void note_stream(struct source *s, const struct nats_stream_info *info)
+{
+    s->retention = info->retention;
+    s->counters.stream_last_sequence = info->last_seq;
+    s->covers_stream = consumer_covers(s->settings, info);
+    if (s->once && !s->end.known) {
+        s->end.target = info->last_seq;
+        s->end.known = true;
+    }
+    source_resolve(s, SOURCE_ALERT_STREAM_MISSING);
+}
+
+static void count_lost(struct source *s, const struct nats_stream_info *info)
+{
+    uint64_t lost = generation_count_lost(&s->generation, info);
+    if (lost == 0)
+        return;
+    s->counters.lost += lost;
+    source_raise(s, SOURCE_ALERT_DATA_LOST);
+    struct log_line line;
+    log_begin(&line, LOG_ERROR, "data_lost");
+    log_text(&line, "stream", s->settings->stream);
+    log_u64(&line, "first_seq", info->first_seq);
+    log_u64(&line, "position", info->first_seq - 1 - lost);
+    log_u64(&line, "at_most", lost);
+    log_end(&line);
+}
+
+static void on_stream(struct source *s, struct nats_client *client, struct slice payload,
+                      int64_t now)
+{
+    struct nats_stream_info info;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    if (nats_stream_info_parse(payload, &s->arena, &info, &error, &err) != 0) {
+        if (error.meaning == NATS_MEANING_NO_STREAM)
+            source_raise(s, SOURCE_ALERT_STREAM_MISSING);
+        source_retry_because(s, client, err.text, now);
+        return;
+    }
+    note_stream(s, &info);
+    if (!generation_fits(&s->generation, &info)) {
+        source_leave(s, client);
+        return;
+    }
+    if (!source_is_durable(s) && s->retention != NATS_RETENTION_LIMITS) {
+        source_refuse(s, client,
+                      "delivery: position is for streams with limits retention; this one keeps "
+                      "messages only until they are acked: use delivery: durable");
+        return;
+    }
+    count_lost(s, &info);
+    bool askable = s->generation.newest_seq > 0 && s->generation.newest_seq >= info.first_seq;
+    if (askable)
+        ask_position(s, client, now);
+    else
+        source_attach(s, client, now);
+}
+
+static void on_position(struct source *s, struct nats_client *client, struct slice payload,
+                        int64_t now)
+{
+    struct nats_stored_message message;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    bool there = nats_stored_message_parse(payload, &s->arena, &message, &error, &err) == 0;
+    /* Deleted, or acked on a stream that drops what is acked: no contradiction. */
+    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE)
+        source_retry_because(s, client, err.text, now);
+    else if (there && !generation_has_newest(&s->generation, message.time_ns))
+        source_leave(s, client);
+    else
+        source_attach(s, client, now);
+}
+
+/* --- polls ------------------------------------------------------------------------------------ */
 
 void source_poll(struct source *s, struct nats_client *client, int64_t now)
 {
     buf_reset(&s->body);
-    s->next_poll = INT64_MAX;
-    if (s->poll_stream)
-        source_ask(s, client, "STREAM.INFO", NULL, now);
+    buf_reset(&s->subject);
+    nats_api_subject(&s->subject, NATS_API_PREFIX,
+                     s->poll.stream_next ? "STREAM.INFO" : "CONSUMER.INFO", s->settings->stream,
+                     s->poll.stream_next ? NULL : buf_text(&s->consumer));
+    if (source_send(s, client, SOURCE_REQUEST_TIMEOUT, now))
+        s->poll.state = s->poll.stream_next ? SOURCE_POLL_STREAM : SOURCE_POLL_CONSUMER;
     else
-        source_ask(s, client, "CONSUMER.INFO", buf_text(&s->consumer), now);
+        s->poll.at = now + SOURCE_POLL_INTERVAL;
 }
 
-static void on_poll(struct source *s, struct nats_client *client, struct slice payload, int64_t now)
+static void on_stream_poll(struct source *s, struct nats_client *client, struct slice payload,
+                           int64_t now)
 {
-    bool stream = s->poll_stream;
-    s->next_poll = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
-    s->poll_stream = !stream && !s->once;
-    if (!stream) {
-        source_on_consumer_poll(s, client, payload, now);
-        return;
-    }
     struct nats_stream_info info;
     struct nats_api_error error = {0};
     struct err err = {0};
@@ -120,16 +117,34 @@ static void on_poll(struct source *s, struct nats_client *client, struct slice p
             source_begin(s, client, now);
         return;
     }
-    source_stream_note(s, &info);
-    if (source_stream_is_ours(s, &info))
-        source_stream_count_lost(s, &info);
+    note_stream(s, &info);
+    if (generation_fits(&s->generation, &info))
+        count_lost(s, &info);
     else
-        source_close_pull(s, client);
+        source_leave(s, client);
 }
 
-static const char *outcome_text(const struct nats_event *event)
+static void on_poll(struct source *s, struct nats_client *client, const struct nats_event *event,
+                    int64_t now)
 {
-    switch (event->outcome) {
+    bool stream = s->poll.state == SOURCE_POLL_STREAM;
+    bool answered = event->outcome == NATS_OUTCOME_REPLY;
+    s->poll.state = SOURCE_POLL_WAITS;
+    s->poll.at = now + (s->once && answered ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
+    if (!answered)
+        return; /* the pulls have a watchdog of their own */
+    s->poll.stream_next = !stream && !s->once;
+    if (stream)
+        on_stream_poll(s, client, event->payload, now);
+    else
+        source_on_consumer_poll(s, client, event->payload, now);
+}
+
+/* --- all answers ----------------------------------------------------------------------------- */
+
+static const char *outcome_text(enum nats_outcome outcome)
+{
+    switch (outcome) {
     case NATS_OUTCOME_REPLY:
         return "";
     case NATS_OUTCOME_NO_RESPONDERS:
@@ -142,38 +157,33 @@ static const char *outcome_text(const struct nats_event *event)
     return "";
 }
 
-bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
-                  int64_t now)
+void source_take_answer(struct source *s, struct nats_client *client,
+                        const struct nats_event *event, int64_t now)
 {
-    if (s->request == 0 || event->request != s->request)
-        return false;
     s->request = 0;
     arena_reset(&s->arena);
-    if (event->outcome != NATS_OUTCOME_REPLY) {
-        if (s->state == SOURCE_PULLING)
-            s->next_poll = now + SOURCE_POLL_INTERVAL; /* the pulls have a watchdog of their own */
-        else
-            source_retry_because(s, client, outcome_text(event), now);
-        return true;
+    if (s->state != SOURCE_PULLING && event->outcome != NATS_OUTCOME_REPLY) {
+        source_retry_because(s, client, outcome_text(event->outcome), now);
+        return;
     }
     switch (s->state) {
     case SOURCE_STREAM:
-        source_on_stream(s, client, event->payload, now);
+        on_stream(s, client, event->payload, now);
         break;
     case SOURCE_POSITION:
-        source_on_position(s, client, event->payload, now);
+        on_position(s, client, event->payload, now);
         break;
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:
         source_on_consumer(s, client, event->payload, now);
         break;
     case SOURCE_PULLING:
-        on_poll(s, client, event->payload, now);
+        on_poll(s, client, event, now);
         break;
     case SOURCE_OFF:
+    case SOURCE_LEAVING:
     case SOURCE_RETRY:
     case SOURCE_REFUSED:
-        break; /* too late */
+        break; /* these have asked nothing */
     }
-    return true;
 }

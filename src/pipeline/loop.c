@@ -13,14 +13,14 @@ static void on_ready(struct pipeline *p, int64_t now)
     p->move_at = INT64_MAX;
     for (uint32_t i = 0; i < p->source_count; i++)
         if (p->phase == PIPELINE_RUNNING)
-            source_start(&p->sources[i], &p->connection.client, now);
+            source_connected(&p->sources[i], &p->connection.client, now);
     watch_connected(p);
 }
 
 static void on_lost(struct pipeline *p, int64_t now)
 {
     for (uint32_t i = 0; i < p->source_count; i++)
-        source_stop(&p->sources[i]);
+        source_lost(&p->sources[i]);
     acker_restart(&p->acker);
     receive_unconfirmed(p, now);
     watch_lost(p, now);
@@ -151,17 +151,24 @@ static int64_t next_deadline(struct pipeline *p)
     int64_t deadline = earliest(p->network_at, p->next_disk);
     deadline = earliest(deadline, p->watch_at);
     if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
-        deadline = earliest(deadline, p->acks_due);
+        deadline = earliest(deadline, p->acks_at);
     deadline = earliest(deadline, p->move_at);
     if (p->phase == PIPELINE_RUNNING) {
         if (p->epochs < FLOW_EPOCHS_MAX)
             deadline = earliest(deadline, batcher_deadline(&p->batcher));
-        for (uint32_t i = 0; i < p->source_count; i++)
-            deadline = earliest(deadline, source_deadline(&p->sources[i]));
+        deadline = earliest(deadline, p->sources_at);
     }
     if (p->phase == PIPELINE_ACKING)
         deadline = earliest(deadline, p->ack_deadline);
     return deadline;
+}
+
+static void tick_sources(struct pipeline *p, int64_t now)
+{
+    p->sources_at = INT64_MAX;
+    for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
+        p->sources_at =
+            earliest(p->sources_at, source_tick(&p->sources[i], &p->connection.client, now));
 }
 
 /* The encoder's and the committer's work, where they have no threads of their own. */
@@ -208,13 +215,12 @@ int64_t pipeline_turn(struct pipeline *p)
         seal_seal_if_due(p, now);
         seal_adopt_generations(p, now);
         control_flow(p, now);
-        for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
-            source_tick(&p->sources[i], client, now);
+        tick_sources(p, now);
         shutdown_check_once(p, now);
         shutdown_check_refused(p, now);
     }
     take_requests(p, now);
-    p->acks_due =
+    p->acks_at =
         connection_is_ready(&p->connection) ? acker_tick(&p->acker, client, now) : INT64_MAX;
     p->watch_at = watch_turn(p, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
     p->network_at = connection_flush(&p->connection, now);

@@ -9,7 +9,7 @@ uint64_t memory_held(const struct pipeline *p)
     for (const struct epoch *epoch = p->sealed; epoch != NULL; epoch = epoch->next_sealed)
         bytes += epoch_memory(epoch);
     for (uint32_t i = 0; i < p->source_count; i++)
-        bytes += ledger_memory(&p->sources[i].ledger);
+        bytes += ledger_memory(&p->sources[i].generation.ledger);
     return bytes + bytes / MEMORY_ROUNDING;
 }
 

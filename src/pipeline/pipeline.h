@@ -90,7 +90,8 @@ struct pipeline {
     uint64_t disk_free;   /* as last asked, UINT64_MAX: unknown */
     int64_t next_disk;    /* when to ask again */
     int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
-    int64_t acks_due;     /* when acker_tick has more to send */
+    int64_t sources_at;   /* when source_tick has more to do */
+    int64_t acks_at;      /* and acker_tick */
     int64_t ack_deadline; /* of PIPELINE_ACKING */
     struct stats stats;
     struct watch watch;

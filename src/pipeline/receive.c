@@ -10,7 +10,7 @@ static struct batcher_source identity_of(struct source *s)
 {
     return (struct batcher_source){.index = s->index,
                                    .stream = s->settings->stream,
-                                   .created = buf_text(&s->created),
+                                   .created = buf_text(&s->generation.created),
                                    .consumer = s->settings->consumer};
 }
 

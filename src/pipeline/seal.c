@@ -58,9 +58,7 @@ static void count_committed(struct pipeline *p, struct epoch *epoch, int64_t wal
         struct source *s = &p->sources[i];
         if (part->rows.count == 0)
             continue;
-        /* Of an earlier generation there is no ledger any more. */
-        if (slice_is(buf_slice(&s->created), part->created))
-            ledger_commit(&s->ledger, &part->rows);
+        source_committed(s, part->created, &part->rows);
         s->counters.rows_committed += part->table_rows;
         s->counters.rows_clock_suspect += part->clock_suspect;
         s->counters.pending -= part->table_rows;

@@ -14,8 +14,8 @@ void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t now)
     if (!batcher_is_empty(&p->batcher))
         seal_seal(p, reason, now);
     for (uint32_t i = 0; i < p->source_count; i++)
-        nats_pull_close(&p->sources[i].pull,
-                        connection_is_ready(&p->connection) ? &p->connection.client : NULL);
+        source_end_pulls(&p->sources[i],
+                         connection_is_ready(&p->connection) ? &p->connection.client : NULL);
     p->phase = PIPELINE_DRAINING;
 }
 
@@ -32,7 +32,7 @@ void shutdown_check_once(struct pipeline *p, int64_t now)
         if (refused && !err_is_set(&p->failure))
             p->failure = p->sources[i].refusal; /* for when the others are at their end */
         all_ended = all_ended && ended;
-        all_idle = all_idle && (ended || p->sources[i].idle);
+        all_idle = all_idle && (ended || p->sources[i].end.idle);
     }
     if (all_ended && !dead_letters_wait(&p->dead_letters, NULL))
         shutdown_begin(p, EPOCH_END, now);

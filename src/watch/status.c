@@ -137,6 +137,8 @@ static const char *state_name(const struct pipeline *p, const struct source *s)
         return "asking the server";
     case SOURCE_PULLING:
         return p->pauses != 0 ? "paused" : nats_pull_is_live(&s->pull) ? "pulling" : "stalled";
+    case SOURCE_LEAVING:
+        return "changing over to another generation";
     case SOURCE_RETRY:
         return "waiting to try again";
     case SOURCE_REFUSED:

@@ -37,7 +37,7 @@ static void start(struct stage *s, enum config_delivery delivery)
     s->settings = (struct config_source){.stream = "S", .delivery = delivery, .consumer = "c"};
     s->source.settings = &s->settings;
     s->source.state = SOURCE_PULLING;
-    buf_append_text(&s->source.created, CREATED);
+    buf_append_text(&s->source.generation.created, CREATED);
     nats_client_start(&s->client, &s->options, 1);
     receive(s, "INFO {\"headers\":true,\"max_payload\":1000,\"proto\":1}\r\nPONG\r\n");
     EXPECT(nats_client_is_ready(&s->client));
@@ -48,7 +48,7 @@ static void start(struct stage *s, enum config_delivery delivery)
 static void stop(struct stage *s)
 {
     acker_free(&s->acker);
-    buf_free(&s->source.created);
+    buf_free(&s->source.generation.created);
     nats_client_free(&s->client);
 }
 
@@ -191,7 +191,7 @@ TEST(acker_owes_nothing_to_a_stream_that_is_gone)
     struct stage s;
     start(&s, CONFIG_DURABLE);
     commit(&s, 1, 3);
-    buf_append_text(&s.source.created, "x");
+    buf_append_text(&s.source.generation.created, "x");
     acker_tick(&s.acker, &s.client, 1);
     EXPECT_U64(acks_in(&s.client.out), 0);
     EXPECT(acker_is_idle(&s.acker));

@@ -123,8 +123,9 @@ TEST(health_oldest_of_all)
     acker_committed(a, 7, NOW);
     EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 9);
     EXPECT_I64(health_oldest_unacked(f.p, 1, NOW), 0);
-    f.p->sources[0].created.len = 0; /* of a stream that is gone they are not owed any more */
-    buf_append_text(&f.p->sources[0].created, "x");
+    f.p->sources[0].generation.created.len =
+        0; /* of a stream that is gone they are not owed any more */
+    buf_append_text(&f.p->sources[0].generation.created, "x");
     acker_tick(a, &f.p->connection.client, NOW);
     EXPECT_I64(health_oldest_unacked(f.p, 0, NOW), 5);
     fixture_close(&f);

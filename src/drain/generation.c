@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/generation.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/time.h"
+
+void generation_init(struct generation *g, const struct config_source *settings,
+                     const struct positions *stored)
+{
+    *g = (struct generation){.settings = settings, .stored = stored};
+}
+
+void generation_free(struct generation *g)
+{
+    ledger_free(&g->ledger);
+    buf_free(&g->created);
+    buf_free(&g->next);
+}
+
+/* True if `generation` is that of a stream created at `created`: set back since, or not. */
+static bool is_generation_of(struct slice generation, struct slice created)
+{
+    return generation.len >= created.len &&
+           memcmp(generation.data, created.data, created.len) == 0 &&
+           (generation.len == created.len || generation.data[created.len] == '~');
+}
+
+static void load(struct generation *g)
+{
+    const struct position *p = positions_find(g->stored, g->settings->stream, buf_text(&g->created),
+                                              g->settings->consumer);
+    ledger_reset(&g->ledger);
+    g->newest_seq = g->sealed_seq = 0;
+    g->newest_time = g->sealed_time = 0;
+    if (p == NULL)
+        return;
+    ledger_load(&g->ledger, p->through, &p->above);
+    g->newest_seq = g->sealed_seq = p->last_seq;
+    g->newest_time = g->sealed_time = p->last_time;
+}
+
+bool generation_is_left(const struct generation *g)
+{
+    return g->next.len > 0;
+}
+
+void generation_adopt(struct generation *g)
+{
+    buf_reset(&g->created);
+    buf_append_slice(&g->created, buf_slice(&g->next));
+    buf_reset(&g->next);
+    load(g);
+}
+
+static void leave(struct generation *g, struct slice created, bool set_back)
+{
+    buf_reset(&g->next);
+    buf_append_slice(&g->next, created);
+    if (set_back) {
+        char time[TIME_TEXT_MAX];
+        time_format(clock_wall(), 3, time);
+        buf_append_byte(&g->next, '~');
+        buf_append_text(&g->next, time);
+    }
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, "stream_recreated");
+    log_text(&line, "stream", g->settings->stream);
+    log_text(&line, "text",
+             set_back ? "the stream was set back to an older state; its sequences count anew"
+                      : "the stream was deleted and made again; its sequences count anew");
+    log_bytes(&line, "created", g->next.data, g->next.len);
+    log_end(&line);
+}
+
+/* The first answer in this process: which generation of the stream are we draining? */
+static void choose_first(struct generation *g, struct slice created)
+{
+    const struct position *newest =
+        positions_newest(g->stored, g->settings->stream, g->settings->consumer);
+    bool known = newest != NULL && is_generation_of(slice_of(newest->created), created);
+    if (newest != NULL && !known)
+        leave(g, created, false);
+    buf_reset(&g->created);
+    buf_append_slice(&g->created, known ? slice_of(newest->created) : created);
+    load(g);
+}
+
+bool generation_fits(struct generation *g, const struct nats_stream_info *info)
+{
+    if (generation_is_left(g))
+        return false;
+    if (g->created.len == 0)
+        choose_first(g, info->created);
+    else if (!is_generation_of(buf_slice(&g->created), info->created))
+        leave(g, info->created, false);
+    if (!generation_is_left(g) && info->last_seq < g->newest_seq)
+        leave(g, info->created, true);
+    return !generation_is_left(g);
+}
+
+bool generation_has_newest(struct generation *g, int64_t time)
+{
+    if (time == g->newest_time)
+        return true;
+    struct slice created = buf_slice(&g->created);
+    const uint8_t *mark = memchr(created.data, '~', created.len);
+    if (mark != NULL)
+        created.len = (size_t)(mark - created.data);
+    leave(g, created, true);
+    return false;
+}
+
+void generation_note(struct generation *g, uint64_t sequence, int64_t time)
+{
+    if (sequence <= g->newest_seq)
+        return;
+    g->newest_seq = sequence;
+    g->newest_time = time;
+}
+
+uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info)
+{
+    uint64_t position = ledger_claimed_position(&g->ledger);
+    bool begun = g->newest_seq > 0;
+    if (!begun || info->retention != NATS_RETENTION_LIMITS || info->first_seq <= position + 1)
+        return 0;
+    ledger_nothing_at(&g->ledger, position + 1, info->first_seq - 1);
+    return info->first_seq - 1 - position;
+}
+
+void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,
+                     int64_t last_time, struct position *out)
+{
+    struct ledger *l = &g->ledger;
+    ledger_seal(l, rows);
+    if (last_seq > g->sealed_seq) {
+        g->sealed_seq = last_seq;
+        g->sealed_time = last_time;
+    }
+    *out = (struct position){.last_seq = g->sealed_seq, .last_time = g->sealed_time};
+    if (seqset_contains(&l->sealed, 0))
+        out->through = seqset_contiguous_end(&l->sealed, 0);
+    seqset_add_all(&out->above, &l->sealed);
+    seqset_remove_through(&out->above, out->through);
+}

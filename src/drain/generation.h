@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_GENERATION_H
+#define VARVE_DRAIN_GENERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "batch/position.h"
+#include "config/config.h"
+#include "drain/ledger.h"
+#include "nats/stream.h"
+
+/*
+ * The generation of a stream that is being drained, and what of it varve has. A stream that was
+ * deleted and made again counts its sequences anew, and so does one that was set back to an older
+ * state: under numbers that we know it has other messages. A generation is named by the stream's
+ * time of creation, followed by '~' and a time of our own if it was set back since.
+ */
+struct generation {
+    const struct config_source *settings;
+    const struct positions *stored; /* as the store had them at start */
+    struct buf created;             /* its name; empty until the stream was seen */
+    struct buf next;                /* the one that it should be; empty: it is the right one */
+    struct ledger ledger;
+    uint64_t newest_seq; /* newest message that we know of, 0: none, */
+    int64_t newest_time; /* and when the stream stored it */
+    uint64_t sealed_seq; /* the same of what is in a sealed epoch, or in the store */
+    int64_t sealed_time;
+};
+
+/* All borrowed. */
+void generation_init(struct generation *g, const struct config_source *settings,
+                     const struct positions *stored);
+void generation_free(struct generation *g);
+
+/* True if what the stream says of itself fits this generation; the first one in a process is
+ * chosen, and g->next may be set already then. Else g->next is set, and it was logged. */
+bool generation_fits(struct generation *g, const struct nats_stream_info *info);
+
+/* True if the message under g->newest_seq was stored at `time`, as we know it. Else g->next is set:
+ * the stream was set back. */
+bool generation_has_newest(struct generation *g, int64_t time);
+
+/* True if generation_adopt has to come before anything else. */
+bool generation_is_left(const struct generation *g);
+
+/* Go on with g->next. Nothing of the old one may be in an epoch that is open. */
+void generation_adopt(struct generation *g);
+
+/* A message was delivered. */
+void generation_note(struct generation *g, uint64_t sequence, int64_t time);
+
+/* The messages that a stream with limits retention dropped before we had them, at most; from then
+ * on they count as not there. */
+uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info);
+
+/* An epoch with these rows is sealed: see source_seal. */
+void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,
+                     int64_t last_time, struct position *out);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/redelivery.h"
+
+#include "nats/ack.h"
+
+static uint32_t sequences_at_once(struct seqrange range, uint64_t pending)
+{
+    uint64_t each = (range.last - range.first) / (pending > 0 ? pending : 1) + 1;
+    uint64_t most = REDELIVERY_SEQUENCES_MAX / REDELIVERY_AT_ONCE;
+    return REDELIVERY_AT_ONCE * (uint32_t)(each < most ? each : most);
+}
+
+void redelivery_begin(struct redelivery *r, struct seqrange range, uint64_t pending,
+                      uint64_t consumer_seq, int64_t now)
+{
+    r->state = REDELIVERY_ASKING;
+    r->left = range;
+    r->at_once = sequences_at_once(range, pending);
+    r->consumer_seq = consumer_seq;
+    r->next = now;
+    r->awaited = 0;
+}
+
+void redelivery_cancel(struct redelivery *r)
+{
+    r->state = REDELIVERY_DONE;
+    r->awaited = 0;
+}
+
+void redelivery_free(struct redelivery *r)
+{
+    buf_free(&r->subject);
+}
+
+void redelivery_came(struct redelivery *r)
+{
+    if (r->state == REDELIVERY_ASKING && r->awaited > 0 && --r->awaited == 0)
+        r->next = 0; /* all came: ask for more at once */
+}
+
+static void send(struct redelivery *r, struct nats_client *client, struct slice prefix,
+                 uint64_t sequence, struct slice payload)
+{
+    struct nats_ack ack = {
+        .prefix = prefix, .delivered = 1, .stream_seq = sequence, .consumer_seq = r->consumer_seq};
+    buf_reset(&r->subject);
+    nats_ack_append_subject(&r->subject, &ack);
+    nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, payload);
+}
+
+int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct slice prefix,
+                        const struct ledger *ledger, int64_t now)
+{
+    static const struct slice nak = {(const uint8_t *)"-NAK", 4};
+    if (r->state == REDELIVERY_DONE)
+        return INT64_MAX;
+    if (now < r->next)
+        return r->next;
+    r->awaited = 0;
+    for (uint32_t i = 0; i < r->at_once; i++) {
+        uint64_t sequence = r->left.first;
+        bool durable = seqset_contains(&ledger->durable, sequence);
+        if (durable || !seqset_contains(&ledger->claimed, sequence)) { /* else its epoch acks it */
+            r->awaited += !durable;
+            send(r, client, prefix, sequence, durable ? (struct slice){0} : nak);
+        }
+        if (sequence == r->left.last) {
+            r->state = REDELIVERY_DONE;
+            return INT64_MAX;
+        }
+        r->left.first++;
+    }
+    r->next = now + REDELIVERY_INTERVAL;
+    return r->next;
+}

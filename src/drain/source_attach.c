@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/source_attach.h"
+
+#include "drain/source_consumer.h"
+#include "drain/source_step.h"
+
+static struct consumer_scene scene_of(struct source *s)
+{
+    const struct ledger *ledger = &s->generation.ledger;
+    return (struct consumer_scene){
+        .config = s->config,
+        .settings = s->settings,
+        .retention = s->retention,
+        .covers_stream = s->covers_stream,
+        .position =
+            source_is_durable(s) ? ledger_position(ledger) : ledger_claimed_position(ledger),
+        .ephemeral = buf_slice(&s->consumer),
+    };
+}
+
+static void name_consumer(struct source *s)
+{
+    buf_reset(&s->consumer);
+    if (source_is_durable(s)) {
+        buf_append_text(&s->consumer, s->settings->consumer);
+        return;
+    }
+    /* A new name each time: an earlier one may be on a server that is gone, and then neither be
+     * made nor deleted. */
+    char token[NATS_TOKEN_LEN + 1];
+    nats_random_token(&s->random, token);
+    buf_printf(&s->consumer, "%s_%s", s->settings->consumer, token);
+}
+
+/* What is in s->body, for a consumer like this one. */
+static void ask_create(struct source *s, struct nats_client *client,
+                       const struct nats_consumer_config *wanted, int64_t now)
+{
+    buf_reset(&s->subject);
+    nats_consumer_create_subject(&s->subject, NATS_API_PREFIX, s->settings->stream, wanted);
+    s->state = SOURCE_CREATE;
+    if (!source_send(s, client,
+                     wanted->filter_count > 0 ? SOURCE_CREATE_TIMEOUT : SOURCE_REQUEST_TIMEOUT,
+                     now))
+        source_retry(s, client, now);
+}
+
+/* An ephemeral consumer of ours that is of no more use. Should this not arrive, it goes by itself.
+ */
+static void delete_ephemeral(struct source *s, struct nats_client *client)
+{
+    if (source_is_durable(s) || s->consumer.len == 0)
+        return;
+    buf_reset(&s->subject);
+    nats_api_subject(&s->subject, NATS_API_PREFIX, "CONSUMER.DELETE", s->settings->stream,
+                     buf_text(&s->consumer));
+    nats_client_publish(client, buf_slice(&s->subject), (struct slice){0}, (struct slice){0});
+}
+
+static void create_consumer(struct source *s, struct nats_client *client, int64_t now)
+{
+    delete_ephemeral(s, client);
+    if (source_is_durable(s) && s->config->consumer.manage == CONFIG_MANAGE_BIND) {
+        source_retry_because(s, client, "the consumer does not exist, and consumer.manage is bind",
+                             now);
+        return;
+    }
+    name_consumer(s);
+    struct consumer_wish wish;
+    struct consumer_scene scene = scene_of(s);
+    consumer_wish(&wish, &scene);
+    buf_reset(&s->body);
+    nats_consumer_create_body(&s->body, s->settings->stream, &wish.config, "create");
+    ask_create(s, client, &wish.config, now);
+}
+
+void source_attach(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (!source_is_durable(s)) {
+        create_consumer(s, client, now);
+        return;
+    }
+    name_consumer(s);
+    buf_reset(&s->body);
+    source_ask(s, client, SOURCE_CONSUMER, "CONSUMER.INFO", buf_text(&s->consumer), now);
+}
+
+static void log_consumer(const struct source *s, const struct nats_consumer_info *info, bool made)
+{
+    struct log_line line;
+    log_begin(&line, LOG_INFO, made ? "consumer_made" : "consumer_found");
+    log_text(&line, "stream", s->settings->stream);
+    log_bytes(&line, "consumer", info->name.data, info->name.len);
+    log_u64(&line, "pending", info->pending);
+    log_u64(&line, "unacked", info->ack_pending);
+    log_u64(&line, "position", ledger_claimed_position(&s->generation.ledger));
+    log_end(&line);
+}
+
+static void note_consumer(struct source *s, const struct nats_consumer_info *info)
+{
+    s->counters.consumer_pending = info->pending;
+    s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
+    /* What was acked is in a store, or was never for us. */
+    if (source_is_durable(s))
+        ledger_nothing_at(&s->generation.ledger, 0, info->ack_floor_stream_seq);
+}
+
+static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
+                    int64_t now)
+{
+    struct seqrange range = {from, info->delivered_stream_seq};
+    if (range.first <= range.last)
+        redelivery_begin(&s->redelivery, range, info->ack_pending, info->delivered_consumer_seq,
+                         now);
+}
+
+/* Deliveries to an earlier connection that were not acked: ours, unless others share the consumer;
+ * then only ack_wait can tell. */
+static void plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    s->orphans_seen = false;
+    s->shared = source_is_durable(s) && (s->settings->shared || info->waiting > 0);
+    if (source_is_durable(s) && !s->shared && info->ack_pending > 0)
+        recover(s, info, info->ack_floor_stream_seq + 1, now);
+}
+
+static void begin_pulling(struct source *s, struct nats_client *client,
+                          const struct nats_consumer_info *info, bool made, int64_t now)
+{
+    struct ledger *ledger = &s->generation.ledger;
+    struct err err = {0};
+    if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
+                       buf_text(&s->consumer), s->pull_target, s, now, &err) != 0) {
+        source_refuse(s, client, err.text);
+        return;
+    }
+    log_consumer(s, info, made);
+    note_consumer(s, info);
+    plan_recovery(s, info, now);
+    if (!source_is_durable(s) && ledger->claimed.count == 0)
+        ledger_nothing_at(ledger, 0, info->delivered_stream_seq);
+    s->last_consumer_seq = info->delivered_consumer_seq;
+    ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
+    s->state = SOURCE_PULLING;
+    s->retry_pause = SOURCE_RETRY_MIN;
+    s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
+    s->seen_consumer = true;
+    source_resolve(s, SOURCE_ALERT_CONSUMER_RECREATED);
+    source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
+}
+
+/* Compare what is there with what we want. True if it will do. */
+static bool consumer_fits(struct source *s, struct nats_client *client,
+                          const struct nats_consumer_info *info, bool may_update, int64_t now)
+{
+    struct consumer_wish wish;
+    struct nats_consumer_diff diff;
+    struct consumer_scene scene = scene_of(s);
+    consumer_compare(&wish, &scene, info, &diff);
+    if (diff.count == 0)
+        return true;
+    if (may_update && diff.fixed == 0 && s->config->consumer.manage == CONFIG_MANAGE_UPDATE) {
+        buf_reset(&s->body);
+        nats_consumer_update_body(&s->body, s->settings->stream, &wish.config, info);
+        ask_create(s, client, &wish.config, now);
+        return false;
+    }
+    buf_reset(&s->subject);
+    if (diff.filters_ignored)
+        buf_append_text(&s->subject, "the server ignores filter_subjects (it is older than 2.10): "
+                                     "use one subject a source");
+    else
+        buf_printf(&s->subject,
+                   "the consumer contradicts the configuration: %s; change it, name another "
+                   "consumer, or set consumer.manage: update",
+                   diff.text);
+    source_refuse(s, client, buf_text(&s->subject));
+    return false;
+}
+
+void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
+                        int64_t now)
+{
+    struct nats_consumer_info info;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    bool made = s->state == SOURCE_CREATE;
+    if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) == 0) {
+        if (!consumer_fits(s, client, &info, !made, now))
+            return;
+        if (made && s->seen_consumer && source_is_durable(s)) {
+            source_raise(s, SOURCE_ALERT_CONSUMER_RECREATED);
+            log_message(LOG_WARNING, "consumer_recreated", "stream %s, consumer %s",
+                        s->settings->stream, s->settings->consumer);
+        }
+        begin_pulling(s, client, &info, made, now);
+        return;
+    }
+    if (!made && error.meaning == NATS_MEANING_NO_CONSUMER)
+        create_consumer(s, client, now);
+    else if (made && error.meaning == NATS_MEANING_REQUEST)
+        source_refuse(s, client, err.text);
+    else
+        source_retry_because(s, client, err.text, now);
+}
+
+static uint64_t live_pulls(const struct nats_pull *pull)
+{
+    uint64_t live = 0;
+    for (int i = 0; i < NATS_PULL_SLOTS; i++)
+        live += pull->slots[i].token != 0;
+    return live;
+}
+
+/* What was delivered to a connection that the server took for alive is seen only now: nobody else
+ * pulls, twice in a row, and yet messages are out that we never got. */
+static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    uint64_t floor = info->ack_floor_stream_seq;
+    uint64_t missing = seqset_contiguous_end(&s->generation.ledger.claimed, floor + 1) + 1;
+    bool orphans = !s->settings->shared && info->ack_pending > 0 &&
+                   info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
+                   s->redelivery.state == REDELIVERY_DONE;
+    if (orphans && s->orphans_seen)
+        recover(s, info, missing, now);
+    s->orphans_seen = orphans;
+}
+
+void source_on_consumer_poll(struct source *s, struct nats_client *client, struct slice payload,
+                             int64_t now)
+{
+    struct nats_consumer_info info;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) != 0) {
+        if (error.meaning == NATS_MEANING_NO_CONSUMER)
+            source_begin(s, client, now);
+        return;
+    }
+    note_consumer(s, &info);
+    if (source_is_durable(s))
+        look_for_orphans(s, &info, now);
+    if (!s->once)
+        return;
+    s->end.idle = info.pending == 0 && info.delivered_consumer_seq == s->last_consumer_seq &&
+                  s->redelivery.state == REDELIVERY_DONE;
+    s->end.all_acked = s->end.idle && (!source_is_durable(s) || info.ack_pending == 0);
+}

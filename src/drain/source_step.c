@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/source_step.h"
+
+#include "nats/api.h"
+
+/* --- alerts, log ----------------------------------------------------------------------------- */
+
+bool source_is_durable(const struct source *s)
+{
+    return s->settings->delivery == CONFIG_DURABLE;
+}
+
+void source_raise(struct source *s, enum source_alert alert)
+{
+    s->raised |= 1u << alert;
+    s->standing |= 1u << alert;
+}
+
+void source_resolve(struct source *s, enum source_alert alert)
+{
+    if ((s->standing & 1u << alert) == 0)
+        return;
+    s->resolved |= 1u << alert;
+    s->standing &= ~(1u << alert);
+}
+
+void source_log(const struct source *s, enum log_level level, const char *event, const char *text)
+{
+    struct log_line line;
+    log_begin(&line, level, event);
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "consumer", s->settings->consumer);
+    log_text(&line, "text", text);
+    log_end(&line);
+}
+
+/* --- transitions that are not answers -------------------------------------------------------- */
+
+void source_let_go(struct source *s, struct nats_client *client)
+{
+    if (s->pull.open)
+        nats_pull_close(&s->pull, client);
+    ledger_out_of_step(&s->generation.ledger);
+    redelivery_cancel(&s->redelivery);
+    s->poll = (struct source_poll){SOURCE_POLL_WAITS};
+    s->request = 0;
+}
+
+void source_refuse(struct source *s, struct nats_client *client, const char *why)
+{
+    source_let_go(s, client);
+    source_log(s, LOG_ERROR, "source_refused", why);
+    s->state = SOURCE_REFUSED;
+    err_clear(&s->refusal);
+    err_set(&s->refusal, ERR_REFUSED, "stream %s, consumer %s: %s", s->settings->stream,
+            s->settings->consumer, why);
+}
+
+void source_retry(struct source *s, struct nats_client *client, int64_t now)
+{
+    source_let_go(s, client);
+    s->state = SOURCE_RETRY;
+    s->retry_at = now + s->retry_pause;
+    s->retry_pause = s->retry_pause * 2 > SOURCE_RETRY_MAX ? SOURCE_RETRY_MAX : s->retry_pause * 2;
+}
+
+void source_retry_because(struct source *s, struct nats_client *client, const char *why,
+                          int64_t now)
+{
+    uint64_t suppressed;
+    if (log_allowed(&s->log_limit, now, &suppressed)) {
+        struct log_line line;
+        log_begin(&line, LOG_WARNING, "source_waiting");
+        log_text(&line, "stream", s->settings->stream);
+        log_text(&line, "reason", why);
+        log_u64(&line, "suppressed", suppressed);
+        log_end(&line);
+    }
+    source_retry(s, client, now);
+}
+
+void source_leave(struct source *s, struct nats_client *client)
+{
+    source_let_go(s, client);
+    source_raise(s, SOURCE_ALERT_STREAM_RECREATED);
+    s->state = SOURCE_LEAVING;
+}
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+bool source_send(struct source *s, struct nats_client *client, int64_t timeout, int64_t now)
+{
+    s->request = nats_client_request(client, buf_slice(&s->subject), (struct slice){0},
+                                     buf_slice(&s->body), timeout, now);
+    return s->request != 0;
+}
+
+void source_ask(struct source *s, struct nats_client *client, enum source_state state,
+                const char *call, const char *consumer, int64_t now)
+{
+    buf_reset(&s->subject);
+    nats_api_subject(&s->subject, NATS_API_PREFIX, call, s->settings->stream, consumer);
+    s->state = state;
+    if (!source_send(s, client, SOURCE_REQUEST_TIMEOUT, now))
+        source_retry(s, client, now);
+}
+
+void source_begin(struct source *s, struct nats_client *client, int64_t now)
+{
+    source_let_go(s, client);
+    buf_reset(&s->body);
+    source_ask(s, client, SOURCE_STREAM, "STREAM.INFO", NULL, now);
+}

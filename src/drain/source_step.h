@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_SOURCE_STEP_H
+#define VARVE_DRAIN_SOURCE_STEP_H
+
+#include "drain/source.h"
+
+/* The steps that a source takes from many places. For the files of the source alone: source.c
+ * pulls, source_setup.c asks for the stream, source_attach.c for the consumer. */
+
+/* Start over: ask for the stream; all else follows. */
+void source_begin(struct source *s, struct nats_client *client, int64_t now);
+
+/* The same after a while; the pause doubles. With a reason: logged, but not each time. */
+void source_retry(struct source *s, struct nats_client *client, int64_t now);
+void source_retry_because(struct source *s, struct nats_client *client, const char *why,
+                          int64_t now);
+
+/* Give up until a human has acted. `why` goes into the log and into s->refusal. */
+void source_refuse(struct source *s, struct nats_client *client, const char *why);
+
+/* The generation has another name now; source_adopt goes on. */
+void source_leave(struct source *s, struct nats_client *client);
+
+/* Nothing that is on the way, or was asked, counts any more. `client` may be NULL. */
+void source_let_go(struct source *s, struct nats_client *client);
+
+/* Ask the API about the stream, or about a consumer (NULL: none), with what is in s->body. `state`
+ * waits for the answer. */
+void source_ask(struct source *s, struct nats_client *client, enum source_state state,
+                const char *call, const char *consumer, int64_t now);
+
+/* Send the request that is in s->subject and s->body. False if too many are open. */
+bool source_send(struct source *s, struct nats_client *client, int64_t timeout, int64_t now)
+    __attribute__((warn_unused_result));
+
+bool source_is_durable(const struct source *s);
+void source_raise(struct source *s, enum source_alert alert);
+void source_resolve(struct source *s, enum source_alert alert);
+
+/* Write a line that names the stream and the consumer. */
+void source_log(const struct source *s, enum log_level level, const char *event, const char *text);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/source.h"
+
+#include "source_fixture.h"
+
+static const struct stage_consumer fresh = {.pending = 10};
+
+TEST(source_asks_for_stream_and_consumer_and_pulls)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.MSG.NEXT.S.c "), 1);
+    stage_deliver(&s, 1, 1, 1);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    stage_deliver(&s, 2, 2, 1);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    EXPECT_U64(s.source.counters.messages_received, 2);
+    stage_close(&s);
+}
+
+TEST(source_makes_a_consumer_that_is_not_there)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10014,\"description\":\"none\"}}");
+    stage_expect_question(&s, "CONSUMER.CREATE.S.c.e");
+    stage_answer_consumer(&s, fresh);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    stage_close(&s);
+}
+
+/* A rate that the server answers must not set ours: it is tried again, later and later. */
+TEST(source_waits_longer_and_longer_for_a_stream)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    int64_t pause = SOURCE_RETRY_MIN;
+    for (int i = 0; i < 8; i++) {
+        stage_expect_question(&s, "STREAM.INFO.S");
+        stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"no\"}}");
+        EXPECT_I64(s.source.state, SOURCE_RETRY);
+        int64_t due = s.now + pause;
+        EXPECT_I64(stage_tick(&s, 0), due);
+        EXPECT_I64(stage_tick(&s, pause - 1), due);
+        (void)stage_tick(&s, 1);
+        pause = pause * 2 > SOURCE_RETRY_MAX ? SOURCE_RETRY_MAX : pause * 2;
+    }
+    EXPECT((s.source.standing & 1u << SOURCE_ALERT_STREAM_MISSING) != 0);
+    EXPECT(stage_logged(&s, "source_waiting"));
+    stage_close(&s);
+}
+
+TEST(source_says_when_jetstream_answers_with_a_status)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_status(&s, "429 Too Many Requests");
+    EXPECT(stage_logged(&s, "JetStream answered with a status instead of a reply"));
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    (void)stage_tick(&s, SOURCE_RETRY_MIN);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+TEST(source_says_when_jetstream_does_not_answer)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    (void)stage_tick(&s, SOURCE_REQUEST_TIMEOUT);
+    EXPECT(stage_logged(&s, "JetStream does not answer in time"));
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    stage_close(&s);
+}
+
+TEST(source_retries_where_the_server_does_not_understand_our_pull)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_status(&s, "400 Bad Request", "");
+    EXPECT(stage_logged(&s, "the server does not understand our pull requests"));
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    EXPECT(!s.source.pull.open);
+    (void)stage_tick(&s, SOURCE_RETRY_MIN);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+TEST(source_looks_after_a_consumer_that_has_fallen_silent)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    int64_t silent = s.now + 2 * NATS_PULL_HEARTBEAT + CLOCK_SECOND;
+    EXPECT_I64(stage_tick(&s, 0), silent);
+    (void)stage_tick(&s, silent - s.now - 1);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    (void)stage_tick(&s, 1);
+    EXPECT(stage_logged(&s, "the consumer has fallen silent"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, fresh);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    stage_close(&s);
+}
+
+TEST(source_goes_on_with_another_leader)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_status(&s, "409 Leadership Change", "");
+    EXPECT(stage_logged(&s, "the consumer has another leader"));
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    (void)stage_tick(&s, NATS_PULL_RETRY_PAUSE);
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.MSG.NEXT.S.c "), 2);
+    stage_deliver(&s, 2, 2, 1);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    stage_close(&s);
+}
+
+TEST(source_stays_while_the_server_is_shutting_down)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_status(&s, "409 Server Shutdown", "Nats-Pending-Messages: 1\r\n");
+    EXPECT(stage_logged(&s, "the server is shutting down"));
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    source_lost(&s.source);
+    EXPECT_I64(s.source.state, SOURCE_OFF);
+    EXPECT(!s.source.pull.open);
+    stage_close(&s);
+}
+
+/* Another consumer under the same name: its numbers must not meet our ledger. */
+TEST(source_starts_over_where_deliveries_are_not_in_order)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 2, 2, 1);
+    stage_deliver(&s, 7, 1, 1);
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    EXPECT(stage_logged(&s, "deliveries are not in order"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 7));
+    stage_close(&s);
+}
+
+/* Without acks nothing comes twice by itself. */
+TEST(source_asks_again_for_deliveries_without_acks_that_are_missing)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_POSITION);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 3, 3, 1);
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    EXPECT(stage_logged(&s, "deliveries are not in order"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 1, "2026-01-01T00:00:01Z");
+    EXPECT(stage_count(&s, "\"opt_start_seq\":2") == 1);
+    stage_close(&s);
+}
+
+TEST(source_starts_over_where_deliveries_were_lost)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 1\r\n");
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 4\r\n");
+    EXPECT(stage_logged(&s, "deliveries were lost on the way"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 1, "2026-01-01T00:00:01Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){4, 4, 0, 4, 0, 6, NULL});
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(stage_count(&s, "-NAK"), 3); /* 2 to 4; 1 is in an epoch, which acks it */
+    stage_close(&s);
+}
+
+/* Where others take messages, what is missing is not lost, and nothing is asked for again. */
+TEST(source_sees_that_another_client_takes_messages)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 3, 3, 1);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    EXPECT(stage_logged(&s, "another client takes messages from this consumer"));
+    stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 9\r\n");
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 2));
+    stage_close(&s);
+}
+
+TEST(source_looks_for_a_consumer_that_is_gone)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_status(&s, "409 Consumer Deleted", "");
+    EXPECT(stage_logged(&s, "the consumer is gone"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+TEST(source_refuses_a_push_consumer)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_status(&s, "409 Consumer is push based", "");
+    EXPECT_I64(s.source.state, SOURCE_REFUSED);
+    EXPECT(strstr(s.source.refusal.text, "push consumer") != NULL);
+    EXPECT_I64(stage_tick(&s, 1), INT64_MAX);
+    source_lost(&s.source);
+    source_connected(&s.source, &s.client, s.now); /* that needs a human */
+    EXPECT_I64(s.source.state, SOURCE_REFUSED);
+    stage_close(&s);
+}
+
+TEST(source_waits_for_the_old_generation_to_be_sealed)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_status(&s, "409 Consumer Deleted", "");
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, "2026-02-02T00:00:00Z", 1, 3);
+    EXPECT(source_must_adopt(&s.source));
+    EXPECT_I64(s.source.state, SOURCE_LEAVING);
+    EXPECT_I64(stage_tick(&s, SOURCE_POLL_INTERVAL), INT64_MAX);
+    source_lost(&s.source); /* which changes nothing */
+    source_connected(&s.source, &s.client, s.now);
+    EXPECT_I64(s.source.state, SOURCE_LEAVING);
+    source_adopt(&s.source, &s.client, s.now);
+    EXPECT(!source_must_adopt(&s.source));
+    EXPECT_TEXT(buf_text(&s.source.generation.created), "2026-02-02T00:00:00Z");
+    EXPECT_U64(ledger_claimed_position(&s.source.generation.ledger), 0);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+/* The newest message of the generation, not of the epoch, tells whether the stream was set back. */
+TEST(source_keeps_the_greatest_sequence_in_its_position)
+{
+    struct stage s;
+    struct seqset rows = {0};
+    struct position p;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        stage_deliver(&s, seq, seq, 1);
+    seqset_add_range(&rows, 2, 3);
+    source_seal(&s.source, &rows, 3, STAGE_TIME + 3, &p);
+    EXPECT_U64(p.through, 0);
+    EXPECT_U64(p.last_seq, 3);
+    seqset_free(&p.above);
+    seqset_reset(&rows);
+    seqset_add_range(&rows, 1, 1);
+    source_seal(&s.source, &rows, 1, STAGE_TIME + 1, &p);
+    EXPECT_U64(p.through, 3);
+    EXPECT_U64(p.last_seq, 3);
+    EXPECT_I64(p.last_time, STAGE_TIME + 3);
+    seqset_free(&p.above);
+    seqset_free(&rows);
+    stage_close(&s);
+}
+
+TEST(source_polls_the_infos_in_turn)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    s.asked_at = s.client.out.len;
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_status(&s, "100 Idle Heartbeat", "");
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 77});
+    EXPECT_U64(s.source.counters.consumer_pending, 77);
+    stage_status(&s, "100 Idle Heartbeat", "");
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_status(&s, "100 Idle Heartbeat", "");
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 123);
+    EXPECT_U64(s.source.counters.stream_last_sequence, 123);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    stage_close(&s);
+}
