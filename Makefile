@@ -94,7 +94,7 @@ $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
-    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(SIM) $(wildcard tests/fuzz/*.c tests/bench/*.c tests/fault/*.c))))
+    $$(call objects,$(1),$(SOURCES) $(MAIN) $(TESTS) $(LOADER) $(SIM) $(PROGRAMS:%=tests/%.c) $(FUZZERS:%=tests/fuzz/%_fuzz.c))))
 endef
 
 say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo "  $(1)      $(patsubst $(BUILD)/%,%,$(2))")

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/keys.h"
-
 static const void *field(const void *base, const struct config_key *key)
 {
     return (const char *)base + key->offset;
@@ -59,8 +57,7 @@ static bool same_value(const struct config_key *key, const void *base_a, const v
 }
 
 static void compare_sources(const struct config *a, const struct config *b,
-                            const struct config_key *key,
-                            void (*visit)(void *context, const char *path), void *context)
+                            const struct config_key *key, config_visit *visit, void *context)
 {
     static const size_t prefix = sizeof("sources[]") - 1;
     for (size_t i = 0; i < a->source_count; i++) {
@@ -68,20 +65,20 @@ static void compare_sources(const struct config *a, const struct config *b,
         if (same_value(key, &a->sources[i], &b->sources[i]))
             continue;
         (void)snprintf(path, sizeof(path), "sources[%zu]%s", i, key->path + prefix);
-        visit(context, path);
+        visit(context, path, key->change);
     }
 }
 
-void config_compare(const struct config *a, const struct config *b,
-                    void (*visit)(void *context, const char *path), void *context)
+void config_compare(const struct config *a, const struct config *b, config_visit *visit,
+                    void *context)
 {
     if (a->source_count != b->source_count)
-        visit(context, "sources");
+        visit(context, "sources", CONFIG_CHANGE_RESTART);
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         if (!config_key_of_source(key)) {
             if (!same_value(key, a, b))
-                visit(context, key->path);
+                visit(context, key->path, key->change);
         } else if (a->source_count == b->source_count) {
             compare_sources(a, b, key, visit, context);
         }

@@ -3,13 +3,15 @@
 #define VARVE_CONFIG_COMPARE_H
 
 #include "config/config.h"
+#include "config/keys.h"
 
-/*
- * Call `visit` with the path of each key whose values differ, such as "batching.max_age" or
- * "sources[1].stream"; with "sources" if there are more or fewer of them. Both are finished. The
- * path is borrowed for the call.
- */
-void config_compare(const struct config *a, const struct config *b,
-                    void (*visit)(void *context, const char *path), void *context);
+/* Takes the path of a key such as "batching.max_age" or "sources[1].stream", borrowed for the call,
+ * and what it takes to change it. */
+typedef void config_visit(void *context, const char *path, enum config_change change);
+
+/* Call `visit` for each key whose values differ; with "sources" if there are more or fewer of them.
+ * Both are finished. */
+void config_compare(const struct config *a, const struct config *b, config_visit *visit,
+                    void *context);
 
 #endif

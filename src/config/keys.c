@@ -29,9 +29,12 @@ const struct config_key config_keys[] = {
          "it owns its positions. Instances that write to one directory need different ones."},
     {"nats.user", CONFIG_SECRET, AT(nats.user), "",
      .help = "User, with nats.password. In user, password and token ${NAME} stands for the "
-             "environment variable NAME."},
-    {"nats.password", CONFIG_SECRET, AT(nats.password), "", .help = "Password of nats.user."},
-    {"nats.token", CONFIG_SECRET, AT(nats.token), "", .help = "Token, in place of a user."},
+             "environment variable NAME.",
+     .change = CONFIG_CHANGE_NEXT_CONNECTION},
+    {"nats.password", CONFIG_SECRET, AT(nats.password), "", .help = "Password of nats.user.",
+     .change = CONFIG_CHANGE_NEXT_CONNECTION},
+    {"nats.token", CONFIG_SECRET, AT(nats.token), "", .help = "Token, in place of a user.",
+     .change = CONFIG_CHANGE_NEXT_CONNECTION},
     {"nats.nkey_seed_file", CONFIG_TEXT, AT(nats.nkey_seed_file), "",
      .help = "File with an NKey seed. Not supported yet."},
     {"nats.credentials_file", CONFIG_TEXT, AT(nats.credentials_file), "",
@@ -70,11 +73,13 @@ const struct config_key config_keys[] = {
              "this configuration. bind: only use what is there."},
 
     {"batching.max_rows", CONFIG_COUNT, AT(batching.max_rows), "250000", 1, 10000000,
-     .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one."},
+     .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one.",
+     .change = CONFIG_CHANGE_IF_IT_FITS},
     {"batching.max_bytes", CONFIG_SIZE, AT(batching.max_bytes), "128MiB", MIB, 64 * GIB,
-     .help = "Commit at this many bytes before compression."},
+     .help = "Commit at this many bytes before compression.", .change = CONFIG_CHANGE_IF_IT_FITS},
     {"batching.max_age", CONFIG_DURATION, AT(batching.max_age), "60s", 100 * CLOCK_MILLISECOND,
-     24 * HOUR, .help = "Commit when the oldest row has waited this long."},
+     24 * HOUR, .help = "Commit when the oldest row has waited this long.",
+     .change = CONFIG_CHANGE_IF_IT_FITS},
 
     {"output.log_output_directory", CONFIG_TEXT, AT(output.log_output_directory), "./sim_logs",
      .help = "Directory of the files and of their commit log; made where it is missing."},
@@ -95,7 +100,8 @@ const struct config_key config_keys[] = {
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
      .help = "Memory for all that is not committed yet; near it varve commits early. The process "
              "takes at most 16 MiB more. A message may take a quarter of it, shared by the "
-             "sources: with 32MiB and one source 8 MiB."},
+             "sources: with 32MiB and one source 8 MiB.",
+     .change = CONFIG_CHANGE_NOW},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
      .help = "Where messages that can't become rows are published, with the reason. Without it "
@@ -108,9 +114,9 @@ const struct config_key config_keys[] = {
      .help = "Where alerts are published as events; nowhere if empty."},
 
     {"settings.log_level", CONFIG_CHOICE, AT(settings.log_level), "INFO", .choices = log_levels,
-     .help = "DEBUG, INFO, WARNING or ERROR."},
+     .help = "DEBUG, INFO, WARNING or ERROR.", .change = CONFIG_CHANGE_NOW},
     {"settings.log_format", CONFIG_CHOICE, AT(settings.log_format), "logfmt",
-     .choices = log_formats, .help = "logfmt or json."},
+     .choices = log_formats, .help = "logfmt or json.", .change = CONFIG_CHANGE_NOW},
 };
 
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

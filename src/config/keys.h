@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /*
- * The one table of keys. It drives the file, --set, the defaults, the example and the man page.
+ * The one table of keys. It drives the file, --set, the defaults, the example, the man page, and
+ * what of a file that is read again takes effect.
  */
 enum config_type {
     CONFIG_TEXT,     /* const char * */
@@ -27,6 +28,14 @@ enum config_type {
  * longer can't be a key. */
 enum { CONFIG_PATH_MAX = 128 };
 
+/* What it takes that a change of the file is heeded, once it is read again (SIGHUP). */
+enum config_change {
+    CONFIG_CHANGE_RESTART,        /* a new process */
+    CONFIG_CHANGE_NOW,            /* nothing more */
+    CONFIG_CHANGE_IF_IT_FITS,     /* nothing, where the consumers that were made can hold it */
+    CONFIG_CHANGE_NEXT_CONNECTION /* another connection */
+};
+
 struct config_key {
     const char *path; /* "batching.max_rows"; the keys of a source begin with "sources[]." */
     enum config_type type;
@@ -35,6 +44,7 @@ struct config_key {
     int64_t min, max;           /* of numbers, sizes and durations */
     const char *const *choices; /* NULL-terminated */
     const char *help;           /* what it is, one or two sentences */
+    enum config_change change;
 };
 
 extern const struct config_key config_keys[];

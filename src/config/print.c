@@ -117,6 +117,7 @@ void config_append_manual(struct buf *out)
         buf_append_text(out, key->help);
         if (key->initial[0] != '\0')
             buf_printf(out, " Default: %s.", key->initial);
-        buf_append_byte(out, '\n');
+        buf_append_text(out,
+                        key->change == CONFIG_CHANGE_RESTART ? "\n" : " Read again on SIGHUP.\n");
     }
 }

@@ -2,33 +2,11 @@
 #include "pipeline/reload.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "config/compare.h"
 #include "pipeline/memory.h"
-
-enum change { CHANGE_LOG, CHANGE_BATCHING, CHANGE_MEMORY, CHANGE_CREDENTIALS, CHANGE_RESTART };
-
-/* What it takes to change a key. */
-static enum change change_of(const char *path)
-{
-    static const struct {
-        const char *path;
-        enum change change;
-    } live[] = {
-        {"settings.log_level", CHANGE_LOG},     {"settings.log_format", CHANGE_LOG},
-        {"batching.max_rows", CHANGE_BATCHING}, {"batching.max_bytes", CHANGE_BATCHING},
-        {"batching.max_age", CHANGE_BATCHING},  {"memory_limit", CHANGE_MEMORY},
-        {"nats.user", CHANGE_CREDENTIALS},      {"nats.password", CHANGE_CREDENTIALS},
-        {"nats.token", CHANGE_CREDENTIALS},
-    };
-    for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++)
-        if (strcmp(path, live[i].path) == 0)
-            return live[i].change;
-    return CHANGE_RESTART;
-}
 
 /* The consumers were made for the limits of the start: what they can't hold needs other ones. */
 static bool batching_fits(const struct pipeline *p, const struct config *fresh)
@@ -42,19 +20,28 @@ struct differences {
     const struct config *fresh;
 };
 
-static void tell(void *context, const char *path)
+static const char *effect_of(const struct differences *d, enum config_change change)
 {
-    const struct differences *d = context;
+    switch (change) {
+    case CONFIG_CHANGE_NOW:
+        return "now";
+    case CONFIG_CHANGE_IF_IT_FITS:
+        return batching_fits(d->p, d->fresh) ? "now" : NULL;
+    case CONFIG_CHANGE_NEXT_CONNECTION:
+        return "from the next connection on";
+    case CONFIG_CHANGE_RESTART:
+        return NULL;
+    }
+    return NULL;
+}
+
+static void tell(void *context, const char *path, enum config_change change)
+{
+    const char *effect = effect_of(context, change);
     struct log_line line;
-    enum change change = change_of(path);
-    bool later =
-        change == CHANGE_RESTART || (change == CHANGE_BATCHING && !batching_fits(d->p, d->fresh));
-    log_begin(&line, later ? LOG_WARNING : LOG_INFO, "reloaded");
+    log_begin(&line, effect == NULL ? LOG_WARNING : LOG_INFO, "reloaded");
     log_text(&line, "key", path);
-    log_text(&line, "effect",
-             later                          ? "needs a restart"
-             : change == CHANGE_CREDENTIALS ? "from the next connection on"
-                                            : "now");
+    log_text(&line, "effect", effect == NULL ? "needs a restart" : effect);
     log_end(&line);
 }
 

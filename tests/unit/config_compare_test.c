@@ -5,9 +5,17 @@
 
 #include "test.h"
 
-static void collect(void *context, const char *path)
+/* With what it takes to change the key, where that is not a restart. */
+static void collect(void *context, const char *path, enum config_change change)
 {
+    static const char *const marks[] = {
+        [CONFIG_CHANGE_RESTART] = "",
+        [CONFIG_CHANGE_NOW] = "now:",
+        [CONFIG_CHANGE_IF_IT_FITS] = "fits:",
+        [CONFIG_CHANGE_NEXT_CONNECTION] = "next:",
+    };
     struct buf *paths = context;
+    buf_append_text(paths, marks[change]);
     buf_append_text(paths, path);
     buf_append_byte(paths, ' ');
 }
@@ -41,13 +49,13 @@ TEST(config_compare_finds_nothing_in_equals)
 TEST(config_compare_names_each_kind_of_key)
 {
     expect_difference("batching.max_age=5s", "batching.max_rows=10",
-                      "batching.max_rows batching.max_age ");
+                      "fits:batching.max_rows fits:batching.max_age ");
     expect_difference("nats.servers=a,b", "nats.name=x", "nats.servers nats.name ");
     expect_difference("consumer.manage=bind", "metrics.listen=off",
                       "consumer.manage metrics.listen ");
-    expect_difference("nats.token=secret", NULL, "nats.token ");
+    expect_difference("nats.token=secret", NULL, "next:nats.token ");
     expect_difference("parquet.compression_level=3", "memory_limit=1GiB",
-                      "parquet.compression_level memory_limit ");
+                      "parquet.compression_level now:memory_limit ");
 }
 
 TEST(config_compare_names_the_source)

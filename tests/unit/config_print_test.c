@@ -98,6 +98,7 @@ TEST(config_manual_has_every_key)
         strcat(line, "\n");
         EXPECT(strstr(buf_text(&text), line) != NULL);
     }
-    EXPECT(strstr(buf_text(&text), "Default: 250000.\n") != NULL);
+    EXPECT(strstr(buf_text(&text), "Default: 250000. Read again on SIGHUP.\n") != NULL);
+    EXPECT(strstr(buf_text(&text), "Default: 512MiB.\n") != NULL);
     buf_free(&text);
 }
