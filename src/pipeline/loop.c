@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "pipeline/shutdown.h"
 #include "pipeline/receive.h"
+#include "pipeline/look.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
@@ -14,7 +15,7 @@ static void on_ready(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++)
         if (p->phase == PIPELINE_RUNNING)
             source_connected(&p->sources[i], &p->connection.client, now);
-    watch_connected(p);
+    watch_connected(&p->watch);
 }
 
 static void on_lost(struct pipeline *p, int64_t now)
@@ -23,8 +24,7 @@ static void on_lost(struct pipeline *p, int64_t now)
         source_lost(&p->sources[i]);
     acker_restart(&p->acker);
     receive_unconfirmed(p, now);
-    watch_lost(p, now);
-    p->stats.reconnects++;
+    watch_lost(&p->watch, p->connection.address, now);
 }
 
 static void on_reply(struct pipeline *p, const struct nats_event *event, int64_t now)
@@ -222,7 +222,8 @@ int64_t pipeline_turn(struct pipeline *p)
     take_requests(p, now);
     p->acks_at =
         connection_is_ready(&p->connection) ? acker_tick(&p->acker, client, now) : INT64_MAX;
-    p->watch_at = watch_turn(p, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
+    look_fill(p);
+    p->watch_at = watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
     p->network_at = connection_flush(&p->connection, now);
     shutdown_advance(p, now);
     return earliest(deadline, next_deadline(p));

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
+#include "pipeline/look.h"
 #include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
@@ -103,7 +104,8 @@ static int prepare(struct pipeline *p, struct err *err)
     if (store_path_parse(&p->path, p->config->output.path_template, err) != 0)
         return err_prefix(err, "output.path_template");
     if (connection_init(&p->connection, p->config, err) != 0 || open_store(p, err) != 0 ||
-        watch_open(&p->watch, p, err) != 0)
+        watch_open(&p->watch, p->config, p->once, p->connection.options.random_key, &p->view,
+                   err) != 0)
         return -1;
     return net_waker(&p->waker, err);
 }
@@ -123,6 +125,7 @@ static void init_stages(struct pipeline *p)
     memory_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources, p->source_count);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject);
+    look_init(p);
 }
 
 /* What was given up was not acked. */
@@ -131,6 +134,7 @@ static void free_stages(struct pipeline *p)
     encoder_end(&p->encoder);
     committer_end(&p->committer);
     seal_collect_committed(p);
+    look_free(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);
     batcher_free(&p->batcher);
@@ -204,8 +208,8 @@ static void log_end_of_run(const struct pipeline *p)
 {
     struct log_line line;
     log_begin(&line, err_is_set(&p->failure) ? LOG_ERROR : LOG_INFO, "stopped");
-    log_u64(&line, "epochs", p->stats.epochs);
-    log_u64(&line, "bytes_written", p->stats.bytes_written);
+    log_u64(&line, "epochs", p->watch.stats.epochs);
+    log_u64(&line, "bytes_written", p->watch.stats.bytes_written);
     if (err_is_set(&p->failure))
         log_text(&line, "error", p->failure.text);
     log_end(&line);

@@ -14,7 +14,6 @@
 #include "store/encoder.h"
 #include "pipeline/flow.h"
 #include "drain/source.h"
-#include "watch/stats.h"
 #include "watch/watch.h"
 
 /*
@@ -93,7 +92,7 @@ struct pipeline {
     int64_t sources_at;   /* when source_tick has more to do */
     int64_t acks_at;      /* and acker_tick */
     int64_t ack_deadline; /* of PIPELINE_ACKING */
-    struct stats stats;
+    struct view view;     /* what the watch is shown */
     struct watch watch;
 };
 

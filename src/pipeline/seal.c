@@ -69,7 +69,17 @@ static void count_committed(struct pipeline *p, struct epoch *epoch, int64_t wal
                 s->raised |= 1u << SOURCE_ALERT_DEAD_LETTERS;
         }
     }
-    stats_committed(&p->stats, epoch, wall);
+    struct stats_commit commit = {
+        .time = wall,
+        .epoch = epoch->number,
+        .rows = epoch->rows,
+        .files = epoch->file_count,
+        .bytes = epoch->bytes_written,
+        .reason = epoch->reason,
+        .commit_ns = epoch->commit_ns,
+        .encode_ns = epoch->encode_ns,
+    };
+    stats_committed(&p->watch.stats, &commit);
 }
 
 static void log_commit(const struct epoch *epoch)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/metrics.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stddef.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include "base/num.h"
 #include "base/version.h"
-#include "watch/health.h"
-#include "pipeline/memory.h"
-#include "pipeline/pipeline.h"
-#include "watch/process.h"
+#include "event/event.h"
+#include "watch/watch.h"
 
 /* --- the format ------------------------------------------------------------------------------ */
 
@@ -131,69 +135,70 @@ static const struct {
      "Sequence of the newest message in the stream, as last heard."},
 };
 
-static void append_numbers(struct buf *out, const struct pipeline *p)
+static void append_numbers(struct buf *out, const struct view *v)
 {
     for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++) {
         begin(out, numbers[n].name, numbers[n].type, numbers[n].help);
-        for (uint32_t i = 0; i < p->source_count; i++) {
-            const struct source *s = &p->sources[i];
-            const uint64_t *value =
-                (const uint64_t *)((const char *)&s->counters + numbers[n].offset);
-            whole(out, numbers[n].name, s->settings->stream, NULL, *value);
+        for (uint32_t i = 0; i < v->source_count; i++) {
+            const char *counters = (const char *)v->sources[i].counters;
+            const uint64_t *value = (const uint64_t *)(counters + numbers[n].offset);
+            whole(out, numbers[n].name, v->sources[i].stream, NULL, *value);
         }
     }
 }
 
-static void append_streams(struct buf *out, const struct pipeline *p, int64_t now)
+static void append_streams(struct buf *out, const struct view *v, int64_t now)
 {
-    append_numbers(out, p);
+    append_numbers(out, v);
     begin(out, "varve_messages_dead_lettered_total", "counter",
           "Messages that can't be rows: by dead letter subject or in quarantine.");
-    for (uint32_t i = 0; i < p->source_count; i++)
+    for (uint32_t i = 0; i < v->source_count; i++)
         for (int r = EVENT_OK + 1; r < EVENT_RESULTS; r++)
-            whole(out, "varve_messages_dead_lettered_total", p->sources[i].settings->stream,
-                  event_result_name((enum event_result)r), p->sources[i].counters.dead_lettered[r]);
+            whole(out, "varve_messages_dead_lettered_total", v->sources[i].stream,
+                  event_result_name((enum event_result)r),
+                  v->sources[i].counters->dead_lettered[r]);
     begin(out, "varve_event_delay_seconds", "histogram",
           "From stored by the stream to committed, of each message.");
-    for (uint32_t i = 0; i < p->source_count; i++)
-        histogram(out, "varve_event_delay_seconds", p->sources[i].settings->stream,
-                  &p->sources[i].counters.delay);
+    for (uint32_t i = 0; i < v->source_count; i++)
+        histogram(out, "varve_event_delay_seconds", v->sources[i].stream,
+                  &v->sources[i].counters->delay);
     begin(out, "varve_oldest_unacked_seconds", "gauge",
           "Age of the oldest message received whose ack is not confirmed.");
-    for (uint32_t i = 0; i < p->source_count; i++)
-        real(out, "varve_oldest_unacked_seconds", p->sources[i].settings->stream,
-             (double)health_oldest_unacked(p, i, now) / (double)CLOCK_SECOND);
+    for (uint32_t i = 0; i < v->source_count; i++)
+        real(out, "varve_oldest_unacked_seconds", v->sources[i].stream,
+             (double)view_oldest_unacked(&v->sources[i], now) / (double)CLOCK_SECOND);
 }
 
-/* --- the pipeline, the process --------------------------------------------------------------- */
+/* --- the pipeline ---------------------------------------------------------------------------- */
 
-static void append_pipeline(struct buf *out, const struct pipeline *p)
+static void append_commits(struct buf *out, const struct stats *s, const struct view_names *reasons)
 {
-    single(out, "varve_bytes_written_total", "counter", p->stats.bytes_written,
+    single(out, "varve_bytes_written_total", "counter", s->bytes_written,
            "Bytes of committed files.");
     begin(out, "varve_files_committed_total", "counter",
           "Files committed, by what sealed their epoch.");
-    for (int i = 0; i < EPOCH_REASONS; i++)
-        whole(out, "varve_files_committed_total", NULL, epoch_reason_name((enum epoch_reason)i),
-              p->stats.files_committed[i]);
+    for (uint32_t i = 0; i < reasons->count; i++)
+        whole(out, "varve_files_committed_total", NULL, reasons->name(i), s->files_committed[i]);
     begin(out, "varve_commit_seconds", "histogram", "From sealed to committed, of each epoch.");
-    histogram(out, "varve_commit_seconds", NULL, &p->stats.commit);
+    histogram(out, "varve_commit_seconds", NULL, &s->commit);
     begin(out, "varve_encode_seconds", "histogram", "Time spent encoding, of each epoch.");
-    histogram(out, "varve_encode_seconds", NULL, &p->stats.encode);
-    single(out, "varve_open_partitions", "gauge", p->batcher.partition_count,
-           "Partitions of the open epoch.");
-    single(out, "varve_memory_bytes", "gauge", memory_held(p),
+    histogram(out, "varve_encode_seconds", NULL, &s->encode);
+}
+
+static void append_pipeline(struct buf *out, const struct view *v, const struct stats *s)
+{
+    append_commits(out, s, &v->reason_names);
+    single(out, "varve_open_partitions", "gauge", v->partitions, "Partitions of the open epoch.");
+    single(out, "varve_memory_bytes", "gauge", v->memory,
            "Memory of what is not committed, as memory_limit counts it.");
-    single(out, "varve_connected", "gauge", connection_is_ready(&p->connection),
-           "1 while connected to NATS.");
-    single(out, "varve_reconnects_total", "counter", p->stats.reconnects,
-           "Connections that were lost.");
-    if (p->disk_free != UINT64_MAX)
-        single(out, "varve_disk_free_bytes", "gauge", p->disk_free,
+    single(out, "varve_connected", "gauge", v->client != NULL, "1 while connected to NATS.");
+    single(out, "varve_reconnects_total", "counter", s->reconnects, "Connections that were lost.");
+    if (v->disk_free != UINT64_MAX)
+        single(out, "varve_disk_free_bytes", "gauge", v->disk_free,
                "Bytes that can still be written to the file system of the output.");
     begin(out, "varve_paused", "gauge", "1 while no more messages are asked for, by reason.");
-    for (int i = 0; i < FLOW_PAUSES; i++)
-        whole(out, "varve_paused", NULL, flow_pause_name((enum flow_pause)i), p->pauses >> i & 1);
+    for (uint32_t i = 0; i < v->pause_names.count; i++)
+        whole(out, "varve_paused", NULL, v->pause_names.name(i), v->pauses >> i & 1);
     begin(out, "varve_build_info", "gauge", "Always 1; what is running is in the labels.");
     buf_append_text(out, "varve_build_info");
     label(out, true, "version", varve_version);
@@ -201,9 +206,67 @@ static void append_pipeline(struct buf *out, const struct pipeline *p)
     buf_append_text(out, "} 1\n");
 }
 
+/* --- the process ----------------------------------------------------------------------------- */
+
+/* What the system knows about this process; 0 where it does not say. */
+struct usage {
+    double cpu_seconds;
+    uint64_t resident_bytes;
+    uint64_t open_descriptors, max_descriptors;
+};
+
+static double seconds_of(struct timeval t)
+{
+    return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+/* The second number of /proc/self/statm: resident pages. */
+static uint64_t resident_bytes(void)
+{
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    (void)close(fd); /* nothing was written */
+    text[got > 0 ? got : 0] = '\0';
+    const char *number = strchr(text, ' ');
+    uint64_t pages = 0;
+    if (number == NULL ||
+        !num_parse_u64((struct slice){(const uint8_t *)number + 1, strcspn(number + 1, " ")},
+                       &pages))
+        return 0;
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    if (dir == NULL)
+        return 0;
+    uint64_t count = 0;
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+        count += e->d_name[0] != '.';
+    (void)closedir(dir);              /* it was only read */
+    return count > 0 ? count - 1 : 0; /* the directory itself was one */
+}
+
+static struct usage look_at_process(void)
+{
+    struct usage usage = {.resident_bytes = resident_bytes(),
+                          .open_descriptors = open_descriptors()};
+    struct rusage resources;
+    struct rlimit limit;
+    if (getrusage(RUSAGE_SELF, &resources) == 0)
+        usage.cpu_seconds = seconds_of(resources.ru_utime) + seconds_of(resources.ru_stime);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        usage.max_descriptors = limit.rlim_cur;
+    return usage;
+}
+
 static void append_process(struct buf *out, int64_t started)
 {
-    struct process_usage usage = process_usage();
+    struct usage usage = look_at_process();
     begin(out, "process_cpu_seconds_total", "counter", "User and system CPU time in seconds.");
     real(out, "process_cpu_seconds_total", NULL, usage.cpu_seconds);
     begin(out, "process_start_time_seconds", "gauge", "Start time in seconds since 1970.");
@@ -216,9 +279,9 @@ static void append_process(struct buf *out, int64_t started)
            "Maximum number of open file descriptors.");
 }
 
-void metrics_append(struct buf *out, struct pipeline *p, int64_t now)
+void metrics_append(struct buf *out, const struct watch *w, int64_t now)
 {
-    append_streams(out, p, now);
-    append_pipeline(out, p);
-    append_process(out, p->watch.started);
+    append_streams(out, w->view, now);
+    append_pipeline(out, w->view, &w->stats);
+    append_process(out, w->started);
 }

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-struct pipeline;
+struct watch;
 
 /* Of what metrics_append writes: the text format that Prometheus reads. */
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -17,6 +17,6 @@ struct pipeline;
  *
  *     received = rows_committed + dead_lettered + rows_deduplicated + pending
  */
-void metrics_append(struct buf *out, struct pipeline *p, int64_t now);
+void metrics_append(struct buf *out, const struct watch *w, int64_t now);
 
 #endif

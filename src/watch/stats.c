@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/stats.h"
 
-void stats_committed(struct stats *s, const struct epoch *epoch, int64_t wall)
+#include "base/assert.h"
+
+void stats_committed(struct stats *s, const struct stats_commit *commit)
 {
-    s->commits[s->epochs++ % STATS_COMMITS] = (struct stats_commit){
-        .time = wall,
-        .epoch = epoch->number,
-        .rows = epoch->rows,
-        .files = epoch->file_count,
-        .bytes = epoch->bytes_written,
-        .reason = epoch->reason,
-        .commit_ns = epoch->commit_ns,
-    };
-    s->last_commit = wall;
-    s->bytes_written += epoch->bytes_written;
-    s->files_committed[epoch->reason] += epoch->file_count;
-    histogram_observe(&s->commit, epoch->commit_ns);
-    histogram_observe(&s->encode, epoch->encode_ns);
+    ASSERT(commit->reason < STATS_REASONS);
+    s->commits[s->epochs++ % STATS_COMMITS] = *commit;
+    s->last_commit = commit->time;
+    s->bytes_written += commit->bytes;
+    s->files_committed[commit->reason] += commit->files;
+    histogram_observe(&s->commit, commit->commit_ns);
+    histogram_observe(&s->encode, commit->encode_ns);
 }
 
 int64_t stats_sample(struct stats *s, struct stats_sample totals, int64_t now)

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/histogram.h"
-#include "store/epoch.h"
 
 /*
  * What is counted of the whole process; drain/counters.h has what is counted of each source. Only
@@ -15,6 +14,7 @@
  */
 enum {
     STATS_COMMITS = 8,  /* that the status page shows */
+    STATS_REASONS = 16, /* for which an epoch is sealed, at most */
     STATS_SAMPLES = 60, /* of the rates */
 };
 #define STATS_INTERVAL (5 * CLOCK_SECOND) /* of the samples: five minutes in all */
@@ -23,8 +23,9 @@ enum {
 struct stats_commit {
     int64_t time; /* clock_wall */
     uint64_t epoch, rows, files, bytes;
-    enum epoch_reason reason;
-    int64_t commit_ns;
+    uint32_t reason;   /* index of the view's reason_names */
+    int64_t commit_ns; /* sealed to committed */
+    int64_t encode_ns; /* CPU time of its encoding */
 };
 
 /* What went through in one interval. */
@@ -34,7 +35,7 @@ struct stats_sample {
 
 struct stats {
     uint64_t bytes_written;
-    uint64_t files_committed[EPOCH_REASONS];
+    uint64_t files_committed[STATS_REASONS];
     struct histogram commit; /* sealed to committed */
     struct histogram encode; /* CPU time of an epoch's encoding */
     uint64_t reconnects;
@@ -50,7 +51,7 @@ struct stats {
 };
 
 /* An epoch is in the store. */
-void stats_committed(struct stats *s, const struct epoch *epoch, int64_t wall);
+void stats_committed(struct stats *s, const struct stats_commit *commit);
 
 /* Take a sample of the rates if it is time; `totals` are those of all sources. Returns when the
  * next is due. */

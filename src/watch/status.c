@@ -7,10 +7,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "base/version.h"
-#include "watch/health.h"
-#include "pipeline/memory.h"
-#include "watch/status_page.h"
-#include "pipeline/pipeline.h"
+#include "watch/watch.h"
 
 /* --- facts ----------------------------------------------------------------------------------- */
 
@@ -33,51 +30,49 @@ static const char *time_of(int64_t wall, char out[static TIME_TEXT_MAX])
     return out;
 }
 
-static void show_connection(struct status_writer *w, const struct pipeline *p)
+static void show_connection(struct status_writer *w, const struct view *v)
 {
-    const struct connection *c = &p->connection;
     char age[NUM_SIZE_TEXT_MAX];
-    if (connection_is_ready(c)) {
-        const struct nats_info *info = &c->client.session.info;
-        status_fact(w, "connection", "NATS", "connected to %s (%.*s)", c->address,
-                    (int)info->version_text.len, (const char *)info->version_text.data);
-    } else {
+    if (v->client != NULL)
+        status_fact(w, "connection", "NATS", "connected to %s (%.*s)", v->server,
+                    (int)v->version.len, (const char *)v->version.data);
+    else
         status_fact(w, "connection", "NATS", "not connected for %s; the last server tried is %s",
-                    duration(clock_wall() - c->down_since, age), c->address);
-    }
-    status_fact(w, "reconnects", "Connections lost", "%" PRIu64, p->stats.reconnects);
+                    duration(clock_wall() - v->down_since, age), v->server);
 }
 
-static void show_paused(struct status_writer *w, const struct pipeline *p)
+static void show_paused(struct status_writer *w, const struct view *v)
 {
     struct buf names = {0};
-    for (int i = 0; i < FLOW_PAUSES; i++)
-        if ((p->pauses & 1u << i) != 0)
-            buf_printf(&names, "%s%s",
-                       names.len > 0 ? ", " : "yes: ", flow_pause_name((enum flow_pause)i));
+    for (uint32_t i = 0; i < v->pause_names.count; i++)
+        if ((v->pauses & 1u << i) != 0)
+            buf_printf(&names, "%s%s", names.len > 0 ? ", " : "yes: ", v->pause_names.name(i));
     status_fact(w, "paused", "Paused", "%s", names.len > 0 ? buf_text(&names) : "no");
     buf_free(&names);
 }
 
-static void show_facts(struct status_writer *w, struct pipeline *p)
+static void show_facts(struct status_writer *w, const struct watch *watch)
 {
+    const struct view *v = watch->view;
+    const struct stats *s = &watch->stats;
     char used[NUM_SIZE_TEXT_MAX], limit[NUM_SIZE_TEXT_MAX], time[TIME_TEXT_MAX];
     status_facts_begin(w);
-    show_connection(w, p);
-    show_paused(w, p);
+    show_connection(w, v);
+    status_fact(w, "reconnects", "Connections lost", "%" PRIu64, s->reconnects);
+    show_paused(w, v);
     status_fact(w, "last-commit", "Last commit", "%s",
-                p->stats.last_commit == 0 ? "none yet" : time_of(p->stats.last_commit, time));
-    status_fact(w, "partitions", "Open partitions", "%" PRIu32, p->batcher.partition_count);
-    status_fact(w, "open-rows", "Rows in the open epoch", "%" PRIu64, p->batcher.epoch->rows);
-    status_fact(w, "memory", "Memory of rows", "%s of %s", size(memory_held(p), used),
-                size(p->memory_limit, limit));
-    if (p->disk_free == UINT64_MAX)
+                s->last_commit == 0 ? "none yet" : time_of(s->last_commit, time));
+    status_fact(w, "partitions", "Open partitions", "%" PRIu32, v->partitions);
+    status_fact(w, "open-rows", "Rows in the open epoch", "%" PRIu64, v->open_rows);
+    status_fact(w, "memory", "Memory of rows", "%s of %s", size(v->memory, used),
+                size(v->memory_limit, limit));
+    if (v->disk_free == UINT64_MAX)
         status_fact(w, "disk", "Free disk space", "unknown");
     else
         status_fact(w, "disk", "Free disk space", "%s; varve pauses below %s",
-                    size(p->disk_free, used), size(p->config->output.min_free, limit));
-    status_fact(w, "output", "Output", "%s", p->config->output.log_output_directory);
-    status_fact(w, "uptime", "Running since", "%s", time_of(p->watch.started, time));
+                    size(v->disk_free, used), size(v->min_free, limit));
+    status_fact(w, "output", "Output", "%s", v->output);
+    status_fact(w, "uptime", "Running since", "%s", time_of(watch->started, time));
     status_fact(w, "version", "Version", "%s (%s)", varve_version, varve_build);
     status_facts_end(w);
 }
@@ -125,29 +120,7 @@ static void show_rates(struct status_writer *w, const struct stats *s)
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-static const char *state_name(const struct pipeline *p, const struct source *s)
-{
-    switch (s->state) {
-    case SOURCE_OFF:
-        return "not connected";
-    case SOURCE_STREAM:
-    case SOURCE_POSITION:
-    case SOURCE_CONSUMER:
-    case SOURCE_CREATE:
-        return "asking the server";
-    case SOURCE_PULLING:
-        return p->pauses != 0 ? "paused" : nats_pull_is_live(&s->pull) ? "pulling" : "stalled";
-    case SOURCE_LEAVING:
-        return "changing over to another generation";
-    case SOURCE_RETRY:
-        return "waiting to try again";
-    case SOURCE_REFUSED:
-        return "refused";
-    }
-    return "";
-}
-
-static void show_streams(struct status_writer *w, struct pipeline *p, int64_t now)
+static void show_streams(struct status_writer *w, const struct view *v, int64_t now)
 {
     static const char *const headings[] = {
         "Stream",    "State",    "Lag",          "Last sequence", "Ack floor", "Oldest unacked",
@@ -155,25 +128,27 @@ static void show_streams(struct status_writer *w, struct pipeline *p, int64_t no
     char age[NUM_SIZE_TEXT_MAX];
     status_heading(w, "Streams");
     status_table_begin(w, "streams", headings);
-    for (uint32_t i = 0; i < p->source_count; i++) {
-        const struct source *s = &p->sources[i];
+    for (uint32_t i = 0; i < v->source_count; i++) {
+        const struct view_source *s = &v->sources[i];
+        const struct source_counters *c = s->counters;
         status_row(w);
-        status_cell(w, "%s", s->settings->stream);
-        status_cell(w, "%s", state_name(p, s));
-        status_cell(w, "%" PRIu64, s->counters.consumer_pending + s->counters.pending);
-        status_cell(w, "%" PRIu64, s->counters.stream_last_sequence);
-        status_cell(w, "%" PRIu64, s->counters.consumer_ack_floor);
-        status_cell(w, "%s", duration(health_oldest_unacked(p, i, now), age));
-        status_cell(w, "%" PRIu64, s->counters.rows_committed);
-        status_cell(w, "%" PRIu64, s->counters.messages_received);
-        status_cell(w, "%" PRIu64, s->counters.rows_deduplicated);
-        status_cell(w, "%" PRIu64, source_counters_dead_lettered(&s->counters));
-        status_cell(w, "%" PRIu64, s->counters.lost);
+        status_cell(w, "%s", s->stream);
+        status_cell(w, "%s", s->state);
+        status_cell(w, "%" PRIu64, c->consumer_pending + c->pending);
+        status_cell(w, "%" PRIu64, c->stream_last_sequence);
+        status_cell(w, "%" PRIu64, c->consumer_ack_floor);
+        status_cell(w, "%s", duration(view_oldest_unacked(s, now), age));
+        status_cell(w, "%" PRIu64, c->rows_committed);
+        status_cell(w, "%" PRIu64, c->messages_received);
+        status_cell(w, "%" PRIu64, c->rows_deduplicated);
+        status_cell(w, "%" PRIu64, source_counters_dead_lettered(c));
+        status_cell(w, "%" PRIu64, c->lost);
     }
     status_table_end(w);
 }
 
-static void show_commits(struct status_writer *w, const struct stats *s)
+static void show_commits(struct status_writer *w, const struct stats *s,
+                         const struct view_names *reasons)
 {
     static const char *const headings[] = {"Time",  "Epoch", "Reason",  "Rows",
                                            "Files", "Size",  "Seconds", NULL};
@@ -185,7 +160,7 @@ static void show_commits(struct status_writer *w, const struct stats *s)
         status_row(w);
         status_cell(w, "%s", time_of(c->time, time));
         status_cell(w, "%" PRIu64, c->epoch);
-        status_cell(w, "%s", epoch_reason_name(c->reason));
+        status_cell(w, "%s", reasons->name(c->reason));
         status_cell(w, "%" PRIu64, c->rows);
         status_cell(w, "%" PRIu64, c->files);
         status_cell(w, "%s", size(c->bytes, bytes));
@@ -214,26 +189,26 @@ static void show_alerts(struct status_writer *w, const struct alerts *a)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-void status_append(struct buf *out, struct pipeline *p, enum status_form form, int64_t now)
+void status_append(struct buf *out, const struct watch *watch, enum status_form form, int64_t now)
 {
     struct status_writer w;
     struct buf summary = {0};
     buf_append_text(&summary, "\xe2\x9c\x97 not ready: rows do not become durable\n");
-    bool ready = health_is_ready(p, now, &summary);
+    bool ready = view_is_ready(watch->view, now, &summary);
     if (form == STATUS_PAGE)
-        buf_append_text(out, page_head);
+        buf_append_text(out, status_page_head);
     status_begin(&w, out, form, ready);
     if (form == STATUS_PAGE)
         buf_append_text(out, "<h1>varve</h1>\n");
     status_line(&w, "summary",
                 ready ? "\xe2\x9c\x93 ready: rows become durable" : buf_text(&summary));
-    show_facts(&w, p);
-    show_rates(&w, &p->stats);
-    show_streams(&w, p, now);
-    show_alerts(&w, &p->watch.alerts);
-    show_commits(&w, &p->stats);
+    show_facts(&w, watch);
+    show_rates(&w, &watch->stats);
+    show_streams(&w, watch->view, now);
+    show_alerts(&w, &watch->alerts);
+    show_commits(&w, &watch->stats, &watch->view->reason_names);
     status_end(&w);
     if (form == STATUS_PAGE)
-        buf_append_text(out, page_tail);
+        buf_append_text(out, status_page_tail);
     buf_free(&summary);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/status_page.h"
+#include "watch/status.h"
 
 #define STYLE                                                                                 \
     "\n"                                                                                      \
@@ -63,7 +63,7 @@
     "}\n"                                                                                        \
     "setTimeout(refresh, period);\n"
 
-const char page_head[] =
+const char status_page_head[] =
     "<!DOCTYPE html>\n"
     "<html lang=\"en\">\n"
     "<head>\n"
@@ -75,14 +75,14 @@ const char page_head[] =
     "<style>" STYLE "</style>\n"
     "</head>\n";
 
-const char page_tail[] =
+const char status_page_tail[] =
     "<footer><a href=\"metrics\">metrics</a> <a href=\"readyz\">readiness</a>. All times are UTC."
     "</footer>\n"
     "<script>" SCRIPT "</script>\n"
     "</body>\n"
     "</html>\n";
 
-const char page_policy[] =
+const char status_page_policy[] =
     "Content-Security-Policy: default-src 'none'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "style-src 'sha256-yCle4gkBDjdVRmu225vO/qx0fq+lJaHGkYazpYq4w8c='; "

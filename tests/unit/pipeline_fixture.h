@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 
-#include "pipeline/pipeline.h"
+#include "pipeline/look.h"
 #include "test.h"
 
 /*
- * A pipeline in which nothing runs: no thread, no connection, no store. What the watch looks at is
+ * A pipeline in which nothing runs: no thread, no connection, no store. What look.c looks at is
  * there, and a test sets it as it likes. The sources are of the streams A and `stream`.
  */
 struct fixture {
@@ -46,15 +46,14 @@ static inline void fixture_open(struct fixture *f, const char *stream)
                  (struct batcher_limits){.age = 10 * CLOCK_SECOND}, 2);
     acker_init(&p->acker, p->sources, 2);
     committer_init(&p->committer, NULL, (struct waker){0});
-    watch_init(&p->watch);
-    alerts_init(&p->watch.alerts, "", "i", "w", 2, 30 * CLOCK_SECOND, key);
+    look_init(p);
     p->connection.state = CONNECTION_READY;
     p->disk_free = UINT64_MAX;
 }
 
 static inline void fixture_close(struct fixture *f)
 {
-    watch_close(&f->p->watch);
+    look_free(f->p);
     acker_free(&f->p->acker);
     batcher_free(&f->p->batcher);
     for (uint32_t i = 0; i < 2; i++)

@@ -5,16 +5,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "pipeline_fixture.h"
-
-#define NOW (1000 * CLOCK_SECOND)
+#include "event/event.h"
+#include "watch_fixture.h"
 
 /* A line of the output that begins with this; the text lives until the next call. */
 static const char *line_of(struct fixture *f, const char *name)
 {
     static char line[512];
     struct buf out = {0};
-    metrics_append(&out, f->p, NOW);
+    metrics_append(&out, &f->watch, NOW);
     const char *at = buf_text(&out);
     line[0] = '\0';
     while (*at != '\0' && line[0] == '\0') {
@@ -32,12 +31,11 @@ TEST(metrics_of_streams)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    struct source_counters *s = &f.p->sources[1].counters;
+    struct source_counters *s = &f.counters[1];
     s->messages_received = UINT64_MAX;
     s->pending = 3;
     s->dead_lettered[EVENT_NOT_UTF8] = 4;
-    struct nats_ack ack = {.prefix = slice_of("$JS.ACK.B.varve."), .delivered = 1};
-    acker_owe(&f.p->acker, 1, 1, &ack, NOW - 1500 * CLOCK_MILLISECOND);
+    f.sources[1].oldest = NOW - 1500 * CLOCK_MILLISECOND;
     EXPECT_TEXT(line_of(&f, "varve_messages_received_total{stream=\"A\"}"),
                 "varve_messages_received_total{stream=\"A\"} 0");
     EXPECT_TEXT(line_of(&f, "varve_messages_received_total{stream=\"B\"}"),
@@ -57,7 +55,7 @@ TEST(metrics_labels_are_escaped)
     fixture_open(&f, "a\"b\\c");
     EXPECT_TEXT(line_of(&f, "varve_acks_sent_total{stream=\"a\\"),
                 "varve_acks_sent_total{stream=\"a\\\"b\\\\c\"} 0");
-    f.p->config->sources[1].stream = "a\nb";
+    f.sources[1].stream = "a\nb";
     EXPECT_TEXT(line_of(&f, "varve_acks_sent_total{stream=\"a\\"),
                 "varve_acks_sent_total{stream=\"a\\nb\"} 0");
     fixture_close(&f);
@@ -68,9 +66,9 @@ TEST(metrics_histogram)
 {
     struct fixture f;
     fixture_open(&f, "B");
-    histogram_observe(&f.p->stats.commit, 2 * CLOCK_MILLISECOND);
-    histogram_observe(&f.p->stats.commit, 2 * CLOCK_SECOND);
-    histogram_observe(&f.p->stats.commit, 4000 * CLOCK_SECOND);
+    histogram_observe(&f.watch.stats.commit, 2 * CLOCK_MILLISECOND);
+    histogram_observe(&f.watch.stats.commit, 2 * CLOCK_SECOND);
+    histogram_observe(&f.watch.stats.commit, 4000 * CLOCK_SECOND);
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.001\"}"),
                 "varve_commit_seconds_bucket{le=\"0.001\"} 0");
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.0025\"}"),
@@ -96,15 +94,15 @@ TEST(metrics_of_the_pipeline)
     fixture_open(&f, "B");
     EXPECT_TEXT(line_of(&f, "varve_connected"), "varve_connected 1");
     EXPECT_TEXT(line_of(&f, "varve_disk_free_bytes"), ""); /* unknown */
-    f.p->connection.state = CONNECTION_GREETING;
-    f.p->disk_free = 7;
-    f.p->pauses = 1u << FLOW_DISK_LOW;
-    f.p->stats.files_committed[EPOCH_AGE] = 9;
+    f.view.client = NULL;
+    f.view.disk_free = 7;
+    f.view.pauses = 1u << PAUSE_DISK;
+    f.watch.stats.files_committed[REASON_AGE] = 9;
     EXPECT_TEXT(line_of(&f, "varve_connected"), "varve_connected 0");
     EXPECT_TEXT(line_of(&f, "varve_disk_free_bytes"), "varve_disk_free_bytes 7");
     EXPECT_TEXT(line_of(&f, "varve_paused{reason=\"disk\"}"), "varve_paused{reason=\"disk\"} 1");
-    EXPECT_TEXT(line_of(&f, "varve_paused{reason=\"commit\"}"),
-                "varve_paused{reason=\"commit\"} 0");
+    EXPECT_TEXT(line_of(&f, "varve_paused{reason=\"memory\"}"),
+                "varve_paused{reason=\"memory\"} 0");
     EXPECT_TEXT(line_of(&f, "varve_files_committed_total{reason=\"age\"}"),
                 "varve_files_committed_total{reason=\"age\"} 9");
     fixture_close(&f);
@@ -115,7 +113,7 @@ TEST(metrics_of_the_process)
     struct fixture f;
     double value = 0;
     fixture_open(&f, "B");
-    f.p->watch.started = 1795563377370000000;
+    f.watch.started = 1795563377370000000;
     EXPECT_TEXT(line_of(&f, "process_start_time_seconds"),
                 "process_start_time_seconds 1795563377.370");
     EXPECT(sscanf(line_of(&f, "process_resident_memory_bytes "), "%*s %lf", &value) == 1);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline/look.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "pipeline/memory.h"
+
+static const char *name_of_pause(uint32_t index)
+{
+    return flow_pause_name((enum flow_pause)index);
+}
+
+static const char *name_of_reason(uint32_t index)
+{
+    return epoch_reason_name((enum epoch_reason)index);
+}
+
+void look_init(struct pipeline *p)
+{
+    p->view.sources = calloc(p->source_count, sizeof(*p->view.sources));
+    if (p->view.sources == NULL)
+        out_of_memory(p->source_count * sizeof(*p->view.sources));
+    p->view.source_count = p->source_count;
+    p->view.pause_names = (struct view_names){name_of_pause, FLOW_PAUSES};
+    p->view.reason_names = (struct view_names){name_of_reason, EPOCH_REASONS};
+    p->view.output = p->config->output.log_output_directory;
+    p->view.min_free = p->config->output.min_free;
+}
+
+void look_free(struct pipeline *p)
+{
+    free(p->view.sources);
+    p->view = (struct view){0};
+}
+
+/* Pulls end while flow control wants no more; then what waits for its commit gets old, or not. */
+static bool is_stalled(const struct pipeline *p, const struct source *s)
+{
+    return s->state != SOURCE_PULLING || (p->pauses == 0 && !nats_pull_is_live(&s->pull));
+}
+
+static const char *state_of(const struct pipeline *p, const struct source *s)
+{
+    switch (s->state) {
+    case SOURCE_OFF:
+        return "not connected";
+    case SOURCE_STREAM:
+    case SOURCE_POSITION:
+    case SOURCE_CONSUMER:
+    case SOURCE_CREATE:
+        return "asking the server";
+    case SOURCE_PULLING:
+        return p->pauses != 0 ? "paused" : is_stalled(p, s) ? "stalled" : "pulling";
+    case SOURCE_LEAVING:
+        return "changing over to another generation";
+    case SOURCE_RETRY:
+        return "waiting to try again";
+    case SOURCE_REFUSED:
+        return "refused";
+    }
+    return "";
+}
+
+static enum alert_kind kind_of(enum source_alert alert)
+{
+    static const enum alert_kind kinds[SOURCE_ALERTS] = {
+        [SOURCE_ALERT_STREAM_MISSING] = ALERT_STREAM_MISSING,
+        [SOURCE_ALERT_STREAM_RECREATED] = ALERT_STREAM_RECREATED,
+        [SOURCE_ALERT_CONSUMER_RECREATED] = ALERT_CONSUMER_RECREATED,
+        [SOURCE_ALERT_DATA_LOST] = ALERT_DATA_LOST,
+        [SOURCE_ALERT_DEAD_LETTERS] = ALERT_DEAD_LETTERS,
+    };
+    return kinds[alert];
+}
+
+static void take_alerts(struct view_source *view, struct source *s)
+{
+    view->raised = 0;
+    view->resolved = 0;
+    for (int i = 0; i < SOURCE_ALERTS && (s->raised | s->resolved) != 0; i++) {
+        uint32_t bit = 1u << kind_of((enum source_alert)i);
+        if ((s->raised >> i & 1) != 0)
+            view->raised |= bit;
+        if ((s->resolved & ~s->standing & 1u << i) != 0)
+            view->resolved |= bit;
+    }
+    s->raised = 0;
+    s->resolved = 0;
+}
+
+static void fill_source(struct pipeline *p, uint32_t index)
+{
+    struct source *s = &p->sources[index];
+    struct view_source *view = &p->view.sources[index];
+    view->stream = s->settings->stream;
+    view->state = state_of(p, s);
+    view->counters = &s->counters;
+    view->refusal = s->state == SOURCE_REFUSED ? s->refusal.text : NULL;
+    view->stalled = is_stalled(p, s);
+    view->oldest = acker_oldest(&p->acker, index);
+    take_alerts(view, s);
+}
+
+/* In the words of the system: the whole error, which is in the log, may name paths, and these are
+ * made of values from events. */
+static const char *failure_of(const struct committer_trouble *trouble)
+{
+    if (!trouble->failing)
+        return NULL;
+    return trouble->err.system != 0 ? strerror(trouble->err.system) : "the log says why";
+}
+
+void look_fill(struct pipeline *p)
+{
+    struct view *v = &p->view;
+    struct connection *c = &p->connection;
+    struct committer_trouble trouble = committer_trouble(&p->committer);
+    v->stopping = p->phase != PIPELINE_RUNNING;
+    v->client = connection_is_ready(c) ? &c->client : NULL;
+    v->server = c->address;
+    v->version = c->client.session.info.version_text;
+    v->down_since = c->down_since;
+    v->commit_failure = failure_of(&trouble);
+    v->pauses = p->pauses;
+    v->disk_low = (p->pauses & 1u << FLOW_DISK_LOW) != 0;
+    v->max_age = p->batcher.limits.age;
+    v->partitions = p->batcher.partition_count;
+    v->open_rows = p->batcher.epoch->rows;
+    v->memory = memory_held(p);
+    v->memory_limit = p->memory_limit;
+    v->disk_free = p->disk_free;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        fill_source(p, i);
+}

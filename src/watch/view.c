@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/view.h"
+
+#include "base/num.h"
+
+int64_t view_oldest_unacked(const struct view_source *s, int64_t now)
+{
+    return s->oldest < now ? now - s->oldest : 0;
+}
+
+static void check_source(const struct view *v, const struct view_source *s, int64_t now,
+                         struct buf *reasons)
+{
+    int64_t limit = VIEW_AGES_MAX * v->max_age;
+    int64_t oldest = view_oldest_unacked(s, now);
+    if (s->refusal != NULL)
+        buf_printf(reasons, "%s\n", s->refusal);
+    else if (v->client != NULL && s->stalled)
+        buf_printf(reasons, "stream %s: no pull is live\n", s->stream);
+    if (oldest <= limit)
+        return;
+    char age[NUM_SIZE_TEXT_MAX], allowed[NUM_SIZE_TEXT_MAX];
+    num_format_duration(oldest / CLOCK_SECOND * CLOCK_SECOND, age);
+    num_format_duration(limit, allowed);
+    buf_printf(reasons, "stream %s: the oldest unacked event has waited %s, more than %s\n",
+               s->stream, age, allowed);
+}
+
+bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons)
+{
+    size_t before = reasons->len;
+    if (v->stopping)
+        buf_append_text(reasons, "stopping\n");
+    if (v->client == NULL)
+        buf_append_text(reasons, "not connected to NATS\n");
+    if (v->disk_low)
+        buf_append_text(reasons, "paused: the disk is nearly full (output.min_free)\n");
+    if (v->commit_failure != NULL)
+        buf_printf(reasons, "the last commit failed: %s\n", v->commit_failure);
+    for (uint32_t i = 0; i < v->source_count && !v->stopping; i++)
+        check_source(v, &v->sources[i], now, reasons);
+    return reasons->len == before;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_WATCH_VIEW_H
+#define VARVE_WATCH_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "drain/counters.h"
+#include "nats/client.h"
+#include "watch/alerts.h"
+
+/*
+ * What the pipeline says of itself, new for each turn: plain values, so that what shows them needs
+ * to know nothing of how they come about. Texts are borrowed for the turn.
+ */
+enum {
+    /* A row that waits longer than this many times batching.max_age is stuck, whatever the reason:
+     * one for its epoch to fill, one for the epoch before, one for slow disks. */
+    VIEW_AGES_MAX = 3,
+};
+
+/* Names of what is numbered from 0: literals. */
+struct view_names {
+    const char *(*name)(uint32_t index);
+    uint32_t count;
+};
+
+/* One source. */
+struct view_source {
+    const char *stream; /* as configured; lives as long as the configuration */
+    const char *state;  /* for people: "pulling" */
+    const struct source_counters *counters;
+    const char *refusal; /* why it can't go on until a human has acted; NULL: it can */
+    bool stalled;        /* nothing comes, and nobody paused it */
+    int64_t oldest;      /* when the oldest message was received whose ack is not confirmed, by
+                            clock_monotonic; INT64_MAX: there is none */
+    uint32_t raised;     /* alerts whose cause was seen since the last turn, as 1 << alert_kind */
+    uint32_t resolved;   /* alerts whose cause is gone */
+};
+
+struct view {
+    bool stopping;
+    struct nats_client *client; /* NULL: not connected */
+    const char *server;         /* that is connected, or was tried last */
+    struct slice version;       /* of the server */
+    int64_t down_since;         /* clock_wall, while not connected */
+
+    const char *commit_failure; /* why commits fail; NULL: they don't */
+    uint32_t pauses;            /* what keeps from asking for more, as 1 << index of pause_names */
+    bool disk_low;              /* output.min_free is among them */
+    struct view_names pause_names;
+    struct view_names reason_names; /* why an epoch is sealed; STATS_REASONS at most */
+
+    const char *output;
+    int64_t max_age;       /* batching.max_age in force */
+    uint32_t partitions;   /* of the open epoch */
+    uint64_t open_rows;    /* in it */
+    uint64_t memory;       /* as memory_limit counts it */
+    uint64_t memory_limit; /* in force */
+    uint64_t disk_free;    /* UINT64_MAX: unknown */
+    uint64_t min_free;
+
+    struct view_source *sources;
+    uint32_t source_count;
+};
+
+/* How long the oldest message of a source waits for its commit and, where it is owed one, for its
+ * ack; nanoseconds, 0 if none waits. */
+int64_t view_oldest_unacked(const struct view_source *s, int64_t now);
+
+/* Readiness: do rows become durable? If not, one line for each reason is appended, without a full
+ * stop. */
+bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch/view.h"
+
+#include "watch_fixture.h"
+
+static void expect_reasons(struct fixture *f, const char *expected)
+{
+    struct buf reasons = {0};
+    bool ready = view_is_ready(&f->view, NOW, &reasons);
+    EXPECT_TEXT(buf_text(&reasons), expected);
+    EXPECT(ready == (expected[0] == '\0'));
+    buf_free(&reasons);
+    fixture_close(f);
+}
+
+TEST(view_ready)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    expect_reasons(&f, "");
+}
+
+/* Without a connection it is no news that nothing is pulled. */
+TEST(view_disconnected)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.view.client = NULL;
+    f.sources[0].stalled = true;
+    expect_reasons(&f, "not connected to NATS\n");
+}
+
+TEST(view_stalled_pull)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.sources[1].stalled = true;
+    expect_reasons(&f, "stream B: no pull is live\n");
+}
+
+TEST(view_refused)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.sources[0].refusal = "it contradicts the configuration";
+    f.sources[0].stalled = true;
+    expect_reasons(&f, "it contradicts the configuration\n");
+}
+
+TEST(view_disk_and_commits)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.view.disk_low = true;
+    f.view.commit_failure = "No space left on device";
+    expect_reasons(&f, "paused: the disk is nearly full (output.min_free)\n"
+                       "the last commit failed: No space left on device\n");
+}
+
+/* Then nobody waits for the sources. */
+TEST(view_stopping)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.view.stopping = true;
+    f.sources[0].stalled = true;
+    expect_reasons(&f, "stopping\n");
+}
+
+TEST(view_old_event)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    EXPECT_I64(view_oldest_unacked(&f.sources[0], NOW), 0);
+    f.sources[0].oldest = NOW - 3 * MAX_AGE;
+    EXPECT_I64(view_oldest_unacked(&f.sources[0], NOW), 3 * MAX_AGE);
+    f.sources[1].oldest = NOW - 3 * MAX_AGE - CLOCK_SECOND;
+    expect_reasons(&f, "stream B: the oldest unacked event has waited 31s, more than 30s\n");
+}
