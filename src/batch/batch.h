@@ -8,17 +8,30 @@
 /*
  * Some rows, column by column, each column already in the form in which Parquet's PLAIN encoding
  * wants it: an int64 is 8 bytes little-endian, a byte string is a u32 little-endian length and the
- * bytes, a null is nothing. So the one copy from the socket to here is also the copy into the page.
+ * bytes, a null is nothing; only a boolean takes a byte here, and a bit there. So the one copy from
+ * the socket to here is also the copy into the page.
+ *
+ * A column has an entry for each value and each null. Outside of lists that is one a row; in lists
+ * it is one an element, or one for a list that is empty or not there. What an entry is, and where,
+ * is said by its two levels (parquet-format README, Nested Encoding). Structs, lists and maps have
+ * no entries of their own, their number in `columns` is unused.
  *
  * The batcher hands a batch to the encoder whole and takes another one; a batch belongs to one
  * thread at a time.
  */
 struct column {
-    struct buf values;  /* the values that are not null, PLAIN */
-    struct buf present; /* optional columns: a byte a row, 1 = value, 0 = null; else empty */
+    struct buf values;      /* those that are not null, PLAIN */
+    struct buf definitions; /* a byte an entry: its level; less than the column's (see schema_node)
+                               is a null. Empty where no entry can be one */
+    struct buf repetitions; /* within lists: a byte an entry: which list goes on. Else empty */
     uint32_t nulls;
-    uint32_t rows; /* values and nulls; batch.rows, or one more within an unfinished row */
+    uint32_t entries; /* values and nulls */
+    /* What batch_rollback goes back to. */
+    size_t marked_values;
+    uint32_t marked_nulls, marked_entries;
 };
+
+struct batch_group; /* a struct, list or map that has begun and not ended */
 
 struct batch {
     const struct schema *schema;
@@ -26,19 +39,34 @@ struct batch {
     uint32_t rows;          /* complete rows */
     uint64_t bytes;         /* content of all columns */
     uint64_t memory;        /* held by the columns, used or not */
-    uint32_t filled;        /* columns that the unfinished row has got */
+    uint32_t filled;        /* flat: columns that the unfinished row has got */
+    uint32_t marked_rows;   /* by batch_mark */
+    uint64_t marked_bytes;
+
+    /* Only where columns nest: */
+    struct schema_node *nodes;  /* schema->count of them; NULL: the schema is flat */
+    uint64_t *given;            /* by column: the serial number of the last group that got it */
+    struct batch_group *groups; /* those that are open, the row itself first */
+    uint32_t depth;
+    uint64_t serial;
+    uint64_t row_entries, row_start; /* entries of the unfinished row; `bytes` where it began */
 };
 
 /*
  * Rows of a batch at most. Also the rows of a page of a small column, so that page boundaries nest
- * across columns (facts: parquet-java reads wrong rows otherwise): see parquet/writer.h.
+ * across columns: readers are known that return values of other rows where they do not
+ * (parquet-java issue 3747); see parquet/write/writer.h.
  */
 enum { BATCH_ROWS_MAX = 20480 };
 
-/* Largest single value; a Parquet page holds at least one whole value and pages are capped. */
+/* Largest single value, and the most that one row may have in all columns of a schema that is not
+ * flat: a Parquet page holds at least one whole row and pages are capped. */
 enum { BATCH_VALUE_MAX = 64 * 1024 * 1024 };
 
-/* An empty batch; freed with batch_free. */
+/* Entries of one row where columns nest: a short message can stand for very many. */
+enum { BATCH_ROW_ENTRIES_MAX = 1024 * 1024 };
+
+/* An empty batch; freed with batch_free. The schema was accepted by schema_nodes. */
 struct batch *batch_new(const struct schema *schema);
 void batch_free(struct batch *b);
 
@@ -46,14 +74,48 @@ void batch_free(struct batch *b);
 void batch_reset(struct batch *b);
 
 /*
- * A row is appended by giving each column its value or null, in any order, and ending it. Whoever
- * appends has checked the whole row before the first call: nothing here can fail, so there are no
- * half rows. batch_end_row CHECKs that each column got exactly one.
+ * A row is appended by giving each column its value or null, in any order, and ending it. Nothing
+ * here can fail: whoever appends has checked the values before, or takes the row back with
+ * batch_rollback. In a flat schema batch_end_row ASSERTs that each column got exactly one value.
  */
 void batch_put_int64(struct batch *b, uint32_t column, int64_t value);
+void batch_put_int32(struct batch *b, uint32_t column, int32_t value);
+void batch_put_float(struct batch *b, uint32_t column, float value);
+void batch_put_double(struct batch *b, uint32_t column, double value);
+void batch_put_boolean(struct batch *b, uint32_t column, bool value);
 void batch_put_bytes(struct batch *b, uint32_t column, struct slice value);
-void batch_put_null(struct batch *b, uint32_t column);
+void batch_put_null(struct batch *b, uint32_t column); /* a group as well, with all that is in it */
 void batch_end_row(struct batch *b);
+
+/*
+ * Groups. Between begin and end only columns directly within the group are given; what a struct, an
+ * entry of a map or the row did not get is null, and has to be optional (ASSERT).
+ *
+ *     batch_begin_struct(b, POSITION);        batch_begin_list(b, TAGS);
+ *     batch_put_double(b, POSITION_X, 1.5);   batch_put_bytes(b, TAGS + 1, tag); // an element each
+ *     batch_end(b);                           batch_end(b);
+ *
+ *     batch_begin_map(b, LABELS);
+ *     batch_begin_entry(b);                   // again for each entry
+ *     batch_put_bytes(b, LABELS + 1, key);
+ *     batch_put_bytes(b, LABELS + 2, value);
+ *     batch_end(b);                           // of the entry
+ *     batch_end(b);                           // of the map
+ */
+void batch_begin_struct(struct batch *b, uint32_t column);
+void batch_begin_list(struct batch *b, uint32_t column);
+void batch_begin_map(struct batch *b, uint32_t column);
+void batch_begin_entry(struct batch *b);
+void batch_end(struct batch *b);
+
+/* Where columns nest: false if the unfinished row is larger than BATCH_ROW_ENTRIES_MAX and
+ * BATCH_VALUE_MAX allow, with which the writer refuses the batch. Ask now and then, and before
+ * batch_end_row. */
+bool batch_row_fits(const struct batch *b);
+
+/* Remember the complete rows; and forget all that was appended since. */
+void batch_mark(struct batch *b);
+void batch_rollback(struct batch *b);
 
 /* Memory held, used or not. */
 uint64_t batch_memory(const struct batch *b);

@@ -5,30 +5,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /*
- * What the columns of a batch are, and what the file format should know about them. A schema is
- * static data: it outlives all that points to it.
+ * What the columns of a batch are, and what the file format should know about them. A schema
+ * outlives all that points to it.
+ *
+ * Columns may nest. They then lie depth first in one array: a struct is followed by its fields, a
+ * list by its element, a map by its key and its value, each with all that is in it. So every
+ * column, group or not, has one number, and a schema without groups is simply the list of its
+ * columns.
  */
 enum column_type {
     COLUMN_INT64,
     COLUMN_BYTES,
+    COLUMN_BOOLEAN,
+    COLUMN_INT32,
+    COLUMN_FLOAT,
+    COLUMN_DOUBLE,
+    COLUMN_STRUCT, /* `children` fields follow, at least one */
+    COLUMN_LIST,   /* its element follows; the element's name is of no account */
+    COLUMN_MAP,    /* key and value follow; the key is a required value; names as for lists */
 };
 
 enum column_meaning {
     COLUMN_RAW,         /* a plain number, or bytes of any content */
     COLUMN_TEXT,        /* COLUMN_BYTES that are valid UTF-8: whoever appends has checked */
+    COLUMN_ENUM,        /* the same, the name of a constant */
+    COLUMN_JSON,        /* the same, a JSON document */
     COLUMN_TIME_MICROS, /* COLUMN_INT64, microseconds since 1970 UTC */
+    COLUMN_DATE,        /* COLUMN_INT32, days since 1970 */
+    COLUMN_DECIMAL,     /* COLUMN_INT32 or COLUMN_INT64, unscaled: see `precision`, `scale` */
 };
 
 struct column_spec {
-    const char *name; /* [a-z0-9_]+, unique without regard to case */
+    const char
+        *name; /* [a-z0-9_]+ in varve's own tables; unique in its group without regard to case */
     enum column_type type;
     enum column_meaning meaning;
-    bool optional;   /* may be null; else every row has a value */
-    bool dictionary; /* few distinct values are expected: try a dictionary */
-    bool bounds;     /* readers will want minimum and maximum */
-    bool ordered;    /* expected to ascend: declared as the sort order where it really does */
-    bool random;     /* high entropy text such as UUIDs: not worth a high compression level */
+    bool optional;     /* may be null; else it has a value wherever its group has one */
+    bool dictionary;   /* few distinct values are expected: try a dictionary */
+    bool bounds;       /* readers will want minimum and maximum */
+    bool ordered;      /* expected to ascend: declared as the sort order where it really does */
+    bool random;       /* high entropy text such as UUIDs: not worth a high compression level */
+    uint32_t children; /* STRUCT */
+    uint8_t precision; /* DECIMAL: digits in all, at most 9 of INT32 and 18 of INT64 */
+    uint8_t scale;     /* DECIMAL: digits behind the point */
 };
 
 struct schema {
@@ -37,9 +59,38 @@ struct schema {
     uint32_t count;
 };
 
-enum { SCHEMA_COLUMNS_MAX = 1024 };
+enum {
+    SCHEMA_COLUMNS_MAX = 1024,
+    /* Columns within each other. A list takes two groups of a Parquet schema, and readers give up
+     * at some 64 of them. */
+    SCHEMA_DEPTH_MAX = 30,
+    SCHEMA_NO_PARENT = UINT32_MAX,
+};
 
-/* The index of the column with this name, or -1. */
+/* Where a column is in the tree, and the levels that place its values in a row (parquet-format
+ * README, Nested Encoding). */
+struct schema_node {
+    uint32_t parent;    /* or SCHEMA_NO_PARENT */
+    uint32_t end;       /* behind all that is in it */
+    uint8_t definition; /* of an entry where it is not null; of an empty list or map, too */
+    uint8_t repetition; /* lists and maps around it */
+};
+
+/* The place of each column, schema->count of them. ERR_LIMIT or ERR_FORMAT, with the column, if the
+ * array is no tree, or not one that batches can have. */
+int schema_nodes(const struct schema *schema, struct schema_node *nodes, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* True for values, false for structs, lists and maps. */
+bool column_is_leaf(const struct column_spec *spec);
+
+/* Bytes of a value in a batch; 0: its length, as u32, stands in front of each. */
+uint32_t column_width(enum column_type type);
+
+/* No column is within another one. */
+bool schema_is_flat(const struct schema *schema);
+
+/* The number of the first column with this name, or -1. */
 int schema_find(const struct schema *schema, const char *name);
 
 #endif

@@ -25,7 +25,7 @@ static int choose(const struct cat *cat, const struct parquet_file *file, struct
                   const struct parquet_field ***fields, uint32_t *count, struct err *err)
 {
     *count = 0;
-    *fields = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(**fields));
+    *fields = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(struct parquet_field *));
     for (const char *at = cat->columns;; at++) {
         size_t len = strcspn(at, ",");
         const struct parquet_field *field =

@@ -158,7 +158,7 @@ struct parquet_schema_element {
     struct slice name;
     int32_t num_children; /* 0 = absent */
     enum parquet_converted_type converted_type;
-    int32_t scale, precision; /* of ConvertedType DECIMAL; read, never written */
+    int32_t scale, precision; /* of ConvertedType DECIMAL */
     int32_t field_id;         /* 0 = absent */
     struct parquet_logical_type logical;
 };
@@ -209,8 +209,7 @@ struct parquet_column_chunk {
     struct parquet_statistics statistics;
     const struct parquet_encoding_stats *encoding_stats;
     uint32_t encoding_stats_count;
-    int64_t bloom_filter_offset;
-    int32_t bloom_filter_length;
+    int64_t bloom_filter_offset; /* read, never written */
     bool has_size_statistics;
     int64_t unencoded_byte_array_data_bytes;
     int64_t offset_index_offset;
@@ -301,11 +300,6 @@ struct parquet_column_index {
     const struct slice *max_values;
     enum parquet_boundary_order boundary_order;
     const int64_t *null_counts; /* NULL = absent */
-};
-
-/* BloomFilterHeader: split block, XXH64, uncompressed are the only choices that exist. */
-struct parquet_bloom_header {
-    int32_t num_bytes;
 };
 
 #endif

@@ -17,7 +17,6 @@ const parsers = {
   timestampFromMicroseconds: same,
   timestampFromNanoseconds: same,
   stringFromBytes: same,
-  uuidFromBytes: same,
 }
 
 function digest(column) {

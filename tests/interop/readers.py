@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import subprocess
-import uuid
 
 import duckdb
 import numpy as np
@@ -77,13 +76,7 @@ def read_pandas(path):
 def read_duckdb(path):
     with duckdb.connect(config={"threads": 2}) as connection:
         relation = connection.sql("select * from read_parquet(?)", params=[str(path)])
-        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        found = columns(relation.to_arrow_table())
-    for name, kind in kinds.items():
-        if kind == "UUID":
-            texts = plain(found[name]).cast(pa.large_string()).to_pylist()
-            found[name] = pa.array([t and uuid.UUID(t).bytes for t in texts], pa.large_binary())
-    return found
+        return columns(relation.to_arrow_table())
 
 
 def read_polars(path):

@@ -185,3 +185,187 @@ def test_duckdb_writes(tmp_path, seed):
         connection.register("rows", table)
         connection.execute(f"copy (from rows) to '{path}' (format parquet, codec zstd)")
     check(path, table)
+
+
+# ---- varve writes, others read -------------------------------------------------------------------
+
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+HERE = pathlib.Path(__file__).resolve().parent
+NODE_PROJECT = ROOT / "build" / "node" / "interop"
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+OURS = {
+    pa.bool_(): ("boolean", ""),
+    pa.int32(): ("int32", ""),
+    pa.int64(): ("int64", ""),
+    pa.float32(): ("float", ""),
+    pa.float64(): ("double", ""),
+    pa.string(): ("bytes", "text"),
+    pa.binary(): ("bytes", ""),
+    pa.date32(): ("int32", "date"),
+    pa.timestamp("us", tz="UTC"): ("int64", "micros"),
+}
+
+
+def our_columns(rng, field):
+    """The columns of a field, depth first, as nested_cases wants them."""
+    column = {"name": field.name, "optional": field.nullable}
+    if pa.types.is_struct(field.type):
+        column |= {"type": "struct", "children": field.type.num_fields}
+        return [column] + [c for f in field.type for c in our_columns(rng, f)]
+    if pa.types.is_list(field.type):
+        return [column | {"type": "list"}, *our_columns(rng, field.type.value_field)]
+    if pa.types.is_map(field.type):
+        parts = [field.type.key_field, field.type.item_field]
+        return [column | {"type": "map"}] + [c for f in parts for c in our_columns(rng, f)]
+    column["type"], column["meaning"] = OURS[field.type]
+    column["bounds"] = rng.random() < 0.7
+    column["dictionary"] = rng.random() < 0.5
+    return [column]
+
+
+def our_value(value, kind):
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        # A field that is null may as well be missing.
+        parts = {f.name: our_value(value[f.name], f.type) for f in kind}
+        return {name: part for name, part in parts.items() if part is not None or len(name) % 2}
+    if pa.types.is_list(kind):
+        return [our_value(item, kind.value_type) for item in value]
+    if pa.types.is_map(kind):
+        return [[key, our_value(item, kind.item_type)] for key, item in value]
+    if pa.types.is_binary(kind):
+        return value.hex()
+    if pa.types.is_date(kind):
+        return (value - EPOCH.date()).days
+    if pa.types.is_timestamp(kind):
+        return (value - EPOCH) // datetime.timedelta(microseconds=1)
+    return value
+
+
+@pytest.fixture(scope="session")
+def program():
+    target = BUILD / "interop" / "nested_cases"
+    subprocess.run(["make", "-s", "-C", ROOT, target.relative_to(ROOT)], check=True, timeout=280)
+    return target
+
+
+def write(program, path, table, seed, batch, profile="plain", page_bytes=1 << 20, group=1 << 20):
+    rng = random.Random(seed)
+    columns = [column for field in table.schema for column in our_columns(rng, field)]
+    rows = path.with_suffix(".rows")
+    with rows.open("w") as out:
+        print(json.dumps(columns), file=out)
+        for row in table.to_pylist():
+            value = {f.name: our_value(row[f.name], f.type) for f in table.schema}
+            print(json.dumps(value), file=out)
+    command = [program, path, rows, batch, profile, page_bytes, group]
+    subprocess.run([str(word) for word in command], check=True, timeout=60)
+
+
+def in_duckdb(path):
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(f"from read_parquet('{path}')").to_arrow_table()
+
+
+def unmapped(value, kind):
+    """With maps as dictionaries, as Polars has them."""
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {f.name: unmapped(value[f.name], f.type) for f in kind}
+    if pa.types.is_list(kind):
+        return [unmapped(item, kind.value_type) for item in value]
+    if pa.types.is_map(kind):
+        return {k: unmapped(v, kind.item_type) for k, v in value}
+    return value
+
+
+def utc(value):
+    """DuckDB and Polars name the zone in other ways."""
+    if isinstance(value, dict):
+        return {k: utc(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(utc(v) for v in value)
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.timezone.utc)
+    return value
+
+
+def check_page_index(path):
+    """Pages begin where rows begin: the offset index counts rows, never entries."""
+    found = json.loads(varve("inspect", "--json", path))
+    assert all(chunk["offset_index"] for g in found["row_groups"] for chunk in g["columns"])
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_varve_writes(tmp_path, program, seed):
+    rng = random.Random(seed + 5000)
+    table = random_table(seed + 100, rng.choice([1, 7, 200, 3000]), depth=rng.choice([1, 2, 4]))
+    path = tmp_path / "f.parquet"
+    write(
+        program,
+        path,
+        table,
+        seed,
+        batch=rng.choice([1, 50, 20480]) if table.num_rows <= 200 else rng.choice([500, 20480]),
+        profile=rng.choice(["plain", "delta"]),
+        page_bytes=rng.choice([4096, 20000, 1 << 20]),
+        group=rng.choice([100, 1000, 1 << 20]),
+    )
+    check(path, table)
+    check_page_index(path)
+    read = pq.read_table(path, page_checksum_verification=True)
+    wanted = table.to_pylist()
+    assert read.schema.equals(table.schema), (read.schema, table.schema)
+    assert read.to_pylist() == wanted
+    assert [utc(row) for row in in_duckdb(path).to_pylist()] == wanted
+    polar = [{f.name: unmapped(row[f.name], f.type) for f in table.schema} for row in wanted]
+    assert [utc(row) for row in polars.read_parquet(path).to_dicts()] == polar
+
+
+def in_hyparquet(value, kind):
+    """As nested.mjs prints it: maps as objects, or as arrays of pairs where hyparquet has them so."""
+    if value is None:
+        return None
+    if pa.types.is_struct(kind):
+        return {f.name: in_hyparquet(value[f.name], f.type) for f in kind}
+    if pa.types.is_list(kind):
+        return [in_hyparquet(item, kind.value_type) for item in value]
+    if pa.types.is_map(kind):
+        return {k: in_hyparquet(v, kind.item_type) for k, v in value}
+    if pa.types.is_binary(kind):
+        return {"b": base64.b64encode(value).decode()}
+    if pa.types.is_int64(kind):
+        return {"n": str(value)}
+    if pa.types.is_date(kind):
+        return (value - EPOCH.date()).days
+    if pa.types.is_timestamp(kind):
+        return {"n": str((value - EPOCH) // datetime.timedelta(microseconds=1))}
+    return value
+
+
+def test_varve_writes_for_hyparquet(tmp_path, program):
+    if not (NODE_PROJECT / "node_modules").is_dir():
+        pytest.skip("hyparquet is not installed")
+    tables, paths = [], []
+    for seed in range(12):
+        tables.append(random_table(seed + 300, 60))
+        paths.append(tmp_path / f"{seed}.parquet")
+        write(program, paths[-1], tables[-1], seed, batch=25, page_bytes=4096)
+    done = subprocess.run(
+        ["node", HERE / "nested.mjs", *paths],
+        env={**os.environ, "NODE_PROJECT": str(NODE_PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    for table, line in zip(tables, done.stdout.splitlines(), strict=True):
+        wanted = [
+            {f.name: in_hyparquet(row[f.name], f.type) for f in table.schema}
+            for row in table.to_pylist()
+        ]
+        assert json.loads(line) == wanted

@@ -72,9 +72,6 @@ for name, options in {
     "level-3": ("level=3",),
     "level-19": ("level=19",),
     "level-minus-7": ("level=-7",),
-    "nanos-uuid": ("nanos=ts", "uuid=id"),
-    "blooms": ("bloom=id", "bloom=type", "bloom=maybe", "bloom=n"),
-    "all-options": ("delta=1", "nanos=ts", "uuid=id", "bloom=id", "page_bytes=8192"),
     "small-pages": ("page_bytes=4096",),
 }.items():
     case(name, EVENT, 30000, STRIPE, *options)
@@ -236,7 +233,6 @@ def random_case(seed):
     ]
     options += [f"row_group_rows={r.choice([1, 100, 3000, 1 << 20])}"] if r.random() < 0.7 else []
     options += ["delta=1"] if r.random() < 0.4 else []
-    options += ["bloom=c0"] if r.random() < 0.3 else []
     rows = r.choice([1, 50, 1000, 4000])
     stripe = r.choice([1, 13, 500, STRIPE]) if rows <= 1000 else r.choice([500, STRIPE])
     return Case(columns, rows, stripe, tuple(options))
@@ -279,12 +275,6 @@ class Files:
         if name not in self.values:
             c = CASES[name]
             self.values[name] = expected(c.columns, SEED, c.rows)
-            for option in c.options:
-                if option.startswith("uuid="):
-                    column = option.removeprefix("uuid=")
-                    texts = self.values[name][column].to_pylist()
-                    raw = [bytes.fromhex(text.decode().replace("-", "")) for text in texts]
-                    self.values[name][column] = pa.array(raw, pa.large_binary())
         return self.values[name]
 
     def expected_digests(self, name):
@@ -352,7 +342,6 @@ FILTERED = [
     "dictionary-until-12000",
     "dictionary-grows",
     "tiny-stripes",
-    "blooms",
 ]
 
 
@@ -431,28 +420,6 @@ def test_min_and_max_equal_a_full_scan(files, name):
             assert list(found) == [cast_probe(column, value) for value in wanted], column.name
 
 
-def test_bloom_filters_hold_their_values(files):
-    """DuckDB answers false only where a row group can't have the value."""
-    path, values = files.path("blooms"), files.expected("blooms")
-    with duckdb.connect() as connection:
-
-        def excluded(column, value):
-            sql = "select bloom_filter_excludes from parquet_bloom_probe(?, ?, ?)"
-            return [
-                row[0] for row in connection.execute(sql, [str(path), column, value]).fetchall()
-            ]
-
-        for column in ("id", "type", "maybe", "n"):
-            array = values[column].drop_null()
-            for i in range(0, len(array), 997):
-                value = array[i].as_py()
-                value = value.decode() if isinstance(value, bytes) else value
-                assert not all(excluded(column, value)), (column, value)
-        strange = sum(all(excluded("id", f"not-there-{i}")) for i in range(300))
-        assert strange > 285  # about 1 % of others pass
-        assert not pq.read_metadata(files.path("delta")).row_group(0).column(3).bloom_filter_offset
-
-
 # ---- what the metadata says ----------------------------------------------------------------------
 
 
@@ -496,8 +463,6 @@ def test_p3_p4_p5_p6_p7_schema(files):
         optional = "optional" in column.flags
         assert row["repetition_type"] == ("OPTIONAL" if optional else "REQUIRED")
         assert row["field_id"] == i + 1
-    text = str(metadata(files, "nanos-uuid").schema)
-    assert "timeUnit=nanoseconds" in text and "fixed_len_byte_array(16)" in text
 
 
 @pytest.mark.parametrize("name", CASES)

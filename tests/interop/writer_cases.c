@@ -100,7 +100,6 @@ static void parse_column(const char *text, uint32_t index)
 
 static void parse_option(struct parquet_options *options, char *text)
 {
-    static const char *blooms[COLUMNS_MAX];
     char *value = strchr(text, '=');
 
     if (value == NULL)
@@ -116,15 +115,8 @@ static void parse_option(struct parquet_options *options, char *text)
         options->row_group_bytes = (uint64_t)atoll(value);
     else if (strcmp(text, "delta") == 0)
         options->delta = true;
-    else if (strcmp(text, "nanos") == 0)
-        options->nanos_column = value;
-    else if (strcmp(text, "uuid") == 0)
-        options->uuid_column = value;
-    else if (strcmp(text, "bloom") == 0)
-        blooms[options->bloom_columns_count++] = value;
     else
         die("unknown option", text);
-    options->bloom_columns = blooms;
 }
 
 /* ---- values: each function has its twin in generate.py ---- */

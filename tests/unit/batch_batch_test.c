@@ -17,14 +17,14 @@ static const struct column_spec columns[COLUMNS] = {
 static const struct schema schema = {.name = "test", .columns = columns, .count = COLUMNS};
 
 static void expect_column(const struct batch *b, uint32_t column, const char *values,
-                          const char *present)
+                          const char *definitions)
 {
     const struct column *c = &b->columns[column];
     size_t len;
     const uint8_t *expected = test_hex(values, &len);
     EXPECT_BYTES(c->values.data, c->values.len, expected, len);
-    expected = test_hex(present, &len);
-    EXPECT_BYTES(c->present.data, c->present.len, expected, len);
+    expected = test_hex(definitions, &len);
+    EXPECT_BYTES(c->definitions.data, c->definitions.len, expected, len);
 }
 
 TEST(batch_columns_are_plain)
@@ -174,17 +174,17 @@ static void put_random_row(struct batch *b, struct cell *row)
 static void compare(const struct batch *b, const uint32_t *order)
 {
     struct buf values = {0};
-    struct buf present = {0};
+    struct buf definitions = {0};
     uint64_t total = 0;
     for (uint32_t column = 0; column < COLUMNS; column++) {
         uint32_t nulls = 0;
         buf_reset(&values);
-        buf_reset(&present);
+        buf_reset(&definitions);
         for (uint32_t i = 0; i < MODEL_ROWS; i++) {
             const struct cell *cell = &model[order[i]][column];
             nulls += cell->null;
             if (columns[column].optional)
-                buf_append_byte(&present, !cell->null);
+                buf_append_byte(&definitions, !cell->null);
             if (!cell->null && columns[column].type == COLUMN_BYTES)
                 buf_append_u32le(&values, (uint32_t)cell->len);
             if (!cell->null)
@@ -192,15 +192,15 @@ static void compare(const struct batch *b, const uint32_t *order)
         }
         const struct column *c = &b->columns[column];
         EXPECT_BYTES(c->values.data, c->values.len, values.data, values.len);
-        EXPECT_BYTES(c->present.data, c->present.len, present.data, present.len);
+        EXPECT_BYTES(c->definitions.data, c->definitions.len, definitions.data, definitions.len);
         EXPECT_U64(c->nulls, nulls);
-        EXPECT_U64(c->rows, MODEL_ROWS);
-        total += values.len + present.len;
+        EXPECT_U64(c->entries, MODEL_ROWS);
+        total += values.len + definitions.len;
     }
     EXPECT_U64(b->rows, MODEL_ROWS);
     EXPECT_U64(b->bytes, total);
     buf_free(&values);
-    buf_free(&present);
+    buf_free(&definitions);
 }
 
 TEST(batch_random_rows_match_a_model_before_and_after_a_shuffle)

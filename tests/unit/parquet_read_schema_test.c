@@ -23,7 +23,7 @@ TEST(parquet_schema_read_root)
     EXPECT_I64(e.logical.kind, PARQUET_LOGICAL_NONE);
 }
 
-/* Field 4 is the name; the annotation of field 10 is that of parquet.md, section 2.4. */
+/* Field 4 is the name; field 10 the annotation (parquet.thrift, LogicalType). */
 static struct parquet_logical_type logical(const char *annotation, bool good)
 {
     struct buf hex = {0};

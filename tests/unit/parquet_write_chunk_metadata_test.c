@@ -24,16 +24,17 @@ static void append_numbers(struct chunk *c, struct parquet_codec *codec, const i
 {
     struct buf values = {0};
     uint8_t present[64];
-    struct row_group_column row_group = {.present = present, .rows = rows};
+    struct cut_column column = {
+        .definitions = present, .definition = 1, .rows = rows, .entries = rows};
 
     for (uint32_t i = 0; i < rows; i++) {
         present[i] = numbers[i] != INT64_MIN;
-        row_group.nulls += !present[i];
+        column.nulls += !present[i];
         if (present[i])
             buf_append_u64le(&values, (uint64_t)numbers[i]);
     }
-    row_group.values = buf_slice(&values);
-    chunk_append(c, &row_group, codec);
+    column.values = buf_slice(&values);
+    chunk_append(c, &column, codec);
     buf_free(&values);
 }
 
@@ -41,14 +42,14 @@ static void append_texts(struct chunk *c, struct parquet_codec *codec, const cha
                          uint32_t rows)
 {
     struct buf values = {0};
-    struct row_group_column row_group = {.rows = rows};
+    struct cut_column column = {.rows = rows, .entries = rows};
 
     for (uint32_t i = 0; i < rows; i++) {
         buf_append_u32le(&values, (uint32_t)strlen(value));
         buf_append_text(&values, value);
     }
-    row_group.values = buf_slice(&values);
-    chunk_append(c, &row_group, codec);
+    column.values = buf_slice(&values);
+    chunk_append(c, &column, codec);
     buf_free(&values);
 }
 

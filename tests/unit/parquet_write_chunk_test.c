@@ -15,8 +15,8 @@ static const struct column_spec payload = {.name = "p", .type = COLUMN_BYTES};
 struct fixture {
     struct parquet_codec *codec;
     struct chunk chunk;
-    struct buf values, present;
-    struct row_group_column row_group;
+    struct buf values, definitions;
+    struct cut_column column;
 };
 
 static void set_up(struct fixture *f, const struct column_spec *spec, enum parquet_type type)
@@ -24,7 +24,7 @@ static void set_up(struct fixture *f, const struct column_spec *spec, enum parqu
     struct chunk_layout layout = {
         .spec = spec, .type = type, .encoding = PARQUET_ENCODING_PLAIN, .ceiling = 1};
 
-    *f = (struct fixture){.codec = parquet_codec_new()};
+    *f = (struct fixture){.codec = parquet_codec_new(), .column.definition = 1};
     chunk_begin_file(&f->chunk, &layout);
 }
 
@@ -33,29 +33,30 @@ static void tear_down(struct fixture *f)
     chunk_free(&f->chunk);
     parquet_codec_free(f->codec);
     buf_free(&f->values);
-    buf_free(&f->present);
+    buf_free(&f->definitions);
 }
 
 static void add(struct fixture *f, const char *value)
 {
-    f->row_group.rows++;
+    f->column.rows++;
+    f->column.entries++;
     if (value == NULL)
-        f->row_group.nulls++;
+        f->column.nulls++;
     else {
         buf_append_u32le(&f->values, (uint32_t)strlen(value));
         buf_append_text(&f->values, value);
     }
-    buf_append_byte(&f->present, value != NULL);
+    buf_append_byte(&f->definitions, value != NULL);
 }
 
 static void append(struct fixture *f, bool optional)
 {
-    f->row_group.values = buf_slice(&f->values);
-    f->row_group.present = optional ? f->present.data : NULL;
-    chunk_append(&f->chunk, &f->row_group, f->codec);
-    f->row_group = (struct row_group_column){0};
+    f->column.values = buf_slice(&f->values);
+    f->column.definitions = optional ? f->definitions.data : NULL;
+    chunk_append(&f->chunk, &f->column, f->codec);
+    f->column = (struct cut_column){.definition = 1};
     buf_reset(&f->values);
-    buf_reset(&f->present);
+    buf_reset(&f->definitions);
 }
 
 /* The body of page `index` as it is stored. */
@@ -227,21 +228,22 @@ TEST(chunk_gives_up_its_dictionary_in_the_middle)
 
 TEST(chunk_ends_pages_at_the_cuts)
 {
-    static const struct row_group_cut cuts[] = {{2, 16}, {3, 24}};
+    static const struct cut cuts[] = {{2, 2, 16}, {3, 3, 24}};
     struct fixture f;
 
     set_up(&f, &number, PARQUET_TYPE_INT64);
     for (uint64_t i = 0; i < 5; i++)
         buf_append_u64le(&f.values, i * 3);
-    f.row_group = (struct row_group_column){.rows = 5, .width = 8, .cuts = cuts, .cuts_count = 2};
+    f.column =
+        (struct cut_column){.rows = 5, .entries = 5, .width = 8, .cuts = cuts, .cuts_count = 2};
     append(&f, false);
     EXPECT_U64(chunk_page_count(&f.chunk), 3);
     static const uint32_t rows[] = {2, 1, 2};
     static const int64_t mins[] = {0, 6, 9}, maxs[] = {3, 6, 12};
     for (uint32_t i = 0; i < 3; i++) {
         EXPECT_U64(chunk_page(&f.chunk, i)->rows, rows[i]);
-        EXPECT_I64(chunk_page(&f.chunk, i)->int64.min, mins[i]);
-        EXPECT_I64(chunk_page(&f.chunk, i)->int64.max, maxs[i]);
+        EXPECT_I64(chunk_page(&f.chunk, i)->numbers.min, mins[i]);
+        EXPECT_I64(chunk_page(&f.chunk, i)->numbers.max, maxs[i]);
     }
     EXPECT(f.chunk.ascending);
     EXPECT_U64(f.chunk.rows, 5);
@@ -258,9 +260,12 @@ TEST(chunk_with_a_null_is_in_no_order)
     set_up(&f, &optional, PARQUET_TYPE_INT64);
     for (int null = 0; null < 2; null++) {
         buf_append_u64le(&f.values, 1);
-        buf_append(&f.present, "\1\0", 2);
-        f.row_group = (struct row_group_column){
-            .rows = 1 + (uint32_t)null, .nulls = (uint32_t)null, .width = 8};
+        buf_append(&f.definitions, "\1\0", 2);
+        f.column = (struct cut_column){.definition = 1,
+                                       .rows = 1 + (uint32_t)null,
+                                       .entries = 1 + (uint32_t)null,
+                                       .nulls = (uint32_t)null,
+                                       .width = 8};
         append(&f, true);
         EXPECT(f.chunk.ascending == (null == 0));
     }
@@ -269,7 +274,7 @@ TEST(chunk_with_a_null_is_in_no_order)
 
 TEST(chunk_ends_pages_with_nulls_at_the_cuts)
 {
-    static const struct row_group_cut cuts[] = {{2, 6}};
+    static const struct cut cuts[] = {{2, 2, 6}};
     struct fixture f;
 
     set_up(&f, &payload, PARQUET_TYPE_BYTE_ARRAY);
@@ -278,8 +283,8 @@ TEST(chunk_ends_pages_with_nulls_at_the_cuts)
     add(&f, NULL);
     add(&f, "c");
     add(&f, NULL);
-    f.row_group.cuts = cuts;
-    f.row_group.cuts_count = 1;
+    f.column.cuts = cuts;
+    f.column.cuts_count = 1;
     append(&f, true);
     expect_body(&f, 0, "02 00 00 00  03 01  02 00 00 00 61 62");
     expect_body(&f, 1, "02 00 00 00  03 02  01 00 00 00 63");
@@ -288,7 +293,7 @@ TEST(chunk_ends_pages_with_nulls_at_the_cuts)
     tear_down(&f);
 }
 
-TEST(chunk_numbers_and_uuids_have_no_dictionary)
+TEST(chunk_numbers_have_no_dictionary)
 {
     static const struct column_spec wanted = {
         .name = "n", .type = COLUMN_INT64, .dictionary = true, .bounds = true};
@@ -297,21 +302,10 @@ TEST(chunk_numbers_and_uuids_have_no_dictionary)
     set_up(&f, &wanted, PARQUET_TYPE_INT64);
     for (int i = 0; i < 100; i++)
         buf_append_u64le(&f.values, 1);
-    f.row_group.rows = 100;
+    f.column.rows = f.column.entries = 100;
     append(&f, false);
     EXPECT(chunk_page(&f.chunk, 0)->encoding == PARQUET_ENCODING_PLAIN);
     EXPECT_U64(chunk_page(&f.chunk, 0)->raw_size, 800);
-    tear_down(&f);
-
-    set_up(&f, &text, PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY);
-    for (int i = 0; i < 10; i++)
-        buf_append(&f.values, "0123456789abcdef", 16);
-    f.row_group.rows = 10;
-    f.row_group.width = 16;
-    append(&f, false);
-    EXPECT(chunk_page(&f.chunk, 0)->encoding == PARQUET_ENCODING_PLAIN);
-    EXPECT_U64(chunk_page(&f.chunk, 0)->raw_size, 160);
-    EXPECT_U64(f.chunk.bytes.max_len, 16);
     tear_down(&f);
 }
 

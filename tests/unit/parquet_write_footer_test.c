@@ -7,7 +7,7 @@
 #include "base/version.h"
 #include "test.h"
 
-static const struct parquet_schema_element elements[] = {
+static struct parquet_schema_element elements[] = {
     {.name = {(const uint8_t *)"schema", 6},
      .num_children = 1,
      .converted_type = PARQUET_CONVERTED_NONE},
@@ -17,6 +17,8 @@ static const struct parquet_schema_element elements[] = {
      .name = {(const uint8_t *)"v", 1},
      .converted_type = PARQUET_CONVERTED_NONE},
 };
+
+static const struct layout schema = {.elements = elements, .elements_count = 2, .leaves_count = 1};
 
 static void expect_part(const struct buf *out, size_t at, const char *hex)
 {
@@ -36,7 +38,7 @@ TEST(footer_of_a_file_without_rows)
     char created_by[100];
 
     buf_append_text(&out, "before");
-    footer_write(&f, elements, 4, &out);
+    footer_write(&f, &schema, 4, &out);
     expect_part(&out, 6, "1502192c4806736368656d6115020015042500180176001600190c28");
     int len = snprintf(created_by, sizeof(created_by), "varve version %s (build %s)", varve_version,
                        varve_build);
@@ -52,13 +54,12 @@ TEST(footer_of_a_file_without_rows)
 static const struct column_spec spec = {.name = "v", .type = COLUMN_INT64, .bounds = true};
 
 /* Two chunks, without data: what counts is where their indexes are said to be. */
-TEST(footer_places_filters_then_column_indexes_then_offset_indexes)
+TEST(footer_places_column_indexes_then_offset_indexes)
 {
     struct chunk_layout layout = {.spec = &spec,
                                   .type = PARQUET_TYPE_INT64,
                                   .encoding = PARQUET_ENCODING_PLAIN,
-                                  .ceiling = 1,
-                                  .bloom = true};
+                                  .ceiling = 1};
     struct footer f = {0};
     struct arena scratch = {0};
     struct buf out = {0};
@@ -76,16 +77,12 @@ TEST(footer_places_filters_then_column_indexes_then_offset_indexes)
     }
     EXPECT_U64(footer_row_groups(&f), 2);
     EXPECT_U64(f.rows, 11);
-    uint64_t bloom = f.blooms.len / 2, column = f.column_indexes.len / 2,
-             offset = f.offset_indexes.len / 2;
-    EXPECT_U64(bloom, 15 + 32);
-    footer_write(&f, elements, 1000, &out);
+    uint64_t column = f.column_indexes.len / 2, offset = f.offset_indexes.len / 2;
+    footer_write(&f, &schema, 1000, &out);
     for (uint64_t i = 0; i < 2; i++) {
-        EXPECT_U64(chunks[i]->bloom_filter_offset, 1000 + i * bloom);
-        EXPECT_U64(chunks[i]->bloom_filter_length, bloom);
-        EXPECT_U64(chunks[i]->column_index_offset, 1000 + 2 * bloom + i * column);
+        EXPECT_U64(chunks[i]->column_index_offset, 1000 + i * column);
         EXPECT_U64(chunks[i]->column_index_length, column);
-        EXPECT_U64(chunks[i]->offset_index_offset, 1000 + 2 * (bloom + column) + i * offset);
+        EXPECT_U64(chunks[i]->offset_index_offset, 1000 + 2 * column + i * offset);
         EXPECT_U64(chunks[i]->offset_index_length, offset);
     }
     chunk_free(&c);
@@ -100,12 +97,12 @@ TEST(footer_reset_forgets_all)
     struct footer f = {0};
     struct buf first = {0}, second = {0};
 
-    footer_write(&f, elements, 4, &first);
+    footer_write(&f, &schema, 4, &first);
     footer_add_key_value(&f, "k", slice_of("v"));
     footer_add_row_group(&f, &group);
     EXPECT(footer_memory(&f) > 0);
     footer_reset(&f);
-    footer_write(&f, elements, 4, &second);
+    footer_write(&f, &schema, 4, &second);
     EXPECT_BYTES(second.data, second.len, first.data, first.len);
     footer_free(&f);
     buf_free(&first);

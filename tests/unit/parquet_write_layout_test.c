@@ -11,13 +11,16 @@ static const struct column_spec columns[] = {
 };
 static const struct schema schema = {"test", columns, 4};
 
-/* P3, P5, P6, P7, P32: what readers can't take is not there unless it was asked for. */
+/* P3, P5, P6, P7, P32: what readers can't take is not there. */
 TEST(layout_schema_by_default)
 {
     struct parquet_options options = parquet_options_default();
     struct arena arena = {0};
-    const struct parquet_schema_element *e = layout_describe_schema(&schema, &options, &arena);
+    struct layout layout;
 
+    layout_make(&layout, &schema, &options, &arena);
+    const struct parquet_schema_element *e = layout.elements;
+    EXPECT_U64(layout.elements_count, 5);
     EXPECT(!e[0].has_type && !e[0].has_repetition && e[0].num_children == 4);
     EXPECT(slice_is(e[0].name, "schema"));
     for (int i = 1; i <= 4; i++) {
@@ -39,49 +42,69 @@ TEST(layout_schema_by_default)
     arena_free(&arena);
 }
 
-TEST(layout_schema_with_options)
-{
-    struct parquet_options options = parquet_options_default();
-    struct arena arena = {0};
-
-    options.nanos_column = "raw";
-    options.uuid_column = "text";
-    layout_check_options(&schema, &options);
-    const struct parquet_schema_element *e = layout_describe_schema(&schema, &options, &arena);
-    EXPECT(e[1].logical.kind == PARQUET_LOGICAL_TIMESTAMP && e[1].logical.utc &&
-           e[1].logical.unit == PARQUET_UNIT_NANOS &&
-           e[1].converted_type == PARQUET_CONVERTED_NONE);
-    EXPECT(e[3].type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY && e[3].type_length == 16 &&
-           e[3].logical.kind == PARQUET_LOGICAL_UUID &&
-           e[3].converted_type == PARQUET_CONVERTED_NONE);
-    arena_free(&arena);
-}
-
 /* P28: encodings that some readers lack are in the delta profile only. */
 TEST(layout_encodings_of_the_profiles)
 {
     struct parquet_options options = parquet_options_default();
+    struct arena arena = {0};
+    struct layout layout;
 
+    layout_make(&layout, &schema, &options, &arena);
     for (int i = 0; i < 4; i++)
-        EXPECT(layout_of_column(&options, &columns[i]).encoding == PARQUET_ENCODING_PLAIN);
+        EXPECT(layout.leaves[i].encoding == PARQUET_ENCODING_PLAIN);
     options.delta = true;
-    options.uuid_column = "text";
-    EXPECT(layout_of_column(&options, &columns[0]).encoding ==
-           PARQUET_ENCODING_DELTA_BINARY_PACKED);
-    EXPECT(layout_of_column(&options, &columns[2]).encoding == PARQUET_ENCODING_PLAIN);
-    EXPECT(layout_of_column(&options, &columns[3]).encoding ==
-           PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY);
+    layout_make(&layout, &schema, &options, &arena);
+    EXPECT(layout.leaves[0].encoding == PARQUET_ENCODING_DELTA_BINARY_PACKED);
+    EXPECT(layout.leaves[3].encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY);
+    arena_free(&arena);
 }
 
-TEST(layout_bloom_columns_are_named)
-{
-    struct parquet_options options = parquet_options_default();
-    static const char *const names[] = {"text"};
+static const struct column_spec nested[] = {
+    {.name = "at", .type = COLUMN_STRUCT, .children = 2, .optional = true},
+    {.name = "x", .type = COLUMN_DOUBLE},
+    {.name = "tags", .type = COLUMN_LIST, .optional = true},
+    {.name = "", .type = COLUMN_BYTES, .meaning = COLUMN_TEXT, .optional = true},
+    {.name = "labels", .type = COLUMN_MAP},
+    {.name = "", .type = COLUMN_BYTES, .meaning = COLUMN_TEXT},
+    {.name = "", .type = COLUMN_INT32, .meaning = COLUMN_DATE, .optional = true},
+    {.name = "cents", .type = COLUMN_INT64, .meaning = COLUMN_DECIMAL, .precision = 12, .scale = 2},
+};
 
-    options.bloom_columns = names;
-    options.bloom_columns_count = 1;
-    EXPECT(layout_of_column(&options, &columns[2]).bloom);
-    EXPECT(!layout_of_column(&options, &columns[3]).bloom);
+/* LogicalTypes.md, Lists and Maps: three levels, and both annotations. */
+TEST(layout_nested_schema)
+{
+    static const struct schema tree = {"nested", nested, 8};
+    static const char *const names[] = {"schema", "at",        "x",   "tags",  "list", "element",
+                                        "labels", "key_value", "key", "value", "cents"};
+    static const int32_t children[] = {3, 2, 0, 1, 1, 0, 1, 2, 0, 0, 0};
+    static const int repetitions[] = {0, 1, 0, 1, 2, 1, 0, 2, 0, 1, 0};
+    struct parquet_options options = parquet_options_default();
+    struct arena arena = {0};
+    struct layout layout;
+
+    layout_make(&layout, &tree, &options, &arena);
+    const struct parquet_schema_element *e = layout.elements;
+    EXPECT_U64(layout.elements_count, 11);
+    for (int i = 0; i < 11; i++) {
+        EXPECT(slice_is(e[i].name, names[i]));
+        EXPECT_I64(e[i].num_children, children[i]);
+        EXPECT_I64(e[i].repetition, repetitions[i]);
+        EXPECT(e[i].has_type == (children[i] == 0));
+    }
+    EXPECT(e[3].logical.kind == PARQUET_LOGICAL_LIST &&
+           e[3].converted_type == PARQUET_CONVERTED_LIST);
+    EXPECT(e[6].logical.kind == PARQUET_LOGICAL_MAP &&
+           e[6].converted_type == PARQUET_CONVERTED_MAP);
+    EXPECT(e[4].logical.kind == PARQUET_LOGICAL_NONE && e[7].logical.kind == PARQUET_LOGICAL_NONE);
+    EXPECT(e[9].logical.kind == PARQUET_LOGICAL_DATE && e[9].type == PARQUET_TYPE_INT32);
+    EXPECT(e[10].logical.kind == PARQUET_LOGICAL_DECIMAL && e[10].scale == 2 &&
+           e[10].precision == 12 && e[10].converted_type == PARQUET_CONVERTED_DECIMAL);
+    EXPECT_U64(layout.leaves_count, 5);
+    EXPECT_U64(layout.leaf_of[3], 1);
+    EXPECT_U64(layout.leaves[1].path_count, 4);
+    EXPECT(slice_is(layout.leaves[1].path[2], "list"));
+    EXPECT(layout.leaves[1].leaf.definition == 4 && layout.leaves[1].leaf.repetition == 1);
+    arena_free(&arena);
 }
 
 TEST(layout_pages_grow_in_files_that_have_many)

@@ -86,16 +86,6 @@ TEST(metadata_write_offset_index)
     buf_free(&out);
 }
 
-TEST(metadata_write_bloom_header)
-{
-    struct buf out = {0};
-    struct parquet_bloom_header header = {.num_bytes = 32};
-
-    parquet_write_bloom_header(&out, &header);
-    expect_hex(&out, "15 40 1c 1c 00 00 1c 1c 00 00 1c 1c 00 00 00");
-    buf_free(&out);
-}
-
 /* A footer whose only leaf has this annotation; the bytes of it up to the annotation are fixed. */
 static void expect_annotation(struct parquet_logical_type logical, const char *hex)
 {
@@ -275,8 +265,6 @@ TEST(metadata_write_optional_fields)
             &(const struct parquet_encoding_stats){PARQUET_PAGE_DATA,
                                                    PARQUET_ENCODING_RLE_DICTIONARY, 3},
         .encoding_stats_count = 1,
-        .bloom_filter_offset = 100,
-        .bloom_filter_length = 47,
         .has_size_statistics = true,
         .unencoded_byte_array_data_bytes = 5,
         .offset_index_offset = 200,
@@ -317,7 +305,7 @@ TEST(metadata_write_optional_fields)
     expect_hex(&out, "15 02 19 1c 15 0e 15 20 28 01 63 25 00 35 0e 00 16 00"
                      "19 1c 19 1c 26 00 1c"
                      "15 0c 19 15 10 19 18 01 63 15 0c 16 04 16 14 16 12 26 28 26 08"
-                     "29 1c 15 00 15 10 15 06 00 16 c801 15 5e 1c 16 0a 00 00"
+                     "29 1c 15 00 15 10 15 06 00 3c 16 0a 00 00"
                      "16 9003 15 16 16 ac02 15 18 00"
                      "16 00 16 04 19 1c 15 10 12 12 00 00"
                      "19 2c 18 01 6b 18 01 76 00 18 01 6e 00 00");

@@ -161,9 +161,6 @@ static void read_column_metadata(struct context *c, const struct thrift_field *f
         case 14:
             chunk->bloom_filter_offset = thrift_read_natural64(r, &f);
             break;
-        case 15:
-            chunk->bloom_filter_length = thrift_read_natural(r, &f);
-            break;
         case 16:
             read_size_statistics(r, &f, chunk);
             break;

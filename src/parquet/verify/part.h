@@ -97,7 +97,7 @@ bool verify_bound(const struct verifier *v, struct slice bound, const struct ver
 bool verify_bound_fits(const struct verifier *v, struct slice bound);
 
 /* verify_nesting.c: varve ends the pages of all columns at common rows, and some columns' pages at
- * no other rows, because readers exist that mix up rows otherwise. (facts: parquet-java#3747) */
+ * no other rows, because readers exist that mix up rows otherwise (parquet-java issue 3747). */
 void verify_nesting_begin_group(struct verifier *v);
 void verify_nesting_page(struct verifier *v);
 void verify_nesting_end_chunk(struct verifier *v);

@@ -3,7 +3,6 @@
 
 #include "base/bytes.h"
 #include "base/assert.h"
-#include "parquet/write/bloom.h"
 #include "parquet/write/chunk_pages.h"
 #include "parquet/write/delta.h"
 #include "parquet/write/rle.h"
@@ -17,23 +16,74 @@ enum {
 
 /* ---- pages ---- */
 
-static void append_levels(struct buf *body, const uint8_t *present, uint32_t rows,
-                          struct parquet_scratch *scratch)
+/* Entries of a batch that become one page. */
+struct span {
+    struct cut from;
+    uint32_t rows;
+    uint32_t entries;
+    uint32_t nulls;
+    struct slice values;
+};
+
+static uint32_t count_nulls(const struct cut_column *column, uint32_t from, uint32_t to)
 {
-    uint32_t *levels = parquet_scratch_numbers(scratch, rows);
+    uint32_t nulls = 0;
+
+    for (uint32_t entry = from; entry < to; entry++)
+        nulls += column->definitions[entry] < column->definition;
+    return nulls;
+}
+
+/* From cut number `index` (0: the beginning) to the next one. */
+static struct span span_of(const struct cut_column *column, uint32_t index)
+{
+    const struct cut none = {0}, whole = {column->rows, column->entries, column->values.len};
+    struct cut from = index == 0 ? none : column->cuts[index - 1];
+    struct cut to = index == column->cuts_count ? whole : column->cuts[index];
+    struct span span = {
+        .from = from,
+        .rows = to.row - from.row,
+        .entries = to.entry - from.entry,
+        .values = {column->values.data + from.offset, to.offset - from.offset},
+    };
+
+    if (column->cuts_count == 0)
+        span.nulls = column->nulls;
+    else if (column->definitions != NULL)
+        span.nulls = count_nulls(column, from.entry, to.entry);
+    return span;
+}
+
+static void append_runs(struct buf *body, const uint8_t *levels, uint32_t count, unsigned most,
+                        struct parquet_scratch *scratch)
+{
+    uint32_t *numbers = parquet_scratch_numbers(scratch, count);
     size_t start = body->len;
 
-    for (uint32_t i = 0; i < rows; i++)
-        levels[i] = present[i];
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = levels[i];
     buf_append_u32le(body, 0);
-    rle_encode(body, levels, rows, 1);
+    rle_encode(body, numbers, count, rle_width(most));
     store_u32le(body->data + start, (uint32_t)(body->len - start - 4));
+}
+
+/* The levels of a page, where the column has them. */
+static void append_levels(struct buf *body, const struct cut_column *column,
+                          const struct span *span, struct parquet_scratch *scratch)
+{
+    if (column->repetitions != NULL)
+        append_runs(body, column->repetitions + span->from.entry, span->entries, column->repetition,
+                    scratch);
+    if (column->definitions != NULL)
+        append_runs(body, column->definitions + span->from.entry, span->entries, column->definition,
+                    scratch);
 }
 
 static void bound_bytes(struct chunk *c, struct chunk_page *page, struct slice min,
                         struct slice max)
 {
-    bool text = c->layout.spec->meaning == COLUMN_TEXT;
+    enum column_meaning meaning = c->layout.spec->meaning;
+    bool text = meaning == COLUMN_TEXT || meaning == COLUMN_ENUM || meaning == COLUMN_JSON;
     struct bounds_bytes bounds = bounds_of_range(min, max, text);
 
     page->has_bounds = true;
@@ -65,32 +115,52 @@ static void bound_entries(struct chunk *c, struct chunk_page *page, const uint32
     bound_bytes(c, page, min, max);
 }
 
-/* False, and nothing done, if the dictionary does not pay any more. */
-static bool append_indexes(struct chunk *c, const struct row_group_column *row_group,
-                           struct parquet_codec *codec)
+static void append_index_page(struct chunk *c, const struct cut_column *column,
+                              const struct span *span, const uint32_t *numbers,
+                              struct parquet_codec *codec)
 {
     struct parquet_scratch *scratch = parquet_codec_scratch(codec);
-    uint32_t count = row_group->rows - row_group->nulls;
-    uint32_t known = c->dictionary.entries;
+    uint32_t count = span->entries - span->nulls;
     struct chunk_page page = {.encoding = PARQUET_ENCODING_RLE_DICTIONARY,
-                              .rows = row_group->rows,
-                              .nulls = row_group->nulls,
-                              .text_bytes = row_group->values.len - 4 * (uint64_t)count};
+                              .rows = span->rows,
+                              .entries = span->entries,
+                              .nulls = span->nulls,
+                              .text_bytes = span->values.len - 4 * (uint64_t)count};
 
     buf_reset(&scratch->body);
-    if (row_group->present != NULL)
-        append_levels(&scratch->body, row_group->present, row_group->rows, scratch);
-    uint32_t *numbers = parquet_scratch_numbers(scratch, count);
-    if (!dictionary_number(&c->dictionary, row_group->values, count, numbers))
-        return false;
+    append_levels(&scratch->body, column, span, scratch);
     unsigned width = rle_width(c->dictionary.entries - 1);
     buf_append_byte(&scratch->body, (uint8_t)width);
     rle_encode(&scratch->body, numbers, count, width);
     if (count > 0 && c->layout.spec->bounds)
         bound_entries(c, &page, numbers, count, scratch);
-    for (uint32_t i = known; c->layout.bloom && i < c->dictionary.entries; i++)
-        bloom_append_hash(&c->hashes, map_key(&c->dictionary.map, i));
     chunk_append_page(c, page, buf_slice(&scratch->body), codec);
+}
+
+/* False, and nothing done, if the dictionary does not pay any more. */
+static bool append_indexes(struct chunk *c, const struct cut_column *column,
+                           struct parquet_codec *codec)
+{
+    struct parquet_scratch *scratch = parquet_codec_scratch(codec);
+    uint32_t count = column->entries - column->nulls;
+    uint32_t *numbers = parquet_scratch_indexes(scratch, count);
+    uint32_t at = 0;
+
+    if (!dictionary_number(&c->dictionary, column->values, count, numbers))
+        return false;
+    if (column->repetitions == NULL) {
+        /* The indexes of a batch of rows are never too many for one page. */
+        struct cut_column whole = *column;
+        whole.cuts_count = 0;
+        struct span span = span_of(&whole, 0);
+        append_index_page(c, &whole, &span, numbers, codec);
+        return true;
+    }
+    for (uint32_t i = 0; i <= column->cuts_count; i++) {
+        struct span span = span_of(column, i);
+        append_index_page(c, column, &span, numbers + at, codec);
+        at += span.entries - span.nulls;
+    }
     return true;
 }
 
@@ -106,115 +176,95 @@ static void give_up_dictionary(struct chunk *c)
 
 /* ---- pages of values ---- */
 
-/* Rows of a row_group that become one page. */
-struct span {
-    uint32_t row; /* the first */
-    uint32_t rows;
-    uint32_t nulls;
-    struct slice values;
-};
-
-/* From cut number `index` (0: the beginning) to the next one. */
-static struct span span_of(const struct row_group_column *row_group, uint32_t index)
-{
-    const struct row_group_cut none = {0}, whole = {row_group->rows, row_group->values.len};
-    struct row_group_cut from = index == 0 ? none : row_group->cuts[index - 1];
-    struct row_group_cut to = index == row_group->cuts_count ? whole : row_group->cuts[index];
-    struct span span = {
-        .row = from.row,
-        .rows = to.row - from.row,
-        .values = {row_group->values.data + from.offset, to.offset - from.offset},
-    };
-
-    if (row_group->cuts_count == 0)
-        span.nulls = row_group->nulls;
-    else if (row_group->present != NULL)
-        for (uint32_t row = from.row; row < to.row; row++)
-            span.nulls += !row_group->present[row];
-    return span;
-}
-
-/* What has to be known of each single value: its hash, and the smallest and largest. */
-static void look_at_bytes(struct chunk *c, struct slice values, uint32_t width,
-                          struct chunk_page *page)
+/* The smallest and largest of byte strings. */
+static void look_at_bytes(struct chunk *c, struct slice values, struct chunk_page *page)
 {
     struct slice min = {0}, max = {0};
 
     for (size_t at = 0; at < values.len;) {
-        size_t skip = width != 0 ? 0 : 4;
-        size_t len = width != 0 ? width : load_u32le(values.data + at);
-        struct slice value = {values.data + at + skip, len};
-        if (c->layout.bloom)
-            bloom_append_hash(&c->hashes, value);
+        struct slice value = {values.data + at + 4, load_u32le(values.data + at)};
         if (at == 0 || slice_compare(value, min) < 0)
             min = value;
         if (at == 0 || slice_compare(value, max) > 0)
             max = value;
-        at += skip + len;
+        at += 4 + value.len;
     }
-    if (c->layout.spec->bounds)
-        bound_bytes(c, page, min, max);
+    bound_bytes(c, page, min, max);
 }
 
-static void look_at_int64(struct chunk *c, struct slice values, struct chunk_page *page)
+static void look_at_values(struct chunk *c, struct slice values, struct chunk_page *page)
 {
-    uint32_t count = (uint32_t)(values.len / 8);
-
-    if (c->layout.spec->bounds) {
-        page->has_bounds = true;
-        page->int64 = bounds_of_int64(values.data, count, &c->last, &c->ascending);
-        bounds_int64_add(&c->int64, &page->int64);
-    }
-    for (uint32_t i = 0; c->layout.bloom && i < count; i++)
-        bloom_append_hash(&c->hashes, (struct slice){values.data + (size_t)i * 8, 8});
-}
-
-static void look_at_values(struct chunk *c, struct slice values, uint32_t width,
-                           struct chunk_page *page)
-{
-    if (values.len == 0)
+    if (values.len == 0 || !c->layout.spec->bounds)
         return;
-    if (c->layout.type == PARQUET_TYPE_INT64)
-        look_at_int64(c, values, page);
-    else if (c->layout.bloom || c->layout.spec->bounds)
-        look_at_bytes(c, values, width, page);
+    if (c->layout.type == PARQUET_TYPE_BYTE_ARRAY) {
+        look_at_bytes(c, values, page);
+        return;
+    }
+    page->numbers =
+        c->layout.type == PARQUET_TYPE_INT64
+            ? bounds_of_int64(values.data, (uint32_t)(values.len / 8), &c->last, &c->ascending)
+            : bounds_of_numbers(values, c->layout.type);
+    page->has_bounds = page->numbers.has;
+    bounds_int64_add(&c->numbers, &page->numbers);
 }
 
-static struct slice encode_values(struct chunk *c, const struct row_group_column *row_group,
-                                  const struct span *span, struct parquet_scratch *scratch)
+/* Eight to a byte, the first one lowest. */
+static void append_bits(struct buf *body, struct slice booleans)
 {
-    struct buf *body = &scratch->body;
-    enum parquet_encoding encoding = c->layout.encoding;
-    uint32_t count = span->rows - span->nulls;
+    size_t len = (booleans.len + 7) / 8;
 
-    /* The common case needs no copy: the batch holds the page as it is. */
-    if (encoding == PARQUET_ENCODING_PLAIN && row_group->present == NULL)
-        return span->values;
-    buf_reset(body);
-    if (row_group->present != NULL)
-        append_levels(body, row_group->present + span->row, span->rows, scratch);
-    if (encoding == PARQUET_ENCODING_DELTA_BINARY_PACKED)
+    buf_reserve(body, len);
+    memset(body->data + body->len, 0, len);
+    for (size_t i = 0; i < booleans.len; i++)
+        body->data[body->len + i / 8] |= (uint8_t)(booleans.data[i] << i % 8);
+    body->len += len;
+}
+
+static void append_values(struct chunk *c, struct buf *body, const struct span *span,
+                          struct parquet_scratch *scratch)
+{
+    uint32_t count = span->entries - span->nulls;
+
+    if (c->layout.encoding == PARQUET_ENCODING_DELTA_BINARY_PACKED)
         delta_encode_int64(body, span->values.data, count);
-    else if (encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY)
+    else if (c->layout.encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY)
         delta_encode_bytes(body, span->values, count, &scratch->numbers);
+    else if (c->layout.type == PARQUET_TYPE_BOOLEAN)
+        append_bits(body, span->values);
     else
         buf_append_slice(body, span->values);
+}
+
+static struct slice encode_page(struct chunk *c, const struct cut_column *column,
+                                const struct span *span, struct parquet_scratch *scratch)
+{
+    struct buf *body = &scratch->body;
+
+    /* The common case needs no copy: the batch holds the page as it is. */
+    if (c->layout.encoding == PARQUET_ENCODING_PLAIN && column->definitions == NULL &&
+        c->layout.type != PARQUET_TYPE_BOOLEAN)
+        return span->values;
+    buf_reset(body);
+    append_levels(body, column, span, scratch);
+    append_values(c, body, span, scratch);
     return buf_slice(body);
 }
 
-static void append_values(struct chunk *c, const struct row_group_column *row_group,
-                          struct parquet_codec *codec)
+static void append_pages(struct chunk *c, const struct cut_column *column,
+                         struct parquet_codec *codec)
 {
     struct parquet_scratch *scratch = parquet_codec_scratch(codec);
 
-    for (uint32_t i = 0; i <= row_group->cuts_count; i++) {
-        struct span span = span_of(row_group, i);
-        struct chunk_page page = {
-            .encoding = c->layout.encoding, .rows = span.rows, .nulls = span.nulls};
+    for (uint32_t i = 0; i <= column->cuts_count; i++) {
+        struct span span = span_of(column, i);
+        struct chunk_page page = {.encoding = c->layout.encoding,
+                                  .rows = span.rows,
+                                  .entries = span.entries,
+                                  .nulls = span.nulls};
         if (c->layout.type == PARQUET_TYPE_BYTE_ARRAY)
-            page.text_bytes = span.values.len - 4 * (uint64_t)(span.rows - span.nulls);
-        look_at_values(c, span.values, row_group->width, &page);
-        chunk_append_page(c, page, encode_values(c, row_group, &span, scratch), codec);
+            page.text_bytes = span.values.len - 4 * (uint64_t)(span.entries - span.nulls);
+        look_at_values(c, span.values, &page);
+        chunk_append_page(c, page, encode_page(c, column, &span, scratch), codec);
     }
 }
 
@@ -231,7 +281,7 @@ void chunk_begin_row_group(struct chunk *c)
 {
     if (c->dictionary_rest > 0)
         c->dictionary_rest--;
-    /* Dictionaries are of byte strings; numbers and UUIDs are as small as an index would be. */
+    /* Dictionaries are of byte strings; numbers are about as small as an index would be. */
     c->use_dictionary = c->layout.spec->dictionary && c->dictionary_rest == 0 &&
                         c->layout.type == PARQUET_TYPE_BYTE_ARRAY;
     dictionary_reset(&c->dictionary);
@@ -239,36 +289,35 @@ void chunk_begin_row_group(struct chunk *c)
     buf_trim(&c->stored, STORED_KEPT);
     buf_reset(&c->pages);
     buf_reset(&c->bytes_bounds);
-    buf_reset(&c->hashes);
     c->compression = CHUNK_UNDECIDED;
     c->effort_chosen = false;
     c->rows = 0;
+    c->entries = 0;
     c->nulls = 0;
     c->text_bytes = 0;
     c->ascending = true;
     c->last = INT64_MIN;
-    c->int64 = (struct bounds_int64){0};
+    c->numbers = (struct bounds_int64){0};
     c->bytes = (struct bounds_bytes){0};
 }
 
-void chunk_append(struct chunk *c, const struct row_group_column *row_group,
-                  struct parquet_codec *codec)
+void chunk_append(struct chunk *c, const struct cut_column *column, struct parquet_codec *codec)
 {
     /* A chunk without any value must not have a dictionary, and pages of indexes are an error
      * without one: nulls before the first value are PLAIN. */
-    bool nothing = row_group->nulls == row_group->rows && c->dictionary.entries == 0;
+    bool nothing = column->nulls == column->entries && c->dictionary.entries == 0;
 
     if (c->use_dictionary && !nothing) {
-        if (append_indexes(c, row_group, codec))
+        if (append_indexes(c, column, codec))
             return;
         give_up_dictionary(c);
     }
-    append_values(c, row_group, codec);
+    append_pages(c, column, codec);
 }
 
 uint64_t chunk_memory(const struct chunk *c)
 {
-    return (uint64_t)c->stored.cap + c->pages.cap + c->bytes_bounds.cap + c->hashes.cap +
+    return (uint64_t)c->stored.cap + c->pages.cap + c->bytes_bounds.cap +
            map_memory(&c->dictionary.map);
 }
 
@@ -277,6 +326,5 @@ void chunk_free(struct chunk *c)
     buf_free(&c->stored);
     buf_free(&c->pages);
     buf_free(&c->bytes_bounds);
-    buf_free(&c->hashes);
     dictionary_free(&c->dictionary);
 }

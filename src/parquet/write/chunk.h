@@ -8,38 +8,41 @@
 #include "base/arena.h"
 #include "batch/schema.h"
 #include "parquet/codec.h"
+#include "parquet/write/cut.h"
 #include "parquet/write/dictionary.h"
 #include "parquet/format.h"
 #include "parquet/write/page.h"
 #include "parquet/write/statistics.h"
-#include "parquet/write/row_group.h"
 
 /*
  * One column of the row group that is being filled: finished pages, and what the footer and the
- * indexes will say about them. Each row_group is encoded and compressed when it comes.
+ * indexes will say about them. Each batch is encoded and compressed when it comes.
  */
 
 /* How a column is stored in all files of a writer. */
 struct chunk_layout {
     const struct column_spec *spec;
+    const struct slice *path; /* the names of the groups that it is in, and its own */
+    uint32_t path_count;
+    struct cut_leaf leaf;
     enum parquet_type type;
     enum parquet_encoding encoding; /* where no dictionary is used: PLAIN, or one of DELTA_* */
     int ceiling;                    /* highest compression level */
-    bool bloom;
 };
 
 /* A page that is finished. */
 struct chunk_page {
     enum parquet_encoding encoding;
     uint32_t rows;
+    uint32_t entries; /* values and nulls */
     uint32_t nulls;
     uint32_t raw_size;         /* of the body before compression */
     uint32_t stored_size;      /* of the body as it lies in the file */
     struct page_extent extent; /* header and stored body */
     uint64_t text_bytes;       /* content of byte strings, without their lengths */
     bool has_bounds;
-    struct bounds_int64 int64;
-    uint32_t bytes_bounds; /* which of chunk.bytes_bounds */
+    struct bounds_int64 numbers; /* see statistics.h */
+    uint32_t bytes_bounds;       /* which of chunk.bytes_bounds */
 };
 
 enum chunk_compression {
@@ -54,7 +57,6 @@ struct chunk {
     struct buf stored;       /* finished data pages, headers and bodies; see page_extent */
     struct buf pages;        /* struct chunk_page */
     struct buf bytes_bounds; /* struct bounds_bytes, for those pages that have them */
-    struct buf hashes;       /* u64 of each value or distinct value, for the bloom filter */
     struct dictionary dictionary;
 
     bool use_dictionary;
@@ -64,11 +66,12 @@ struct chunk {
     struct parquet_effort effort;
 
     uint64_t rows;
+    uint64_t entries;
     uint64_t nulls;
     uint64_t text_bytes;
     bool ascending; /* no value was less than the one before; there was no null */
     int64_t last;
-    struct bounds_int64 int64;
+    struct bounds_int64 numbers;
     struct bounds_bytes bytes;
 };
 
@@ -78,12 +81,11 @@ void chunk_begin_file(struct chunk *c, const struct chunk_layout *layout);
 /* Begin the next row group of the file. */
 void chunk_begin_row_group(struct chunk *c);
 
-/* Encode and compress the values of a row_group. */
-void chunk_append(struct chunk *c, const struct row_group_column *row_group,
-                  struct parquet_codec *codec);
+/* Encode and compress the values of a batch. */
+void chunk_append(struct chunk *c, const struct cut_column *column, struct parquet_codec *codec);
 
 /* Append the dictionary page to `out`; of size 0 if there is none. It is to stand in front of the
- * data pages in the file. The chunk is complete: it takes no further row_group. */
+ * data pages in the file. The chunk is complete: it takes no further batch. */
 struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_codec *codec,
                                          struct buf *out);
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/chunk_metadata.h"
 
-#include "base/bytes.h"
 #include "parquet/write/metadata.h"
 
-static struct slice plain_int64(struct arena *arena, int64_t value)
+static struct slice plain(const struct chunk *c, struct arena *arena, int64_t bound)
 {
     uint8_t *bytes = arena_alloc(arena, 8);
 
-    store_u64le(bytes, (uint64_t)value);
-    return (struct slice){bytes, 8};
+    return (struct slice){bytes, bound_plain(bound, c->layout.type, bytes)};
 }
 
 static struct slice copy(struct arena *arena, struct slice bytes)
@@ -24,10 +22,10 @@ static struct parquet_statistics describe_statistics(const struct chunk *c, stru
     struct parquet_statistics statistics = {.has_null_count = true,
                                             .null_count = (int64_t)c->nulls};
 
-    if (c->int64.has) {
+    if (c->numbers.has) {
         statistics.has_min = statistics.has_max = true;
-        statistics.min = plain_int64(arena, c->int64.min);
-        statistics.max = plain_int64(arena, c->int64.max);
+        statistics.min = plain(c, arena, c->numbers.min);
+        statistics.max = plain(c, arena, c->numbers.max);
         statistics.min_exact = statistics.max_exact = PARQUET_EXACT_YES;
     } else if (c->bytes.has) {
         statistics.has_min = true;
@@ -81,14 +79,13 @@ static void add_sizes(struct parquet_column_chunk *metadata, const struct chunk_
 struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offset,
                                            const struct chunk_page *dictionary, struct arena *arena)
 {
-    struct slice *path = arena_calloc(arena, 1, sizeof(*path));
     struct parquet_column_chunk metadata = {
         .type = c->layout.type,
-        .path = path,
-        .path_count = 1,
+        .path = c->layout.path,
+        .path_count = c->layout.path_count,
         .codec = c->compression == CHUNK_COMPRESSED ? PARQUET_COMPRESSION_ZSTD
                                                     : PARQUET_COMPRESSION_UNCOMPRESSED,
-        .num_values = (int64_t)c->rows,
+        .num_values = (int64_t)c->entries,
         .data_page_offset = (int64_t)(offset + dictionary->extent.size),
         .has_statistics = true,
         .statistics = describe_statistics(c, arena),
@@ -97,7 +94,6 @@ struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offse
     };
     uint32_t index_pages = 0, pages = chunk_page_count(c);
 
-    *path = slice_of(c->layout.spec->name);
     if (dictionary->extent.size > 0) {
         metadata.dictionary_page_offset = (int64_t)offset;
         add_sizes(&metadata, dictionary);
@@ -142,10 +138,10 @@ static bool page_bounds(const struct chunk *c, const struct chunk_page *page, st
                         struct slice *min, struct slice *max)
 {
     if (!page->has_bounds)
-        return page->nulls == page->rows;
-    if (c->layout.type == PARQUET_TYPE_INT64) {
-        *min = plain_int64(arena, page->int64.min);
-        *max = plain_int64(arena, page->int64.max);
+        return page->nulls == page->entries;
+    if (c->layout.type != PARQUET_TYPE_BYTE_ARRAY) {
+        *min = plain(c, arena, page->numbers.min);
+        *max = plain(c, arena, page->numbers.max);
         return true;
     }
     const struct bounds_bytes *bounds = chunk_page_bytes(c, page);
@@ -154,12 +150,16 @@ static bool page_bounds(const struct chunk *c, const struct chunk_page *page, st
     return bounds->has_max;
 }
 
-static int compare(const struct chunk *c, struct slice a, struct slice b)
+/* Whether the bounds of page `b` are not below those of page `a`, which comes before. */
+static bool ascends(const struct chunk *c, const struct parquet_column_index *index, uint32_t a,
+                    uint32_t b)
 {
-    if (c->layout.type != PARQUET_TYPE_INT64)
-        return slice_compare(a, b);
-    int64_t left = (int64_t)load_u64le(a.data), right = (int64_t)load_u64le(b.data);
-    return (left > right) - (left < right);
+    const struct bounds_int64 *x = &chunk_page(c, a)->numbers, *y = &chunk_page(c, b)->numbers;
+
+    if (c->layout.type != PARQUET_TYPE_BYTE_ARRAY)
+        return x->min <= y->min && x->max <= y->max;
+    return slice_compare(index->min_values[a], index->min_values[b]) <= 0 &&
+           slice_compare(index->max_values[a], index->max_values[b]) <= 0;
 }
 
 /* Ascending only where it is so: redelivered messages come out of order. Pages of nulls don't
@@ -172,8 +172,7 @@ static enum parquet_boundary_order order_of(const struct chunk *c,
     for (uint32_t i = 0; i < index->count; i++) {
         if (index->null_pages[i])
             continue;
-        if (previous >= 0 && (compare(c, index->min_values[previous], index->min_values[i]) > 0 ||
-                              compare(c, index->max_values[previous], index->max_values[i]) > 0))
+        if (previous >= 0 && !ascends(c, index, (uint32_t)previous, i))
             return PARQUET_BOUNDARY_UNORDERED;
         previous = i;
     }
@@ -192,7 +191,7 @@ void chunk_write_column_index(const struct chunk *c, struct arena *arena, struct
         return;
     for (uint32_t i = 0; i < count; i++) {
         const struct chunk_page *page = chunk_page(c, i);
-        null_pages[i] = page->nulls == page->rows;
+        null_pages[i] = page->nulls == page->entries;
         null_counts[i] = page->nulls;
         if (!page_bounds(c, page, arena, &mins[i], &maxs[i]))
             return;

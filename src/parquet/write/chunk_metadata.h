@@ -11,8 +11,8 @@
 /* What the footer and the page index say of a chunk that is complete. */
 
 /* Fill in the metadata of a chunk whose first page is at `offset` and whose dictionary page is what
- * chunk_write_dictionary returned. Offsets of indexes and filters stay 0. What it points to is
- * allocated in `arena` or is static. */
+ * chunk_write_dictionary returned. Offsets of indexes stay 0. What it points to is
+ * allocated in `arena`, belongs to the layout or is static. */
 struct parquet_column_chunk chunk_describe(const struct chunk *c, uint64_t offset,
                                            const struct chunk_page *dictionary,
                                            struct arena *arena);

@@ -45,7 +45,7 @@ static struct chunk_page *pages_of(const struct chunk *c)
 static void seal(struct chunk *c, struct chunk_page *page, size_t body)
 {
     page->stored_size = (uint32_t)(c->stored.len - body);
-    page->extent = page_seal_data(&c->stored, body, page->encoding, page->rows, page->raw_size);
+    page->extent = page_seal_data(&c->stored, body, page->encoding, page->entries, page->raw_size);
 }
 
 /* All pages of a chunk have the same codec: those that were stored before it was known that
@@ -106,6 +106,7 @@ void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice bod
     seal(c, &page, start);
     buf_append(&c->pages, &page, sizeof(page));
     c->rows += page.rows;
+    c->entries += page.entries;
     c->nulls += page.nulls;
     c->text_bytes += page.text_bytes;
     if (page.nulls > 0)

@@ -6,13 +6,12 @@
 
 #include "base/utf8.h"
 #include "base/version.h"
-#include "parquet/write/bloom.h"
 #include "parquet/write/chunk_metadata.h"
 #include "parquet/write/metadata.h"
 
 enum { CREATED_BY_MAX = 128 };
 
-/* Indexes and filters are written at the end of the file; until then their offsets count from the
+/* Indexes are written at the end of the file; until then their offsets count from the
  * beginning of the buffer, plus one, because 0 means that there is none. */
 void footer_add_indexes(struct footer *f, const struct chunk *c, struct arena *scratch,
                         struct parquet_column_chunk *metadata)
@@ -28,12 +27,6 @@ void footer_add_indexes(struct footer *f, const struct chunk *c, struct arena *s
     if (f->column_indexes.len > before) {
         metadata->column_index_offset = (int64_t)before + 1;
         metadata->column_index_length = (int32_t)(f->column_indexes.len - before);
-    }
-    if (c->layout.bloom) {
-        before = f->blooms.len;
-        bloom_write(&f->blooms, &c->hashes);
-        metadata->bloom_filter_offset = (int64_t)before + 1;
-        metadata->bloom_filter_length = (int32_t)(f->blooms.len - before);
     }
 }
 
@@ -81,27 +74,23 @@ static void place(int64_t *offset, uint64_t base)
 
 static void place_indexes(struct footer *f, uint64_t offset)
 {
-    uint64_t column_indexes = offset + f->blooms.len;
-    uint64_t offset_indexes = column_indexes + f->column_indexes.len;
+    uint64_t offset_indexes = offset + f->column_indexes.len;
     struct parquet_row_group *groups = (struct parquet_row_group *)(void *)f->row_groups.data;
 
     for (uint32_t g = 0; g < footer_row_groups(f); g++) {
         /* Ours, in the arena. */
         struct parquet_column_chunk *columns = (struct parquet_column_chunk *)groups[g].columns;
         for (uint32_t i = 0; i < groups[g].columns_count; i++) {
-            place(&columns[i].bloom_filter_offset, offset);
-            place(&columns[i].column_index_offset, column_indexes);
+            place(&columns[i].column_index_offset, offset);
             place(&columns[i].offset_index_offset, offset_indexes);
         }
     }
 }
 
-void footer_write(struct footer *f, const struct parquet_schema_element *elements, uint64_t offset,
-                  struct buf *out)
+void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, struct buf *out)
 {
     char created_by[CREATED_BY_MAX];
     size_t start = out->len;
-    uint32_t leaves = (uint32_t)elements[0].num_children;
 
     /* parquet-java believes no statistics of text in files without exactly this form. */
     snprintf(created_by, sizeof(created_by), "varve version %s (build %s)", varve_version,
@@ -109,8 +98,8 @@ void footer_write(struct footer *f, const struct parquet_schema_element *element
     place_indexes(f, offset);
     struct parquet_file_metadata metadata = {
         .version = 1,
-        .schema = elements,
-        .schema_count = leaves + 1,
+        .schema = layout->elements,
+        .schema_count = layout->elements_count,
         .num_rows = (int64_t)f->rows,
         .row_groups = (const struct parquet_row_group *)(const void *)f->row_groups.data,
         .row_groups_count = footer_row_groups(f),
@@ -118,7 +107,7 @@ void footer_write(struct footer *f, const struct parquet_schema_element *element
         .key_values_count = (uint32_t)(f->key_values.len / sizeof(struct parquet_key_value)),
         .has_created_by = true,
         .created_by = slice_of(created_by),
-        .column_orders_count = leaves,
+        .column_orders_count = layout->leaves_count,
     };
     parquet_write_file_metadata(out, &metadata);
     buf_append_u32le(out, (uint32_t)(out->len - start));
@@ -132,8 +121,8 @@ uint32_t footer_row_groups(const struct footer *f)
 
 uint64_t footer_memory(const struct footer *f)
 {
-    return arena_memory(&f->arena) + f->row_groups.cap + f->key_values.cap + f->blooms.cap +
-           f->column_indexes.cap + f->offset_indexes.cap;
+    return arena_memory(&f->arena) + f->row_groups.cap + f->key_values.cap + f->column_indexes.cap +
+           f->offset_indexes.cap;
 }
 
 void footer_reset(struct footer *f)
@@ -141,7 +130,6 @@ void footer_reset(struct footer *f)
     arena_reset(&f->arena);
     buf_reset(&f->row_groups);
     buf_reset(&f->key_values);
-    buf_reset(&f->blooms);
     buf_reset(&f->column_indexes);
     buf_reset(&f->offset_indexes);
     f->rows = 0;
@@ -152,7 +140,6 @@ void footer_free(struct footer *f)
     arena_free(&f->arena);
     buf_free(&f->row_groups);
     buf_free(&f->key_values);
-    buf_free(&f->blooms);
     buf_free(&f->column_indexes);
     buf_free(&f->offset_indexes);
     *f = (struct footer){0};

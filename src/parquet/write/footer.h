@@ -7,22 +7,22 @@
 #include "base/arena.h"
 #include "parquet/write/chunk.h"
 #include "parquet/format.h"
+#include "parquet/write/layout.h"
 
 /*
- * What a file says at its end, gathered while its row groups are written: bloom filters, page
- * indexes, FileMetaData. A zeroed struct is empty.
+ * What a file says at its end, gathered while its row groups are written: page indexes and
+ * FileMetaData. A zeroed struct is empty.
  */
 struct footer {
     struct arena arena;        /* what the structs in the buffers point to */
     struct buf row_groups;     /* struct parquet_row_group */
     struct buf key_values;     /* struct parquet_key_value */
-    struct buf blooms;         /* these three go to the file in this order, ... */
-    struct buf column_indexes; /* ... behind the last row group, ... */
+    struct buf column_indexes; /* go to the file behind the last row group, ... */
     struct buf offset_indexes; /* ... in front of what footer_write makes */
     uint64_t rows;
 };
 
-/* Add the indexes and the filter of a chunk, and say in `metadata` where they are. `scratch` is for
+/* Add the indexes of a chunk, and say in `metadata` where they are. `scratch` is for
  * the time of the call. */
 void footer_add_indexes(struct footer *f, const struct chunk *c, struct arena *scratch,
                         struct parquet_column_chunk *metadata);
@@ -33,10 +33,9 @@ void footer_add_row_group(struct footer *f, const struct parquet_row_group *grou
 /* Both are copied. Bytes that are not UTF-8 become U+FFFD. */
 void footer_add_key_value(struct footer *f, const char *key, struct slice value);
 
-/* Append FileMetaData, its length and the magic to `out`. `elements` are the root and the leaves of
- * the schema; `offset` is where in the file the filters begin. Only once a file. */
-void footer_write(struct footer *f, const struct parquet_schema_element *elements, uint64_t offset,
-                  struct buf *out);
+/* Append FileMetaData, its length and the magic to `out`. `offset` is where in the file the indexes
+ * begin. Only once a file. */
+void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, struct buf *out);
 
 uint32_t footer_row_groups(const struct footer *f);
 uint64_t footer_memory(const struct footer *f);

@@ -89,6 +89,10 @@ static void write_schema_element(struct thrift_writer *w, const struct parquet_s
         thrift_write_i32(w, 5, e->num_children);
     if (e->converted_type != PARQUET_CONVERTED_NONE)
         thrift_write_i32(w, 6, (int32_t)e->converted_type);
+    if (e->converted_type == PARQUET_CONVERTED_DECIMAL) {
+        thrift_write_i32(w, 7, e->scale);
+        thrift_write_i32(w, 8, e->precision);
+    }
     if (e->field_id != 0)
         thrift_write_i32(w, 9, e->field_id);
     if (e->logical.kind != PARQUET_LOGICAL_NONE) {
@@ -149,10 +153,6 @@ static void write_column_metadata(struct thrift_writer *w, const struct parquet_
         write_statistics(w, 12, &c->statistics);
     if (c->encoding_stats_count > 0)
         write_encoding_stats(w, 13, c->encoding_stats, c->encoding_stats_count);
-    if (c->bloom_filter_offset != 0) {
-        thrift_write_i64(w, 14, c->bloom_filter_offset);
-        thrift_write_i32(w, 15, c->bloom_filter_length);
-    }
     if (c->has_size_statistics) {
         thrift_write_struct(w, 16);
         thrift_write_i64(w, 1, c->unencoded_byte_array_data_bytes);
@@ -286,21 +286,6 @@ void parquet_write_offset_index(struct buf *out, const struct parquet_offset_ind
         thrift_write_list(&w, 2, THRIFT_I64, index->count);
         for (uint32_t i = 0; i < index->count; i++)
             thrift_element_i64(&w, index->unencoded_byte_array_data_bytes[i]);
-    }
-    thrift_write_close(&w);
-}
-
-void parquet_write_bloom_header(struct buf *out, const struct parquet_bloom_header *header)
-{
-    struct thrift_writer w;
-
-    thrift_write_open(&w, out);
-    thrift_write_i32(&w, 1, header->num_bytes);
-    for (int16_t id = 2; id <= 4;
-         id++) { /* algorithm, hash, compression: the only choice of each */
-        thrift_write_struct(&w, id);
-        thrift_write_empty(&w, 1);
-        thrift_write_close(&w);
     }
     thrift_write_close(&w);
 }

@@ -13,6 +13,5 @@ void parquet_write_page_header(struct buf *out, const struct parquet_page_header
 void parquet_write_file_metadata(struct buf *out, const struct parquet_file_metadata *metadata);
 void parquet_write_column_index(struct buf *out, const struct parquet_column_index *index);
 void parquet_write_offset_index(struct buf *out, const struct parquet_offset_index *index);
-void parquet_write_bloom_header(struct buf *out, const struct parquet_bloom_header *header);
 
 #endif

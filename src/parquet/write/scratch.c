@@ -3,12 +3,22 @@
 
 #include <string.h>
 
+static uint32_t *reserve(struct buf *buffer, uint32_t count)
+{
+    buf_reset(buffer);
+    buf_reserve(buffer, (size_t)count * sizeof(uint32_t));
+    /* Memory from the allocator is aligned for any type. */
+    return (uint32_t *)(void *)buffer->data;
+}
+
 uint32_t *parquet_scratch_numbers(struct parquet_scratch *scratch, uint32_t count)
 {
-    buf_reset(&scratch->numbers);
-    buf_reserve(&scratch->numbers, (size_t)count * sizeof(uint32_t));
-    /* Memory from the allocator is aligned for any type. */
-    return (uint32_t *)(void *)scratch->numbers.data;
+    return reserve(&scratch->numbers, count);
+}
+
+uint32_t *parquet_scratch_indexes(struct parquet_scratch *scratch, uint32_t count)
+{
+    return reserve(&scratch->indexes, count);
 }
 
 uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count)
@@ -22,12 +32,14 @@ uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count)
 
 uint64_t parquet_scratch_memory(const struct parquet_scratch *scratch)
 {
-    return (uint64_t)scratch->body.cap + scratch->numbers.cap + scratch->used.cap;
+    return (uint64_t)scratch->body.cap + scratch->numbers.cap + scratch->indexes.cap +
+           scratch->used.cap;
 }
 
 void parquet_scratch_free(struct parquet_scratch *scratch)
 {
     buf_free(&scratch->body);
     buf_free(&scratch->numbers);
+    buf_free(&scratch->indexes);
     buf_free(&scratch->used);
 }

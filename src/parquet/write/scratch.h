@@ -12,12 +12,14 @@
  */
 struct parquet_scratch {
     struct buf body;    /* of the page, where it is not a part of the batch as it is */
-    struct buf numbers; /* levels or dictionary indexes, as u32 */
+    struct buf numbers; /* levels, as u32 */
+    struct buf indexes; /* into a dictionary, as u32 */
     struct buf used;    /* which entries of the dictionary a page has */
 };
 
-/* `count` numbers, not initialised. Valid until the next call. */
+/* `count` numbers, not initialised. Valid until the next call of the same name. */
 uint32_t *parquet_scratch_numbers(struct parquet_scratch *scratch, uint32_t count);
+uint32_t *parquet_scratch_indexes(struct parquet_scratch *scratch, uint32_t count);
 
 /* `count` zero bytes. Valid until the next call. */
 uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/statistics.h"
 
+#include <math.h>
+
 #include "base/bytes.h"
 #include "base/utf8.h"
 
@@ -30,6 +32,106 @@ struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64
         *ascending = false;
     return bounds;
 }
+
+/* ---- other numbers ---- */
+
+/* Bits of a floating point number, widened, as an int64 in the order of the numbers: those of
+ * negative ones descend. The same function leads back. */
+static int64_t turn(int64_t bits)
+{
+    return bits < 0 ? bits ^ INT64_MAX : bits;
+}
+
+/* A float has its bits in the upper half, so that its sign is that of the int64. */
+static int64_t order_of(const uint8_t *value, enum parquet_type type, bool *nan)
+{
+    float narrow;
+    double wide;
+    *nan = false;
+    switch (type) {
+    case PARQUET_TYPE_BOOLEAN:
+        return *value;
+    case PARQUET_TYPE_INT32:
+        return (int32_t)load_u32le(value);
+    case PARQUET_TYPE_INT64:
+        return (int64_t)load_u64le(value);
+    case PARQUET_TYPE_FLOAT: {
+        uint32_t bits = load_u32le(value);
+        memcpy(&narrow, &bits, sizeof(narrow));
+        *nan = isnan(narrow);
+        return turn((int64_t)((uint64_t)bits << 32));
+    }
+    case PARQUET_TYPE_DOUBLE: {
+        uint64_t bits = load_u64le(value);
+        memcpy(&wide, &bits, sizeof(wide));
+        *nan = isnan(wide);
+        return turn((int64_t)bits);
+    }
+    case PARQUET_TYPE_INT96:
+    case PARQUET_TYPE_BYTE_ARRAY:
+    case PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY:
+        break;
+    }
+    return 0;
+}
+
+static uint32_t width_of(enum parquet_type type)
+{
+    bool narrow = type == PARQUET_TYPE_INT32 || type == PARQUET_TYPE_FLOAT;
+    return type == PARQUET_TYPE_BOOLEAN ? 1 : narrow ? 4 : 8;
+}
+
+struct bounds_int64 bounds_of_numbers(struct slice values, enum parquet_type type)
+{
+    struct bounds_int64 bounds = {0};
+    bool real = type == PARQUET_TYPE_FLOAT || type == PARQUET_TYPE_DOUBLE;
+    uint32_t width = width_of(type);
+
+    for (size_t at = 0; at < values.len; at += width) {
+        bool nan;
+        int64_t value = order_of(values.data + at, type, &nan);
+        if (nan)
+            continue;
+        bounds_int64_add(&bounds, &(struct bounds_int64){true, value, value});
+    }
+    if (real && bounds.has && bounds.min == 0)
+        bounds.min = turn(INT64_MIN);
+    if (real && bounds.has && bounds.max == turn(INT64_MIN))
+        bounds.max = 0;
+    return bounds;
+}
+
+size_t bound_plain(int64_t bound, enum parquet_type type, uint8_t *to)
+{
+    if (type == PARQUET_TYPE_BOOLEAN)
+        *to = (uint8_t)bound;
+    else if (type == PARQUET_TYPE_INT32)
+        store_u32le(to, (uint32_t)bound);
+    else if (type == PARQUET_TYPE_FLOAT)
+        store_u32le(to, (uint32_t)((uint64_t)turn(bound) >> 32));
+    else
+        store_u64le(to, (uint64_t)(type == PARQUET_TYPE_DOUBLE ? turn(bound) : bound));
+    return width_of(type);
+}
+
+double real_of_order(int64_t order, enum parquet_type type)
+{
+    uint8_t bytes[8] = {0};
+    float narrow;
+    double wide;
+
+    bound_plain(order, type, bytes);
+    if (type == PARQUET_TYPE_FLOAT) {
+        uint32_t bits = load_u32le(bytes);
+        memcpy(&narrow, &bits, sizeof(narrow));
+        return (double)narrow;
+    }
+    uint64_t bits = load_u64le(bytes);
+    memcpy(&wide, &bits, sizeof(wide));
+    return wide;
+}
+
+/* ---- byte strings ---- */
 
 /* Cut at a character and make the last one larger: the result sorts behind all that begins with
  * what was kept. A character that can't grow is dropped and the one before grows. */

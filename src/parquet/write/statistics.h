@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "parquet/format.h"
 
 /*
  * The smallest and the largest of some values, as readers see them: for BYTE_ARRAY no longer than
@@ -18,9 +19,16 @@ enum {
     BOUND_BYTES_CAP = BOUND_BYTES_MAX + 3, /* rounding up may make the last character longer */
 };
 
+/* Of numbers. All types of fixed width have them as int64 in the same order: FLOAT and DOUBLE by
+ * their bits (see real_of_order), BOOLEAN as 0 and 1. */
 struct bounds_int64 {
     bool has;
     int64_t min, max;
+};
+
+struct bounds_real {
+    bool has;
+    double min, max;
 };
 
 struct bounds_bytes {
@@ -34,6 +42,17 @@ struct bounds_bytes {
  * or the first one less than *last; *last becomes the last value. */
 struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64_t *last,
                                     bool *ascending);
+
+/* The bounds of PLAIN values of any other type of fixed width, a byte a BOOLEAN. NaNs are left out:
+ * no order has a place for them. A zero is bounded from below by -0.0 and from above by +0.0, as
+ * parquet.thrift wants it, since readers take the two for equal or not. */
+struct bounds_int64 bounds_of_numbers(struct slice values, enum parquet_type type);
+
+/* The bytes of a bound in PLAIN form, at most 8 at `to`; how many. */
+size_t bound_plain(int64_t bound, enum parquet_type type, uint8_t *to);
+
+/* The number behind a bound of a FLOAT or DOUBLE column. */
+double real_of_order(int64_t order, enum parquet_type type);
 
 /* Bounds of all values from `min` to `max`, cut to BOUND_BYTES_MAX: the maximum is then rounded up,
  * at a character if `text`, else at a byte. */

@@ -9,34 +9,36 @@
 #include "parquet/write/chunk_metadata.h"
 #include "parquet/write/footer.h"
 #include "parquet/write/layout.h"
-#include "parquet/write/row_group.h"
+#include "parquet/write/cut.h"
 
 /* A column over the row groups of a file that are written. */
 struct column_total {
     uint64_t values;
     uint64_t nulls;
-    struct bounds_int64 int64;
+    struct bounds_int64 numbers;
     struct bounds_bytes bytes;
 };
 
 struct parquet_writer {
     const struct schema *schema;
     struct parquet_options options;
-    int uuid_column; /* its number, or -1 */
     struct parquet_codec *codec;
+    struct layout layout;
+    struct cut_leaf *leaves;
+    struct arena layout_arena;
 
-    struct chunk *chunks; /* the row group that is open: one a column */
+    struct chunk *chunks; /* the row group that is open: one a leaf */
     uint64_t group_rows;
     uint64_t group_bytes; /* before compression */
     struct arena group_arena;
 
-    struct column_total *totals; /* one a column */
+    struct column_total *totals; /* one a leaf */
     struct footer footer;
     uint64_t pages;  /* of the file */
     uint64_t offset; /* bytes given to the sink */
 
-    struct buf bytes;           /* scratch: a dictionary page, the footer */
-    struct row_group row_group; /* scratch */
+    struct buf bytes;     /* scratch: a dictionary page, the footer */
+    struct cut_batch cut; /* scratch */
 };
 
 /* ---- begin and end ---- */
@@ -53,23 +55,26 @@ struct parquet_writer *parquet_writer_new(const struct schema *schema,
                                           const struct parquet_options *options,
                                           struct parquet_codec *codec)
 {
-    layout_check_options(schema, options);
     struct parquet_writer *w = allocate(1, sizeof(*w));
     w->schema = schema;
     w->options = *options;
-    w->uuid_column = options->uuid_column == NULL ? -1 : schema_find(schema, options->uuid_column);
     w->codec = codec;
-    w->chunks = allocate(schema->count, sizeof(*w->chunks));
-    w->totals = allocate(schema->count, sizeof(*w->totals));
+    layout_make(&w->layout, schema, options, &w->layout_arena);
+    uint32_t leaves = w->layout.leaves_count;
+    ASSERT(leaves > 0); /* each group has some */
+    w->leaves = arena_calloc(&w->layout_arena, leaves, sizeof(*w->leaves));
+    for (uint32_t i = 0; i < leaves; i++)
+        w->leaves[i] = w->layout.leaves[i].leaf;
+    w->chunks = allocate(leaves, sizeof(*w->chunks));
+    w->totals = allocate(leaves, sizeof(*w->totals));
     parquet_writer_reset(w);
     return w;
 }
 
 void parquet_writer_reset(struct parquet_writer *w)
 {
-    for (uint32_t i = 0; i < w->schema->count; i++) {
-        struct chunk_layout layout = layout_of_column(&w->options, &w->schema->columns[i]);
-        chunk_begin_file(&w->chunks[i], &layout);
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
+        chunk_begin_file(&w->chunks[i], &w->layout.leaves[i]);
         w->totals[i] = (struct column_total){0};
     }
     arena_reset(&w->group_arena);
@@ -84,14 +89,15 @@ void parquet_writer_free(struct parquet_writer *w)
 {
     if (w == NULL)
         return;
-    for (uint32_t i = 0; i < w->schema->count; i++)
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++)
         chunk_free(&w->chunks[i]);
     free(w->chunks);
     free(w->totals);
     arena_free(&w->group_arena);
     footer_free(&w->footer);
     buf_free(&w->bytes);
-    row_group_free(&w->row_group);
+    cut_free(&w->cut);
+    arena_free(&w->layout_arena);
     free(w);
 }
 
@@ -117,9 +123,9 @@ static int begin_file(struct parquet_writer *w, struct parquet_sink sink, struct
 
 static void add_total(struct column_total *total, const struct chunk *c)
 {
-    total->values += c->rows - c->nulls;
+    total->values += c->entries - c->nulls;
     total->nulls += c->nulls;
-    bounds_int64_add(&total->int64, &c->int64);
+    bounds_int64_add(&total->numbers, &c->numbers);
     bounds_bytes_add(&total->bytes, &c->bytes);
 }
 
@@ -159,9 +165,10 @@ static int write_chunk(struct parquet_writer *w, struct chunk *c,
 /* The column that orders the rows of this row group: checked, not promised. */
 static void add_sorting(struct parquet_writer *w, struct parquet_row_group *group)
 {
-    for (uint32_t i = 0; i < w->schema->count; i++) {
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
         const struct chunk *c = &w->chunks[i];
-        if (!c->layout.spec->ordered || !c->int64.has || !c->ascending)
+        if (!c->layout.spec->ordered || c->layout.type != PARQUET_TYPE_INT64 ||
+            c->layout.leaf.repetition > 0 || !c->numbers.has || !c->ascending)
             continue;
         struct parquet_sorting_column *sorting =
             arena_calloc(&w->footer.arena, 1, sizeof(*sorting));
@@ -180,10 +187,10 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
         return -1;
 
     struct parquet_column_chunk *columns =
-        arena_calloc(&w->footer.arena, w->schema->count, sizeof(*columns));
+        arena_calloc(&w->footer.arena, w->layout.leaves_count, sizeof(*columns));
     struct parquet_row_group group = {
         .columns = columns,
-        .columns_count = w->schema->count,
+        .columns_count = w->layout.leaves_count,
         .num_rows = (int64_t)w->group_rows,
         .has_file_offset = true,
         .file_offset = (int64_t)w->offset,
@@ -192,7 +199,7 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
         .ordinal = (int16_t)footer_row_groups(&w->footer),
     };
     add_sorting(w, &group);
-    for (uint32_t i = 0; i < w->schema->count; i++) {
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
         if (write_chunk(w, &w->chunks[i], &columns[i], sink, err) != 0)
             return -1;
         group.total_byte_size += columns[i].total_uncompressed_size;
@@ -211,27 +218,27 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
 
 static uint32_t row_groups_max(const struct parquet_writer *w)
 {
-    uint32_t most = PARQUET_CHUNKS_MAX / w->schema->count;
+    uint32_t most = PARQUET_CHUNKS_MAX / w->layout.leaves_count;
 
     return most < PARQUET_ROW_GROUPS_MAX ? most : PARQUET_ROW_GROUPS_MAX;
 }
 
 /* What can go wrong goes wrong before anything has changed. */
-static int check_stripe(struct parquet_writer *w, const struct batch *row_group, struct err *err)
+static int check_batch(struct parquet_writer *w, const struct batch *batch, struct err *err)
 {
-    ASSERT(row_group->schema == w->schema && row_group->rows <= BATCH_ROWS_MAX);
+    ASSERT(batch->schema == w->schema && batch->rows <= BATCH_ROWS_MAX);
     if (footer_row_groups(&w->footer) + 2 > row_groups_max(w) || w->pages >= PARQUET_PAGES_MAX)
         return err_set(err, ERR_LIMIT,
                        "a file of these columns has at most %u row groups, %d pages",
                        row_groups_max(w), PARQUET_PAGES_MAX);
-    return row_group_prepare(&w->row_group, row_group, layout_page_bytes(&w->options, w->pages),
-                             w->uuid_column, err);
+    return cut_batch(&w->cut, batch, w->leaves, w->layout.leaves_count,
+                     layout_page_bytes(&w->options, w->pages), err);
 }
 
-static void append_stripe(struct parquet_writer *w, uint32_t rows)
+static void append_batch(struct parquet_writer *w, uint32_t rows)
 {
-    for (uint32_t i = 0; i < w->schema->count; i++) {
-        const struct row_group_column *column = &w->row_group.columns[i];
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
+        const struct cut_column *column = &w->cut.columns[i];
         w->group_bytes += column->values.len;
         w->pages += column->cuts_count + 1;
         chunk_append(&w->chunks[i], column, w->codec);
@@ -239,17 +246,17 @@ static void append_stripe(struct parquet_writer *w, uint32_t rows)
     w->group_rows += rows;
 }
 
-int parquet_writer_append(struct parquet_writer *w, const struct batch *row_group,
+int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
                           struct parquet_sink sink, struct err *err)
 {
-    if (row_group->rows == 0)
+    if (batch->rows == 0)
         return 0;
-    if (check_stripe(w, row_group, err) != 0)
+    if (check_batch(w, batch, err) != 0)
         return -1;
-    if (w->group_rows + row_group->rows > w->options.row_group_rows &&
+    if (w->group_rows + batch->rows > w->options.row_group_rows &&
         parquet_writer_flush(w, sink, err) != 0)
         return -1;
-    append_stripe(w, row_group->rows);
+    append_batch(w, batch->rows);
     if (w->group_rows >= w->options.row_group_rows || w->group_bytes >= w->options.row_group_bytes)
         return parquet_writer_flush(w, sink, err);
     return 0;
@@ -269,10 +276,8 @@ int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, st
     if (begin_file(w, sink, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
         return -1;
     buf_reset(&w->bytes);
-    footer_write(f, layout_describe_schema(w->schema, &w->options, &f->arena), w->offset,
-                 &w->bytes);
-    if (emit(w, sink, buf_slice(&f->blooms), err) != 0 ||
-        emit(w, sink, buf_slice(&f->column_indexes), err) != 0 ||
+    footer_write(f, &w->layout, w->offset, &w->bytes);
+    if (emit(w, sink, buf_slice(&f->column_indexes), err) != 0 ||
         emit(w, sink, buf_slice(&f->offset_indexes), err) != 0)
         return -1;
     return emit(w, sink, buf_slice(&w->bytes), err);
@@ -299,9 +304,9 @@ uint64_t parquet_writer_bytes_written(const struct parquet_writer *w)
 uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 {
     const struct footer *f = &w->footer;
-    uint64_t bytes = f->blooms.len + f->column_indexes.len + f->offset_indexes.len;
+    uint64_t bytes = f->column_indexes.len + f->offset_indexes.len;
 
-    for (uint32_t i = 0; i < w->schema->count; i++)
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++)
         bytes += w->chunks[i].stored.len + w->chunks[i].dictionary.bytes;
     return bytes;
 }
@@ -309,9 +314,9 @@ uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 uint64_t parquet_writer_memory(const struct parquet_writer *w)
 {
     uint64_t bytes = sizeof(*w) + arena_memory(&w->group_arena) + footer_memory(&w->footer) +
-                     w->bytes.cap + row_group_memory(&w->row_group);
+                     w->bytes.cap + cut_memory(&w->cut) + arena_memory(&w->layout_arena);
 
-    for (uint32_t i = 0; i < w->schema->count; i++)
+    for (uint32_t i = 0; i < w->layout.leaves_count; i++)
         bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);
     return bytes;
 }
@@ -319,14 +324,18 @@ uint64_t parquet_writer_memory(const struct parquet_writer *w)
 void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,
                            struct parquet_bounds *bounds)
 {
-    ASSERT(column < w->schema->count);
-    struct column_total total = w->totals[column];
+    ASSERT(column < w->schema->count && column_is_leaf(&w->schema->columns[column]));
+    uint32_t leaf = w->layout.leaf_of[column];
+    enum parquet_type type = w->layout.leaves[leaf].type;
+    struct column_total total = w->totals[leaf];
 
-    add_total(&total, &w->chunks[column]);
-    *bounds = (struct parquet_bounds){
-        .values = total.values,
-        .nulls = total.nulls,
-        .int64 = total.int64,
-        .bytes = total.bytes,
-    };
+    add_total(&total, &w->chunks[leaf]);
+    *bounds =
+        (struct parquet_bounds){.values = total.values, .nulls = total.nulls, .bytes = total.bytes};
+    if (type == PARQUET_TYPE_FLOAT || type == PARQUET_TYPE_DOUBLE)
+        bounds->real =
+            (struct bounds_real){total.numbers.has, real_of_order(total.numbers.min, type),
+                                 real_of_order(total.numbers.max, type)};
+    else
+        bounds->int64 = total.numbers;
 }

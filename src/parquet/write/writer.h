@@ -14,7 +14,7 @@
 /*
  * Batches in, the bytes of one Parquet file after the other out. A writer holds the compressed
  * pages of one row group and the metadata of one file; it knows no descriptor. All rows of a batch
- * (a "row_group" of at most BATCH_ROWS_MAX rows) end a page in every column, and wide columns are
+ * (at most BATCH_ROWS_MAX) end a page in every column, and wide columns are
  * cut further inside of it, so that page boundaries nest across columns.
  *
  * The same rows in the same batches with the same options make the same bytes.
@@ -25,12 +25,9 @@ struct parquet_options {
     uint32_t row_group_rows;  /* a row group is closed before it has more rows than this */
     uint64_t row_group_bytes; /* or when it holds this many bytes before compression */
 
-    /* Off by default, because some readers can't have them: */
-    bool delta;               /* DELTA_BINARY_PACKED and DELTA_LENGTH_BYTE_ARRAY */
-    const char *nanos_column; /* this int64 is annotated as UTC nanoseconds; NULL: none */
-    const char *uuid_column;  /* this text is stored as 16 bytes with type UUID; NULL: none */
-    const char *const *bloom_columns; /* names of columns that get a bloom filter */
-    uint32_t bloom_columns_count;
+    /* DELTA_BINARY_PACKED for int64 and DELTA_LENGTH_BYTE_ARRAY for byte strings: smaller and
+     * faster, but some readers can't have them. Off by default. */
+    bool delta;
 };
 
 enum {
@@ -47,7 +44,7 @@ enum {
     PARQUET_CHUNKS_MAX = 120000,
 };
 
-/* The defaults above, level 1, all flags off. */
+/* The defaults above, level 1, no delta. */
 struct parquet_options parquet_options_default(void);
 
 /* Where the bytes of a file go, in order. `write` returns 0, or -1 with `err` filled, after which
@@ -59,20 +56,20 @@ struct parquet_sink {
 
 struct parquet_writer;
 
-/* Ready for the first file. `schema` is static, `codec` belongs to the thread and outlives the
- * writer, `options` are copied except for the names. A CHECK fails for options out of range or
- * names that are no fitting column: the configuration has been checked before. */
+/* Ready for the first file. `schema` outlives the writer, `codec` belongs to the thread and does
+ * so, too; `options` are copied. An ASSERT fails for options out of range, or a schema that
+ * schema_nodes does not accept: both have been checked before. */
 struct parquet_writer *parquet_writer_new(const struct schema *schema,
                                           const struct parquet_options *options,
                                           struct parquet_codec *codec);
 void parquet_writer_free(struct parquet_writer *w);
 
-/* Encode and compress the rows of `row_group`, which may be reset afterwards; row groups that are
- * full go to the sink. A batch without rows does nothing. Fails if the sink fails, with ERR_LIMIT
- * if the file has as many pages or row groups as it may have (see parquet_writer_full) or a value
- * is larger than BATCH_VALUE_MAX, and with ERR_FORMAT for a value of `uuid_column` that is no UUID;
- * the last two leave the writer as it was. */
-int parquet_writer_append(struct parquet_writer *w, const struct batch *row_group,
+/* Encode and compress the rows of `batch`, which may be reset afterwards; row groups that are full
+ * go to the sink. A batch without rows does nothing. Fails if the sink fails; with ERR_LIMIT, and
+ * the writer as it was, if the file has as many pages or row groups as it may have (see
+ * parquet_writer_full), or for a value, or a row of a column within lists, larger than
+ * BATCH_VALUE_MAX. */
+int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
                           struct parquet_sink sink, struct err *err)
     __attribute__((warn_unused_result));
 
@@ -105,9 +102,11 @@ uint64_t parquet_writer_memory(const struct parquet_writer *w);   /* held, used 
 struct parquet_bounds {
     uint64_t values; /* that are not null */
     uint64_t nulls;
-    struct bounds_int64 int64; /* COLUMN_INT64 */
-    struct bounds_bytes bytes; /* COLUMN_BYTES */
+    struct bounds_int64 int64; /* INT64, INT32; BOOLEAN as 0 and 1 */
+    struct bounds_real real;   /* FLOAT, DOUBLE; without NaNs */
+    struct bounds_bytes bytes; /* BYTES */
 };
+/* `column` is a number of the schema, of a column with values. */
 void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,
                            struct parquet_bounds *bounds);
 

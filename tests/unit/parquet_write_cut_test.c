@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/row_group.h"
+#include "parquet/write/cut.h"
 
 #include <stdlib.h>
 
@@ -12,6 +12,7 @@ static const struct column_spec columns[] = {
     {.name = "b", .type = COLUMN_BYTES, .meaning = COLUMN_TEXT, .optional = true},
 };
 static const struct schema schema = {"test", columns, 3};
+static const struct cut_leaf leaves[] = {{0, 0, 0}, {1, 0, 0}, {2, 1, 0}};
 
 static void put(struct batch *b, size_t a, size_t text)
 {
@@ -26,16 +27,16 @@ static void put(struct batch *b, size_t a, size_t text)
     batch_end_row(b);
 }
 
-static void prepare(struct row_group *s, const struct batch *b, uint32_t page_bytes)
+static void prepare(struct cut_batch *s, const struct batch *b, uint32_t page_bytes)
 {
     struct err err = {0};
 
-    EXPECT_I64(row_group_prepare(s, b, page_bytes, -1, &err), 0);
+    EXPECT_I64(cut_batch(s, b, leaves, 3, page_bytes, &err), 0);
 }
 
-TEST(row_group_columns_are_views_of_the_batch)
+TEST(cut_columns_are_views_of_the_batch)
 {
-    struct row_group s = {0};
+    struct cut_batch s = {0};
     struct batch *b = batch_new(&schema);
 
     put(b, 3, 0);
@@ -43,32 +44,32 @@ TEST(row_group_columns_are_views_of_the_batch)
     prepare(&s, b, 4096);
     EXPECT_U64(s.columns[0].width, 8);
     EXPECT_U64(s.columns[1].width, 0);
-    EXPECT(s.columns[1].present == NULL);
-    EXPECT_BYTES(s.columns[2].present, 2, "\1\0", 2);
+    EXPECT(s.columns[1].definitions == NULL);
+    EXPECT_BYTES(s.columns[2].definitions, 2, "\1\0", 2);
     EXPECT_U64(s.columns[2].nulls, 1);
     EXPECT_U64(s.columns[1].values.len, 11);
     for (int i = 0; i < 3; i++) {
         EXPECT_U64(s.columns[i].rows, 2);
         EXPECT_U64(s.columns[i].cuts_count, 0);
     }
-    row_group_free(&s);
+    cut_free(&s);
     batch_free(b);
 }
 
-static void expect_cuts(const struct row_group_column *column, const struct row_group_cut *expected,
-                        uint32_t count)
+static void expect_cuts(const struct cut_column *column, const struct cut *expected, uint32_t count)
 {
     EXPECT_U64(column->cuts_count, count);
     for (uint32_t i = 0; i < count; i++) {
         EXPECT_U64(column->cuts[i].row, expected[i].row);
+        EXPECT_U64(column->cuts[i].entry, expected[i].entry);
         EXPECT_U64(column->cuts[i].offset, expected[i].offset);
     }
 }
 
 /* A page is as full as it can be; what is larger than a page has one of its own. */
-TEST(row_group_cuts_between_values)
+TEST(cut_cuts_between_values)
 {
-    struct row_group s = {0};
+    struct cut_batch s = {0};
     struct batch *b = batch_new(&schema);
 
     for (int i = 0; i < 41; i++)
@@ -76,17 +77,17 @@ TEST(row_group_cuts_between_values)
     put(b, 10000, 0);
     put(b, 0, 0);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1], (const struct row_group_cut[]){{40, 4000}, {41, 4100}, {42, 14104}},
-                3);
+    expect_cuts(&s.columns[1],
+                (const struct cut[]){{40, 40, 4000}, {41, 41, 4100}, {42, 42, 14104}}, 3);
     expect_cuts(&s.columns[0], NULL, 0);
     expect_cuts(&s.columns[2], NULL, 0);
-    row_group_free(&s);
+    cut_free(&s);
     batch_free(b);
 }
 
-TEST(row_group_that_just_fits_is_not_cut)
+TEST(cut_that_just_fits_is_not_cut)
 {
-    struct row_group s = {0};
+    struct cut_batch s = {0};
     struct batch *b = batch_new(&schema);
 
     for (int i = 0; i < 4; i++)
@@ -97,21 +98,21 @@ TEST(row_group_that_just_fits_is_not_cut)
     for (int i = 0; i < 4; i++)
         put(b, 1020 + (i == 3), 1020);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1], (const struct row_group_cut[]){{3, 3072}}, 1);
+    expect_cuts(&s.columns[1], (const struct cut[]){{3, 3, 3072}}, 1);
     batch_reset(b);
     for (int i = 0; i < 8; i++) /* two pages that are full to the byte */
         put(b, 1020, 0);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1], (const struct row_group_cut[]){{4, 4096}}, 1);
+    expect_cuts(&s.columns[1], (const struct cut[]){{4, 4, 4096}}, 1);
     EXPECT_U64(s.columns[2].cuts_count, 0);
-    row_group_free(&s);
+    cut_free(&s);
     batch_free(b);
 }
 
 /* P30: two columns of different sizes end their pages at the same rows. */
-TEST(row_group_cuts_wide_columns_at_the_same_rows)
+TEST(cut_cuts_wide_columns_at_the_same_rows)
 {
-    struct row_group s = {0};
+    struct cut_batch s = {0};
     struct batch *b = batch_new(&schema);
 
     for (int i = 0; i < 6; i++)
@@ -119,21 +120,21 @@ TEST(row_group_cuts_wide_columns_at_the_same_rows)
     for (int i = 0; i < 6; i++)
         put(b, 0, 1996); /* 4 and 2000 bytes */
     prepare(&s, b, 4096);
-    expect_cuts(
-        &s.columns[1],
-        (const struct row_group_cut[]){{2, 4000}, {4, 8000}, {7, 12004}, {9, 12012}, {11, 12020}},
-        5);
-    expect_cuts(
-        &s.columns[2],
-        (const struct row_group_cut[]){{2, 2000}, {4, 3000}, {7, 7000}, {9, 11000}, {11, 15000}},
-        5);
-    row_group_free(&s);
+    expect_cuts(&s.columns[1],
+                (const struct cut[]){
+                    {2, 2, 4000}, {4, 4, 8000}, {7, 7, 12004}, {9, 9, 12012}, {11, 11, 12020}},
+                5);
+    expect_cuts(&s.columns[2],
+                (const struct cut[]){
+                    {2, 2, 2000}, {4, 4, 3000}, {7, 7, 7000}, {9, 9, 11000}, {11, 11, 15000}},
+                5);
+    cut_free(&s);
     batch_free(b);
 }
 
-TEST(row_group_cuts_leave_no_page_too_large)
+TEST(cut_cuts_leave_no_page_too_large)
 {
-    struct row_group s = {0};
+    struct cut_batch s = {0};
     struct batch *b = batch_new(&schema);
 
     for (int round = 0; round < 200; round++) {
@@ -145,7 +146,7 @@ TEST(row_group_cuts_leave_no_page_too_large)
                 test_random() % 3 == 0 ? SIZE_MAX : test_random() % largest);
         prepare(&s, b, 4096);
         for (int c = 0; c < 3; c++) {
-            const struct row_group_column *column = &s.columns[c];
+            const struct cut_column *column = &s.columns[c];
             size_t start = 0;
             uint32_t row = 0;
             for (uint32_t i = 0; i <= column->cuts_count; i++) {
@@ -160,24 +161,6 @@ TEST(row_group_cuts_leave_no_page_too_large)
             }
         }
     }
-    row_group_free(&s);
-    batch_free(b);
-}
-
-TEST(row_group_converts_uuids)
-{
-    struct row_group s = {0};
-    struct batch *b = batch_new(&schema);
-    struct err err = {0};
-
-    batch_put_int64(b, 0, 1);
-    batch_put_bytes(b, 1, slice_of("30313233-3435-3637-3839-616263646566"));
-    batch_put_null(b, 2);
-    batch_end_row(b);
-    EXPECT_I64(row_group_prepare(&s, b, 4096, 1, &err), 0);
-    EXPECT_U64(s.columns[1].width, 16);
-    EXPECT_BYTES(s.columns[1].values.data, s.columns[1].values.len, "0123456789abcdef", 16);
-    EXPECT(row_group_memory(&s) > 0);
-    row_group_free(&s);
+    cut_free(&s);
     batch_free(b);
 }
