@@ -302,7 +302,7 @@ static void watch_output(struct connection *c, size_t written, int64_t now)
     else if (c->stuck_since == 0)
         c->stuck_since = now;
     else if (now - c->stuck_since >= CONNECTION_STUCK_MAX)
-        fail(c, "the server takes nothing of what we send", now);
+        fail(c, "the server does not read what varve sends", now);
 }
 
 int64_t connection_flush(struct connection *c, int64_t now)

@@ -15,7 +15,7 @@
  * The one connection to NATS: which server, the socket, the protocol engine, and what happens when
  * it breaks. It never gives up: servers are tried again for as long as the process runs.
  */
-/* A peer that takes nothing for this long is given up (facts: nats.md section 1.5). */
+/* A peer that takes nothing for this long is given up. */
 #define CONNECTION_STUCK_MAX (10 * CLOCK_SECOND)
 
 enum connection_state {

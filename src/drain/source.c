@@ -93,7 +93,7 @@ void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq,
 
 void source_committed(struct source *s, const char *created, const struct seqset *rows)
 {
-    /* Of an earlier generation there is no ledger any more. */
+    /* The ledger of an earlier generation is gone. */
     if (slice_is(buf_slice(&s->generation.created), created))
         ledger_commit(&s->generation.ledger, rows);
 }
@@ -113,9 +113,9 @@ bool source_reply(struct source *s, struct nats_client *client, const struct nat
  * for that. */
 static void take_too_big(struct source *s, struct nats_client *client, int64_t now)
 {
-    static const char why[] =
-        "the next message is larger than max_bytes of the consumer, or than a quarter of "
-        "memory_limit, shared by the sources: raise that";
+    static const char why[] = "the next message is larger than the consumer's max_bytes, or than "
+                              "this source's share of a "
+                              "quarter of memory_limit: raise the one that is too small";
     if (s->once) {
         source_refuse(s, client, why);
         return;

@@ -46,7 +46,7 @@ enum source_state {
 #define SOURCE_END_INTERVAL (CLOCK_SECOND / 5)   /* the same when waiting for the end, and idle */
 
 enum {
-    /* Pulls ask for that many bytes at least: who is to ask for nothing is paused. */
+    /* A pull asks for that many bytes at least; asking for nothing is what pausing is for. */
     SOURCE_PULL_MIN = 4096,
 };
 

@@ -11,8 +11,8 @@
 #include "base/json.h"
 
 /*
- * The JetStream API: request subjects, and what all replies have in common (facts: nats.md section
- * 3). A prefix is "$JS.API", "$JS.<domain>.API" or what an account imports it under.
+ * The JetStream API: request subjects, and what all replies have in common (nats-server's
+ * jetstream_api.go). A prefix is "$JS.API", "$JS.<domain>.API" or what an account imports it under.
  */
 #define NATS_API_PREFIX "$JS.API"
 
@@ -21,7 +21,7 @@
 void nats_api_subject(struct buf *out, const char *prefix, const char *call, const char *stream,
                       const char *consumer);
 
-/* The err_codes that somebody asks about (facts: nats.md section 3.5). */
+/* The err_codes that somebody asks about (nats-server's errors.json). */
 enum nats_api_code {
     NATS_API_NO_STREAM = 10059,
     NATS_API_NO_CONSUMER = 10014,
@@ -58,7 +58,7 @@ const struct json *nats_api_reply(struct slice json, struct arena *arena,
                                   struct nats_api_error *error, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The reply to a publish into a stream (ADR-1 and nats.md section 7). */
+/* The reply to a publish into a stream (type PubAck in nats-server's stream.go). */
 struct nats_pub_ack {
     struct slice stream; /* in `arena` or in the reply */
     uint64_t sequence;

@@ -4,7 +4,7 @@
 
 #include "nats/api.h"
 
-/* CONSUMER.CREATE and CONSUMER.INFO (facts: nats.md sections 3.3 and 3.4). */
+/* CONSUMER.CREATE and CONSUMER.INFO (type ConsumerConfig in nats-server's consumer.go). */
 
 enum nats_deliver {
     NATS_DELIVER_ALL,

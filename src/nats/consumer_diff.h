@@ -6,7 +6,7 @@
 
 /*
  * How a consumer differs from what we want, also right after we made it: servers ignore fields that
- * they don't know (facts: nats.md, fact 10).
+ * they don't know.
  */
 struct nats_consumer_diff {
     unsigned count;       /* fields that differ */

@@ -57,7 +57,7 @@ static int read_config(const struct json *config, struct arena *arena,
     c->ack = json_get_text(config, "ack_policy", &text) ? ack_of(text) : NATS_ACK_UNKNOWN;
     json_get_u64(config, "opt_start_seq", &c->start_seq);
     if (json_get_text(config, "opt_start_time", &text) && !time_parse(text, &c->start_time_ns))
-        return err_set(err, ERR_PROTOCOL, "a consumer's opt_start_time is no time");
+        return err_set(err, ERR_PROTOCOL, "a consumer's opt_start_time is not a time");
     json_get_i64(config, "ack_wait", &c->ack_wait_ns);
     json_get_i64(config, "max_deliver", &c->max_deliver);
     json_get_i64(config, "max_ack_pending", &c->max_ack_pending);

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-/* What the text of an -ERR means (facts: nats.md section 1.8). */
+/* What the text of an -ERR means (the texts are in nats-server's errors.go and client.go). */
 enum nats_error_kind {
     NATS_ERROR_OTHER, /* not in our table */
     NATS_ERROR_UNKNOWN_OPERATION,

@@ -20,8 +20,8 @@ struct nats_version nats_version_parse(struct slice text);
 bool nats_version_at_least(struct nats_version v, uint32_t major, uint32_t minor, uint32_t patch);
 
 /*
- * What a server says about itself (facts: nats.md section 1.1). It owns its memory; a zeroed struct
- * is empty. Fields that were missing are empty, 0 or false.
+ * What a server says about itself (type Info in nats-server's server.go). It owns its memory; a
+ * zeroed struct is empty. Fields that were missing are empty, 0 or false.
  */
 struct nats_info {
     struct arena arena; /* holds all slices below */

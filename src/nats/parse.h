@@ -10,8 +10,8 @@
 
 /*
  * The wire format from server to client: one frame at a time out of a buffer that the caller owns
- * (facts: nats.md section 2). The same bytes give the same frames, however they were split into
- * reads.
+ * (nats-server's parser.go reads the other direction of it). The same bytes give the same frames,
+ * however they were split into reads.
  */
 enum nats_frame_kind {
     NATS_FRAME_INFO,

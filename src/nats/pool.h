@@ -11,7 +11,7 @@
 #include "nats/url.h"
 
 /*
- * The servers that we know, which one is next, and when (facts: nats.md section 1.5). After a
+ * The servers that we know, which one is next, and when (ADR-40). After a
  * failure the other servers are tried at once; when all of them have been tried, a pause that
  * doubles with each round, between 0 and its length by chance. It starts over only behind a
  * connection that lasted.

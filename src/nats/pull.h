@@ -6,7 +6,7 @@
 #include "nats/pull_status.h"
 
 /*
- * Keeps a pull consumer flowing (facts: nats.md section 4): a ring of slots, each with a
+ * Keeps a pull consumer flowing (ADR-13, ADR-37): a ring of slots, each with a
  * subscription of its own and at most one live pull; a new pull whenever half of the outstanding
  * bytes have arrived. Nothing that was asked for can be refused later, so the outstanding bytes are
  * the memory that the owner has to have.

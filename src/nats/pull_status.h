@@ -6,7 +6,7 @@
 
 #include "nats/header.h"
 
-/* What a status message to a pull means (facts: nats.md section 4.3). */
+/* What a status message to a pull means (ADR-13, and consumer.go of nats-server). */
 enum nats_status_kind {
     NATS_STATUS_HEARTBEAT,
     NATS_STATUS_NO_MESSAGES,

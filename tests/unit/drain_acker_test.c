@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/acker.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "test.h"
 
@@ -164,6 +166,8 @@ TEST(acker_owes_nothing_where_there_are_no_acks)
 /* Lost with a leader, perhaps: it would be ack_wait until the server delivers again. */
 TEST(acker_sends_again_what_is_not_confirmed)
 {
+    int log = open("log", O_CREAT | O_RDWR, 0600);
+    EXPECT(log >= 0 && dup2(log, STDERR_FILENO) >= 0);
     struct stage s;
     struct nats_event event;
     struct err err = {0};
@@ -176,6 +180,9 @@ TEST(acker_sends_again_what_is_not_confirmed)
     EXPECT(nats_client_next(&s.client, late, &event, &err) == 1);
     EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
     EXPECT(acker_reply(&s.acker, &event, late));
+    char line[512] = "";
+    EXPECT(pread(log, line, sizeof(line) - 1, 0) > 0);
+    EXPECT(strstr(line, "acks_unconfirmed") != NULL && strstr(line, "stream S: 3 acks") != NULL);
     EXPECT_I64(acker_tick(&s.acker, &s.client, late), late + ACKER_RETRY);
     EXPECT_U64(acks_in(&s.client.out), 0);
     acker_tick(&s.acker, &s.client, late + ACKER_RETRY);

@@ -379,5 +379,6 @@ TEST(nats_parse_error_quotes_no_control_characters)
     size_t used;
     struct slice text = slice_of("PI\x1b[31mNG\x80\r\n");
     EXPECT(nats_parse(&parser, text, &frame, &used, &err) == NATS_PARSE_BAD);
-    EXPECT_TEXT(err.text, "the server sent what is no NATS: \"PI.[31mNG.\"");
+    EXPECT_TEXT(err.text,
+                "the server sent something that is not the NATS protocol: \"PI.[31mNG.\"");
 }
