@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "store/epoch.h"
 
 /*
  * Whether more may be asked for. Nothing that was asked for can be refused later, so this is where

@@ -105,7 +105,7 @@ static void fill_source(struct pipeline *p, uint32_t index)
 
 /* In the words of the system: the whole error, which is in the log, may name paths, and these are
  * made of values from events. */
-static const char *failure_of(const struct committer_trouble *trouble)
+static const char *failure_of(const struct store_trouble *trouble)
 {
     if (!trouble->failing)
         return NULL;
@@ -116,18 +116,17 @@ void look_fill(struct pipeline *p)
 {
     struct view *v = &p->view;
     struct connection *c = &p->connection;
-    struct committer_trouble trouble = committer_trouble(&p->committer);
     v->stopping = p->phase != PIPELINE_RUNNING;
     v->client = connection_is_ready(c) ? &c->client : NULL;
     v->server = c->address;
     v->version = c->client.session.info.version_text;
     v->down_since = c->down_since;
-    v->commit_failure = failure_of(&trouble);
+    v->commit_failure = failure_of(&p->trouble);
     v->pauses = p->pauses;
     v->disk_low = (p->pauses & 1u << FLOW_DISK_LOW) != 0;
-    v->max_age = p->batcher.limits.age;
-    v->partitions = p->batcher.partition_count;
-    v->open_rows = p->batcher.epoch->rows;
+    v->max_age = p->epochs.limits.age;
+    v->partitions = store_writer_partitions(p->writer);
+    v->open_rows = p->epochs.open->rows;
     v->memory = memory_held(p);
     v->memory_limit = p->memory_limit;
     v->disk_free = p->disk_free;

@@ -108,12 +108,12 @@ static void log_pauses(uint32_t before, uint32_t after)
 static struct flow_state flow_of(struct pipeline *p)
 {
     struct flow_state state = {
-        .epochs = p->epochs,
-        .failing = committer_trouble(&p->committer).failing,
-        .empty = batcher_is_empty(&p->batcher),
-        .queued = p->batcher.queued_bytes,
+        .epochs = p->epochs.sealed_count,
+        .failing = p->trouble.failing,
+        .empty = epochs_is_empty(&p->epochs),
+        .queued = store_writer_queued(p->writer),
         .memory = memory_held(p),
-        .expansion = batcher_expansion(&p->batcher),
+        .expansion = store_writer_expansion(p->writer),
         .memory_limit = p->memory_limit,
         .disk_free = p->disk_free,
         .min_free = p->config->output.min_free,
@@ -125,7 +125,6 @@ static struct flow_state flow_of(struct pipeline *p)
 
 static void control_flow(struct pipeline *p, int64_t now)
 {
-    batcher_relieve(&p->batcher);
     struct flow_state state = flow_of(p);
     if (flow_must_seal(&state)) {
         seal_seal(p, EPOCH_MEMORY, now);
@@ -154,8 +153,8 @@ static int64_t next_deadline(struct pipeline *p)
         deadline = earliest(deadline, p->acks_at);
     deadline = earliest(deadline, p->move_at);
     if (p->phase == PIPELINE_RUNNING) {
-        if (p->epochs < FLOW_EPOCHS_MAX)
-            deadline = earliest(deadline, batcher_deadline(&p->batcher));
+        if (p->epochs.sealed_count < FLOW_EPOCHS_MAX)
+            deadline = earliest(deadline, epochs_deadline(&p->epochs));
         deadline = earliest(deadline, p->sources_at);
     }
     if (p->phase == PIPELINE_ACKING)
@@ -169,15 +168,6 @@ static void tick_sources(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
         p->sources_at =
             earliest(p->sources_at, source_tick(&p->sources[i], &p->connection.client, now));
-}
-
-/* The encoder's and the committer's work, where they have no threads of their own. */
-static int64_t step_store(struct pipeline *p, int64_t now)
-{
-    if (!p->options.stepped)
-        return INT64_MAX;
-    int64_t deadline = encoder_step(&p->encoder, now);
-    return earliest(deadline, committer_step(&p->committer, now));
 }
 
 static void take_requests(struct pipeline *p, int64_t now)
@@ -207,8 +197,8 @@ int64_t pipeline_turn(struct pipeline *p)
     serve_network(p, p->waits[PIPELINE_WAIT_NETWORK].ready != 0, now);
     if (connection_take_lost(&p->connection))
         on_lost(p, now);
-    int64_t deadline = step_store(p, now);
-    batcher_collect(&p->batcher);
+    int64_t deadline = store_writer_turn(p->writer, now);
+    p->trouble = store_writer_trouble(p->writer);
     seal_collect_committed(p);
     if (p->phase == PIPELINE_RUNNING) {
         look_at_disk(p, now);

@@ -89,7 +89,7 @@ static void init_sources(struct pipeline *p)
                     p->connection.options.random_key);
 }
 
-static struct parquet_options encoder_options(const struct config *c)
+static struct parquet_options parquet_options(const struct config *c)
 {
     struct parquet_options options = parquet_options_default();
     options.compression_level = (int)c->parquet.compression_level;
@@ -110,34 +110,40 @@ static int prepare(struct pipeline *p, struct err *err)
     return net_waker(&p->waker, err);
 }
 
-static void init_stages(struct pipeline *p)
+static int init_stages(struct pipeline *p, struct err *err)
 {
-    struct parquet_options options = encoder_options(p->config);
-    struct batcher_limits limits = {.rows = p->config->batching.max_rows,
-                                    .bytes = p->config->batching.max_bytes,
-                                    .age = p->config->batching.max_age};
+    struct store_writer_options options = {
+        .store = p->store,
+        .instance = p->config->nats.name,
+        .parquet = parquet_options(p->config),
+        .stepped = p->options.stepped,
+        .waker = p->waker,
+    };
+    struct epoch_limits limits = {.rows = p->config->batching.max_rows,
+                                  .bytes = p->config->batching.max_bytes,
+                                  .age = p->config->batching.max_age};
+    p->writer = store_writer_new(&options, err);
+    if (p->writer == NULL)
+        return -1;
     init_sources(p);
-    committer_init(&p->committer, p->store, p->waker);
-    encoder_init(&p->encoder, &options, p->config->nats.name, p->config->output.path_template,
-                 &p->committer.sealed, p->waker);
-    batcher_init(&p->batcher, &p->encoder, &p->path, slice_of(p->config->nats.name), limits,
-                 p->source_count);
+    epochs_init(&p->epochs, p->writer, &p->path, limits, p->source_count, &p->epochs_account);
     memory_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources, p->source_count);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject);
     look_init(p);
+    return 0;
 }
 
 /* What was given up was not acked. */
 static void free_stages(struct pipeline *p)
 {
-    encoder_end(&p->encoder);
-    committer_end(&p->committer);
+    store_writer_end(p->writer);
     seal_collect_committed(p);
     look_free(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);
-    batcher_free(&p->batcher);
+    epochs_free(&p->epochs);
+    store_writer_free(p->writer);
     for (uint32_t i = 0; i < p->source_count; i++)
         source_free(&p->sources[i]);
     free(p->sources);
@@ -154,14 +160,6 @@ static void free_prepared(struct pipeline *p)
     free(p);
 }
 
-static int start_threads(struct pipeline *p, struct err *err)
-{
-    if (p->options.stepped)
-        return 0;
-    return committer_start(&p->committer, err) != 0 || encoder_start(&p->encoder, err) != 0 ? -1
-                                                                                            : 0;
-}
-
 struct pipeline *pipeline_new(const struct config *config, const struct pipeline_options *options,
                               struct err *err)
 {
@@ -175,13 +173,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
     p->disk_free = UINT64_MAX;
     p->move_at = INT64_MAX;
     watch_init(&p->watch);
-    if (prepare(p, err) != 0) {
-        free_prepared(p);
-        return NULL;
-    }
-    init_stages(p);
-    if (start_threads(p, err) != 0) {
-        free_stages(p);
+    if (prepare(p, err) != 0 || init_stages(p, err) != 0) {
         free_prepared(p);
         return NULL;
     }

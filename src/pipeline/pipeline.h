@@ -7,11 +7,9 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "drain/acker.h"
-#include "store/batcher.h"
-#include "store/committer.h"
 #include "drain/connection.h"
 #include "drain/dead_letter.h"
-#include "store/encoder.h"
+#include "pipeline/epoch.h"
 #include "pipeline/flow.h"
 #include "drain/source.h"
 #include "watch/watch.h"
@@ -69,9 +67,10 @@ struct pipeline {
 
     struct store_path path;
     struct store *store;
-    struct encoder encoder;
-    struct committer committer;
-    struct batcher batcher;
+    struct store_writer *writer;
+    struct account epochs_account;
+    struct epochs epochs;
+    struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;
     struct source *sources;
     uint32_t source_count;
@@ -83,8 +82,6 @@ struct pipeline {
     size_t watched;                            /* how many of these are the watch's */
     int64_t network_at, watch_at;              /* when these have to have their next turns */
 
-    uint32_t epochs;      /* sealed, not committed */
-    struct epoch *sealed; /* these, oldest first */
     uint32_t pauses;      /* enum flow_pause, as bits */
     uint64_t disk_free;   /* as last asked, UINT64_MAX: unknown */
     int64_t next_disk;    /* when to ask again */

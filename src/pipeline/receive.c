@@ -6,19 +6,19 @@
 static_assert((int)EVENT_RESULTS <= (int)SOURCE_REASONS_MAX, "each reason has its counter");
 
 /* Texts are the source's. */
-static struct batcher_source identity_of(struct source *s)
+static struct epoch_origin origin_of(struct source *s)
 {
-    return (struct batcher_source){.index = s->index,
-                                   .stream = s->settings->stream,
-                                   .created = buf_text(&s->generation.created),
-                                   .consumer = s->settings->consumer};
+    return (struct epoch_origin){.source = s->index,
+                                 .texts = {.stream = s->settings->stream,
+                                           .created = buf_text(&s->generation.created),
+                                           .consumer = s->settings->consumer}};
 }
 
 /* The message goes into the open epoch: so does its ack. */
 static void owe(struct pipeline *p, const struct source *source, const struct nats_ack *ack,
                 int64_t now)
 {
-    acker_owe(&p->acker, source->index, p->batcher.epoch->number, ack, now);
+    acker_owe(&p->acker, source->index, p->epochs.open->number, ack, now);
 }
 
 static void add_row(struct pipeline *p, struct source *source, const struct nats_event *event,
@@ -31,8 +31,8 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
     };
     bool suspect = false;
     int64_t time = event_partition_time(decoded, &origin, clock_wall(), &suspect);
-    struct batcher_source identity = identity_of(source);
-    batcher_add(&p->batcher, &identity, decoded, &origin, time, suspect, now);
+    struct epoch_origin from = origin_of(source);
+    epochs_add_row(&p->epochs, &from, decoded, &origin, time, suspect, now);
     owe(p, source, &event->ack, now);
 }
 
@@ -45,10 +45,10 @@ struct raw_message {
 static void quarantine(struct pipeline *p, struct source *source, const struct raw_message *raw,
                        const struct dead_letter_cause *cause, int64_t now)
 {
-    struct batcher_source identity = identity_of(source);
+    struct epoch_origin from = origin_of(source);
     struct quarantined message = {
-        .stream = slice_of(identity.stream),
-        .stream_created = slice_of(identity.created),
+        .stream = slice_of(from.texts.stream),
+        .stream_created = slice_of(from.texts.created),
         .origin = {.stream_seq = raw->ack->stream_seq,
                    .stream_time_ns = raw->ack->timestamp_ns,
                    .subject = raw->subject},
@@ -57,7 +57,7 @@ static void quarantine(struct pipeline *p, struct source *source, const struct r
         .header = raw->header,
         .payload = raw->payload,
     };
-    batcher_quarantine(&p->batcher, &identity, &message, now);
+    epochs_add_quarantined(&p->epochs, &from, &message, now);
     owe(p, source, raw->ack, now);
 }
 
@@ -90,9 +90,9 @@ static void settle(struct pipeline *p, struct dead_letter *letter, int64_t now)
 {
     struct nats_ack ack = dead_letter_ack(letter);
     if (letter->confirmed) {
-        struct batcher_source identity = identity_of(letter->source);
-        batcher_dead_letter(&p->batcher, &identity, (enum event_result)letter->cause.code,
-                            ack.stream_seq, ack.timestamp_ns, now);
+        struct epoch_origin from = origin_of(letter->source);
+        epochs_add_dead_letter(&p->epochs, &from, (enum event_result)letter->cause.code,
+                               ack.stream_seq, ack.timestamp_ns, now);
         owe(p, letter->source, &ack, now);
     } else {
         struct raw_message raw = {buf_slice(&letter->subject), buf_slice(&letter->header),

@@ -49,9 +49,9 @@ static void apply(struct pipeline *p, const struct config *fresh)
 {
     log_configure(fresh->settings.log_level, fresh->settings.log_format);
     if (batching_fits(p, fresh)) {
-        p->batcher.limits.rows = fresh->batching.max_rows;
-        p->batcher.limits.bytes = fresh->batching.max_bytes;
-        p->batcher.limits.age = fresh->batching.max_age;
+        p->epochs.limits.rows = fresh->batching.max_rows;
+        p->epochs.limits.bytes = fresh->batching.max_bytes;
+        p->epochs.limits.age = fresh->batching.max_age;
     }
     memory_set_limit(p, fresh->memory_limit);
     connection_set_credentials(&p->connection, &fresh->nats);

@@ -5,28 +5,22 @@
 
 void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
 {
-    struct epoch *epoch = batcher_seal(&p->batcher, reason, now);
+    struct epoch *epoch = epochs_seal(&p->epochs, reason);
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct epoch_source *part = &epoch->sources[i];
+        struct position position;
         if (part->rows.count == 0)
             continue;
-        source_seal(&p->sources[i], &part->rows, part->last_seq, part->last_time, &part->position);
-        part->position.stream = part->stream;
-        part->position.created = part->created;
-        part->position.consumer = part->consumer;
+        source_seal(&p->sources[i], &part->rows, part->last_seq, part->last_time, &position);
+        epoch_set_position(epoch, i, &position);
     }
-    struct epoch **last = &p->sealed;
-    while (*last != NULL)
-        last = &(*last)->next_sealed;
-    *last = epoch;
-    p->epochs++;
-    batcher_send(&p->batcher, epoch);
+    epochs_send(&p->epochs, epoch, now);
 }
 
 void seal_seal_if_due(struct pipeline *p, int64_t now)
 {
     enum epoch_reason reason;
-    if (batcher_is_empty(&p->batcher))
+    if (epochs_is_empty(&p->epochs))
         return;
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct source *s = &p->sources[i];
@@ -35,9 +29,9 @@ void seal_seal_if_due(struct pipeline *p, int64_t now)
         seal_seal(p, EPOCH_STREAM, now); /* the next generation is another epoch */
         return;
     }
-    if (p->epochs >= FLOW_EPOCHS_MAX)
+    if (p->epochs.sealed_count >= FLOW_EPOCHS_MAX)
         return;
-    if (batcher_is_due(&p->batcher, now, &reason))
+    if (epochs_is_due(&p->epochs, now, &reason))
         seal_seal(p, reason, now);
 }
 
@@ -46,19 +40,20 @@ void seal_adopt_generations(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct source *s = &p->sources[i];
         if (source_must_adopt(s) && !dead_letters_wait(&p->dead_letters, s) &&
-            batcher_is_empty(&p->batcher))
+            epochs_is_empty(&p->epochs))
             source_adopt(s, &p->connection.client, now);
     }
 }
 
-static void count_committed(struct pipeline *p, struct epoch *epoch, int64_t wall)
+static void count_committed(struct pipeline *p, const struct epoch *epoch,
+                            const struct store_committed *how, int64_t wall)
 {
     for (uint32_t i = 0; i < p->source_count; i++) {
-        struct epoch_source *part = &epoch->sources[i];
+        const struct epoch_source *part = &epoch->sources[i];
         struct source *s = &p->sources[i];
         if (part->rows.count == 0)
             continue;
-        source_committed(s, part->created, &part->rows);
+        source_committed(s, part->origin.created, &part->rows);
         s->counters.rows_committed += part->table_rows;
         s->counters.rows_clock_suspect += part->clock_suspect;
         s->counters.pending -= part->table_rows;
@@ -73,31 +68,31 @@ static void count_committed(struct pipeline *p, struct epoch *epoch, int64_t wal
         .time = wall,
         .epoch = epoch->number,
         .rows = epoch->rows,
-        .files = epoch->file_count,
-        .bytes = epoch->bytes_written,
+        .files = how->files,
+        .bytes = how->bytes,
         .reason = epoch->reason,
-        .commit_ns = epoch->commit_ns,
-        .encode_ns = epoch->encode_ns,
+        .commit_ns = how->commit_ns,
+        .encode_ns = how->encode_ns,
     };
     stats_committed(&p->watch.stats, &commit);
 }
 
-static void log_commit(const struct epoch *epoch)
+static void log_commit(const struct epoch *epoch, const struct store_committed *how)
 {
     struct log_line line;
     log_begin(&line, LOG_INFO, "committed");
     log_u64(&line, "epoch", epoch->number);
     log_text(&line, "reason", epoch_reason_name(epoch->reason));
     log_u64(&line, "rows", epoch->rows);
-    log_u64(&line, "files", epoch->file_count);
-    log_u64(&line, "bytes", epoch->bytes_written);
-    log_seconds(&line, "encode", epoch->encode_ns);
-    log_seconds(&line, "commit", epoch->commit_ns);
+    log_u64(&line, "files", how->files);
+    log_u64(&line, "bytes", how->bytes);
+    log_seconds(&line, "encode", how->encode_ns);
+    log_seconds(&line, "commit", how->commit_ns);
     for (uint32_t i = 0; i < epoch->source_count; i++) {
         const struct epoch_source *part = &epoch->sources[i];
         if (part->rows.count == 0)
             continue;
-        log_text(&line, "stream", part->stream);
+        log_text(&line, "stream", part->origin.stream);
         log_u64(&line, "first_seq", part->rows.list[0].first);
         log_u64(&line, "last_seq", part->rows.list[part->rows.count - 1].last);
     }
@@ -106,15 +101,12 @@ static void log_commit(const struct epoch *epoch)
 
 void seal_collect_committed(struct pipeline *p)
 {
-    struct queue_item *item;
+    struct store_committed how;
+    struct epoch *epoch;
     int64_t wall = clock_wall();
-    while ((item = queue_poll(&p->committer.done)) != NULL) {
-        struct epoch *epoch = (struct epoch *)item;
-        batcher_committed(&p->batcher, epoch);
-        count_committed(p, epoch, wall);
-        log_commit(epoch);
-        p->sealed = epoch->next_sealed;
-        p->epochs--;
+    while ((epoch = epochs_committed(&p->epochs, &how)) != NULL) {
+        count_committed(p, epoch, &how, wall);
+        log_commit(epoch, &how);
         p->next_disk = 0; /* there is less room now */
         acker_committed(&p->acker, epoch->number, wall);
         epoch_free(epoch);

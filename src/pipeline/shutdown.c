@@ -11,7 +11,7 @@ void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t now)
         return;
     log_message(LOG_INFO, "stopping", "%s", epoch_reason_name(reason));
     receive_unconfirmed(p, now);
-    if (!batcher_is_empty(&p->batcher))
+    if (!epochs_is_empty(&p->epochs))
         seal_seal(p, reason, now);
     for (uint32_t i = 0; i < p->source_count; i++)
         source_end_pulls(&p->sources[i],
@@ -36,7 +36,7 @@ void shutdown_check_once(struct pipeline *p, int64_t now)
     }
     if (all_ended && !dead_letters_wait(&p->dead_letters, NULL))
         shutdown_begin(p, EPOCH_END, now);
-    else if (all_idle && !batcher_is_empty(&p->batcher) && p->epochs == 0)
+    else if (all_idle && !epochs_is_empty(&p->epochs) && p->epochs.sealed == NULL)
         seal_seal(p, EPOCH_END, now); /* the server is waiting for these acks */
 }
 
@@ -55,11 +55,10 @@ void shutdown_check_refused(struct pipeline *p, int64_t now)
 void shutdown_advance(struct pipeline *p, int64_t now)
 {
     if (p->phase == PIPELINE_DRAINING) {
-        struct committer_trouble trouble = committer_trouble(&p->committer);
-        if (trouble.failing && trouble.failed >= PIPELINE_LAST_ATTEMPTS) {
-            p->failure = trouble.err;
+        if (p->trouble.failing && p->trouble.failed >= PIPELINE_LAST_ATTEMPTS) {
+            p->failure = p->trouble.err;
             p->phase = PIPELINE_DONE;
-        } else if (p->epochs == 0) {
+        } else if (p->epochs.sealed == NULL) {
             p->phase = PIPELINE_ACKING;
             p->ack_deadline = now + PIPELINE_ACK_GRACE;
         }

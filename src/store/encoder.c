@@ -3,11 +3,10 @@
 
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/version.h"
-#include "event/event.h"
 
 static int image_write(void *context, const void *data, size_t len, struct err *err)
 {
@@ -19,30 +18,43 @@ static int image_write(void *context, const void *data, size_t len, struct err *
 /* What comes into an image beside the pages: headers, most footers. It grows as usual for more. */
 enum { IMAGE_REST = 16 * 1024 };
 
-static struct parquet_sink image_sink(struct epoch_file *file)
+static struct parquet_sink image_sink(struct group_file *file)
 {
     return (struct parquet_sink){.write = image_write, .context = &file->image};
 }
 
-/* The encoder's part of memory_limit: what this file takes now instead of what it took before. */
-static void account(struct encoder *e, struct epoch_file *file)
+/* Book what is held now instead of what was booked before. */
+static void book(struct account *account, uint64_t *booked, uint64_t now)
 {
-    uint64_t now = file->image.cap;
-    if (file->writer != NULL)
-        now += parquet_writer_memory(file->writer);
-    /* Unsigned arithmetic wraps to the right result where a file has shrunk. */
-    atomic_fetch_add(&e->memory, now - file->accounted);
-    file->accounted = now;
+    if (now > *booked)
+        account_add(account, now - *booked);
+    else
+        account_remove(account, *booked - now);
+    *booked = now;
 }
 
-/* The same for what the thread has for all files. */
-static void account_own(struct encoder *e)
+static void book_writer(struct encoder *e, struct group_file *file)
 {
-    uint64_t now = parquet_codec_memory(e->codec) + e->text.cap;
+    uint64_t now = file->writer == NULL ? 0 : parquet_writer_memory(file->writer);
+    book(e->account, &file->writer_memory, now);
+}
+
+/* The same for what is kept for all files. */
+static void book_own(struct encoder *e)
+{
+    uint64_t now = parquet_codec_memory(e->codec);
     if (e->spare != NULL)
         now += parquet_writer_memory(e->spare);
-    atomic_fetch_add(&e->memory, now - e->accounted);
-    e->accounted = now;
+    book(e->account, &e->own_memory, now);
+}
+
+/* The sequences of the rows of a batch. */
+static const uint8_t *sequences_of(const struct batch *b)
+{
+    uint32_t column = 0;
+    while (!b->schema->columns[column].ordered)
+        column++;
+    return b->columns[column].values.data;
 }
 
 struct keyed_row {
@@ -59,20 +71,17 @@ static int compare_rows(const void *a, const void *b)
     return x->row < y->row ? -1 : 1;
 }
 
-/* The rows by their ordered column, stream_seq: redeliveries come late. Rare, so the copy and the
+/* The rows by their sequence: redeliveries come late. Rare, so the copy and the
  * allocations are of no concern. */
 static struct batch *sort_rows(const struct batch *b)
 {
-    uint32_t column = 0;
-    while (!b->schema->columns[column].ordered)
-        column++;
+    const uint8_t *sequences = sequences_of(b);
     struct keyed_row *keyed = calloc(b->rows + (size_t)1, sizeof(*keyed));
     uint32_t *order = calloc(b->rows + (size_t)1, sizeof(*order));
     if (keyed == NULL || order == NULL)
         out_of_memory(b->rows * (sizeof(*keyed) + sizeof(*order)));
     for (uint32_t row = 0; row < b->rows; row++)
-        keyed[row] =
-            (struct keyed_row){load_u64le(b->columns[column].values.data + (size_t)8 * row), row};
+        keyed[row] = (struct keyed_row){load_u64le(sequences + (size_t)8 * row), row};
     qsort(keyed, b->rows, sizeof(*keyed), compare_rows);
     for (uint32_t row = 0; row < b->rows; row++)
         order[row] = keyed[row].row;
@@ -83,37 +92,20 @@ static struct batch *sort_rows(const struct batch *b)
     return sorted;
 }
 
-static void begin_file(struct encoder *e, struct epoch_file *file)
+static struct group_file *begin_file(struct encoder *e, struct store_group *group,
+                                     struct group_part *part)
 {
-    if (file->schema == &event_schema && e->spare != NULL) {
+    struct group_file *file = group_add_file(group, part);
+    if (e->spare != NULL && e->spare_schema == part->kind->schema) {
         file->writer = e->spare;
         e->spare = NULL;
     } else {
-        file->writer = parquet_writer_new(file->schema, &e->options, e->codec);
+        file->writer = parquet_writer_new(part->kind->schema, &e->options, e->codec);
     }
+    return file;
 }
 
-static void encode(struct encoder *e, struct encode_job *job)
-{
-    struct epoch_file *file = job->file;
-    if (file->writer == NULL)
-        begin_file(e, file);
-    struct batch *sorted = job->unsorted ? sort_rows(job->batch) : NULL;
-    const struct batch *rows = sorted != NULL ? sorted : job->batch;
-    struct err err = {0};
-    /* The batcher keeps files and values far below the limits of the format. */
-    ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
-    batch_free(sorted);
-    batch_reset(job->batch);
-    uint64_t buffered = parquet_writer_buffered(file->writer);
-    if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
-        buf_reserve_exact(&file->image, buffered + IMAGE_REST);
-        ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
-    }
-    account(e, file);
-}
-
-static void put_number(struct encoder *e, struct epoch_file *file, const char *key, uint64_t value)
+static void put_number(struct encoder *e, struct group_file *file, const char *key, uint64_t value)
 {
     buf_reset(&e->text);
     buf_append_decimal(&e->text, value);
@@ -121,29 +113,30 @@ static void put_number(struct encoder *e, struct epoch_file *file, const char *k
 }
 
 /* Who wrote the file, from where, and which messages are in it: enough to know without a log. */
-static void put_footer(struct encoder *e, const struct epoch *epoch, struct epoch_file *file)
+static void put_footer(struct encoder *e, struct group_file *file)
 {
-    const struct epoch_source *source = &epoch->sources[file->source];
+    const struct store_origin *origin = file->part->origin;
+    const struct store_path *path = file->part->kind->path;
     const struct seqset *rows = &file->sequences;
     parquet_writer_metadata(file->writer, "varve.version", slice_of(varve_version));
     parquet_writer_metadata(file->writer, "varve.instance", slice_of(e->instance));
-    parquet_writer_metadata(file->writer, "varve.stream", slice_of(source->stream));
-    parquet_writer_metadata(file->writer, "varve.stream_created", slice_of(source->created));
-    parquet_writer_metadata(file->writer, "varve.consumer", slice_of(source->consumer));
-    if (!file->quarantine)
-        parquet_writer_metadata(file->writer, "varve.path_template", slice_of(e->path_template));
+    parquet_writer_metadata(file->writer, "varve.stream", slice_of(origin->stream));
+    parquet_writer_metadata(file->writer, "varve.stream_created", slice_of(origin->created));
+    parquet_writer_metadata(file->writer, "varve.consumer", slice_of(origin->consumer));
+    if (path != NULL)
+        parquet_writer_metadata(file->writer, "varve.path_template", slice_of(path->text));
     put_number(e, file, "varve.rows", file->rows);
     put_number(e, file, "varve.first_seq", rows->list[0].first);
     put_number(e, file, "varve.last_seq", rows->list[rows->count - 1].last);
     put_number(e, file, "varve.clock_suspect", file->clock_suspect);
     if (rows->count > STORE_ADD_RANGES_MAX)
-        return; /* the column stream_seq has them */
+        return; /* the ordered column has them */
     buf_reset(&e->text);
     seqset_write_text(&e->text, rows);
     parquet_writer_metadata(file->writer, "varve.sequences", buf_slice(&e->text));
 }
 
-static struct slice keep_text(struct epoch_file *file, struct slice text)
+static struct slice keep_text(struct group_file *file, struct slice text)
 {
     /* Room for all bounds was made before, so nothing moves. */
     size_t at = file->stats_text.len;
@@ -153,19 +146,21 @@ static struct slice keep_text(struct epoch_file *file, struct slice text)
 
 /* Of every column: some readers take a column without a count of nulls in the log for one that is
  * nothing but nulls (PROTOCOL.md, "Per-file Statistics"). */
-static void collect_stats(struct epoch_file *file)
+static void collect_stats(struct encoder *e, struct group_file *file)
 {
+    const struct schema *schema = file->part->kind->schema;
     struct parquet_bounds bounds;
     size_t text = 0;
-    for (uint32_t i = 0; i < file->schema->count; i++) {
+    for (uint32_t i = 0; i < schema->count; i++) {
         parquet_writer_bounds(file->writer, i, &bounds);
         text += bounds.bytes.has ? 2 * BOUND_BYTES_CAP : 0;
     }
     buf_reserve_exact(&file->stats_text, text);
-    array_reserve(&file->stats, file->schema->count);
-    for (uint32_t i = 0; i < file->schema->count; i++) {
+    file->stats = account_alloc(e->account, schema->count, sizeof(*file->stats));
+    file->stats_count = schema->count;
+    for (uint32_t i = 0; i < schema->count; i++) {
         parquet_writer_bounds(file->writer, i, &bounds);
-        struct store_column_stats *stats = array_add(&file->stats);
+        struct store_column_stats *stats = &file->stats[i];
         *stats = (struct store_column_stats){.column = i, .nulls = bounds.nulls};
         if (bounds.int64.has) {
             stats->bounded = true;
@@ -179,44 +174,103 @@ static void collect_stats(struct epoch_file *file)
     }
 }
 
-static void finish_file(struct encoder *e, struct epoch *epoch, struct epoch_file *file)
+/* Keep the writer for the next file, or free it. */
+static void recycle_writer(struct encoder *e, struct group_file *file)
 {
-    struct err err = {0};
-    put_footer(e, epoch, file);
-    buf_reserve_exact(&file->image, parquet_writer_buffered(file->writer) + IMAGE_REST);
-    ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
-    ASSERT(parquet_writer_rows(file->writer) == file->rows);
-    if (!file->quarantine)
-        collect_stats(file);
-    /* Most of an image is written at once, so half of its memory may be room for growth. */
-    buf_shrink(&file->image);
-    if (file->schema == &event_schema && e->spare == NULL &&
+    if (file->part->kind->path != NULL && e->spare == NULL &&
         parquet_writer_memory(file->writer) <= ENCODER_SPARE_BYTES) {
         parquet_writer_reset(file->writer);
         e->spare = file->writer;
+        e->spare_schema = file->part->kind->schema;
     } else {
         parquet_writer_free(file->writer);
     }
     file->writer = NULL;
-    account(e, file);
+}
+
+static void finish_file(struct encoder *e, struct group_file *file)
+{
+    struct err err = {0};
+    put_footer(e, file);
+    buf_reserve_exact(&file->image, parquet_writer_buffered(file->writer) + IMAGE_REST);
+    ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
+    ASSERT(parquet_writer_rows(file->writer) == file->rows);
+    if (file->part->kind->path != NULL)
+        collect_stats(e, file);
+    /* Most of an image is written at once, so half of its memory may be room for growth. */
+    buf_shrink(&file->image);
+    recycle_writer(e, file);
+    book_writer(e, file);
+}
+
+/* Append rows to the part's file. One that has as much as the format takes is complete, and they
+ * begin the next one of the same part. */
+static struct group_file *append(struct encoder *e, const struct encode_job *job,
+                                 const struct batch *rows)
+{
+    struct err err = {0};
+    struct group_file *file = job->part->file;
+    if (file != NULL && (job->next_file || parquet_writer_full(file->writer))) {
+        finish_file(e, file);
+        file = NULL;
+    }
+    if (file == NULL)
+        file = begin_file(e, job->group, job->part);
+    if (parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0)
+        return file;
+    /* It did not take them after all, and is as it was. An empty one takes any batch. */
+    ASSERT(err.code == ERR_LIMIT && file->rows > 0);
+    finish_file(e, file);
+    err = (struct err){0};
+    file = begin_file(e, job->group, job->part);
+    ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
+    return file;
+}
+
+static void encode(struct encoder *e, struct encode_job *job)
+{
+    struct err err = {0};
+    struct batch *sorted = job->unsorted ? sort_rows(job->batch) : NULL;
+    const struct batch *rows = sorted != NULL ? sorted : job->batch;
+    struct group_file *file = append(e, job, rows);
+    const uint8_t *sequences = sequences_of(rows);
+    for (uint32_t row = 0; row < rows->rows; row++)
+        group_file_add(job->group, file, load_u64le(sequences + (size_t)8 * row));
+    file->clock_suspect += job->clock_suspect;
+    batch_free(sorted);
+    batch_reset(job->batch);
+    uint64_t buffered = parquet_writer_buffered(file->writer);
+    if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
+        buf_reserve_exact(&file->image, buffered + IMAGE_REST);
+        ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
+    }
+    book_writer(e, file);
+}
+
+/* Complete the files that take rows still. */
+static void finish_group(struct encoder *e, struct store_group *group)
+{
+    for (size_t i = 0; i < group->files.count; i++)
+        if (group->files.list[i]->writer != NULL)
+            finish_file(e, group->files.list[i]);
 }
 
 static void do_job(struct encoder *e, struct encode_job *job)
 {
     int64_t start = clock_monotonic();
-    if (job->batch != NULL)
+    if (job->part != NULL)
         encode(e, job);
-    if (job->last)
-        finish_file(e, job->epoch, job->file);
+    else
+        finish_group(e, job->group);
     e->busy_ns += clock_monotonic() - start;
-    if (job->file != NULL)
+    if (job->part != NULL)
         return;
-    job->epoch->encode_ns = e->busy_ns;
+    job->group->encode_ns = e->busy_ns;
     e->busy_ns = 0;
-    queue_push(e->sealed, &job->epoch->item);
+    queue_push(e->sealed, &job->group->item);
 }
 
-/* Not for each of the many small batches that an epoch may end with. */
+/* Not for each of the many small batches that an group may end with. */
 static void tell(struct encoder *e, uint64_t bytes)
 {
     e->returned_bytes += bytes;
@@ -229,7 +283,7 @@ static void tell(struct encoder *e, uint64_t bytes)
 static void do_and_return(struct encoder *e, struct queue_item *item)
 {
     do_job(e, (struct encode_job *)item);
-    account_own(e);
+    book_own(e);
     queue_push(&e->returned, item);
 }
 
@@ -246,15 +300,16 @@ static void *run(void *argument)
 }
 
 void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, struct waker waker)
+                  struct account *account, struct queue *sealed, struct waker waker)
 {
     *e = (struct encoder){.sealed = sealed,
                           .options = *options,
                           .instance = instance,
-                          .path_template = path_template,
+                          .account = account,
                           .waker = waker};
     queue_init(&e->jobs);
     queue_init(&e->returned);
+    e->text.account = account;
     e->codec = parquet_codec_new();
 }
 
@@ -290,5 +345,6 @@ void encoder_end(struct encoder *e)
     queue_close(e->sealed);
     parquet_writer_free(e->spare);
     parquet_codec_free(e->codec);
+    book(e->account, &e->own_memory, 0);
     buf_free(&e->text);
 }

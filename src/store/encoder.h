@@ -3,19 +3,19 @@
 #define VARVE_STORE_ENCODER_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/err.h"
+#include "base/queue.h"
 #include "batch/batch.h"
 #include "parquet/write/writer.h"
-#include "store/epoch.h"
-#include "base/queue.h"
+#include "store/group.h"
 
 /*
- * What compresses: full batches become pages at once, so that an open epoch is held compressed; a
- * sealed epoch becomes complete file images and goes on to the committer. It touches neither
+ * What compresses: full batches become pages at once, so that an open group is held compressed; a
+ * sealed group becomes complete file images and goes on to the committer. It touches neither
  * network nor disk. In production it is a thread; where everything has to happen on one thread, in
  * an order that can be repeated, encoder_step does its work.
  */
@@ -28,42 +28,43 @@ enum {
 
 struct encode_job {
     struct queue_item item;
-    struct epoch *epoch;
-    struct epoch_file *file;  /* NULL: the epoch is sealed, and all of its files are complete */
-    struct batch *batch;      /* for `file`, may be NULL; comes back empty through `returned` */
-    bool last;                /* no more rows will come for `file`: complete it */
-    bool unsorted;            /* rows have to be brought into stream order first */
+    struct store_group *group;
+    struct group_part *part; /* NULL: the group is sealed */
+    struct batch *batch;     /* of `part`; comes back empty through `returned` */
+    bool unsorted;           /* rows have to be brought into stream order first */
+    bool next_file; /* they stand in front of rows that the part's file has: begin another */
+    uint64_t clock_suspect;   /* of the rows: those not filed under their own time */
     uint64_t row_group_bytes; /* close the row group when this many compressed bytes are in it: they
                                  are held twice while they go into the image. 0: never */
-    uint64_t batch_bytes;     /* for the batcher: what the batch counted for */
+    uint64_t batch_bytes;     /* for the writer: what the batch counted for */
     uint64_t batch_memory;
 };
 
 struct encoder {
     struct queue jobs;
-    struct queue returned;       /* jobs that are done, with their batches emptied */
-    atomic_uint_fast64_t memory; /* of images until they are committed, and of all else that the
-                                    thread holds but the batches of its jobs */
-    struct queue *sealed;        /* where epochs go on to; closed when `jobs` is closed and empty */
+    struct queue returned;   /* jobs that are done, with their batches emptied */
+    struct queue *sealed;    /* where groups go on to; closed by encoder_end */
+    struct account *account; /* of images, and of all that it holds but the batches of its jobs */
     struct parquet_options options;
-    const char *instance, *path_template; /* for the footer */
-    struct waker waker;                   /* woken when batches were returned */
+    const char *instance; /* for the footer */
+    struct waker waker;   /* woken when batches were returned */
     bool threaded;
     pthread_t thread;
 
     /* Of the thread, or of encoder_step: */
     struct parquet_codec *codec;
-    struct parquet_writer *spare; /* for the next file of the table: a writer has much memory */
+    struct parquet_writer *spare; /* for the next file: a writer has much memory */
+    const struct schema *spare_schema;
     struct buf text;
-    uint64_t accounted;      /* of these, in `memory` */
+    uint64_t own_memory;     /* of these, as booked to the account */
     uint64_t returned_bytes; /* since the loop was told */
-    int64_t busy_ns;         /* for the epoch that is open */
+    int64_t busy_ns;         /* for the group that is open */
 };
 
-/* Ready for jobs, which wait until encoder_start or encoder_step. `sealed` and the texts are
- * borrowed until encoder_end. */
+/* Ready for jobs, which wait until encoder_start or encoder_step. All is borrowed until
+ * encoder_end. */
 void encoder_init(struct encoder *e, const struct parquet_options *options, const char *instance,
-                  const char *path_template, struct queue *sealed, struct waker waker);
+                  struct account *account, struct queue *sealed, struct waker waker);
 
 /* Do the jobs on a thread from now on. */
 int encoder_start(struct encoder *e, struct err *err) __attribute__((warn_unused_result));

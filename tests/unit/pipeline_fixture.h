@@ -42,10 +42,14 @@ static inline void fixture_open(struct fixture *f, const char *stream)
         p->sources[i].pull.slots[0].token = 1; /* live */
         p->sources[i].pull.open = true;
     }
-    batcher_init(&p->batcher, &p->encoder, &p->path, (struct slice){0},
-                 (struct batcher_limits){.age = 10 * CLOCK_SECOND}, 2);
+    p->writer = store_writer_new(
+        &(struct store_writer_options){
+            .instance = "i", .parquet = parquet_options_default(), .stepped = true},
+        &err);
+    EXPECT(p->writer != NULL);
+    epochs_init(&p->epochs, p->writer, &p->path, (struct epoch_limits){.age = 10 * CLOCK_SECOND}, 2,
+                &p->epochs_account);
     acker_init(&p->acker, p->sources, 2);
-    committer_init(&p->committer, NULL, (struct waker){0});
     look_init(p);
     p->connection.state = CONNECTION_READY;
     p->disk_free = UINT64_MAX;
@@ -55,7 +59,8 @@ static inline void fixture_close(struct fixture *f)
 {
     look_free(f->p);
     acker_free(&f->p->acker);
-    batcher_free(&f->p->batcher);
+    epochs_free(&f->p->epochs);
+    store_writer_free(f->p->writer);
     for (uint32_t i = 0; i < 2; i++)
         source_free(&f->p->sources[i]);
     free(f->p->sources);

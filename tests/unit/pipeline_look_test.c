@@ -57,11 +57,11 @@ TEST(look_failing_commit)
     fixture_open(&f, "B");
     look_fill(f.p);
     EXPECT(f.p->view.commit_failure == NULL);
-    f.p->committer.trouble.failing = true;
-    err_set_system(&f.p->committer.trouble.err, ENOSPC, "can't move a file to secret/x");
+    f.p->trouble.failing = true;
+    err_set_system(&f.p->trouble.err, ENOSPC, "can't move a file to secret/x");
     look_fill(f.p);
     EXPECT_TEXT(f.p->view.commit_failure, strerror(ENOSPC));
-    f.p->committer.trouble.err = (struct err){.code = ERR_FORMAT, .text = "secret"};
+    f.p->trouble.err = (struct err){.code = ERR_FORMAT, .text = "secret"};
     look_fill(f.p);
     EXPECT_TEXT(f.p->view.commit_failure, "the log says why");
     fixture_close(&f);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_STORE_GROUP_H
+#define VARVE_STORE_GROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/account.h"
+#include "base/arena.h"
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/queue.h"
+#include "batch/seqset.h"
+#include "parquet/write/writer.h"
+#include "store/commit.h"
+#include "store/writer.h"
+
+/*
+ * What becomes visible as one, on its way through the store: the rows between two seals. It goes
+ * round once and belongs to one thread at a time:
+ *
+ *     writer opens it -> encoder makes file images -> committer writes them -> writer frees it
+ *
+ * While it is open, two threads work on it: the fields marked E are the encoder's.
+ */
+
+/* Rows of one kind, one source and one partition. It may become several files. */
+struct group_part {
+    const struct store_kind *kind;
+    const struct store_origin *origin;
+    const char *key;         /* see store/path.h */
+    struct group_file *file; /* E: the one that takes rows, NULL: none */
+};
+
+/* Rows of one part in the order of the stream. E, then the committer's. */
+struct group_file {
+    const struct group_part *part;
+    /* Of its rows. Of more than STORE_ADD_RANGES_MAX ranges only both ends are right. */
+    struct seqset sequences;
+    uint64_t rows;
+    uint64_t clock_suspect;        /* rows that are not filed under their own time */
+    struct parquet_writer *writer; /* until the image is complete */
+    uint64_t writer_memory;        /* as booked to the account */
+    struct buf image; /* all bytes of the file, kept until it is committed: whatever the
+                         disk does, it can be written anew */
+    struct store_column_stats *stats; /* of a file of the table */
+    size_t stats_count;
+    struct buf stats_text; /* what text bounds in `stats` point to */
+    uint64_t entry_memory; /* booked for what its commit needs beside what its part has booked */
+
+    struct store_file *stored; /* by the committer: on disk */
+};
+
+struct store_group {
+    struct queue_item item;
+    struct account *account;
+    struct arena arena;    /* of the parts */
+    uint64_t parts_memory; /* booked for what their commit needs */
+    struct store_seal seal;
+    ARRAY(struct group_file *) files; /* E */
+
+    /* Filled by the encoder and the committer: */
+    uint64_t bytes_written; /* to the files */
+    int64_t encode_ns;      /* time spent encoding */
+    int64_t commit_ns;      /* from sealed to committed */
+};
+
+/* Owned by the caller; memory is booked to `account`. */
+struct store_group *group_new(struct account *account);
+
+/* A new part. `key` is copied. Valid as long as the group. */
+struct group_part *group_add_part(struct store_group *g, const struct store_kind *kind,
+                                  const struct store_origin *origin, struct slice key);
+
+/* A new file of a part. Valid as long as the group. */
+struct group_file *group_add_file(struct store_group *g, struct group_part *part);
+
+/* A row with this sequence, which no row of the file has, goes into it. */
+void group_file_add(struct store_group *g, struct group_file *file, uint64_t sequence);
+
+/* Accepts NULL, and a group in whatever state it is. Files that were stored are not removed. */
+void group_free(struct store_group *g);
+
+#endif

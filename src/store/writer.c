@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/writer.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/map.h"
+#include "store/committer.h"
+#include "store/encoder.h"
+#include "store/group.h"
+
+/* Where rows that are alike went before: saves making the path of each row. */
+struct route {
+    bool used;
+    const struct store_kind *kind;
+    uint32_t source;
+    uint32_t partition;
+    struct store_path_values values; /* slices into `text` */
+    struct buf text;
+};
+
+struct partition {
+    struct group_part *part;
+    struct batch *batch;    /* rows that are not with the encoder yet; NULL: none */
+    uint64_t batch_memory;  /* of it, as counted in the writer's */
+    bool unsorted;          /* the batch is not in stream order */
+    bool next_file;         /* the batch is older than what the encoder has */
+    uint64_t clock_suspect; /* rows of the batch */
+    uint64_t newest;        /* greatest sequence in the partition's newest file */
+    uint64_t encoded;       /* greatest sequence of it that the encoder has */
+};
+
+struct store_writer {
+    struct account account;
+    struct store_writer_options options;
+    struct store_writer_limits limits;
+    struct encoder encoder;
+    struct committer committer;
+    bool ended;
+
+    struct store_group *group; /* the open one, never NULL */
+    struct map keys;           /* kind, source and path key -> index of its partition */
+    ARRAY(struct partition) partitions;
+    struct route routes[STORE_ROUTES];
+    struct buf key;
+    ARRAY(const struct store_kind *) kinds; /* that have come by */
+
+    /* The row between begin and end. */
+    uint32_t row_partition;
+    uint64_t row_sequence, row_before;
+    bool row_clock_suspect;
+
+    struct encode_job *idle_jobs; /* linked by item.next */
+    struct batch *spares[STORE_SPARE_BATCHES];
+    uint32_t spare_count;
+    uint64_t open_bytes;    /* content of the rows that were not sealed */
+    uint64_t batch_memory;  /* of all batches: open, with the encoder, and spare */
+    uint64_t queued_bytes;  /* content of the batches that the encoder has not returned */
+    uint64_t queued_memory; /* memory of these */
+    uint64_t expansion;     /* as last known */
+};
+
+/* ---- begin and end ---- */
+
+static int start_threads(struct store_writer *w, struct err *err)
+{
+    if (w->options.stepped)
+        return 0;
+    return committer_start(&w->committer, err) != 0 || encoder_start(&w->encoder, err) != 0 ? -1
+                                                                                            : 0;
+}
+
+struct store_writer *store_writer_new(const struct store_writer_options *options, struct err *err)
+{
+    struct store_writer *w = account_alloc(NULL, 1, sizeof(*w));
+    w->options = *options;
+    w->keys.account = &w->account;
+    w->partitions.account = &w->account;
+    w->expansion = STORE_EXPANSION_START;
+    w->group = group_new(&w->account);
+    committer_init(&w->committer, options->store, options->waker);
+    encoder_init(&w->encoder, &options->parquet, options->instance, &w->account,
+                 &w->committer.sealed, options->waker);
+    if (start_threads(w, err) == 0)
+        return w;
+    store_writer_free(w);
+    return NULL;
+}
+
+void store_writer_set_limits(struct store_writer *w, const struct store_writer_limits *limits)
+{
+    w->limits = *limits;
+}
+
+static struct encode_job *new_job(struct store_writer *w)
+{
+    struct encode_job *job = w->idle_jobs;
+    if (job != NULL)
+        w->idle_jobs = (struct encode_job *)job->item.next;
+    else
+        job = account_alloc(&w->account, 1, sizeof(*job));
+    *job = (struct encode_job){.group = w->group};
+    return job;
+}
+
+/* Keep an empty batch for reuse, or free it. */
+static void recycle_batch(struct store_writer *w, struct batch *batch)
+{
+    uint64_t memory = batch_memory(batch);
+    if (w->spare_count == STORE_SPARE_BATCHES || memory > 2 * w->limits.batch_bytes) {
+        batch_free(batch);
+        return;
+    }
+    w->spares[w->spare_count++] = batch;
+    w->batch_memory += memory;
+}
+
+/* Begin a partition's batch. */
+static void take_batch(struct store_writer *w, struct partition *p)
+{
+    const struct schema *schema = p->part->kind->schema;
+    for (uint32_t i = w->spare_count; i-- > 0;) {
+        if (w->spares[i]->schema != schema)
+            continue;
+        p->batch = w->spares[i];
+        p->batch_memory = batch_memory(p->batch); /* counted already */
+        w->spares[i] = w->spares[--w->spare_count];
+        return;
+    }
+    p->batch = batch_new(schema);
+    p->batch_memory = 0;
+}
+
+/* Take back what the encoder is done with. */
+static void collect(struct store_writer *w)
+{
+    struct queue_item *item;
+    while ((item = queue_poll(&w->encoder.returned)) != NULL) {
+        struct encode_job *job = (struct encode_job *)item;
+        if (job->batch != NULL) {
+            w->batch_memory -= job->batch_memory;
+            w->queued_bytes -= job->batch_bytes;
+            w->queued_memory -= job->batch_memory;
+            recycle_batch(w, job->batch);
+        }
+        job->item.next = (struct queue_item *)w->idle_jobs;
+        w->idle_jobs = job;
+    }
+}
+
+void store_writer_end(struct store_writer *w)
+{
+    if (w->ended)
+        return;
+    encoder_end(&w->encoder);
+    committer_end(&w->committer);
+    w->ended = true;
+}
+
+void store_writer_free(struct store_writer *w)
+{
+    struct store_committed ignored;
+    if (w == NULL)
+        return;
+    store_writer_end(w);
+    collect(w);
+    while (store_writer_committed(w, &ignored))
+        continue;
+    for (size_t i = 0; i < w->partitions.count; i++)
+        batch_free(w->partitions.list[i].batch);
+    for (uint32_t i = 0; i < w->spare_count; i++)
+        batch_free(w->spares[i]);
+    for (uint32_t i = 0; i < STORE_ROUTES; i++)
+        buf_free(&w->routes[i].text);
+    while (w->idle_jobs != NULL) {
+        struct encode_job *job = w->idle_jobs;
+        w->idle_jobs = (struct encode_job *)job->item.next;
+        account_free(&w->account, job, sizeof(*job));
+    }
+    group_free(w->group);
+    array_free(&w->partitions);
+    array_free(&w->kinds);
+    map_free(&w->keys);
+    buf_free(&w->key);
+    account_free(NULL, w, sizeof(*w));
+}
+
+/* ---- where a row goes ---- */
+
+/* The kind as a number of this writer. */
+static uint32_t kind_number(struct store_writer *w, const struct store_kind *kind)
+{
+    for (uint32_t i = 0; i < w->kinds.count; i++)
+        if (w->kinds.list[i] == kind)
+            return i;
+    *array_add(&w->kinds) = kind;
+    return (uint32_t)w->kinds.count - 1;
+}
+
+/* The index of the partition with a path key. */
+static uint32_t find_partition(struct store_writer *w, const struct store_row *row,
+                               const struct store_path_values *values)
+{
+    enum { PREFIX = 8 };
+    bool added;
+    buf_reset(&w->key);
+    buf_append_u32le(&w->key, kind_number(w, row->kind));
+    buf_append_u32le(&w->key, row->source);
+    if (row->kind->path != NULL)
+        store_path_key(&w->key, row->kind->path, values);
+    else
+        store_path_quarantine_key(&w->key, values->stream);
+    uint32_t index = map_put(&w->keys, buf_slice(&w->key), &added);
+    if (!added)
+        return index;
+    ASSERT(index == w->partitions.count);
+    struct slice key = {w->key.data + PREFIX, w->key.len - PREFIX};
+    *array_add(&w->partitions) =
+        (struct partition){.part = group_add_part(w->group, row->kind, row->origin, key)};
+    return index;
+}
+
+static void remember_route(struct route *route, const struct store_row *row,
+                           const struct store_path_values *values, uint32_t partition)
+{
+    struct buf text = route->text;
+    buf_reset(&text);
+    buf_append_slice(&text, values->simulation_id);
+    buf_append_slice(&text, values->event_type_key);
+    buf_append_slice(&text, values->worker_id);
+    const uint8_t *at = text.data;
+    *route = (struct route){
+        .used = true,
+        .kind = row->kind,
+        .source = row->source,
+        .partition = partition,
+        .values = *values, /* the texts of stream and instance outlive the group; routes do not */
+        .text = text,
+    };
+    route->values.simulation_id.data = at;
+    route->values.event_type_key.data = at + values->simulation_id.len;
+    route->values.worker_id.data = at + values->simulation_id.len + values->event_type_key.len;
+}
+
+/* The partition that a row belongs to. */
+static uint32_t route(struct store_writer *w, const struct store_row *row)
+{
+    struct store_path_values values = row->values;
+    values.stream = slice_of(row->origin->stream);
+    values.instance = slice_of(w->options.instance);
+    if (row->kind->path == NULL)
+        return find_partition(w, row, &values);
+    uint64_t hash = map_hash(values.simulation_id) + row->source;
+    struct route *known = &w->routes[hash & (STORE_ROUTES - 1)];
+    if (known->used && known->source == row->source && known->kind == row->kind &&
+        store_path_same(row->kind->path, &known->values, &values))
+        return known->partition;
+    uint32_t index = find_partition(w, row, &values);
+    remember_route(known, row, &values, index);
+    return index;
+}
+
+/* ---- rows ---- */
+
+/* Hand the rows of a partition to the encoder. */
+static void push_batch(struct store_writer *w, struct partition *p)
+{
+    if (p->batch == NULL)
+        return;
+    struct encode_job *job = new_job(w);
+    job->part = p->part;
+    job->batch = p->batch;
+    job->unsorted = p->unsorted;
+    job->next_file = p->next_file;
+    job->clock_suspect = p->clock_suspect;
+    job->row_group_bytes = w->limits.row_group_bytes;
+    job->batch_bytes = p->batch->bytes;
+    job->batch_memory = p->batch_memory;
+    w->queued_bytes += job->batch_bytes;
+    w->queued_memory += job->batch_memory;
+    *p = (struct partition){.part = p->part, .newest = p->newest, .encoded = p->newest};
+    encoder_push(&w->encoder, job);
+}
+
+/* Make room for a row with this sequence: the batch to append it to. Rows in front of what the
+ * encoder has go to another file. */
+static struct batch *open_batch(struct store_writer *w, struct partition *p, uint64_t sequence)
+{
+    if (p->batch != NULL && sequence < p->encoded)
+        push_batch(w, p);
+    if (p->batch == NULL) {
+        take_batch(w, p);
+        p->next_file = sequence < p->encoded;
+        if (p->next_file)
+            p->newest = p->encoded = 0;
+    }
+    return p->batch;
+}
+
+struct batch *store_writer_begin_row(struct store_writer *w, const struct store_row *row)
+{
+    w->row_partition = route(w, row);
+    struct partition *p = &w->partitions.list[w->row_partition];
+    ASSERT(p->part->origin == row->origin);
+    struct batch *batch = open_batch(w, p, row->sequence);
+    w->row_sequence = row->sequence;
+    w->row_before = batch->bytes;
+    w->row_clock_suspect = row->clock_suspect;
+    return batch;
+}
+
+static uint32_t rows_max(const struct store_writer *w)
+{
+    uint32_t group = w->options.parquet.row_group_rows;
+    return group < BATCH_ROWS_MAX ? group : BATCH_ROWS_MAX;
+}
+
+uint64_t store_writer_end_row(struct store_writer *w)
+{
+    struct partition *p = &w->partitions.list[w->row_partition];
+    uint64_t bytes = p->batch->bytes - w->row_before;
+    w->open_bytes += bytes;
+    p->clock_suspect += w->row_clock_suspect;
+    if (w->row_sequence < p->newest)
+        p->unsorted = true;
+    else
+        p->newest = w->row_sequence;
+    uint64_t memory = batch_memory(p->batch);
+    w->batch_memory += memory - p->batch_memory;
+    p->batch_memory = memory;
+    if (p->batch->rows >= rows_max(w) || p->batch->bytes >= w->limits.batch_bytes)
+        push_batch(w, p);
+    return bytes;
+}
+
+/* Where many partitions are open, their batches fill slowly and take memory that they would not
+ * take compressed. */
+static void relieve(struct store_writer *w)
+{
+    if (w->batch_memory - w->queued_memory < w->limits.open_memory)
+        return;
+    uint64_t largest = 2 * (uint64_t)STORE_RELIEF_BYTES;
+    for (size_t i = 0; i < w->partitions.count; i++)
+        if (w->partitions.list[i].batch_memory > largest)
+            largest = w->partitions.list[i].batch_memory;
+    for (size_t i = 0; i < w->partitions.count; i++)
+        if (w->partitions.list[i].batch_memory >= largest / 2)
+            push_batch(w, &w->partitions.list[i]);
+}
+
+/* ---- groups ---- */
+
+void store_writer_seal(struct store_writer *w, const struct store_seal *seal)
+{
+    w->group->seal = *seal;
+    for (size_t i = 0; i < w->partitions.count; i++)
+        push_batch(w, &w->partitions.list[i]);
+    encoder_push(&w->encoder, new_job(w));
+    w->partitions.count = 0;
+    map_reset(&w->keys);
+    for (uint32_t i = 0; i < STORE_ROUTES; i++)
+        w->routes[i].used = false;
+    w->open_bytes = 0;
+    w->group = group_new(&w->account);
+}
+
+bool store_writer_committed(struct store_writer *w, struct store_committed *out)
+{
+    struct store_group *group = (struct store_group *)queue_poll(&w->committer.done);
+    if (group == NULL)
+        return false;
+    *out = (struct store_committed){
+        .number = group->seal.number,
+        .files = (uint32_t)group->files.count,
+        .bytes = group->bytes_written,
+        .encode_ns = group->encode_ns,
+        .commit_ns = group->commit_ns,
+    };
+    group_free(group);
+    return true;
+}
+
+struct store_trouble store_writer_trouble(struct store_writer *w)
+{
+    return committer_trouble(&w->committer);
+}
+
+int64_t store_writer_turn(struct store_writer *w, int64_t now)
+{
+    int64_t deadline = INT64_MAX;
+    if (w->options.stepped) {
+        int64_t encode = encoder_step(&w->encoder, now);
+        int64_t commit = committer_step(&w->committer, now);
+        deadline = encode < commit ? encode : commit;
+    }
+    collect(w);
+    relieve(w);
+    return deadline;
+}
+
+/* ---- figures ---- */
+
+uint32_t store_writer_partitions(const struct store_writer *w)
+{
+    return (uint32_t)w->partitions.count;
+}
+
+uint64_t store_writer_queued(const struct store_writer *w)
+{
+    return w->queued_bytes;
+}
+
+uint64_t store_writer_expansion(struct store_writer *w)
+{
+    if (w->open_bytes < STORE_EXPANSION_SAMPLE)
+        return w->expansion;
+    uint64_t memory = w->batch_memory - w->queued_memory + arena_memory(&w->group->arena) +
+                      w->group->parts_memory;
+    w->expansion = memory / w->open_bytes + 1;
+    if (w->expansion < STORE_EXPANSION_MIN)
+        w->expansion = STORE_EXPANSION_MIN;
+    if (w->expansion > STORE_EXPANSION_MAX)
+        w->expansion = STORE_EXPANSION_MAX;
+    return w->expansion;
+}
+
+uint64_t store_writer_memory(const struct store_writer *w)
+{
+    return w->batch_memory + account_bytes(&w->account);
+}
