@@ -95,9 +95,9 @@ int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, st
     __attribute__((warn_unused_result));
 
 /*
- * Bring a snapshot up to date. *gap says that entries behind it are gone, below a checkpoint: the
- * snapshot is as it was, and has to be loaded anew. `visit` (or NULL) sees each action of the new
- * entries before it counts, and refuses by not returning 0.
+ * Bring a snapshot up to date. *gap says that the newest entry that it knows is gone, and with it
+ * perhaps others behind it: the snapshot is as it was, and has to be loaded anew. `visit` (or NULL)
+ * sees each action of the new entries before it counts, and refuses by not returning 0.
  */
 typedef int delta_entry_visit(void *context, uint64_t version, const struct delta_action *action,
                               struct err *err);

@@ -166,26 +166,31 @@ int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, st
 
 /* ---- updating ---- */
 
+/* Whether the newest entry that we know is still there. If so, all behind it are: a clean-up
+ * removes from the beginning on. */
+static int find_newest(const struct delta_snapshot *s, struct object_store *store, bool *found,
+                       struct err *err)
+{
+    struct buf name = {0};
+    struct object_info info;
+    delta_entry_name(&name, s->version);
+    int result = object_head(store, buf_text(&name), &info, found, err);
+    buf_free(&name);
+    return result;
+}
+
 int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
                           delta_entry_visit *visit, void *context, bool *gap, struct err *err)
 {
-    struct delta_listing listing = {0};
-    enum outcome outcome = FAILED;
+    struct buf text = {0};
+    enum outcome outcome = LOADED;
+    bool found;
     ASSERT(s->found);
-    *gap = false;
-    /* The newest entry that we know is listed again: if it is gone, so may be others behind it. */
-    if (delta_log_list(store, s->version, &listing, err) != 0)
-        goto out;
-    uint64_t next = s->version + 1;
-    size_t first = 0;
-    while (first < listing.entries.count && listing.entries.list[first] < next)
-        first++;
-    bool behind = listing.checkpoint.found && listing.checkpoint.version >= next;
-    bool lost = listing.entries.count == 0 && !listing.checkpoint.found;
-    *gap = first == listing.entries.count ? behind || lost : listing.entries.list[first] > next;
-    outcome = *gap ? LOADED : read_entries(s, store, &listing, next, visit, context, err);
-    *gap |= outcome == GONE;
-out:
-    delta_listing_free(&listing);
+    if (find_newest(s, store, &found, err) != 0)
+        return -1;
+    *gap = !found;
+    while (found && outcome == LOADED)
+        outcome = read_entry(s, store, s->version + 1, &text, visit, context, err);
+    buf_free(&text);
     return outcome == FAILED ? -1 : 0;
 }
