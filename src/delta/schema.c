@@ -1,26 +1,94 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/schema.h"
 
-#include "base/assert.h"
+#include <stdio.h>
 
-static const char *type_name(const struct column_spec *spec)
-{
-    if (spec->type == COLUMN_BYTES)
-        return spec->meaning == COLUMN_TEXT ? "string" : "binary";
-    return spec->meaning == COLUMN_TIME_MICROS ? "timestamp" : "long";
-}
+#include "base/assert.h"
 
 /* ---- writing ---- */
 
-static void put_field(struct json_writer *w, const struct column_spec *spec)
+enum { TYPE_NAME_MAX = 32 };
+
+/* The type of a column that is a value. */
+static void name_type(char out[static TYPE_NAME_MAX], const struct column_spec *spec)
+{
+    const char *name = "";
+    if (spec->meaning == COLUMN_DECIMAL) {
+        (void)snprintf(out, TYPE_NAME_MAX, "decimal(%u,%u)", spec->precision, spec->scale);
+        return;
+    }
+    switch (spec->type) {
+    case COLUMN_INT64:
+        name = spec->meaning == COLUMN_TIME_MICROS ? "timestamp" : "long";
+        break;
+    case COLUMN_BYTES:
+        name = spec->meaning == COLUMN_RAW ? "binary" : "string";
+        break;
+    case COLUMN_BOOLEAN:
+        name = "boolean";
+        break;
+    case COLUMN_INT32:
+        name = spec->meaning == COLUMN_DATE ? "date" : "integer";
+        break;
+    case COLUMN_FLOAT:
+        name = "float";
+        break;
+    case COLUMN_DOUBLE:
+        name = "double";
+        break;
+    case COLUMN_STRUCT:
+    case COLUMN_LIST:
+    case COLUMN_MAP:
+        ASSERT(column_is_leaf(spec));
+    }
+    (void)snprintf(out, TYPE_NAME_MAX, "%s", name);
+}
+
+static uint32_t put_field(struct json_writer *w, const struct schema *schema, uint32_t at);
+
+/* Write the type of column `at` as a member, and return the number behind all that is in it. The
+ * depth is bounded: SCHEMA_DEPTH_MAX. */
+static uint32_t put_type(struct json_writer *w, const char *name, const struct schema *schema,
+                         uint32_t at)
+{
+    const struct column_spec *spec = &schema->columns[at++];
+    char text[TYPE_NAME_MAX];
+    if (column_is_leaf(spec)) {
+        name_type(text, spec);
+        json_put_text(w, name, text);
+        return at;
+    }
+    json_open_object(w, name);
+    if (spec->type == COLUMN_STRUCT) {
+        json_put_text(w, "type", "struct");
+        json_open_array(w, "fields");
+        for (uint32_t i = 0; i < spec->children; i++)
+            at = put_field(w, schema, at);
+        json_close_array(w);
+    } else if (spec->type == COLUMN_LIST) {
+        json_put_text(w, "type", "array");
+        at = put_type(w, "elementType", schema, at);
+        json_put_bool(w, "containsNull", true);
+    } else {
+        json_put_text(w, "type", "map");
+        at = put_type(w, "keyType", schema, at);
+        at = put_type(w, "valueType", schema, at);
+        json_put_bool(w, "valueContainsNull", true);
+    }
+    json_close_object(w);
+    return at;
+}
+
+static uint32_t put_field(struct json_writer *w, const struct schema *schema, uint32_t at)
 {
     json_open_object(w, NULL);
-    json_put_text(w, "name", spec->name);
-    json_put_text(w, "type", type_name(spec));
+    json_put_text(w, "name", schema->columns[at].name);
+    uint32_t end = put_type(w, "type", schema, at);
     json_put_bool(w, "nullable", true);
     json_open_object(w, "metadata");
     json_close_object(w);
     json_close_object(w);
+    return end;
 }
 
 void delta_schema_write(struct buf *out, const struct schema *schema)
@@ -29,10 +97,24 @@ void delta_schema_write(struct buf *out, const struct schema *schema)
     json_open_object(&w, NULL);
     json_put_text(&w, "type", "struct");
     json_open_array(&w, "fields");
-    for (uint32_t i = 0; i < schema->count; i++)
-        put_field(&w, &schema->columns[i]);
+    for (uint32_t i = 0; i < schema->count;)
+        i = put_field(&w, schema, i);
     json_close_array(&w);
     json_close_object(&w);
+}
+
+/* The number behind column `at` and all that is in it. */
+static uint32_t end_of(const struct schema *schema, uint32_t at)
+{
+    uint32_t left = 1; /* columns that are still to pass, without what is in them */
+    for (; left > 0; left--) {
+        const struct column_spec *spec = &schema->columns[at++];
+        if (spec->type == COLUMN_STRUCT)
+            left += spec->children;
+        else if (!column_is_leaf(spec))
+            left += spec->type == COLUMN_LIST ? 1 : 2;
+    }
+    return at;
 }
 
 /* ---- what a table has ---- */
@@ -84,25 +166,56 @@ static const char *demand_of(const struct json *field, bool ours)
     return nullable || ours ? NULL : "may not be null";
 }
 
+/* Whether a type of a table can take values of our column `at`. */
+static bool takes(const struct json *type, const struct schema *schema, uint32_t at)
+{
+    const struct column_spec *spec = &schema->columns[at];
+    char name[TYPE_NAME_MAX];
+    struct slice kind = {0};
+    if (column_is_leaf(spec)) {
+        name_type(name, spec);
+        return type != NULL && type->type == JSON_STRING && slice_is(type->text, name);
+    }
+    (void)json_get_text(type, "type", &kind);
+    uint32_t first = at + 1;
+    if (spec->type == COLUMN_LIST)
+        return slice_is(kind, "array") && takes(json_member(type, "elementType"), schema, first);
+    if (spec->type == COLUMN_MAP)
+        return slice_is(kind, "map") && takes(json_member(type, "keyType"), schema, first) &&
+               takes(json_member(type, "valueType"), schema, end_of(schema, first));
+    const struct json *fields = json_member(type, "fields");
+    if (!slice_is(kind, "struct") || fields == NULL)
+        return false;
+    for (uint32_t i = 0; i < spec->children; i++, first = end_of(schema, first)) {
+        const struct json *field = find_field(fields, schema->columns[first].name);
+        if (!takes(json_member(field, "type"), schema, first))
+            return false;
+    }
+    return true;
+}
+
 static int check_field(const struct json *field, const struct schema *schema, struct err *err)
 {
-    struct slice name, type;
+    struct slice name;
+    uint32_t at = 0;
     if (!json_get_text(field, "name", &name))
         return err_set(err, ERR_FORMAT, "its schemaString has a field without a name");
-    const struct column_spec *spec = NULL;
-    for (uint32_t i = 0; i < schema->count && spec == NULL; i++) {
-        if (slice_is(name, schema->columns[i].name))
-            spec = &schema->columns[i];
-    }
-    bool never_null = spec != NULL && !spec->optional;
-    const char *demand = demand_of(field, never_null);
+    while (at < schema->count && !slice_is(name, schema->columns[at].name))
+        at = end_of(schema, at);
+    bool ours = at < schema->count;
+    const char *demand = demand_of(field, ours && !schema->columns[at].optional);
     if (demand != NULL)
         return err_set(err, ERR_UNSUPPORTED, "its column %.*s %s", (int)name.len,
                        (const char *)name.data, demand);
-    if (spec == NULL || (json_get_text(field, "type", &type) && slice_is(type, type_name(spec))))
+    if (!ours || takes(json_member(field, "type"), schema, at))
         return 0;
-    return err_set(err, ERR_UNSUPPORTED, "its column %s is not of type %s", spec->name,
-                   type_name(spec));
+    struct buf type = {0};
+    struct json_writer w = {.out = &type};
+    (void)put_type(&w, NULL, schema, at);
+    (void)err_set(err, ERR_UNSUPPORTED, "its column %s is not of type %s", schema->columns[at].name,
+                  buf_text(&type));
+    buf_free(&type);
+    return -1;
 }
 
 int delta_schema_check(struct slice schema_string, const struct schema *schema, bool *missing,
@@ -116,7 +229,7 @@ int delta_schema_check(struct slice schema_string, const struct schema *schema, 
     for (const struct json *f = result == 0 ? fields->first : NULL; f != NULL && result == 0;
          f = f->next)
         result = check_field(f, schema, err);
-    for (uint32_t i = 0; i < schema->count && result == 0; i++)
+    for (uint32_t i = 0; i < schema->count && result == 0; i = end_of(schema, i))
         *missing |= find_field(fields, schema->columns[i].name) == NULL;
     arena_free(&arena);
     return result;
@@ -138,9 +251,9 @@ void delta_schema_extend(struct buf *out, struct slice schema_string, const stru
             json_open_array(&w, "fields");
             for (const struct json *f = fields->first; f != NULL; f = f->next)
                 json_put_value(&w, NULL, f);
-            for (uint32_t i = 0; i < schema->count; i++) {
+            for (uint32_t i = 0; i < schema->count; i = end_of(schema, i)) {
                 if (find_field(fields, schema->columns[i].name) == NULL)
-                    put_field(&w, &schema->columns[i]);
+                    (void)put_field(&w, schema, i);
             }
             json_close_array(&w);
         } else {

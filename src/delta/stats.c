@@ -11,13 +11,17 @@ static bool is_short_text(struct slice text)
     return text.len <= STORE_STATS_TEXT_MAX && utf8_valid(text);
 }
 
+bool delta_stats_bound(const struct column_spec *spec)
+{
+    return (spec->type == COLUMN_INT64 && spec->meaning != COLUMN_DECIMAL) ||
+           (spec->type == COLUMN_BYTES && spec->meaning == COLUMN_TEXT);
+}
+
 static bool has_bounds(const struct column_spec *spec, const struct store_column_stats *c)
 {
-    if (!c->bounded)
+    if (!c->bounded || !delta_stats_bound(spec))
         return false;
-    if (spec->type == COLUMN_INT64)
-        return true;
-    return spec->meaning == COLUMN_TEXT && is_short_text(c->text_min) && is_short_text(c->text_max);
+    return spec->type == COLUMN_INT64 || (is_short_text(c->text_min) && is_short_text(c->text_max));
 }
 
 /* Microseconds in the form that Delta wants, which has milliseconds: bounds must not become

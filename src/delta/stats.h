@@ -21,6 +21,9 @@ struct store_column_stats {
 /* Longer texts are no bounds, so that entries of the log stay small. */
 enum { STORE_STATS_TEXT_MAX = 128 };
 
+/* Whether a column is of a kind that has bounds in the log: integers, times, texts. */
+bool delta_stats_bound(const struct column_spec *spec);
+
 /*
  * Append the statistics of a file as the Delta log has them, a JSON object. Columns that are not
  * numbers, times or texts have no bounds. Times have milliseconds, which readers expect: lower

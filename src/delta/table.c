@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "delta/schema.h"
+#include "delta/stats.h"
 
 enum {
     READER_VERSION = 1,
@@ -24,16 +25,11 @@ enum {
 /* What earlier versions of varve had bounds of in the log, before tables said so. */
 static const char first_stats_columns[] = "timestamp_ns,simulation_id,stream_seq";
 
-static bool has_log_bounds(const struct column_spec *spec)
-{
-    return spec->bounds && (spec->type != COLUMN_BYTES || spec->meaning == COLUMN_TEXT);
-}
-
 static void append_stats_columns(struct buf *out, const struct schema *schema)
 {
     size_t start = out->len;
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (!has_log_bounds(&schema->columns[i]))
+        if (!schema->columns[i].bounds || !delta_stats_bound(&schema->columns[i]))
             continue;
         buf_append_text(out, out->len == start ? "" : ",");
         buf_append_text(out, schema->columns[i].name);
