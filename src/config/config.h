@@ -30,6 +30,8 @@ struct config_list {
 
 enum config_delivery { CONFIG_DURABLE, CONFIG_POSITION };
 enum config_manage { CONFIG_MANAGE_CREATE, CONFIG_MANAGE_UPDATE, CONFIG_MANAGE_BIND };
+
+enum config_profile { CONFIG_PROFILE_PLAIN, CONFIG_PROFILE_DELTA };
 enum config_start_kind {
     CONFIG_START_FIRST,
     CONFIG_START_NEW,
@@ -90,6 +92,7 @@ struct config {
         int64_t compression_level;
         uint64_t page_bytes;
         uint64_t row_group_rows;
+        enum config_profile profile;
     } parquet;
     uint64_t memory_limit;
     struct {

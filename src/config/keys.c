@@ -16,6 +16,7 @@
 
 static const char *const deliveries[] = {"durable", "position", NULL};
 static const char *const manages[] = {"create", "update", "bind", NULL};
+static const char *const profiles[] = {"plain", "delta", NULL};
 static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 
@@ -96,6 +97,10 @@ const struct config_key config_keys[] = {
      .help = "Size of a page before compression."},
     {"parquet.row_group_rows", CONFIG_COUNT, AT(parquet.row_group_rows), "1048576", 1, 1 << 24,
      .help = "Rows of a row group at most."},
+    {"parquet.profile", CONFIG_CHOICE, AT(parquet.profile), "plain", .choices = profiles,
+     .help =
+         "Encodings of columns without a dictionary. plain: read by everything. delta: less CPU "
+         "time, smaller files; a few readers can't take DELTA_LENGTH_BYTE_ARRAY (fastparquet)."},
 
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
      .help = "Memory for all that is not committed yet; near it varve commits early. The process "

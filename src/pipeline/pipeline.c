@@ -95,6 +95,7 @@ static struct parquet_options parquet_options(const struct config *c)
     options.compression_level = (int)c->parquet.compression_level;
     options.page_bytes = (uint32_t)c->parquet.page_bytes;
     options.row_group_rows = (uint32_t)c->parquet.row_group_rows;
+    options.delta = c->parquet.profile == CONFIG_PROFILE_DELTA;
     return options;
 }
 

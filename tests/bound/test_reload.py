@@ -132,6 +132,7 @@ def test_several_keys_at_once(reloaded):
         ("parquet", "compression_level", 3),
         ("parquet", "page_bytes", "64KiB"),
         ("parquet", "row_group_rows", 1000),
+        ("parquet", "profile", "delta"),
         ("dead_letter", "subject", "dead"),
         ("metrics", "listen", "off"),
         ("alerts", "subject", "alerts"),

@@ -6,6 +6,7 @@ import struct
 import time
 from datetime import datetime, timezone
 
+import pyarrow.parquet as pq
 import pytest
 
 from generator import Load, length_field, varint_field
@@ -255,6 +256,18 @@ def test_compression_levels(any_server, varve, level):
     varve.once(parquet={"compression_level": level, "page_bytes": "8KiB", "row_group_rows": 400})
     rows, _ = numbered(Load(seed=8).run(1500))
     check_rows(varve.output, rows)
+
+
+def test_the_delta_profile(any_server, varve):
+    any_server.generate(1500, seed=9)
+    varve.once(parquet={"profile": "delta"})
+    rows, _ = numbered(Load(seed=9).run(1500))
+    check_rows(varve.output, rows)
+    files = list(varve.output.rglob("*.parquet"))
+    columns = pq.read_metadata(files[0]).row_group(0)
+    found = {columns.column(i).path_in_schema: columns.column(i) for i in range(columns.num_columns)}
+    assert "DELTA_BINARY_PACKED" in found["stream_seq"].encodings
+    assert "DELTA_LENGTH_BYTE_ARRAY" in found["event_id"].encodings
 
 
 def test_the_log_is_one_json_object_a_line(any_server, varve):
