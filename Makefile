@@ -128,9 +128,9 @@ $(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
 
 # For tests/fault: varve with faults on demand (src/object/fault.h). It takes the one object that
 # differs before the library's.
-FAULTY := $(BUILD)/obj/fault/store.o
+FAULTY := $(BUILD)/obj/fault/fault.o
 
-$(FAULTY): src/store/store.c $(HEADERS) Makefile
+$(FAULTY): src/object/fault.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)musl-gcc $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<

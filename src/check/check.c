@@ -70,6 +70,13 @@ static void judge_space(struct check_report *r, const struct config *config, con
         check_say(r, CHECK_PROBLEM, "the free space of %s is unknown: %s", path, strerror(errno));
         return;
     }
+    if (disk.f_blocks == 0) { /* ramfs, and some of FUSE */
+        check_say(r, CHECK_WARNING,
+                  "the file system of %s does not say how much space is free: varve won't pause "
+                  "before it is full",
+                  path);
+        return;
+    }
     uint64_t space = (uint64_t)disk.f_bavail * disk.f_frsize;
     uint64_t usable = space > config->output.min_free ? space - config->output.min_free : 0;
     num_format_size(space, size);

@@ -55,7 +55,7 @@ static void append_path(struct store_entry *entry, const struct store_epoch_file
     buf_append_text(out, "\"path\":\"");
     size_t at = out->len;
     delta_path_encode(out, slice_of(path));
-    add_move(entry, slice_of(file->file->id), at, out->len - at);
+    add_move(entry, slice_of(object_staged_id(file->file)), at, out->len - at);
     buf_append_byte(out, '"');
 }
 
@@ -64,7 +64,7 @@ static void append_tags(struct buf *out, const struct store_epoch_file *file)
 {
     const struct seqset *set = file->sequences;
     buf_append_text(out, "\"varve.file\":");
-    append_string(out, file->file->id);
+    append_string(out, object_staged_id(file->file));
     buf_append_text(out, ",\"varve.stream\":");
     append_string(out, file->stream);
     buf_append_text(out, ",\"varve.created\":");
@@ -97,7 +97,7 @@ static void append_dead_letters(struct buf *out, const struct store_epoch *epoch
 }
 
 static void append_quarantine(struct store_entry *entry, const struct store_epoch *epoch,
-                              char *const *paths)
+                              const char *const *paths)
 {
     struct buf *out = &entry->text;
     bool first = true;
@@ -109,7 +109,7 @@ static void append_quarantine(struct store_entry *entry, const struct store_epoc
         first = false;
         append_path(entry, file, paths[i]);
         buf_printf(out, ",\"size\":%" PRIu64 ",\"numRecords\":%" PRIu64 ",\"tags\":{",
-                   file->file->size, file->rows);
+                   object_staged_size(file->file), file->rows);
         append_tags(out, file);
         buf_append_text(out, "}}");
     }
@@ -126,7 +126,7 @@ static void append_add(struct store_entry *entry, const struct store *store,
     buf_printf(out,
                ",\"partitionValues\":{},\"size\":%" PRIu64 ",\"modificationTime\":%" PRId64
                ",\"dataChange\":true,\"stats\":",
-               file->file->size, millis);
+               object_staged_size(file->file), millis);
     json_append_string(out, buf_slice(&stats));
     buf_append_text(out, ",\"tags\":{");
     append_tags(out, file);
@@ -147,7 +147,7 @@ static void append_txn(struct buf *out, const char *instance, const struct posit
 
 void store_entry_build(struct store_entry *entry, const struct store *store,
                        const struct store_epoch *epoch, const struct positions *positions,
-                       char *const *paths, int64_t wall_time)
+                       const char *const *paths, int64_t wall_time)
 {
     store_entry_reset(entry);
     struct buf *out = &entry->text;
@@ -185,23 +185,7 @@ static bool is_safe_id(struct slice id)
         if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f') && c != '-')
             return false;
     }
-    return id.len > 0 && id.len < STORE_FILE_ID_MAX;
-}
-
-static bool is_safe_path(struct slice path)
-{
-    size_t part = 0; /* where the current part begins */
-    if (path.len == 0 || path.len > STORE_PATH_MAX || memchr(path.data, '\0', path.len) != NULL)
-        return false;
-    for (size_t i = 0; i <= path.len; i++) {
-        if (i < path.len && path.data[i] != '/')
-            continue;
-        struct slice name = {path.data + part, i - part};
-        if (name.len == 0 || slice_is(name, ".") || slice_is(name, ".."))
-            return false;
-        part = i + 1;
-    }
-    return true;
+    return id.len > 0 && id.len < OBJECT_ID_MAX;
 }
 
 /* `object` is an `add`, or an element of "quarantine". */
@@ -212,7 +196,7 @@ static int parse_move(struct store_entry *entry, const struct json *object, stru
         !json_get_text(json_member(object, "tags"), "varve.file", &id) || !is_safe_id(id))
         return err_set(err, ERR_FORMAT, "a file has no path or no id");
     struct buf path = {0};
-    bool safe = delta_path_decode(&path, uri) && is_safe_path(buf_slice(&path));
+    bool safe = delta_path_decode(&path, uri) && object_name_is_valid(buf_slice(&path));
     buf_free(&path);
     /* A string with escapes would not be in the text as it is; a URI has none. */
     bool inside =

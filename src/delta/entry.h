@@ -52,7 +52,7 @@ enum {
  */
 void store_entry_build(struct store_entry *entry, const struct store *store,
                        const struct store_epoch *epoch, const struct positions *positions,
-                       char *const *paths, int64_t wall_time);
+                       const char *const *paths, int64_t wall_time);
 
 /* Find the moves in entry->text, which varve wrote earlier. ERR_FORMAT if it did not, or if a path
  * could lead out of the root. */

@@ -10,7 +10,8 @@
 
 enum {
     PART_DIGITS = 10,
-    HINT_MAX = 64 * 1024, /* it may have a schema in it */
+    HINT_MAX = 64 * 1024,  /* it may have a schema in it */
+    LINE_SIZE = 16 * 1024, /* holds most first lines whole */
 };
 
 /* ---- names ---- */
@@ -139,6 +140,30 @@ int delta_entry_read(struct object_store *store, uint64_t version, struct buf *o
     struct buf name = {0};
     delta_entry_name(&name, version);
     int result = object_get_all(store, buf_text(&name), DELTA_ENTRY_MAX, out, found, err);
+    buf_free(&name);
+    return result;
+}
+
+int delta_entry_first_line(struct object_store *store, uint64_t version, struct buf *out,
+                           bool *found, struct err *err)
+{
+    struct buf name = {0};
+    int result = 0;
+    delta_entry_name(&name, version);
+    buf_reset(out);
+    for (bool complete = false; !complete && result == 0;) {
+        size_t start = out->len;
+        result = object_get(store, buf_text(&name), start, LINE_SIZE, out, found, err);
+        if (result != 0 || out->len == start)
+            break;
+        const uint8_t *end = memchr(out->data + start, '\n', out->len - start);
+        complete = end != NULL;
+        if (complete)
+            out->len = (size_t)(end - out->data);
+        else if (out->len > DELTA_ENTRY_MAX)
+            result = err_set(err, ERR_LIMIT, "%s is larger than %d bytes", buf_text(&name),
+                             DELTA_ENTRY_MAX);
+    }
     buf_free(&name);
     return result;
 }

@@ -59,6 +59,11 @@ bool delta_entry_version(struct slice name, uint64_t *version);
 int delta_entry_read(struct object_store *store, uint64_t version, struct buf *out, bool *found,
                      struct err *err) __attribute__((warn_unused_result));
 
+/* Put the first line of an entry, without its newline, into `out`. ERR_LIMIT above DELTA_ENTRY_MAX
+ * bytes. */
+int delta_entry_first_line(struct object_store *store, uint64_t version, struct buf *out,
+                           bool *found, struct err *err) __attribute__((warn_unused_result));
+
 /* Put an entry unless that version is there already, which *taken says. */
 int delta_entry_append(struct object_store *store, uint64_t version, struct slice text, bool *taken,
                        struct err *err) __attribute__((warn_unused_result));

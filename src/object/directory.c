@@ -2,13 +2,9 @@
 #include "object/directory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/buf.h"
-
-void store_directory_parent(struct buf *out, struct slice path)
+void directory_parent(struct buf *out, struct slice path)
 {
     size_t len = path.len;
     while (len > 0 && path.data[len - 1] != '/')
@@ -22,91 +18,93 @@ void store_directory_parent(struct buf *out, struct slice path)
         buf_append(out, path.data, len);
 }
 
-/* Make one directory if it is not there; what is not a directory is found out by its user. */
-static int make_one(const struct store_system *system, int dir, const char *path, struct map *made,
+const char *directory_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static int open_failed(const char *path, int error, struct err *err)
+{
+    if (error == ELOOP)
+        return err_set_system(err, error,
+                              "%s is, or lies behind, a symbolic link, and varve follows none in "
+                              "its output",
+                              path);
+    return err_set_system(err, error, "can't open the directory %s", path);
+}
+
+/* Make the last part of `path`; what is there but no directory is found out by who opens it. */
+static int make_one(const struct system *system, int parent, const char *path, unsigned flags,
                     struct err *err)
 {
-    if (store_system_mkdir(system, dir, path, 0755) < 0) {
-        if (errno == EEXIST)
-            return 0;
+    if (system_mkdir(system, parent, directory_base(path), 0755) != 0 && errno != EEXIST)
         return err_set_system(err, errno, "can't make the directory %s", path);
-    }
-    if (made != NULL) {
-        struct buf parent = {0};
-        bool added;
-        store_directory_parent(&parent, slice_of(path));
-        (void)map_put(made, buf_slice(&parent), &added);
-        buf_free(&parent);
-    }
+    if ((flags & DIRECTORY_DURABLE) != 0 && system_fsync(system, parent) != 0)
+        return err_set_system(err, errno, "can't make the directory %s durable", path);
     return 0;
 }
 
-int store_directory_make_parents(const struct store_system *system, int dir, const char *path,
-                                 struct map *made, struct err *err)
+static int open_here(const struct system *system, int dir, const char *path, unsigned flags)
 {
-    struct buf prefix = {0};
-    int result = 0;
-    for (const char *slash = strchr(path + 1, '/'); slash != NULL && result == 0;
-         slash = strchr(slash + 1, '/')) {
-        buf_reset(&prefix);
-        buf_append(&prefix, path, (size_t)(slash - path));
-        result = make_one(system, dir, buf_text(&prefix), made, err);
-    }
-    buf_free(&prefix);
-    return result;
+    int open_flags = (flags & DIRECTORY_FOLLOW) != 0 ? O_RDONLY | O_DIRECTORY : SYSTEM_OPEN_FOLDER;
+    return system_openat(system, dir, path, open_flags, 0);
 }
 
-int store_directory_sync(const struct store_system *system, int dir, const char *path,
-                         struct err *err)
+int directory_open(const struct system *system, int dir, const char *path, unsigned flags,
+                   struct err *err)
 {
-    int fd = store_system_openat(system, dir, path, O_RDONLY | O_DIRECTORY, 0);
+    int fd = open_here(system, dir, path, flags);
+    if (fd < 0 && errno == ENOENT && (flags & DIRECTORY_MAKE) != 0 && strcmp(path, ".") != 0) {
+        struct buf above = {0};
+        struct buf clean = {0}; /* without slashes at the end */
+        buf_append_text(&clean, path);
+        while (clean.len > 1 && clean.data[clean.len - 1] == '/')
+            clean.len--;
+        directory_parent(&above, buf_slice(&clean));
+        int parent = directory_open(system, dir, buf_text(&above), flags, err);
+        int result = parent < 0 ? -1 : make_one(system, parent, buf_text(&clean), flags, err);
+        if (parent >= 0)
+            (void)system_close(system, parent); /* only a directory */
+        buf_free(&above);
+        buf_free(&clean);
+        if (result != 0)
+            return -1;
+        fd = open_here(system, dir, path, flags);
+    }
+    return fd < 0 ? open_failed(path, errno, err) : fd;
+}
+
+int directory_sync(const struct system *system, int dir, const char *path, struct err *err)
+{
+    int fd = system_openat(system, dir, path, SYSTEM_OPEN_FOLDER, 0);
     if (fd < 0)
-        return err_set_system(err, errno, "can't open the directory %s", path);
-    int result = store_system_fsync(system, fd);
+        return open_failed(path, errno, err);
+    int result = system_fsync(system, fd);
     int error = errno;
-    (void)close(fd); /* only synced */
-    if (result < 0)
+    (void)system_close(system, fd); /* only synced */
+    if (result != 0)
         return err_set_system(err, error, "can't make the directory %s durable", path);
     return 0;
 }
 
-int store_directory_sync_all(const struct store_system *system, int dir, const struct map *paths,
-                             struct err *err)
+int directory_sync_all(const struct system *system, int dir, const struct map *paths,
+                       uint32_t each_max, struct err *err)
 {
     struct buf path = {0};
     int result = 0;
+    if (paths->count > each_max) {
+        if (system_syncfs(system, dir) == 0)
+            return 0;
+        if (errno != ENOSYS)
+            return err_set_system(err, errno, "can't make %u directories durable",
+                                  (unsigned)paths->count);
+    }
     for (uint32_t i = 0; i < paths->count && result == 0; i++) {
         buf_reset(&path);
         buf_append_slice(&path, map_key(paths, i));
-        result = store_directory_sync(system, dir, buf_text(&path), err);
+        result = directory_sync(system, dir, buf_text(&path), err);
     }
     buf_free(&path);
     return result;
-}
-
-/* Make a directory and those above it, so that they last. */
-static int make_all(const struct store_system *system, int dir, const char *path, struct err *err)
-{
-    struct map made = {0};
-    int result = store_directory_make_parents(system, dir, path, &made, err);
-    if (result == 0)
-        result = make_one(system, dir, path, &made, err);
-    if (result == 0)
-        result = store_directory_sync_all(system, dir, &made, err);
-    map_free(&made);
-    return result;
-}
-
-int store_directory_open(const struct store_system *system, int dir, const char *path,
-                         struct err *err)
-{
-    int fd = store_system_openat(system, dir, path, O_RDONLY | O_DIRECTORY, 0);
-    if (fd < 0 && errno == ENOENT) {
-        if (make_all(system, dir, path, err) < 0)
-            return -1;
-        fd = store_system_openat(system, dir, path, O_RDONLY | O_DIRECTORY, 0);
-    }
-    if (fd < 0)
-        (void)err_set_system(err, errno, "can't open the directory %s", path);
-    return fd;
 }

@@ -9,30 +9,32 @@
 
 /*
  * Directories, so that they outlive a crash: a new name is durable when the directory that holds it
- * has been synced. Paths are relative to `dir`, or absolute; "." is `dir` itself.
+ * has been synced. Paths are relative to `dir` and lead through no symbolic link; "." is `dir`.
  */
+enum directory_flags {
+    DIRECTORY_MAKE = 1,    /* it and its parents, where they are missing */
+    DIRECTORY_DURABLE = 2, /* ... and sync those that get a new name */
+    DIRECTORY_FOLLOW = 4,  /* a path that the user chose: any, with links */
+};
 
-/* Open a directory, making it and its parents where they are missing; what is made here is durable.
- * A descriptor, or -1. */
-int store_directory_open(const struct store_system *system, int dir, const char *path,
-                         struct err *err) __attribute__((warn_unused_result));
-
-/* Make the directories in which `path` lies. Nothing is synced; where `made` is given, the
- * directories that got a new name in them are added to it. */
-int store_directory_make_parents(const struct store_system *system, int dir, const char *path,
-                                 struct map *made, struct err *err)
-    __attribute__((warn_unused_result));
+/* Open a directory: a descriptor, or -1. `flags` are of directory_flags. */
+int directory_open(const struct system *system, int dir, const char *path, unsigned flags,
+                   struct err *err) __attribute__((warn_unused_result));
 
 /* Put the path of the directory in which `path` lies into `out`. */
-void store_directory_parent(struct buf *out, struct slice path);
+void directory_parent(struct buf *out, struct slice path);
+
+/* The last part of a path. */
+const char *directory_base(const char *path);
 
 /* fsync one directory. It may be repeated after an error, unlike that of a file: directories are
  * journaled, and a journal that could not be written keeps failing. */
-int store_directory_sync(const struct store_system *system, int dir, const char *path,
-                         struct err *err) __attribute__((warn_unused_result));
+int directory_sync(const struct system *system, int dir, const char *path, struct err *err)
+    __attribute__((warn_unused_result));
 
-/* The same for each path in `paths`. */
-int store_directory_sync_all(const struct store_system *system, int dir, const struct map *paths,
-                             struct err *err) __attribute__((warn_unused_result));
+/* The same for each path in `paths`; for more than `each_max` of them, syncfs where there is one.
+ */
+int directory_sync_all(const struct system *system, int dir, const struct map *paths,
+                       uint32_t each_max, struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -2,6 +2,7 @@
 #include "object/fault.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@ enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER, ACTION_SLOW };
 enum { SLOW_MILLISECONDS = 5 };
 
 struct rule {
-    int call; /* enum store_call, or STORE_CALL_COUNT for any */
+    int call; /* enum system_call, or SYSTEM_CALL_COUNT for any */
     uint64_t number;
     enum action action;
     int error;
@@ -29,7 +30,7 @@ struct rule {
     atomic_uint_fast64_t calls;
 };
 
-struct store_fault {
+struct fault {
     struct rule rules[RULES_MAX];
     uint32_t count;
 };
@@ -46,9 +47,9 @@ static const struct {
 static bool parse_call(struct rule *rule, const char *text)
 {
     rule->call = 0;
-    while (rule->call < STORE_CALL_COUNT && strcmp(store_call_names[rule->call], text) != 0)
+    while (rule->call < SYSTEM_CALL_COUNT && strcmp(system_call_names[rule->call], text) != 0)
         rule->call++;
-    return rule->call < STORE_CALL_COUNT || strcmp(text, "any") == 0;
+    return rule->call < SYSTEM_CALL_COUNT || strcmp(text, "any") == 0;
 }
 
 static bool parse_action(struct rule *rule, const char *text)
@@ -99,10 +100,10 @@ static bool parse_rule(struct rule *rule, char *text)
     return true;
 }
 
-struct store_fault *store_fault_new(const char *text, struct err *err)
+struct fault *fault_new(const char *text, struct err *err)
 {
     char copy[TEXT_SIZE];
-    struct store_fault *fault = calloc(1, sizeof(*fault));
+    struct fault *fault = calloc(1, sizeof(*fault));
     if (fault == NULL)
         out_of_memory(sizeof(*fault));
     bool ok = strlen(text) < sizeof(copy);
@@ -120,7 +121,7 @@ struct store_fault *store_fault_new(const char *text, struct err *err)
     return NULL;
 }
 
-void store_fault_free(struct store_fault *fault)
+void fault_free(struct fault *fault)
 {
     free(fault);
 }
@@ -133,9 +134,9 @@ static void end_process(void)
         (void)pause();
 }
 
-static int apply(struct rule *rule, enum store_call call, bool after)
+static int apply(struct rule *rule, enum system_call call, bool after)
 {
-    if (rule->call != STORE_CALL_COUNT && rule->call != (int)call)
+    if (rule->call != SYSTEM_CALL_COUNT && rule->call != (int)call)
         return 0;
     uint64_t number = after ? (uint64_t)atomic_load(&rule->calls)
                             : (uint64_t)atomic_fetch_add(&rule->calls, 1) + 1;
@@ -150,9 +151,9 @@ static int apply(struct rule *rule, enum store_call call, bool after)
     return rule->error;
 }
 
-int store_fault_hook(void *context, enum store_call call, bool after)
+int fault_hook(void *context, enum system_call call, bool after)
 {
-    struct store_fault *fault = context;
+    struct fault *fault = context;
     int error = 0;
     for (uint32_t i = 0; i < fault->count; i++) {
         int result = apply(&fault->rules[i], call, after);
@@ -160,4 +161,27 @@ int store_fault_hook(void *context, enum store_call call, bool after)
             error = result;
     }
     return error;
+}
+
+int fault_install(struct system *system, struct err *err)
+{
+#ifdef VARVE_FAULT_INJECTION
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct fault *shared;
+    const char *text = getenv("VARVE_FAULT");
+    if (text == NULL || system->hook != NULL)
+        return 0;
+    ASSERT(pthread_mutex_lock(&lock) == 0);
+    if (shared == NULL)
+        shared = fault_new(text, err);
+    ASSERT(pthread_mutex_unlock(&lock) == 0);
+    if (shared == NULL)
+        return -1;
+    system->hook = fault_hook;
+    system->context = shared;
+#else
+    (void)system;
+    (void)err;
+#endif
+    return 0;
 }

@@ -15,20 +15,25 @@
  *
  *     CALL:N:ACTION[:sticky][:until=PATH]
  *
- * CALL is a name of store_call_names or "any"; N counts those calls from 1. ACTION is "kill"
+ * CALL is a name of system_call_names or "any"; N counts those calls from 1. ACTION is "kill"
  * (SIGKILL instead of the call), "kill-after" (SIGKILL right behind it), "slow" (5 ms in front of
  * it, as on a disk that is no match for us), or the name of an errno such as ENOSPC. With "sticky"
  * it happens to the calls after the N-th, too. From when PATH exists the rule is off, so a test can
  * end a fault while varve runs.
  */
-struct store_fault;
+struct fault;
 
 /* NULL and ERR_USAGE for a text that is not as above. */
-struct store_fault *store_fault_new(const char *text, struct err *err)
-    __attribute__((warn_unused_result));
-void store_fault_free(struct store_fault *fault);
+struct fault *fault_new(const char *text, struct err *err) __attribute__((warn_unused_result));
+void fault_free(struct fault *fault);
 
-/* The store_hook; its context is the struct store_fault. Any thread. */
-int store_fault_hook(void *context, enum store_call call, bool after);
+/*
+ * In build/varve-fault, put the faults that VARVE_FAULT asks for into `system`, unless it has a
+ * hook already; all of the process share them. In varve, nothing.
+ */
+int fault_install(struct system *system, struct err *err) __attribute__((warn_unused_result));
+
+/* The system_hook; its context is the struct fault. Any thread. */
+int fault_hook(void *context, enum system_call call, bool after);
 
 #endif

@@ -28,6 +28,8 @@ enum {
     OBJECT_NAME_MAX = 3072, /* PATH_MAX is 4096, with the root in front */
     OBJECT_PART_MAX = 255,  /* NAME_MAX of every Linux file system */
     OBJECT_ID_MAX = 48,     /* of a staged object, with its NUL */
+    /* The text of an interrupted commit; ten thousand members make about 10 MB. */
+    OBJECT_TEXT_MAX = 256 * 1024 * 1024,
 };
 
 struct object_store;
@@ -150,7 +152,7 @@ struct object_member {
  * fails as well, and the next one calls them again.
  */
 struct object_group {
-    const struct object_member *members; /* no two have the same name */
+    const struct object_member *members; /* two may want the same name */
     size_t count;                        /* may be 0 */
 
     /* Append the text of the entry. `names` are those which the members are going to have. Called

@@ -1,231 +1,209 @@
 /* SPDX-License-Identifier: MIT */
 #include "object/system.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-/* From linux/fs.h, which musl-gcc has no path to. */
-#define RENAME_NOREPLACE_FLAG 1U
-
-const char *const store_call_names[STORE_CALL_COUNT] = {
-    [STORE_CALL_OPENAT] = "openat",       [STORE_CALL_PREAD] = "pread",
-    [STORE_CALL_PWRITE] = "pwrite",       [STORE_CALL_FDATASYNC] = "fdatasync",
-    [STORE_CALL_FSYNC] = "fsync",         [STORE_CALL_RENAMEAT] = "renameat",
-    [STORE_CALL_RENAMEAT2] = "renameat2", [STORE_CALL_LINKAT] = "linkat",
-    [STORE_CALL_UNLINKAT] = "unlinkat",   [STORE_CALL_MKDIRAT] = "mkdirat",
-    [STORE_CALL_FSTATAT] = "fstatat",     [STORE_CALL_FLOCK] = "flock",
-    [STORE_CALL_STATVFS] = "statvfs",     [STORE_CALL_GETDENTS] = "getdents",
+const char *const system_call_names[SYSTEM_CALL_COUNT] = {
+    [SYSTEM_CALL_OPENAT] = "openat",     [SYSTEM_CALL_PREAD] = "pread",
+    [SYSTEM_CALL_PWRITE] = "pwrite",     [SYSTEM_CALL_FDATASYNC] = "fdatasync",
+    [SYSTEM_CALL_FSYNC] = "fsync",       [SYSTEM_CALL_SYNCFS] = "syncfs",
+    [SYSTEM_CALL_RENAMEAT] = "renameat", [SYSTEM_CALL_RENAMEAT2] = "renameat2",
+    [SYSTEM_CALL_LINKAT] = "linkat",     [SYSTEM_CALL_UNLINKAT] = "unlinkat",
+    [SYSTEM_CALL_MKDIRAT] = "mkdirat",   [SYSTEM_CALL_FSTATAT] = "fstatat",
+    [SYSTEM_CALL_FLOCK] = "flock",       [SYSTEM_CALL_STATVFS] = "statvfs",
+    [SYSTEM_CALL_GETDENTS] = "getdents",
 };
 
+static const struct system_calls *calls_of(const struct system *s)
+{
+    return s->calls != NULL ? s->calls : &system_kernel;
+}
+
 /* Ask the hook; false, with errno set, if the call is to fail. */
-static bool enter(const struct store_system *s, enum store_call call)
+static bool enter(const struct system *s, enum system_call call)
 {
     if (s->hook == NULL)
         return true;
-    int system = s->hook(s->context, call, false);
-    if (system <= 0)
+    int error = s->hook(s->context, call, false);
+    if (error <= 0)
         return true;
-    errno = system;
+    errno = error;
     return false;
 }
 
-static void leave(const struct store_system *s, enum store_call call)
+static void leave(const struct system *s, enum system_call call)
 {
     if (s->hook == NULL)
         return;
-    int system = errno;
+    int error = errno;
     (void)s->hook(s->context, call, true); /* there is nothing left to fail */
-    errno = system;
+    errno = error;
 }
 
-int store_system_openat(const struct store_system *s, int dir, const char *path, int flags,
-                        mode_t mode)
+int system_openat(const struct system *s, int dir, const char *path, int flags, mode_t mode)
 {
-    if (!enter(s, STORE_CALL_OPENAT))
+    if (!enter(s, SYSTEM_CALL_OPENAT))
         return -1;
-    int fd;
-    do {
-        fd = openat(dir, path, flags | O_CLOEXEC, mode);
-    } while (fd < 0 && errno == EINTR);
-    leave(s, STORE_CALL_OPENAT);
+    int fd = calls_of(s)->openat(s->disk, dir, path, flags, mode);
+    leave(s, SYSTEM_CALL_OPENAT);
     return fd;
 }
 
-ssize_t store_system_pread(const struct store_system *s, int fd, void *data, size_t len,
-                           off_t offset)
+int system_close(const struct system *s, int fd)
 {
-    if (!enter(s, STORE_CALL_PREAD))
+    return calls_of(s)->close(s->disk, fd);
+}
+
+ssize_t system_pread(const struct system *s, int fd, void *data, size_t len, off_t offset)
+{
+    if (!enter(s, SYSTEM_CALL_PREAD))
         return -1;
-    ssize_t got;
-    do {
-        got = pread(fd, data, len, offset);
-    } while (got < 0 && errno == EINTR);
-    leave(s, STORE_CALL_PREAD);
+    ssize_t got = calls_of(s)->pread(s->disk, fd, data, len, offset);
+    leave(s, SYSTEM_CALL_PREAD);
     return got;
 }
 
-ssize_t store_system_pwrite(const struct store_system *s, int fd, const void *data, size_t len,
-                            off_t offset)
+ssize_t system_pwrite(const struct system *s, int fd, const void *data, size_t len, off_t offset)
 {
-    if (!enter(s, STORE_CALL_PWRITE))
+    if (!enter(s, SYSTEM_CALL_PWRITE))
         return -1;
-    ssize_t put;
-    do {
-        put = pwrite(fd, data, len, offset);
-    } while (put < 0 && errno == EINTR);
-    leave(s, STORE_CALL_PWRITE);
+    ssize_t put = calls_of(s)->pwrite(s->disk, fd, data, len, offset);
+    leave(s, SYSTEM_CALL_PWRITE);
     return put;
 }
 
-int store_system_fdatasync(const struct store_system *s, int fd)
+int system_fdatasync(const struct system *s, int fd)
 {
-    if (!enter(s, STORE_CALL_FDATASYNC))
+    if (!enter(s, SYSTEM_CALL_FDATASYNC))
         return -1;
-    int result;
-    do {
-        result = fdatasync(fd);
-    } while (result < 0 && errno == EINTR);
-    leave(s, STORE_CALL_FDATASYNC);
+    int result = calls_of(s)->fdatasync(s->disk, fd);
+    leave(s, SYSTEM_CALL_FDATASYNC);
     return result;
 }
 
-int store_system_fsync(const struct store_system *s, int fd)
+int system_fsync(const struct system *s, int fd)
 {
-    if (!enter(s, STORE_CALL_FSYNC))
+    if (!enter(s, SYSTEM_CALL_FSYNC))
         return -1;
-    int result;
-    do {
-        result = fsync(fd);
-    } while (result < 0 && errno == EINTR);
-    leave(s, STORE_CALL_FSYNC);
+    int result = calls_of(s)->fsync(s->disk, fd);
+    leave(s, SYSTEM_CALL_FSYNC);
     return result;
 }
 
-void store_system_begin_sync(int fd)
+int system_syncfs(const struct system *s, int fd)
 {
-    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
-int store_system_rename(const struct store_system *s, int from_dir, const char *from, int to_dir,
-                        const char *to)
-{
-    if (!enter(s, STORE_CALL_RENAMEAT))
+    if (!enter(s, SYSTEM_CALL_SYNCFS))
         return -1;
-    int result = renameat(from_dir, from, to_dir, to);
-    leave(s, STORE_CALL_RENAMEAT);
+    int result = calls_of(s)->syncfs(s->disk, fd);
+    leave(s, SYSTEM_CALL_SYNCFS);
     return result;
 }
 
-static int link_and_unlink(const struct store_system *s, int from_dir, const char *from, int to_dir,
+void system_begin_sync(const struct system *s, int fd)
+{
+    calls_of(s)->begin_sync(s->disk, fd);
+}
+
+int system_rename(const struct system *s, int from_dir, const char *from, int to_dir,
+                  const char *to)
+{
+    if (!enter(s, SYSTEM_CALL_RENAMEAT))
+        return -1;
+    int result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, true);
+    leave(s, SYSTEM_CALL_RENAMEAT);
+    return result;
+}
+
+static int link_and_unlink(const struct system *s, int from_dir, const char *from, int to_dir,
                            const char *to)
 {
-    if (!enter(s, STORE_CALL_LINKAT))
+    if (!enter(s, SYSTEM_CALL_LINKAT))
         return -1;
-    int result = linkat(from_dir, from, to_dir, to, 0);
-    leave(s, STORE_CALL_LINKAT);
-    return result < 0 ? -1 : store_system_unlink(s, from_dir, from);
+    int result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
+    leave(s, SYSTEM_CALL_LINKAT);
+    return result != 0 ? -1 : system_unlink(s, from_dir, from);
 }
 
-int store_system_rename_noreplace(const struct store_system *s, int from_dir, const char *from,
-                                  int to_dir, const char *to)
+int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
+                            const char *to)
 {
     int result = -1;
-    if (enter(s, STORE_CALL_RENAMEAT2)) {
-        result = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, RENAME_NOREPLACE_FLAG);
-        leave(s, STORE_CALL_RENAMEAT2);
+    if (enter(s, SYSTEM_CALL_RENAMEAT2)) {
+        result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, false);
+        leave(s, SYSTEM_CALL_RENAMEAT2);
     }
-    if (result < 0 && (errno == EINVAL || errno == ENOSYS))
+    if (result != 0 && (errno == EINVAL || errno == ENOSYS))
         return link_and_unlink(s, from_dir, from, to_dir, to);
     return result;
 }
 
-int store_system_unlink(const struct store_system *s, int dir, const char *path)
+int system_unlink(const struct system *s, int dir, const char *name)
 {
-    if (!enter(s, STORE_CALL_UNLINKAT))
+    if (!enter(s, SYSTEM_CALL_UNLINKAT))
         return -1;
-    int result = unlinkat(dir, path, 0);
-    leave(s, STORE_CALL_UNLINKAT);
+    int result = calls_of(s)->unlink(s->disk, dir, name);
+    leave(s, SYSTEM_CALL_UNLINKAT);
     return result;
 }
 
-int store_system_mkdir(const struct store_system *s, int dir, const char *path, mode_t mode)
+int system_mkdir(const struct system *s, int dir, const char *name, mode_t mode)
 {
-    if (!enter(s, STORE_CALL_MKDIRAT))
+    if (!enter(s, SYSTEM_CALL_MKDIRAT))
         return -1;
-    int result = mkdirat(dir, path, mode);
-    leave(s, STORE_CALL_MKDIRAT);
+    int result = calls_of(s)->mkdir(s->disk, dir, name, mode);
+    leave(s, SYSTEM_CALL_MKDIRAT);
     return result;
 }
 
-int store_system_stat(const struct store_system *s, int dir, const char *path, struct stat *out)
+int system_stat(const struct system *s, int dir, const char *name, struct stat *out)
 {
-    if (!enter(s, STORE_CALL_FSTATAT))
+    if (!enter(s, SYSTEM_CALL_FSTATAT))
         return -1;
-    int result = fstatat(dir, path, out, AT_SYMLINK_NOFOLLOW);
-    leave(s, STORE_CALL_FSTATAT);
+    int result = calls_of(s)->stat(s->disk, dir, name, false, out);
+    leave(s, SYSTEM_CALL_FSTATAT);
     return result;
 }
 
-int store_system_lock(const struct store_system *s, int fd)
+int system_stat_path(const struct system *s, const char *path, struct stat *out)
 {
-    if (!enter(s, STORE_CALL_FLOCK))
+    if (!enter(s, SYSTEM_CALL_FSTATAT))
         return -1;
-    int result;
-    do {
-        result = flock(fd, LOCK_EX | LOCK_NB);
-    } while (result < 0 && errno == EINTR);
-    leave(s, STORE_CALL_FLOCK);
+    int result = calls_of(s)->stat(s->disk, SYSTEM_WORKING_DIR, path, true, out);
+    leave(s, SYSTEM_CALL_FSTATAT);
     return result;
 }
 
-int store_system_free_bytes(const struct store_system *s, int fd, uint64_t *out)
+int system_lock(const struct system *s, int fd)
 {
-    if (!enter(s, STORE_CALL_STATVFS))
+    if (!enter(s, SYSTEM_CALL_FLOCK))
         return -1;
-    struct statvfs fs;
-    int result;
-    do {
-        result = fstatvfs(fd, &fs);
-    } while (result < 0 && errno == EINTR);
-    leave(s, STORE_CALL_STATVFS);
-    if (result == 0)
-        *out = (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize;
+    int result = calls_of(s)->lock(s->disk, fd);
+    leave(s, SYSTEM_CALL_FLOCK);
     return result;
 }
 
-int store_system_list(const struct store_system *s, int dir,
-                      void (*visit)(void *context, const char *name), void *context)
+int system_free_bytes(const struct system *s, int fd, uint64_t *out, bool *known)
 {
-    /* A descriptor of its own, since closedir closes it and reading moves it. */
-    int fd = store_system_openat(s, dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    if (!enter(s, SYSTEM_CALL_STATVFS))
+        return -1;
+    int result = calls_of(s)->free_bytes(s->disk, fd, out, known);
+    leave(s, SYSTEM_CALL_STATVFS);
+    return result;
+}
+
+int system_list(const struct system *s, int dir, system_visit *visit, void *context)
+{
+    /* A descriptor of its own, since reading moves it, and closing the stream closes it. */
+    int fd = system_openat(s, dir, ".", SYSTEM_OPEN_FOLDER, 0);
     if (fd < 0)
         return -1;
-    DIR *stream = fdopendir(fd);
-    if (stream == NULL) {
-        (void)close(fd); /* only read from */
+    if (!enter(s, SYSTEM_CALL_GETDENTS)) {
+        int error = errno;
+        (void)system_close(s, fd); /* only read from */
+        errno = error;
         return -1;
     }
-    int result = -1;
-    if (enter(s, STORE_CALL_GETDENTS)) {
-        errno = 0;
-        struct dirent *found;
-        while ((found = readdir(stream)) != NULL) {
-            if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
-                visit(context, found->d_name);
-            errno = 0;
-        }
-        result = errno == 0 ? 0 : -1;
-        leave(s, STORE_CALL_GETDENTS);
-    }
-    int system = errno;
-    (void)closedir(stream); /* only read from */
-    errno = system;
+    int result = calls_of(s)->list(s->disk, fd, visit, context);
+    leave(s, SYSTEM_CALL_GETDENTS);
     return result;
 }

@@ -2,6 +2,7 @@
 #ifndef VARVE_OBJECT_SYSTEM_H
 #define VARVE_OBJECT_SYSTEM_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,81 +10,139 @@
 #include <sys/types.h>
 
 /*
- * Every system call that the store makes, in one place, so that a test can let the n-th one fail or
- * end the process beside it. Each function has the meaning, the result and the errno of the call it
- * is named after; EINTR is retried. A zeroed struct is the plain system.
+ * Every system call that a directory store makes, in one place. A test can let the n-th one fail or
+ * end the process beside it (`hook`), and can put a whole disk in memory in the place of the
+ * kernel's (`calls`). Each function has the meaning, the result and the errno of the call it is
+ * named after; EINTR is retried, descriptors are closed on exec. A zeroed struct is the plain
+ * system.
+ *
+ * Symbolic links: whoever may write below the output directory must not lead varve out of it. So
+ * all calls but an open without O_NOFOLLOW take names of one part, and none follows a link.
  */
-enum store_call {
-    STORE_CALL_OPENAT,
-    STORE_CALL_PREAD,
-    STORE_CALL_PWRITE,
-    STORE_CALL_FDATASYNC,
-    STORE_CALL_FSYNC,
-    STORE_CALL_RENAMEAT,
-    STORE_CALL_RENAMEAT2,
-    STORE_CALL_LINKAT,
-    STORE_CALL_UNLINKAT,
-    STORE_CALL_MKDIRAT,
-    STORE_CALL_FSTATAT,
-    STORE_CALL_FLOCK,
-    STORE_CALL_STATVFS,
-    STORE_CALL_GETDENTS,
-    STORE_CALL_COUNT,
+enum system_call {
+    SYSTEM_CALL_OPENAT,
+    SYSTEM_CALL_PREAD,
+    SYSTEM_CALL_PWRITE,
+    SYSTEM_CALL_FDATASYNC,
+    SYSTEM_CALL_FSYNC,
+    SYSTEM_CALL_SYNCFS,
+    SYSTEM_CALL_RENAMEAT,
+    SYSTEM_CALL_RENAMEAT2,
+    SYSTEM_CALL_LINKAT,
+    SYSTEM_CALL_UNLINKAT,
+    SYSTEM_CALL_MKDIRAT,
+    SYSTEM_CALL_FSTATAT,
+    SYSTEM_CALL_FLOCK,
+    SYSTEM_CALL_STATVFS,
+    SYSTEM_CALL_GETDENTS,
+    SYSTEM_CALL_COUNT,
+};
+
+enum {
+    SYSTEM_WORKING_DIR = AT_FDCWD, /* of the process, where a directory is wanted */
+    SYSTEM_OPEN_FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW, /* flags to open one below another */
 };
 
 /* The names above in small letters, such as "fdatasync". */
-extern const char *const store_call_names[STORE_CALL_COUNT];
+extern const char *const system_call_names[SYSTEM_CALL_COUNT];
 
 /*
  * Called before each system call and, if that was made, once more after it. A positive result
  * before the call is the errno with which it fails without being made; the result after it is
  * ignored. Called by whichever thread makes the call.
  */
-typedef int store_hook(void *context, enum store_call call, bool after);
+typedef int system_hook(void *context, enum system_call call, bool after);
 
-struct store_system {
-    store_hook *hook; /* NULL in production */
-    void *context;
+/* What a name in a directory is, as far as the file system says so for free. */
+enum system_kind { SYSTEM_UNKNOWN, SYSTEM_FILE, SYSTEM_FOLDER, SYSTEM_OTHER };
+
+typedef void system_visit(void *context, const char *name, enum system_kind kind);
+
+/* What stands behind the functions below, for a disk that is not the kernel's. */
+struct system_calls {
+    int (*openat)(void *disk, int dir, const char *path, int flags, mode_t mode);
+    void (*begin_sync)(void *disk, int fd);
+    int (*close)(void *disk, int fd);
+    ssize_t (*pread)(void *disk, int fd, void *data, size_t len, off_t offset);
+    ssize_t (*pwrite)(void *disk, int fd, const void *data, size_t len, off_t offset);
+    int (*fdatasync)(void *disk, int fd);
+    int (*fsync)(void *disk, int fd);
+    int (*syncfs)(void *disk, int fd);
+    int (*rename)(void *disk, int from_dir, const char *from, int to_dir, const char *to,
+                  bool replace);
+    int (*link)(void *disk, int from_dir, const char *from, int to_dir, const char *to);
+    int (*unlink)(void *disk, int dir, const char *name);
+    int (*mkdir)(void *disk, int dir, const char *name, mode_t mode);
+    int (*stat)(void *disk, int dir, const char *path, bool follow, struct stat *out);
+    int (*lock)(void *disk, int fd);
+    int (*free_bytes)(void *disk, int fd, uint64_t *out, bool *known);
+    int (*list)(void *disk, int fd, system_visit *visit, void *context); /* closes fd */
 };
 
-int store_system_openat(const struct store_system *s, int dir, const char *path, int flags,
-                        mode_t mode);
-ssize_t store_system_pread(const struct store_system *s, int fd, void *data, size_t len,
-                           off_t offset);
-ssize_t store_system_pwrite(const struct store_system *s, int fd, const void *data, size_t len,
-                            off_t offset);
-int store_system_fdatasync(const struct store_system *s, int fd);
-int store_system_fsync(const struct store_system *s, int fd);
+extern const struct system_calls system_kernel;
+
+/* For tests: do from now on what is done where there is no openat2. */
+void kernel_forget_openat2(void);
+
+struct system {
+    const struct system_calls *calls; /* NULL: the kernel's */
+    void *disk;                       /* their first argument */
+    system_hook *hook;                /* NULL in production */
+    void *context;                    /* of the hook */
+};
+
+/*
+ * With O_NOFOLLOW `path` is relative to `dir` and stays below it: ELOOP where any part of it is a
+ * symbolic link. By openat2 (Linux 5.6), and where that is missing, part by part. Without
+ * O_NOFOLLOW it is the plain openat.
+ */
+int system_openat(const struct system *s, int dir, const char *path, int flags, mode_t mode);
+
+/* Not called through the hook: a failure is told by what comes before or after it. */
+int system_close(const struct system *s, int fd);
+
+ssize_t system_pread(const struct system *s, int fd, void *data, size_t len, off_t offset);
+ssize_t system_pwrite(const struct system *s, int fd, const void *data, size_t len, off_t offset);
+int system_fdatasync(const struct system *s, int fd);
+int system_fsync(const struct system *s, int fd);
+
+/* Make all of the file system of `fd` durable. ENOSYS before Linux 5.8, which does not tell of
+ * writes that have failed. */
+int system_syncfs(const struct system *s, int fd);
 
 /* sync_file_range: have the kernel begin to write out the whole file. A hint, which no test lets
  * fail: nobody would notice. */
-void store_system_begin_sync(int fd);
+void system_begin_sync(const struct system *s, int fd);
 
 /* Replaces what is at `to`. */
-int store_system_rename(const struct store_system *s, int from_dir, const char *from, int to_dir,
-                        const char *to);
+int system_rename(const struct system *s, int from_dir, const char *from, int to_dir,
+                  const char *to);
 
 /*
  * Fails with EEXIST rather than replace something. renameat2, and where the file system has no
  * such flag (EINVAL, ENOSYS), linkat and unlinkat: a crash between those two leaves the file under
  * both names.
  */
-int store_system_rename_noreplace(const struct store_system *s, int from_dir, const char *from,
-                                  int to_dir, const char *to);
-int store_system_unlink(const struct store_system *s, int dir, const char *path);
-int store_system_mkdir(const struct store_system *s, int dir, const char *path, mode_t mode);
+int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
+                            const char *to);
+int system_unlink(const struct system *s, int dir, const char *name);
+int system_mkdir(const struct system *s, int dir, const char *name, mode_t mode);
 
-/* Does not follow a symbolic link. */
-int store_system_stat(const struct store_system *s, int dir, const char *path, struct stat *out);
+/* Does not follow a symbolic link. "." is `dir` itself. */
+int system_stat(const struct system *s, int dir, const char *name, struct stat *out);
+
+/* The plain stat: `path` is relative to the working directory, or absolute. */
+int system_stat_path(const struct system *s, const char *path, struct stat *out);
 
 /* An exclusive lock on the open file, without waiting: EWOULDBLOCK if somebody has it. */
-int store_system_lock(const struct store_system *s, int fd);
+int system_lock(const struct system *s, int fd);
 
-/* Bytes that an ordinary user may still write to the file system of `fd`. */
-int store_system_free_bytes(const struct store_system *s, int fd, uint64_t *out);
+/* Bytes that an ordinary user may still write to the file system of `fd`. Not known where it
+ * reports no blocks at all (ramfs, and some of FUSE). */
+int system_free_bytes(const struct system *s, int fd, uint64_t *out, bool *known);
 
-/* Call `visit` with each name in the directory but "." and "..", in no particular order. */
-int store_system_list(const struct store_system *s, int dir,
-                      void (*visit)(void *context, const char *name), void *context);
+/* Call `visit` with each name in the directory but "." and "..", in no particular order. The store
+ * must not be changed meanwhile. */
+int system_list(const struct system *s, int dir, system_visit *visit, void *context);
 
 #endif

@@ -84,12 +84,11 @@ static void serve_network(struct pipeline *p, bool ready, int64_t now)
 
 static void look_at_disk(struct pipeline *p, int64_t now)
 {
-    if (now < p->next_disk)
-        return;
-    struct err err = {0};
-    if (store_free_bytes(p->store, &p->disk_free, &err) != 0)
-        p->disk_free = UINT64_MAX; /* the next commit will say what is wrong */
-    p->next_disk = now + FLOW_DISK_INTERVAL;
+    if (now >= p->next_disk) {
+        space_ask(p->space);
+        p->next_disk = now + FLOW_DISK_INTERVAL;
+    }
+    p->disk_free = space_bytes(p->space);
 }
 
 static void log_pauses(uint32_t before, uint32_t after)

@@ -17,15 +17,19 @@ static int open_store(struct pipeline *p, struct err *err)
 {
     struct buf engine = {0};
     buf_printf(&engine, "varve/%s", varve_version);
+    static const struct system plain;
     struct store_config config = {
         .root = p->config->output.log_output_directory,
         .instance = p->config->nats.name,
         .engine = buf_text(&engine),
         .schema = &event_schema,
+        .system = p->options.system != NULL ? *p->options.system : plain,
     };
     p->store = store_open(&config, err);
     buf_free(&engine);
     if (p->store != NULL)
+        p->space = space_new(config.root, &config.system, !p->options.stepped, err);
+    if (p->space != NULL)
         return 0;
     if (err->code == ERR_REFUSED)
         err->code = ERR_USAGE; /* exit status 2: it is the user's to decide which one runs */
@@ -153,6 +157,7 @@ static void free_stages(struct pipeline *p)
 static void free_prepared(struct pipeline *p)
 {
     watch_close(&p->watch);
+    space_free(p->space);
     store_close(p->store);
     connection_free(&p->connection);
     reload_free(p);
@@ -171,7 +176,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
     p->options = *options;
     p->once = options->once;
     p->waker.handle = -1;
-    p->disk_free = UINT64_MAX;
+    p->disk_free = SPACE_UNKNOWN;
     p->move_at = INT64_MAX;
     watch_init(&p->watch);
     if (prepare(p, err) != 0 || init_stages(p, err) != 0) {

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "drain/acker.h"
+#include "object/space.h"
 #include "drain/connection.h"
 #include "drain/dead_letter.h"
 #include "pipeline/epoch.h"
@@ -42,6 +43,7 @@ struct pipeline_options {
      * clock and what comes in. So a test can run all of varve in its own process, and run the same
      * history again. */
     bool stepped;
+    const struct system *system; /* the disk of the store; NULL: the plain one */
     /* Read the configuration again into `fresh`, which is initialised; NULL: can't. */
     int (*reload)(void *context, struct config *fresh, struct err *err);
     void *context;
@@ -82,9 +84,10 @@ struct pipeline {
     size_t watched;                            /* how many of these are the watch's */
     int64_t network_at, watch_at;              /* when these have to have their next turns */
 
-    uint32_t pauses;      /* enum flow_pause, as bits */
-    uint64_t disk_free;   /* as last asked, UINT64_MAX: unknown */
-    int64_t next_disk;    /* when to ask again */
+    uint32_t pauses; /* enum flow_pause, as bits */
+    struct space *space;
+    uint64_t disk_free;   /* as last heard of it, SPACE_UNKNOWN if not */
+    int64_t next_disk;    /* when to have it asked again */
     int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
     int64_t sources_at;   /* when source_tick has more to do */
     int64_t acks_at;      /* and acker_tick */

@@ -6,17 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
-#include "batch/seqset.h"
-#include "object/file.h"
 #include "batch/position.h"
+#include "batch/seqset.h"
 #include "delta/stats.h"
+#include "object/object.h"
 #include "store/store.h"
 
 /* One finished file of an epoch. All is borrowed until the commit is done. */
 struct store_epoch_file {
-    struct store_file *file;
+    struct object_staged *file;
     bool quarantine; /* not part of the table: gets its place, but no `add` */
     const char *key; /* from store_path_key or store_path_quarantine_key */
     const char *stream, *created;
@@ -48,25 +47,24 @@ enum {
 };
 
 /*
- * Commit an epoch. Returns 0 once its entry in the log is durable: now, and not before, the
- * messages may be acknowledged. In this order:
- *
- *   1. the files are finished already (store_file_finish); their temporary names are made durable;
- *   2. the log entry is written to _delta_log/.pending-<instance> and made durable;
- *   3. each file is moved to its place, replacing nothing; the directories are made durable;
- *   4. .pending becomes the next entry of the log, replacing nothing; made durable.
- *
- * -1 means that the epoch is not known to be committed. Nothing is lost and nothing may be
- * acknowledged: call again, with the same epoch and all that it borrows unchanged, as soon as the
- * disk may work again, until it returns 0. It goes on with the step that failed. No other epoch can
- * be committed before. Who writes what anew after an error: the data files never (all of their
- * bytes are durable before a commit begins; a failed store_file_finish is the caller's to repair);
- * .pending, when its own fsync failed, this function, as a new file; moves are repeated; fsync of a
- * directory is repeated, which is sound since directories are journaled and a journal that failed
- * keeps failing. If the process ends instead, store_open finishes the commit from step 3 on, or,
- * before that, removes all of it.
+ * Commit an epoch: its files and one entry of the log, by object_commit. Returns 0 once the entry
+ * is durable: now, and not before, the messages may be acknowledged. -1 means that the epoch is not
+ * known to be committed. Nothing is lost and nothing may be acknowledged: call again, with the same
+ * epoch and all that it borrows unchanged, as soon as the disk may work again, until it returns 0.
+ * No other epoch can be committed before. If the process ends instead, store_open finishes the
+ * commit, or removes all of it.
  */
 int store_commit(struct store *store, const struct store_epoch *epoch, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Forget the commit under way; for store_reopen and store_close. */
+void store_forget_commit(struct store *store);
+
+/* The name of the next entry, for struct object_group; the context is the store. */
+int store_next_entry(void *context, bool taken, struct buf *out, struct err *err);
+
+/* store->next_version from what there is in the log. */
+int store_find_next_version(struct store *store, struct err *err)
     __attribute__((warn_unused_result));
 
 #endif

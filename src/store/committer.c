@@ -3,64 +3,54 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "object/object.h"
 #include "store/commit.h"
-#include "object/file.h"
-
-enum {
-    /*
-     * Files that are written before the first of them is made durable. For a new file that waits
-     * for a commit of the file system's journal, which covers all that were written before: most
-     * others then wait for their own bytes only. Each has a descriptor open meanwhile.
-     */
-    GROUP_FILES = 64,
-};
 
 static void abandon(struct group_file *file)
 {
-    store_file_abandon(file->stored);
+    object_abandon(file->stored);
     file->stored = NULL;
 }
 
 /* One file from its image. On failure nothing of it is left. */
 static int write_file(struct committer *c, struct group_file *file, struct err *err)
 {
-    file->stored = store_file_create(c->store, err);
+    file->stored = object_stage(c->store->objects, err);
     if (file->stored == NULL)
         return -1;
-    if (store_file_write(file->stored, file->image.data, file->image.len, err) != 0) {
+    if (object_write(file->stored, file->image.data, file->image.len, err) != 0) {
         abandon(file);
         return -1;
     }
-    store_file_begin_sync(file->stored);
     return 0;
 }
 
-/* What earlier attempts left to do for these files. Those that are written stay so if another one
- * fails. */
-static int write_group(struct committer *c, struct group_file **files, size_t count,
-                       struct err *err)
+static int finish_files(struct committer *c, struct store_group *group, struct err *err)
 {
+    size_t count = group->files.count;
+    struct object_staged **staged = account_alloc(group->account, count + 1, sizeof(*staged));
     for (size_t i = 0; i < count; i++)
-        if (files[i]->stored == NULL && write_file(c, files[i], err) != 0)
-            return -1;
-    for (size_t i = 0; i < count; i++) {
-        if (!files[i]->stored->finished && store_file_finish(files[i]->stored, err) != 0) {
-            abandon(files[i]);
-            return -1;
-        }
+        staged[i] = group->files.list[i]->stored;
+    int result = object_finish(c->store->objects, staged, count, err);
+    for (size_t i = 0; i < count && result != 0; i++) {
+        if (!object_is_finished(staged[i]))
+            abandon(group->files.list[i]);
     }
-    return 0;
+    account_free(group->account, staged, (count + 1) * sizeof(*staged));
+    return result;
 }
 
+/* What earlier attempts left to do. Files that are written stay so if another one fails. */
 static int write_files(struct committer *c, struct store_group *group, struct err *err)
 {
-    for (size_t i = 0; i < group->files.count; i += GROUP_FILES) {
-        size_t rest = group->files.count - i;
-        if (write_group(c, group->files.list + i, rest < GROUP_FILES ? rest : GROUP_FILES, err) !=
-            0)
-            return err_prefix(err, "epoch %llu", (unsigned long long)group->seal.number);
+    int result = 0;
+    for (size_t i = 0; i < group->files.count && result == 0; i++) {
+        if (group->files.list[i]->stored == NULL)
+            result = write_file(c, group->files.list[i], err);
     }
-    return 0;
+    if (result == 0)
+        result = finish_files(c, group, err);
+    return result == 0 ? 0 : err_prefix(err, "epoch %llu", (unsigned long long)group->seal.number);
 }
 
 /* The group as the store wants it. */
@@ -158,7 +148,7 @@ static void repair(struct committer *c)
                 "directories of the output were removed; they are made again, what was in them is "
                 "not");
     for (size_t i = 0; i < c->group->files.count; i++) {
-        store_file_abandon(c->group->files.list[i]->stored);
+        object_abandon(c->group->files.list[i]->stored);
         c->group->files.list[i]->stored = NULL;
     }
     view_free(c);

@@ -80,7 +80,7 @@ static void file_free(struct store_group *g, struct group_file *file)
     buf_free(&file->image);
     buf_free(&file->stats_text);
     account_free(g->account, file->stats, file->stats_count * sizeof(*file->stats));
-    store_file_free(file->stored);
+    object_staged_free(file->stored);
     account_free(g->account, file, sizeof(*file));
 }
 

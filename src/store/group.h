@@ -48,7 +48,7 @@ struct group_file {
     struct buf stats_text; /* what text bounds in `stats` point to */
     uint64_t entry_memory; /* booked for what its commit needs beside what its part has booked */
 
-    struct store_file *stored; /* by the committer: on disk */
+    struct object_staged *stored; /* by the committer: on disk */
 };
 
 struct store_group {

@@ -288,8 +288,7 @@ void store_path_quarantine_key(struct buf *out, struct slice stream)
     buf_append_text(out, "-" FIRST_SEQ "-" LAST_SEQ ENDING);
 }
 
-void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq,
-                     uint32_t suffix)
+void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq)
 {
     ASSERT(key.len > ENDING_LEN);
     size_t end = key.len - ENDING_LEN;
@@ -306,8 +305,6 @@ void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint
             buf_append_byte(out, key.data[at++]);
         }
     }
-    if (suffix > 0)
-        buf_printf(out, "-%" PRIu32, suffix);
     buf_append_text(out, ENDING);
 }
 

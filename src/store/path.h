@@ -30,7 +30,7 @@ enum {
     STORE_PATH_TEMPLATE_MAX = 1024, /* bytes of a template */
     STORE_PATH_TOKENS_MAX = 64,     /* pieces of a template */
     STORE_PATH_VALUE_MAX = 64,      /* bytes of a written value: three fit into one file name */
-    STORE_PATH_SUFFIX_MAX = 11,     /* "-" and the digits of a collision suffix */
+    STORE_PATH_SUFFIX_MAX = 11,     /* "-" and the digits of object_name_numbered */
     STORE_PATH_NAME_MAX = 255,      /* NAME_MAX of every Linux file system */
     STORE_PATH_MAX = 3072,          /* a whole path; PATH_MAX is 4096 with the root in front */
 };
@@ -94,10 +94,9 @@ bool store_path_same(const struct store_path *path, const struct store_path_valu
  * which table readers skip. */
 void store_path_quarantine_key(struct buf *out, struct slice stream);
 
-/* Append the path, relative to the root, of the file with this key and these sequences. `suffix`
- * greater than 0 puts "-<suffix>" in front of ".parquet": for when the plain name is taken. */
-void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq,
-                     uint32_t suffix);
+/* Append the path, relative to the root, that the file with this key and these sequences should
+ * have; object_commit puts a number behind it where that is taken. */
+void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq);
 
 /* Append one value, written by the rules above: at most STORE_PATH_VALUE_MAX bytes of
  * [A-Za-z0-9._%-], never empty. */

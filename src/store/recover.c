@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/recover.h"
 
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "object/directory.h"
+#include "base/text.h"
 #include "delta/entry.h"
-#include "object/file.h"
-#include "store/log.h"
-#include "store/publish.h"
+#include "delta/log.h"
 #include "delta/table.h"
+#include "store/commit.h"
 
 enum { UUID_TEXT = 37 };
 
@@ -36,185 +35,185 @@ static void make_uuid(char out[static UUID_TEXT])
 static int create_table(struct store *store, struct err *err)
 {
     struct buf entry = {0};
-    struct buf writing = {0};
     char id[UUID_TEXT];
-    char name[STORE_LOG_NAME_MAX];
+    bool taken;
     make_uuid(id);
-    store_log_name(name, 0);
-    store_writing_name(&writing, store);
     delta_table_create(&entry, store->schema, id, store->engine, clock_wall());
-    int result =
-        store_log_write(&store->system, store->log_dir, buf_text(&writing), buf_slice(&entry), err);
-    if (result == 0 &&
-        store_system_rename_noreplace(&store->system, store->log_dir, buf_text(&writing),
-                                      store->log_dir, name) < 0 &&
-        errno != EEXIST)
-        result = err_set_system(err, errno, "can't make _delta_log/%s", name);
-    if (result == 0)
-        result = store_directory_sync(&store->system, store->log_dir, ".", err);
+    int result = delta_entry_append(store->objects, 0, buf_slice(&entry), &taken, err);
     store->recovery.created = true;
     buf_free(&entry);
-    buf_free(&writing);
     return result;
 }
 
-static int check_table(const struct store *store, const struct store_versions *versions,
-                       struct err *err)
+static int check_table(const struct store *store, const struct delta_listing *log, struct err *err)
 {
     struct buf entry = {0};
-    char name[STORE_LOG_NAME_MAX];
-    if (versions->list[0] != 0)
+    struct buf name = {0};
+    bool found;
+    if (log->entries.list[0] != 0)
         return 0; /* cleaned up; whoever could do that has read what the table is */
-    store_log_name(name, 0);
-    int result = store_log_read(&store->system, store->log_dir, name, false, &entry, err);
-    if (result == 0 && delta_table_check_entry(buf_slice(&entry), store->schema, err) < 0)
-        result = err_prefix(err, "the table that _delta_log/%s describes", name);
+    int result = delta_entry_read(store->objects, 0, &entry, &found, err);
+    if (result == 0 && found &&
+        delta_table_check_entry(buf_slice(&entry), store->schema, err) != 0) {
+        delta_entry_name(&name, 0);
+        result = err_prefix(err, "the table that %s describes", buf_text(&name));
+    }
     buf_free(&entry);
+    buf_free(&name);
     return result;
 }
 
-static int open_table(struct store *store, struct store_versions *versions, struct err *err)
+static int open_table(struct store *store, struct delta_listing *log, struct err *err)
 {
-    if (store_log_list(&store->system, store->log_dir, versions, err) < 0)
+    if (delta_log_list(store->objects, 0, log, err) != 0)
         return -1;
-    if (versions->count == 0) {
-        store_versions_free(versions);
-        if (create_table(store, err) < 0 ||
-            store_log_list(&store->system, store->log_dir, versions, err) < 0)
+    if (log->entries.count == 0 && !log->checkpoint.found) {
+        if (create_table(store, err) != 0 || delta_log_list(store->objects, 0, log, err) != 0)
             return -1;
     }
-    if (versions->count == 0)
+    if (log->entries.count == 0)
         return err_set(err, ERR_FORMAT, "_delta_log is being emptied by somebody");
-    store->recovery.entries = versions->count;
-    store->next_version = versions->list[versions->count - 1] + 1;
-    return check_table(store, versions, err);
+    store->recovery.entries = log->entries.count;
+    store->next_version = log->entries.list[log->entries.count - 1] + 1;
+    return check_table(store, log, err);
 }
 
 int store_recover_table(struct store *store, struct err *err)
 {
-    struct store_versions versions = {0};
-    int result = open_table(store, &versions, err);
-    store_versions_free(&versions);
+    struct delta_listing log = {0};
+    int result = open_table(store, &log, err);
+    delta_listing_free(&log);
     return result;
 }
 
 /* ---- an interrupted commit ---- */
 
-/* True if .pending is an entry already: it was linked, but not removed. */
-static int is_linked(const struct store *store, const struct store_versions *versions,
-                     const char *name, bool *linked, struct err *err)
+struct interrupted {
+    struct store *store;
+    struct store_entry entry;
+    struct object_member *members; /* of the group; they own their names */
+};
+
+static int interrupted_text(void *context, const char *const *names, struct buf *out,
+                            struct err *err)
 {
-    struct stat st;
-    *linked = false;
-    if (store_system_stat(&store->system, store->log_dir, name, &st) < 0)
-        return err_set_system(err, errno, "can't stat _delta_log/%s", name);
-    if (st.st_nlink < 2)
-        return 0;
-    return store_log_find_inode(&store->system, store->log_dir, versions, st.st_ino, linked, err);
+    struct interrupted *i = context;
+    (void)err; /* nothing can fail here */
+    for (size_t move = 0; move < i->entry.count; move++)
+        store_entry_set_path(&i->entry, move, slice_of(names[move]));
+    buf_append_slice(out, buf_slice(&i->entry.text));
+    return 0;
 }
 
-static int finish_commit(struct store *store, const char *name, struct err *err)
+static int interrupted_name(void *context, bool taken, struct buf *out, struct err *err)
+{
+    struct interrupted *i = context;
+    return store_next_entry(i->store, taken, out, err);
+}
+
+/* Read the positions and the files of the entry. */
+static int parse_interrupted(struct interrupted *i, struct err *err)
 {
     bool own;
-    store_entry_reset(&store->entry);
-    if (store_log_read(&store->system, store->log_dir, name, false, &store->entry.text, err) < 0)
-        return -1;
-    const struct buf *text = &store->entry.text;
+    const struct buf *text = &i->entry.text;
     const uint8_t *end = text->len > 0 ? memchr(text->data, '\n', text->len) : NULL;
     struct slice line = {text->data, end == NULL ? 0 : (size_t)(end - text->data)};
-    if (store_entry_positions(&store->coming, &own, line, store->instance, err) < 0 ||
-        store_entry_parse(&store->entry, err) < 0)
-        return err_prefix(err, "_delta_log/%s", name);
+    if (store_entry_positions(&i->store->current, &own, line, i->store->instance, err) != 0 ||
+        store_entry_parse(&i->entry, err) != 0)
+        return -1;
     if (!own)
-        return err_set(err, ERR_FORMAT, "_delta_log/%s is not a commit of this instance", name);
-    store->stage = STORE_STAGE_MOVE;
-    return store_publish(store, err);
+        return err_set(err, ERR_FORMAT, "it is not a commit of this instance");
+    i->members = calloc(i->entry.count + 1, sizeof(*i->members));
+    if (i->members == NULL)
+        out_of_memory((i->entry.count + 1) * sizeof(*i->members));
+    for (size_t move = 0; move < i->entry.count; move++) {
+        struct buf path = {0};
+        store_entry_path(&path, &i->entry, move);
+        i->members[move] =
+            (struct object_member){i->entry.moves[move].id, text_copy_slice(buf_slice(&path))};
+        buf_free(&path);
+    }
+    return 0;
 }
 
-static int recover_commit(struct store *store, const struct store_versions *versions,
-                          struct err *err)
+static void free_interrupted(struct interrupted *i)
 {
-    struct buf name = {0};
-    struct stat st;
-    bool linked = false;
-    int result = -1;
-    store_pending_name(&name, store);
-    if (store_system_stat(&store->system, store->log_dir, buf_text(&name), &st) < 0) {
-        result = errno == ENOENT
-                     ? 0
-                     : err_set_system(err, errno, "can't stat _delta_log/%s", buf_text(&name));
-        goto out;
+    for (size_t move = 0; i->members != NULL && move < i->entry.count; move++)
+        free((char *)i->members[move].name);
+    free(i->members);
+    store_entry_free(&i->entry);
+}
+
+static int recover_commit(struct store *store, struct err *err)
+{
+    struct interrupted i = {.store = store};
+    bool found;
+    int result = object_interrupted(store->objects, &i.entry.text, &found, err);
+    if (result == 0 && found) {
+        result = parse_interrupted(&i, err);
+        if (result != 0)
+            (void)err_prefix(err, "the interrupted commit, _delta_log/.pending-%s",
+                             store->instance);
     }
-    if (is_linked(store, versions, buf_text(&name), &linked, err) < 0)
-        goto out;
-    if (!linked) {
-        result = finish_commit(store, buf_text(&name), err);
-        store->recovery.rolled_forward = result == 0;
-        goto out;
+    if (result == 0 && found) {
+        struct object_group group = {i.members, i.entry.count, interrupted_text, interrupted_name,
+                                     &i};
+        result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
+        if (store->recovery.rolled_forward)
+            store->next_version++;
+        else
+            positions_free(&store->current);
     }
-    if (store_system_unlink(&store->system, store->log_dir, buf_text(&name)) < 0) {
-        (void)err_set_system(err, errno, "can't remove _delta_log/%s", buf_text(&name));
-        goto out;
-    }
-    result = 0;
-out:
-    buf_free(&name);
+    free_interrupted(&i);
     return result;
 }
 
-/* ---- what is left over ---- */
+/* ---- the positions ---- */
 
-static void note_unfinished(void *context, const char *name)
+int store_read_positions(struct store *store, struct positions *out, bool *found, uint64_t *read,
+                         struct err *err)
 {
-    struct map *names = context;
-    size_t len = strlen(name);
-    size_t ending = strlen(STORE_FILE_ENDING);
-    bool added;
-    if (len > ending && strcmp(name + len - ending, STORE_FILE_ENDING) == 0)
-        (void)map_put(names, slice_of(name), &added);
-}
-
-static int remove_unfinished(struct store *store, struct err *err)
-{
-    struct map names = {0};
+    struct delta_listing log = {0};
+    struct buf line = {0};
     struct buf name = {0};
-    int result = 0;
-    if (store_system_list(&store->system, store->temporary_dir, note_unfinished, &names) < 0)
-        result = err_set_system(err, errno, "can't list .varve/%s", store->instance_name);
-    for (uint32_t i = 0; i < names.count && result == 0; i++) {
-        buf_reset(&name);
-        buf_append_slice(&name, map_key(&names, i));
-        if (store_system_unlink(&store->system, store->temporary_dir, buf_text(&name)) < 0)
-            result = err_set_system(err, errno, "can't remove .varve/%s/%s", store->instance_name,
-                                    buf_text(&name));
-        else
-            store->recovery.files_removed++;
+    *found = false;
+    *read = 0;
+    *out = (struct positions){0};
+    int result = delta_log_list(store->objects, 0, &log, err);
+    for (size_t i = log.entries.count; i > 0 && !*found && result == 0; i--) {
+        bool there;
+        result =
+            delta_entry_first_line(store->objects, log.entries.list[i - 1], &line, &there, err);
+        if (result != 0)
+            break;
+        ++*read;
+        result = store_entry_positions(out, found, buf_slice(&line), store->instance, err);
+        if (result != 0) {
+            delta_entry_name(&name, log.entries.list[i - 1]);
+            (void)err_prefix(err, "%s", buf_text(&name));
+        }
     }
-    store_writing_name(&name, store);
-    if (result == 0 && store_system_unlink(&store->system, store->log_dir, buf_text(&name)) < 0 &&
-        errno != ENOENT)
-        result = err_set_system(err, errno, "can't remove _delta_log/%s", buf_text(&name));
-    map_free(&names);
+    delta_listing_free(&log);
+    buf_free(&line);
     buf_free(&name);
     return result;
 }
 
 int store_recover(struct store *store, struct err *err)
 {
-    struct store_versions versions = {0};
+    struct delta_listing log = {0};
     bool found = true;
-    int result = -1;
-    if (store_directory_sync(&store->system, store->log_dir, ".", err) < 0 ||
-        open_table(store, &versions, err) < 0 || recover_commit(store, &versions, err) < 0)
-        goto out;
-    if (!store->recovery.rolled_forward &&
-        store_log_positions(&store->system, store->log_dir, &versions, store->instance,
-                            &store->current, &found, &store->recovery.entries_read, err) < 0)
-        goto out;
-    positions_copy(&store->positions, &store->current);
-    store->recovery.forgotten = !found && versions.list[0] != 0;
-    result = remove_unfinished(store, err);
-out:
-    store_versions_free(&versions);
+    int result = open_table(store, &log, err);
+    if (result == 0)
+        result = recover_commit(store, err);
+    if (result == 0 && !store->recovery.rolled_forward)
+        result = store_read_positions(store, &store->current, &found, &store->recovery.entries_read,
+                                      err);
+    if (result == 0) {
+        positions_copy(&store->positions, &store->current);
+        store->recovery.forgotten = !found && log.entries.list[0] != 0;
+        result = object_clean(store->objects, &store->recovery.files_removed, err);
+    }
+    delta_listing_free(&log);
     return result;
 }

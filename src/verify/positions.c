@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/positions.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "store/log.h"
+#include "delta/log.h"
 #include "delta/position.h"
+#include "object/posix.h"
 
 /* Of each instance, what its newest entry so far says. */
 struct instances {
@@ -97,38 +96,33 @@ static void note_position(struct claims *c, const struct positions *all, const s
         claim->newest = true;
 }
 
-static void read_heads(struct claims *c, struct instances *instances, int dir)
+static void read_heads(struct claims *c, struct instances *instances, struct object_store *objects)
 {
-    static const struct store_system plain;
-    struct store_versions versions;
+    struct delta_listing log = {0};
     struct buf line = {0};
     struct err err = {0};
-    if (store_log_list(&plain, dir, &versions, &err) != 0)
+    if (delta_log_list(objects, 0, &log, &err) != 0)
         return;
-    for (size_t i = 0; i < versions.count; i++) {
-        char name[STORE_LOG_NAME_MAX];
+    for (size_t i = 0; i < log.entries.count; i++) {
         struct err entry_err = {0};
-        store_log_name(name, versions.list[i]);
-        buf_reset(&line);
-        if (store_log_read(&plain, dir, name, true, &line, &entry_err) == 0)
+        bool found;
+        if (delta_entry_first_line(objects, log.entries.list[i], &line, &found, &entry_err) == 0)
             note_head(c, instances, buf_slice(&line));
     }
-    store_versions_free(&versions);
+    delta_listing_free(&log);
     buf_free(&line);
 }
 
 void claims_read(struct claims *c, const char *root)
 {
     struct instances instances = {0};
-    struct buf path = {0};
-    buf_append_text(&path, root);
-    buf_append_text(&path, "/_delta_log");
-    int dir = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    buf_free(&path);
-    if (dir < 0)
+    struct err err = {0};
+    struct object_posix_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
+    struct object_store *objects = object_posix_open(&config, &err);
+    if (objects == NULL)
         return;
-    read_heads(c, &instances, dir);
-    (void)close(dir); /* only read from */
+    read_heads(c, &instances, objects);
+    object_store_close(objects);
     for (uint32_t i = 0; i < instances.names.count; i++) {
         const struct positions *all = &instances.list[i];
         for (size_t j = 0; j < all->count; j++)

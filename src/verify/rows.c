@@ -47,7 +47,7 @@ struct check {
     uint32_t count; /* of the columns that are read: only the first, or all */
     struct store_path path_template;
     struct slice stem;       /* where the file is, without its ending */
-    struct slice plain_stem; /* and without "-<digits>": see store_path_name */
+    struct slice plain_stem; /* and without "-<digits>": see object_name_numbered */
     uint64_t first_seq, last_seq;
     struct buf key, good_key, wanted;
     uint64_t misplaced; /* rows */
@@ -118,7 +118,7 @@ static bool fits(struct check *c, struct store_path_values *values, int64_t time
     if (slice_equal(buf_slice(&c->key), buf_slice(&c->good_key)))
         return true;
     buf_reset(&c->wanted);
-    store_path_name(&c->wanted, buf_slice(&c->key), c->first_seq, c->last_seq, 0);
+    store_path_name(&c->wanted, buf_slice(&c->key), c->first_seq, c->last_seq);
     struct slice wanted = {c->wanted.data, c->wanted.len - strlen(".parquet")};
     if (!ends_with_path(c->stem, wanted) && !ends_with_path(c->plain_stem, wanted))
         return false;

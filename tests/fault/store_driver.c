@@ -10,7 +10,7 @@
  *     commit THROUGH [ABOVE]                           retried until it works, for a while
  *
  * Answers "open THROUGH ABOVE", "failed TEXT", "committed". Faults come from VARVE_FAULT, see
- * store/fault.h. Usage: store-driver ROOT INSTANCE STREAM CREATED
+ * object/fault.h. Usage: store-driver ROOT INSTANCE STREAM CREATED
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #include "delta/action.h"
 #include "store/commit.h"
 #include "object/fault.h"
-#include "object/file.h"
+#include "object/object.h"
 #include "store/path.h"
 #include "store/store.h"
 
@@ -69,21 +69,21 @@ static const char *word(char **rest)
     return found;
 }
 
-static struct store_file *copy_in(struct driver *d, const char *path)
+static struct object_staged *copy_in(struct driver *d, const char *path)
 {
     static char block[1 << 16];
     struct err err = {0};
     FILE *from = fopen(path, "rb");
-    struct store_file *file = store_file_create(d->store, &err);
+    struct object_staged *file = object_stage(d->store->objects, &err);
     if (from == NULL || file == NULL)
         fail(from == NULL ? path : err.text);
     size_t got;
     while ((got = fread(block, 1, sizeof(block), from)) > 0) {
-        if (store_file_write(file, block, got, &err) != 0)
+        if (object_write(file, block, got, &err) != 0)
             fail(err.text);
     }
     (void)fclose(from); /* only read */
-    if (store_file_finish(file, &err) != 0)
+    if (object_finish(d->store->objects, &file, 1, &err) != 0)
         fail(err.text);
     return file;
 }
@@ -162,7 +162,7 @@ static void commit(struct driver *d, char *rest)
     if (result != 0)
         fail("gave up");
     for (size_t i = 0; i < d->count; i++) {
-        store_file_free(d->files[i].file);
+        object_staged_free(d->files[i].file);
         buf_free(&d->items[i].key);
         buf_free(&d->items[i].simulation);
         seqset_free(&d->items[i].sequences);
@@ -193,12 +193,12 @@ int main(int argc, char **argv)
         fail("usage: store-driver ROOT INSTANCE STREAM CREATED");
     struct store_config config = {
         .root = argv[1], .instance = argv[2], .engine = "varve/test", .schema = &event_schema};
-    struct store_fault *fault = NULL;
+    struct fault *fault = NULL;
     if (getenv("VARVE_FAULT") != NULL) {
-        fault = store_fault_new(getenv("VARVE_FAULT"), &err);
+        fault = fault_new(getenv("VARVE_FAULT"), &err);
         if (fault == NULL)
             fail(err.text);
-        config.system = (struct store_system){store_fault_hook, fault};
+        config.system = (struct system){.hook = fault_hook, .context = fault};
     }
     d.stream = argv[3];
     d.created = argv[4];
@@ -221,6 +221,6 @@ int main(int argc, char **argv)
             fail("an unknown command");
     }
     store_close(d.store);
-    store_fault_free(fault);
+    fault_free(fault);
     return 0;
 }

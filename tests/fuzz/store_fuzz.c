@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "event/event.h"
+#include "object/object.h"
 #include "store/path.h"
 #include "delta/position.h"
 #include "delta/table.h"
@@ -89,14 +90,18 @@ static void fuzz_path(struct slice text)
                                        .time = (int64_t)text.len};
     store_path_key(&out, &path, &values);
     struct slice key = buf_slice(&out);
+    struct buf wanted = {0};
     struct buf name = {0};
-    store_path_name(&name, key, UINT64_MAX, UINT64_MAX, UINT32_MAX);
+    store_path_name(&wanted, key, UINT64_MAX, UINT64_MAX);
+    object_name_numbered(&name, buf_slice(&wanted), UINT32_MAX);
+    ASSERT(object_name_is_valid(buf_slice(&wanted)) && object_name_is_valid(buf_slice(&name)));
     const char *part = buf_text(&name);
     ASSERT(strlen(part) == name.len && name.len <= STORE_PATH_MAX + STORE_PATH_SUFFIX_MAX);
     for (; part != NULL; part = strchr(part, '/') == NULL ? NULL : strchr(part, '/') + 1)
         ASSERT(part[0] != '.' && part[0] != '_' && strcspn(part, "/") >= 1 &&
                strcspn(part, "/") <= STORE_PATH_NAME_MAX);
     buf_free(&out);
+    buf_free(&wanted);
     buf_free(&name);
 }
 

@@ -26,8 +26,8 @@ static void build(struct store_entry *entry)
 {
     struct store store = {.instance = (char[]){"i\"1"}, .engine = (char[]){"varve/0"}};
     store.schema = &fixture_schema;
-    struct store_file rows = {.id = "a-1", .size = 20, .finished = true};
-    struct store_file bad = {.id = "a-2", .size = 30, .finished = true};
+    struct object_staged rows = {.id = "a-1", .size = 20, .finished = true};
+    struct object_staged bad = {.id = "a-2", .size = 30, .finished = true};
     struct seqset in_rows = {0};
     struct seqset in_bad = {0};
     struct seqset elsewhere = {0};
@@ -43,7 +43,7 @@ static void build(struct store_entry *entry)
     struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
     struct positions positions = {{.list = &position, .count = 1}};
     char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};
-    store_entry_build(entry, &store, &epoch, &positions, (char *[]){paths[0], paths[1]},
+    store_entry_build(entry, &store, &epoch, &positions, (const char *[]){paths[0], paths[1]},
                       INT64_C(1795536000500000000));
     seqset_free(&in_rows);
     seqset_free(&in_bad);
@@ -154,7 +154,7 @@ TEST(store_entry_leaves_out_long_lists_of_ranges)
     struct store_entry entry = {0};
     struct store store = {.instance = (char[]){"i"}, .engine = (char[]){"e"}};
     store.schema = &fixture_schema;
-    struct store_file file = {.id = "a-1"};
+    struct object_staged file = {.id = "a-1"};
     struct seqset set = {0};
     for (uint64_t i = 0; i <= STORE_ADD_RANGES_MAX; i++)
         (void)seqset_add(&set, 1 + 2 * i);
@@ -162,11 +162,11 @@ TEST(store_entry_leaves_out_long_lists_of_ranges)
     struct store_epoch epoch = {&files, 1, NULL, 0, NULL};
     struct positions positions = {0};
     char path[] = "x.parquet";
-    store_entry_build(&entry, &store, &epoch, &positions, (char *[]){path}, 0);
+    store_entry_build(&entry, &store, &epoch, &positions, (const char *[]){path}, 0);
     EXPECT(strstr(buf_text(&entry.text), "varve.sequences") == NULL);
     EXPECT(strstr(buf_text(&entry.text), "\"varve.last_seq\":\"513\"") != NULL);
     seqset_remove_through(&set, 1);
-    store_entry_build(&entry, &store, &epoch, &positions, (char *[]){path}, 0);
+    store_entry_build(&entry, &store, &epoch, &positions, (const char *[]){path}, 0);
     EXPECT(strstr(buf_text(&entry.text), "\"varve.sequences\":\"3,5,") != NULL);
     seqset_free(&set);
     store_entry_free(&entry);

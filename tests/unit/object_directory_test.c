@@ -8,12 +8,12 @@
 static void expect_parent(const char *path, const char *expected)
 {
     struct buf out = {0};
-    store_directory_parent(&out, slice_of(path));
+    directory_parent(&out, slice_of(path));
     EXPECT_TEXT(buf_text(&out), expected);
     buf_free(&out);
 }
 
-TEST(store_directory_knows_parents)
+TEST(directory_knows_parents)
 {
     expect_parent("a", ".");
     expect_parent("a/b", "a");
@@ -24,35 +24,82 @@ TEST(store_directory_knows_parents)
     expect_parent(".", ".");
 }
 
-TEST(store_directory_makes_what_is_missing)
+TEST(directory_knows_the_last_part)
 {
-    struct store_system system = {0};
-    struct err err = {0};
-    struct map made = {0};
-    int fd = store_directory_open(&system, AT_FDCWD, "a/b", &err);
-    EXPECT(fd >= 0);
-    EXPECT(store_directory_make_parents(&system, fd, "c/d/e.parquet", &made, &err) == 0);
-    EXPECT_U64(made.count, 2);
-    EXPECT(map_find(&made, slice_of(".")) >= 0 && map_find(&made, slice_of("c")) >= 0);
-    EXPECT(access("a/b/c/d", F_OK) == 0 && access("a/b/c/d/e.parquet", F_OK) < 0);
-    EXPECT(store_directory_make_parents(&system, fd, "c/x", &made, &err) == 0);
-    EXPECT_U64(made.count, 2);
-    EXPECT(store_directory_sync_all(&system, fd, &made, &err) == 0);
-    EXPECT(close(fd) == 0);
-    map_free(&made);
+    EXPECT_TEXT(directory_base("a"), "a");
+    EXPECT_TEXT(directory_base("/a/b.c"), "b.c");
 }
 
-TEST(store_directory_says_what_is_in_the_way)
+TEST(directory_makes_what_is_missing)
 {
-    struct store_system system = {0};
+    struct system system = {0};
+    struct err err = {0};
+    const unsigned all = DIRECTORY_MAKE | DIRECTORY_DURABLE | DIRECTORY_FOLLOW;
+    int fd = directory_open(&system, AT_FDCWD, "a/b//", all, &err);
+    EXPECT_TEXT(err.text, "");
+    EXPECT(fd >= 0 && access("a/b", F_OK) == 0);
+    EXPECT(directory_open(&system, fd, "c/d/e", 0, &err) == -1 && err.system == ENOENT);
+    err_clear(&err);
+    int below = directory_open(&system, fd, "c/d/e", DIRECTORY_MAKE, &err);
+    EXPECT(below >= 0 && access("a/b/c/d/e", F_OK) == 0);
+    EXPECT(close(below) == 0 && close(fd) == 0);
+    char path[4096];
+    EXPECT(getcwd(path, sizeof(path) - 8) != NULL);
+    (void)strcat(path, "/x/y");
+    fd = directory_open(&system, AT_FDCWD, path, all, &err);
+    EXPECT(fd >= 0 && access("x/y", F_OK) == 0);
+    EXPECT(close(fd) == 0);
+}
+
+struct calls {
+    uint32_t fsyncs, syncfs;
+    int error; /* of syncfs */
+};
+
+static int count_syncs(void *context, enum system_call call, bool after)
+{
+    struct calls *calls = context;
+    calls->fsyncs += call == SYSTEM_CALL_FSYNC && !after;
+    calls->syncfs += call == SYSTEM_CALL_SYNCFS && !after;
+    return call == SYSTEM_CALL_SYNCFS ? calls->error : 0;
+}
+
+/* More than some are made durable at once, where the kernel can do that. */
+TEST(directory_syncs_many_at_once)
+{
+    struct calls calls = {0};
+    struct system system = {.hook = count_syncs, .context = &calls};
+    struct err err = {0};
+    struct map paths = {0};
+    bool added;
+    int fd = open(".", O_RDONLY | O_DIRECTORY);
+    EXPECT(mkdir("a", 0755) == 0 && mkdir("b", 0755) == 0);
+    (void)map_put(&paths, slice_of("a"), &added);
+    (void)map_put(&paths, slice_of("b"), &added);
+    EXPECT(directory_sync_all(&system, fd, &paths, 2, &err) == 0);
+    EXPECT(calls.fsyncs == 2 && calls.syncfs == 0);
+    calls.error = EIO;
+    EXPECT(directory_sync_all(&system, fd, &paths, 1, &err) == -1 && err.system == EIO);
+    EXPECT(calls.fsyncs == 2);
+    err_clear(&err);
+    calls.error = ENOSYS;
+    EXPECT(directory_sync_all(&system, fd, &paths, 1, &err) == 0);
+    EXPECT(calls.fsyncs == 4 && calls.syncfs == 2);
+    EXPECT(close(fd) == 0);
+    map_free(&paths);
+}
+
+TEST(directory_says_what_is_in_the_way)
+{
+    struct system system = {0};
     struct err err = {0};
     fixture_write("file", "");
-    EXPECT(store_directory_open(&system, AT_FDCWD, "file", &err) == -1);
+    EXPECT(directory_open(&system, AT_FDCWD, "file", DIRECTORY_FOLLOW, &err) == -1);
     EXPECT_TEXT(err.text, "can't open the directory file: Not a directory");
     err_clear(&err);
-    EXPECT(store_directory_open(&system, AT_FDCWD, "file/a", &err) == -1);
+    EXPECT(directory_open(&system, AT_FDCWD, "file/a", DIRECTORY_MAKE, &err) == -1);
     EXPECT(err.system == ENOTDIR);
     err_clear(&err);
-    EXPECT(store_directory_sync(&system, AT_FDCWD, "nowhere", &err) == -1);
+    EXPECT(directory_sync(&system, AT_FDCWD, "nowhere", &err) == -1);
     EXPECT(err.code == ERR_SYSTEM && err.system == ENOENT);
 }

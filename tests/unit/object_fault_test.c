@@ -8,43 +8,43 @@
 #include "base/clock.h"
 #include "store_fixture.h"
 
-static struct store_fault *parse(const char *text)
+static struct fault *parse(const char *text)
 {
     struct err err = {0};
-    struct store_fault *fault = store_fault_new(text, &err);
+    struct fault *fault = fault_new(text, &err);
     EXPECT_TEXT(err.text, "");
     return fault;
 }
 
-static int call(struct store_fault *fault, enum store_call which)
+static int call(struct fault *fault, enum system_call which)
 {
-    int result = store_fault_hook(fault, which, false);
+    int result = fault_hook(fault, which, false);
     if (result == 0)
-        EXPECT(store_fault_hook(fault, which, true) == 0);
+        EXPECT(fault_hook(fault, which, true) == 0);
     return result;
 }
 
 TEST(store_fault_hits_the_nth_call)
 {
-    struct store_fault *fault = parse("fsync:2:EIO,any:5:ENOSPC");
-    EXPECT_I64(call(fault, STORE_CALL_FSYNC), 0);
-    EXPECT_I64(call(fault, STORE_CALL_FDATASYNC), 0);
-    EXPECT_I64(call(fault, STORE_CALL_FSYNC), EIO);
-    EXPECT_I64(call(fault, STORE_CALL_FSYNC), 0);
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), ENOSPC);
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), 0);
-    store_fault_free(fault);
+    struct fault *fault = parse("fsync:2:EIO,any:5:ENOSPC");
+    EXPECT_I64(call(fault, SYSTEM_CALL_FSYNC), 0);
+    EXPECT_I64(call(fault, SYSTEM_CALL_FDATASYNC), 0);
+    EXPECT_I64(call(fault, SYSTEM_CALL_FSYNC), EIO);
+    EXPECT_I64(call(fault, SYSTEM_CALL_FSYNC), 0);
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), ENOSPC);
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), 0);
+    fault_free(fault);
 }
 
 TEST(store_fault_lasts_until_a_file_is_there)
 {
-    struct store_fault *fault = parse("pwrite:2:ENOSPC:sticky:until=enough");
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), 0);
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), ENOSPC);
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), ENOSPC);
+    struct fault *fault = parse("pwrite:2:ENOSPC:sticky:until=enough");
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), 0);
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), ENOSPC);
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), ENOSPC);
     fixture_write("enough", "");
-    EXPECT_I64(call(fault, STORE_CALL_PWRITE), 0);
-    store_fault_free(fault);
+    EXPECT_I64(call(fault, SYSTEM_CALL_PWRITE), 0);
+    fault_free(fault);
 }
 
 static void expect_killed(const char *text, bool done_before)
@@ -52,8 +52,8 @@ static void expect_killed(const char *text, bool done_before)
     pid_t pid = fork();
     EXPECT(pid >= 0);
     if (pid == 0) {
-        struct store_system system = {store_fault_hook, parse(text)};
-        _exit(store_system_mkdir(&system, AT_FDCWD, "made", 0755) == 0 ? 0 : 1);
+        struct system system = {.hook = fault_hook, .context = parse(text)};
+        _exit(system_mkdir(&system, AT_FDCWD, "made", 0755) == 0 ? 0 : 1);
     }
     int status;
     EXPECT(waitpid(pid, &status, 0) == pid);
@@ -74,16 +74,16 @@ TEST(store_fault_refuses_bad_rules)
         ","};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct err err = {0};
-        EXPECT(store_fault_new(bad[i], &err) == NULL);
+        EXPECT(fault_new(bad[i], &err) == NULL);
         EXPECT(err.code == ERR_USAGE);
     }
 }
 
 TEST(store_fault_slows_down)
 {
-    struct store_fault *fault = parse("fdatasync:1:slow");
+    struct fault *fault = parse("fdatasync:1:slow");
     int64_t began = clock_monotonic();
-    EXPECT_I64(call(fault, STORE_CALL_FDATASYNC), 0);
+    EXPECT_I64(call(fault, SYSTEM_CALL_FDATASYNC), 0);
     EXPECT(clock_monotonic() - began >= 5 * CLOCK_MILLISECOND);
-    store_fault_free(fault);
+    fault_free(fault);
 }

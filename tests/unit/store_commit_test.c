@@ -2,7 +2,6 @@
 #include "store/commit.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "store_fixture.h"
 
@@ -11,7 +10,7 @@
 TEST(store_commit_makes_rows_visible)
 {
     struct store *store = fixture_open("i");
-    struct store_file *unfinished = fixture_file(store, 50, 51);
+    struct object_staged *unfinished = fixture_file(store, 50, 51);
     fixture_commit(store, KEY, 1, 3);
     fixture_commit(store, "p/q/{first_seq}.parquet", 4, 5);
     EXPECT(fixture_is_file("root/p/1-3.parquet"));
@@ -24,7 +23,7 @@ TEST(store_commit_makes_rows_visible)
     struct fixture_view view = fixture_look();
     EXPECT(view.files_in_log == 2 && view.files_on_disk == 2 && view.in_log[5] == 1);
     EXPECT_U64(view.hidden, 1); /* the unfinished one */
-    store_file_abandon(unfinished);
+    object_abandon(unfinished);
     store_close(store);
 }
 
@@ -62,20 +61,20 @@ TEST(store_commit_never_replaces_a_file)
     struct fixture_view view = fixture_look();
     EXPECT(view.files_on_disk == 4 && view.files_in_log == 2);
     EXPECT(view.on_disk[60] == 1 && view.in_log[60] == 0 && view.in_log[1] + view.in_log[2] == 2);
-    store_file_free(files[0].file);
-    store_file_free(files[1].file);
+    object_staged_free(files[0].file);
+    object_staged_free(files[1].file);
     seqset_free(&set);
     store_close(store);
 }
 
 /* What happens right before the n-th call of a kind. */
 struct before {
-    enum store_call call;
+    enum system_call call;
     uint32_t number, seen;
     void (*act)(void);
 };
 
-static int act_before(void *context, enum store_call call, bool after)
+static int act_before(void *context, enum system_call call, bool after)
 {
     struct before *before = context;
     if (!after && call == before->call && ++before->seen == before->number)
@@ -92,9 +91,9 @@ static void take_the_name(void)
 TEST(store_commit_gives_way_when_a_name_is_taken_meanwhile)
 {
     struct store *store = fixture_open("i");
-    struct before before = {STORE_CALL_RENAMEAT2, 1, 0, take_the_name};
+    struct before before = {SYSTEM_CALL_RENAMEAT2, 1, 0, take_the_name};
     EXPECT(mkdir("root/p", 0755) == 0);
-    store->system = (struct store_system){act_before, &before};
+    fixture_hook(store, act_before, &before);
     fixture_commit(store, KEY, 1, 2);
     EXPECT(fixture_is_file("root/p/1-2-2.parquet"));
     struct fixture_view view = fixture_look();
@@ -116,8 +115,8 @@ TEST(store_commit_takes_the_next_number)
 {
     struct store *store = fixture_open("i");
     fixture_commit(store, KEY, 1, 2);
-    struct before before = {STORE_CALL_RENAMEAT2, 2, 0, commit_as_another};
-    store->system = (struct store_system){act_before, &before};
+    struct before before = {SYSTEM_CALL_RENAMEAT2, 2, 0, commit_as_another};
+    fixture_hook(store, act_before, &before);
     fixture_commit(store, KEY, 3, 4);
     EXPECT_U64(store->next_version, 5);
     fixture_commit(store, KEY, 5, 5);
@@ -172,42 +171,18 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
     struct fixture_view view = fixture_look();
     EXPECT(view.files_on_disk == 1 && view.files_in_log == 0);
-    store_file_free(file.file);
+    object_staged_free(file.file);
     seqset_free(&set);
     buf_free(&key);
     store_close(store);
 }
 
-static void *write_and_abandon(void *store)
-{
-    for (uint64_t i = 0; i < 20; i++)
-        store_file_abandon(fixture_file(store, i, i + 5));
-    return NULL;
-}
-
-/* For `make tsan`. */
-TEST(store_commit_works_beside_files_being_written)
-{
-    struct store *store = fixture_open("i");
-    struct err err = {0};
-    pthread_t thread;
-    uint64_t bytes;
-    EXPECT(pthread_create(&thread, NULL, write_and_abandon, store) == 0);
-    for (uint64_t i = 1; i <= 10; i++) {
-        fixture_commit(store, KEY, i, i);
-        EXPECT(store_free_bytes(store, &bytes, &err) == 0);
-    }
-    EXPECT(pthread_join(thread, NULL) == 0);
-    EXPECT(fixture_look().files_in_log == 10 && fixture_look().hidden == 0);
-    store_close(store);
-}
-
 /* ---- what is made durable, and when: a crash of the machine is not tested, so this is ---- */
 
-static int trace(void *context, enum store_call call, bool after)
+static int trace(void *context, enum system_call call, bool after)
 {
-    if (!after && call != STORE_CALL_FSTATAT && call != STORE_CALL_OPENAT)
-        buf_printf(context, "%s ", store_call_names[call]);
+    if (!after && call != SYSTEM_CALL_FSTATAT && call != SYSTEM_CALL_OPENAT)
+        buf_printf(context, "%s ", system_call_names[call]);
     return 0;
 }
 
@@ -215,23 +190,23 @@ TEST(store_commit_makes_each_step_durable_before_the_next)
 {
     struct store *store = fixture_open("i");
     struct buf calls = {0};
-    store->system = (struct store_system){trace, &calls};
+    fixture_hook(store, trace, &calls);
     fixture_commit(store, "p/q/{first_seq}.parquet", 1, 2);
-    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync " /* the file */
-                                  "fsync "            /* its name in .varve/i */
-                                  "unlinkat pwrite fdatasync renameat fsync " /* .pending */
-                                  "renameat2 mkdirat mkdirat renameat2 "      /* to its place */
-                                  "fsync fsync fsync "                        /* p/q, p, root */
-                                  "renameat2 fsync ");                        /* the entry */
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync "                /* the file */
+                                  "fsync "                           /* its name in .varve/i */
+                                  "pwrite fdatasync renameat fsync " /* .pending */
+                                  "mkdirat mkdirat renameat2 "       /* to its place */
+                                  "fsync fsync fsync "               /* p/q, p, root */
+                                  "renameat2 fsync ");               /* the entry */
     buf_reset(&calls);
     fixture_commit(store, "p/q/{first_seq}.parquet", 3, 4);
-    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync unlinkat pwrite fdatasync renameat fsync "
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync "
                                   "renameat2 fsync renameat2 fsync ");
     buf_reset(&calls);
     /* A directory that somebody else has made need not be durable. */
     EXPECT(mkdir("root/p/r", 0755) == 0);
     fixture_commit(store, "p/r/{first_seq}.parquet", 5, 6);
-    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync unlinkat pwrite fdatasync renameat fsync "
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync "
                                   "renameat2 fsync fsync renameat2 fsync ");
     buf_free(&calls);
     store_close(store);
@@ -240,12 +215,12 @@ TEST(store_commit_makes_each_step_durable_before_the_next)
 /* ---- errors ---- */
 
 struct failing {
-    enum store_call call;
+    enum system_call call;
     int error;
     uint32_t number, seen; /* from this call on */
 };
 
-static int fail(void *context, enum store_call call, bool after)
+static int fail(void *context, enum system_call call, bool after)
 {
     struct failing *failing = context;
     if (after || call != failing->call)
@@ -256,7 +231,7 @@ static int fail(void *context, enum store_call call, bool after)
 TEST(store_commit_goes_on_where_it_failed)
 {
     struct store *store = fixture_open("i");
-    struct failing failing = {STORE_CALL_RENAMEAT2, ENOSPC, 2, 0};
+    struct failing failing = {SYSTEM_CALL_RENAMEAT2, ENOSPC, 2, 0};
     struct err err = {0};
     struct seqset set = {0};
     seqset_add_range(&set, 1, 2);
@@ -265,22 +240,22 @@ TEST(store_commit_goes_on_where_it_failed)
     struct position position = fixture_position(2);
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(mkdir("root/p", 0755) == 0);
-    store->system = (struct store_system){fail, &failing};
+    fixture_hook(store, fail, &failing);
     for (int attempt = 0; attempt < 3; attempt++) {
         err_clear(&err);
         EXPECT(store_commit(store, &epoch, &err) == -1);
         EXPECT_TEXT(err.text, "commit to root: can't make _delta_log/00000000000000000001.json: "
                               "No space left on device");
-        EXPECT(store->stage == STORE_STAGE_LINK && store->current.count == 0);
+        EXPECT(posix_of(store->objects)->stage == POSIX_STAGE_ENTRY && store->current.count == 0);
         EXPECT(fixture_is_file("root/p/1-2.parquet"));
         EXPECT(fixture_look().files_in_log == 0);
     }
     failing.error = 0;
     err_clear(&err);
     EXPECT(store_commit(store, &epoch, &err) == 0);
-    EXPECT(store->stage == STORE_IDLE && store->current.list[0].through == 2);
+    EXPECT(posix_of(store->objects)->stage == POSIX_IDLE && store->current.list[0].through == 2);
     EXPECT(fixture_look().files_in_log == 1 && fixture_look().hidden == 0);
-    store_file_free(file.file);
+    object_staged_free(file.file);
     seqset_free(&set);
     store_close(store);
 }
@@ -288,24 +263,24 @@ TEST(store_commit_goes_on_where_it_failed)
 TEST(store_commit_never_syncs_a_file_twice)
 {
     struct store *store = fixture_open("i");
-    struct failing failing = {STORE_CALL_FDATASYNC, EIO, 2, 0};
+    struct failing failing = {SYSTEM_CALL_FDATASYNC, EIO, 2, 0};
     struct buf calls = {0};
     struct err err = {0};
     struct seqset set = {0};
     seqset_add_range(&set, 1, 2);
-    store->system = (struct store_system){fail, &failing};
+    fixture_hook(store, fail, &failing);
     struct store_epoch_file file = {
         fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
     struct position position = fixture_position(2);
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     EXPECT(store_commit(store, &epoch, &err) == -1);
-    EXPECT(err.system == EIO && store->stage == STORE_STAGE_PENDING);
+    EXPECT(err.system == EIO && posix_of(store->objects)->stage == POSIX_STAGE_PENDING);
     EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));
-    store->system = (struct store_system){trace, &calls};
+    fixture_hook(store, trace, &calls);
     err_clear(&err);
     EXPECT(store_commit(store, &epoch, &err) == 0);
-    EXPECT(strncmp(buf_text(&calls), "fsync unlinkat pwrite fdatasync renameat fsync ", 47) == 0);
-    store_file_free(file.file);
+    EXPECT(strncmp(buf_text(&calls), "fsync pwrite fdatasync renameat fsync ", 38) == 0);
+    object_staged_free(file.file);
     seqset_free(&set);
     buf_free(&calls);
     store_close(store);
@@ -319,19 +294,19 @@ static void lose_the_file(void)
 TEST(store_commit_says_when_a_file_is_gone)
 {
     struct store *store = fixture_open("i");
-    struct before before = {STORE_CALL_RENAMEAT2, 1, 0, lose_the_file};
+    struct before before = {SYSTEM_CALL_RENAMEAT2, 1, 0, lose_the_file};
     struct err err = {0};
-    store->system = (struct store_system){act_before, &before};
+    fixture_hook(store, act_before, &before);
     EXPECT(fixture_try_commit(store, KEY, 1, 2, &err) == -1);
     EXPECT(err.code == ERR_FORMAT);
     EXPECT(strstr(err.text, "p/1-2.parquet is to be committed, but is gone") != NULL);
     store_close(store);
 }
 
-static int count_fsync(void *context, enum store_call call, bool after)
+static int count_fsync(void *context, enum system_call call, bool after)
 {
     uint32_t *count = context;
-    *count += call == STORE_CALL_FSYNC && !after;
+    *count += call == SYSTEM_CALL_FSYNC && !after;
     return 0;
 }
 
@@ -340,7 +315,8 @@ TEST(store_commit_makes_directories_durable_that_were_removed)
 {
     uint32_t fsyncs = 0;
     struct err err = {0};
-    struct store *store = fixture_try_open("i", (struct store_system){count_fsync, &fsyncs}, &err);
+    struct store *store =
+        fixture_try_open("i", (struct system){.hook = count_fsync, .context = &fsyncs}, &err);
     EXPECT(store != NULL);
     uint32_t opened = fsyncs;
     fixture_commit(store, "p/q/r/{first_seq}.parquet", 1, 1);

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "delta/action.h"
 #include "store/commit.h"
-#include "object/file.h"
+#include "object/posix_part.h"
 #include "store/path.h"
 #include "store/store.h"
 #include "test.h"
@@ -34,7 +34,7 @@ static const struct column_spec fixture_columns[] = {
 };
 static const struct schema fixture_schema = {"event", fixture_columns, 5};
 
-static inline struct store *fixture_try_open(const char *instance, struct store_system system,
+static inline struct store *fixture_try_open(const char *instance, struct system system,
                                              struct err *err)
 {
     struct store_config config = {.root = "root",
@@ -45,36 +45,44 @@ static inline struct store *fixture_try_open(const char *instance, struct store_
     return store_open(&config, err);
 }
 
+/* Have each system call of the store seen by `hook` from now on; NULL: by none. */
+static inline void fixture_hook(struct store *store, system_hook *hook, void *context)
+{
+    struct system *system = &posix_of(store->objects)->system;
+    system->hook = hook;
+    system->context = context;
+}
+
 static inline struct store *fixture_open(const char *instance)
 {
     struct err err = {0};
-    struct store *store = fixture_try_open(instance, (struct store_system){0}, &err);
+    struct store *store = fixture_try_open(instance, (struct system){0}, &err);
     EXPECT_TEXT(err.text, "");
     EXPECT(store != NULL);
     return store;
 }
 
 /* A finished file with the rows first..last in steps, or NULL. */
-static inline struct store_file *fixture_try_file(struct store *store, uint64_t first,
-                                                  uint64_t last, uint64_t by, struct err *err)
+static inline struct object_staged *fixture_try_file(struct store *store, uint64_t first,
+                                                     uint64_t last, uint64_t by, struct err *err)
 {
     struct buf text = {0};
     for (uint64_t i = first; i <= last; i += by)
         buf_printf(&text, "%" PRIu64 "\n", i);
-    struct store_file *file = store_file_create(store, err);
-    if (file != NULL && (store_file_write(file, text.data, text.len, err) < 0 ||
-                         store_file_finish(file, err) < 0)) {
-        store_file_abandon(file);
+    struct object_staged *file = object_stage(store->objects, err);
+    if (file != NULL && (object_write(file, text.data, text.len, err) != 0 ||
+                         object_finish(store->objects, &file, 1, err) != 0)) {
+        object_abandon(file);
         file = NULL;
     }
     buf_free(&text);
     return file;
 }
 
-static inline struct store_file *fixture_file(struct store *store, uint64_t first, uint64_t last)
+static inline struct object_staged *fixture_file(struct store *store, uint64_t first, uint64_t last)
 {
     struct err err = {0};
-    struct store_file *file = fixture_try_file(store, first, last, 1, &err);
+    struct object_staged *file = fixture_try_file(store, first, last, 1, &err);
     EXPECT_TEXT(err.text, "");
     return file;
 }
@@ -105,7 +113,7 @@ static inline int fixture_try_commit(struct store *store, const char *key, uint6
                                     .rows = last - first + 1};
     struct store_epoch epoch = {&file, 1, &position, 1, NULL};
     int result = store_commit(store, &epoch, err);
-    store_file_free(file.file);
+    object_staged_free(file.file);
     seqset_free(&sequences);
     return result;
 }

@@ -67,11 +67,8 @@ TEST(store_path_makes_names_from_a_key)
 {
     struct buf out = {0};
     struct slice key = slice_of("a/{first_seq}-{last_seq}.parquet");
-    store_path_name(&out, key, 1, UINT64_MAX, 0);
+    store_path_name(&out, key, 1, UINT64_MAX);
     EXPECT_TEXT(buf_text(&out), "a/1-18446744073709551615.parquet");
-    buf_reset(&out);
-    store_path_name(&out, key, 17, 17, 3);
-    EXPECT_TEXT(buf_text(&out), "a/17-17-3.parquet");
     buf_reset(&out);
     store_path_quarantine_key(&out, slice_of("LOG/1"));
     EXPECT_TEXT(buf_text(&out), "_quarantine/LOG%2F1-{first_seq}-{last_seq}.parquet");

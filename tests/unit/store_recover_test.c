@@ -25,12 +25,12 @@ struct fault {
     uint64_t calls;
 };
 
-static int hook(void *context, enum store_call call, bool after)
+static int hook(void *context, enum system_call call, bool after)
 {
     struct fault *fault = context;
     if (!after)
         fault->calls++;
-    int missing = fault->no_renameat2 && call == STORE_CALL_RENAMEAT2 ? EINVAL : 0;
+    int missing = fault->no_renameat2 && call == SYSTEM_CALL_RENAMEAT2 ? EINVAL : 0;
     bool hit = fault->calls == fault->at;
     switch (fault->effect) {
     case NOTHING:
@@ -58,7 +58,7 @@ static int run_epoch(struct store *store, uint64_t first, struct err *err)
     int result = -1;
     for (uint64_t i = 0; i < 3; i++) {
         uint64_t last = first + EPOCH_ROWS - 1;
-        struct store_file *file = NULL;
+        struct object_staged *file = NULL;
         for (int attempt = 0; attempt < 8 && file == NULL; attempt++) {
             err_clear(err);
             file = fixture_try_file(store, first + i, last, 3, err);
@@ -80,7 +80,7 @@ static int run_epoch(struct store *store, uint64_t first, struct err *err)
         result = store_commit(store, &epoch, err);
     }
     for (uint64_t i = 0; i < 3; i++) {
-        store_file_free(files[i].file);
+        object_staged_free(files[i].file);
         seqset_free(&sequences[i]);
     }
     return result;
@@ -93,7 +93,7 @@ static void run(struct fault *fault, int report)
     struct store *store = NULL;
     for (int attempt = 0; attempt < 8 && store == NULL; attempt++) {
         err_clear(&err);
-        store = fixture_try_open("i", (struct store_system){hook, fault}, &err);
+        store = fixture_try_open("i", (struct system){.hook = hook, .context = fault}, &err);
     }
     EXPECT(store != NULL);
     const struct position *position = positions_find(&store->positions, "S", "C", "D");

@@ -43,7 +43,7 @@ TEST(store_open_is_for_one_process_of_a_name)
     struct store *store = fixture_open("i");
     struct store *other = fixture_open("j");
     struct err err = {0};
-    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
     EXPECT(err.code == ERR_REFUSED);
     EXPECT(strstr(err.text, "root: root as instance i is in use by process ") == err.text);
     store_close(store);
@@ -73,15 +73,15 @@ TEST(store_open_removes_only_its_own_leftovers)
 {
     struct store *store = fixture_open("i");
     struct store *other = fixture_open("i-2");
-    store_file_free(fixture_file(store, 1, 2));
-    store_file_free(fixture_file(store, 3, 4));
-    struct store_file *kept = fixture_file(other, 5, 6);
+    object_staged_free(fixture_file(store, 1, 2));
+    object_staged_free(fixture_file(store, 3, 4));
+    struct object_staged *kept = fixture_file(other, 5, 6);
     EXPECT_U64(fixture_look().hidden, 3);
     store_close(store);
     store = fixture_open("i");
     EXPECT_U64(store->recovery.files_removed, 2);
     EXPECT_U64(fixture_look().hidden, 1);
-    store_file_abandon(kept);
+    object_abandon(kept);
     store_close(store);
     store_close(other);
 }
@@ -93,7 +93,7 @@ TEST(store_open_refuses_another_table)
     fixture_write("root/_delta_log/00000000000000000000.json",
                   "{\"protocol\":{\"minReaderVersion\":2,\"minWriterVersion\":5}}\n"
                   "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"\"}}\n");
-    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
     EXPECT_TEXT(err.text, "root: the table that _delta_log/00000000000000000000.json describes: it "
                           "needs Delta reader version 2 and writer version 5, varve has 1 and 2");
 }
@@ -120,7 +120,7 @@ TEST(store_open_refuses_a_damaged_pending)
     struct err err = {0};
     store_close(store);
     fixture_write("root/_delta_log/.pending-i", "{\"commitInfo\":{}}\n");
-    EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL);
+    EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
     EXPECT(err.code == ERR_FORMAT);
     EXPECT(strstr(err.text, "_delta_log/.pending-i") != NULL);
     EXPECT(fixture_is_file("root/_delta_log/.pending-i"));
@@ -148,15 +148,6 @@ TEST(store_open_is_not_fooled_by_hard_links)
     store_close(store);
 }
 
-TEST(store_knows_the_free_space)
-{
-    struct store *store = fixture_open("i");
-    struct err err = {0};
-    uint64_t bytes = 0;
-    EXPECT(store_free_bytes(store, &bytes, &err) == 0 && bytes > 0);
-    store_close(store);
-}
-
 TEST(store_reopen_makes_again_what_was_removed)
 {
     static const char *const removed[] = {"root", "root/_delta_log", "root/.varve"};
@@ -168,7 +159,7 @@ TEST(store_reopen_makes_again_what_was_removed)
         EXPECT(store_reopen(store, &reopened, &err) == 0 && !reopened); /* all is there */
         fixture_remove(removed[i]);
         EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
-        EXPECT(fixture_try_open("i", (struct store_system){0}, &err) == NULL); /* locked again */
+        EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL); /* locked again */
         EXPECT_I64(err.code, ERR_REFUSED);
         fixture_commit(store, "q/{first_seq}.parquet", 3, 4);
         EXPECT_U64(store->current.list[0].through, 4);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_OBJECT_POSIX_H
+#define VARVE_OBJECT_POSIX_H
+
+#include "object/object.h"
+#include "object/system.h"
+
+/*
+ * An object store that is a directory. Any number of processes may have it open; each that writes
+ * has a name, and no two of them the same. In the directory:
+ *
+ *     <name of an object>                 a file, whole and never changed
+ *     <entries>/.pending-<writer>         the text of a commit under way
+ *     .varve/<writer>/lock                held while the writer runs
+ *     .varve/<writer>/<id>.inprogress     what is staged
+ *
+ * What is staged is in one private directory, not beside its place: it is on the same file system,
+ * one fsync makes all its names durable, what a crash leaves is found without walking the tree, and
+ * no pattern that ends in .parquet matches there.
+ *
+ * A commit, step by step:
+ *
+ *   1. the members are finished already (object_finish); their temporary names are made durable;
+ *   2. the text is written to .pending-<writer> and made durable;
+ *   3. each file is moved to its place, replacing nothing; the directories are made durable;
+ *   4. .pending becomes the entry, replacing nothing; made durable.
+ *
+ * Who writes what anew after an error: the members never; .pending, when its own fsync failed, as a
+ * new file; moves are repeated; fsync of a directory is repeated. A crash after step 2 is resumed
+ * from step 3 on, always forward: the members are durable under one of their names.
+ */
+struct object_posix_config {
+    const char *root;        /* made if missing, with its parents, by a writer */
+    const char *entries;     /* the folder of entries: one part of a name, and a '/' */
+    const char *writer;      /* its name, for people. NULL: only reads, and locks nothing */
+    const char *writer_name; /* as part of a file name: distinct for distinct writers */
+    struct system system;    /* zeroed: the plain system */
+};
+
+/* NULL on errors: ERR_REFUSED if another process runs as this writer, ERR_SYSTEM. What the entries
+ * are seen to be is durable from here on: nothing is built on what could still vanish. */
+struct object_store *object_posix_open(const struct object_posix_config *config, struct err *err)
+    __attribute__((warn_unused_result));
+
+#endif

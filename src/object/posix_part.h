@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_OBJECT_POSIX_PART_H
+#define VARVE_OBJECT_POSIX_PART_H
+
+#include "base/map.h"
+#include "object/object.h"
+#include "object/posix.h"
+
+/* Between the files posix*.c; see posix.h for what is where. */
+
+#define POSIX_STAGED_ENDING ".inprogress"
+
+enum {
+    POSIX_STAGED_NAME_MAX = OBJECT_ID_MAX + 16, /* with the ending */
+    /* Staged files that stay open between write and finish: a descriptor each. */
+    POSIX_OPEN_MAX = 64,
+    /*
+     * Files, or directories, that are made durable one by one. Each may wait for a journal of its
+     * own, 5 to 10 ms on a plain disk; syncfs waits once, but also for what others have written to
+     * the file system.
+     */
+    POSIX_SYNC_EACH_MAX = 128,
+};
+
+/* Where an interrupted commit goes on. */
+enum posix_stage {
+    POSIX_IDLE,
+    POSIX_STAGE_PENDING, /* write .pending */
+    POSIX_STAGE_MOVE,    /* give the files their names */
+    POSIX_STAGE_ENTRY,   /* make .pending an entry */
+    POSIX_STAGE_SYNC,    /* make the entry durable */
+};
+
+struct posix_staged {
+    struct object_staged object;
+    int fd;      /* -1: closed */
+    bool broken; /* an error has, or may have, lost some of its content */
+};
+
+struct posix {
+    struct object_store store;
+    struct system system;
+    char *root, *entries, *writer, *writer_name;
+    int root_dir, own_dir, entries_dir, lock; /* -1: not open */
+    int64_t opened;                           /* wall time: makes ids of runs distinct */
+    uint64_t next_id;
+    struct posix_staged *open[POSIX_OPEN_MAX]; /* staged and not finished, NULL: free */
+    uint32_t open_at;                          /* the oldest */
+
+    struct buf folder_path; /* the folder that was used last, "" for none */
+    int folder;             /* its descriptor */
+    struct map durable;     /* folders that are known to be durable */
+
+    /* The commit under way: */
+    enum posix_stage stage;
+    const struct object_group *group;
+    size_t count;      /* of its members */
+    char **names;      /* those that they get; NULL: not chosen */
+    uint32_t *numbers; /* which collisions have given them, 0: the wanted name */
+    struct buf text;   /* of its entry */
+    struct buf entry;  /* the name of the entry that is tried */
+    bool named;        /* that name was given by the group for this attempt */
+    bool reopening;    /* object_reopen has begun */
+};
+
+static inline struct posix *posix_of(struct object_store *store)
+{
+    return (struct posix *)store;
+}
+
+/* ---- posix.c ---- */
+
+/*
+ * The descriptor of the folder in which `name` lies. Belongs to `p` until the next call, or until
+ * posix_folder_forget: it must not be kept for long, as somebody may move the folder. With `make`
+ * it is made where it is missing. -1 with err, or, without `make`, *missing.
+ */
+int posix_folder(struct posix *p, const char *name, bool make, bool *missing, struct err *err)
+    __attribute__((warn_unused_result));
+
+void posix_folder_forget(struct posix *p);
+
+/* ERR_SYSTEM unless the directory that we have open is still what its path leads to. */
+int posix_check_root(const struct posix *p, struct err *err) __attribute__((warn_unused_result));
+
+/* Whether a directory that is open was removed. */
+bool posix_is_removed(const struct posix *p, int dir);
+
+/* ---- posix_stage.c ---- */
+
+void posix_staged_name(char out[static POSIX_STAGED_NAME_MAX], const char *id);
+struct object_staged *posix_stage(struct object_store *store, struct err *err);
+int posix_write(struct object_staged *staged, const void *data, size_t len, struct err *err);
+int posix_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
+                 struct err *err);
+void posix_abandon(struct object_staged *staged);
+void posix_staged_free(struct object_staged *staged);
+int posix_clean(struct object_store *store, uint32_t *removed, struct err *err);
+
+/* A finished file with this content, or NULL. */
+struct object_staged *posix_stage_whole(struct posix *p, struct slice content, struct err *err);
+
+/* ---- posix_move.c ---- */
+
+enum posix_moved { POSIX_MOVE_DONE, POSIX_MOVE_TAKEN, POSIX_MOVE_FAILED };
+
+/* Give a finished file its name, and make the folders that this takes. Done as well if an earlier
+ * attempt has done it. */
+enum posix_moved posix_move(struct posix *p, const char *id, const char *path, struct err *err);
+
+/*
+ * Note what must be synced for a file at `path`: its folder, and, unless a commit of this run has
+ * found it durable, those above it. Somebody else may have made them a moment ago.
+ */
+void posix_touch(const struct posix *p, struct map *touched, const char *path);
+int posix_sync_touched(struct posix *p, const struct map *touched, struct err *err);
+
+/* Whether `name` is in `dir`; false with `err` set if nobody can tell. */
+bool posix_exists(const struct posix *p, int dir, const char *name, struct stat *st,
+                  struct err *err);
+
+int posix_put(struct object_store *store, const char *name, struct slice content, bool replace,
+              bool *taken, struct err *err);
+
+/* ---- posix_commit.c ---- */
+
+int posix_commit(struct object_store *store, const struct object_group *group, struct err *err);
+int posix_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err);
+int posix_resume(struct object_store *store, const struct object_group *group, bool *committed,
+                 struct err *err);
+
+/* Forget the commit under way. */
+void posix_forget_commit(struct posix *p);
+
+/* ---- posix_read.c ---- */
+
+int posix_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
+              struct buf *out, bool *found, struct err *err);
+int posix_head(struct object_store *store, const char *name, struct object_info *out, bool *found,
+               struct err *err);
+int posix_list(struct object_store *store, const char *folder, const char *after,
+               object_visit *visit, void *context, struct err *err);
+
+#endif

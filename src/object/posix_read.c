@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "object/posix_part.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "object/directory.h"
+
+enum { READ_SIZE = 64 * 1024 };
+
+/* ---- one object ---- */
+
+static int read_range(struct posix *p, int fd, const char *name, uint64_t offset, uint64_t len,
+                      struct buf *out, struct err *err)
+{
+    uint64_t done = 0;
+    while (done < len) {
+        size_t ask = len - done < READ_SIZE ? (size_t)(len - done) : READ_SIZE;
+        buf_reserve(out, ask);
+        ssize_t got =
+            system_pread(&p->system, fd, out->data + out->len, ask, (off_t)(offset + done));
+        if (got < 0)
+            return err_set_system(err, errno, "can't read %s", name);
+        if (got == 0)
+            return 0;
+        out->len += (size_t)got;
+        done += (uint64_t)got;
+    }
+    return 0;
+}
+
+int posix_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
+              struct buf *out, bool *found, struct err *err)
+{
+    struct posix *p = posix_of(store);
+    if (offset > INT64_MAX)
+        return 0;
+    if (len > INT64_MAX - offset)
+        len = INT64_MAX - offset;
+    /* Whatever else may have that name: an open must not wait for it. */
+    int fd = system_openat(&p->system, p->root_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return 0;
+        return err_set_system(err, errno, "can't open %s", name);
+    }
+    *found = true;
+    int result = read_range(p, fd, name, offset, len, out, err);
+    (void)system_close(&p->system, fd); /* only read from */
+    return result;
+}
+
+int posix_head(struct object_store *store, const char *name, struct object_info *out, bool *found,
+               struct err *err)
+{
+    struct posix *p = posix_of(store);
+    struct stat st;
+    bool missing;
+    int folder = posix_folder(p, name, false, &missing, err);
+    if (folder < 0)
+        return missing ? 0 : -1;
+    int result = system_stat(&p->system, folder, directory_base(name), &st);
+    int error = errno;
+    posix_folder_forget(p);
+    if (result != 0)
+        return error == ENOENT ? 0 : err_set_system(err, error, "can't stat %s", name);
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    *found = true;
+    *out = (struct object_info){.size = (uint64_t)st.st_size,
+                                .modified =
+                                    (int64_t)st.st_mtim.tv_sec * CLOCK_SECOND + st.st_mtim.tv_nsec};
+    return 0;
+}
+
+/* ---- the list ---- */
+
+/* A name in a folder. Folders take part in the order with the '/' that is behind them. */
+struct found {
+    size_t at; /* in the text */
+    const char *name;
+    enum system_kind kind;
+};
+
+struct names {
+    struct buf text; /* the names, each with its NUL */
+    ARRAY(struct found) found;
+};
+
+static void note_name(void *context, const char *name, enum system_kind kind)
+{
+    struct names *names = context;
+    if (name[0] == '.')
+        return;
+    *array_add(&names->found) = (struct found){names->text.len, NULL, kind};
+    buf_append(&names->text, name, strlen(name) + 1);
+}
+
+static int compare_found(const void *a, const void *b)
+{
+    const struct found *x = a;
+    const struct found *y = b;
+    size_t i = 0;
+    while (x->name[i] != '\0' && x->name[i] == y->name[i])
+        i++;
+    uint8_t left = (uint8_t)x->name[i];
+    uint8_t right = (uint8_t)y->name[i];
+    if (left == '\0' && x->kind == SYSTEM_FOLDER)
+        left = '/';
+    if (right == '\0' && y->kind == SYSTEM_FOLDER)
+        right = '/';
+    return (int)left - (int)right;
+}
+
+/* Ask what the file system did not say for free. */
+static int judge_unknown(struct posix *p, int fd, struct found *found, struct err *err)
+{
+    struct stat st;
+    if (found->kind != SYSTEM_UNKNOWN)
+        return 0;
+    found->kind = SYSTEM_OTHER;
+    if (system_stat(&p->system, fd, found->name, &st) != 0)
+        return errno == ENOENT ? 0 : err_set_system(err, errno, "can't stat %s", found->name);
+    if (S_ISDIR(st.st_mode))
+        found->kind = SYSTEM_FOLDER;
+    else if (S_ISREG(st.st_mode))
+        found->kind = SYSTEM_FILE;
+    return 0;
+}
+
+/* The names in one folder, in order; that there is no such folder is fine. */
+static int read_folder(struct posix *p, const char *path, struct names *names, struct err *err)
+{
+    int fd = system_openat(&p->system, p->root_dir, path, SYSTEM_OPEN_FOLDER, 0);
+    int result = 0;
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? 0
+                   : err_set_system(err, errno, "can't open the directory %s", path);
+    if (system_list(&p->system, fd, note_name, names) != 0)
+        result = err_set_system(err, errno, "can't list the directory %s", path);
+    for (size_t i = 0; i < names->found.count && result == 0; i++) {
+        struct found *found = &names->found.list[i];
+        found->name = (const char *)names->text.data + found->at;
+        result = judge_unknown(p, fd, found, err);
+    }
+    (void)system_close(&p->system, fd); /* only read from */
+    if (result == 0 && names->found.count > 1)
+        qsort(names->found.list, names->found.count, sizeof(*names->found.list), compare_found);
+    return result;
+}
+
+struct listing {
+    struct posix *p;
+    const char *after;
+    object_visit *visit;
+    void *context;
+    struct buf path; /* where we are: "" or ending with '/' */
+    bool stopped;
+};
+
+static int list_folder(struct listing *l, struct err *err);
+
+static int list_found(struct listing *l, const struct found *found, struct err *err)
+{
+    size_t len = l->path.len;
+    bool folder = found->kind == SYSTEM_FOLDER;
+    int result = 0;
+    if (len + strlen(found->name) >= OBJECT_NAME_MAX)
+        return 0; /* can't be one of ours */
+    buf_append_text(&l->path, found->name);
+    if (folder)
+        buf_append_byte(&l->path, '/');
+    const char *whole = buf_text(&l->path);
+    bool inside = folder && strncmp(l->after, whole, l->path.len) == 0;
+    if (folder && (inside || strcmp(whole, l->after) > 0))
+        result = list_folder(l, err);
+    else if (found->kind == SYSTEM_FILE && strcmp(whole, l->after) > 0)
+        l->stopped = !l->visit(l->context, buf_slice(&l->path));
+    l->path.len = len;
+    return result;
+}
+
+static int list_folder(struct listing *l, struct err *err)
+{
+    struct names names = {0};
+    struct buf path = {0};
+    buf_append_slice(&path, buf_slice(&l->path));
+    if (path.len > 0)
+        path.len--;
+    else
+        buf_append_byte(&path, '.');
+    int result = read_folder(l->p, buf_text(&path), &names, err);
+    for (size_t i = 0; i < names.found.count && result == 0 && !l->stopped; i++)
+        result = list_found(l, &names.found.list[i], err);
+    buf_free(&path);
+    buf_free(&names.text);
+    array_free(&names.found);
+    return result;
+}
+
+int posix_list(struct object_store *store, const char *folder, const char *after,
+               object_visit *visit, void *context, struct err *err)
+{
+    struct listing l = {.p = posix_of(store), .after = after, .visit = visit, .context = context};
+    buf_append_text(&l.path, folder);
+    int result = list_folder(&l, err);
+    buf_free(&l.path);
+    return result;
+}
