@@ -149,7 +149,7 @@ int main(int argc, char **argv)
         return dump(&c);
     struct err err = {0};
     struct publish_result r;
-    if (publish_run(&c.publish, &c.load, &r, &err) < 0) {
+    if (publish_run(&c.publish, &c.load, &r, &err) != 0) {
         fprintf(stderr, "varve-gen: %s\n", err.text);
         return 1;
     }

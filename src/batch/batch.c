@@ -92,8 +92,6 @@ static inline void reserve(struct batch *b, struct buf *buffer, size_t more)
     b->memory += buffer->cap - before;
 }
 
-/* ---- where columns nest ---- */
-
 static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t repetition)
 {
     struct batch_group *group = &b->groups[b->depth++];
@@ -213,8 +211,6 @@ bool batch_row_fits(const struct batch *b)
     return b->row_entries <= BATCH_ROW_ENTRIES_MAX && b->bytes - b->row_start <= BATCH_VALUE_MAX;
 }
 
-/* ---- values ---- */
-
 /* The column, which must be of this type and must not have a value in the unfinished row, with the
  * levels of a value. */
 static inline struct column *next_cell(struct batch *b, uint32_t column, enum column_type type)
@@ -333,8 +329,6 @@ void batch_end_row(struct batch *b)
     b->rows++;
 }
 
-/* ---- all or nothing ---- */
-
 void batch_mark(struct batch *b)
 {
     ASSERT(b->depth == 0 && b->filled == 0);
@@ -372,8 +366,6 @@ uint64_t batch_memory(const struct batch *b)
 {
     return sizeof(*b) + b->schema->count * sizeof(*b->columns) + b->memory;
 }
-
-/* ---- another order ---- */
 
 /* Where a row begins in a column. */
 struct row_start {

@@ -41,8 +41,6 @@ void check_config(struct check_report *r, const struct config *config)
                   "alerts.subject is not set: alerts are only on the status page");
 }
 
-/* --- the disk -------------------------------------------------------------------------------- */
-
 /* Put the directory, or the nearest one above it that exists, into `found`. */
 static bool find_existing(const char *path, struct buf *found, struct stat *info)
 {
@@ -124,8 +122,6 @@ static void judge_disk(struct check_report *r, const struct config *config,
         judge_space(r, config, path, totals);
     buf_free(&found);
 }
-
-/* --- the server ------------------------------------------------------------------------------ */
 
 static void check_source_consumer(struct check_report *r, struct api_client *a,
                                   const struct config *config, uint32_t index,

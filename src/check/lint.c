@@ -9,7 +9,7 @@ static int check_servers(const struct config_list *servers, struct err *err)
 {
     for (size_t i = 0; i < servers->count; i++) {
         struct nats_url url;
-        if (nats_url_parse(&url, slice_of(servers->items[i]), err) < 0)
+        if (nats_url_parse(&url, slice_of(servers->items[i]), err) != 0)
             return err_prefix(err, "nats.servers");
         if (url.tls)
             return err_set(err, ERR_USAGE, "nats.servers: tls:// is not supported yet");
@@ -57,15 +57,15 @@ static int check_loop(const struct config *c, struct err *err)
 int lint_config(const struct config *c, struct err *err)
 {
     struct store_path path;
-    if (check_servers(&c->nats.servers, err) < 0)
+    if (check_servers(&c->nats.servers, err) != 0)
         return -1;
     for (size_t i = 0; i < c->source_count; i++)
-        if (check_source(&c->sources[i], i, err) < 0)
+        if (check_source(&c->sources[i], i, err) != 0)
             return -1;
-    if (check_publish("dead_letter.subject", c->dead_letter.subject, err) < 0 ||
-        check_publish("alerts.subject", c->alerts.subject, err) < 0 || check_loop(c, err) < 0)
+    if (check_publish("dead_letter.subject", c->dead_letter.subject, err) != 0 ||
+        check_publish("alerts.subject", c->alerts.subject, err) != 0 || check_loop(c, err) != 0)
         return -1;
-    if (store_path_parse(&path, c->output.path_template, err) < 0)
+    if (store_path_parse(&path, c->output.path_template, err) != 0)
         return err_prefix(err, "output.path_template");
     return 0;
 }

@@ -20,8 +20,6 @@ struct check_rate check_stream_rate(const struct nats_stream_info *info)
     return (struct check_rate){(double)info->messages / seconds, (double)info->bytes / seconds};
 }
 
-/* --- retention ------------------------------------------------------------------------------- */
-
 /* `kept`: how long an event stays, in ns; `why` says by which limit. An event that varve has, and
  * dies with, comes again after ack_wait: until then it must be there. */
 static void judge_kept(struct check_report *r, const struct config *config, const char *stream,
@@ -93,8 +91,6 @@ static void judge_retention(struct check_report *r, const struct config *config,
     buf_free(&why);
 }
 
-/* --- the stream ------------------------------------------------------------------------------ */
-
 static const char *retention_name(enum nats_retention retention)
 {
     switch (retention) {
@@ -142,8 +138,6 @@ void check_stream(struct check_report *r, const struct config *config,
     judge_subjects(r, source, info);
     judge_retention(r, config, source->stream, info);
 }
-
-/* --- the consumer ---------------------------------------------------------------------------- */
 
 static void judge_missing(struct check_report *r, const struct config *config,
                           const struct config_source *source, const struct nats_stream_info *stream)

@@ -86,11 +86,11 @@ int config_assign(struct config *c, struct config_target target, struct config_v
     if (config_key_of_source(target.key)) {
         if (target.source > c->source_count)
             return err_set(err, ERR_USAGE, "the next source is sources[%zu]", c->source_count);
-        if (target.source == c->source_count && config_add_source(c, err) < 0)
+        if (target.source == c->source_count && config_add_source(c, err) != 0)
             return -1;
         base = &c->sources[target.source];
     }
-    if (config_value_store(target.key, base, &c->arena, value, err) < 0)
+    if (config_value_store(target.key, base, &c->arena, value, err) != 0)
         return -1;
     if ((char *)base + target.key->offset == (char *)&c->nats.servers)
         c->servers_set = true;
@@ -121,7 +121,7 @@ int config_set(struct config *c, const char *assignment, struct err *err)
         config_unknown(path, err);
         return err_prefix(err, "--set");
     }
-    if (assign_text(c, target, slice_of(assignment + len + 1), err) < 0)
+    if (assign_text(c, target, slice_of(assignment + len + 1), err) != 0)
         return err_prefix(err, "--set %s", path);
     return 0;
 }

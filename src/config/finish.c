@@ -65,7 +65,7 @@ static int expand_secrets(struct config *c, struct err *err)
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         if (key->type == CONFIG_SECRET &&
-            expand(c, key->path, (const char **)((char *)c + key->offset), err) < 0)
+            expand(c, key->path, (const char **)((char *)c + key->offset), err) != 0)
             return -1;
     }
     return 0;
@@ -136,8 +136,8 @@ int config_finish(struct config *c, struct err *err)
         items[0] = c->orchestrator_address;
         c->nats.servers = (struct config_list){items, 1};
     }
-    if (expand_secrets(c, err) < 0 || check_nats(&c->nats, err) < 0 || check_sources(c, err) < 0 ||
-        check_memory(c, err) < 0)
+    if (expand_secrets(c, err) != 0 || check_nats(&c->nats, err) != 0 ||
+        check_sources(c, err) != 0 || check_memory(c, err) != 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");

@@ -89,7 +89,7 @@ static int read_leaf(struct reader *r, const char *path, struct config_target ta
         err_set(w->err, ERR_USAGE, "%s: takes a value, not keys of its own", path);
         return walk_place(w, line);
     }
-    if (config_assign(r->config, target, value, w->err) < 0) {
+    if (config_assign(r->config, target, value, w->err) != 0) {
         err_prefix(w->err, "%s", path);
         return walk_place(w, line);
     }
@@ -115,7 +115,7 @@ static int read_sources(struct reader *r)
             return walk_fail(w, "sources: a source has keys, such as stream: LOGGING");
         char path[CONFIG_PATH_MAX];
         snprintf(path, sizeof(path), "sources[%zu]", r->config->source_count);
-        if (config_add_source(r->config, w->err) < 0)
+        if (config_add_source(r->config, w->err) != 0)
             return walk_place(w, walk_line(w));
         if (read_mapping(r, path) < 0)
             return -1;

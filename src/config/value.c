@@ -187,7 +187,7 @@ int config_value_store(const struct config_key *key, void *base, struct arena *a
     if (value.list && key->type != CONFIG_LIST)
         return err_set(err, ERR_USAGE, "takes one value, not a list");
     for (size_t i = 0; i < value.count; i++)
-        if (check_text(value.items[i], err) < 0)
+        if (check_text(value.items[i], err) != 0)
             return -1;
     if (key->type == CONFIG_LIST)
         return store_list(field, arena, value, err);

@@ -13,8 +13,8 @@ enum {
 
 bool nats_ack_is(struct slice reply)
 {
-    return reply.len > sizeof ack_start - 1 &&
-           memcmp(reply.data, ack_start, sizeof ack_start - 1) == 0;
+    return reply.len > sizeof(ack_start) - 1 &&
+           memcmp(reply.data, ack_start, sizeof(ack_start) - 1) == 0;
 }
 
 /* Take ".<decimal>" off the end, but leave the dot. A leading zero would be lost when the subject
@@ -116,7 +116,7 @@ void nats_ack_append_subject(struct buf *out, const struct nats_ack *ack)
 {
     /* From right to left in one piece: an append for each number costs more than its digits. */
     char text[NUMBERS * 21];
-    char *end = text + sizeof text;
+    char *end = text + sizeof(text);
     char *start = put_number(end, ack->pending);
     *--start = '.';
     start = put_number(start, (uint64_t)ack->timestamp_ns);

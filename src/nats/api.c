@@ -6,7 +6,7 @@ void nats_api_subject(struct buf *out, const char *prefix, const char *call, con
 {
     const char *parts[] = {call, stream, consumer};
     buf_append_text(out, prefix);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && parts[i]; i++) {
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && parts[i] != NULL; i++) {
         buf_append_byte(out, '.');
         buf_append_text(out, parts[i]);
     }
@@ -72,7 +72,7 @@ const struct json *nats_api_reply(struct slice json, struct arena *arena,
 {
     *error = (struct nats_api_error){0};
     const struct json *root = json_parse(arena, json, err);
-    if (!root) {
+    if (root == NULL) {
         err->code = ERR_PROTOCOL;
         err_prefix(err, "a JetStream reply");
         return NULL;
@@ -82,7 +82,7 @@ const struct json *nats_api_reply(struct slice json, struct arena *arena,
         return NULL;
     }
     const struct json *failure = json_member(root, "error");
-    if (!failure || failure->type == JSON_NULL)
+    if (failure == NULL || failure->type == JSON_NULL)
         return root;
 
     uint64_t number;
@@ -105,7 +105,7 @@ int nats_pub_ack_parse(struct slice json, struct arena *arena, struct nats_pub_a
 {
     *ack = (struct nats_pub_ack){0};
     const struct json *root = nats_api_reply(json, arena, error, err);
-    if (!root)
+    if (root == NULL)
         return -1;
     if (!json_get_text(root, "stream", &ack->stream) ||
         !json_get_u64(root, "seq", &ack->sequence) || ack->sequence == 0)

@@ -17,10 +17,10 @@ void nats_client_start(struct nats_client *c, const struct nats_options *options
         .message_max = options->message_max > 0 ? options->message_max : NATS_MESSAGE_MAX,
     };
     /* The counter goes on, so that the names of this connection differ from those of the last. */
-    memcpy(c->random.key, options->random_key, sizeof c->random.key);
+    memcpy(c->random.key, options->random_key, sizeof(c->random.key));
     nats_session_start(&c->session, options, now);
     nats_request_reset(&c->requests);
-    memset(c->subscriptions, 0, sizeof c->subscriptions);
+    memset(c->subscriptions, 0, sizeof(c->subscriptions));
     c->reply_sid = 0;
     c->lame_duck = false;
     err_clear(&c->failure);
@@ -58,8 +58,6 @@ void nats_client_received(struct nats_client *c, size_t len, int64_t now)
     nats_session_received(&c->session, now);
 }
 
-/* ---- subscriptions ---- */
-
 static struct nats_subscription *find_subscription(struct nats_client *c, uint64_t sid)
 {
     struct nats_subscription *s = &c->subscriptions[sid % NATS_SUBSCRIPTIONS_MAX];
@@ -87,7 +85,7 @@ uint64_t nats_client_subscribe(struct nats_client *c, struct slice subject, void
 void nats_client_unsubscribe(struct nats_client *c, uint64_t sid)
 {
     struct nats_subscription *s = find_subscription(c, sid);
-    if (!s)
+    if (s == NULL)
         return;
     nats_command_unsubscribe(&c->out, sid);
     *s = (struct nats_subscription){0};
@@ -98,7 +96,7 @@ void nats_client_inbox(struct nats_client *c, struct buf *out)
     char token[NATS_TOKEN_LEN + 1];
     const char *prefix = c->session.options->inbox_prefix;
     nats_random_token(&c->random, token);
-    buf_append_text(out, prefix ? prefix : "_INBOX");
+    buf_append_text(out, prefix != NULL ? prefix : "_INBOX");
     buf_append_byte(out, '.');
     buf_append_text(out, token);
 }
@@ -112,8 +110,6 @@ static void subscribe_replies(struct nats_client *c)
     buf_append_byte(&c->subject, '*');
     c->reply_sid = nats_client_subscribe(c, buf_slice(&c->subject), NULL, 0);
 }
-
-/* ---- what we send ---- */
 
 uint64_t nats_client_request(struct nats_client *c, struct slice subject, struct slice header,
                              struct slice payload, int64_t timeout, int64_t now)
@@ -148,8 +144,6 @@ int nats_client_tls_done(struct nats_client *c, struct err *err)
     }
     return 0;
 }
-
-/* ---- events ---- */
 
 bool nats_client_is_ready(const struct nats_client *c)
 {
@@ -190,7 +184,7 @@ static int take_message(struct nats_client *c, const struct nats_frame *frame,
     if (c->reply_sid != 0 && frame->sid == c->reply_sid)
         return take_reply(c, frame, event);
     const struct nats_subscription *s = find_subscription(c, frame->sid);
-    if (!s) {
+    if (s == NULL) {
         c->unknown_sids++;
         return 0;
     }

@@ -25,7 +25,7 @@ static int add_signature(struct json_writer *w, const struct nats_credentials *c
     struct buf *out = json_put_raw(w, "sig");
     buf_append_byte(out, '"');
     size_t start = out->len;
-    base64_append(out, (struct slice){signature, sizeof signature});
+    base64_append(out, (struct slice){signature, sizeof(signature)});
     while (out->data[out->len - 1] == '=')
         out->len--;
     for (size_t i = start; i < out->len; i++) {
@@ -41,17 +41,17 @@ static int add_signature(struct json_writer *w, const struct nats_credentials *c
 static int add_credentials(struct json_writer *w, const struct nats_credentials *c,
                            const struct nats_info *info, struct err *err)
 {
-    if (c->jwt) {
+    if (c->jwt != NULL) {
         add_text(w, "jwt", c->jwt);
         return c->sign ? add_signature(w, c, info->nonce, err) : 0; /* a bearer JWT has no key */
     }
-    if (c->nkey) {
+    if (c->nkey != NULL) {
         add_text(w, "nkey", c->nkey);
         return add_signature(w, c, info->nonce, err);
     }
-    if (c->user) {
+    if (c->user != NULL) {
         add_text(w, "user", c->user);
-        add_text(w, "pass", c->password ? c->password : "");
+        add_text(w, "pass", c->password != NULL ? c->password : "");
     } else {
         add_text(w, "auth_token", c->token);
     }
@@ -76,7 +76,7 @@ int nats_command_connect(struct buf *out, const struct nats_options *options,
     json_put_bool(&w, "tls_required", options->tls != NATS_TLS_NEVER);
     add_text(&w, "version", options->version);
     add_text(&w, "name", options->name);
-    if (add_credentials(&w, &options->credentials, info, err) < 0) {
+    if (add_credentials(&w, &options->credentials, info, err) != 0) {
         out->len = start;
         return -1;
     }
@@ -87,7 +87,7 @@ int nats_command_connect(struct buf *out, const struct nats_options *options,
         return err_set(err, ERR_LIMIT,
                        "CONNECT with %s has %zu bytes and the server reads %d at most: use a "
                        "shorter one, or raise max_control_line on the server",
-                       options->credentials.jwt ? "this JWT" : "these credentials", len,
+                       options->credentials.jwt != NULL ? "this JWT" : "these credentials", len,
                        SERVER_LINE_MAX);
     }
     buf_append_text(out, "\r\n");

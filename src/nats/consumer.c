@@ -31,8 +31,6 @@ const char *nats_ack_policy_name(enum nats_ack_policy ack)
     return ack_names[ack];
 }
 
-/* ---- what we say ---- */
-
 static struct slice config_name(const struct nats_consumer_config *c)
 {
     return c->durable.len > 0 ? c->durable : c->name;
@@ -155,7 +153,7 @@ static bool is_replaced(struct slice key, const struct nats_consumer_config *wan
         {"headers_only", true},
         {"backoff", wanted->ack_wait_ns != 0}, /* it would override ack_wait */
     };
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
         if (members[i].given && slice_is(key, members[i].key))
             return true;
     return false;
@@ -167,8 +165,8 @@ void nats_consumer_update_body(struct buf *out, const char *stream,
 {
     struct json_writer w = {.out = out};
     begin_body(&w, stream);
-    const struct json *member = found->raw_config ? found->raw_config->first : NULL;
-    for (; member; member = member->next) {
+    const struct json *member = found->raw_config != NULL ? found->raw_config->first : NULL;
+    for (; member != NULL; member = member->next) {
         if (is_replaced(member->key, wanted))
             continue;
         json_put_name(&w, member->key);

@@ -17,9 +17,9 @@ __attribute__((format(printf, 3, 4))) static void add(struct nats_consumer_diff 
     char what[ERR_TEXT_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
+    vsnprintf(what, sizeof(what), format, args);
     va_end(args);
-    snprintf(diff->text + len, sizeof diff->text - len, "%s%s%s", len > 0 ? "; " : "", what,
+    snprintf(diff->text + len, sizeof(diff->text) - len, "%s%s%s", len > 0 ? "; " : "", what,
              fixed ? " (fixed)" : "");
     diff->count++;
     diff->fixed += fixed;
@@ -98,8 +98,8 @@ static void compare_filters(struct nats_consumer_diff *diff,
     if (same_filters(found, wanted))
         return;
     char is[160], want[160];
-    format_filters(found, is, sizeof is);
-    format_filters(wanted, want, sizeof want);
+    format_filters(found, is, sizeof(is));
+    format_filters(wanted, want, sizeof(want));
     add(diff, false, "it filters %s, want %s", is, want);
     diff->filters_ignored = found->filter_count == 0 && wanted->filter_count > 1;
 }

@@ -28,18 +28,19 @@ static int read_filters(const struct json *config, struct arena *arena,
     const struct json *many = json_member(config, "filter_subjects");
     size_t count = 0;
     json_get_text(config, "filter_subject", &one);
-    if (many && many->type == JSON_ARRAY)
-        for (const struct json *f = many->first; f; f = f->next)
+    if (many != NULL && many->type == JSON_ARRAY)
+        for (const struct json *f = many->first; f != NULL; f = f->next)
             count += f->type == JSON_STRING;
     if (count > NATS_FILTERS_MAX)
         return err_set(err, ERR_LIMIT, "a consumer with %zu filter subjects", count);
 
-    struct slice *filters = arena_calloc(arena, count + 1, sizeof *filters);
+    struct slice *filters = arena_calloc(arena, count + 1, sizeof(*filters));
     c->filters = filters;
     if (one.len > 0)
         filters[c->filter_count++] = one;
     if (count > 0)
-        for (const struct json *f = many->first; f && c->filter_count < count + 1; f = f->next)
+        for (const struct json *f = many->first; f != NULL && c->filter_count < count + 1;
+             f = f->next)
             if (f->type == JSON_STRING)
                 filters[c->filter_count++] = f->text;
     return 0;
@@ -79,10 +80,10 @@ int nats_consumer_info_parse(struct slice json, struct arena *arena,
 {
     *info = (struct nats_consumer_info){0};
     const struct json *root = nats_api_reply(json, arena, error, err);
-    if (!root)
+    if (root == NULL)
         return -1;
     info->raw_config = json_member(root, "config");
-    if (!json_get_text(root, "name", &info->name) || !info->raw_config ||
+    if (!json_get_text(root, "name", &info->name) || info->raw_config == NULL ||
         info->raw_config->type != JSON_OBJECT)
         return err_set(err, ERR_PROTOCOL, "a consumer's info lacks its name or configuration");
     json_get_text(root, "stream_name", &info->stream);

@@ -55,12 +55,12 @@ static bool starts_with(struct slice text, const char *prefix)
 static struct slice quoted(struct slice text)
 {
     const uint8_t *open = memchr(text.data, '"', text.len);
-    if (!open)
+    if (open == NULL)
         return (struct slice){0};
     open++;
     size_t rest = text.len - (size_t)(open - text.data);
     const uint8_t *close = memchr(open, '"', rest);
-    return (struct slice){open, close ? (size_t)(close - open) : rest};
+    return (struct slice){open, close != NULL ? (size_t)(close - open) : rest};
 }
 
 struct nats_server_error nats_error_classify(struct slice text)
@@ -70,7 +70,7 @@ struct nats_server_error nats_error_classify(struct slice text)
         .action = NATS_ACTION_LOG,
         .text = text,
     };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (!starts_with(text, table[i].prefix))
             continue;
         e.kind = table[i].kind;

@@ -23,8 +23,8 @@ static struct slice trim(struct slice s)
 static struct slice take_line(struct slice *s)
 {
     const uint8_t *end = s->len > 0 ? memchr(s->data, '\n', s->len) : NULL;
-    struct slice line = {s->data, end ? (size_t)(end - s->data) : s->len};
-    size_t used = end ? line.len + 1 : line.len;
+    struct slice line = {s->data, end != NULL ? (size_t)(end - s->data) : s->len};
+    size_t used = end != NULL ? line.len + 1 : line.len;
     s->data += used;
     s->len -= used;
     if (line.len > 0 && line.data[line.len - 1] == '\r')
@@ -39,8 +39,8 @@ bool nats_header_parse(struct slice block, struct nats_header *h)
         return false;
     struct slice lines = block;
     struct slice line = take_line(&lines);
-    line.data += sizeof version_line - 1;
-    line.len -= sizeof version_line - 1;
+    line.data += sizeof(version_line) - 1;
+    line.len -= sizeof(version_line) - 1;
     if (line.len > 0 && line.data[0] != ' ' && line.data[0] != '\t')
         return false; /* another version */
     line = trim(line);

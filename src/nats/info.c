@@ -45,10 +45,10 @@ bool nats_version_at_least(struct nats_version v, uint32_t major, uint32_t minor
 
 static void read_urls(struct nats_info *info, const struct json *urls)
 {
-    if (!urls || urls->type != JSON_ARRAY)
+    if (urls == NULL || urls->type != JSON_ARRAY)
         return;
-    info->urls = arena_calloc(&info->arena, NATS_INFO_URLS_MAX, sizeof *info->urls);
-    for (const struct json *url = urls->first; url; url = url->next)
+    info->urls = arena_calloc(&info->arena, NATS_INFO_URLS_MAX, sizeof(*info->urls));
+    for (const struct json *url = urls->first; url != NULL; url = url->next)
         if (url->type == JSON_STRING && info->url_count < NATS_INFO_URLS_MAX)
             info->urls[info->url_count++] = url->text;
 }
@@ -58,7 +58,7 @@ int nats_info_parse(struct nats_info *info, struct slice json, struct err *err)
     struct nats_info fresh = {0};
     struct slice text = {(const uint8_t *)arena_text(&fresh.arena, json.data, json.len), json.len};
     const struct json *root = json_parse(&fresh.arena, text, err);
-    if (!root || root->type != JSON_OBJECT) {
+    if (root == NULL || root->type != JSON_OBJECT) {
         err_set(err, ERR_PROTOCOL, "it is not a JSON object");
         arena_free(&fresh.arena);
         err->code = ERR_PROTOCOL;

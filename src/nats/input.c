@@ -12,7 +12,7 @@ static void move_to_front(struct nats_input *in, size_t cap)
     size_t len = in->end - in->start;
     if (cap != in->cap) {
         uint8_t *data = malloc(cap);
-        if (!data)
+        if (data == NULL)
             out_of_memory(cap);
         if (len > 0)
             memcpy(data, in->data + in->start, len);
@@ -48,7 +48,7 @@ void nats_input_filled(struct nats_input *in, size_t len)
 
 struct slice nats_input_bytes(const struct nats_input *in)
 {
-    return (struct slice){in->data ? in->data + in->start : NULL, in->end - in->start};
+    return (struct slice){in->data != NULL ? in->data + in->start : NULL, in->end - in->start};
 }
 
 void nats_input_consume(struct nats_input *in, size_t len)

@@ -142,7 +142,7 @@ static bool take_words(struct slice line, bool with_header, struct nats_frame *f
     trim_right(&line);
     frame->reply = line;
     return line.len == 0 ||
-           (!memchr(line.data, ' ', line.len) && !memchr(line.data, '\t', line.len));
+           (memchr(line.data, ' ', line.len) == NULL && memchr(line.data, '\t', line.len) == NULL);
 }
 
 static enum nats_parse_result parse_message(struct nats_parser *parser, struct slice input,
@@ -214,7 +214,7 @@ enum nats_parse_result nats_parse(struct nats_parser *parser, struct slice input
     const uint8_t *end = NULL;
     if (look > parser->scanned)
         end = memchr(input.data + parser->scanned, '\n', look - parser->scanned);
-    if (!end) {
+    if (end == NULL) {
         if (input.len >= limit)
             return bad_line(input,
                             limit == 0 ? "something that is not the NATS protocol"

@@ -10,9 +10,9 @@
 void nats_pool_init(struct nats_pool *pool, const uint64_t random_key[static 2])
 {
     *pool = (struct nats_pool){.random = {.key = {random_key[0], random_key[1]}}};
-    pool->servers = calloc(NATS_POOL_MAX, sizeof *pool->servers);
-    if (!pool->servers)
-        out_of_memory(NATS_POOL_MAX * sizeof *pool->servers);
+    pool->servers = calloc(NATS_POOL_MAX, sizeof(*pool->servers));
+    if (pool->servers == NULL)
+        out_of_memory(NATS_POOL_MAX * sizeof(*pool->servers));
 }
 
 void nats_pool_free(struct nats_pool *pool)
@@ -37,15 +37,15 @@ static struct nats_server *find(struct nats_pool *pool, const struct nats_url *u
 int nats_pool_add(struct nats_pool *pool, struct slice text, struct err *err)
 {
     struct nats_url url;
-    if (nats_url_parse(&url, text, err) < 0)
+    if (nats_url_parse(&url, text, err) != 0)
         return -1;
-    if (find(pool, &url))
+    if (find(pool, &url) != NULL)
         return 0;
     if (pool->count == NATS_POOL_MAX)
         return err_set(err, ERR_USAGE, "more than %d servers are configured", NATS_POOL_MAX);
     struct nats_server *server = &pool->servers[pool->count++];
     *server = (struct nats_server){.url = url};
-    memcpy(server->tls_name, url.host, sizeof server->tls_name);
+    memcpy(server->tls_name, url.host, sizeof(server->tls_name));
     return 0;
 }
 
@@ -138,7 +138,7 @@ static void drop_unlisted(struct nats_pool *pool, const struct nats_info *info)
 
 static bool is_numeric(const char *host)
 {
-    return strchr(host, ':') || host[strspn(host, "0123456789.")] == '\0';
+    return strchr(host, ':') != NULL || host[strspn(host, "0123456789.")] == '\0';
 }
 
 void nats_pool_merge(struct nats_pool *pool, const struct nats_info *info)
@@ -150,12 +150,12 @@ void nats_pool_merge(struct nats_pool *pool, const struct nats_info *info)
         struct nats_server server = pool->servers[pool->current]; /* for its credentials and TLS */
         struct nats_url url;
         struct err ignored = {0}; /* a URL that we can't read is no server for us */
-        if (nats_url_parse(&url, info->urls[i], &ignored) < 0 || find(pool, &url))
+        if (nats_url_parse(&url, info->urls[i], &ignored) < 0 || find(pool, &url) != NULL)
             continue;
-        memcpy(server.url.host, url.host, sizeof url.host);
+        memcpy(server.url.host, url.host, sizeof(url.host));
         server.url.port = url.port;
         if (!is_numeric(url.host)) /* else its certificate can only carry the name we came by */
-            memcpy(server.tls_name, url.host, sizeof url.host);
+            memcpy(server.tls_name, url.host, sizeof(url.host));
         server.discovered = true;
         pool->servers[pool->count++] = server;
     }

@@ -8,8 +8,6 @@
 #include "nats/command.h"
 #include "nats/subject.h"
 
-/* ---- the life of a pull ---- */
-
 static void end_pull(struct nats_pull_slot *slot)
 {
     slot->token = 0;
@@ -70,8 +68,6 @@ static void send_pull(struct nats_pull *p, struct nats_client *c, size_t index, 
     nats_command_publish(&c->out, buf_slice(&p->next_subject), buf_slice(&p->reply),
                          (struct slice){0}, buf_slice(&p->body));
 }
-
-/* ---- how much to ask for ---- */
 
 uint64_t nats_pull_outstanding(const struct nats_pull *p)
 {
@@ -143,8 +139,6 @@ static uint64_t clamp(uint64_t asked, uint64_t told)
     return asked / 2 > 0 ? asked / 2 : 1;
 }
 
-/* ---- open, close ---- */
-
 static void write_names(struct nats_pull *p, struct nats_client *c, const char *api_prefix,
                         const char *stream, const char *consumer)
 {
@@ -188,7 +182,7 @@ int nats_pull_open(struct nats_pull *p, struct nats_client *c, const char *api_p
 void nats_pull_close(struct nats_pull *p, struct nats_client *c)
 {
     for (size_t i = 0; i < NATS_PULL_SLOTS; i++) {
-        if (c && p->slots[i].sid != 0)
+        if (c != NULL && p->slots[i].sid != 0)
             nats_client_unsubscribe(c, p->slots[i].sid);
         p->slots[i] = (struct nats_pull_slot){0};
     }
@@ -225,8 +219,6 @@ void nats_pull_resume(struct nats_pull *p)
     end_all(p);
     p->halted = false;
 }
-
-/* ---- what arrives ---- */
 
 void nats_pull_message(struct nats_pull *p, const struct nats_event *event, int64_t now)
 {
@@ -307,7 +299,7 @@ enum nats_pull_need nats_pull_status(struct nats_pull *p, const struct nats_even
                                      int64_t now)
 {
     struct nats_pull_slot *slot = live_pull(p, event);
-    if (!slot)
+    if (slot == NULL)
         return NATS_PULL_NEEDS_NOTHING;
     struct nats_status status = nats_status_classify(&event->status);
     slot->heard = now;
@@ -319,8 +311,6 @@ enum nats_pull_need nats_pull_status(struct nats_pull *p, const struct nats_even
     end_pull(slot);
     return need;
 }
-
-/* ---- time ---- */
 
 /* When a pull that nothing is heard of is given up. */
 static int64_t silence_ends(const struct nats_pull *p, const struct nats_pull_slot *slot)

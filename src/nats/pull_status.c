@@ -41,7 +41,7 @@ static struct slice last_word(struct slice text)
     size_t start = text.len;
     while (start > 0 && text.data[start - 1] != ' ')
         start--;
-    return (struct slice){text.data ? text.data + start : NULL, text.len - start};
+    return (struct slice){text.data != NULL ? text.data + start : NULL, text.len - start};
 }
 
 /* Take one of Go's units off the front; its length in nanoseconds, 0 if there is none. */
@@ -57,7 +57,7 @@ static uint64_t take_unit(struct slice *s)
                  {"s", 1000000000},
                  {"m", UINT64_C(60) * 1000000000},
                  {"h", UINT64_C(3600) * 1000000000}};
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (slice_starts_with(*s, units[i].name)) {
             s->data += strlen(units[i].name);
             s->len -= strlen(units[i].name);
@@ -108,7 +108,7 @@ static uint64_t limit_of(enum nats_status_kind kind, struct slice text)
 struct nats_status nats_status_classify(const struct nats_header *header)
 {
     struct nats_status status = {.kind = NATS_STATUS_OTHER};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (table[i].status == header->status && starts_with(header->text, table[i].prefix)) {
             status.kind = table[i].kind;
             break;

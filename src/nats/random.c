@@ -60,6 +60,6 @@ void nats_random_token(struct nats_random *r, char out[static NATS_TOKEN_LEN + 1
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     for (int i = 0; i < NATS_TOKEN_LEN; i++)
-        out[i] = digits[nats_random_below(r, sizeof digits - 1)];
+        out[i] = digits[nats_random_below(r, sizeof(digits) - 1)];
     out[NATS_TOKEN_LEN] = '\0';
 }

@@ -22,7 +22,7 @@ void nats_session_received(struct nats_session *s, int64_t now)
 
 static int say_connect(struct nats_session *s, struct buf *out, struct err *err)
 {
-    if (nats_command_connect(out, s->options, &s->info, err) < 0)
+    if (nats_command_connect(out, s->options, &s->info, err) != 0)
         return -1;
     nats_command_ping(out);
     s->state = NATS_SESSION_WAIT_PONG;
@@ -59,7 +59,7 @@ static int handle_first_info(struct nats_session *s, bool more, struct buf *out,
 static int handle_info(struct nats_session *s, struct slice json, bool more, struct buf *out,
                        enum nats_session_event *event, struct err *err)
 {
-    if (nats_info_parse(&s->info, json, err) < 0)
+    if (nats_info_parse(&s->info, json, err) != 0)
         return -1;
     if (s->state == NATS_SESSION_WAIT_INFO)
         return handle_first_info(s, more, out, event, err);
@@ -112,7 +112,7 @@ int nats_session_frame(struct nats_session *s, const struct nats_frame *frame, b
                        struct nats_server_error *server_error, struct err *err)
 {
     *event = NATS_SESSION_NOTHING;
-    if (handle_frame(s, frame, more, out, event, server_error, err) < 0) {
+    if (handle_frame(s, frame, more, out, event, server_error, err) != 0) {
         s->state = NATS_SESSION_DEAD;
         return -1;
     }
@@ -121,7 +121,7 @@ int nats_session_frame(struct nats_session *s, const struct nats_frame *frame, b
 
 int nats_session_tls_done(struct nats_session *s, struct buf *out, struct err *err)
 {
-    if (say_connect(s, out, err) < 0) {
+    if (say_connect(s, out, err) != 0) {
         s->state = NATS_SESSION_DEAD;
         return -1;
     }

@@ -42,12 +42,12 @@ static void read_subjects(const struct json *config, struct arena *arena,
 {
     const struct json *list = json_member(config, "subjects");
     size_t count = 0;
-    if (!list || list->type != JSON_ARRAY)
-        return;                                              /* a mirror has none */
-    for (const struct json *s = list->first; s; s = s->next) /* at most JSON_VALUES_MAX */
+    if (list == NULL || list->type != JSON_ARRAY)
+        return;                                                      /* a mirror has none */
+    for (const struct json *s = list->first; s != NULL; s = s->next) /* at most JSON_VALUES_MAX */
         count += s->type == JSON_STRING;
-    info->subjects = arena_calloc(arena, count, sizeof *info->subjects);
-    for (const struct json *s = list->first; s; s = s->next)
+    info->subjects = arena_calloc(arena, count, sizeof(*info->subjects));
+    for (const struct json *s = list->first; s != NULL; s = s->next)
         if (s->type == JSON_STRING)
             info->subjects[info->subject_count++] = s->text;
 }
@@ -57,12 +57,12 @@ static void read_deleted(const struct json *state, struct arena *arena,
 {
     const struct json *list = json_member(state, "deleted");
     size_t count = 0;
-    if (!list || list->type != JSON_ARRAY)
+    if (list == NULL || list->type != JSON_ARRAY)
         return; /* not asked for, or none */
-    for (const struct json *s = list->first; s; s = s->next)
+    for (const struct json *s = list->first; s != NULL; s = s->next)
         count++;
-    info->deleted_list = arena_calloc(arena, count, sizeof *info->deleted_list);
-    for (const struct json *s = list->first; s; s = s->next)
+    info->deleted_list = arena_calloc(arena, count, sizeof(*info->deleted_list));
+    for (const struct json *s = list->first; s != NULL; s = s->next)
         if (s->type == JSON_NUMBER &&
             num_parse_u64(s->text, &info->deleted_list[info->deleted_count]))
             info->deleted_count++;
@@ -73,7 +73,7 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
 {
     *info = (struct nats_stream_info){0};
     const struct json *root = nats_api_reply(json, arena, error, err);
-    if (!root)
+    if (root == NULL)
         return -1;
     const struct json *config = json_member(root, "config");
     const struct json *state = json_member(root, "state");
@@ -132,7 +132,7 @@ int nats_stored_message_parse(struct slice json, struct arena *arena,
 {
     *message = (struct nats_stored_message){0};
     const struct json *root = nats_api_reply(json, arena, error, err);
-    if (!root)
+    if (root == NULL)
         return -1;
     const struct json *m = json_member(root, "message");
     struct slice time;

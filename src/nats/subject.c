@@ -7,8 +7,8 @@
 static struct slice take_token(struct slice *s)
 {
     const uint8_t *dot = s->len > 0 ? memchr(s->data, '.', s->len) : NULL;
-    struct slice token = {s->data, dot ? (size_t)(dot - s->data) : s->len};
-    size_t used = dot ? token.len + 1 : token.len;
+    struct slice token = {s->data, dot != NULL ? (size_t)(dot - s->data) : s->len};
+    size_t used = dot != NULL ? token.len + 1 : token.len;
     s->data += used;
     s->len -= used;
     return token;
@@ -25,7 +25,8 @@ bool nats_subject_valid(struct slice subject, bool wildcards)
         struct slice token = take_token(&subject);
         if (token.len == 0)
             return false;
-        bool wild = memchr(token.data, '*', token.len) || memchr(token.data, '>', token.len);
+        bool wild = memchr(token.data, '*', token.len) != NULL ||
+                    memchr(token.data, '>', token.len) != NULL;
         if (wild && (!wildcards || token.len > 1 || (token.data[0] == '>' && subject.len > 0)))
             return false;
     }
@@ -37,7 +38,7 @@ bool nats_name_valid(struct slice name)
     if (name.len == 0 || name.len > NATS_NAME_MAX)
         return false;
     for (size_t i = 0; i < name.len; i++)
-        if (name.data[i] <= ' ' || name.data[i] == 0x7f || strchr(".*>/\\", name.data[i]))
+        if (name.data[i] <= ' ' || name.data[i] == 0x7f || strchr(".*>/\\", name.data[i]) != NULL)
             return false;
     return true;
 }
@@ -60,5 +61,5 @@ struct slice nats_subject_last_token(struct slice subject)
     size_t start = subject.len;
     while (start > 0 && subject.data[start - 1] != '.')
         start--;
-    return (struct slice){subject.data ? subject.data + start : NULL, subject.len - start};
+    return (struct slice){subject.data != NULL ? subject.data + start : NULL, subject.len - start};
 }

@@ -36,7 +36,7 @@ static int decode_percent(struct slice text, char out[static NATS_SECRET_MAX + 1
 static bool cut(struct slice *text, char separator, struct slice *before)
 {
     const uint8_t *at = text->len > 0 ? memchr(text->data, separator, text->len) : NULL;
-    if (!at)
+    if (at == NULL)
         return false;
     *before = (struct slice){text->data, (size_t)(at - text->data)};
     text->data = at + 1;
@@ -70,7 +70,7 @@ static int parse_user(struct nats_url *url, struct slice *text, struct err *err)
         return 0;
     if (!cut(&user, ':', &name))
         return decode_percent(user, url->token, err);
-    if (decode_percent(name, url->user, err) < 0)
+    if (decode_percent(name, url->user, err) != 0)
         return -1;
     return decode_percent(user, url->password, err);
 }
@@ -83,7 +83,7 @@ static bool host_valid(struct slice host, bool bracketed)
         uint8_t c = host.data[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         bool digit = c >= '0' && c <= '9';
-        if (!letter && !digit && !strchr(bracketed ? ":.%-_" : ".-_", c))
+        if (!letter && !digit && strchr(bracketed ? ":.%-_" : ".-_", c) == NULL)
             return false;
     }
     return true;
@@ -119,13 +119,13 @@ static int parse_host(struct nats_url *url, struct slice text, struct err *err)
 int nats_url_parse(struct nats_url *url, struct slice text, struct err *err)
 {
     struct nats_url fresh = {0};
-    if (text.len > 0 && memchr(text.data, '\0', text.len))
+    if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
         return err_set(err, ERR_USAGE, "a server URL contains a zero byte");
-    if (parse_scheme(&fresh, &text, err) < 0 || parse_user(&fresh, &text, err) < 0)
+    if (parse_scheme(&fresh, &text, err) != 0 || parse_user(&fresh, &text, err) != 0)
         return -1;
     if (text.len > 0 && text.data[text.len - 1] == '/')
         text.len--;
-    if (parse_host(&fresh, text, err) < 0)
+    if (parse_host(&fresh, text, err) != 0)
         return -1;
     *url = fresh;
     return 0;

@@ -5,7 +5,8 @@ int net_connect_start(struct net_connecting *c, const char *host, uint16_t port,
                       struct err *err)
 {
     *c = (struct net_connecting){.handle = -1, .deadline = deadline, .step_at = deadline};
-    return net_resolve_start(&c->resolve, host, port, &c->addresses, err) < 0 ? -1 : 0;
+    int started = net_resolve_start(&c->resolve, host, port, &c->addresses, err);
+    return started < 0 ? -1 : 0;
 }
 
 void net_connect_cancel(struct net_connecting *c)

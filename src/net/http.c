@@ -8,8 +8,6 @@
 #include "base/time.h"
 #include "net/resolve.h"
 
-/* --- listening ------------------------------------------------------------------------------- */
-
 /* "host:port" or "[ipv6]:port". */
 static int split_address(const char *address, char host[static NET_HOST_MAX + 1], uint16_t *port,
                          struct err *err)
@@ -71,8 +69,6 @@ int http_listen(struct http_server *s, const char *address, http_handler *handle
                        failure.system != 0 ? strerror(failure.system) : failure.text);
     return 0;
 }
-
-/* --- connections ----------------------------------------------------------------------------- */
 
 static void end(struct http_connection *c)
 {
@@ -220,8 +216,6 @@ static void read_some(struct http_server *s, struct http_connection *c, int64_t 
     }
 }
 
-/* --- accepting ------------------------------------------------------------------------------- */
-
 /* A free connection; if there is none, that of whoever has been silent longest. */
 static struct http_connection *make_room(struct http_server *s)
 {
@@ -273,8 +267,6 @@ static void accept_some(struct http_server *s, int64_t now)
         c->written = 0;
     }
 }
-
-/* --- the loop -------------------------------------------------------------------------------- */
 
 size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_WAITS_MAX])
 {

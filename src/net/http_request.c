@@ -73,7 +73,7 @@ static bool find_path(struct slice target, struct slice *path)
     if (target.len == 0 || target.data[0] != '/')
         return false;
     const uint8_t *query = memchr(target.data, '?', target.len);
-    *path = (struct slice){target.data, query ? (size_t)(query - target.data) : target.len};
+    *path = (struct slice){target.data, query != NULL ? (size_t)(query - target.data) : target.len};
     return true;
 }
 

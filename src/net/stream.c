@@ -35,8 +35,6 @@ void stream_close(struct stream **s)
     *s = NULL;
 }
 
-/* --- plain ----------------------------------------------------------------------------------- */
-
 struct plain {
     struct stream stream;
     int handle;

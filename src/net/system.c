@@ -19,8 +19,6 @@
 
 enum { BACKLOG = 16, PORT_TEXT_MAX = 8 };
 
-/* --- connections ----------------------------------------------------------------------------- */
-
 static void set_option(int fd, int level, int name, int value)
 {
     /* Without it the connection still works, and PINGs find a dead peer. */
@@ -140,8 +138,6 @@ static void finish_socket(void *context, int fd)
     (void)shutdown(fd, SHUT_WR); /* a peer that is gone needs no end of file */
 }
 
-/* --- listeners ------------------------------------------------------------------------------- */
-
 static void name_listener(int fd, char name[static NET_NAME_MAX])
 {
     struct sockaddr_storage storage;
@@ -186,8 +182,6 @@ static enum net_io accept_one(void *context, int listener, int *handle, struct e
         return NET_IO_AGAIN;
     return judge("no connection can be accepted", err);
 }
-
-/* --- waiting --------------------------------------------------------------------------------- */
 
 static int open_waker(void *context, struct err *err)
 {

@@ -63,8 +63,6 @@ void verify_server_close(struct verify_server *v)
     config_free(&v->config);
 }
 
-/* ---- the stream and its consumer ---- */
-
 static int stream_info(struct verify_server *v, bool deleted, struct arena *arena,
                        struct nats_stream_info *info, struct nats_api_error *error, struct err *err)
 {
@@ -254,8 +252,6 @@ void verify_server_begin(struct verify_server *v, struct slice stream, struct sl
     if (begin(v, created, claim, &v->failure) != 0)
         v->comparable = false;
 }
-
-/* ---- messages ---- */
 
 static int fetch_next(struct verify_server *v, struct verify_next *next, uint64_t sequence,
                       struct err *err)

@@ -50,15 +50,13 @@ void alerts_free(struct alerts *a)
     *a = (struct alerts){0};
 }
 
-/* --- raising and resolving ------------------------------------------------------------------- */
-
 static struct alert *find_standing(const struct alerts *a, enum alert_kind kind, const char *stream)
 {
     for (uint32_t i = 0; i < a->count; i++) {
         struct alert *alert = &a->list[i];
         if (alert->kind == kind && alert->until == 0 &&
             (alert->stream == stream ||
-             (alert->stream && stream && strcmp(alert->stream, stream) == 0)))
+             (alert->stream != NULL && stream != NULL && strcmp(alert->stream, stream) == 0)))
             return alert;
     }
     return NULL;
@@ -122,8 +120,6 @@ bool alerts_stands(const struct alerts *a, enum alert_kind kind, const char *str
 {
     return find_standing(a, kind, stream) != NULL;
 }
-
-/* --- publishing ------------------------------------------------------------------------------ */
 
 /* One that was over before it could be published says so at once. */
 static void make_json(struct buf *out, const struct alerts *a, const struct alert *alert)

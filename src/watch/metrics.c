@@ -13,8 +13,6 @@
 #include "event/event.h"
 #include "watch/watch.h"
 
-/* --- the format ------------------------------------------------------------------------------ */
-
 static void begin(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -104,8 +102,6 @@ static void histogram(struct buf *out, const char *text, const char *stream,
     buf_free(&part);
 }
 
-/* --- per stream ------------------------------------------------------------------------------ */
-
 #define IN(field) offsetof(struct source_counters, field)
 
 static const struct {
@@ -169,8 +165,6 @@ static void append_streams(struct buf *out, const struct view *v, int64_t now)
              (double)view_oldest_unacked(&v->sources[i], now) / (double)CLOCK_SECOND);
 }
 
-/* --- the pipeline ---------------------------------------------------------------------------- */
-
 static void append_commits(struct buf *out, const struct stats *s, const struct view_names *reasons)
 {
     single(out, "varve_bytes_written_total", "counter", s->bytes_written,
@@ -205,8 +199,6 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     label(out, false, "build", varve_build);
     buf_append_text(out, "} 1\n");
 }
-
-/* --- the process ----------------------------------------------------------------------------- */
 
 /* What the system knows about this process; 0 where it does not say. */
 struct usage {

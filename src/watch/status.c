@@ -9,8 +9,6 @@
 #include "base/version.h"
 #include "watch/watch.h"
 
-/* --- facts ----------------------------------------------------------------------------------- */
-
 static const char *duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
 {
     /* Whole seconds: nobody reads more. */
@@ -77,8 +75,6 @@ static void show_facts(struct status_writer *w, const struct watch *watch)
     status_facts_end(w);
 }
 
-/* --- rates ----------------------------------------------------------------------------------- */
-
 /* One of the numbers of each sample. */
 static uint64_t pick(const struct stats_sample *s, size_t offset)
 {
@@ -117,8 +113,6 @@ static void show_rates(struct status_writer *w, const struct stats *s)
     show_rate(w, s, "written", "Bytes written", offsetof(struct stats_sample, written), true);
     status_facts_end(w);
 }
-
-/* --- tables ---------------------------------------------------------------------------------- */
 
 static void show_streams(struct status_writer *w, const struct view *v, int64_t now)
 {
@@ -186,8 +180,6 @@ static void show_alerts(struct status_writer *w, const struct alerts *a)
     }
     status_table_end(w);
 }
-
-/* --- all of it ------------------------------------------------------------------------------- */
 
 void status_append(struct buf *out, const struct watch *watch, enum status_form form, int64_t now)
 {

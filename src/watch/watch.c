@@ -5,8 +5,6 @@
 #include "watch/metrics.h"
 #include "watch/status.h"
 
-/* --- the endpoint ---------------------------------------------------------------------------- */
-
 static struct http_response answer_ready(struct watch *w, int64_t now)
 {
     bool ready = view_is_ready(w->view, now, &w->body);
@@ -44,8 +42,6 @@ static struct http_response answer(void *context, struct slice path, int64_t now
     response.body = buf_slice(body);
     return response;
 }
-
-/* --- life ------------------------------------------------------------------------------------ */
 
 void watch_init(struct watch *w)
 {
@@ -86,8 +82,6 @@ size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS
 {
     return http_waits(&w->http, list);
 }
-
-/* --- alerts ---------------------------------------------------------------------------------- */
 
 /* What an alert of a source says. */
 static const char *text_of(struct buf *out, const struct view_source *s, enum alert_kind kind)
@@ -164,8 +158,6 @@ void watch_connected(struct watch *w)
 {
     alerts_resolve(&w->alerts, ALERT_NATS_DISCONNECTED, NULL);
 }
-
-/* --- the loop -------------------------------------------------------------------------------- */
 
 static int64_t sample(struct watch *w, int64_t now)
 {

@@ -140,7 +140,7 @@ static void expect_dead(enum err_code code, const char *part)
 {
     EXPECT_I64(wire_next(&w), -1);
     EXPECT_I64(w.err.code, code);
-    if (!strstr(w.err.text, part))
+    if (strstr(w.err.text, part) == NULL)
         EXPECT_TEXT(w.err.text, part);
 }
 
@@ -156,7 +156,7 @@ TEST(fake_garbage_ends_the_connection)
         "S: MSG a 1 3\nS: abcdef\n-- silence\n",
         "S: INFO not json\n-- silence\n",
     };
-    for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+    for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
         struct fake_server *server = open_with(garbage[i]);
         expect_dead(ERR_PROTOCOL, "");
         finish(server);

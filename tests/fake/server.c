@@ -42,7 +42,7 @@ static bool wait_for(int fd, short events)
 static bool fail(struct fake_server *s, const char *line, const char *what)
 {
     size_t len = strcspn(line, "\n");
-    snprintf(s->failure, sizeof s->failure, "script line \"%.*s\": %s", (int)len, line, what);
+    snprintf(s->failure, sizeof(s->failure), "script line \"%.*s\": %s", (int)len, line, what);
     return false;
 }
 
@@ -77,7 +77,7 @@ static size_t expand(struct fake_server *s, const char *text, char out[static LI
     while (*text != '\n' && *text != '\0' && len < LINE_MAX_LEN - WORD_MAX) {
         size_t name = *text == '{' ? strcspn(text + 1, "}\n") : 0;
         const struct capture *c = name > 0 ? find(s, text + 1, name) : NULL;
-        if (c) {
+        if (c != NULL) {
             memcpy(out + len, c->value, strlen(c->value));
             len += strlen(c->value);
             text += name + 2;
@@ -110,9 +110,9 @@ static bool send_many(struct fake_server *s, const char *line, const char *text)
 {
     char *end, block[65536];
     long left = strtol(text, &end, 10);
-    memset(block, end[1], sizeof block);
+    memset(block, end[1], sizeof(block));
     while (left > 0) {
-        size_t len = left < (long)sizeof block ? (size_t)left : sizeof block;
+        size_t len = left < (long)sizeof(block) ? (size_t)left : sizeof(block);
         if (!send_bytes(s, line, block, len)) {
             s->failure[0] = '\0';
             return false;
@@ -126,7 +126,7 @@ static bool send_hex(struct fake_server *s, const char *line, const char *hex)
 {
     char text[LINE_MAX_LEN];
     size_t len;
-    snprintf(text, sizeof text, "%.*s", (int)strcspn(hex, "\n"), hex);
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(hex, "\n"), hex);
     const uint8_t *bytes = test_hex(text, &len);
     return send_bytes(s, line, bytes, len);
 }
@@ -153,12 +153,12 @@ static void capture(struct fake_server *s, const char *name, size_t name_len, co
                     size_t value_len)
 {
     struct capture *c = find(s, name, name_len);
-    if (!c && s->captured < CAPTURES_MAX)
+    if (c == NULL && s->captured < CAPTURES_MAX)
         c = &s->captures[s->captured++];
-    if (!c)
+    if (c == NULL)
         return;
-    snprintf(c->name, sizeof c->name, "%.*s", (int)name_len, name);
-    snprintf(c->value, sizeof c->value, "%.*s", (int)value_len, value);
+    snprintf(c->name, sizeof(c->name), "%.*s", (int)name_len, name);
+    snprintf(c->value, sizeof(c->value), "%.*s", (int)value_len, value);
 }
 
 static bool matches(struct fake_server *s, const char *pattern, const char *said)
@@ -188,14 +188,14 @@ static bool expect_line(struct fake_server *s, const char *line, const char *pat
         return false;
     if (matches(s, pattern, said))
         return true;
-    snprintf(what, sizeof what, "the client said \"%s\"", said);
+    snprintf(what, sizeof(what), "the client said \"%s\"", said);
     return fail(s, line, what);
 }
 
 static void set_reset(int fd)
 {
     struct linger linger = {.l_onoff = 1};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
 /* Read until the client closes, so that closing can't reset what was sent. */
@@ -205,7 +205,7 @@ static bool await_close(struct fake_server *s, const char *line)
     for (;;) {
         if (!wait_for(s->fd, POLLIN))
             return fail(s, line, "the client does not close the connection");
-        if (recv(s->fd, ignored, sizeof ignored, 0) <= 0)
+        if (recv(s->fd, ignored, sizeof(ignored), 0) <= 0)
             return true;
     }
 }
@@ -268,17 +268,17 @@ static void *run(void *argument)
 
 struct fake_server *fake_server_start(const char *const *scripts, size_t count)
 {
-    struct fake_server *s = calloc(1, sizeof *s);
+    struct fake_server *s = calloc(1, sizeof(*s));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    EXPECT(s && count <= FAKE_SCRIPTS_MAX);
+    socklen_t len = sizeof(address);
+    EXPECT(s != NULL && count <= FAKE_SCRIPTS_MAX);
     s->listening = socket(AF_INET, SOCK_STREAM, 0);
-    EXPECT(bind(s->listening, (struct sockaddr *)&address, sizeof address) == 0);
+    EXPECT(bind(s->listening, (struct sockaddr *)&address, sizeof(address)) == 0);
     EXPECT(listen(s->listening, 5) == 0);
     EXPECT(getsockname(s->listening, (struct sockaddr *)&address, &len) == 0);
     s->port = ntohs(address.sin_port);
     s->count = count;
-    memcpy(s->scripts, scripts, count * sizeof *scripts);
+    memcpy(s->scripts, scripts, count * sizeof(*scripts));
     EXPECT(pthread_create(&s->thread, NULL, run, s) == 0);
     return s;
 }

@@ -50,8 +50,6 @@ static _Noreturn void die(const char *what, const char *detail)
     exit(2);
 }
 
-/* ---- the command line ---- */
-
 static struct generator parse_generator(char *text)
 {
     struct generator g = {.kind = strtok(text, ":")};
@@ -118,8 +116,6 @@ static void parse_option(struct parquet_options *options, char *text)
     else
         die("unknown option", text);
 }
-
-/* ---- values: each function has its twin in generate.py ---- */
 
 static bool is_null(const struct generator *g, uint64_t row, uint64_t random)
 {
@@ -242,8 +238,6 @@ static void put_row(struct batch *b, uint64_t seed, uint64_t row)
     }
     batch_end_row(b);
 }
-
-/* ---- the file ---- */
 
 static int put(void *context, const void *data, size_t len, struct err *err)
 {

@@ -53,7 +53,7 @@ TEST(config_example_parses_back_to_the_defaults)
     memset(&read.batching, 0x55, sizeof(read.batching));
     memset(&read.output.min_free, 0x55, sizeof(read.output.min_free));
     memset(&read.memory_limit, 0x55, sizeof(read.memory_limit));
-    if (config_read_text(&read, "example", buf_slice(&text), &err) < 0)
+    if (config_read_text(&read, "example", buf_slice(&text), &err) != 0)
         EXPECT_TEXT(err.text, "no error");
     EXPECT_U64(read.source_count, 1);
     for (size_t i = 0; i < config_key_count; i++) {

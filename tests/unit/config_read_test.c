@@ -11,7 +11,7 @@ static void read_text(struct config *c, const char *text)
 {
     struct err err = {0};
     config_init(c);
-    if (config_read_text(c, "varve.yaml", slice_of(text), &err) < 0)
+    if (config_read_text(c, "varve.yaml", slice_of(text), &err) != 0)
         EXPECT_TEXT(err.text, "no error");
 }
 

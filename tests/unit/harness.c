@@ -37,8 +37,6 @@ void test_register(struct test *t)
     last_link = &t->next;
 }
 
-/* ---- in the process of a test ---------------------------------------------------------------- */
-
 /* Freed by nobody, on purpose: they live until the test ends, and stay reachable so that the leak
  * checker keeps quiet about them. */
 struct kept {
@@ -52,7 +50,7 @@ static uint64_t random_state;
 static uint64_t seed(void)
 {
     const char *text = getenv("TEST_SEED");
-    return text ? strtoull(text, NULL, 0) : 20261124;
+    return text != NULL ? strtoull(text, NULL, 0) : 20261124;
 }
 
 _Noreturn static void fail(const char *file, int line)
@@ -91,9 +89,9 @@ void test_expect_i64(int64_t actual, int64_t expected, const char *what, const c
 void test_expect_text(const char *actual, const char *expected, const char *what, const char *file,
                       int line)
 {
-    if (!actual || !expected ? actual != expected : strcmp(actual, expected) != 0) {
+    if (actual == NULL || expected == NULL ? actual != expected : strcmp(actual, expected) != 0) {
         printf("    %s is\n      \"%s\", expected\n      \"%s\"\n", what,
-               actual ? actual : "(null)", expected ? expected : "(null)");
+               actual != NULL ? actual : "(null)", expected != NULL ? expected : "(null)");
         fail(file, line);
     }
 }
@@ -129,7 +127,7 @@ static int hex_digit(char c)
 {
     const char *digits = "0123456789abcdef";
     const char *found = strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-    return c && found ? (int)(found - digits) : -1;
+    return c && found != NULL ? (int)(found - digits) : -1;
 }
 
 uint8_t *test_hex(const char *hex, size_t *len)
@@ -141,7 +139,7 @@ uint8_t *test_hex(const char *hex, size_t *len)
     size_t digits = 0;
     int value = 0;
     for (const char *c = hex; *c; c++) {
-        if (strchr(" \t\r\n", *c))
+        if (strchr(" \t\r\n", *c) != NULL)
             continue;
         test_expect(hex_digit(*c) >= 0, "only hexadecimal digits and blanks in test_hex", __FILE__,
                     __LINE__);
@@ -166,8 +164,6 @@ uint64_t test_random(void)
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
 }
-
-/* ---- the runner ------------------------------------------------------------------------------ */
 
 _Noreturn static void die(const char *what)
 {
@@ -198,15 +194,15 @@ _Noreturn static void run_in_child(const struct slot *s)
 static int time_limit(void)
 {
     const char *text = getenv("TEST_SECONDS");
-    return text ? atoi(text) : TIME_LIMIT_SECONDS;
+    return text != NULL ? atoi(text) : TIME_LIMIT_SECONDS;
 }
 
 static void start(struct slot *s, const struct test *t)
 {
     const char *tmp = getenv("TMPDIR");
-    snprintf(s->dir, sizeof(s->dir), "%s/varve-test-XXXXXX", tmp ? tmp : "/tmp");
+    snprintf(s->dir, sizeof(s->dir), "%s/varve-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
     char output[PATH_LEN + 8];
-    if (!mkdtemp(s->dir))
+    if (mkdtemp(s->dir) == NULL)
         die(s->dir);
     snprintf(output, sizeof(output), "%s.out", s->dir);
     s->output = open(output, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
@@ -320,14 +316,14 @@ int main(int argc, char **argv)
 
     /* Tests run elsewhere: this is where they find the files of the source tree. */
     char root[4096];
-    if (getcwd(root, sizeof(root)))
+    if (getcwd(root, sizeof(root)) != NULL)
         setenv("TEST_ROOT", root, 0);
 
-    for (const struct test *t = first_test; t; t = t->next) {
+    for (const struct test *t = first_test; t != NULL; t = t->next) {
         if (!is_selected(t, argc, argv))
             continue;
         struct slot *s = free_slot(slots);
-        if (!s) {
+        if (s == NULL) {
             failed += !wait_for_one(slots);
             ended++;
             s = free_slot(slots);

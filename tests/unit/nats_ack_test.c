@@ -107,7 +107,7 @@ TEST(nats_ack_refuses_numbers_that_are_not_plain_decimals)
         "$JS.ACK._.a.S.C.1.2.3.x.5",
         "$JS.ACK._.a.S.C.1.2.3.x.5.6.7.8",
     };
-    for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++)
+    for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         EXPECT(!nats_ack_parse(slice_of(subjects[i]), &ack));
 }
 

@@ -26,7 +26,7 @@ TEST(nats_api_reply_that_is_one)
     struct err err = {0};
     const struct json *root =
         nats_api_reply(slice_of("{\"type\":\"t\",\"error\":null,\"x\":1}"), &arena, &error, &err);
-    EXPECT(root && json_member(root, "x"));
+    EXPECT(root != NULL && json_member(root, "x") != NULL);
     EXPECT_U64(error.status, 0);
     arena_free(&arena);
 }
@@ -36,10 +36,10 @@ TEST(nats_api_reply_with_an_error)
     struct arena arena = {0};
     struct nats_api_error error;
     struct err err = {0};
-    EXPECT(!nats_api_reply(slice_of("{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\","
-                                    "\"error\":{\"code\":404,\"err_code\":10059,"
-                                    "\"description\":\"stream not found\"}}"),
-                           &arena, &error, &err));
+    EXPECT(nats_api_reply(slice_of("{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\","
+                                   "\"error\":{\"code\":404,\"err_code\":10059,"
+                                   "\"description\":\"stream not found\"}}"),
+                          &arena, &error, &err) == NULL);
     EXPECT_U64(error.status, 404);
     EXPECT_U64(error.code, 10059);
     EXPECT_I64(error.meaning, NATS_MEANING_NO_STREAM);
@@ -53,11 +53,11 @@ TEST(nats_api_reply_with_an_odd_error_is_still_an_error)
     const char *const replies[] = {"{\"error\":{}}", "{\"error\":\"no\"}",
                                    "{\"error\":{\"code\":0,\"err_code\":-1}}",
                                    "{\"error\":{\"code\":99999999999,\"err_code\":99999999999}}"};
-    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         struct arena arena = {0};
         struct nats_api_error error;
         struct err err = {0};
-        EXPECT(!nats_api_reply(slice_of(replies[i]), &arena, &error, &err));
+        EXPECT(nats_api_reply(slice_of(replies[i]), &arena, &error, &err) == NULL);
         EXPECT(error.status != 0 && err.code == ERR_REFUSED);
         EXPECT_I64(error.meaning, NATS_MEANING_OTHER);
         EXPECT_U64(error.code, 0);
@@ -68,11 +68,11 @@ TEST(nats_api_reply_with_an_odd_error_is_still_an_error)
 TEST(nats_api_reply_that_is_garbage)
 {
     const char *const replies[] = {"", "[]", "{", "null", "{\"a\":1}{", "\xff"};
-    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         struct arena arena = {0};
         struct nats_api_error error;
         struct err err = {0};
-        EXPECT(!nats_api_reply(slice_of(replies[i]), &arena, &error, &err));
+        EXPECT(nats_api_reply(slice_of(replies[i]), &arena, &error, &err) == NULL);
         EXPECT(error.status == 0 && err.code == ERR_PROTOCOL);
         arena_free(&arena);
     }
@@ -95,7 +95,7 @@ TEST(nats_api_meaning_of_every_code)
         {NATS_MEANING_NO_MESSAGE, {10037}},
         {NATS_MEANING_OTHER, {1, 10000, 99999}},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         for (size_t k = 0; rows[i].codes[k] != 0; k++)
             EXPECT_I64(nats_api_meaning(rows[i].codes[k]), rows[i].meaning);
 }
@@ -127,7 +127,7 @@ TEST(nats_api_pub_ack)
     EXPECT(error.meaning == NATS_MEANING_RESOURCES);
     const char *const bad[] = {"{}", "{\"stream\":\"S\"}", "{\"stream\":\"S\",\"seq\":0}",
                                "{\"stream\":1,\"seq\":1}"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         err_clear(&err);
         EXPECT_I64(pub_ack(bad[i], &ack, &error, &err), -1);
         EXPECT(err.code == ERR_PROTOCOL);

@@ -182,8 +182,8 @@ static char *reply_subject(void)
 {
     static char subject[200];
     const char *start = strstr(buf_text(&c.out), "_INBOX.");
-    size_t len = start ? strcspn(start, " ") : 0;
-    EXPECT(len > 0 && len < sizeof subject);
+    size_t len = start != NULL ? strcspn(start, " ") : 0;
+    EXPECT(len > 0 && len < sizeof(subject));
     memcpy(subject, start, len);
     subject[len] = '\0';
     buf_reset(&c.out);
@@ -297,7 +297,7 @@ TEST(nats_client_every_error_during_connect_and_mid_stream)
         {"Failed Account Registration", true},
         {"Never Heard Of", false},
     };
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         for (int mid_stream = 0; mid_stream < 2; mid_stream++) {
             struct buf line = {0};
             buf_printf(&line, "-ERR '%s'\r\n", errors[i].text);
@@ -376,7 +376,7 @@ TEST(nats_client_start_again_uses_new_names_and_forgets_requests)
     EXPECT(ask(100) != 0);
     char *old = reply_subject();
     char copy[200];
-    memcpy(copy, old, sizeof copy);
+    memcpy(copy, old, sizeof(copy));
     uint64_t old_sid = c.reply_sid;
     uint64_t second;
     get_ready(&plain);
@@ -390,8 +390,6 @@ TEST(nats_client_start_again_uses_new_names_and_forgets_requests)
     EXPECT_I64(next(100), 0);
     nats_client_free(&c);
 }
-
-/* ---- the whole conversation, however it is cut ---- */
 
 static void describe(struct buf *out)
 {
@@ -411,8 +409,8 @@ static void describe(struct buf *out)
 /* Feed in pieces of random size up to `piece`; sids are known, since they are given in order. */
 static void converse(struct buf *out, const struct buf *text, uint64_t piece)
 {
-    memset(&event, 0, sizeof event);
-    memset(&c, 0, sizeof c);
+    memset(&event, 0, sizeof(event));
+    memset(&c, 0, sizeof(c));
     nats_client_start(&c, &plain, 0);
     size_t at = 0;
     int got = 0;
@@ -446,7 +444,7 @@ TEST(nats_client_events_do_not_depend_on_how_the_bytes_were_cut)
     converse(&whole, &text, 1);
     EXPECT(whole.len > 1000);
     const uint64_t pieces[] = {2, 3, 7, 100, 1000, 4096, 100000};
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
         struct buf out = {0};
         converse(&out, &text, pieces[i]);
         EXPECT_BYTES(out.data, out.len, whole.data, whole.len);

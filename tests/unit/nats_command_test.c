@@ -85,8 +85,8 @@ TEST(nats_command_connect_fails_where_it_cannot_sign)
 TEST(nats_command_connect_longer_than_4096_is_refused_with_a_reason)
 {
     char jwt[4097];
-    memset(jwt, 'j', sizeof jwt - 1);
-    jwt[sizeof jwt - 1] = '\0';
+    memset(jwt, 'j', sizeof(jwt) - 1);
+    jwt[sizeof(jwt) - 1] = '\0';
     struct nats_options o = {.credentials = {.jwt = jwt}};
     struct buf out = {0};
     struct err err = {0};

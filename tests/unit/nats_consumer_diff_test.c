@@ -124,5 +124,5 @@ TEST(nats_consumer_diff_survives_long_lists)
     found.ack_wait_ns = 1;
     struct nats_consumer_diff d = compare(&wanted, &found);
     EXPECT_U64(d.count, 5);
-    EXPECT(strlen(d.text) < sizeof d.text);
+    EXPECT(strlen(d.text) < sizeof(d.text));
 }

@@ -49,7 +49,7 @@ TEST(nats_error_knows_every_text)
         {"Something New In 3.0", NATS_ERROR_OTHER, NATS_ACTION_LOG, false},
         {"", NATS_ERROR_OTHER, NATS_ACTION_LOG, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct nats_server_error e = nats_error_classify(slice_of(cases[i].text));
         EXPECT_I64(e.kind, cases[i].kind);
         EXPECT_I64(e.action, cases[i].action);

@@ -68,7 +68,7 @@ TEST(nats_header_refuses_other_blocks)
                                   "NATS/1.0 4x4 No\r\n\r\n",
                                   "NATS/1.0 4040\r\n\r\n",
                                   "NATS/1.0 099 low\r\n\r\n"};
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
         EXPECT(!nats_header_parse(slice_of(blocks[i]), &h));
         EXPECT_I64(h.status, 0);
     }

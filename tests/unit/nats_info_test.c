@@ -41,7 +41,7 @@ TEST(nats_info_keeps_nothing_of_the_frame)
 {
     char json[] = "{\"server_name\":\"before\"}";
     struct nats_info i = parsed(json);
-    memset(json, 'x', sizeof json - 1);
+    memset(json, 'x', sizeof(json) - 1);
     EXPECT(slice_is(i.server_name, "before"));
     nats_info_free(&i);
 }
@@ -67,7 +67,7 @@ TEST(nats_info_failure_leaves_the_old_one)
 {
     struct nats_info i = parsed("{\"server_name\":\"old\"}");
     const char *const bad[] = {"", "[]", "{\"a\":", "\"text\"", "{} x", "nothing"};
-    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+    for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
         struct err err = {0};
         EXPECT_I64(nats_info_parse(&i, slice_of(bad[k]), &err), -1);
         EXPECT(err.code == ERR_PROTOCOL);

@@ -122,7 +122,7 @@ TEST(nats_parse_gives_the_same_frames_for_a_split_at_every_byte)
 TEST(nats_parse_gives_the_same_frames_byte_by_byte)
 {
     struct slice text = slice_of(every_frame);
-    size_t *ends = calloc(text.len, sizeof *ends);
+    size_t *ends = calloc(text.len, sizeof(*ends));
     for (size_t i = 0; i < text.len; i++)
         ends[i] = i + 1;
     struct buf out = {0};
@@ -155,9 +155,9 @@ TEST(nats_parse_gives_the_same_frames_for_random_splits)
 TEST(nats_parse_gives_the_same_outcome_for_damaged_input_however_split)
 {
     for (int round = 0; round < 3000; round++) {
-        char text[sizeof every_frame];
-        size_t len = sizeof every_frame - 1;
-        memcpy(text, every_frame, sizeof text);
+        char text[sizeof(every_frame)];
+        size_t len = sizeof(every_frame) - 1;
+        memcpy(text, every_frame, sizeof(text));
         for (uint64_t n = test_random() % 3 + 1; n > 0; n--)
             text[test_random() % len] =
                 test_random() % 2 ? (char)test_random() : "09 \t\r\nMP"[test_random() % 8];
@@ -187,7 +187,7 @@ TEST(nats_parse_tolerates_lower_case_tabs_and_many_blanks)
 static void expect_bad(const char *text, enum err_code code)
 {
     char expected[16];
-    snprintf(expected, sizeof expected, "BAD %d\n", (int)code);
+    snprintf(expected, sizeof(expected), "BAD %d\n", (int)code);
     expect_frames(text, expected);
 }
 

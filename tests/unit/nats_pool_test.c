@@ -152,7 +152,7 @@ TEST(nats_pool_is_capped)
     char names[100][16];
     const char *urls[100];
     for (int i = 0; i < 100; i++) {
-        snprintf(names[i], sizeof names[i], "h%d", i);
+        snprintf(names[i], sizeof(names[i]), "h%d", i);
         urls[i] = names[i];
     }
     merge(&pool, urls, 100);

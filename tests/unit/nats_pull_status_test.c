@@ -9,7 +9,7 @@ static struct nats_status classify(int code, const char *text, const char *lines
 {
     static char block[512];
     struct nats_header header;
-    snprintf(block, sizeof block, "NATS/1.0 %d%s%s\r\n%s\r\n", code, text[0] ? " " : "", text,
+    snprintf(block, sizeof(block), "NATS/1.0 %d%s%s\r\n%s\r\n", code, text[0] ? " " : "", text,
              lines);
     EXPECT(nats_header_parse(slice_of(block), &header));
     return nats_status_classify(&header);
@@ -50,7 +50,7 @@ TEST(nats_pull_status_knows_every_status)
         {409, "", NATS_STATUS_OTHER, 0},
         {777, "", NATS_STATUS_OTHER, 0},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct nats_status s = classify(cases[i].code, cases[i].text, "");
         EXPECT_I64(s.kind, cases[i].kind);
         EXPECT_U64(s.limit, cases[i].limit);
@@ -68,7 +68,7 @@ TEST(nats_pull_status_heartbeat_names_the_last_delivery)
 static uint64_t expires(const char *duration)
 {
     char text[100];
-    snprintf(text, sizeof text, "Exceeded MaxRequestExpires of %s", duration);
+    snprintf(text, sizeof(text), "Exceeded MaxRequestExpires of %s", duration);
     return classify(409, text, "").limit;
 }
 

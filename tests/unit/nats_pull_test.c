@@ -38,7 +38,7 @@ static int sent_pulls(void)
 {
     int count = 0;
     const char *at = buf_text(&c.out);
-    while ((at = strstr(at, "CONSUMER.MSG.NEXT"))) {
+    while ((at = strstr(at, "CONSUMER.MSG.NEXT")) != NULL) {
         count++;
         at++;
     }
@@ -57,9 +57,9 @@ static enum nats_pull_need status_to(uint32_t slot, uint64_t token, const char *
                                      int64_t now)
 {
     char subject[100], block[200];
-    snprintf(subject, sizeof subject, "_INBOX.x.p%u.%llu", (unsigned)slot,
+    snprintf(subject, sizeof(subject), "_INBOX.x.p%u.%llu", (unsigned)slot,
              (unsigned long long)token);
-    snprintf(block, sizeof block, "NATS/1.0 %s\r\n\r\n", first_line);
+    snprintf(block, sizeof(block), "NATS/1.0 %s\r\n\r\n", first_line);
     struct nats_event event = {
         .kind = NATS_EVENT_STATUS, .slot = slot, .subject = slice_of(subject)};
     EXPECT(nats_header_parse(slice_of(block), &event.status));
@@ -76,7 +76,7 @@ TEST(nats_pull_subscribes_each_slot_and_asks_for_the_target)
     nats_client_start(&c, &plain, 0);
     EXPECT_I64(nats_pull_open(&p, &c, "$JS.hub.API", "S", "C", 16 * MIB, &p, 0, &err), 0);
     int subs = 0;
-    for (const char *at = buf_text(&c.out); (at = strstr(at, "SUB _INBOX.")); at++)
+    for (const char *at = buf_text(&c.out); (at = strstr(at, "SUB _INBOX.")) != NULL; at++)
         subs++;
     EXPECT_I64(subs, NATS_PULL_SLOTS);
     buf_reset(&c.out);
@@ -163,7 +163,7 @@ TEST(nats_pull_statuses_that_end_a_pull_and_need_nothing)
                                     "999"};
     open_pull(1000000);
     int64_t now = 0;
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         tick(now);
         EXPECT_I64(sent_pulls(), 1);
         message(0, 10, now);
@@ -180,7 +180,7 @@ TEST(nats_pull_never_asks_as_fast_as_a_server_refuses)
     const char *const statuses[] = {"404 No Messages",         "408 Interest Expired",
                                     "409 Leadership Change",   "409 Server Shutdown",
                                     "409 Exceeded MaxWaiting", "999 x"};
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         nats_pull_free(&p);
         open_pull(1000);
         tick(0);
@@ -440,7 +440,7 @@ TEST(nats_pull_close_unsubscribes_and_opens_again_with_other_names)
     buf_reset(&c.out);
     nats_pull_close(&p, &c);
     int unsubs = 0;
-    for (const char *at = buf_text(&c.out); (at = strstr(at, "UNSUB ")); at++)
+    for (const char *at = buf_text(&c.out); (at = strstr(at, "UNSUB ")) != NULL; at++)
         unsubs++;
     EXPECT_I64(unsubs, NATS_PULL_SLOTS);
     EXPECT_I64(tick(1), NATS_PULL_NEEDS_NOTHING);

@@ -135,8 +135,8 @@ TEST(nats_session_after_tls_first_connects_at_once)
 TEST(nats_session_a_jwt_longer_than_the_line_is_an_error_of_its_own)
 {
     char jwt[5000];
-    memset(jwt, 'j', sizeof jwt);
-    jwt[sizeof jwt - 1] = '\0';
+    memset(jwt, 'j', sizeof(jwt));
+    jwt[sizeof(jwt) - 1] = '\0';
     struct nats_options o = {.credentials = {.jwt = jwt}};
     start(&o);
     feed_bad(NATS_FRAME_INFO, "{\"headers\":true}", false, ERR_LIMIT);

@@ -88,7 +88,7 @@ TEST(nats_stream_info_without_what_matters_is_refused)
         "1}}",
         "{\"config\":[],\"created\":\"x\",\"state\":7}",
     };
-    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+    for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++) {
         struct nats_stream_info i;
         struct err err = {0};
         EXPECT_I64(parse(bad[k], &i, &err), -1);

@@ -21,7 +21,7 @@ TEST(nats_subject_valid_to_publish)
     EXPECT(!valid("a b") && !valid("a\tb") && !valid("a\r\nPUB x 0") && !valid("a\x7f"));
     EXPECT(!valid("*") && !valid("a.*") && !valid("a.>") && !valid("a*"));
     char longest[1026];
-    memset(longest, 'a', sizeof longest);
+    memset(longest, 'a', sizeof(longest));
     longest[1024] = '\0';
     EXPECT(valid(longest));
     longest[1024] = 'a';
@@ -39,10 +39,10 @@ TEST(nats_subject_names_of_streams_and_consumers)
 {
     EXPECT(nats_name_valid(slice_of("LOGGING")) && nats_name_valid(slice_of("a-b_c$")));
     const char *const bad[] = {"", "a.b", "a*", "a>", "a/b", "a\\b", "a b", "a\tb", "a\n"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         EXPECT(!nats_name_valid(slice_of(bad[i])));
     char name[257];
-    memset(name, 'n', sizeof name);
+    memset(name, 'n', sizeof(name));
     EXPECT(nats_name_valid((struct slice){(uint8_t *)name, 255}));
     EXPECT(!nats_name_valid((struct slice){(uint8_t *)name, 256}));
 }

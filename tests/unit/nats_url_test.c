@@ -75,7 +75,7 @@ TEST(nats_url_refuses_the_rest)
         "h\n",
         "nats://[h]i:1",
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct nats_url url = {.port = 9};
         struct err err = {0};
         EXPECT_I64(nats_url_parse(&url, slice_of(bad[i]), &err), -1);
@@ -87,7 +87,7 @@ TEST(nats_url_refuses_the_rest)
 TEST(nats_url_errors_hide_the_user_part)
 {
     const char *const bad[] = {"nats://me:hunter2@h:x", "nats://hunter2@", "nats://me:hunter2%4@h"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct nats_url url;
         struct err err = {0};
         EXPECT_I64(nats_url_parse(&url, slice_of(bad[i]), &err), -1);
@@ -100,7 +100,7 @@ TEST(nats_url_bounds_its_parts)
     char text[2000];
     struct nats_url url;
     struct err err = {0};
-    memset(text, 'h', sizeof text);
+    memset(text, 'h', sizeof(text));
     EXPECT_I64(nats_url_parse(&url, (struct slice){(uint8_t *)text, 255}, &err), 0);
     EXPECT_I64(nats_url_parse(&url, (struct slice){(uint8_t *)text, 256}, &err), -1);
     err_clear(&err);

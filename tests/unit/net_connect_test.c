@@ -14,9 +14,9 @@ static int listener(int backlog, struct net_address *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    EXPECT_I64(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    EXPECT_I64(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
     EXPECT_I64(listen(fd, backlog), 0);
-    address->len = sizeof in;
+    address->len = sizeof(in);
     EXPECT_I64(getsockname(fd, (struct sockaddr *)address->bytes, &address->len), 0);
     return fd;
 }

@@ -77,7 +77,7 @@ static const char *listen_to(int fd, struct buf *heard)
         if (got < 0)
             turn();
     }
-    EXPECT(!"the server closed the connection");
+    EXPECT(false); /* the server closed the connection */
     return "";
 }
 

@@ -77,8 +77,8 @@ TEST(net_resolve_refuses_a_host_that_is_too_long)
     struct net_resolve r;
     struct net_addresses a;
     struct err err = {0};
-    memset(host, 'h', sizeof host);
-    host[sizeof host - 1] = '\0';
+    memset(host, 'h', sizeof(host));
+    host[sizeof(host) - 1] = '\0';
     EXPECT_I64(net_resolve_start(&r, host, 1, &a, &err), -1);
     EXPECT(err.code == ERR_LIMIT);
 }

@@ -44,8 +44,6 @@ TEST(parquet_verify_goldens)
     buf_free(&f.lines);
 }
 
-/* ---- a file with all that the writer can say ---- */
-
 static const struct column_spec columns[] = {
     {.name = "n", .type = COLUMN_INT64, .bounds = true, .ordered = true},
     {.name = "few",
@@ -163,8 +161,6 @@ TEST(parquet_verify_every_truncation)
     buf_free(&f.lines);
     parquet_codec_free(codec);
 }
-
-/* ---- footers that lie about the golden file ---- */
 
 struct lie {
     struct buf bytes;
@@ -403,8 +399,6 @@ TEST(parquet_verify_source_fails)
     EXPECT(strstr(buf_text(&f.lines), "unreadable, -1, , -1: disk") != NULL);
     buf_free(&f.lines);
 }
-
-/* ---- pages that do not nest ---- */
 
 /* A page of `rows` int64 zeros. */
 static void add_zeros(struct buf *out, struct parquet_column_chunk *chunk, int32_t rows, bool crc)

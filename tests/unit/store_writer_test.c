@@ -121,8 +121,6 @@ static struct store_committed commit(struct stage *s)
     return how;
 }
 
-/* ---- what is in the directory afterwards ---- */
-
 static int read_file(void *context, uint64_t offset, void *data, size_t len, struct err *err)
 {
     (void)err;

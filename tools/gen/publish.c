@@ -68,7 +68,7 @@ static int confirm(struct publisher *p, const struct nats_event *event, struct e
     struct nats_pub_ack ack;
     struct nats_api_error error;
     arena_reset(&p->arena);
-    if (nats_pub_ack_parse(event->payload, &p->arena, &ack, &error, err) < 0)
+    if (nats_pub_ack_parse(event->payload, &p->arena, &ack, &error, err) != 0)
         return err_prefix(err, "publish");
     if (!num_parse_u64(nats_subject_last_token(event->subject), &n) || n < p->oldest ||
         n >= p->sent || !p->waiting[n % WINDOW])
@@ -151,14 +151,14 @@ static int pump(struct publisher *p, int64_t longest, struct err *err)
 {
     struct nats_event event;
     int got;
-    if (write_some(p, err) < 0)
+    if (write_some(p, err) != 0)
         return -1;
     struct net_wait wait = stream_wait(p->stream, p->client.out.len > 0);
     net_wait(&wait, 1, clock_monotonic() + longest);
-    if (wait.ready != 0 && read_some(p, err) < 0)
+    if (wait.ready != 0 && read_some(p, err) != 0)
         return -1;
     while ((got = nats_client_next(&p->client, clock_monotonic(), &event, err)) > 0)
-        if (handle(p, &event, err) < 0)
+        if (handle(p, &event, err) != 0)
             return -1;
     return got;
 }
@@ -186,9 +186,9 @@ static int open_stream(struct publisher *p, struct err *err)
 
 static int open_connection(struct publisher *p, struct err *err)
 {
-    if (nats_url_parse(&p->url, slice_of(p->options->server), err) < 0)
+    if (nats_url_parse(&p->url, slice_of(p->options->server), err) != 0)
         return -1;
-    if (open_stream(p, err) < 0)
+    if (open_stream(p, err) != 0)
         return err_prefix(err, "%s:%u", p->url.host, p->url.port);
     p->nats_options = (struct nats_options){.name = "varve-gen", .version = "0"};
     if (p->url.user[0] != '\0') {
@@ -202,7 +202,7 @@ static int open_connection(struct publisher *p, struct err *err)
         return err_set_system(err, errno, "getrandom");
     nats_client_start(&p->client, &p->nats_options, clock_monotonic());
     while (!p->ready)
-        if (pump(p, PATIENCE, err) < 0)
+        if (pump(p, PATIENCE, err) != 0)
             return -1;
     return 0;
 }
@@ -217,7 +217,7 @@ static int call(struct publisher *p, const char *name, struct slice body, struct
                                      API_TIMEOUT_S * CLOCK_SECOND, clock_monotonic());
     buf_free(&subject);
     while (!p->answered)
-        if (pump(p, PATIENCE, err) < 0)
+        if (pump(p, PATIENCE, err) != 0)
             return -1;
     if (p->outcome != NATS_OUTCOME_REPLY)
         return err_set(err, ERR_REFUSED, "%s: no answer: is JetStream on?", name);
@@ -228,7 +228,7 @@ static int make_stream(struct publisher *p, struct err *err)
 {
     struct nats_api_error error;
     struct err answer = {0};
-    if (call(p, "STREAM.INFO", (struct slice){0}, err) < 0)
+    if (call(p, "STREAM.INFO", (struct slice){0}, err) != 0)
         return -1;
     arena_reset(&p->arena);
     if (nats_api_reply(buf_slice(&p->answer), &p->arena, &error, &answer) != NULL)
@@ -291,7 +291,7 @@ static int publish_all(struct publisher *p, struct err *err)
                p->client.out.len < OUTPUT_TARGET)
             send_one(p);
         uint64_t confirmed = p->confirmed;
-        if (pump(p, rate == 0 ? PATIENCE : CLOCK_MILLISECOND, err) < 0)
+        if (pump(p, rate == 0 ? PATIENCE : CLOCK_MILLISECOND, err) != 0)
             return -1;
         if (p->confirmed > confirmed || p->sent == p->oldest)
             progress = now;
@@ -309,9 +309,9 @@ int publish_run(const struct publish_options *options, const struct load *load,
     *result = (struct publish_result){0};
     struct publisher p = {.options = options, .load = load, .result = result};
     int status = 0;
-    if (open_connection(&p, err) < 0)
+    if (open_connection(&p, err) != 0)
         status = -1;
-    else if (make_stream(&p, err) < 0 || subscribe(&p, err) < 0 || publish_all(&p, err) < 0)
+    else if (make_stream(&p, err) != 0 || subscribe(&p, err) != 0 || publish_all(&p, err) != 0)
         status = err_prefix(err, "%s", options->stream);
     stream_close(&p.stream);
     nats_client_free(&p.client);

@@ -74,8 +74,6 @@ void parquet_records_free(struct parquet_records *r)
     free(r);
 }
 
-/* ---- entries ---- */
-
 static int locate(const struct parquet_records *r, const struct cursor *c, struct err *err)
 {
     struct slice name = r->file->leaves[c->leaf].name;
@@ -156,8 +154,6 @@ static int pass(const struct parquet_records *r, const struct parquet_field *f, 
     }
     return 0;
 }
-
-/* ---- values ---- */
 
 static int new_value(struct parquet_records *r, const struct parquet_field *field,
                      struct parquet_value **value, struct err *err)
@@ -253,8 +249,6 @@ static int assemble(struct parquet_records *r, const struct parquet_field *f, st
     return assemble_elements(r, f, place, v, err);
 }
 
-/* ---- rows ---- */
-
 static int begin_row_group(struct parquet_records *r, struct err *err)
 {
     uint32_t group = r->row_group++;
@@ -297,8 +291,6 @@ int parquet_records_next(struct parquet_records *r, const struct parquet_value *
     *row = top;
     return 1;
 }
-
-/* ---- look-ups ---- */
 
 const struct parquet_value *parquet_value_member(const struct parquet_value *value,
                                                  const char *name)

@@ -14,8 +14,6 @@ enum {
     STORED_KEPT = 1024 * 1024,
 };
 
-/* ---- pages ---- */
-
 /* Entries of a batch that become one page. */
 struct span {
     struct cut from;
@@ -91,8 +89,6 @@ static void bound_bytes(struct chunk *c, struct chunk_page *page, struct slice m
     buf_append(&c->bytes_bounds, &bounds, sizeof(bounds));
     bounds_bytes_add(&c->bytes, &bounds);
 }
-
-/* ---- pages of dictionary indexes ---- */
 
 static void bound_entries(struct chunk *c, struct chunk_page *page, const uint32_t *numbers,
                           uint32_t count, struct parquet_scratch *scratch)
@@ -173,8 +169,6 @@ static void give_up_dictionary(struct chunk *c)
     if (c->compression == CHUNK_STORED)
         c->compression = CHUNK_UNDECIDED;
 }
-
-/* ---- pages of values ---- */
 
 /* The smallest and largest of byte strings. */
 static void look_at_bytes(struct chunk *c, struct slice values, struct chunk_page *page)
@@ -267,8 +261,6 @@ static void append_pages(struct chunk *c, const struct cut_column *column,
         chunk_append_page(c, page, encode_page(c, column, &span, scratch), codec);
     }
 }
-
-/* ---- the chunk ---- */
 
 void chunk_begin_file(struct chunk *c, const struct chunk_layout *layout)
 {

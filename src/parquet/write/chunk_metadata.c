@@ -131,8 +131,6 @@ void chunk_write_offset_index(const struct chunk *c, uint64_t offset, struct are
     parquet_write_offset_index(out, &index);
 }
 
-/* ---- the column index ---- */
-
 /* The bounds of a page as the index has them. False if they can't be said. */
 static bool page_bounds(const struct chunk *c, const struct chunk_page *page, struct arena *arena,
                         struct slice *min, struct slice *max)

@@ -74,8 +74,6 @@ uint32_t layout_page_bytes(const struct parquet_options *options, uint64_t pages
     return bytes;
 }
 
-/* ---- the schema of the footer ---- */
-
 /* Both annotations, since there are readers that know only the older ones. */
 static void annotate(struct parquet_schema_element *element, const struct column_spec *spec)
 {

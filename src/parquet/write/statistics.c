@@ -33,8 +33,6 @@ struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64
     return bounds;
 }
 
-/* ---- other numbers ---- */
-
 /* Bits of a floating point number, widened, as an int64 in the order of the numbers: those of
  * negative ones descend. The same function leads back. */
 static int64_t turn(int64_t bits)
@@ -130,8 +128,6 @@ double real_of_order(int64_t order, enum parquet_type type)
     memcpy(&wide, &bits, sizeof(wide));
     return wide;
 }
-
-/* ---- byte strings ---- */
 
 /* Cut at a character and make the last one larger: the result sorts behind all that begins with
  * what was kept. A character that can't grow is dropped and the one before grows. */

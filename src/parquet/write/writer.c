@@ -41,8 +41,6 @@ struct parquet_writer {
     struct cut_batch cut; /* scratch */
 };
 
-/* ---- begin and end ---- */
-
 static void *allocate(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
@@ -100,8 +98,6 @@ void parquet_writer_free(struct parquet_writer *w)
     arena_free(&w->layout_arena);
     free(w);
 }
-
-/* ---- row groups ---- */
 
 static int emit(struct parquet_writer *w, struct parquet_sink sink, struct slice bytes,
                 struct err *err)
@@ -214,8 +210,6 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
     return 0;
 }
 
-/* ---- rows ---- */
-
 static uint32_t row_groups_max(const struct parquet_writer *w)
 {
     uint32_t most = PARQUET_CHUNKS_MAX / w->layout.leaves_count;
@@ -262,8 +256,6 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
     return 0;
 }
 
-/* ---- the end of the file ---- */
-
 void parquet_writer_metadata(struct parquet_writer *w, const char *key, struct slice value)
 {
     footer_add_key_value(&w->footer, key, value);
@@ -282,8 +274,6 @@ int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, st
         return -1;
     return emit(w, sink, buf_slice(&w->bytes), err);
 }
-
-/* ---- figures ---- */
 
 bool parquet_writer_full(const struct parquet_writer *w)
 {
