@@ -407,6 +407,40 @@ TEST(writer_stops_before_there_are_too_many_row_groups)
     tear_down(&f);
 }
 
+/* The more columns, the fewer row groups: while the writer says that there is room, there is. */
+TEST(writer_of_many_columns_says_when_it_is_full)
+{
+    static struct column_spec specs[SCHEMA_COLUMNS_MAX];
+    static const uint32_t counts[] = {1, 24, 25, 300, SCHEMA_COLUMNS_MAX};
+    struct parquet_options options = parquet_options_default();
+    struct parquet_codec *codec = parquet_codec_new();
+
+    options.row_group_rows = 1;
+    for (uint32_t i = 0; i < SCHEMA_COLUMNS_MAX; i++)
+        specs[i] = (struct column_spec){.name = "n", .type = COLUMN_BOOLEAN};
+    for (size_t n = 0; n < sizeof(counts) / sizeof(counts[0]); n++) {
+        struct schema many = {"many", specs, counts[n]};
+        struct parquet_writer *w = parquet_writer_new(&many, &options, codec);
+        struct batch *row = batch_new(&many);
+        struct file file = {.room = SIZE_MAX};
+        struct parquet_sink sink = {put, &file};
+        struct err err = {0};
+        uint64_t rows = 0;
+        for (uint32_t i = 0; i < counts[n]; i++)
+            batch_put_boolean(row, i, true);
+        batch_end_row(row);
+        for (; !parquet_writer_full(w); rows++)
+            EXPECT_I64(parquet_writer_append(w, row, sink, &err), 0);
+        EXPECT(rows > 50);
+        EXPECT_I64(parquet_writer_finish(w, sink, &err), 0);
+        EXPECT_U64(parquet_writer_rows(w), rows);
+        parquet_writer_free(w);
+        batch_free(row);
+        buf_free(&file.bytes);
+    }
+    parquet_codec_free(codec);
+}
+
 TEST(writer_stops_before_there_are_too_many_pages)
 {
     static const struct column_spec spec = {.name = "n", .type = COLUMN_INT64};

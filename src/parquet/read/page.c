@@ -15,6 +15,8 @@ void parquet_pages_begin(struct parquet_pages *p, const struct parquet_source *s
                          uint64_t start, uint64_t end)
 {
     p->source = source;
+    if (p->ahead == 0)
+        p->ahead = PARQUET_READ_AHEAD;
     p->at = start;
     p->end = end;
     buf_reset(&p->window);
@@ -30,7 +32,7 @@ static int load(struct parquet_pages *p, size_t len, struct slice *bytes, struct
         buf_consume(&p->window, skip);
         p->window_offset = p->at;
         skip = 0;
-        uint64_t want = len > PARQUET_READ_AHEAD ? len : PARQUET_READ_AHEAD;
+        uint64_t want = len > p->ahead ? len : p->ahead;
         if (want > p->end - p->at)
             want = p->end - p->at;
         size_t more = (size_t)want - p->window.len;

@@ -37,8 +37,9 @@ struct parquet_page {
  * kept from chunk to chunk. */
 struct parquet_pages {
     const struct parquet_source *source;
-    uint64_t at;  /* where the next page begins */
-    uint64_t end; /* of the chunk */
+    uint64_t at;    /* where the next page begins */
+    uint64_t end;   /* of the chunk */
+    uint32_t ahead; /* what is read at a time, set before parquet_pages_begin; 0: READ_AHEAD */
     struct buf window;
     uint64_t window_offset;
 };

@@ -22,6 +22,7 @@ struct parquet_records {
     const struct parquet_field **fields;
     uint32_t fields_count;
     struct cursor **cursors; /* by leaf; NULL where nobody wants it */
+    uint32_t leaves;         /* that are wanted */
     uint32_t row_group;      /* the next one to begin */
     int64_t left;            /* rows left in the one before */
     struct arena arena;      /* of the row */
@@ -50,9 +51,11 @@ struct parquet_records *parquet_records_new(const struct parquet_file *file,
         const struct parquet_field *f = fields != NULL ? fields[i] : next;
         r->fields[i] = f;
         next = f->next;
+        r->leaves += f->leaves;
         for (uint32_t leaf = f->leaf; leaf < f->leaf + f->leaves; leaf++) {
-            if (r->cursors[leaf] == NULL)
-                r->cursors[leaf] = allocate(1, sizeof(struct cursor));
+            if (r->leaves > PARQUET_RECORD_LEAVES_MAX)
+                return r; /* told by the first call of parquet_records_next */
+            r->cursors[leaf] = allocate(1, sizeof(struct cursor));
             r->cursors[leaf]->leaf = leaf;
         }
     }
@@ -252,12 +255,14 @@ static int assemble(struct parquet_records *r, const struct parquet_field *f, st
 static int begin_row_group(struct parquet_records *r, struct err *err)
 {
     uint32_t group = r->row_group++;
+    uint32_t ahead = PARQUET_RECORD_AHEAD / r->leaves;
     r->left = r->file->metadata.row_groups[group].num_rows;
     for (uint32_t i = 0; i < r->file->leaves_count; i++) {
         struct cursor *c = r->cursors[i];
         if (c == NULL)
             continue;
         c->at = c->len = 0;
+        c->reader.pages.ahead = ahead < PARQUET_READ_AHEAD ? ahead : PARQUET_READ_AHEAD;
         if (parquet_column_begin(&c->reader, r->file, group, i, r->codec, err) != 0) {
             struct slice name = r->file->leaves[i].name;
             return err_prefix(err, "row group %u, column %.*s", group, (int)name.len,
@@ -270,8 +275,12 @@ static int begin_row_group(struct parquet_records *r, struct err *err)
 int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
                          struct err *err)
 {
+    if (r->leaves > PARQUET_RECORD_LEAVES_MAX)
+        return err_set(err, ERR_LIMIT, "%u columns at once; varve reads up to %d", r->leaves,
+                       (int)PARQUET_RECORD_LEAVES_MAX);
     while (r->left == 0) {
-        if (r->row_group == r->file->metadata.row_groups_count)
+        /* Without a column nothing says that there are rows but a number. */
+        if (r->row_group == r->file->metadata.row_groups_count || r->leaves == 0)
             return 0;
         if (begin_row_group(r, err) != 0)
             return -1;

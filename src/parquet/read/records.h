@@ -37,6 +37,10 @@ enum {
     /* Memory that the tree of one row may take; more is ERR_LIMIT. varve's own rows hold one value
      * of 64 MiB at most. */
     PARQUET_RECORD_BYTES_MAX = 256 * 1024 * 1024,
+    /* Leaves that are read at once; more is ERR_LIMIT. Each takes some 25 KiB and what it reads
+     * ahead, which is less where there are many: a small file can claim very many. */
+    PARQUET_RECORD_LEAVES_MAX = 8192,
+    PARQUET_RECORD_AHEAD = 64 * 1024 * 1024, /* of all leaves together */
 };
 
 struct parquet_records;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "parquet/read/records.h"
 #include "parquet/verify/part.h"
 
 void verify_found(struct verifier *v, enum parquet_fault fault, const char *format, ...)
@@ -113,6 +114,26 @@ static void verify_row_groups(struct verifier *v)
     v->out->rows = (uint64_t)m->num_rows;
 }
 
+/* The leaves of one column that nests are read side by side once more: their levels may be right
+ * for each and contradict each other. */
+static void verify_shape(struct verifier *v)
+{
+    struct err err = {0};
+    const struct parquet_value *row = NULL;
+    const struct parquet_field *root = v->file.root;
+    for (const struct parquet_field *f = root->first; f != NULL; f = f->next) {
+        if (f->kind == PARQUET_FIELD_VALUE)
+            continue;
+        struct parquet_records *records = parquet_records_new(&v->file, &f, 1, v->out->codec);
+        int more = 1;
+        while (more == 1)
+            more = parquet_records_next(records, &row, &err);
+        parquet_records_free(records);
+        if (more < 0)
+            verify_found_err(v, &err);
+    }
+}
+
 static void free_range(struct verify_range *range)
 {
     buf_free(&range->min);
@@ -133,6 +154,8 @@ void parquet_verify(struct parquet_verify *out, const struct parquet_source *sou
         v.budget = VERIFY_VALUES_MAX + source->size * VERIFY_VALUES_PER_BYTE;
         v.own = slice_starts_with(v.file.metadata.created_by, "varve version ");
         verify_row_groups(&v);
+        if (out->findings == 0)
+            verify_shape(&v);
     } else {
         verify_found_err(&v, &err);
     }

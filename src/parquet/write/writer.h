@@ -22,7 +22,8 @@
 struct parquet_options {
     int compression_level;    /* highest zstd level that may be chosen, PARQUET_LEVEL_MIN to _MAX */
     uint32_t page_bytes;      /* uncompressed size of the values of a page; one value always fits */
-    uint32_t row_group_rows;  /* a row group is closed before it has more rows than this */
+    uint32_t row_group_rows;  /* a row group is closed before it has more rows than this; a batch of
+                                 more rows than this has one of its own */
     uint64_t row_group_bytes; /* or when it holds this many bytes before compression */
 
     /* DELTA_BINARY_PACKED for int64 and DELTA_LENGTH_BYTE_ARRAY for byte strings: smaller and
@@ -77,7 +78,9 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
 int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The file is near its limits of pages or row groups: finish it and begin another one. */
+/* The file is near its limits of pages or row groups: finish it and begin another one. As long as
+ * this is false, parquet_writer_append refuses no batch because of them, however many columns there
+ * are and whatever is in it. */
 bool parquet_writer_full(const struct parquet_writer *w);
 
 /* Add an entry to the footer; both are copied. Bytes that are not UTF-8 become U+FFFD, because
