@@ -6,10 +6,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/crc32.h"
+#include "base/log_write.h"
 #include "base/time.h"
 #include "base/utf8.h"
 
@@ -27,11 +28,6 @@ void log_configure(enum log_level level, enum log_format format)
 bool log_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&current_level, memory_order_relaxed);
-}
-
-static bool is_json(void)
-{
-    return atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_JSON;
 }
 
 /* Room for the closing brace and the newline is always left. */
@@ -94,7 +90,7 @@ static void put_field(struct log_line *line, const char *key, struct slice value
     if (!line->on || line->full)
         return;
     size_t before = line->len;
-    if (is_json()) {
+    if (line->json) {
         put_text(line, before == 0 ? "{\"" : ",\"");
         put_text(line, key);
         put_text(line, "\":");
@@ -103,7 +99,7 @@ static void put_field(struct log_line *line, const char *key, struct slice value
         put_text(line, key);
         put_text(line, "=");
     }
-    if (bare || (!is_json() && !needs_quotes(value)))
+    if (bare || (!line->json && !needs_quotes(value)))
         put(line, value.data, value.len);
     else
         put_escaped(line, value);
@@ -115,8 +111,10 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
 {
     line->on = log_enabled(level);
     line->full = false;
+    line->json = atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_JSON;
     line->level = level;
     line->event = event;
+    line->topic = 0;
     line->len = 0;
     if (!line->on)
         return;
@@ -129,6 +127,8 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
 
 void log_bytes(struct log_line *line, const char *key, const void *value, size_t len)
 {
+    if (line->on && (strcmp(key, "stream") == 0 || strcmp(key, "key") == 0))
+        line->topic = crc32_update(line->topic, value, len);
     put_field(line, key, (struct slice){value, len}, false);
 }
 
@@ -165,14 +165,17 @@ void log_seconds(struct log_line *line, const char *key, int64_t ns)
 
 void log_end(struct log_line *line)
 {
+    uint64_t suppressed = 0;
     if (!line->on)
         return;
-    if (is_json())
+    if (line->level >= LOG_WARNING && !log_limit(line->event, line->topic, &suppressed))
+        return;
+    if (suppressed > 0)
+        log_u64(line, "suppressed", suppressed);
+    if (line->json)
         line->text[line->len++] = '}';
     line->text[line->len++] = '\n';
-    /* Nobody can be told that the log can't be written. */
-    ssize_t written = write(STDERR_FILENO, line->text, line->len);
-    (void)written;
+    log_write(line->text, line->len);
 }
 
 void log_message(enum log_level level, const char *event, const char *format, ...)
@@ -188,16 +191,4 @@ void log_message(enum log_level level, const char *event, const char *format, ..
     log_begin(&line, level, event);
     log_text(&line, "text", text);
     log_end(&line);
-}
-
-bool log_allowed(struct log_limit *limit, int64_t now, uint64_t *suppressed)
-{
-    if (now < limit->next) {
-        limit->suppressed++;
-        return false;
-    }
-    *suppressed = limit->suppressed;
-    limit->suppressed = 0;
-    limit->next = now + LOG_REPEAT_NS;
-    return true;
 }

@@ -6,10 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /*
  * One line an event on stderr: logfmt, or JSON lines. Any thread may log; a line is one write.
- * The level and the format are the only global state of the process beside the stop flag.
+ *
+ * Warnings and errors that repeat are limited, whoever logs them: of an event and what of the
+ * configuration it is about (the fields "stream" and "key") LOG_BURST lines at once, then one each
+ * LOG_REPEAT. The next line says how many were kept back, as "suppressed". So no peer and no event
+ * can fill the log.
  */
+enum { LOG_BURST = 8 };
+#define LOG_REPEAT (INT64_C(10) * 1000000000)
+
 enum log_level {
     LOG_DEBUG,
     LOG_INFO,
@@ -40,6 +49,8 @@ enum { LOG_LINE_MAX = 4096 };
 struct log_line {
     bool on;
     bool full;
+    bool json;      /* the format that it was begun with */
+    uint32_t topic; /* of the limit: a checksum of stream and key */
     enum log_level level;
     const char *event;
     size_t len;
@@ -60,18 +71,24 @@ void log_end(struct log_line *line);
 void log_message(enum log_level level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/*
- * Repeated events: true if a line may be written now, at most one each `LOG_REPEAT_NS` for this
- * limit; the number that was kept back since is stored in *suppressed and must be logged with the
- * line. `now` is clock_monotonic().
- */
-#define LOG_REPEAT_NS (INT64_C(10) * 1000000000)
-
-struct log_limit {
-    int64_t next;
-    uint64_t suppressed;
+/* What was not written: lines that nobody took in time, and lines that said the same again. */
+struct log_losses {
+    uint64_t dropped, suppressed;
 };
 
-bool log_allowed(struct log_limit *limit, int64_t now, uint64_t *suppressed);
+struct log_losses log_losses(void);
+
+/*
+ * Write on a thread from now on, so that whoever logs never waits for who reads stderr, a terminal
+ * that is stopped, or a full disk. What waits is bounded by LOG_QUEUE_BYTES; what does not fit is
+ * dropped, and the log says how many lines once it is read again.
+ */
+enum { LOG_QUEUE_BYTES = 256 * 1024 };
+int log_start(struct err *err) __attribute__((warn_unused_result));
+
+/* Write what waits, for at most `ns`, and what was suppressed; then each line is written at once,
+ * as before log_start. False if something is left: nobody reads, and writing to stderr would block.
+ */
+bool log_stop(int64_t ns) __attribute__((warn_unused_result));
 
 #endif

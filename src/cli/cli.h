@@ -38,8 +38,10 @@ extern const struct cli_command cli_commands[];
 /* The command with this name, or NULL. */
 const struct cli_command *cli_find(const char *name);
 
-/* Print an error as one line on stderr and return the exit status that belongs to it. */
+/* Print an error as one line on stderr and return the exit status that belongs to it; or the status
+ * alone. */
 int cli_fail(const struct err *err);
+int cli_status_of(const struct err *err);
 
 /* Print "varve COMMAND: text" and where to find help; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

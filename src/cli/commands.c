@@ -48,10 +48,15 @@ const struct cli_command *cli_find(const char *name)
     return NULL;
 }
 
+int cli_status_of(const struct err *err)
+{
+    return err->code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
+}
+
 int cli_fail(const struct err *err)
 {
     (void)fprintf(stderr, "varve: %s\n", err->text);
-    return err->code == ERR_USAGE ? CLI_USAGE : CLI_FAILED;
+    return cli_status_of(err);
 }
 
 int cli_usage(const char *command, const char *format, ...)

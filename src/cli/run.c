@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "base/clock.h"
 #include "cli/options.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/stop.h"
@@ -21,6 +22,9 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *once)
     return CLI_DONE;
 }
 
+/* For the last lines of the log; who has not read them by then does not read. */
+#define LOG_PATIENCE CLOCK_SECOND
+
 static int run(struct cli_options *options, bool once)
 {
     struct config config;
@@ -31,11 +35,16 @@ static int run(struct cli_options *options, bool once)
         log_configure(config.settings.log_level, config.settings.log_format);
         result = stop_install(&err);
     }
+    if (result == 0)
+        result = log_start(&err);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
     if (result == 0)
         result = pipeline_run(&config, &how, &err);
     config_free(&config);
-    return result == 0 ? CLI_DONE : cli_fail(&err);
+    bool is_read = log_stop(LOG_PATIENCE);
+    if (result == 0)
+        return CLI_DONE;
+    return is_read ? cli_fail(&err) : cli_status_of(&err);
 }
 
 int cli_run(int argc, char **argv)

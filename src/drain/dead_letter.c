@@ -20,12 +20,9 @@ void dead_letters_free(struct dead_letters *d)
     buf_free(&d->header);
 }
 
-void dead_letters_log(struct dead_letters *d, const struct source *source, uint64_t sequence,
-                      const struct dead_letter_cause *cause, const char *to, int64_t now)
+void dead_letters_log(const struct source *source, uint64_t sequence,
+                      const struct dead_letter_cause *cause, const char *to)
 {
-    uint64_t suppressed;
-    if (!log_allowed(&d->taken_limit, now, &suppressed))
-        return; /* a producer gone wrong sends nothing else */
     struct log_line line;
     log_begin(&line, LOG_WARNING, "dead_letter");
     log_text(&line, "stream", source->settings->stream);
@@ -33,7 +30,6 @@ void dead_letters_log(struct dead_letters *d, const struct source *source, uint6
     log_text(&line, "reason", cause->reason);
     log_text(&line, "detail", cause->detail);
     log_text(&line, "to", to);
-    log_u64(&line, "suppressed", suppressed);
     log_end(&line);
 }
 
@@ -100,7 +96,7 @@ bool dead_letters_publish(struct dead_letters *d, struct nats_client *client, st
     copy(&entry->header, event->header);
     copy(&entry->payload, event->payload);
     d->waiting_bytes += bytes;
-    dead_letters_log(d, source, event->ack.stream_seq, cause, d->subject, now);
+    dead_letters_log(source, event->ack.stream_seq, cause, d->subject);
     return true;
 }
 
@@ -121,16 +117,12 @@ struct nats_ack dead_letter_ack(struct dead_letter *letter)
     return ack;
 }
 
-static void log_failed(struct dead_letters *d, const char *reason, int64_t now)
+static void log_failed(const struct dead_letters *d, const char *reason)
 {
-    uint64_t suppressed;
-    if (!log_allowed(&d->failed_limit, now, &suppressed))
-        return;
     struct log_line line;
     log_begin(&line, LOG_WARNING, "dead_letter_failed");
     log_text(&line, "subject", d->subject);
     log_text(&line, "reason", reason);
-    log_u64(&line, "suppressed", suppressed);
     log_end(&line);
 }
 
@@ -148,7 +140,7 @@ struct dead_letter *dead_letters_reply(struct dead_letters *d, const struct nats
                        nats_pub_ack_parse(event->payload, &arena, &ack, &error, &err) == 0;
     if (!entry->confirmed) {
         d->not_before = now + DEAD_LETTER_PAUSE;
-        log_failed(d, err_is_set(&err) ? err.text : "no stream has confirmed it in time", now);
+        log_failed(d, err_is_set(&err) ? err.text : "no stream has confirmed it in time");
     }
     arena_free(&arena);
     return entry;

@@ -47,8 +47,7 @@ struct dead_letters {
     struct dead_letter waiting[DEAD_LETTERS_AT_ONCE];
     uint64_t waiting_bytes;
     int64_t not_before; /* after a failure */
-    struct log_limit taken_limit, failed_limit;
-    struct buf header; /* scratch */
+    struct buf header;  /* scratch */
 };
 
 /* `subject` is borrowed. */
@@ -75,8 +74,8 @@ struct nats_ack dead_letter_ack(struct dead_letter *letter);
 
 /* Write a log line, if it is not one of many: this message became a dead letter, and went `to` a
  * subject or elsewhere. */
-void dead_letters_log(struct dead_letters *d, const struct source *source, uint64_t sequence,
-                      const struct dead_letter_cause *cause, const char *to, int64_t now);
+void dead_letters_log(const struct source *source, uint64_t sequence,
+                      const struct dead_letter_cause *cause, const char *to);
 
 /* Bytes of memory held. */
 uint64_t dead_letters_memory(const struct dead_letters *d);

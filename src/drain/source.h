@@ -112,9 +112,8 @@ struct source {
     struct source_counters counters;
     uint32_t raised, resolved; /* bits 1 << enum source_alert, for the owner to take */
     uint32_t standing;         /* alerts that are not resolved */
-    struct log_limit log_limit;
-    struct arena arena;       /* of the reply that is being read */
-    struct buf subject, body; /* scratch */
+    struct arena arena;        /* of the reply that is being read */
+    struct buf subject, body;  /* scratch */
     struct nats_random random;
 };
 

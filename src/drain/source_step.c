@@ -67,15 +67,11 @@ void source_retry(struct source *s, struct nats_client *client, int64_t now)
 void source_retry_because(struct source *s, struct nats_client *client, const char *why,
                           int64_t now)
 {
-    uint64_t suppressed;
-    if (log_allowed(&s->log_limit, now, &suppressed)) {
-        struct log_line line;
-        log_begin(&line, LOG_WARNING, "source_waiting");
-        log_text(&line, "stream", s->settings->stream);
-        log_text(&line, "reason", why);
-        log_u64(&line, "suppressed", suppressed);
-        log_end(&line);
-    }
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, "source_waiting");
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "reason", why);
+    log_end(&line);
     source_retry(s, client, now);
 }
 

@@ -36,7 +36,7 @@ static int open_store(struct pipeline *p, struct err *err)
     return -1;
 }
 
-static void log_start(const struct pipeline *p)
+static void log_how_it_starts(const struct pipeline *p)
 {
     const struct config *c = p->config;
     struct log_line line;
@@ -183,7 +183,7 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
         free_prepared(p);
         return NULL;
     }
-    log_start(p);
+    log_how_it_starts(p);
     return p;
 }
 

@@ -69,7 +69,7 @@ static void take_undecodable(struct pipeline *p, struct source *source,
     struct raw_message raw = {event->subject, event->header, event->payload, &event->ack};
     if (dead_letters_publish(&p->dead_letters, &p->connection.client, source, event, &cause, now))
         return;
-    dead_letters_log(&p->dead_letters, source, event->ack.stream_seq, &cause, "quarantine", now);
+    dead_letters_log(source, event->ack.stream_seq, &cause, "quarantine");
     quarantine(p, source, &raw, &cause, now);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
 #include "event/event.h"
@@ -193,6 +194,11 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     begin(out, "varve_paused", "gauge", "1 while no more messages are asked for, by reason.");
     for (uint32_t i = 0; i < v->pause_names.count; i++)
         whole(out, "varve_paused", NULL, v->pause_names.name(i), v->pauses >> i & 1);
+    struct log_losses losses = log_losses();
+    begin(out, "varve_log_lines_lost_total", "counter",
+          "Lines of the log that were not written, by reason.");
+    whole(out, "varve_log_lines_lost_total", NULL, "repeated", losses.suppressed);
+    whole(out, "varve_log_lines_lost_total", NULL, "unread", losses.dropped);
     begin(out, "varve_build_info", "gauge", "Always 1; what is running is in the labels.");
     buf_append_text(out, "varve_build_info");
     label(out, true, "version", varve_version);

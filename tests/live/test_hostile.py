@@ -164,7 +164,7 @@ def test_rows_and_quarantine_are_one_commit(any_server, varve):
     assert [line["rows"] for line in run.lines("committed")] == [909]
     writes = [e for e in Output(varve.output).entries() if any("add" in a for a in e)]
     assert len(writes) == 1
-    assert len(run.lines("dead_letter", to="quarantine")) == 1  # so many in ten seconds
+    assert 1 <= len(run.lines("dead_letter", to="quarantine")) <= 9  # so many in ten seconds
 
 
 def test_many_fields(any_server, varve):
@@ -219,7 +219,7 @@ def test_dead_letters_to_a_stream(server, varve):
         assert int(headers["Varve-Time"]) == stored[sequence]
     info = server.consumer()
     assert (info.num_pending, info.num_ack_pending) == (0, 0)
-    assert len(run.lines("dead_letter", to=DEAD)) == 1  # so many in ten seconds
+    assert 1 <= len(run.lines("dead_letter", to=DEAD)) <= 9  # so many in ten seconds
 
 
 def test_dead_letters_without_a_stream_go_into_quarantine(server, varve):

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "child.h"
 #include "test.h"
@@ -163,7 +164,7 @@ static void log_hostile_values(void)
             value[at] = (char)test_random();
         log_configure(LOG_INFO, i % 2 ? LOG_JSON : LOG_LOGFMT);
         struct log_line line;
-        log_begin(&line, LOG_ERROR, "hostile");
+        log_begin(&line, LOG_INFO, "hostile");
         log_bytes(&line, "value", value, sizeof(value));
         log_u64(&line, "n", (uint64_t)i);
         log_end(&line);
@@ -216,19 +217,183 @@ TEST(log_lines_of_threads_do_not_mix)
     EXPECT_I64(lines, 100);
 }
 
-TEST(log_limit_lets_one_through_each_period)
+/* --- the format of a line -------------------------------------------------------------------- */
+
+static void log_while_the_format_changes(void)
 {
-    struct log_limit limit = {0};
-    uint64_t suppressed = 99;
-    int64_t now = INT64_C(5000000000);
-    EXPECT(log_allowed(&limit, now, &suppressed));
-    EXPECT_U64(suppressed, 0);
-    suppressed = 99;
-    EXPECT(!log_allowed(&limit, now, &suppressed));
-    EXPECT(!log_allowed(&limit, now + LOG_REPEAT_NS - 1, &suppressed));
-    EXPECT_U64(suppressed, 99);
-    EXPECT(log_allowed(&limit, now + LOG_REPEAT_NS, &suppressed));
-    EXPECT_U64(suppressed, 2);
-    EXPECT(log_allowed(&limit, now + 5 * LOG_REPEAT_NS, &suppressed));
-    EXPECT_U64(suppressed, 0);
+    struct log_line line;
+    log_configure(LOG_INFO, LOG_LOGFMT);
+    log_begin(&line, LOG_INFO, "x");
+    log_configure(LOG_INFO, LOG_JSON); /* as a SIGHUP may do from another thread */
+    log_text(&line, "a", "b c");
+    log_end(&line);
+    log_begin(&line, LOG_INFO, "y");
+    log_configure(LOG_INFO, LOG_LOGFMT);
+    log_text(&line, "a", "b c");
+    log_end(&line);
+}
+
+TEST(log_line_keeps_the_format_that_it_was_begun_with)
+{
+    const char *text = logged_by(log_while_the_format_changes);
+    EXPECT(strstr(text, " event=x a=\"b c\"\n{\"time\":") != NULL);
+    EXPECT(strstr(text, "\"event\":\"y\",\"a\":\"b c\"}\n") != NULL);
+}
+
+/* --- warnings that repeat -------------------------------------------------------------------- */
+
+static int64_t test_now;
+
+static int64_t now_of(void *context)
+{
+    (void)context;
+    return test_now;
+}
+
+static const struct clock test_clock = {now_of, now_of, NULL};
+
+static void warn(const char *event, const char *stream, uint64_t number)
+{
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, event);
+    if (stream != NULL)
+        log_text(&line, "stream", stream);
+    log_u64(&line, "n", number);
+    log_end(&line);
+}
+
+static void log_floods(void)
+{
+    test_now = 1000 * CLOCK_SECOND;
+    clock_replace(&test_clock);
+    for (uint64_t i = 0; i < 20000; i++)
+        warn("server_error", NULL, i);
+    for (uint64_t i = 0; i < 100; i++)
+        warn("server_error", "A", i);
+    warn("server_error", "B", 77);
+    warn("other", NULL, 78);
+    for (int i = 0; i < 1000; i++)
+        log_message(LOG_INFO, "usual", "x"); /* what we say by ourselves is not limited */
+    test_now += LOG_REPEAT;
+    for (uint64_t i = 20000; i < 30000; i++)
+        warn("server_error", NULL, i);
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (; (text = strstr(text, part)) != NULL; text++)
+        count++;
+    return count;
+}
+
+TEST(log_flood_of_warnings_is_limited)
+{
+    const char *text = logged_by(log_floods);
+    /* LOG_BURST of each event and stream, and one more after LOG_REPEAT, which says the rest. */
+    EXPECT_I64(count_of(text, "event=server_error n="), LOG_BURST + 1);
+    EXPECT_I64(count_of(text, "event=server_error stream=A n="), LOG_BURST);
+    EXPECT_I64(count_of(text, "event=server_error stream=B n=77\n"), 1);
+    EXPECT_I64(count_of(text, "event=other n=78\n"), 1);
+    EXPECT_I64(count_of(text, "event=usual"), 1000);
+    EXPECT_I64(count_of(text, " n=20000 suppressed=19992\n"), 1);
+    EXPECT_I64(count_of(text, "suppressed="), 1);
+}
+
+static void log_slow_warnings(void)
+{
+    clock_replace(&test_clock);
+    for (uint64_t i = 0; i < 50; i++, test_now += LOG_REPEAT)
+        warn("slow", NULL, i);
+}
+
+TEST(log_slow_warnings_are_all_written)
+{
+    EXPECT_I64(count_of(logged_by(log_slow_warnings), "event=slow"), 50);
+}
+
+static void log_more_kinds_than_are_remembered(void)
+{
+    clock_replace(&test_clock);
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t i = 0; i < 500; i++, test_now++) {
+            char stream[16];
+            (void)snprintf(stream, sizeof(stream), "S%d", (int)i);
+            warn("many", stream, i);
+        }
+    }
+}
+
+TEST(log_forgets_the_limit_that_is_quiet_longest)
+{
+    EXPECT_I64(count_of(logged_by(log_more_kinds_than_are_remembered), "event=many"), 1500);
+}
+
+/* --- a reader that does not read ------------------------------------------------------------- */
+
+static void stop_after_suppressing(void)
+{
+    struct err err = {0};
+    EXPECT(log_start(&err) == 0);
+    for (uint64_t i = 0; i < LOG_BURST + 5; i++)
+        warn("again", NULL, i);
+    EXPECT(log_stop(60 * CLOCK_SECOND));
+    log_message(LOG_INFO, "direct", "x"); /* and now without the thread */
+}
+
+TEST(log_thread_writes_all_in_order_and_tells_what_it_kept_back)
+{
+    const char *text = logged_by(stop_after_suppressing);
+    EXPECT_I64(count_of(text, "event=again"), LOG_BURST);
+    const char *kept = strstr(text, "event=suppressed of=again lines=5\n");
+    EXPECT(kept != NULL && strstr(kept, "event=direct") != NULL);
+    EXPECT(strstr(kept, "event=again") == NULL);
+}
+
+/* Nobody reads: who logs goes on, and the end does not wait. Once somebody reads, each line that
+ * comes is whole, and the log says how many are missing. */
+TEST(log_never_blocks)
+{
+    enum { LINES = 20000 };
+    int ends[2];
+    struct err err = {0};
+    EXPECT(pipe(ends) == 0);
+    int saved = dup(STDERR_FILENO);
+    EXPECT(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    log_configure(LOG_INFO, LOG_LOGFMT);
+    EXPECT(log_start(&err) == 0);
+    for (uint64_t i = 0; i < LINES; i++) {
+        struct log_line line;
+        log_begin(&line, LOG_INFO, "line");
+        log_u64(&line, "n", i);
+        log_text(&line, "filler", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+        log_end(&line);
+    }
+    struct log_losses losses = log_losses();
+    EXPECT(losses.dropped > 0 && losses.dropped < LINES);
+    EXPECT(!log_stop(10 * CLOCK_MILLISECOND));
+    EXPECT(close(ends[1]) == 0);
+    size_t len = 0;
+    ssize_t got;
+    static char text[LINES * 128];
+    /* The thread writes on, and ends with the line about the lost ones. */
+    while (strstr(text, "log_dropped") == NULL &&
+           (got = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)got;
+    EXPECT(dup2(saved, STDERR_FILENO) == STDERR_FILENO);
+    uint64_t lines = 0;
+    int last = -1;
+    int number;
+    const char *at = text;
+    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1, lines++) {
+        const char *rest = at + strcspn(at, " ");
+        if (sscanf(rest, " level=info event=line n=%d filler=xxxx", &number) != 1)
+            break;
+        EXPECT(number > last && end[-1] == 'x');
+        last = number;
+    }
+    EXPECT_U64(lines, LINES - losses.dropped);
+    EXPECT(sscanf(at + strcspn(at, " "), " level=warning event=log_dropped lines=%d ", &number) ==
+           1);
+    EXPECT_U64(number, losses.dropped);
 }

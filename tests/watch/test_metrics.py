@@ -38,6 +38,7 @@ NAMES = {
     "varve_stream_gaps_total": "counter",
     "varve_disk_free_bytes": "gauge",
     "varve_paused": "gauge",
+    "varve_log_lines_lost_total": "counter",
     "varve_build_info": "gauge",
     "process_cpu_seconds_total": "counter",
     "process_start_time_seconds": "gauge",
