@@ -261,8 +261,8 @@ FORMATTED := $(HEADERS) $(SOURCES) $(MAIN) $(wildcard tests/*/*.[ch] tools/*.[ch
 SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/run 2>/dev/null)
 PYTHON_SCRIPTS := $(shell grep -lE '^\#!/usr/bin/env python3' tools/* 2>/dev/null)
 
-.PHONY: lint lint-layers lint-format lint-scripts lint-warnings lint-tidy
-lint: lint-layers lint-format lint-scripts lint-warnings lint-tidy
+.PHONY: lint lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
+lint: lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
 
 lint-layers:
 	$(call say,LAYERS,src)
@@ -271,6 +271,16 @@ lint-layers:
 lint-format:
 	$(call say,FORMAT,src tests tools)
 	$(Q)build/venv/bin/clang-format --dry-run -Werror $(FORMATTED)
+
+# What the text shows, and then what takes a parser to see.
+lint-dialect: $(patsubst %,$(BUILD)/dialect/%,$(filter %.c,$(FORMATTED)))
+	$(call say,DIALECT,src tests tools)
+	$(Q)awk -f tools/dialect.awk $(FORMATTED)
+
+$(BUILD)/dialect/%: % tools/pointers.awk $(HEADERS) $(BUILD)/vendor.stamp | $(PROTOS:=.h)
+	@mkdir -p $(@D)
+	$(Q)clang $(OUR_CFLAGS) -w -fsyntax-only -Xclang -ast-dump -fno-color-diagnostics $< >$@.tree
+	$(Q)awk -f tools/pointers.awk $@.tree && rm $@.tree && touch $@
 
 lint-scripts:
 	$(call say,SCRIPTS,tools tests)
