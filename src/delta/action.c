@@ -199,8 +199,6 @@ bool delta_next_line(struct slice *rest, struct slice *line)
     return true;
 }
 
-/* ---- paths ---- */
-
 static bool is_plain(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

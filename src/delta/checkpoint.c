@@ -5,8 +5,6 @@
 
 #include "parquet/read/records.h"
 
-/* ---- an object as the source of a Parquet file ---- */
-
 struct part {
     struct object_store *store;
     struct buf name;
@@ -25,8 +23,6 @@ static int read_part(void *context, uint64_t offset, void *data, size_t len, str
     memcpy(data, part->bytes.data, len);
     return 0;
 }
-
-/* ---- a row as an action ---- */
 
 static void get_text(const struct parquet_value *value, const char *name, struct slice *out)
 {
@@ -161,8 +157,6 @@ static int get_action(struct delta_action *out, struct arena *arena,
                        (int)name.len, (const char *)name.data);
     return 0;
 }
-
-/* ---- files ---- */
 
 static int read_rows(const struct parquet_file *file, delta_visit *visit, void *context,
                      struct err *err)

@@ -9,8 +9,6 @@
 #include "delta/position.h"
 #include "store/path.h"
 
-/* ---- the file of an instance ---- */
-
 struct saved {
     bool found;
     bool partial;     /* it does not have all ranges */
@@ -101,8 +99,6 @@ int delta_durable_save(struct object_store *store, const char *instance, struct 
     return result;
 }
 
-/* ---- what the snapshot does not have: heads of entries at or below its checkpoint ---- */
-
 /* Apply the commitInfo of an entry alone: the rest is in the checkpoint. */
 static int apply_head(struct delta_snapshot *heads, struct slice text, struct err *err)
 {
@@ -144,8 +140,6 @@ static int read_heads(struct delta_snapshot *heads, struct object_store *store, 
     buf_free(&text);
     return result;
 }
-
-/* ---- what transactions say ---- */
 
 struct app_position {
     int64_t last_updated;
@@ -223,8 +217,6 @@ static void raise_by_apps(struct positions *out, const struct delta_snapshot *sn
     }
     buf_free(&id);
 }
-
-/* ---- all of it ---- */
 
 static void merge_all(struct positions *out, const struct positions *from)
 {

@@ -40,8 +40,6 @@ void store_entry_free(struct store_entry *entry)
     *entry = (struct store_entry){0};
 }
 
-/* ---- writing ---- */
-
 static void append_string(struct buf *out, const char *text)
 {
     json_append_string(out, slice_of(text));
@@ -176,8 +174,6 @@ void store_entry_build(struct store_entry *entry, const struct store *store,
     }
 }
 
-/* ---- reading ---- */
-
 static bool is_safe_id(struct slice id)
 {
     for (size_t i = 0; i < id.len; i++) {
@@ -223,7 +219,7 @@ static int parse_line(struct store_entry *entry, struct arena *arena, struct sli
     if (list == NULL || list->type != JSON_ARRAY)
         return err_set(err, ERR_FORMAT, "the first line is not a commitInfo of varve");
     for (const struct json *item = list->first; item != NULL; item = item->next) {
-        if (parse_move(entry, item, err) < 0)
+        if (parse_move(entry, item, err) != 0)
             return -1;
     }
     return 0;

@@ -14,8 +14,6 @@ enum {
     LINE_SIZE = 16 * 1024, /* holds most first lines whole */
 };
 
-/* ---- names ---- */
-
 void delta_entry_name(struct buf *out, uint64_t version)
 {
     buf_printf(out, DELTA_LOG_FOLDER "%0*" PRIu64 ".json", (int)DELTA_VERSION_DIGITS, version);
@@ -59,8 +57,6 @@ bool delta_entry_version(struct slice name, uint64_t *version)
 {
     return cut_version(&name, version) && slice_is(name, "json");
 }
-
-/* ---- listing ---- */
 
 struct listing {
     struct delta_listing *out;
@@ -131,8 +127,6 @@ void delta_listing_free(struct delta_listing *listing)
     array_free(&listing->entries);
     *listing = (struct delta_listing){0};
 }
-
-/* ---- entries ---- */
 
 int delta_entry_read(struct object_store *store, uint64_t version, struct buf *out, bool *found,
                      struct err *err)

@@ -5,8 +5,6 @@
 
 #include "base/assert.h"
 
-/* ---- writing ---- */
-
 enum { TYPE_NAME_MAX = 32 };
 
 /* The type of a column that is a value. */
@@ -116,8 +114,6 @@ static uint32_t end_of(const struct schema *schema, uint32_t at)
     }
     return at;
 }
-
-/* ---- what a table has ---- */
 
 /* The fields of a schema; NULL for what is no schema. */
 static const struct json *parse_fields(struct arena *arena, struct slice schema_string,
@@ -234,8 +230,6 @@ int delta_schema_check(struct slice schema_string, const struct schema *schema, 
     arena_free(&arena);
     return result;
 }
-
-/* ---- evolution ---- */
 
 void delta_schema_extend(struct buf *out, struct slice schema_string, const struct schema *schema)
 {

@@ -12,8 +12,6 @@
 /* Removed files are forgotten when they are more than the live ones, and these. */
 enum { REMOVED_MAX = 1024 };
 
-/* ---- live files ---- */
-
 static struct slice keep(char **at, struct slice text)
 {
     if (text.data == NULL)
@@ -111,8 +109,6 @@ bool delta_file_rows(const struct delta_file *file, uint64_t *rows)
     return found;
 }
 
-/* ---- what the table is ---- */
-
 /* Keep an action as its line, and parse that: the copy then owns all that it points to. */
 static void keep_action(struct buf *text, struct arena *arena, struct delta_action *copy,
                         const struct delta_action *action)
@@ -144,8 +140,6 @@ const struct delta_app *delta_snapshot_app(const struct delta_snapshot *s, struc
     int64_t number = map_find(&s->app_ids, app_id);
     return number < 0 ? NULL : &s->apps.list[number];
 }
-
-/* ---- what varve says ---- */
 
 static void generation_key(struct buf *out, struct slice stream, struct slice created)
 {
@@ -277,8 +271,6 @@ static int note_commit(struct delta_snapshot *s, const struct json *info, struct
     note_beside(s, json_member(varve, "quarantine"));
     return 0;
 }
-
-/* ---- all of it ---- */
 
 int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *action,
                          struct err *err)

@@ -89,8 +89,6 @@ static enum outcome read_entries(struct delta_snapshot *s, struct object_store *
     return outcome;
 }
 
-/* ---- loading ---- */
-
 static int visit_checkpoint(void *context, const struct delta_action *action, struct err *err)
 {
     return delta_snapshot_apply(context, action, err);
@@ -163,8 +161,6 @@ int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, st
     }
     return err_set(err, ERR_FORMAT, "the log loses entries while it is read");
 }
-
-/* ---- updating ---- */
 
 /* Whether the newest entry that we know is still there. If so, all behind it are: a clean-up
  * removes from the beginning on. */

@@ -77,8 +77,6 @@ void delta_table_create(struct buf *out, const struct schema *schema, const char
     buf_free(&stats);
 }
 
-/* ---- may varve write to it? ---- */
-
 static int check_features(const struct delta_strings *features, const char *const *known,
                           size_t known_count, const char *what, struct err *err)
 {
@@ -153,8 +151,6 @@ int delta_table_check(const struct delta_protocol *protocol, const struct delta_
     *evolve |= delta_map_get(&metadata->configuration, STATS_COLUMNS).data == NULL;
     return 0;
 }
-
-/* ---- evolution ---- */
 
 void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
                         const struct schema *schema, const char *engine, int64_t wall_time)

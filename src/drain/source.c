@@ -46,8 +46,6 @@ void source_limit_pull(struct source *s, uint64_t bytes)
     nats_pull_set_target(&s->pull, bytes < s->pull_target ? bytes : s->pull_target);
 }
 
-/* --- the connection, generations ------------------------------------------------------------- */
-
 void source_connected(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_REFUSED)
@@ -97,8 +95,6 @@ void source_committed(struct source *s, const char *created, const struct seqset
     if (slice_is(buf_slice(&s->generation.created), created))
         ledger_commit(&s->generation.ledger, rows);
 }
-
-/* --- answers, statuses ----------------------------------------------------------------------- */
 
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now)
@@ -173,8 +169,6 @@ void source_status(struct source *s, struct nats_client *client, const struct na
         handle_need(s, client, nats_pull_status(&s->pull, event, now), now);
 }
 
-/* --- messages -------------------------------------------------------------------------------- */
-
 /* A consumer counts its deliveries up. Where the count goes back, it is another consumer under the
  * same name, perhaps of another stream: nothing that it says may meet our ledger. Without acks
  * nothing comes twice by itself, so there a delivery that is missing has to be asked for again. */
@@ -222,8 +216,6 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     return ledger_receive(&s->generation.ledger, ack->stream_seq, ack->consumer_seq,
                           ack->delivered);
 }
-
-/* --- time ------------------------------------------------------------------------------------ */
 
 static int64_t earliest(int64_t a, int64_t b)
 {
@@ -275,8 +267,6 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     }
     return INT64_MAX;
 }
-
-/* --- --once ---------------------------------------------------------------------------------- */
 
 void source_poll_soon(struct source *s, int64_t now)
 {

@@ -129,8 +129,6 @@ void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_b
 /* For now, have no more than this on the way. */
 void source_limit_pull(struct source *s, uint64_t bytes);
 
-/* --- events: each may write to the client's output */
-
 /* The connection is ready. */
 void source_connected(struct source *s, struct nats_client *client, int64_t now);
 
@@ -156,8 +154,6 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now);
 /* Nothing more is wanted. `client` is NULL if there is no connection. */
 void source_end_pulls(struct source *s, struct nats_client *client);
 
-/* --- generations */
-
 /* The stream has another generation: once what is open is sealed, source_adopt has to be called. */
 bool source_must_adopt(const struct source *s);
 void source_adopt(struct source *s, struct nats_client *client, int64_t now);
@@ -169,8 +165,6 @@ void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq,
 
 /* That epoch, of the generation with this name, is in the store. */
 void source_committed(struct source *s, const char *created, const struct seqset *rows);
-
-/* --- --once */
 
 /* True when all that the stream had at start is received, and what could be acked is. */
 bool source_at_end(const struct source *s);

@@ -5,8 +5,6 @@
 #include "drain/source_consumer.h"
 #include "drain/source_step.h"
 
-/* --- the stream ------------------------------------------------------------------------------ */
-
 /* Is the newest message that we know still the one that the stream has under its number? */
 static void ask_position(struct source *s, struct nats_client *client, int64_t now)
 {
@@ -91,8 +89,6 @@ static void on_position(struct source *s, struct nats_client *client, struct sli
         source_attach(s, client, now);
 }
 
-/* --- polls ------------------------------------------------------------------------------------ */
-
 void source_poll(struct source *s, struct nats_client *client, int64_t now)
 {
     buf_reset(&s->body);
@@ -139,8 +135,6 @@ static void on_poll(struct source *s, struct nats_client *client, const struct n
     else
         source_on_consumer_poll(s, client, event->payload, now);
 }
-
-/* --- all answers ----------------------------------------------------------------------------- */
 
 static const char *outcome_text(enum nats_outcome outcome)
 {

@@ -3,8 +3,6 @@
 
 #include "nats/api.h"
 
-/* --- alerts, log ----------------------------------------------------------------------------- */
-
 bool source_is_durable(const struct source *s)
 {
     return s->settings->delivery == CONFIG_DURABLE;
@@ -33,8 +31,6 @@ void source_log(const struct source *s, enum log_level level, const char *event,
     log_text(&line, "text", text);
     log_end(&line);
 }
-
-/* --- transitions that are not answers -------------------------------------------------------- */
 
 void source_let_go(struct source *s, struct nats_client *client)
 {
@@ -81,8 +77,6 @@ void source_leave(struct source *s, struct nats_client *client)
     source_raise(s, SOURCE_ALERT_STREAM_RECREATED);
     s->state = SOURCE_LEAVING;
 }
-
-/* --- questions ------------------------------------------------------------------------------- */
 
 bool source_send(struct source *s, struct nats_client *client, int64_t timeout, int64_t now)
 {

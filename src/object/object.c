@@ -9,8 +9,6 @@
 /* Of a name, for the text of an error. */
 enum { SHOWN_MAX = 200 };
 
-/* ---- names ---- */
-
 bool object_name_is_valid(struct slice name)
 {
     size_t start = 0; /* of the current part */
@@ -59,8 +57,6 @@ void object_name_numbered(struct buf *out, struct slice name, uint32_t number)
     buf_printf(out, "-%" PRIu32, number);
     buf_append(out, name.data + end, name.len - end);
 }
-
-/* ---- single objects ---- */
 
 void object_store_close(struct object_store *store)
 {
@@ -133,8 +129,6 @@ int object_free_bytes(struct object_store *store, uint64_t *bytes, bool *known, 
 {
     return store->operations->free_bytes(store, bytes, known, err);
 }
-
-/* ---- the group commit ---- */
 
 struct object_staged *object_stage(struct object_store *store, struct err *err)
 {

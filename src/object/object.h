@@ -45,8 +45,6 @@ bool object_name_is_valid(struct slice name);
  * taken. */
 void object_name_numbered(struct buf *out, struct slice name, uint32_t number);
 
-/* ---- single objects ---- */
-
 struct object_info {
     uint64_t size;    /* bytes */
     int64_t modified; /* ns since 1970 UTC */

@@ -16,8 +16,6 @@
 
 static const struct object_operations posix_operations;
 
-/* ---- the lock ---- */
-
 enum { OWNER_MAX = 32, OWNER_WIDTH = 20 };
 
 /* The number that the owner has written, or "?" if it has not come to it yet. */
@@ -67,8 +65,6 @@ static int lock_directory(const struct posix *p, int dir, struct err *err)
     (void)system_close(&p->system, fd); /* nothing was written */
     return -1;
 }
-
-/* ---- opening ---- */
 
 /* A directory in the root. That it is durable counts, not that we made it. */
 static int open_inside(const struct posix *p, const char *path, struct err *err)
@@ -172,8 +168,6 @@ static void close_store(struct object_store *store)
     free(p);
 }
 
-/* ---- the folder that was used last ---- */
-
 void posix_folder_forget(struct posix *p)
 {
     close_directory(p, &p->folder);
@@ -204,8 +198,6 @@ int posix_folder(struct posix *p, const char *name, bool make, bool *missing, st
     buf_free(&path);
     return p->folder;
 }
-
-/* ---- what was removed or moved under us ---- */
 
 bool posix_is_removed(const struct posix *p, int dir)
 {
@@ -283,8 +275,6 @@ static int posix_reopen(struct object_store *store, bool *lost, struct err *err)
     *lost = true;
     return 0;
 }
-
-/* ---- the rest ---- */
 
 static int posix_remove(struct object_store *store, const char *name, struct err *err)
 {

@@ -9,8 +9,6 @@
 #include "base/text.h"
 #include "object/directory.h"
 
-/* ---- step 2: the text, under a name that no reader looks at ---- */
-
 static void pending_name(struct buf *out, const struct posix *p)
 {
     buf_reset(out);
@@ -95,8 +93,6 @@ static int write_pending(struct posix *p, struct err *err)
     return result;
 }
 
-/* ---- step 3: each file to its place ---- */
-
 /* Somebody else has taken the name since it was chosen. .pending is written anew before the file is
  * moved, so it always tells where a moved file is. */
 static void choose_again(struct posix *p, size_t i)
@@ -130,8 +126,6 @@ static int move_files(struct posix *p, struct err *err)
     map_free(&touched);
     return result;
 }
-
-/* ---- step 4: the text becomes an entry ---- */
 
 static int remove_pending(struct posix *p, const char *pending, struct err *err)
 {
@@ -200,8 +194,6 @@ static int link_entry(struct posix *p, struct err *err)
     buf_free(&pending);
     return result;
 }
-
-/* ---- all of it ---- */
 
 void posix_forget_commit(struct posix *p)
 {
@@ -278,8 +270,6 @@ int posix_commit(struct object_store *store, const struct object_group *group, s
     ASSERT(p->group == group);
     return go_on(p, err);
 }
-
-/* ---- after a crash ---- */
 
 struct twin {
     const struct posix *p;

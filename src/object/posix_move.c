@@ -9,8 +9,6 @@
 /* Folders of which we remember that they are durable, some 100 bytes each. */
 enum { DURABLE_MAX = 1 << 14 };
 
-/* ---- a file to its place ---- */
-
 bool posix_exists(const struct posix *p, int dir, const char *name, struct stat *st,
                   struct err *err)
 {
@@ -136,8 +134,6 @@ int posix_sync_touched(struct posix *p, const struct map *touched, struct err *e
     }
     return 0;
 }
-
-/* ---- one object by itself ---- */
 
 static int put_staged(struct posix *p, const char *id, const char *name, bool replace, bool *taken,
                       struct err *err)

@@ -68,8 +68,6 @@ static inline struct posix *posix_of(struct object_store *store)
     return (struct posix *)store;
 }
 
-/* ---- posix.c ---- */
-
 /*
  * The descriptor of the folder in which `name` lies. Belongs to `p` until the next call, or until
  * posix_folder_forget: it must not be kept for long, as somebody may move the folder. With `make`
@@ -86,8 +84,6 @@ int posix_check_root(const struct posix *p, struct err *err) __attribute__((warn
 /* Whether a directory that is open was removed. */
 bool posix_is_removed(const struct posix *p, int dir);
 
-/* ---- posix_stage.c ---- */
-
 void posix_staged_name(char out[static POSIX_STAGED_NAME_MAX], const char *id);
 struct object_staged *posix_stage(struct object_store *store, struct err *err);
 int posix_write(struct object_staged *staged, const void *data, size_t len, struct err *err);
@@ -99,8 +95,6 @@ int posix_clean(struct object_store *store, uint32_t *removed, struct err *err);
 
 /* A finished file with this content, or NULL. */
 struct object_staged *posix_stage_whole(struct posix *p, struct slice content, struct err *err);
-
-/* ---- posix_move.c ---- */
 
 enum posix_moved { POSIX_MOVE_DONE, POSIX_MOVE_TAKEN, POSIX_MOVE_FAILED };
 
@@ -122,8 +116,6 @@ bool posix_exists(const struct posix *p, int dir, const char *name, struct stat 
 int posix_put(struct object_store *store, const char *name, struct slice content, bool replace,
               bool *taken, struct err *err);
 
-/* ---- posix_commit.c ---- */
-
 int posix_commit(struct object_store *store, const struct object_group *group, struct err *err);
 int posix_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err);
 int posix_resume(struct object_store *store, const struct object_group *group, bool *committed,
@@ -131,8 +123,6 @@ int posix_resume(struct object_store *store, const struct object_group *group, b
 
 /* Forget the commit under way. */
 void posix_forget_commit(struct posix *p);
-
-/* ---- posix_read.c ---- */
 
 int posix_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
               struct buf *out, bool *found, struct err *err);

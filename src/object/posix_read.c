@@ -12,8 +12,6 @@
 
 enum { READ_SIZE = 64 * 1024 };
 
-/* ---- one object ---- */
-
 static int read_range(struct posix *p, int fd, const char *name, uint64_t offset, uint64_t len,
                       struct buf *out, struct err *err)
 {
@@ -76,8 +74,6 @@ int posix_head(struct object_store *store, const char *name, struct object_info 
                                     (int64_t)st.st_mtim.tv_sec * CLOCK_SECOND + st.st_mtim.tv_nsec};
     return 0;
 }
-
-/* ---- the list ---- */
 
 /* A name in a folder. Folders take part in the order with the '/' that is behind them. */
 struct found {

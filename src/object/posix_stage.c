@@ -19,8 +19,6 @@ static struct posix_staged *staged_of(struct object_staged *object)
     return (struct posix_staged *)object;
 }
 
-/* ---- which files are open ---- */
-
 /* Close the file; false: some of it may be lost. */
 static bool close_file(struct posix_staged *file)
 {
@@ -58,8 +56,6 @@ static int open_file(struct posix_staged *file, int flags)
     note_open(p, file);
     return 0;
 }
-
-/* ---- staging ---- */
 
 struct object_staged *posix_stage(struct object_store *store, struct err *err)
 {
@@ -198,8 +194,6 @@ struct object_staged *posix_stage_whole(struct posix *p, struct slice content, s
     posix_abandon(file);
     return NULL;
 }
-
-/* ---- what is left over ---- */
 
 static void note_staged(void *context, const char *name, enum system_kind kind)
 {

@@ -84,8 +84,6 @@ void epochs_free(struct epochs *e)
     epoch_free(e->open);
 }
 
-/* ---- what goes into the open one ---- */
-
 /* The epoch's part for a source, begun if this is the first that it gets. */
 static struct epoch_source *part_of(struct epochs *e, const struct epoch_origin *from, int64_t now)
 {
@@ -162,8 +160,6 @@ void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,
     seqset_add(&s->dead_letters, sequence);
     s->dead[reason]++;
 }
-
-/* ---- sealed and committed ---- */
 
 bool epochs_is_empty(const struct epochs *e)
 {

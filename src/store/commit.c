@@ -11,8 +11,6 @@
 #include "delta/log.h"
 #include "store/path.h"
 
-/* ---- the entry ---- */
-
 static int entry_text(void *context, const char *const *names, struct buf *out, struct err *err)
 {
     struct store *store = context;
@@ -64,8 +62,6 @@ int store_next_entry(void *context, bool taken, struct buf *out, struct err *err
     delta_entry_name(out, store->next_version);
     return 0;
 }
-
-/* ---- the commit ---- */
 
 void store_forget_commit(struct store *store)
 {

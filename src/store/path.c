@@ -61,8 +61,6 @@ static void append_percent(struct buf *out, uint8_t byte)
     buf_append(out, text, sizeof(text));
 }
 
-/* ---- templates ---- */
-
 static int add_token(struct store_path *path, enum store_path_field field, size_t start, size_t len,
                      struct err *err)
 {
@@ -97,7 +95,7 @@ static int split(struct store_path *path, struct err *err)
             if (end == NULL)
                 return err_set(err, ERR_USAGE, "the '{' at byte %zu is not closed", at);
             size_t len = (size_t)(end - text) - at - 1;
-            if (add_field(path, at + 1, len, err) < 0)
+            if (add_field(path, at + 1, len, err) != 0)
                 return -1;
             at += len + 2;
             continue;
@@ -109,7 +107,7 @@ static int split(struct store_path *path, struct err *err)
                 return err_set(err, ERR_USAGE,
                                "byte %zu (0x%02x) is not one of A-Z a-z 0-9 . _ = - /", i, c);
         }
-        if (add_token(path, STORE_PATH_LITERAL, at, len, err) < 0)
+        if (add_token(path, STORE_PATH_LITERAL, at, len, err) != 0)
             return -1;
         at += len;
     }
@@ -155,7 +153,7 @@ static int check_parts(const struct store_path *path, struct err *err)
         for (uint32_t k = 0; k < token->len; k++) {
             char c = path->text[token->start + k];
             if (c == '/') {
-                if (end_part(&part, false, err) < 0)
+                if (end_part(&part, false, err) != 0)
                     return -1;
                 part = (struct part){0};
                 continue;
@@ -182,12 +180,10 @@ int store_path_parse(struct store_path *path, const char *text, struct err *err)
     memcpy(path->text, text, len);
     if (len < ENDING_LEN || strcmp(text + len - ENDING_LEN, ENDING) != 0)
         return err_set(err, ERR_USAGE, "path template: '%s' does not end with " ENDING, text);
-    if (split(path, err) < 0 || check_parts(path, err) < 0)
+    if (split(path, err) != 0 || check_parts(path, err) != 0)
         return err_prefix(err, "path template '%s'", text);
     return 0;
 }
-
-/* ---- keys and names ---- */
 
 static struct slice value_of(const struct store_path_values *values, enum store_path_field field)
 {
@@ -307,8 +303,6 @@ void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint
     }
     buf_append_text(out, ENDING);
 }
-
-/* ---- values ---- */
 
 /* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide
  * has put them into one directory, no more. */

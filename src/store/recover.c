@@ -29,8 +29,6 @@ static void make_uuid(char out[static UUID_TEXT])
                    b[14], b[15]);
 }
 
-/* ---- the table ---- */
-
 /* Another instance may be making it at this moment: whoever comes first wins. */
 static int create_table(struct store *store, struct err *err)
 {
@@ -85,8 +83,6 @@ int store_recover_table(struct store *store, struct err *err)
     delta_listing_free(&log);
     return result;
 }
-
-/* ---- an interrupted commit ---- */
 
 struct interrupted {
     struct store *store;
@@ -167,8 +163,6 @@ static int recover_commit(struct store *store, struct err *err)
     free_interrupted(&i);
     return result;
 }
-
-/* ---- the positions ---- */
 
 int store_read_positions(struct store *store, struct positions *out, bool *found, uint64_t *read,
                          struct err *err)

@@ -60,8 +60,6 @@ struct store_writer {
     uint64_t expansion;     /* as last known */
 };
 
-/* ---- begin and end ---- */
-
 static int start_threads(struct store_writer *w, struct err *err)
 {
     if (w->options.stepped)
@@ -185,8 +183,6 @@ void store_writer_free(struct store_writer *w)
     account_free(NULL, w, sizeof(*w));
 }
 
-/* ---- where a row goes ---- */
-
 /* The kind as a number of this writer. */
 static uint32_t kind_number(struct store_writer *w, const struct store_kind *kind)
 {
@@ -259,8 +255,6 @@ static uint32_t route(struct store_writer *w, const struct store_row *row)
     remember_route(known, row, &values, index);
     return index;
 }
-
-/* ---- rows ---- */
 
 /* Hand the rows of a partition to the encoder. */
 static void push_batch(struct store_writer *w, struct partition *p)
@@ -348,8 +342,6 @@ static void relieve(struct store_writer *w)
             push_batch(w, &w->partitions.list[i]);
 }
 
-/* ---- groups ---- */
-
 void store_writer_seal(struct store_writer *w, const struct store_seal *seal)
 {
     w->group->seal = *seal;
@@ -397,8 +389,6 @@ int64_t store_writer_turn(struct store_writer *w, int64_t now)
     relieve(w);
     return deadline;
 }
-
-/* ---- figures ---- */
 
 uint32_t store_writer_partitions(const struct store_writer *w)
 {

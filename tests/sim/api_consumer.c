@@ -16,8 +16,6 @@ static const char *const deliver_names[] = {"all", "last", "new", "by_start_sequ
                                             "by_start_time"};
 static const char *const ack_names[] = {"none", "all", "explicit"};
 
-/* ---- writing ---- */
-
 static void add_key(struct buf *out, const char *key)
 {
     if (out->data[out->len - 1] != '{')
@@ -116,8 +114,6 @@ static void add_info(struct server *s, const struct js_consumer *c)
                (unsigned long long)js_consumer_pending(c));
 }
 
-/* ---- reading ---- */
-
 static char *get_copy(const struct json *json, const char *name)
 {
     struct slice text;
@@ -179,8 +175,6 @@ static void read_config(struct js_consumer_config *config, const struct json *js
         js_read_names(&config->filters, json_member(json, "filter_subjects"));
     }
 }
-
-/* ---- create and update ---- */
 
 static bool same_text(const char *a, const char *b)
 {

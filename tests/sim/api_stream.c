@@ -22,8 +22,6 @@ static const char *retention_name(enum js_retention retention)
     return retentions[retention];
 }
 
-/* ---- writing ---- */
-
 static void add_list(struct buf *out, const char *key, const struct js_names *names)
 {
     buf_printf(out, ",\"%s\":[", key);
@@ -117,8 +115,6 @@ static void add_info(struct server *s, const struct js_stream *stream, bool deta
     add_time(out, "created", stream->created);
     add_state(out, stream, details);
 }
-
-/* ---- requests ---- */
 
 static int64_t limit(const struct json *config, const char *name)
 {
@@ -262,8 +258,6 @@ void js_api_stream(struct server *s, struct slice call, struct slice name, struc
         js_api_error(s, "stream_purge", 404, 10059, "stream not found");
     }
 }
-
-/* ---- single messages ---- */
 
 static uint64_t find_message(const struct js_stream *stream, const struct json *body)
 {

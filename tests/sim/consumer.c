@@ -63,8 +63,6 @@ void js_consumer_delete(struct js_consumer *c)
             js_stream_check_interest(stream, seq);
 }
 
-/* ---- where it starts (selectStartingSeqNo) ---- */
-
 static uint64_t sequence_of_time(const struct js_stream *stream, const char *text)
 {
     int64_t time = 0;
@@ -118,8 +116,6 @@ void js_consumer_start(struct js_consumer *c)
     js_consumer_save(c);
 }
 
-/* ---- questions ---- */
-
 bool js_consumer_wants(const struct js_consumer *c, uint64_t seq)
 {
     const struct js_message *m = js_stream_message(c->stream, seq);
@@ -158,8 +154,6 @@ struct js_pending *js_consumer_find_pending(const struct js_consumer *c, uint64_
     return low < c->now.pending_count && c->now.pending[low].sseq == sseq ? &c->now.pending[low]
                                                                           : NULL;
 }
-
-/* ---- acks ---- */
 
 static void remove_pending(struct js_consumer *c, struct js_pending *p)
 {
@@ -375,8 +369,6 @@ void js_consumer_on_ack(struct server *s, struct slice subject, struct slice rep
     if (reply.len > 0 && !server_is_lost(s, SERVER_LOSES_REPLY))
         js_wire_send(s, reply, reply, (struct slice){0}, (struct slice){0}, (struct slice){0});
 }
-
-/* ---- what a restart leaves ---- */
 
 static void copy_state(struct js_consumer_state *to, const struct js_consumer_state *from)
 {

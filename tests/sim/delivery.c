@@ -9,8 +9,6 @@
 /* Pull requests and what is sent to them: nats-server/server/consumer.go (processNextMsgRequest,
  * loopAndGatherMsgs, nextWaiting, processWaiting, getNextMsg, checkPending). */
 
-/* ---- the queue of what is to be delivered again ---- */
-
 bool js_delivery_is_queued(const struct js_consumer *c, uint64_t sseq)
 {
     for (size_t i = 0; i < c->queue_count; i++)
@@ -41,8 +39,6 @@ void js_delivery_unqueue(struct js_consumer *c, uint64_t sseq)
             c->queue[kept++] = c->queue[i];
     c->queue_count = kept;
 }
-
-/* ---- requests ---- */
 
 static void drop_request(struct js_consumer *c, size_t index)
 {
@@ -175,8 +171,6 @@ void js_delivery_request(struct js_consumer *c, struct slice reply, struct slice
     c->waiting[c->waiting_count++] = w;
     js_delivery_run(c);
 }
-
-/* ---- messages ---- */
 
 static uint64_t count_delivery(struct js_consumer *c, uint64_t sseq)
 {

@@ -167,8 +167,6 @@ bool server_is_lost(struct server *s, enum server_loss what);
 /* Append a time as Go's time.RFC3339Nano prints it. */
 void js_append_time(struct buf *out, int64_t wall);
 
-/* ---- wire.c ---- */
-
 /* To everybody who subscribes to `to`; they see `subject`. False if nobody does. */
 bool js_wire_send(struct server *s, struct slice to, struct slice subject, struct slice reply,
                   struct slice header, struct slice payload);
@@ -178,8 +176,6 @@ void js_wire_status(struct server *s, struct slice to, const char *text);
 
 /* Nobody serves `subject`. */
 void js_wire_no_responders(struct server *s, struct slice to, struct slice subject);
-
-/* ---- stream.c ---- */
 
 struct js_stream *js_stream_find(const struct server *s, struct slice name);
 struct js_stream *js_stream_of_subject(const struct server *s, struct slice subject);
@@ -200,8 +196,6 @@ int64_t js_stream_deadline(const struct js_stream *stream);
 void js_stream_roll_back(struct js_stream *stream);
 /* Interest retention: remove it if no consumer needs it any more. */
 void js_stream_check_interest(struct js_stream *stream, uint64_t seq);
-
-/* ---- consumer.c ---- */
 
 struct js_consumer *js_consumer_find(const struct js_stream *stream, struct slice name);
 void js_consumer_free(struct js_consumer *c);
@@ -225,8 +219,6 @@ void js_consumer_fit_stream(struct js_consumer *c);
 void js_consumer_on_ack(struct server *s, struct slice subject, struct slice reply,
                         struct slice payload);
 
-/* ---- delivery.c ---- */
-
 void js_delivery_request(struct js_consumer *c, struct slice reply, struct slice body);
 /* Deliver what can be delivered, end what is over. */
 void js_delivery_run(struct js_consumer *c);
@@ -235,8 +227,6 @@ void js_delivery_end_all(struct js_consumer *c, const char *status, bool with_pe
 void js_delivery_requeue(struct js_consumer *c, uint64_t sseq);
 void js_delivery_unqueue(struct js_consumer *c, uint64_t sseq);
 bool js_delivery_is_queued(const struct js_consumer *c, uint64_t sseq);
-
-/* ---- api.c, api_stream.c, api_consumer.c ---- */
 
 /* A request below $JS.API; the answer goes to `reply`. False if nobody serves it. */
 bool js_api_request(struct server *s, struct slice call, struct slice reply, struct slice body);

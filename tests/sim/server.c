@@ -7,8 +7,6 @@
 #include "base/time.h"
 #include "model.h"
 
-/* ---- what the files share ---- */
-
 void *js_grow_array(void *array, size_t *cap, size_t size)
 {
     *cap = *cap == 0 ? 8 : *cap * 2;
@@ -113,8 +111,6 @@ void js_append_time(struct buf *out, int64_t wall)
     buf_append_byte(out, 'Z');
 }
 
-/* ---- the server ---- */
-
 struct server *server_new(const struct server_options *options)
 {
     struct server *s = calloc(1, sizeof(*s));
@@ -211,8 +207,6 @@ void server_disconnect(struct server *s, uint32_t connection)
     }
 }
 
-/* ---- time ---- */
-
 static void tick_stream(struct js_stream *stream)
 {
     js_stream_expire(stream);
@@ -250,8 +244,6 @@ int64_t server_deadline(const struct server *s)
     }
     return deadline;
 }
-
-/* ---- operators and accidents ---- */
 
 struct slice server_ask(struct server *s, const char *call, struct slice body, int64_t now)
 {

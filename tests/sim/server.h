@@ -42,8 +42,6 @@ struct server *server_new(const struct server_options *options);
 void server_free(struct server *s);
 void server_set_losses(struct server *s, server_loses *loses, void *context);
 
-/* ---- connections ---- */
-
 /* A client connects: its number, above 0, or 0 while the server is down. */
 uint32_t server_connect(struct server *s, int64_t now);
 
@@ -69,8 +67,6 @@ void server_say(struct server *s, uint32_t connection, const char *text);
 /* What is due: redeliveries, expired pulls, heartbeats, expired messages. */
 void server_tick(struct server *s, int64_t now);
 int64_t server_deadline(const struct server *s);
-
-/* ---- what operators and accidents do ---- */
 
 /* A request to the API from nowhere, such as STREAM.CREATE.X. The reply is valid until the next. */
 struct slice server_ask(struct server *s, const char *call, struct slice body, int64_t now);

@@ -125,8 +125,6 @@ int64_t js_stream_deadline(const struct js_stream *stream)
     return m->time + stream->config.max_age - stream->server->options.wall;
 }
 
-/* ---- storing ---- */
-
 /* The value of a header, or an empty slice. */
 static struct slice header_value(struct slice header, const char *name)
 {
@@ -262,8 +260,6 @@ uint64_t js_stream_store(struct js_stream *stream, struct slice subject, struct 
         js_delivery_run(c);
     return seq;
 }
-
-/* ---- what takes away ---- */
 
 void js_stream_purge(struct js_stream *stream, uint64_t keep, uint64_t before, const char *filter,
                      uint64_t *purged)

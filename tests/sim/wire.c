@@ -13,8 +13,6 @@ enum {
     WIRE_TOKENS_MAX = 6,
 };
 
-/* ---- out ---- */
-
 static void cut(struct js_connection *c)
 {
     c->closed = true;
@@ -149,8 +147,6 @@ uint32_t server_connect(struct server *s, int64_t now)
     say_info(s, c, false);
     return c->number;
 }
-
-/* ---- in ---- */
 
 /* What a client published: to the API, to a consumer, to a stream, to others. */
 static void route(struct server *s, struct js_connection *c, struct slice subject,

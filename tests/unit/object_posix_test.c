@@ -151,8 +151,6 @@ TEST(posix_cannot_stage)
     store_close(store);
 }
 
-/* ---- the lock ---- */
-
 static struct object_store *open_as(const char *writer, struct err *err)
 {
     struct object_posix_config config = {
@@ -233,8 +231,6 @@ TEST(posix_lock_leaves_the_file_of_another_alone)
     free(text);
     object_store_close(store);
 }
-
-/* ---- single objects ---- */
 
 static void put(struct object_store *store, const char *name, const char *text)
 {

@@ -105,8 +105,6 @@ TEST(system_knows_the_free_space)
     EXPECT(close(fd) == 0);
 }
 
-/* ---- links ---- */
-
 static int open_below(const struct system *system, int dir, const char *path)
 {
     int fd = system_openat(system, dir, path, SYSTEM_OPEN_FOLDER, 0);

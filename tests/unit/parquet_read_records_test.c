@@ -155,8 +155,6 @@ TEST(parquet_records_of_a_checkpoint)
     buf_free(&bytes);
 }
 
-/* ---- leaves that contradict each other ---- */
-
 /* Two required lists of one struct each, whose leaves a and b have these levels: 8 entries, in RLE
  * runs and bit-packed as Encodings.md has it, without values. */
 static enum err_code read_pair(const char *a, const char *b, uint64_t *rows)

@@ -177,8 +177,6 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     store_close(store);
 }
 
-/* ---- what is made durable, and when: a crash of the machine is not tested, so this is ---- */
-
 static int trace(void *context, enum system_call call, bool after)
 {
     if (!after && call != SYSTEM_CALL_FSTATAT && call != SYSTEM_CALL_OPENAT)
@@ -211,8 +209,6 @@ TEST(store_commit_makes_each_step_durable_before_the_next)
     buf_free(&calls);
     store_close(store);
 }
-
-/* ---- errors ---- */
 
 struct failing {
     enum system_call call;
