@@ -8,8 +8,11 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "follow/catalogue.h"
 #include "follow/file_source.h"
 #include "cli/value_json.h"
+#include "object/posix.h"
+#include "verify/table.h"
 #include "verify/tree.h"
 #include "parquet/read/records.h"
 
@@ -82,8 +85,103 @@ static int cat_file(struct cat *cat, const char *path, struct err *err)
     return result == 0 ? 0 : err_prefix(err, "%s", path);
 }
 
+/* ---- a table: its rows in the order of their streams ---- */
+
+/* What of a table is printed, as a file of it has it. */
+struct columns {
+    struct object_source source;
+    struct parquet_file file;
+    struct arena arena;
+    struct follow_column list[FOLLOW_COLUMNS_MAX];
+    const struct parquet_leaf *leaves[FOLLOW_COLUMNS_MAX];
+    uint32_t count;
+};
+
+/* *flat: all that is asked for are plain values. */
+static int open_columns(struct cat *cat, struct columns *c, struct object_store *store,
+                        const char *name, bool *flat, struct err *err)
+{
+    const struct parquet_field **fields = NULL;
+    if (object_source_open(&c->source, store, name, err) != 0 ||
+        parquet_file_open(&c->file, &c->source.source, err) != 0)
+        return err_prefix(err, "%s", name);
+    uint32_t count = c->file.root->children;
+    const struct parquet_field *field = c->file.root->first;
+    if (cat->columns != NULL && choose(cat, &c->file, &c->arena, &fields, &count, err) != 0)
+        return -1;
+    *flat =
+        count <= FOLLOW_COLUMNS_MAX && parquet_file_leaf(&c->file, slice_of(FOLLOW_SEQUENCE)) >= 0;
+    for (uint32_t i = 0; i < count && *flat; i++, field = field->next) {
+        const struct parquet_field *wanted = fields != NULL ? fields[i] : field;
+        const struct parquet_leaf *leaf = &c->file.leaves[wanted->leaf];
+        *flat = wanted->kind == PARQUET_FIELD_VALUE;
+        c->leaves[i] = leaf;
+        c->list[i] = (struct follow_column){arena_text(&c->arena, leaf->name.data, leaf->name.len),
+                                            leaf->type.type};
+    }
+    c->count = count;
+    return 0;
+}
+
+static void close_columns(struct columns *c)
+{
+    parquet_file_close(&c->file);
+    object_source_close(&c->source);
+    arena_free(&c->arena);
+}
+
+static void print_row(struct cat *cat, const struct columns *c, const struct follow_row *row)
+{
+    buf_reset(&cat->line);
+    for (uint32_t i = 0; i < c->count; i++) {
+        buf_append_byte(&cat->line, i == 0 ? '{' : ',');
+        json_append_string(&cat->line, c->leaves[i]->name);
+        buf_append_byte(&cat->line, ':');
+        value_json_append(&cat->line, c->leaves[i], row->values[i]);
+    }
+    buf_append_text(&cat->line, "}\n");
+    (void)fwrite(cat->line.data, 1, cat->line.len, stdout); /* told in the end */
+    cat->left--;
+}
+
+static int print_stream(struct cat *cat, const struct columns *c, struct object_store *store,
+                        const struct follow_stream *stream, struct err *err)
+{
+    struct follow_reader *r =
+        follow_reader_new(store, stream->files.list, stream->files.count, c->list, c->count, 0);
+    struct follow_row row;
+    int more = 0;
+    while (cat->left > 0 && !ferror(stdout) && (more = follow_reader_next(r, &row, err)) == 1)
+        print_row(cat, c, &row);
+    follow_reader_free(r);
+    return more < 0 ? -1 : 0;
+}
+
+/* *flat is false, and nothing is printed, if the rows are not of plain values. */
+static int print_table(struct cat *cat, struct object_store *store, bool *flat, struct err *err)
+{
+    struct delta_snapshot snapshot = {.want_files = true, .want_varve = true};
+    struct follow_catalogue catalogue = {0};
+    struct columns columns = {0};
+    *flat = true;
+    int result = delta_snapshot_load(&snapshot, store, err);
+    if (result == 0)
+        result = follow_catalogue_fill(&catalogue, &snapshot, err);
+    delta_snapshot_free(&snapshot);
+    if (result == 0 && catalogue.streams.count > 0)
+        result = open_columns(cat, &columns, store, catalogue.streams.list[0].files.list[0].name,
+                              flat, err);
+    for (size_t i = 0; result == 0 && *flat && i < catalogue.streams.count; i++)
+        result = print_stream(cat, &columns, store, &catalogue.streams.list[i], err);
+    close_columns(&columns);
+    follow_catalogue_free(&catalogue);
+    return result;
+}
+
+/* ---- arguments ---- */
+
 /* All files of an argument, one broken one does not hide the others. */
-static int cat_path(struct cat *cat, const char *path)
+static int cat_files(struct cat *cat, const char *path)
 {
     struct err err = {0};
     struct walk walk = {0};
@@ -101,6 +199,24 @@ static int cat_path(struct cat *cat, const char *path)
     }
     walk_free(&walk);
     return status;
+}
+
+static int cat_path(struct cat *cat, const char *path)
+{
+    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    struct err err = {0};
+    bool flat = false;
+    if (!verify_table_exists(path))
+        return cat_files(cat, path);
+    struct object_store *store = object_posix_open(&config, &err);
+    int result = store != NULL ? print_table(cat, store, &flat, &err) : -1;
+    if (store != NULL)
+        object_store_close(store);
+    if (result != 0) {
+        (void)err_prefix(&err, "%s", path);
+        return cli_fail(&err);
+    }
+    return flat ? CLI_DONE : cat_files(cat, path);
 }
 
 int cli_cat(int argc, char **argv)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,4 +51,36 @@ void file_source_close(struct file_source *f)
     if (f->fd >= 0)
         (void)close(f->fd); /* it was only read */
     f->fd = -1;
+}
+
+static int get_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct object_source *o = context;
+    bool found = false;
+    buf_reset(&o->read);
+    if (object_get(o->store, o->name, offset, len, &o->read, &found, err) != 0)
+        return -1;
+    if (!found || o->read.len != len)
+        return err_set(err, ERR_SYSTEM, "the file is gone, or became shorter while it was read");
+    memcpy(data, o->read.data, len);
+    return 0;
+}
+
+int object_source_open(struct object_source *o, struct object_store *store, const char *name,
+                       struct err *err)
+{
+    struct object_info info;
+    bool found = false;
+    *o = (struct object_source){.store = store, .name = name};
+    if (object_head(store, name, &info, &found, err) != 0)
+        return -1;
+    if (!found)
+        return err_set(err, ERR_SYSTEM, "there is no such file");
+    o->source = (struct parquet_source){get_at, o, info.size};
+    return 0;
+}
+
+void object_source_close(struct object_source *o)
+{
+    buf_free(&o->read);
 }

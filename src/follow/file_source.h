@@ -2,7 +2,9 @@
 #ifndef VARVE_FOLLOW_FILE_SOURCE_H
 #define VARVE_FOLLOW_FILE_SOURCE_H
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "object/object.h"
 #include "parquet/read/page.h"
 
 /* A file as a parquet_source. It must not move while it is open: the source points to it. */
@@ -15,5 +17,20 @@ struct file_source {
 int file_source_open(struct file_source *f, const char *path, struct err *err)
     __attribute__((warn_unused_result));
 void file_source_close(struct file_source *f);
+
+/* An object as a parquet_source; the same holds. */
+struct object_source {
+    struct object_store *store;
+    const char *name;
+    struct buf read; /* what was read last */
+    struct parquet_source source;
+};
+
+/* `name` is borrowed. ERR_SYSTEM if there is no such object. Its name is not in the error text. */
+int object_source_open(struct object_source *o, struct object_store *store, const char *name,
+                       struct err *err) __attribute__((warn_unused_result));
+
+/* Accepts a zeroed struct. */
+void object_source_close(struct object_source *o);
 
 #endif

@@ -5,17 +5,8 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/json.h"
 #include "base/text.h"
-#include "delta/log.h"
-#include "delta/position.h"
-#include "object/posix.h"
-
-/* Of each instance, what its newest entry so far says. */
-struct instances {
-    struct map names;
-    ARRAY(struct positions);
-};
+#include "delta/durable.h"
 
 static const char created_mark[] = " created ";
 
@@ -47,41 +38,6 @@ static struct claim *claim_of(struct claims *c, struct slice stream, struct slic
     return &c->list[number];
 }
 
-static void note_dead_letters(struct claims *c, const struct json *list)
-{
-    bool is_list = list != NULL && list->type == JSON_ARRAY;
-    for (const struct json *item = is_list ? list->first : NULL; item != NULL; item = item->next) {
-        struct slice stream, created, sequences;
-        struct seqset set = {0};
-        if (json_get_text(item, "stream", &stream) && json_get_text(item, "created", &created) &&
-            json_get_text(item, "sequences", &sequences) && seqset_parse_text(&set, sequences))
-            seqset_add_all(&claim_of(c, stream, created)->dead_letters, &set);
-        seqset_free(&set);
-    }
-}
-
-static void note_head(struct claims *c, struct instances *instances, struct slice line)
-{
-    struct arena arena = {0};
-    struct err err = {0};
-    struct slice name;
-    struct positions positions;
-    const struct json *root = json_parse(&arena, line, &err);
-    const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
-    note_dead_letters(c, json_member(varve, "deadLetters"));
-    if (json_get_text(varve, "instance", &name) &&
-        delta_positions_parse(&positions, json_member(varve, "positions"), &err) == 0) {
-        bool added;
-        uint32_t number = map_put(&instances->names, name, &added);
-        if (added)
-            (void)array_add(instances);
-        else
-            positions_free(&instances->list[number]);
-        instances->list[number] = positions;
-    }
-    arena_free(&arena);
-}
-
 static void note_position(struct claims *c, const struct positions *all, const struct position *p)
 {
     struct claim *claim = claim_of(c, slice_of(p->stream), slice_of(p->created));
@@ -96,41 +52,55 @@ static void note_position(struct claims *c, const struct positions *all, const s
         claim->newest = true;
 }
 
-static void read_heads(struct claims *c, struct instances *instances, struct object_store *objects)
+static void note_instance(struct claims *c, const struct verify_table *t, const char *instance)
 {
-    struct delta_listing log = {0};
-    struct buf line = {0};
-    struct err err = {0};
-    if (delta_log_list(objects, 0, &log, &err) != 0)
-        return;
-    for (size_t i = 0; i < log.entries.count; i++) {
-        struct err entry_err = {0};
-        bool found;
-        if (delta_entry_first_line(objects, log.entries.list[i], &line, &found, &entry_err) == 0)
-            note_head(c, instances, buf_slice(&line));
-    }
-    delta_listing_free(&log);
-    buf_free(&line);
+    struct positions all = {0};
+    struct err err = {0}; /* what can't be read says nothing; the table's own reading reports it */
+    bool complete, saved, forgotten;
+    if (delta_durable_read(&all, &t->snapshot, t->store, instance, &complete, &saved, &forgotten,
+                           &err) == 0)
+        for (size_t i = 0; i < all.count; i++)
+            note_position(c, &all, &all.list[i]);
+    positions_free(&all);
 }
 
-void claims_read(struct claims *c, const char *root)
+/* Instances of which nothing but a transaction is left. */
+static void note_apps(struct claims *c, const struct verify_table *t, struct map *names)
 {
-    struct instances instances = {0};
-    struct err err = {0};
-    struct object_posix_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
-    struct object_store *objects = object_posix_open(&config, &err);
-    if (objects == NULL)
-        return;
-    read_heads(c, &instances, objects);
-    object_store_close(objects);
-    for (uint32_t i = 0; i < instances.names.count; i++) {
-        const struct positions *all = &instances.list[i];
-        for (size_t j = 0; j < all->count; j++)
-            note_position(c, all, &all->list[j]);
-        positions_free(&instances.list[i]);
+    for (uint32_t i = 0; i < t->snapshot.app_ids.count; i++) {
+        struct slice id = map_key(&t->snapshot.app_ids, i);
+        struct buf name = {0};
+        bool added = false;
+        const uint8_t *end = NULL;
+        if (slice_starts_with(id, "varve:"))
+            end = memchr(id.data + strlen("varve:"), ':', id.len - strlen("varve:"));
+        if (end != NULL &&
+            delta_path_decode(&name, (struct slice){id.data + strlen("varve:"),
+                                                    (size_t)(end - id.data) - strlen("varve:")}))
+            (void)map_put(names, buf_slice(&name), &added);
+        if (added)
+            note_instance(c, t, buf_text(&name));
+        buf_free(&name);
     }
-    array_free(&instances);
-    map_free(&instances.names);
+}
+
+void claims_read(struct claims *c, const struct verify_table *t)
+{
+    struct map names = {0};
+    bool added = false;
+    if (t->store == NULL)
+        return;
+    for (size_t i = 0; i < t->snapshot.generation_list.count; i++) {
+        const struct delta_generation *g = &t->snapshot.generation_list.list[i];
+        struct claim *claim = claim_of(c, slice_of(g->stream), slice_of(g->created));
+        seqset_add_all(&claim->dead_letters, &g->dead_letters);
+    }
+    for (size_t i = 0; i < t->snapshot.instances.count; i++) {
+        (void)map_put(&names, slice_of(t->snapshot.instances.list[i].name), &added);
+        note_instance(c, t, t->snapshot.instances.list[i].name);
+    }
+    note_apps(c, t, &names);
+    map_free(&names);
 }
 
 const struct claim *claims_find(const struct claims *c, struct slice key)

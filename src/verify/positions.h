@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "batch/seqset.h"
+#include "verify/table.h"
 
 /* What the commits say of sequences that no file has. Of one generation of a stream: */
 struct claim {
@@ -31,12 +32,9 @@ struct claims {
 void claims_key(struct buf *out, struct slice stream, struct slice created);
 void claims_key_split(struct slice key, struct slice *stream, struct slice *created);
 
-/*
- * From the log in ROOT/_delta_log: the positions in the newest entry of each instance, and all dead
- * letters. Call it before the files are listed, so that all of what it says is on the disk by then.
- * What can't be read claims nothing; verify_log reports it. `c` is zeroed.
- */
-void claims_read(struct claims *c, const char *root);
+/* From a table: the positions of all instances, and all dead letters. Again, it adds what has come
+ * since. */
+void claims_read(struct claims *c, const struct verify_table *table);
 
 /* The claim about a generation, or NULL. */
 const struct claim *claims_find(const struct claims *c, struct slice key);

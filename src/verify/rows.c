@@ -58,6 +58,12 @@ bool verify_rows_applies(const struct parquet_file *file)
     return parquet_file_value(file, "varve.stream").data != NULL;
 }
 
+bool verify_rows_are_numbered(const struct parquet_file *file)
+{
+    int64_t leaf = parquet_file_leaf(file, slice_of(expected[STREAM_SEQ].name));
+    return leaf >= 0 && file->leaves[leaf].type.type == expected[STREAM_SEQ].type;
+}
+
 static bool find_columns(struct check *c, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {

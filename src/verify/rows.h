@@ -17,6 +17,10 @@ enum {
 /* True if the footer says that varve wrote the file: the rows can then be checked against it. */
 bool verify_rows_applies(const struct parquet_file *file);
 
+/* True if its rows say where they stand in their stream, as those of a table do whoever wrote the
+ * file. */
+bool verify_rows_are_numbered(const struct parquet_file *file);
+
 /*
  * Read the rows of a file of varve: its sequences against what the footer says of them, and the
  * time and names in them against `path`, where the file is, unless that is NULL. Of `path` only the

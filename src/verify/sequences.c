@@ -108,16 +108,25 @@ static void report_without_files(const struct sequences *s, struct gaps *gaps)
     }
 }
 
+static bool counts(const struct verified_file *files, uint32_t file)
+{
+    return files == NULL || files[file].state == VERIFY_LIVE || files[file].state == VERIFY_BESIDE;
+}
+
 void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
-                      struct gaps *gaps)
+                      const struct verified_file *states, struct gaps *gaps)
 {
     struct sweep w = {0};
     if (s->count > 0)
         qsort(s->list, s->count, sizeof(*s->list), by_stream);
+    int64_t stream = -1;
     for (size_t i = 0; i < s->count; i++) {
         const struct sequence_range *range = &s->list[i];
-        if (i == 0 || range->stream != s->list[i - 1].stream) {
+        if (!counts(states, range->file))
+            continue;
+        if (range->stream != stream) {
             end_stream(&w);
+            stream = range->stream;
             w = (struct sweep){.report = r,
                                .paths = paths,
                                .stream = map_key(&s->streams, range->stream),
@@ -132,6 +141,24 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
     end_stream(&w);
     if (gaps != NULL && gaps->server != NULL)
         report_without_files(s, gaps);
+}
+
+void sequences_find_extra(const struct sequences *s, struct verified_file *files)
+{
+    struct seqset set = {0}; /* of the stream at hand */
+    for (size_t i = 0, end = 0; i < s->count; i = end) {
+        seqset_reset(&set);
+        for (end = i; end < s->count && s->list[end].stream == s->list[i].stream; end++)
+            if (counts(files, s->list[end].file))
+                seqset_add_range(&set, s->list[end].first, s->list[end].last);
+        for (size_t j = i; j < end; j++) {
+            const struct sequence_range *range = &s->list[j];
+            if (!counts(files, range->file) &&
+                seqset_contiguous_end(&set, range->first) < range->last)
+                files[range->file].extra = true;
+        }
+    }
+    seqset_free(&set);
 }
 
 void sequences_free(struct sequences *s)

@@ -12,6 +12,7 @@
 #include "batch/seqset.h"
 #include "verify/report.h"
 #include "verify/gaps.h"
+#include "verify/table.h"
 
 /* Which stream sequences are in which file. A list, sorted once: the files of a table interleave,
  * so adding to one sorted set would move half of it each time. */
@@ -36,10 +37,15 @@ void sequences_normalize(struct seqset *ranges, uint64_t *twice);
 void sequences_add(struct sequences *s, struct slice stream, struct slice created, uint32_t file,
                    bool quarantine, const struct seqset *ranges);
 
-/* Report what is in more than one file; and what is in none, from the first sequence of each stream
- * on, goes to `gaps`, where it is not NULL. `paths` are those of the files. */
+/* Report what is in more than one file of the table; and what is in none, from the first sequence
+ * of each stream on, goes to `gaps`, where it is not NULL. `paths` are those of the files, `states`
+ * what the log says of them (NULL: there is no log, and all of them count). */
 void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
-                      struct gaps *gaps);
+                      const struct verified_file *states, struct gaps *gaps);
+
+/* Behind sequences_report: note in `extra` of the files that do not count whether they have a
+ * sequence that no other one has. */
+void sequences_find_extra(const struct sequences *s, struct verified_file *files);
 
 void sequences_free(struct sequences *s);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include "verify/report.h"
 #include "verify/positions.h"
 #include "verify/gaps.h"
-#include "verify/log.h"
 #include "verify/rows.h"
 #include "verify/sequences.h"
 #include "verify/server.h"
@@ -33,14 +33,16 @@ struct verify {
 /* Of one argument. */
 struct tree {
     struct walk walk;
-    bool table;                  /* it is a table: it has a log */
-    bool part;                   /* it lies in a table: parts of its streams are elsewhere */
+    bool is_table;               /* it has a log */
+    bool is_part;                /* it lies in a table: parts of its streams are elsewhere */
+    struct verify_table table;   /* what the log says */
     struct verify_server server; /* only where one is asked */
     struct verified_file *files;
     const char **paths;
-    struct claims claims; /* of its log */
+    struct claims claims; /* of the log */
     struct sequences sequences;
     struct map subjects; /* of the rows; only where a server is asked */
+    uint64_t shared;     /* files of another engine, of which nobody knows whose rows they have */
 };
 
 /* The ranges of the file at hand as text, to be freed. */
@@ -51,7 +53,22 @@ static char *ranges_text(struct verify *v)
     return text_copy_slice(buf_slice(&v->text));
 }
 
-/* What only files of varve have: sequences, and a path that follows from the rows. */
+/* Another engine wrote the file, out of files of ours, and dropped what these said of themselves.
+ * Of a table of one stream it is clear whose rows they are. */
+static void add_foreign(struct verify *v, size_t number, struct tree *tree)
+{
+    uint32_t generations = tree->claims.generations.count;
+    tree->files[number].shared = generations > 1;
+    tree->shared += generations > 1;
+    for (uint32_t i = 0; i < generations; i++) {
+        struct slice stream, created;
+        claims_key_split(map_key(&tree->claims.generations, i), &stream, &created);
+        sequences_add(&tree->sequences, stream, created, (uint32_t)number, generations > 1,
+                      &v->ranges);
+    }
+}
+
+/* The sequences of the rows, and the path that follows from them. */
 static void verify_origin(struct verify *v, const struct parquet_source *source, size_t number,
                           struct tree *tree)
 {
@@ -61,18 +78,23 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
     const struct walk_file *found = &tree->walk.list[number];
     if (parquet_file_open(&file, source, &err) != 0)
         return; /* told already */
-    if (verify_rows_applies(&file)) {
+    bool ours = verify_rows_applies(&file);
+    if (ours || (tree->is_table && verify_rows_are_numbered(&file))) {
         /* What was copied out of its table may lie in any folder. */
-        char *path = tree->table || tree->part ? realpath(found->path, NULL) : NULL;
+        bool placed = ours && (tree->is_table || tree->is_part);
+        char *path = placed ? realpath(found->path, NULL) : NULL;
         facts->readable = verify_rows(&file, path, v->codec, &v->report, &v->ranges);
         free(path);
     }
     if (facts->readable) {
         if (v->ranges.count <= STORE_ADD_RANGES_MAX) /* more are not in the log either */
             facts->sequences = ranges_text(v);
-        sequences_add(&tree->sequences, parquet_file_value(&file, "varve.stream"),
-                      parquet_file_value(&file, "varve.stream_created"), (uint32_t)number,
-                      found->quarantine, &v->ranges);
+        if (ours)
+            sequences_add(&tree->sequences, parquet_file_value(&file, "varve.stream"),
+                          parquet_file_value(&file, "varve.stream_created"), (uint32_t)number,
+                          found->quarantine, &v->ranges);
+        else
+            add_foreign(v, number, tree);
         if (v->options->server != NULL)
             verify_subjects(&file, v->codec, &tree->subjects);
     }
@@ -104,12 +126,6 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
     report_end(&v->report, &file);
 }
 
-static int by_relative(const void *a, const void *b)
-{
-    const struct verified_file *x = a, *y = b;
-    return strcmp(x->relative, y->relative);
-}
-
 /* True if `path` lies in a table. */
 static bool part_of_table(const char *path)
 {
@@ -117,7 +133,7 @@ static bool part_of_table(const char *path)
     bool part = false;
     while (root != NULL && !part && strrchr(root, '/') != NULL) {
         *strrchr(root, '/') = '\0';
-        part = verify_log_exists(root);
+        part = verify_table_exists(root);
     }
     free(root);
     return part;
@@ -138,38 +154,76 @@ static void verify_sequences(struct verify *v, struct tree *tree)
                         .claims = &tree->claims,
                         .server = asked ? &tree->server : NULL,
                         .allow_unknown = v->options->allow_gaps};
-    sequences_report(&tree->sequences, &v->report, tree->paths, &gaps);
+    sequences_report(&tree->sequences, &v->report, tree->paths, tree->is_table ? tree->files : NULL,
+                     &gaps);
     gaps_free(&gaps);
+    if (tree->shared > 0)
+        report_note(
+            &v->report, "shared",
+            "%" PRIu64 " files were written by another engine from more than one stream, or "
+            "from a stream that was made again: whose rows are whose can't be told any more",
+            tree->shared);
     if (err_is_set(&tree->server.failure))
         fail(v, &tree->server.failure);
+}
+
+/* Files that the log does not count: those that it replaced are fine, whether or not it still names
+ * them. */
+static void verify_others(struct verify *v, struct tree *tree)
+{
+    uint64_t replaced = 0, unknown = 0;
+    sequences_find_extra(&tree->sequences, tree->files);
+    for (size_t i = 0; i < tree->walk.count; i++) {
+        const struct verified_file *file = &tree->files[i];
+        bool cleaned = tree->table.snapshot.has_base && file->readable && !file->extra;
+        replaced += file->state == VERIFY_REPLACED || (file->state == VERIFY_UNKNOWN && cleaned);
+        if (file->state != VERIFY_UNKNOWN || cleaned)
+            continue;
+        if (unknown++ < REPORT_EACH_MAX)
+            report_found(&v->report, "log", "%s is not in the log", file->relative);
+    }
+    if (unknown > REPORT_EACH_MAX)
+        report_found(&v->report, "log", "%" PRIu64 " more files are not in the log",
+                     unknown - REPORT_EACH_MAX);
+    if (replaced > 0)
+        report_note(&v->report, "replaced",
+                    "%" PRIu64 " %s replaced and not removed yet (VACUUM does that): whoever reads "
+                    "the files without the log finds rows twice",
+                    replaced, replaced == 1 ? "file was" : "files were");
 }
 
 static void verify_tree(struct verify *v, const char *path, struct tree *tree)
 {
     report_begin(&v->report, path);
-    if (tree->table || !tree->part)
+    if (tree->is_table)
+        verify_table_judge(&tree->table, tree->files, tree->walk.count);
+    if (tree->is_table || !tree->is_part)
         verify_sequences(v, tree);
-    if (tree->table) {
-        qsort(tree->files, tree->walk.count, sizeof(*tree->files), by_relative);
-        verify_log(path, tree->files, tree->walk.count, &v->report);
-    }
+    if (tree->table.store != NULL)
+        verify_others(v, tree);
     report_end(&v->report, NULL);
 }
 
-/* In this order, so that a table may grow meanwhile: what the commits and the server say of what is
- * stored is older than the list of the files. */
+/* In this order, so that a table may grow meanwhile: the server is asked before the log is read for
+ * good, and the log is read before the files are listed. */
 static void look_around(struct verify *v, const char *path, struct tree *tree)
 {
     struct err err = {0};
-    tree->table = verify_log_exists(path);
-    tree->part = part_of_table(path);
-    claims_read(&tree->claims, path);
+    tree->is_table = verify_table_exists(path);
+    tree->is_part = part_of_table(path);
+    report_begin(&v->report, path);
+    if (tree->is_table)
+        verify_table_open(&tree->table, path, &v->report);
+    claims_read(&tree->claims, &tree->table);
     if (v->options->server != NULL) {
         if (verify_server_open(&tree->server, v->options->server, &tree->subjects, &err) == 0)
             verify_server_note_acked(&tree->server, &tree->claims);
         else
             tree->server.failure = err;
+        verify_table_update(&tree->table);
+        claims_read(&tree->claims, &tree->table);
     }
+    report_end(&v->report, NULL);
     err_clear(&err);
     if (walk_path(&tree->walk, path, &err) != 0)
         fail(v, &err);
@@ -193,6 +247,7 @@ static void verify_path(struct verify *v, const char *path)
         free(tree.files[i].sequences);
     free(tree.files);
     free(tree.paths);
+    verify_table_close(&tree.table);
     claims_free(&tree.claims);
     sequences_free(&tree.sequences);
     map_free(&tree.subjects);

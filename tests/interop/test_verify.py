@@ -44,7 +44,10 @@ class Tree:
         self.log = root / "_delta_log"
         self.log.mkdir(parents=True)
         self.entries = []
-        self.write_entry([{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}])
+        metadata = {"id": "t", "format": {"provider": "parquet", "options": {}}}
+        metadata |= {"schemaString": '{"type":"struct","fields":[]}', "partitionColumns": []}
+        protocol = {"minReaderVersion": 1, "minWriterVersion": 2}
+        self.write_entry([{"protocol": protocol}, {"metaData": metadata | {"configuration": {}}}])
 
     def write_entry(self, actions, name=None):
         name = name or f"{len(self.entries):020}.json"
@@ -251,7 +254,7 @@ def test_damaged_positions_account_for_nothing(tree, positions):
     tree.file([1, 3])
     info = {"instance": "one", "positions": positions, "deadLetters": positions}
     tree.write_entry([{"commitInfo": {"varve": info}}])
-    found(tree.root, "2-2 are missing")
+    found(tree.root, "2-2 are missing", "the positions of varve are damaged", count=2)
 
 
 def test_another_generation_is_no_gap(tree):
@@ -276,7 +279,8 @@ def test_quarantine_closes_gaps(tree):
     tree.file(range(12, 20))
     footer = {"varve.path_template": None}
     _, add = tree.file([10, 11], path="_quarantine/10-11.parquet", footer=footer, log=False)
-    tree.write_entry([{"commitInfo": {"varve": {"quarantine": [{**add, "numRecords": 2}]}}}])
+    info = {"instance": "one", "positions": [], "quarantine": [{**add, "numRecords": 2}]}
+    tree.write_entry([{"commitInfo": {"varve": info}}])
     fine(tree.root)
 
 
@@ -416,9 +420,12 @@ def test_encoded_path_in_the_log(tree):
 
 
 def test_removed_file(tree):
+    """Until a vacuum, what was removed may lie around; its rows are no rows of the table."""
     path, add = tree.file([1])
     tree.write_entry([{"remove": {"path": add["path"], "dataChange": True}}])
-    found(tree.root, "1-1.parquet is not in the log")
+    assert "1 file was replaced" in verify(tree.root, status=0)
+    tree.file([1, 2], path="sim-1/2026-11-24/12/1-2.parquet")
+    assert "1 file was replaced" in verify(tree.root, status=0)
     path.unlink()
     fine(tree.root)
 
@@ -427,22 +434,22 @@ def test_missing_entry(tree):
     tree.file([1])
     tree.file([2])
     (tree.log / f"{1:020}.json").unlink()
-    found(tree.root, "entry 1 is missing", "1-1.parquet is not in the log", count=2)
+    found(tree.root, "entry 1 of the log is missing")
     (tree.log / f"{0:020}.json").unlink()
-    found(tree.root, "checkpoints")
+    found(tree.root, "log")
 
 
 def test_damaged_entry(tree):
     tree.file([1])
     entry = tree.log / tree.entries[-1]
     entry.write_text(entry.read_text()[:-20])
-    found(tree.root, tree.entries[-1], "1-1.parquet is not in the log", count=2)
+    found(tree.root, "entry 1 of the log", "a string is not closed")
 
 
 def test_file_is_added_twice(tree):
     _, add = tree.file([1])
     tree.write_entry([{"add": add}])
-    found(tree.root, "adds a file again")
+    fine(tree.root)  # as whoever adds statistics does
 
 
 def test_commit_under_way(tree):

@@ -46,7 +46,7 @@ static void expect_report(struct sequences *s, const char *expected)
     struct claims none = {0};
     struct gaps gaps = {.report = &r, .claims = &none};
     report_begin(&r, "root");
-    sequences_report(s, &r, paths, &gaps);
+    sequences_report(s, &r, paths, NULL, &gaps);
     gaps_free(&gaps);
     EXPECT_TEXT(buf_text(&r.list), expected);
     report_free(&r);
@@ -103,7 +103,7 @@ TEST(cli_verify_sequences_many)
     struct claims none = {0};
     struct gaps gaps = {.report = &r, .claims = &none};
     report_begin(&r, "root");
-    sequences_report(&s, &r, paths, &gaps);
+    sequences_report(&s, &r, paths, NULL, &gaps);
     gaps_free(&gaps);
     EXPECT_U64(r.findings, REPORT_EACH_MAX + 1);
     EXPECT(strstr(buf_text(&r.list), "899 more ranges are missing; 999 sequences in all") != NULL);

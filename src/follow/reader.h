@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_FOLLOW_READER_H
+#define VARVE_FOLLOW_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "object/object.h"
+#include "parquet/format.h"
+
+/*
+ * The rows of one generation of a stream in the order of the stream, whatever files they lie in:
+ * files of many partitions interleave, and other engines rewrite them in an order of their own. So
+ * a position is a sequence, never a place in a file.
+ *
+ * It works in windows of sequences. What the files have in a window is copied, sorted and handed
+ * out. Memory is that of one window, one open file and a few numbers a file; each row is decoded
+ * once, but for a window that turned out too large.
+ */
+struct follow_file {
+    const char *name;     /* of the object */
+    uint64_t first, last; /* no row has a sequence outside; 0 and UINT64_MAX: not known */
+};
+
+/* A column that is wanted. Values come as their PLAIN bytes (parquet/read/values.h). */
+struct follow_column {
+    const char *name;
+    enum parquet_type type; /* INT64 takes INT96 too: a timestamp, made microseconds since 1970 */
+};
+
+struct follow_row {
+    uint64_t sequence;
+    const struct slice *values; /* of the columns, in their order; a NULL pointer: it is null, or
+                                   the file has no such column */
+};
+
+enum {
+    /* Memory of the rows of a window. One row may take more: messages have up to 64 MiB. */
+    FOLLOW_WINDOW_BYTES = 8 * 1024 * 1024,
+    FOLLOW_COLUMNS_MAX = 64, /* the table has some 15 */
+    /* Pieces in stream order that one file may consist of: another engine made it from as many
+     * files at most. A file of more is read anew for each window. */
+    FOLLOW_RUNS_MAX = 16384,
+};
+
+/* The column by which rows are ordered: INT64, not negative, never null. */
+#define FOLLOW_SEQUENCE "stream_seq"
+
+struct follow_reader;
+
+/* Begin with the first row whose sequence is greater than `after`. The lists are borrowed until
+ * follow_reader_free; `files` are in the order of `first`. A sequence that is there twice comes
+ * twice. */
+struct follow_reader *follow_reader_new(struct object_store *store, const struct follow_file *files,
+                                        size_t count, const struct follow_column *columns,
+                                        uint32_t column_count, uint64_t after);
+
+/* 1 and the next row, valid until the next call; 0 behind the last one. -1 with the file and the
+ * place in it: ERR_SYSTEM if the file is gone, ERR_FORMAT if a column is of another type, or what
+ * reading it says. */
+int follow_reader_next(struct follow_reader *r, struct follow_row *row, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Accepts NULL. */
+void follow_reader_free(struct follow_reader *r);
+
+#endif

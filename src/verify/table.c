@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/table.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "object/posix.h"
+
+static void put_full_path(struct buf *out, const char *root, const char *relative)
+{
+    buf_reset(out);
+    buf_append_text(out, root);
+    buf_append_byte(out, '/');
+    buf_append_text(out, relative);
+}
+
+bool verify_table_exists(const char *root)
+{
+    struct stat st;
+    struct buf path = {0};
+    put_full_path(&path, root, DELTA_LOG_FOLDER);
+    bool there = stat(buf_text(&path), &st) == 0 && S_ISDIR(st.st_mode);
+    buf_free(&path);
+    return there;
+}
+
+/* ---- what the log says ---- */
+
+/* The number of a path of the log in `paths`, or -1 if it is none below the folder. */
+static int64_t put_path(struct map *paths, struct slice uri, bool *added)
+{
+    struct buf path = {0};
+    int64_t number = -1;
+    if (delta_path_decode(&path, uri) && object_name_is_valid(buf_slice(&path)))
+        number = map_put(paths, buf_slice(&path), added);
+    buf_free(&path);
+    return number;
+}
+
+static void note_pending_entry(struct verify_table *t, const char *name)
+{
+    struct buf text = {0}, path = {0};
+    struct err err = {0}; /* what can't be read may just have been committed */
+    struct slice line, rest;
+    struct arena arena = {0};
+    put_full_path(&path, t->root, DELTA_LOG_FOLDER);
+    buf_append_text(&path, name);
+    FILE *file = fopen(buf_text(&path), "re");
+    while (file != NULL && text.len < DELTA_ENTRY_MAX) {
+        buf_reserve(&text, BUFSIZ);
+        size_t got = fread(text.data + text.len, 1, BUFSIZ, file);
+        text.len += got;
+        if (got == 0)
+            break;
+    }
+    if (file != NULL)
+        (void)fclose(file); /* it was only read */
+    for (rest = buf_slice(&text); delta_next_line(&rest, &line); arena_reset(&arena)) {
+        struct delta_action action;
+        bool added;
+        if (delta_action_parse(&action, &arena, line, &err) == 0 && action.kind == DELTA_ADD)
+            (void)put_path(&t->pending, action.add.path, &added);
+    }
+    arena_free(&arena);
+    buf_free(&text);
+    buf_free(&path);
+}
+
+/* Commits that were interrupted: hidden names, which an object store does not list. */
+static void note_pending(struct verify_table *t)
+{
+    struct buf path = {0};
+    const struct dirent *entry;
+    put_full_path(&path, t->root, DELTA_LOG_FOLDER);
+    DIR *dir = opendir(buf_text(&path));
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        if (strncmp(entry->d_name, ".pending-", strlen(".pending-")) == 0)
+            note_pending_entry(t, entry->d_name);
+    if (dir != NULL)
+        (void)closedir(dir);
+    buf_free(&path);
+}
+
+static void index_files(struct verify_table *t)
+{
+    const struct delta_snapshot *s = &t->snapshot;
+    bool added = false;
+    map_reset(&t->live);
+    map_reset(&t->beside);
+    t->live_files.count = 0;
+    for (size_t i = 0; i < s->files.count; i++) {
+        const struct delta_file *file = s->files.list[i];
+        if (file == NULL)
+            continue;
+        if (put_path(&t->live, file->path, &added) < 0)
+            report_found(t->report, "log", "%.*s is not a path below the folder",
+                         (int)file->path.len, (const char *)file->path.data);
+        else if (added)
+            *array_add(&t->live_files) = file;
+    }
+    for (size_t i = 0; i < s->beside.count; i++)
+        (void)put_path(&t->beside, slice_of(s->beside.list[i].path), &added);
+}
+
+static void load(struct verify_table *t)
+{
+    struct err err = {0};
+    delta_snapshot_free(&t->snapshot);
+    t->snapshot = (struct delta_snapshot){.want_files = true, .want_varve = true};
+    if (delta_snapshot_load(&t->snapshot, t->store, &err) == 0)
+        return;
+    report_found(t->report, "log", "%s", err.text);
+    object_store_close(t->store);
+    t->store = NULL;
+}
+
+void verify_table_open(struct verify_table *t, const char *root, struct report *report)
+{
+    struct object_posix_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
+    struct err err = {0};
+    *t = (struct verify_table){.root = root, .report = report};
+    t->store = object_posix_open(&config, &err);
+    if (t->store == NULL) {
+        report_found(report, "log", "%s", err.text);
+        return;
+    }
+    note_pending(t);
+    load(t);
+    if (t->store != NULL)
+        index_files(t);
+}
+
+/* Entries that came since; an error is told by the next load. */
+static bool update(struct verify_table *t, delta_entry_visit *visit, void *context)
+{
+    struct err err = {0};
+    bool gap = false;
+    return delta_snapshot_update(&t->snapshot, t->store, visit, context, &gap, &err) == 0 && !gap;
+}
+
+void verify_table_update(struct verify_table *t)
+{
+    if (t->store == NULL)
+        return;
+    if (!update(t, NULL, NULL))
+        load(t);
+    note_pending(t);
+    if (t->store != NULL)
+        index_files(t);
+}
+
+const struct delta_file *verify_table_live(const struct verify_table *t, const char *relative)
+{
+    int64_t number = map_find(&t->live, slice_of(relative));
+    return number < 0 ? NULL : t->live_files.list[number];
+}
+
+void verify_table_close(struct verify_table *t)
+{
+    delta_snapshot_free(&t->snapshot);
+    if (t->store != NULL)
+        object_store_close(t->store);
+    map_free(&t->live);
+    array_free(&t->live_files);
+    map_free(&t->beside);
+    map_free(&t->pending);
+    *t = (struct verify_table){0};
+}
+
+/* ---- the log and the files ---- */
+
+struct judge {
+    struct verify_table *table;
+    const struct verified_file *files;
+    struct map names; /* their relative paths; its numbers are those of `files` */
+    struct map later; /* relative paths of entries that came since */
+    uint64_t missing;
+};
+
+/* A file that was not listed. */
+static void look_up(struct judge *j, const char *relative, uint64_t size)
+{
+    struct object_info info;
+    struct err err = {0};
+    bool found = false;
+    if (object_head(j->table->store, relative, &info, &found, &err) == 0 && found) {
+        if (info.size != size)
+            report_found(j->table->report, "log", "%s has %" PRIu64 " bytes, the log says %" PRIu64,
+                         relative, info.size, size);
+    } else if (j->missing++ < REPORT_EACH_MAX) {
+        report_found(j->table->report, "log", "%s is in the log, but not there%s%s", relative,
+                     err_is_set(&err) ? ": " : "", err.text);
+    }
+}
+
+static void compare_size(struct judge *j, const struct verified_file *file, uint64_t size,
+                         uint64_t rows, bool has_rows)
+{
+    struct report *report = j->table->report;
+    if (file->size != size)
+        report_found(report, "log", "%s has %" PRIu64 " bytes, the log says %" PRIu64,
+                     file->relative, file->size, size);
+    else if (file->readable && has_rows && file->rows != rows)
+        report_found(report, "log", "%s has %" PRIu64 " rows, the log says %" PRIu64,
+                     file->relative, file->rows, rows);
+}
+
+static void compare_sequences(struct judge *j, const struct verified_file *file,
+                              const struct delta_file *logged)
+{
+    struct slice text = delta_map_get(&logged->tags, "varve.sequences");
+    if (file->readable && text.data != NULL &&
+        (file->sequences == NULL || !slice_is(text, file->sequences)))
+        report_found(j->table->report, "log", "%s has other sequences than the log says",
+                     file->relative);
+}
+
+static const struct verified_file *find(const struct judge *j, struct slice relative)
+{
+    int64_t number = map_find(&j->names, relative);
+    return number < 0 ? NULL : &j->files[number];
+}
+
+static void judge_live(struct judge *j)
+{
+    struct verify_table *t = j->table;
+    struct buf relative = {0};
+    for (uint32_t i = 0; i < t->live.count; i++) {
+        const struct delta_file *logged = t->live_files.list[i];
+        uint64_t rows = 0;
+        bool has_rows = delta_file_rows(logged, &rows);
+        buf_reset(&relative);
+        buf_append_slice(&relative, map_key(&t->live, i));
+        const struct verified_file *file = find(j, buf_slice(&relative));
+        if (logged->has_deletion_vector)
+            report_found(t->report, "unsupported",
+                         "%s has rows that another engine has deleted; varve can't tell which",
+                         buf_text(&relative));
+        if (file == NULL) {
+            look_up(j, buf_text(&relative), logged->size);
+            continue;
+        }
+        compare_size(j, file, logged->size, rows, has_rows && !logged->has_deletion_vector);
+        compare_sequences(j, file, logged);
+    }
+    for (uint32_t i = 0; i < t->beside.count; i++) {
+        const struct delta_beside *logged = &t->snapshot.beside.list[i];
+        buf_reset(&relative);
+        buf_append_slice(&relative, map_key(&t->beside, i));
+        const struct verified_file *file = find(j, buf_slice(&relative));
+        if (file == NULL)
+            look_up(j, buf_text(&relative), logged->size);
+        else
+            compare_size(j, file, logged->size, logged->rows, true);
+    }
+    if (j->missing > REPORT_EACH_MAX)
+        report_found(t->report, "log", "%" PRIu64 " more files are not there",
+                     j->missing - REPORT_EACH_MAX);
+    buf_free(&relative);
+}
+
+static int note_later(void *context, uint64_t version, const struct delta_action *action,
+                      struct err *err)
+{
+    struct map *later = context;
+    bool added;
+    (void)version;
+    (void)err; /* nothing is refused */
+    if (action->kind == DELTA_ADD)
+        (void)put_path(later, action->add.path, &added);
+    return 0;
+}
+
+static enum verify_state state_of(const struct judge *j, const struct verified_file *file)
+{
+    const struct verify_table *t = j->table;
+    struct slice name = slice_of(file->relative);
+    struct buf uri = {0};
+    delta_path_encode(&uri, name);
+    bool named = map_find(&t->snapshot.paths, buf_slice(&uri)) >= 0;
+    buf_free(&uri);
+    if (map_find(&t->live, name) >= 0)
+        return VERIFY_LIVE;
+    if (map_find(&t->beside, name) >= 0)
+        return VERIFY_BESIDE;
+    if (map_find(&j->later, name) >= 0)
+        return VERIFY_LATER;
+    if (map_find(&t->pending, name) >= 0)
+        return VERIFY_PENDING;
+    if (named)
+        return VERIFY_REPLACED;
+    /* No checkpoint keeps what the entries said of these. */
+    return file->quarantine && t->snapshot.has_base ? VERIFY_BESIDE : VERIFY_UNKNOWN;
+}
+
+void verify_table_judge(struct verify_table *t, struct verified_file *files, size_t count)
+{
+    struct judge j = {.table = t, .files = files};
+    bool added;
+    if (t->store == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        (void)map_put(&j.names, slice_of(files[i].relative), &added);
+    judge_live(&j);
+    note_pending(t);
+    /* Last, since it changes the snapshot. */
+    if (!update(t, note_later, &j.later))
+        report_note(t->report, "log",
+                    "the log was cleaned up while the files were read: run this once more");
+    for (size_t i = t->beside.count; i < t->snapshot.beside.count; i++)
+        (void)put_path(&j.later, slice_of(t->snapshot.beside.list[i].path), &added);
+    for (size_t i = 0; i < count; i++)
+        files[i].state = state_of(&j, &files[i]);
+    map_free(&j.names);
+    map_free(&j.later);
+}
