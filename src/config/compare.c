@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/compare.h"
+#include "config/keys.h"
 
 #include <stdio.h>
 #include <string.h>

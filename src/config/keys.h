@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
+
 /*
  * The one table of keys. It drives the file, --set, the defaults, the example, the man page, and
  * what of a file that is read again takes effect.
@@ -61,5 +63,14 @@ bool config_key_of_source(const struct config_key *key);
 
 /* What somebody who wrote `path` may have meant: a key or a section. False if nothing is near. */
 bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX]);
+
+/* Takes the path of a key such as "batching.max_age" or "sources[1].stream", borrowed for the call,
+ * and what it takes to change it. */
+typedef void config_visit(void *context, const char *path, enum config_change change);
+
+/* Call `visit` for each key whose values differ; with "sources" if there are more or fewer of them.
+ * Both are finished. */
+void config_compare(const struct config *a, const struct config *b, config_visit *visit,
+                    void *context);
 
 #endif

@@ -13,31 +13,31 @@
 enum { SEEN_MAX = 128 + CONFIG_SOURCES_MAX * 8 };
 
 struct reader {
-    struct walk walk;
+    struct yaml_walk walk;
     struct config *config;
     const char *seen[SEEN_MAX]; /* the paths that were there already */
     size_t seen_count;
 };
 
 /* `path` and the key that is looked at. */
-static int join(struct walk *w, const char *path, char full[static CONFIG_PATH_MAX])
+static int join(struct yaml_walk *w, const char *path, char full[static CONFIG_PATH_MAX])
 {
-    if (walk_check_plain(w) < 0)
+    if (yaml_walk_check_plain(w) < 0)
         return -1;
-    if (!walk_is_scalar(w))
-        return walk_fail(w, "a key must be a name");
-    struct slice key = walk_scalar(w);
+    if (!yaml_walk_is_scalar(w))
+        return yaml_walk_fail(w, "a key must be a name");
+    struct slice key = yaml_walk_scalar(w);
     for (size_t i = 0; i < key.len; i++) {
         uint8_t c = key.data[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
               c == '_' || c == '-'))
-            return walk_fail(w, "a key must be one name of letters, digits and _");
+            return yaml_walk_fail(w, "a key must be one name of letters, digits and _");
     }
     int len = key.len >= CONFIG_PATH_MAX
                   ? CONFIG_PATH_MAX
                   : snprintf(full, CONFIG_PATH_MAX, "%s%s%.*s", path, path[0] == '\0' ? "" : ".",
                              (int)key.len, (const char *)key.data);
-    return len < CONFIG_PATH_MAX ? 0 : walk_fail(w, "a key that is longer than any key");
+    return len < CONFIG_PATH_MAX ? 0 : yaml_walk_fail(w, "a key that is longer than any key");
 }
 
 static int check_first_time(struct reader *r, const char *path)
@@ -45,7 +45,7 @@ static int check_first_time(struct reader *r, const char *path)
     for (size_t i = 0; i < r->seen_count; i++)
         if (strcmp(r->seen[i], path) == 0) {
             err_set(r->walk.err, ERR_USAGE, "%s is there twice", path);
-            return walk_place(&r->walk, walk_line(&r->walk));
+            return yaml_walk_place(&r->walk, yaml_walk_line(&r->walk));
         }
     ASSERT(r->seen_count < SEEN_MAX);
     r->seen[r->seen_count++] = arena_text(&r->config->arena, path, strlen(path));
@@ -55,17 +55,17 @@ static int check_first_time(struct reader *r, const char *path)
 /* The texts of a list, copied. */
 static int read_items(struct reader *r, struct slice items[static CONFIG_LIST_MAX], size_t *count)
 {
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     for (*count = 0;; (*count)++) {
-        if (walk_next(w) < 0 || walk_check_plain(w) < 0)
+        if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
             return -1;
-        if (walk_is_close(w))
+        if (yaml_walk_is_close(w))
             return 0;
-        if (!walk_is_scalar(w))
-            return walk_fail(w, "an entry of this list must be a text");
+        if (!yaml_walk_is_scalar(w))
+            return yaml_walk_fail(w, "an entry of this list must be a text");
         if (*count == CONFIG_LIST_MAX)
-            return walk_fail(w, "this list is too long");
-        struct slice text = walk_scalar(w);
+            return yaml_walk_fail(w, "this list is too long");
+        struct slice text = yaml_walk_scalar(w);
         const char *copy = arena_text(&r->config->arena, text.data, text.len);
         items[*count] = (struct slice){(const uint8_t *)copy, text.len};
     }
@@ -73,25 +73,25 @@ static int read_items(struct reader *r, struct slice items[static CONFIG_LIST_MA
 
 static int read_leaf(struct reader *r, const char *path, struct config_target target)
 {
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     struct slice items[CONFIG_LIST_MAX];
     struct config_value value = {.items = items};
-    unsigned line = walk_line(w);
-    if (walk_is_null(w))
+    unsigned line = yaml_walk_line(w);
+    if (yaml_walk_is_null(w))
         return 0; /* as if the key were not there */
-    if (walk_is_list(w)) {
+    if (yaml_walk_is_list(w)) {
         value.list = true;
         if (read_items(r, items, &value.count) < 0)
             return -1;
-    } else if (walk_is_scalar(w)) {
-        items[value.count++] = walk_scalar(w);
+    } else if (yaml_walk_is_scalar(w)) {
+        items[value.count++] = yaml_walk_scalar(w);
     } else {
         err_set(w->err, ERR_USAGE, "%s: takes a value, not keys of its own", path);
-        return walk_place(w, line);
+        return yaml_walk_place(w, line);
     }
     if (config_assign(r->config, target, value, w->err) != 0) {
         err_prefix(w->err, "%s", path);
-        return walk_place(w, line);
+        return yaml_walk_place(w, line);
     }
     return 0;
 }
@@ -100,93 +100,93 @@ static int read_mapping(struct reader *r, const char *path);
 
 static int read_sources(struct reader *r)
 {
-    struct walk *w = &r->walk;
-    if (walk_is_null(w))
+    struct yaml_walk *w = &r->walk;
+    if (yaml_walk_is_null(w))
         return 0;
-    if (!walk_is_list(w))
-        return walk_fail(w, "sources: takes a list: begin each source with \"- \"");
+    if (!yaml_walk_is_list(w))
+        return yaml_walk_fail(w, "sources: takes a list: begin each source with \"- \"");
     r->config->source_count = 0;
     for (;;) {
-        if (walk_next(w) < 0 || walk_check_plain(w) < 0)
+        if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
             return -1;
-        if (walk_is_close(w))
+        if (yaml_walk_is_close(w))
             break;
-        if (!walk_is_mapping(w))
-            return walk_fail(w, "sources: a source has keys, such as stream: LOGGING");
+        if (!yaml_walk_is_mapping(w))
+            return yaml_walk_fail(w, "sources: a source has keys, such as stream: LOGGING");
         char path[CONFIG_PATH_MAX];
         snprintf(path, sizeof(path), "sources[%zu]", r->config->source_count);
         if (config_add_source(r->config, w->err) != 0)
-            return walk_place(w, walk_line(w));
+            return yaml_walk_place(w, yaml_walk_line(w));
         if (read_mapping(r, path) < 0)
             return -1;
     }
-    return r->config->source_count > 0 ? 0 : walk_fail(w, "sources: the list is empty");
+    return r->config->source_count > 0 ? 0 : yaml_walk_fail(w, "sources: the list is empty");
 }
 
 /* The value of the key `path`, which stands on `line`. */
 static int read_value(struct reader *r, const char *path, unsigned line)
 {
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     struct config_target target = config_target_of(path);
-    if (walk_check_plain(w) < 0)
+    if (yaml_walk_check_plain(w) < 0)
         return -1;
     if (target.key != NULL)
         return read_leaf(r, path, target);
     if (strcmp(path, "sources") == 0)
         return read_sources(r);
-    if (config_key_section(path) && walk_is_null(w))
+    if (config_key_section(path) && yaml_walk_is_null(w))
         return 0; /* all keys below are commented out */
-    if (config_key_section(path) && walk_is_mapping(w))
+    if (config_key_section(path) && yaml_walk_is_mapping(w))
         return read_mapping(r, path);
     config_unknown(path, w->err);
-    return walk_place(w, line);
+    return yaml_walk_place(w, line);
 }
 
 /* Recursion ends where the table does: read_value goes on only below known sections. */
 static int read_mapping(struct reader *r, const char *path)
 {
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     for (;;) {
         char full[CONFIG_PATH_MAX];
-        if (walk_next(w) < 0)
+        if (yaml_walk_next(w) < 0)
             return -1;
-        if (walk_is_close(w))
+        if (yaml_walk_is_close(w))
             return 0;
         if (join(w, path, full) < 0 || check_first_time(r, full) < 0)
             return -1;
-        unsigned line = walk_line(w);
-        if (walk_next(w) < 0 || read_value(r, full, line) < 0)
+        unsigned line = yaml_walk_line(w);
+        if (yaml_walk_next(w) < 0 || read_value(r, full, line) < 0)
             return -1;
     }
 }
 
 /* Look for one key in a mapping of others: *found, and at its value, or else at the mapping's end.
  */
-static int find_key(struct walk *w, const char *name, bool *found)
+static int find_key(struct yaml_walk *w, const char *name, bool *found)
 {
     *found = false;
-    while (walk_next(w) == 0) {
-        if (walk_is_close(w))
+    while (yaml_walk_next(w) == 0) {
+        if (yaml_walk_is_close(w))
             return 0;
-        bool match = walk_is_scalar(w) && slice_is(walk_scalar(w), name);
-        if (walk_skip(w) < 0 || walk_next(w) < 0)
+        bool match = yaml_walk_is_scalar(w) && slice_is(yaml_walk_scalar(w), name);
+        if (yaml_walk_skip(w) < 0 || yaml_walk_next(w) < 0)
             return -1;
         if (match) {
             *found = true;
             return 0;
         }
-        if (walk_skip(w) < 0)
+        if (yaml_walk_skip(w) < 0)
             return -1;
     }
     return -1;
 }
 
 /* Go down to the value of a key in a section, such as {"logging_layer"}: *found if it is there. */
-static int find_path(struct walk *w, const char *const *names, bool *found)
+static int find_path(struct yaml_walk *w, const char *const *names, bool *found)
 {
     *found = true;
     for (; *names != NULL && *found; names++) {
-        *found = walk_is_mapping(w);
+        *found = yaml_walk_is_mapping(w);
         if (*found && find_key(w, *names, found) < 0)
             return -1;
     }
@@ -196,10 +196,10 @@ static int find_path(struct walk *w, const char *const *names, bool *found)
 /* Begin again, and go to what `names` lead to. */
 static int go_to(struct reader *r, const char *const *names, bool *found)
 {
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     bool empty;
-    walk_end(w);
-    if (walk_begin(w, w->name, w->text, w->err, &empty) < 0)
+    yaml_walk_end(w);
+    if (yaml_walk_begin(w, w->name, w->text, w->err, &empty) < 0)
         return -1;
     *found = false;
     return empty ? 0 : find_path(w, names, found);
@@ -210,22 +210,22 @@ static int read_layer(struct reader *r)
 {
     static const char *const address[] = {"orchestrator_layer", "communication", "nats_address",
                                           NULL};
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     bool found;
-    if (walk_check_plain(w) < 0)
+    if (yaml_walk_check_plain(w) < 0)
         return -1;
-    if (!walk_is_mapping(w) && !walk_is_null(w))
-        return walk_fail(w, "logging_layer: takes keys of its own");
-    if (walk_is_mapping(w) && read_mapping(r, "") < 0)
+    if (!yaml_walk_is_mapping(w) && !yaml_walk_is_null(w))
+        return yaml_walk_fail(w, "logging_layer: takes keys of its own");
+    if (yaml_walk_is_mapping(w) && read_mapping(r, "") < 0)
         return -1;
     if (find_key(w, "logging_layer", &found) < 0)
         return -1;
     if (found)
-        return walk_fail(w, "logging_layer is there twice");
-    if (walk_finish(w) < 0 || go_to(r, address, &found) < 0)
+        return yaml_walk_fail(w, "logging_layer is there twice");
+    if (yaml_walk_finish(w) < 0 || go_to(r, address, &found) < 0)
         return -1;
-    if (found && walk_is_scalar(w) && !walk_is_null(w)) {
-        struct slice text = walk_scalar(w);
+    if (found && yaml_walk_is_scalar(w) && !yaml_walk_is_null(w)) {
+        struct slice text = yaml_walk_scalar(w);
         r->config->orchestrator_address = arena_text(&r->config->arena, text.data, text.len);
     }
     return 0;
@@ -235,7 +235,7 @@ static int read_all(struct reader *r)
 {
     static const char *const layer[] = {"logging_layer", NULL};
     static const char *const root[] = {NULL};
-    struct walk *w = &r->walk;
+    struct yaml_walk *w = &r->walk;
     bool found;
     if (go_to(r, layer, &found) < 0)
         return -1;
@@ -245,11 +245,11 @@ static int read_all(struct reader *r)
         return -1;
     if (!found)
         return 0; /* an empty file */
-    if (!walk_is_mapping(w) && !walk_is_null(w))
-        return walk_fail(w, "the file must hold keys, such as output:");
-    if (walk_is_mapping(w) && read_mapping(r, "") < 0)
+    if (!yaml_walk_is_mapping(w) && !yaml_walk_is_null(w))
+        return yaml_walk_fail(w, "the file must hold keys, such as output:");
+    if (yaml_walk_is_mapping(w) && read_mapping(r, "") < 0)
         return -1;
-    return walk_finish(w);
+    return yaml_walk_finish(w);
 }
 
 int config_read_text(struct config *c, const char *name, struct slice text, struct err *err)
@@ -258,7 +258,7 @@ int config_read_text(struct config *c, const char *name, struct slice text, stru
         return err_set(err, ERR_USAGE, "%s: larger than %d bytes", name, CONFIG_FILE_MAX);
     struct reader r = {.config = c, .walk = {.name = name, .text = text, .err = err}};
     int result = read_all(&r);
-    walk_end(&r.walk);
+    yaml_walk_end(&r.walk);
     return result;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/value.h"
+#include "config/assign.h"
 
 #include <string.h>
 #include <strings.h>

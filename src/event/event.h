@@ -110,4 +110,38 @@ int64_t event_micros(int64_t ns);
 int64_t event_partition_time(const struct event *event, const struct event_origin *origin,
                              int64_t now, bool *suspect);
 
+/* Append the envelope as it goes over the wire: what event_decode makes of it is `event` again, but
+ * that texts end at their first NUL. Empty fields are left out; unknown_fields go behind the known
+ * ones. For alerts: it allocates. */
+void event_encode(struct buf *out, const struct event *event);
+
+/* A message that can't become an event row, kept whole. */
+enum quarantine_column {
+    QUARANTINE_COLUMN_STREAM,
+    QUARANTINE_COLUMN_STREAM_CREATED,
+    QUARANTINE_COLUMN_STREAM_SEQ,
+    QUARANTINE_COLUMN_STREAM_TIME,  /* microseconds */
+    QUARANTINE_COLUMN_NATS_SUBJECT, /* bytes: a bad subject may be why it is here */
+    QUARANTINE_COLUMN_REASON,
+    QUARANTINE_COLUMN_DETAIL,
+    QUARANTINE_COLUMN_HEADER, /* the NATS header block, null where the message has none */
+    QUARANTINE_COLUMN_PAYLOAD,
+    QUARANTINE_COLUMNS,
+};
+
+extern const struct schema quarantine_schema;
+
+struct quarantined {
+    struct slice stream;         /* its name: UTF-8 */
+    struct slice stream_created; /* RFC 3339, as the server writes it: UTF-8 */
+    struct event_origin origin;
+    enum event_result result;
+    const char *detail;   /* event_reason */
+    struct slice header;  /* empty if there is none */
+    struct slice payload; /* at most BATCH_VALUE_MAX bytes, like header */
+};
+
+/* Append one row to a batch of quarantine_schema. Can't fail. */
+void quarantine_append(struct batch *b, const struct quarantined *message);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "event/quarantine.h"
+#include "event/event.h"
 
 static const struct column_spec columns[QUARANTINE_COLUMNS] = {
     [QUARANTINE_COLUMN_STREAM] = {"stream", COLUMN_BYTES, COLUMN_TEXT, .dictionary = true,

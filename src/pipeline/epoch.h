@@ -9,7 +9,6 @@
 #include "batch/position.h"
 #include "batch/seqset.h"
 #include "event/event.h"
-#include "event/quarantine.h"
 #include "store/path.h"
 #include "store/writer.h"
 

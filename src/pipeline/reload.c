@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "config/compare.h"
+#include "config/keys.h"
 #include "pipeline/memory.h"
 
 /* The consumers were made for the limits of the start: what they can't hold needs other ones. */

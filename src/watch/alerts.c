@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "event/encode.h"
+#include "event/event.h"
 
 const char *alert_name(enum alert_kind kind)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/compare.h"
-
-#include <stdio.h>
+#include "config/keys.h"
 
 #include "test.h"
 

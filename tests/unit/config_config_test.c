@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "test.h"
 
-/* The table of design.md section 5. */
+/* The table of keys in README.md. */
 TEST(config_init_gives_the_defaults)
 {
     struct config c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "config/value.h"
+#include "config/assign.h"
 
 #include "config/config.h"
 #include "test.h"

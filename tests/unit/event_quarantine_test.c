@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "event/quarantine.h"
+#include "event/event.h"
 
 #include "test.h"
 

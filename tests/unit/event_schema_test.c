@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-/* The order and the types are a contract: design.md section 2, facts/parquet.md section 1.2. */
+/* The order and the types are a contract: the table of columns in README.md. */
 static const struct {
     const char *name;
     enum column_type type;

@@ -12,7 +12,7 @@ import pytest
 from support import end, free_port, wait_for
 from watching import Endpoint, need, watched
 
-# design.md section 7, and the one that the invariant needs beside these.
+# A contract with dashboards and rules, and the one that the invariant needs beside these.
 NAMES = {
     "varve_messages_received_total": "counter",
     "varve_rows_committed_total": "counter",
