@@ -5,6 +5,7 @@
 # make          build/varve, one static binary; `make V=1` shows the commands
 # make install  PREFIX=/usr/local DESTDIR=
 # make dist     a source tarball that builds without a network
+# make sim      10,000 simulated histories; SEED=n tells one of them
 # make lint | unit | asan | tsan | fuzz | bench | soak | clean
 
 VERSION := 0.1.0
@@ -245,6 +246,14 @@ asan: $(BUILD)/unit-tests-asan
 # The time limit of a test allows for what this costs.
 tsan: $(BUILD)/unit-tests-tsan
 	$(Q)TEST_SECONDS=300 $< $(ONLY)
+
+# All of varve in a simulated world (tests/sim): histories 1 to HISTORIES, or one of them with all
+# that happens in it.
+HISTORIES ?= 10000
+
+.PHONY: sim
+sim: $(BUILD)/varve-sim
+	$(Q)$< $(if $(SEED),replay $(SEED),run 1 $(HISTORIES) $(shell nproc))
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)

@@ -146,12 +146,12 @@ static int64_t earliest(int64_t a, int64_t b)
 
 static int64_t next_deadline(struct pipeline *p)
 {
-    int64_t deadline = earliest(p->network_at, p->next_disk);
-    deadline = earliest(deadline, p->watch_at);
+    int64_t deadline = earliest(p->network_at, p->watch_at);
     if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
         deadline = earliest(deadline, p->acks_at);
     deadline = earliest(deadline, p->move_at);
     if (p->phase == PIPELINE_RUNNING) {
+        deadline = earliest(deadline, p->next_disk);
         if (p->epochs.sealed_count < FLOW_EPOCHS_MAX)
             deadline = earliest(deadline, epochs_deadline(&p->epochs));
         deadline = earliest(deadline, p->sources_at);
@@ -199,6 +199,7 @@ int64_t pipeline_turn(struct pipeline *p)
     int64_t deadline = store_writer_turn(p->writer, now);
     p->trouble = store_writer_trouble(p->writer);
     seal_collect_committed(p);
+    uint32_t sealed = p->epochs.sealed_count;
     if (p->phase == PIPELINE_RUNNING) {
         look_at_disk(p, now);
         seal_seal_if_due(p, now);
@@ -215,5 +216,7 @@ int64_t pipeline_turn(struct pipeline *p)
     p->watch_at = watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
     p->network_at = connection_flush(&p->connection, now);
     shutdown_advance(p, now);
+    if (p->options.stepped && p->epochs.sealed_count > sealed)
+        deadline = now; /* there is no thread that has begun with it */
     return earliest(deadline, next_deadline(p));
 }

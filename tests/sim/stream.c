@@ -78,7 +78,8 @@ static uint64_t count_messages(const struct js_stream *stream, uint64_t *bytes)
 /* The first sequence moves over what is gone, as far as there is something behind it. */
 static void advance_first(struct js_stream *stream)
 {
-    while (stream->first_seq <= stream->last_seq && stream->messages[stream->first_seq - 1] == NULL)
+    while (stream->first_seq >= 1 && stream->first_seq <= stream->last_seq &&
+           stream->messages[stream->first_seq - 1] == NULL)
         stream->first_seq++;
 }
 

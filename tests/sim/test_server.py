@@ -383,7 +383,8 @@ def test_conversation(servers, name):
         pytest.skip("2.9 miscounts here, in a way that nobody should rely on")
     before = Client(server.port, "J")
     before.send(pub("$JS.API.STREAM.DELETE.S", "", "J.r"))
-    before.frame()
+    answer = before.frame()
+    assert "success" in answer["payload"] or "10059" in answer["payload"], answer
     before.socket.close()
     model = Model(version)
     try:

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_TESTS_SIM_ORACLE_H
+#define VARVE_TESTS_SIM_ORACLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk.h"
+#include "server.h"
+
+/*
+ * What has to be true, whatever happens. It reads the store by the public formats alone, as far as
+ * it would be there after a power cut:
+ *
+ * - a message is acked only when it is durable, as a row or as a dead letter;
+ * - each message is one row, once, equal in every column; or, where it can't be a row, a dead
+ *   letter;
+ * - what the log names is there, whole; what lies in the directory is named by the log.
+ */
+struct oracle;
+
+struct oracle *oracle_new(struct server *server, struct disk *disk, const char *root,
+                          const char *dead_letters);
+void oracle_free(struct oracle *o);
+
+/* A stream took event `number`. */
+void oracle_accepted(struct oracle *o, const char *stream, uint64_t seq, uint32_t number,
+                     int64_t base, const char *subject, int64_t time);
+/* The stream has dropped the message, or may have: it need not be in the store. */
+void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_t last);
+
+/* For server_watch_acks. */
+void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
+                   int64_t now);
+
+/* Whether all that has to be in the store is durable in it. */
+bool oracle_is_complete(struct oracle *o);
+/* The end, with varve stopped in good order. */
+void oracle_finish(struct oracle *o);
+
+/* The first thing that was wrong; NULL: nothing was. */
+const char *oracle_failure(const struct oracle *o);
+/* Say what is wrong; the first is kept. */
+void oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+uint64_t oracle_rows(const struct oracle *o);
+
+#endif

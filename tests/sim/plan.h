@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_TESTS_SIM_PLAN_H
+#define VARVE_TESTS_SIM_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link.h"
+#include "server.h"
+
+/* What a seed stands for: how the world is made, and what goes wrong in it, and when. */
+
+enum plan_kind {
+    PLAN_PUBLISH,
+    PLAN_SYNC,          /* the server writes its state to its disk */
+    PLAN_SYNC_CONSUMER, /* the consumer's alone */
+    PLAN_CUT,           /* a connection breaks */
+    PLAN_HALF_OPEN,     /* and nobody is told */
+    PLAN_SERVER_STOPS,
+    PLAN_SERVER_KILLED,
+    PLAN_SERVER_STARTS,
+    PLAN_LEADER,         /* the consumer gets another one, */
+    PLAN_LEADER_FORGETS, /* which knows less */
+    PLAN_ERROR,          /* -ERR, and the connection stays */
+    PLAN_FATAL,          /* -ERR, and it does not */
+    PLAN_LAME_DUCK,
+    PLAN_VARVE_STOPS, /* SIGTERM, and it is started again */
+    PLAN_VARVE_DIES,  /* SIGKILL at one of its next calls */
+    PLAN_POWER_CUT,   /* of varve's machine */
+    PLAN_DISK_FULL,
+    PLAN_DISK_ERRORS,
+    PLAN_DISK_HEALS,
+    PLAN_LOSSES, /* between the parts of a cluster */
+    PLAN_LOSSES_END,
+    PLAN_CONSUMER_DELETED,
+    PLAN_MESSAGE_DELETED,
+    PLAN_PURGE,
+    PLAN_KINDS,
+};
+
+extern const char *const plan_kind_names[PLAN_KINDS];
+
+struct plan_step {
+    int64_t at;
+    enum plan_kind kind;
+    uint64_t value; /* what it may need: chance, made beforehand */
+};
+
+enum { PLAN_STEPS_MAX = 512 };
+
+struct plan {
+    uint64_t seed;
+    struct server_options server;
+    struct link_manner manner;
+    const char *retention; /* of the stream */
+    bool position;         /* delivery: position */
+    bool dead_letters;     /* there is a subject for them, */
+    bool dead_stream;      /* and a stream that takes it */
+    bool filtered;         /* the stream has other subjects, too */
+    uint64_t max_rows;
+    int64_t max_age;
+    struct plan_step steps[PLAN_STEPS_MAX];
+    int count;
+    int64_t calm_at; /* from when on nothing goes wrong */
+};
+
+void plan_make(struct plan *p, uint64_t seed);
+
+#endif
