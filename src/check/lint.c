@@ -10,9 +10,9 @@ static int check_servers(const struct config_list *servers, struct err *err)
     for (size_t i = 0; i < servers->count; i++) {
         struct nats_url url;
         if (nats_url_parse(&url, slice_of(servers->items[i]), err) != 0)
-            return err_prefix(err, "nats.servers");
+            return err_prefix(err, "nats.servers[%zu]", i);
         if (url.tls)
-            return err_set(err, ERR_USAGE, "nats.servers: tls:// is not supported yet");
+            return err_set(err, ERR_USAGE, "nats.servers[%zu]: tls:// is not supported yet", i);
     }
     return 0;
 }

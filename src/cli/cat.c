@@ -230,7 +230,8 @@ int cli_cat(int argc, char **argv)
         if (option == 'c')
             cat.columns = optarg;
         else if (option != 'l')
-            return cli_usage("cat", "%s is unknown, or lacks its value", argv[optind - 1]);
+            return cli_usage("cat", "%s is unknown, or lacks its value",
+                             cli_shown(argv[optind - 1]));
         else if (!num_parse_u64(slice_of(optarg), &cat.left))
             return cli_usage("cat", "--limit needs a number, not '%s'", optarg);
     }

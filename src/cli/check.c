@@ -15,7 +15,7 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *offli
         if (taken > 0)
             continue;
         if (strcmp(argv[i], "--offline") != 0)
-            return cli_usage("check", "%s is not an option", argv[i]);
+            return cli_usage("check", "%s is not an option", cli_shown(argv[i]));
         *offline = true;
     }
     return CLI_DONE;

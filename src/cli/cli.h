@@ -46,4 +46,8 @@ int cli_status_of(const struct err *err);
 /* Print "varve COMMAND: text" and where to find help; returns CLI_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What to show of an argument that is not understood: what looks like the name of an option or a
+ * command, and else "...", since it may be a secret in the wrong place. Cuts it at its '='. */
+const char *cli_shown(char *argument);
+
 #endif

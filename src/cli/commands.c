@@ -59,6 +59,15 @@ int cli_fail(const struct err *err)
     return cli_status_of(err);
 }
 
+const char *cli_shown(char *argument)
+{
+    size_t len = strspn(argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+    if (len == 0 || (argument[len] != '\0' && argument[len] != '='))
+        return "...";
+    argument[len] = '\0';
+    return argument;
+}
+
 int cli_usage(const char *command, const char *format, ...)
 {
     (void)fprintf(stderr, "varve %s: ", command);

@@ -19,7 +19,7 @@ int cli_help(int argc, char **argv)
     if (argc == 2) {
         const struct cli_command *c = cli_find(argv[1]);
         if (c == NULL)
-            return cli_usage("help", "there is no command %s", argv[1]);
+            return cli_usage("help", "there is no command %s", cli_shown(argv[1]));
         print_command(c);
         return CLI_DONE;
     }

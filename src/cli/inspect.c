@@ -184,7 +184,7 @@ int cli_inspect(int argc, char **argv)
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option != 'j')
-            return cli_usage("inspect", "unknown option %s", argv[optind - 1]);
+            return cli_usage("inspect", "unknown option %s", cli_shown(argv[optind - 1]));
         json = true;
     }
     if (optind == argc)

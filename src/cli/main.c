@@ -13,7 +13,8 @@ int main(int argc, char **argv)
         name = "version";
     const struct cli_command *command = cli_find(name);
     if (command == NULL) {
-        (void)fprintf(stderr, "varve: there is no command %s; see varve help\n", name);
+        (void)fprintf(stderr, "varve: there is no command %s; see varve help\n",
+                      cli_shown(argv[1]));
         return CLI_USAGE;
     }
     int status = argc > 1 ? command->run(argc - 1, argv + 1) : command->run(1, (char *[]){"help"});

@@ -16,7 +16,7 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *once)
         if (taken > 0)
             continue;
         if (strcmp(argv[i], "--once") != 0)
-            return cli_usage("run", "%s is not an option", argv[i]);
+            return cli_usage("run", "%s is not an option", cli_shown(argv[i]));
         *once = true;
     }
     return CLI_DONE;

@@ -39,9 +39,9 @@ static int parse(struct verify_options *verify, char **server, int argc, char **
         else if (option == 's')
             return cli_usage("verify", "--server is given twice");
         else if (option == ':')
-            return cli_usage("verify", "%s needs a value", argv[optind - 1]);
+            return cli_usage("verify", "%s needs a value", cli_shown(argv[optind - 1]));
         else
-            return cli_usage("verify", "unknown option %s", argv[optind - 1]);
+            return cli_usage("verify", "unknown option %s", cli_shown(argv[optind - 1]));
     }
     if (optind == argc)
         return cli_usage("verify", "no file or folder given");

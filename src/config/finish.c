@@ -43,12 +43,12 @@ static int expand(struct config *c, const char *path, const char **text, struct 
         at++;
         const char *copy = arena_text(&c->arena, name, len);
         const char *value = getenv(copy);
-        if (value == NULL)
+        /* Next to other text it may be no name, but a part of the secret. */
+        bool is_name = open == *text && *at == '\0';
+        if (value == NULL || !utf8_valid(slice_of(value)))
             result =
-                err_set(err, ERR_USAGE, "%s: the environment variable %s is not set", path, copy);
-        else if (!utf8_valid(slice_of(value)))
-            result =
-                err_set(err, ERR_USAGE, "%s: the environment variable %s is not UTF-8", path, copy);
+                err_set(err, ERR_USAGE, "%s: the environment variable%s%s is not %s", path,
+                        is_name ? " " : "", is_name ? copy : "", value == NULL ? "set" : "UTF-8");
         else
             buf_append_text(&out, value);
     }

@@ -73,7 +73,7 @@ int connection_init(struct connection *c, const struct config *config, struct er
     nats_pool_init(&c->pool, c->options.random_key);
     for (size_t i = 0; i < config->nats.servers.count; i++)
         if (nats_pool_add(&c->pool, slice_of(config->nats.servers.items[i]), err) != 0)
-            return err_prefix(err, "nats.servers");
+            return err_prefix(err, "nats.servers[%zu]", i);
     nats_pool_shuffle(&c->pool);
     return 0;
 }

@@ -31,17 +31,29 @@ static int decode_percent(struct slice text, char out[static NATS_SECRET_MAX + 1
     return 0;
 }
 
-/* Cut at the first `separator`: the part before it becomes *before and is taken off, together with
- * the separator. */
-static bool cut(struct slice *text, char separator, struct slice *before)
+/* Cut at a separator: the part before it becomes *before and is taken off, together with the
+ * separator. */
+static bool cut_at(struct slice *text, const uint8_t *at, struct slice *before)
 {
-    const uint8_t *at = text->len > 0 ? memchr(text->data, separator, text->len) : NULL;
     if (at == NULL)
         return false;
     *before = (struct slice){text->data, (size_t)(at - text->data)};
     text->data = at + 1;
     text->len -= before->len + 1;
     return true;
+}
+
+static bool cut_first(struct slice *text, char separator, struct slice *before)
+{
+    return cut_at(text, text->len > 0 ? memchr(text->data, separator, text->len) : NULL, before);
+}
+
+static bool cut_last(struct slice *text, char separator, struct slice *before)
+{
+    size_t len = text->len;
+    while (len > 0 && text->data[len - 1] != (uint8_t)separator)
+        len--;
+    return cut_at(text, len > 0 ? text->data + len - 1 : NULL, before);
 }
 
 static int parse_scheme(struct nats_url *url, struct slice *text, struct err *err)
@@ -56,19 +68,19 @@ static int parse_scheme(struct nats_url *url, struct slice *text, struct err *er
     } else {
         for (size_t i = 0; i + 2 < text->len; i++)
             if (memcmp(text->data + i, "://", 3) == 0)
-                return err_set(err, ERR_USAGE,
-                               "a server URL begins with nats:// or tls://, not with %.*s://",
-                               (int)(i < 16 ? i : 16), text->data);
+                return err_set(err, ERR_USAGE, "a server URL begins with nats:// or tls://");
     }
     return 0;
 }
 
+/* A password may hold an '@' that is not written as %40, as other clients let it: the last one ends
+ * the user part. So nothing of a password is ever taken for a host. */
 static int parse_user(struct nats_url *url, struct slice *text, struct err *err)
 {
     struct slice user, name;
-    if (!cut(text, '@', &user))
+    if (!cut_last(text, '@', &user))
         return 0;
-    if (!cut(&user, ':', &name))
+    if (!cut_first(&user, ':', &name))
         return decode_percent(user, url->token, err);
     if (decode_percent(name, url->user, err) != 0)
         return -1;
@@ -97,19 +109,19 @@ static int parse_host(struct nats_url *url, struct slice text, struct err *err)
     if (bracketed) {
         rest.data++;
         rest.len--;
-        good = cut(&rest, ']', &host);
+        good = cut_first(&rest, ']', &host);
         has_port = good && rest.len > 0;
-        good = good && (!has_port || (cut(&rest, ':', &before) && before.len == 0));
+        good = good && (!has_port || (cut_first(&rest, ':', &before) && before.len == 0));
     } else {
-        has_port = cut(&rest, ':', &host);
+        has_port = cut_first(&rest, ':', &host);
     }
     if (has_port)
         port = rest;
     uint64_t number = NATS_PORT_DEFAULT;
     if (!good || !host_valid(host, bracketed) ||
         (has_port && (!num_parse_u64(port, &number) || number == 0 || number > UINT16_MAX)))
-        return err_set(err, ERR_USAGE, "\"%.*s\" is not host:port ([address]:port for IPv6)",
-                       (int)(text.len < NATS_HOST_MAX ? text.len : NATS_HOST_MAX), text.data);
+        return err_set(err, ERR_USAGE,
+                       "a server URL ends with host:port, or [address]:port for IPv6");
     memcpy(url->host, host.data, host.len);
     url->host[host.len] = '\0';
     url->port = (uint16_t)number;

@@ -24,8 +24,9 @@ struct nats_url {
 };
 
 /*
- * [nats://|tls://][user[:password]@]host[:port]. The user part is percent-decoded; a user without a
- * password is a token. IPv6 addresses stand in brackets. The error never contains the user part.
+ * [nats://|tls://][user[:password]@]host[:port]. The user part is percent-decoded, and ends at the
+ * last '@'; a user without a password is a token. IPv6 addresses stand in brackets. The error
+ * contains nothing of the URL: what is not one may be a password all the same.
  */
 int nats_url_parse(struct nats_url *url, struct slice text, struct err *err)
     __attribute__((warn_unused_result));

@@ -3,6 +3,7 @@
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,16 @@ PATHS = ("/", "/status.json", "/metrics", "/readyz", "/healthz", "/nothing")
 # {host} are the server's.
 WAYS = {
     "in the file": ({"user": "drain", "password": SECRET}, [], {}),
-    "from the environment": ({"user": "drain", "password": "${PASSWORD}"}, [], {"PASSWORD": SECRET}),
-    "on the command line": ({"user": "drain"}, ["--set", f"nats.password={SECRET}"], {}),
+    "from the environment": (
+        {"user": "drain", "password": "${PASSWORD}"},
+        [],
+        {"PASSWORD": SECRET},
+    ),
+    "on the command line": (
+        {"user": "drain"},
+        ["--set", f"nats.password={SECRET}"],
+        {},
+    ),
     "in the URL": ({"servers": [f"nats://drain:{SECRET}@{{host}}"]}, [], {}),
     "in a URL on the command line": (
         {},
@@ -131,7 +140,9 @@ def test_a_token(make_server, any_server_binary, make_runner):
     search(run, Endpoint(run))
     # Read again, with and without an error, the secret is still one.
     path = run.log.with_suffix(".yaml")
-    path.write_text(json.dumps({**config, "nats": {**config["nats"], "token": SECRET + "2"}}))
+    path.write_text(
+        json.dumps({**config, "nats": {**config["nats"], "token": SECRET + "2"}})
+    )
     run.send(signal.SIGHUP)
     run.wait_line("reloaded", key="nats.token")
     for broken in (
@@ -150,7 +161,9 @@ def test_a_token(make_server, any_server_binary, make_runner):
     assert run.stop() == 0
 
 
-@pytest.mark.parametrize("command", [["run", "--once"], ["check"], ["check", "--offline"]])
+@pytest.mark.parametrize(
+    "command", [["run", "--once"], ["check"], ["check", "--offline"]]
+)
 def test_commands_that_end(locked, make_runner, tmp_path, command):
     """What they say on both outputs, when it works and when it does not."""
     import subprocess
@@ -170,3 +183,111 @@ def test_commands_that_end(locked, make_runner, tmp_path, command):
             process.terminate()
         out, _ = process.communicate(timeout=30)
         assert SECRET not in out
+
+
+PARTS = ("Tr0ub4dor", "horse", "battery", "hunter2", "pa%zz", "s3cr3t")
+
+# A secret in each place where it does not belong, or that is not written as it should be.
+MISTAKES = {
+    "an @ in the password": "nats: {servers: 'nats://svc:Tr0ub4dor@horse-battery@127.0.0.1:1'}",
+    "an @, and no host": "nats: {servers: 'nats://svc:Tr0ub4dor@horse@'}",
+    "a colon and a slash": "nats: {servers: 'nats://svc:hunter2/horse:battery@127.0.0.1:1x'}",
+    "a wrong escape": "nats: {servers: 'nats://svc:pa%zz@127.0.0.1:1'}",
+    "another scheme": "nats: {servers: 'natss://svc:hunter2@h:4222'}",
+    "the password as scheme": "nats: {servers: 'svc:hunter2://x@h'}",
+    "a word as scheme": "nats: {servers: 'hunter2://x@h'}",
+    "no host": "nats: {servers: 'nats://svc:hunter2'}",
+    "blanks": "nats: {servers: 'nats://svc hunter2 @ h'}",
+    "a list, one is wrong": "nats: {servers: ['nats://h', 'nats://u:hunter2@h:x']}",
+    "a list as a secret": "nats: {password: [hunter2], user: svc}",
+    "keys as a secret": "nats: {password: {hunter2: 1}, user: svc}",
+    "a part that looks like a variable": "nats: {password: 'a${hunter2}horse', user: svc}",
+    "a variable that is not one": "nats: {password: '${hunter2', user: svc}",
+    "no blank after the colon": "nats:\n  user: svc\n  password:hunter2\n",
+    "an alias": "nats: {user: svc, password: *hunter2}",
+    "an anchor": "nats: {user: svc, password: &hunter2}",
+    "a tag": "nats: {user: svc, password: !hunter2 x}",
+    "an open quote": "nats: {user: svc, password: 'hunter2}",
+    "a tab": "nats:\n\tpassword: hunter2\n",
+    "control characters": 'nats: {user: svc, password: "hunter2\\x01"}',
+    "too long": "nats: {user: svc, password: '" + "hunter2" * 2000 + "'}",
+    "not with a token": "nats: {user: svc, password: hunter2, token: s3cr3t}",
+    "no user": "nats: {password: hunter2}",
+}
+
+
+def expect_no_secret(command, **options):
+    done = subprocess.run(
+        [VARVE, *command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        **options,
+    )
+    told = done.stdout + done.stderr
+    assert not [part for part in PARTS if part in told], told
+    return done
+
+
+# These are none: run would look for the server for ever.
+RIGHT = ("an @ in the password", "an anchor")
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [(("check", "--offline"), mistake) for mistake in MISTAKES]
+    + [(("run",), mistake) for mistake in MISTAKES if mistake not in RIGHT],
+)
+def test_in_the_wrong_place(tmp_path, command, mistake):
+    path = tmp_path / "v.yaml"
+    path.write_text(MISTAKES[mistake] + "\n")
+    where = [
+        "--set",
+        f"output.log_output_directory={tmp_path}/out",
+        "--set",
+        "metrics.listen=off",
+    ]
+    done = expect_no_secret([*command, "-c", path, *where])
+    assert done.returncode == (0 if mistake in RIGHT else 2), done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "nats://svc:hunter2@h"],
+        ["run", "--password=hunter2"],
+        ["run", "--set", "nats.password:hunter2"],
+        ["run", "--set", "nats.passwrd=hunter2"],
+        ["run", "--set", "nats.servers=nats://svc:hunter2@h:x"],
+        ["check", "svc:hunter2"],
+        ["nats://svc:hunter2@h"],
+        ["help", "nats://svc:hunter2@h"],
+        ["cat", "--url=nats://svc:hunter2@h", "x"],
+        ["inspect", "--token=s3cr3t", "x"],
+        ["verify", "--password=hunter2", "x"],
+        ["verify", "--server", "nats://svc:hunter2", "."],
+        ["verify", "--server", "nats://svc:Tr0ub4dor@horse@h:x", "."],
+    ],
+    ids=" ".join,
+)
+def test_on_the_command_line(tmp_path, arguments):
+    done = expect_no_secret(arguments, cwd=tmp_path)
+    assert done.returncode != 0 and done.stderr
+
+
+def test_an_at_sign_in_the_password(make_server, any_server_binary, make_runner):
+    """As other clients take it: all up to the last @ is the user and the password."""
+    server = make_server(
+        any_server_binary,
+        extra='authorization { user: svc, password: "Tr0ub4dor@horse" }',
+        user="svc",
+        password="Tr0ub4dor@horse",
+    )
+    server.add_stream()
+    server.publish([b"\x0a\x01a"])
+    host = server.url.removeprefix("nats://")
+    run = make_runner(server).once(
+        nats={"servers": [f"nats://svc:Tr0ub4dor@horse@{host}"]}
+    )
+    assert not [part for part in PARTS if part in run.text()]

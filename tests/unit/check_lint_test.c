@@ -63,9 +63,9 @@ TEST(lint_dead_letters_that_come_back)
 TEST(lint_servers)
 {
     struct err err = {0};
-    expect_refused("nats.servers=tls://a:1", "nats.servers: tls:// is not supported yet");
+    expect_refused("nats.servers=tls://a:1", "nats.servers[0]: tls:// is not supported yet");
     EXPECT(lint((const char *const[]){"nats.servers=nats://joe:hunter2@:99999", NULL}, &err) == -1);
-    EXPECT(strncmp(err.text, "nats.servers: ", 14) == 0 && strstr(err.text, "hunter2") == NULL);
+    EXPECT(strncmp(err.text, "nats.servers[0]: ", 17) == 0 && strstr(err.text, "hunter2") == NULL);
 }
 
 TEST(lint_template)
