@@ -2,11 +2,9 @@
 #include "parquet/verify/verify.h"
 
 #include "base/crc32.h"
-#include "batch/batch.h"
 #include "parquet/read/column.h"
 #include "parquet/read/file.h"
 #include "parquet/write/metadata.h"
-#include "parquet/write/writer.h"
 #include "parquet_fixture.h"
 
 /* What was found, a line each: "fault, row group, column, page: text". */
@@ -42,124 +40,6 @@ TEST(parquet_verify_goldens)
     EXPECT(f.verify.rows == 0 && f.verify.row_groups == 0);
     parquet_codec_free(codec);
     buf_free(&f.lines);
-}
-
-static const struct column_spec columns[] = {
-    {.name = "n", .type = COLUMN_INT64, .bounds = true, .ordered = true},
-    {.name = "few",
-     .type = COLUMN_BYTES,
-     .meaning = COLUMN_TEXT,
-     .dictionary = true,
-     .bounds = true},
-    {.name = "maybe", .type = COLUMN_BYTES, .optional = true},
-};
-static const struct schema schema = {"test", columns, 3};
-
-static int append(void *context, const void *data, size_t len, struct err *err)
-{
-    (void)err; /* memory can't fail */
-    buf_append(context, data, len);
-    return 0;
-}
-
-static void write_file(struct buf *out, struct parquet_codec *codec, bool delta)
-{
-    struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, out};
-    struct err err = {0};
-    options.delta = delta;
-    struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
-    for (int batch = 0; batch < 2; batch++) {
-        for (int i = 0; i < 20; i++) {
-            batch_put_int64(b, 0, 1000 + 20 * batch + i);
-            batch_put_bytes(b, 1, slice_of(i % 3 == 0 ? "three" : "other"));
-            if (i % 4 == 0)
-                batch_put_null(b, 2);
-            else
-                batch_put_bytes(b, 2,
-                                slice_of("some text that is long enough to be packed, packed"));
-            batch_end_row(b);
-        }
-        EXPECT(parquet_writer_append(w, b, sink, &err) == 0);
-        batch_reset(b);
-    }
-    parquet_writer_metadata(w, "varve.stream", slice_of("LOGGING"));
-    EXPECT(parquet_writer_finish(w, sink, &err) == 0);
-    parquet_writer_free(w);
-    batch_free(b);
-}
-
-/* Mark the bytes that are bodies of pages. */
-static void mark_bodies(struct slice bytes, uint8_t *is_body)
-{
-    struct parquet_source source = fixture_source(&bytes);
-    struct parquet_file file;
-    struct parquet_pages pages = {0};
-    struct parquet_page page;
-    struct err err = {0};
-    EXPECT(parquet_file_open(&file, &source, &err) == 0);
-    for (uint32_t i = 0; i < file.leaves_count; i++) {
-        const struct parquet_column_chunk *c = &file.metadata.row_groups[0].columns[i];
-        uint64_t start = parquet_chunk_start(c);
-        parquet_pages_begin(&pages, &source, start, start + (uint64_t)c->total_compressed_size);
-        while (parquet_pages_next(&pages, &page, &err) == 1)
-            memset(is_body + page.offset + page.header_len, 1, page.stored.len);
-    }
-    parquet_pages_free(&pages);
-    parquet_file_close(&file);
-}
-
-static void flip_all(bool delta)
-{
-    struct found f = {0};
-    struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
-    write_file(&bytes, codec, delta);
-    EXPECT(bytes.len < 4096);
-    EXPECT_TEXT(verify(&f, buf_slice(&bytes), codec), "");
-    EXPECT(f.verify.rows == 40 && f.verify.pages >= 6 && f.verify.pages_without_crc == 0);
-    uint8_t is_body[4096] = {0};
-    mark_bodies(buf_slice(&bytes), is_body);
-    uint32_t unseen = 0;
-    for (size_t i = 0; i < bytes.len; i++) {
-        for (unsigned bit = 0; bit < 8; bit++) {
-            bytes.data[i] ^= (uint8_t)(1U << bit);
-            bool seen = verify(&f, buf_slice(&bytes), codec)[0] != '\0';
-            EXPECT(seen || !is_body[i]);
-            /* Of the rest only texts and declarations can change unseen: names, numbers of fields
-             * that nobody needs, padding. Sizes, offsets, counts and bounds can't. */
-            unseen += !seen;
-            bytes.data[i] ^= (uint8_t)(1U << bit);
-        }
-    }
-    EXPECT(unseen < bytes.len * 8 / 4);
-    buf_free(&bytes);
-    buf_free(&f.lines);
-    parquet_codec_free(codec);
-}
-
-TEST(parquet_verify_every_flipped_bit)
-{
-    flip_all(false);
-}
-
-TEST(parquet_verify_every_flipped_bit_delta)
-{
-    flip_all(true);
-}
-
-TEST(parquet_verify_every_truncation)
-{
-    struct found f = {0};
-    struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
-    write_file(&bytes, codec, false);
-    for (size_t len = 0; len < bytes.len; len++)
-        EXPECT(verify(&f, (struct slice){bytes.data, len}, codec)[0] != '\0');
-    buf_free(&bytes);
-    buf_free(&f.lines);
-    parquet_codec_free(codec);
 }
 
 struct lie {

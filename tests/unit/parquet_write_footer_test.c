@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "base/crc32.h"
 #include "base/version.h"
 #include "test.h"
 
@@ -30,23 +31,32 @@ static void expect_part(const struct buf *out, size_t at, const char *hex)
 }
 
 /* The beginning and the end are those of a file that four other readers read (see
- * parquet_metadata_write_test.c); in between is created_by, which changes with each build. */
+ * parquet_write_metadata_test.c); in between are the checksum and created_by, which changes with
+ * each build. */
 TEST(footer_of_a_file_without_rows)
 {
     struct footer f = {0};
     struct buf out = {0};
-    char created_by[100];
+    char created_by[100], checksum[9];
 
     buf_append_text(&out, "before");
-    footer_write(&f, &schema, 4, &out);
-    expect_part(&out, 6, "1502192c4806736368656d6115020015042500180176001600190c28");
+    footer_write(&f, &schema, 4, 0, &out);
+    expect_part(&out, 6, "1502192c4806736368656d6115020015042500180176001600190c");
+    expect_part(&out, 33, "191c180b 76617276652e6372633332 1808"); /* varve.crc32 */
+    expect_part(&out, 58, "0018");
     int len = snprintf(created_by, sizeof(created_by), "varve version %s (build %s)", varve_version,
                        varve_build);
-    EXPECT_U64(out.data[34], len);
-    EXPECT_BYTES(out.data + 35, (size_t)len, created_by, (size_t)len);
-    expect_part(&out, 35 + (size_t)len, "191c1c000000");
+    EXPECT_U64(out.data[60], len);
+    EXPECT_BYTES(out.data + 61, (size_t)len, created_by, (size_t)len);
+    expect_part(&out, 61 + (size_t)len, "191c1c000000");
     EXPECT_U64(load_u32le(out.data + out.len - 8), out.len - 8 - 6);
     EXPECT_BYTES(out.data + out.len - 4, 4, "PAR1", 4);
+    /* with zeros for the digits, and the length */
+    uint32_t crc = crc32_update(0, out.data + 6, 44);
+    crc = crc32_update(crc, "00000000", 8);
+    crc = crc32_update(crc, out.data + 58, out.len - 58 - 4);
+    (void)snprintf(checksum, sizeof(checksum), "%08x", crc);
+    EXPECT_BYTES(out.data + 50, 8, checksum, 8);
     footer_free(&f);
     buf_free(&out);
 }
@@ -78,7 +88,7 @@ TEST(footer_places_column_indexes_then_offset_indexes)
     EXPECT_U64(footer_row_groups(&f), 2);
     EXPECT_U64(f.rows, 11);
     uint64_t column = f.column_indexes.len / 2, offset = f.offset_indexes.len / 2;
-    footer_write(&f, &schema, 1000, &out);
+    footer_write(&f, &schema, 1000, 0, &out);
     for (uint64_t i = 0; i < 2; i++) {
         EXPECT_U64(chunks[i]->column_index_offset, 1000 + i * column);
         EXPECT_U64(chunks[i]->column_index_length, column);
@@ -97,12 +107,12 @@ TEST(footer_reset_forgets_all)
     struct footer f = {0};
     struct buf first = {0}, second = {0};
 
-    footer_write(&f, &schema, 4, &first);
+    footer_write(&f, &schema, 4, 0, &first);
     footer_add_key_value(&f, "k", slice_of("v"));
     footer_add_row_group(&f, &group);
     EXPECT(footer_memory(&f) > 0);
     footer_reset(&f);
-    footer_write(&f, &schema, 4, &second);
+    footer_write(&f, &schema, 4, 0, &second);
     EXPECT_BYTES(second.data, second.len, first.data, first.len);
     footer_free(&f);
     buf_free(&first);

@@ -30,7 +30,8 @@ struct parquet_page {
     uint64_t offset; /* of its header */
     size_t header_len;
     struct parquet_page_header header;
-    struct slice stored; /* the bytes behind the header; borrowed until the next page is read */
+    struct slice stored; /* the bytes behind the header, which is in front of them in memory as
+                            well; borrowed until the next page is read */
 };
 
 /* Walks the pages of one column chunk. A zeroed struct is ready for parquet_pages_begin; memory is

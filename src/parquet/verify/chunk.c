@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/crc32.h"
+
 bool verify_lists(const struct parquet_column_chunk *chunk, enum parquet_encoding encoding)
 {
     for (uint32_t i = 0; i < chunk->encodings_count; i++) {
@@ -46,6 +48,8 @@ static void check_page(struct verifier *v)
     const struct parquet_page_header *h = &v->reader.page.header;
     struct err err = {0};
     bool data = h->type == PARQUET_PAGE_DATA || h->type == PARQUET_PAGE_DATA_V2;
+    v->crc = crc32_update(v->crc, v->reader.page.stored.data - v->reader.page.header_len,
+                          v->reader.page.header_len);
     v->out->pages++;
     v->out->pages_without_crc += !h->has_crc;
     if (v->own && !h->has_crc)

@@ -39,6 +39,7 @@ struct verifier {
     struct parquet_column_reader reader;
     uint64_t walked; /* chunks up to here are done: none may begin before */
     uint64_t budget; /* values that may still be looked at */
+    uint32_t crc;    /* of the headers of all pages so far: see checksum.h */
     bool own;        /* varve wrote it, which promises more than the format: see writer.h */
 
     /* Where we are, for findings. -1: nowhere in particular. */

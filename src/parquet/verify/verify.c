@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/crc32.h"
+#include "parquet/checksum.h"
 #include "parquet/read/records.h"
 #include "parquet/verify/part.h"
 
@@ -134,6 +137,44 @@ static void verify_shape(struct verifier *v)
     }
 }
 
+/* The CRC of all between the pages and the footer, going on with that of the pages' headers. */
+static int add_indexes(struct verifier *v, uint32_t *crc, struct err *err)
+{
+    uint8_t bytes[4096];
+    const struct parquet_source *source = &v->file.source;
+    for (uint64_t at = v->walked; at < v->file.footer_offset;) {
+        uint64_t left = v->file.footer_offset - at;
+        size_t len = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+        if (source->read(source->context, at, bytes, len, err) != 0)
+            return -1;
+        *crc = crc32_update(*crc, bytes, len);
+        at += len;
+    }
+    return 0;
+}
+
+/* All that no CRC of a page covers, where the file has a checksum of it. Only if all pages have
+ * been seen: else it is known already that something is wrong. */
+static void verify_checksum(struct verifier *v)
+{
+    struct err err = {0};
+    struct slice footer = buf_slice(&v->file.footer);
+    uint32_t crc = v->crc;
+    uint8_t digits[8];
+    size_t at = 0;
+    if (!parquet_checksum_find(footer, &at))
+        return;
+    if (add_indexes(v, &crc, &err) != 0) {
+        verify_found_err(v, &err);
+        return;
+    }
+    parquet_checksum_print(parquet_checksum_footer(crc, footer, at), digits);
+    if (memcmp(digits, footer.data + at, sizeof(digits)) != 0)
+        verify_found(v, PARQUET_FAULT_DAMAGED,
+                     "the footer, an index or the header of a page is damaged: their checksum does "
+                     "not match");
+}
+
 static void free_range(struct verify_range *range)
 {
     buf_free(&range->min);
@@ -154,6 +195,8 @@ void parquet_verify(struct parquet_verify *out, const struct parquet_source *sou
         v.budget = VERIFY_VALUES_MAX + source->size * VERIFY_VALUES_PER_BYTE;
         v.own = slice_starts_with(v.file.metadata.created_by, "varve version ");
         verify_row_groups(&v);
+        if (out->findings == 0)
+            verify_checksum(&v);
         if (out->findings == 0)
             verify_shape(&v);
     } else {

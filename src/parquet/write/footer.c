@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
+#include "base/crc32.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "parquet/checksum.h"
 #include "parquet/write/chunk_metadata.h"
 #include "parquet/write/metadata.h"
 
@@ -87,7 +90,20 @@ static void place_indexes(struct footer *f, uint64_t offset)
     }
 }
 
-void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, struct buf *out)
+/* Fill in the checksum of a footer that has zeros for it. */
+static void add_checksum(const struct footer *f, uint32_t crc, uint8_t *bytes, size_t len)
+{
+    struct slice footer = {bytes, len};
+    size_t digits = 0;
+
+    ASSERT(parquet_checksum_find(footer, &digits));
+    crc = crc32_update(crc, f->column_indexes.data, f->column_indexes.len);
+    crc = crc32_update(crc, f->offset_indexes.data, f->offset_indexes.len);
+    parquet_checksum_print(parquet_checksum_footer(crc, footer, digits), bytes + digits);
+}
+
+void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, uint32_t crc,
+                  struct buf *out)
 {
     char created_by[CREATED_BY_MAX];
     size_t start = out->len;
@@ -96,6 +112,7 @@ void footer_write(struct footer *f, const struct layout *layout, uint64_t offset
     snprintf(created_by, sizeof(created_by), "varve version %s (build %s)", varve_version,
              varve_build);
     place_indexes(f, offset);
+    footer_add_key_value(f, PARQUET_CHECKSUM_KEY, slice_of(PARQUET_CHECKSUM_NONE));
     struct parquet_file_metadata metadata = {
         .version = 1,
         .schema = layout->elements,
@@ -110,6 +127,7 @@ void footer_write(struct footer *f, const struct layout *layout, uint64_t offset
         .column_orders_count = layout->leaves_count,
     };
     parquet_write_file_metadata(out, &metadata);
+    add_checksum(f, crc, out->data + start, out->len - start);
     buf_append_u32le(out, (uint32_t)(out->len - start));
     buf_append_text(out, PARQUET_MAGIC);
 }

@@ -34,8 +34,9 @@ void footer_add_row_group(struct footer *f, const struct parquet_row_group *grou
 void footer_add_key_value(struct footer *f, const char *key, struct slice value);
 
 /* Append FileMetaData, its length and the magic to `out`. `offset` is where in the file the indexes
- * begin. Only once a file. */
-void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, struct buf *out);
+ * begin, `crc` the checksum (see checksum.h) of what is in front of them. Only once a file. */
+void footer_write(struct footer *f, const struct layout *layout, uint64_t offset, uint32_t crc,
+                  struct buf *out);
 
 uint32_t footer_row_groups(const struct footer *f);
 uint64_t footer_memory(const struct footer *f);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/assert.h"
+#include "base/crc32.h"
 #include "parquet/write/chunk.h"
 #include "parquet/write/chunk_metadata.h"
 #include "parquet/write/footer.h"
@@ -36,6 +37,7 @@ struct parquet_writer {
     struct footer footer;
     uint64_t pages;  /* of the file */
     uint64_t offset; /* bytes given to the sink */
+    uint32_t crc;    /* of the headers of all pages that were: see checksum.h */
 
     struct buf bytes;     /* scratch: a dictionary page, the footer */
     struct cut_batch cut; /* scratch */
@@ -81,6 +83,7 @@ void parquet_writer_reset(struct parquet_writer *w)
     w->group_bytes = 0;
     w->pages = 0;
     w->offset = 0;
+    w->crc = 0;
 }
 
 void parquet_writer_free(struct parquet_writer *w)
@@ -143,6 +146,19 @@ static int emit_pages(struct parquet_writer *w, const struct chunk *c, struct pa
     return emit(w, sink, (struct slice){c->stored.data + start, at - start}, err);
 }
 
+/* The headers of the data pages, which their own CRCs do not cover. */
+static void add_headers(struct parquet_writer *w, const struct chunk *c)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < chunk_page_count(c); i++) {
+        const struct chunk_page *page = chunk_page(c, i);
+        at += page->extent.gap;
+        w->crc = crc32_update(w->crc, c->stored.data + at, page->extent.size - page->stored_size);
+        at += page->extent.size;
+    }
+}
+
 static int write_chunk(struct parquet_writer *w, struct chunk *c,
                        struct parquet_column_chunk *metadata, struct parquet_sink sink,
                        struct err *err)
@@ -153,6 +169,9 @@ static int write_chunk(struct parquet_writer *w, struct chunk *c,
     *metadata = chunk_describe(c, w->offset, &dictionary, &w->footer.arena);
     footer_add_indexes(&w->footer, c, &w->group_arena, metadata);
     struct slice page = {w->bytes.data + dictionary.extent.gap, dictionary.extent.size};
+    if (page.len > 0)
+        w->crc = crc32_update(w->crc, page.data, page.len - dictionary.stored_size);
+    add_headers(w, c);
     if (emit(w, sink, page, err) != 0)
         return -1;
     return emit_pages(w, c, sink, err);
@@ -268,7 +287,7 @@ int parquet_writer_finish(struct parquet_writer *w, struct parquet_sink sink, st
     if (begin_file(w, sink, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
         return -1;
     buf_reset(&w->bytes);
-    footer_write(f, &w->layout, w->offset, &w->bytes);
+    footer_write(f, &w->layout, w->offset, w->crc, &w->bytes);
     if (emit(w, sink, buf_slice(&f->column_indexes), err) != 0 ||
         emit(w, sink, buf_slice(&f->offset_indexes), err) != 0)
         return -1;

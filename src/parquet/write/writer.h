@@ -17,7 +17,9 @@
  * (at most BATCH_ROWS_MAX) end a page in every column, and wide columns are
  * cut further inside of it, so that page boundaries nest across columns.
  *
- * The same rows in the same batches with the same options make the same bytes.
+ * The same rows in the same batches with the same options make the same bytes. Every byte of a file
+ * is covered by a checksum: bodies of pages by the page's CRC, all else by an entry of the footer
+ * (see checksum.h).
  */
 struct parquet_options {
     int compression_level;    /* highest zstd level that may be chosen, PARQUET_LEVEL_MIN to _MAX */
