@@ -2,19 +2,27 @@
 """FAULTS.md names tests that there are, for every fault or with a reason."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+from support import BUILD, ROOT
+
 FAULTS = Path(__file__).with_name("FAULTS.md")
-TESTS = FAULTS.parent.parent
+
+
+def lines(*command):
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out.stdout + out.stderr
+    return out.stdout.splitlines()
 
 
 def test_names():
-    """All tests of the tree, in C and in Python."""
-    names = set()
-    for path in TESTS.rglob("test_*.py"):
-        names |= set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
-    for path in TESTS.rglob("*_test.c"):
-        names |= set(re.findall(r"^TEST\((\w+)\)", path.read_text(), re.MULTILINE))
+    """All tests that there are, in C and in Python."""
+    names = set(lines(BUILD / "unit-tests", "--list"))
+    collect = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    for line in lines(*collect, ROOT / "tests"):
+        names.add(line.partition("[")[0].rpartition("::")[2])
     missing = set(re.findall(r"`(\w+)`", FAULTS.read_text())) - names
     assert not missing
 

@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "server.h"
 
-/* The model server behind real sockets, with the real clock, for tests/sim/test_server.py. It ends
- * when its standard input does. */
+/* The model server behind real sockets, with the real clock, for tests/sim/test_model_server.py. It
+ * ends when its standard input does. */
 
 enum { SERVE_MAX = 16 };
 

@@ -11,7 +11,7 @@
 /*
  * A model of nats-server with JetStream, one server or the face of a cluster: bytes in, bytes out
  * for each connection, no descriptor, no clock, nothing random. What it does is checked against a
- * real server by tests/sim/test_server.py; where releases differ, `version` decides.
+ * real server by tests/sim/test_model_server.py; where releases differ, `version` decides.
  *
  * Times are clock_monotonic's; the wall clock, which stamps messages, is `wall` ahead of it.
  */

@@ -297,6 +297,13 @@ static struct slot *free_slot(struct slot *slots)
     return NULL;
 }
 
+static int list_tests(void)
+{
+    for (const struct test *t = first_test; t != NULL; t = t->next)
+        puts(t->name);
+    return 0;
+}
+
 static bool is_selected(const struct test *t, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -310,6 +317,9 @@ int main(int argc, char **argv)
 {
     struct slot slots[PARALLEL] = {0};
     unsigned started = 0, ended = 0, failed = 0;
+
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return list_tests();
 
     /* So that sigtimedwait can't miss one. */
     set_child_signal(SIG_BLOCK);

@@ -9,7 +9,7 @@
 /*
  * Each TEST runs in a process of its own, in an empty temporary directory, with a time limit. A
  * failed EXPECT prints where and what, and ends the test. One program for all of tests/unit:
- * build/unit-tests [name prefix]; it ends with "N passed, N failed".
+ * build/unit-tests [--list | name prefix...]; it ends with "N passed, N failed".
  */
 typedef void test_function(void);
 
