@@ -181,7 +181,8 @@ static void send(struct acker *a, struct nats_client *client, struct debt *debt,
     debt->request = nats_client_request(client, buf_slice(&a->subject), (struct slice){0},
                                         (struct slice){0}, ACKER_CONFIRM_TIMEOUT, now);
     if (debt->request == 0) {
-        debt->cursor = before; /* too many questions are open: next time */
+        debt->cursor = before; /* too many questions are open */
+        debt->not_before = now + ACKER_PAUSE;
         return;
     }
     debt->state = DEBT_ASKED;
@@ -202,7 +203,9 @@ static int64_t advance(struct acker *a, struct nats_client *client, struct debt 
         return INT64_MAX;
     }
     send(a, client, debt, &source->counters, now);
-    return debt->state == DEBT_DUE ? now : INT64_MAX;
+    if (debt->state != DEBT_DUE)
+        return INT64_MAX;
+    return debt->not_before > now ? debt->not_before : now;
 }
 
 int64_t acker_tick(struct acker *a, struct nats_client *client, int64_t now)

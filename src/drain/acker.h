@@ -24,6 +24,7 @@ enum {
     ACKER_OUTPUT_MAX = 256 * 1024,
 };
 #define ACKER_CONFIRM_TIMEOUT (10 * CLOCK_SECOND)
+#define ACKER_PAUSE (CLOCK_SECOND / 20) /* while too many questions are open */
 #define ACKER_RETRY CLOCK_SECOND /* when nobody has taken them: a consumer changes its leader */
 
 struct acker_epoch;

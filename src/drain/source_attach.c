@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source_attach.h"
 
+#include <assert.h>
+
 #include "drain/source_consumer.h"
 #include "drain/source_step.h"
 
@@ -130,6 +132,8 @@ static void begin_pulling(struct source *s, struct nats_client *client,
 {
     struct ledger *ledger = &s->generation.ledger;
     struct err err = {0};
+    static_assert(CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
+                  "each source that may be configured finds its subscriptions");
     if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
                        buf_text(&s->consumer), s->pull_target, s, now, &err) != 0) {
         source_refuse(s, client, err.text);

@@ -24,8 +24,9 @@
  * nats_client_next must also be called when nats_client_deadline has passed.
  */
 enum {
-    /* Subscriptions of one connection. A sid is a multiple of this plus the index of its entry. */
-    NATS_SUBSCRIPTIONS_MAX = 256,
+    /* Subscriptions of one connection: the slots of 64 pulls, the replies, and some to spare. A sid
+     * is a multiple of this plus the index of its entry. */
+    NATS_SUBSCRIPTIONS_MAX = 512,
     /* What the output keeps when it is empty. */
     NATS_OUTPUT_KEPT = 1024 * 1024,
 };

@@ -30,17 +30,23 @@ static uint64_t finish(struct nats_requests *r, struct nats_request *entry)
 
 uint64_t nats_request_finish(struct nats_requests *r, struct slice token)
 {
-    for (size_t i = 0; i < NATS_REQUESTS_MAX; i++)
-        if (r->entries[i].id != 0 && slice_is(token, r->entries[i].token))
-            return finish(r, &r->entries[i]);
+    unsigned left = r->count;
+    for (struct nats_request *entry = r->entries; left > 0; entry++) {
+        if (entry->id != 0 && slice_is(token, entry->token))
+            return finish(r, entry);
+        left -= entry->id != 0;
+    }
     return 0;
 }
 
 uint64_t nats_request_expire(struct nats_requests *r, int64_t now)
 {
-    for (size_t i = 0; i < NATS_REQUESTS_MAX && r->count > 0; i++)
-        if (r->entries[i].id != 0 && now >= r->entries[i].deadline)
-            return finish(r, &r->entries[i]);
+    unsigned left = r->count;
+    for (struct nats_request *entry = r->entries; left > 0; entry++) {
+        if (entry->id != 0 && now >= entry->deadline)
+            return finish(r, entry);
+        left -= entry->id != 0;
+    }
     return 0;
 }
 
@@ -62,8 +68,11 @@ void nats_request_reset(struct nats_requests *r)
 int64_t nats_request_deadline(const struct nats_requests *r)
 {
     int64_t earliest = INT64_MAX;
-    for (size_t i = 0; i < NATS_REQUESTS_MAX && r->count > 0; i++)
-        if (r->entries[i].id != 0 && r->entries[i].deadline < earliest)
-            earliest = r->entries[i].deadline;
+    unsigned left = r->count;
+    for (const struct nats_request *entry = r->entries; left > 0; entry++) {
+        if (entry->id != 0 && entry->deadline < earliest)
+            earliest = entry->deadline;
+        left -= entry->id != 0;
+    }
     return earliest;
 }

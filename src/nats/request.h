@@ -13,7 +13,9 @@
  * subject says which. Replies that come late or twice find no entry and are ignored.
  */
 enum {
-    NATS_REQUESTS_MAX = 64,
+    /* At most a question for each of 64 sources, some dead letters and alerts, and the rest for
+     * acks that wait to be confirmed, one for each source and epoch. */
+    NATS_REQUESTS_MAX = 512,
 };
 
 struct nats_request {
@@ -25,7 +27,7 @@ struct nats_request {
 struct nats_requests {
     uint64_t last_id; /* never reused, so that an old id can't meet a new reply */
     unsigned count;
-    struct nats_request entries[NATS_REQUESTS_MAX];
+    struct nats_request entries[NATS_REQUESTS_MAX]; /* the free ones at the front are taken first */
 };
 
 /* A new request; its token stays in *token until it is finished. Returns its id, or 0 if too many

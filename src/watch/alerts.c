@@ -186,15 +186,26 @@ static void publish(struct alerts *a, struct alert *alert, struct nats_client *c
                                          buf_slice(&a->event), ALERT_TIMEOUT, now);
 }
 
-/* One alert's turn. Returns when its next is due, INT64_MAX: never by itself. */
+/* How many wait for an answer. */
+static uint32_t count_waiting(const struct alerts *a)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < a->count; i++)
+        count += a->list[i].request != 0;
+    return count;
+}
+
+/* One alert's turn; `waiting` counts those that wait for an answer. Returns when its next is due,
+ * INT64_MAX: never by itself. */
 static int64_t tick_alert(struct alerts *a, struct alert *alert, struct nats_client *client,
-                          int64_t now)
+                          uint32_t *waiting, int64_t now)
 {
     int64_t next = alert->until == 0 ? alert->quiet_at : INT64_MAX;
-    if (!has_news(alert) || alert->request != 0 || client == NULL)
-        return next;
+    if (!has_news(alert) || alert->request != 0 || client == NULL || *waiting >= ALERTS_AT_ONCE)
+        return next; /* the next answer brings another turn */
     if (now >= alert->not_before)
         publish(a, alert, client, now);
+    *waiting += alert->request != 0;
     if (now >= alert->not_before && alert->request == 0)
         alert->not_before = now + ALERT_RETRY; /* too much is being asked already */
     if (alert->request == 0 && alert->not_before < next)
@@ -205,6 +216,7 @@ static int64_t tick_alert(struct alerts *a, struct alert *alert, struct nats_cli
 int64_t alerts_tick(struct alerts *a, struct nats_client *client, int64_t now)
 {
     int64_t next = INT64_MAX;
+    uint32_t waiting = count_waiting(a);
     for (uint32_t i = 0; i < a->count;) {
         struct alert *alert = &a->list[i];
         if (alert->until == 0 && now >= alert->quiet_at)
@@ -217,7 +229,7 @@ int64_t alerts_tick(struct alerts *a, struct nats_client *client, int64_t now)
             drop(a, i);
             continue;
         }
-        int64_t own = tick_alert(a, alert, client, now);
+        int64_t own = tick_alert(a, alert, client, &waiting, now);
         next = own < next ? own : next;
         i++;
     }

@@ -33,6 +33,8 @@ enum {
     /* Attempts where nobody listens, or the stream refuses: a server that has just started needs
      * some seconds to have its streams back. */
     ALERT_ATTEMPTS = 12,
+    /* That wait for an answer at a time: others have questions, too. */
+    ALERTS_AT_ONCE = 16,
 };
 #define ALERT_TIMEOUT (2 * CLOCK_SECOND) /* subscribers don't confirm, only streams do */
 #define ALERT_RETRY (5 * CLOCK_SECOND)

@@ -3,6 +3,7 @@
 
 import json
 
+import pytest
 import yaml
 
 from support import ROOT, Output, wait_for
@@ -168,3 +169,30 @@ def test_more_sources_than_memory_is_there_for(varve):
     run = varve.start(config=json.loads(json.dumps({"memory_limit": "32MiB", "sources": sources})))
     assert run.wait(10) == 2
     assert "memory_limit: 9 sources need at least 36 MiB" in run.text()
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_as_many_sources_as_may_be_configured(any_server, varve, delivery):
+    """64, each with pulls, questions and acks of its own; 43 and more once ran out of subscriptions."""
+
+    async def make(js):
+        for number in range(64):
+            await js.add_stream(name=f"S{number}", subjects=[f"s{number}.>"])
+            for message in range(3):
+                await js.publish(f"s{number}.{message}", b"\x0a\x02a%d" % message)
+
+    any_server.ask(make)
+    sources = [
+        {"stream": f"S{number}", "subjects": f"s{number}.>", "delivery": delivery}
+        for number in range(64)
+    ]
+    run = varve.once(sources=sources, memory_limit="512MiB")
+    assert not run.lines("source_refused")
+    rows = Output(varve.output).table().to_pylist()
+    assert sorted(row["nats_subject"] for row in rows) == sorted(
+        f"s{number}.{message}" for number in range(64) for message in range(3)
+    )
+    if delivery == "durable":
+        for number in range(64):
+            info = any_server.consumer("varve", f"S{number}")
+            assert (info.num_pending, info.num_ack_pending) == (0, 0)
