@@ -25,6 +25,28 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *once)
 /* For the last lines of the log; who has not read them by then does not read. */
 #define LOG_PATIENCE CLOCK_SECOND
 
+/* Until a signal asks to stop or, with --once, until the end. */
+static int drain(const struct config *config, const struct pipeline_options *options,
+                 struct err *err)
+{
+    struct pipeline *p = pipeline_new(config, options, err);
+    if (p == NULL)
+        return -1;
+    stop_wakes(&p->waker);
+    while (!pipeline_is_done(p)) {
+        int64_t deadline = pipeline_turn(p);
+        size_t count = pipeline_waits(p);
+        net_wait(p->waits, count, deadline);
+        struct stop_request asked = stop_take();
+        if (asked.reload)
+            pipeline_reload(p);
+        if (asked.stop)
+            pipeline_stop(p);
+    }
+    stop_wakes(NULL);
+    return pipeline_free(p, err);
+}
+
 static int run(struct cli_options *options, bool once)
 {
     struct config config;
@@ -39,7 +61,7 @@ static int run(struct cli_options *options, bool once)
         result = log_start(&err);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
     if (result == 0)
-        result = pipeline_run(&config, &how, &err);
+        result = drain(&config, &how, &err);
     config_free(&config);
     bool is_read = log_stop(LOG_PATIENCE);
     if (result == 0)

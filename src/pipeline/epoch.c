@@ -166,26 +166,20 @@ bool epochs_is_empty(const struct epochs *e)
     return e->open->opened == 0;
 }
 
-int64_t epochs_deadline(const struct epochs *e)
+bool epochs_is_full(const struct epochs *e, enum epoch_reason *reason)
 {
-    return epochs_is_empty(e) ? INT64_MAX : e->open->opened + e->limits.age;
+    *reason = e->open->rows >= e->limits.rows ? EPOCH_ROWS : EPOCH_BYTES;
+    return !epochs_is_empty(e) &&
+           (e->open->rows >= e->limits.rows || e->open->bytes >= e->limits.bytes);
 }
 
-bool epochs_is_due(const struct epochs *e, int64_t now, enum epoch_reason *reason)
+int64_t epochs_due(const struct epochs *e, enum epoch_reason *reason)
 {
+    bool many = store_writer_partitions(e->store) >= EPOCH_PARTITIONS_MAX;
+    *reason = many ? EPOCH_PARTITIONS : EPOCH_AGE;
     if (epochs_is_empty(e))
-        return false;
-    if (e->open->rows >= e->limits.rows)
-        *reason = EPOCH_ROWS;
-    else if (e->open->bytes >= e->limits.bytes)
-        *reason = EPOCH_BYTES;
-    else if (store_writer_partitions(e->store) >= EPOCH_PARTITIONS_MAX)
-        *reason = EPOCH_PARTITIONS;
-    else if (now >= epochs_deadline(e))
-        *reason = EPOCH_AGE;
-    else
-        return false;
-    return true;
+        return INT64_MAX;
+    return many ? e->open->opened : e->open->opened + e->limits.age;
 }
 
 struct epoch *epochs_seal(struct epochs *e, enum epoch_reason reason)

@@ -119,11 +119,12 @@ void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,
 /* True if the open epoch has nothing. */
 bool epochs_is_empty(const struct epochs *e);
 
-/* Whether the open epoch must be sealed, by what was configured. */
-bool epochs_is_due(const struct epochs *e, int64_t now, enum epoch_reason *reason);
+/* True if it has as many rows or bytes as an epoch may have: it must be sealed before more is
+ * added. */
+bool epochs_is_full(const struct epochs *e, enum epoch_reason *reason);
 
-/* When that has to be asked again even if nothing arrives. INT64_MAX: never. */
-int64_t epochs_deadline(const struct epochs *e);
+/* When it has to be sealed even if it is not full, and why. INT64_MAX: never. */
+int64_t epochs_due(const struct epochs *e, enum epoch_reason *reason);
 
 /* Close the open epoch, which is not empty, and open another one. The caller fills in the positions
  * of what this returns (epoch_set_position) and gives it to epochs_send at once. */

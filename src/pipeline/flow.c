@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/flow.h"
 
+#include "base/log.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/seal.h"
+
 const char *flow_pause_name(enum flow_pause pause)
 {
     static const char *const names[FLOW_PAUSES] = {
@@ -41,4 +45,86 @@ bool flow_must_seal(const struct flow_state *s)
         return false;
     bool in_the_way = s->oversize > 0 && (flow_pauses(s) & 1u << FLOW_MEMORY) != 0;
     return in_the_way || s->memory >= s->memory_limit / 2;
+}
+
+uint64_t flow_memory(const struct pipeline *p)
+{
+    uint64_t bytes = store_writer_memory(p->writer) + account_bytes(&p->epochs_account) +
+                     account_bytes(&p->acker.account) + dead_letters_memory(&p->dead_letters) +
+                     nats_client_memory(&p->connection.client);
+    for (uint32_t i = 0; i < p->source_count; i++)
+        bytes += ledger_memory(&p->sources[i].generation.ledger);
+    return bytes + bytes / FLOW_ROUNDING;
+}
+
+void flow_set_limit(struct pipeline *p, uint64_t limit)
+{
+    p->memory_limit = limit;
+    store_writer_set_limits(p->writer, &(struct store_writer_limits){
+                                           .batch_bytes = FLOW_BATCH_BYTES(limit),
+                                           .open_memory = FLOW_OPEN_BYTES(limit),
+                                           .row_group_bytes = FLOW_ROW_GROUP_BYTES(limit),
+                                       });
+    for (uint32_t i = 0; i < p->source_count; i++)
+        source_set_limits(&p->sources[i], FLOW_PULL_BYTES(limit, p->source_count),
+                          FLOW_MESSAGE_BYTES(limit, p->source_count));
+}
+
+static void log_pauses(uint32_t before, uint32_t after)
+{
+    for (int i = 0; i < FLOW_PAUSES; i++) {
+        uint32_t bit = 1u << i;
+        if ((before & bit) == (after & bit))
+            continue;
+        /* Short ones are how the queue works. */
+        bool serious = i == FLOW_DISK_LOW;
+        log_message(serious ? LOG_WARNING : LOG_DEBUG, (after & bit) != 0 ? "paused" : "resumed",
+                    "%s", flow_pause_name((enum flow_pause)i));
+    }
+}
+
+static struct flow_state flow_of(struct pipeline *p)
+{
+    struct flow_state state = {
+        .epochs = p->epochs.sealed_count,
+        .failing = p->trouble.failing,
+        .empty = epochs_is_empty(&p->epochs),
+        .queued = store_writer_queued(p->writer),
+        .memory = flow_memory(p),
+        .expansion = store_writer_expansion(p->writer),
+        .memory_limit = p->memory_limit,
+        .disk_free = p->disk_free,
+        .min_free = p->config->output.min_free,
+    };
+    for (uint32_t i = 0; i < p->source_count; i++)
+        state.oversize += p->sources[i].pull.oversize;
+    return state;
+}
+
+static void look_at_disk(struct pipeline *p, int64_t now)
+{
+    if (now >= p->next_disk) {
+        space_ask(p->space);
+        p->next_disk = now + FLOW_DISK_INTERVAL;
+    }
+    p->disk_free = space_bytes(p->space);
+}
+
+int64_t flow_control(struct pipeline *p, int64_t now)
+{
+    look_at_disk(p, now);
+    struct flow_state state = flow_of(p);
+    if (flow_must_seal(&state)) {
+        seal_seal(p, EPOCH_MEMORY, now);
+        state = flow_of(p);
+    }
+    uint32_t pauses = flow_pauses(&state);
+    log_pauses(p->pauses, pauses);
+    p->pauses = pauses;
+    uint64_t share = flow_pull_bytes(&state) / p->source_count;
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        nats_pull_pause(&p->sources[i].pull, pauses != 0 || p->move_at != INT64_MAX);
+        source_limit_pull(&p->sources[i], share);
+    }
+    return p->next_disk;
 }

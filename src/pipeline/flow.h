@@ -22,6 +22,8 @@ enum flow_pause {
 enum {
     /* Sealed epochs that are not committed: one that is being written, one behind it. */
     FLOW_EPOCHS_MAX = 2,
+    /* Of what is asked for, an allocator takes so much more for its classes of sizes: an eighth. */
+    FLOW_ROUNDING = 8,
 };
 
 /*
@@ -38,6 +40,7 @@ enum {
 /* The largest message, with room for its subject and headers. Smaller than that is no limit for
  * what a server takes: see config_finish. */
 #define FLOW_MESSAGE_BYTES(limit, sources) ((limit) / 4 / (sources) + 64 * 1024)
+
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
 /* "commit", "encoder"...: the `reason` of varve_paused. A literal. */
@@ -48,7 +51,7 @@ struct flow_state {
     bool failing;       /* the newest commit attempt failed */
     bool empty;         /* the open epoch has nothing */
     uint64_t queued;    /* bytes of rows that wait for the encoder */
-    uint64_t memory;    /* as memory_held has it */
+    uint64_t memory;    /* as flow_memory has it */
     uint64_t expansion; /* bytes of memory that a byte of rows takes until it is compressed */
     uint64_t oversize;  /* bytes of the messages that the next pulls are for, where those are known
                            to be larger than what is asked for normally */
@@ -65,5 +68,20 @@ uint64_t flow_pull_bytes(const struct flow_state *s);
 
 /* Whether the open epoch has to be sealed for memory. */
 bool flow_must_seal(const struct flow_state *s);
+
+struct pipeline;
+
+/*
+ * What counts against memory_limit: all that grows with what is drained, in whatever form it is.
+ * Beside it the process has some MiB that don't grow: its code, stacks, small buffers.
+ */
+uint64_t flow_memory(const struct pipeline *p);
+
+/* Take over a memory_limit: what batches, pulls and row groups may take. */
+void flow_set_limit(struct pipeline *p, uint64_t limit);
+
+/* Seal the open epoch if memory asks for it; have the sources go on, ask for less, or pause.
+ * Returns when to look at the disk again. */
+int64_t flow_control(struct pipeline *p, int64_t now);
 
 #endif

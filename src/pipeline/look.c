@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "pipeline/memory.h"
+#include "pipeline/flow.h"
 
 static const char *name_of_pause(uint32_t index)
 {
@@ -127,7 +127,7 @@ void look_fill(struct pipeline *p)
     v->max_age = p->epochs.limits.age;
     v->partitions = store_writer_partitions(p->writer);
     v->open_rows = p->epochs.open->rows;
-    v->memory = memory_held(p);
+    v->memory = flow_memory(p);
     v->memory_limit = p->memory_limit;
     v->disk_free = p->disk_free;
     for (uint32_t i = 0; i < p->source_count; i++)

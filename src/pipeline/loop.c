@@ -2,10 +2,8 @@
 #include "pipeline/pipeline.h"
 
 #include "base/log.h"
-#include "pipeline/shutdown.h"
 #include "pipeline/receive.h"
 #include "pipeline/look.h"
-#include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
 
@@ -68,105 +66,96 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
     }
 }
 
-static void serve_network(struct pipeline *p, bool ready, int64_t now)
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Take what the server has sent. Returns when to leave it, if it is about to close. */
+static int64_t serve_network(struct pipeline *p, int64_t now)
 {
     struct nats_event event;
-    connection_turn(&p->connection, ready, now);
-    while (connection_next(&p->connection, now, &event))
+    connection_turn(&p->connection, p->waits[PIPELINE_WAIT_NETWORK].ready != 0, now);
+    while (connection_next(&p->connection, now, &event)) {
         on_event(p, &event, now);
+        seal_if_full(p, now);
+    }
     nats_client_trim(&p->connection.client);
     if (now >= p->move_at) {
         p->move_at = INT64_MAX;
         if (p->connection.pool.count > 1)
             connection_drop(&p->connection, "the server is a lame duck", now);
     }
+    if (connection_take_lost(&p->connection))
+        on_lost(p, now);
+    return p->move_at;
 }
 
-static void look_at_disk(struct pipeline *p, int64_t now)
+/* Take no more messages and seal what is open. Does nothing if that was done already. */
+static void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t now)
 {
-    if (now >= p->next_disk) {
-        space_ask(p->space);
-        p->next_disk = now + FLOW_DISK_INTERVAL;
-    }
-    p->disk_free = space_bytes(p->space);
-}
-
-static void log_pauses(uint32_t before, uint32_t after)
-{
-    for (int i = 0; i < FLOW_PAUSES; i++) {
-        uint32_t bit = 1u << i;
-        if ((before & bit) == (after & bit))
-            continue;
-        /* Short ones are how the queue works. */
-        bool serious = i == FLOW_DISK_LOW;
-        log_message(serious ? LOG_WARNING : LOG_DEBUG, (after & bit) != 0 ? "paused" : "resumed",
-                    "%s", flow_pause_name((enum flow_pause)i));
-    }
-}
-
-static struct flow_state flow_of(struct pipeline *p)
-{
-    struct flow_state state = {
-        .epochs = p->epochs.sealed_count,
-        .failing = p->trouble.failing,
-        .empty = epochs_is_empty(&p->epochs),
-        .queued = store_writer_queued(p->writer),
-        .memory = memory_held(p),
-        .expansion = store_writer_expansion(p->writer),
-        .memory_limit = p->memory_limit,
-        .disk_free = p->disk_free,
-        .min_free = p->config->output.min_free,
-    };
+    if (p->phase != PIPELINE_RUNNING)
+        return;
+    log_message(LOG_INFO, "stopping", "%s", epoch_reason_name(reason));
+    receive_unconfirmed(p, now);
+    if (!epochs_is_empty(&p->epochs))
+        seal_seal(p, reason, now);
     for (uint32_t i = 0; i < p->source_count; i++)
-        state.oversize += p->sources[i].pull.oversize;
-    return state;
+        source_end_pulls(&p->sources[i],
+                         connection_is_ready(&p->connection) ? &p->connection.client : NULL);
+    p->phase = PIPELINE_DRAINING;
 }
 
-static void control_flow(struct pipeline *p, int64_t now)
+/* --once: begin the end when all that the streams had at start is received. */
+static void shutdown_check_once(struct pipeline *p, int64_t now)
 {
-    struct flow_state state = flow_of(p);
-    if (flow_must_seal(&state)) {
-        seal_seal(p, EPOCH_MEMORY, now);
-        state = flow_of(p);
-    }
-    uint32_t pauses = flow_pauses(&state);
-    log_pauses(p->pauses, pauses);
-    p->pauses = pauses;
-    uint64_t share = flow_pull_bytes(&state) / p->source_count;
+    if (!p->once || p->phase != PIPELINE_RUNNING)
+        return;
+    bool all_idle = true;
+    bool all_ended = true;
     for (uint32_t i = 0; i < p->source_count; i++) {
-        nats_pull_pause(&p->sources[i].pull, pauses != 0 || p->move_at != INT64_MAX);
-        source_limit_pull(&p->sources[i], share);
+        bool refused = p->sources[i].state == SOURCE_REFUSED;
+        bool ended = refused || source_at_end(&p->sources[i]);
+        if (refused && !err_is_set(&p->failure))
+            p->failure = p->sources[i].refusal; /* for when the others are at their end */
+        all_ended = all_ended && ended;
+        all_idle = all_idle && (ended || p->sources[i].end.idle);
     }
+    if (all_ended && !dead_letters_wait(&p->dead_letters, NULL))
+        shutdown_begin(p, EPOCH_END, now);
+    else if (all_idle && !epochs_is_empty(&p->epochs) && p->epochs.sealed == NULL)
+        seal_seal(p, EPOCH_END, now); /* the server is waiting for these acks */
 }
 
-static int64_t earliest(int64_t a, int64_t b)
+/* Nothing can go on if the server's side contradicts the configuration of every source. */
+static void shutdown_check_refused(struct pipeline *p, int64_t now)
 {
-    return a < b ? a : b;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (p->sources[i].state != SOURCE_REFUSED)
+            return;
+    if (p->phase != PIPELINE_RUNNING)
+        return;
+    p->failure = p->sources[0].refusal;
+    shutdown_begin(p, EPOCH_STOP, now);
 }
 
-static int64_t next_deadline(struct pipeline *p)
+/* Go on to the next phase where this one is over. Returns when to look again. */
+static int64_t shutdown_advance(struct pipeline *p, int64_t now)
 {
-    int64_t deadline = earliest(p->network_at, p->watch_at);
-    if (connection_is_ready(&p->connection) && p->connection.client.out.len == 0)
-        deadline = earliest(deadline, p->acks_at);
-    deadline = earliest(deadline, p->move_at);
-    if (p->phase == PIPELINE_RUNNING) {
-        deadline = earliest(deadline, p->next_disk);
-        if (p->epochs.sealed_count < FLOW_EPOCHS_MAX)
-            deadline = earliest(deadline, epochs_deadline(&p->epochs));
-        deadline = earliest(deadline, p->sources_at);
+    if (p->phase == PIPELINE_DRAINING) {
+        if (p->trouble.failing && p->trouble.failed >= PIPELINE_LAST_ATTEMPTS) {
+            p->failure = p->trouble.err;
+            p->phase = PIPELINE_DONE;
+        } else if (p->epochs.sealed == NULL) {
+            p->phase = PIPELINE_ACKING;
+            p->ack_deadline = now + PIPELINE_ACK_GRACE;
+        }
     }
-    if (p->phase == PIPELINE_ACKING)
-        deadline = earliest(deadline, p->ack_deadline);
-    return deadline;
-}
-
-static void tick_sources(struct pipeline *p, int64_t now)
-{
-    p->sources_at = INT64_MAX;
-    for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
-        p->sources_at =
-            earliest(p->sources_at, source_tick(&p->sources[i], &p->connection.client, now));
+    if (p->phase == PIPELINE_ACKING &&
+        (acker_is_idle(&p->acker) || !connection_is_ready(&p->connection) ||
+         now >= p->ack_deadline))
+        p->phase = PIPELINE_DONE;
+    return p->phase == PIPELINE_ACKING ? p->ack_deadline : INT64_MAX;
 }
 
 static void take_requests(struct pipeline *p, int64_t now)
@@ -177,6 +166,19 @@ static void take_requests(struct pipeline *p, int64_t now)
         shutdown_begin(p, EPOCH_STOP, now);
     p->reload_asked = false;
     p->stop_asked = false;
+}
+
+/* What only a run has that does not come to its end. Returns when there is more to do. */
+static int64_t drain(struct pipeline *p, int64_t now)
+{
+    int64_t at = seal_if_due(p, now);
+    seal_adopt_generations(p, now);
+    at = earliest(at, flow_control(p, now));
+    for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
+        at = earliest(at, source_tick(&p->sources[i], &p->connection.client, now));
+    shutdown_check_once(p, now);
+    shutdown_check_refused(p, now);
+    return at;
 }
 
 size_t pipeline_waits(struct pipeline *p)
@@ -192,31 +194,22 @@ int64_t pipeline_turn(struct pipeline *p)
 {
     net_calm(&p->waker);
     int64_t now = clock_monotonic();
-    struct nats_client *client = &p->connection.client;
-    serve_network(p, p->waits[PIPELINE_WAIT_NETWORK].ready != 0, now);
-    if (connection_take_lost(&p->connection))
-        on_lost(p, now);
-    int64_t deadline = store_writer_turn(p->writer, now);
+    int64_t at = serve_network(p, now);
+    at = earliest(at, store_writer_turn(p->writer, now));
     p->trouble = store_writer_trouble(p->writer);
     seal_collect_committed(p);
-    uint32_t sealed = p->epochs.sealed_count;
-    if (p->phase == PIPELINE_RUNNING) {
-        look_at_disk(p, now);
-        seal_seal_if_due(p, now);
-        seal_adopt_generations(p, now);
-        control_flow(p, now);
-        tick_sources(p, now);
-        shutdown_check_once(p, now);
-        shutdown_check_refused(p, now);
-    }
+    if (p->phase == PIPELINE_RUNNING)
+        at = earliest(at, drain(p, now));
     take_requests(p, now);
-    p->acks_at =
-        connection_is_ready(&p->connection) ? acker_tick(&p->acker, client, now) : INT64_MAX;
+    if (p->options.stepped)
+        at = earliest(at, store_writer_turn(p->writer, now)); /* what was sealed since */
+    int64_t acks_at = INT64_MAX;
+    if (connection_is_ready(&p->connection))
+        acks_at = acker_tick(&p->acker, &p->connection.client, now);
     look_fill(p);
-    p->watch_at = watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now);
-    p->network_at = connection_flush(&p->connection, now);
-    shutdown_advance(p, now);
-    if (p->options.stepped && p->epochs.sealed_count > sealed)
-        deadline = now; /* there is no thread that has begun with it */
-    return earliest(deadline, next_deadline(p));
+    at = earliest(at, watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now));
+    at = earliest(at, connection_flush(&p->connection, now));
+    if (p->connection.client.out.len == 0)
+        at = earliest(at, acks_at); /* else what is rendered has to be written first */
+    return earliest(at, shutdown_advance(p, now));
 }

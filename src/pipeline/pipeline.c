@@ -9,7 +9,6 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "pipeline/look.h"
-#include "pipeline/memory.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
 
@@ -132,7 +131,7 @@ static int init_stages(struct pipeline *p, struct err *err)
         return -1;
     init_sources(p);
     epochs_init(&p->epochs, p->writer, &p->path, limits, p->source_count, &p->epochs_account);
-    memory_set_limit(p, p->config->memory_limit);
+    flow_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources, p->source_count);
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject);
     look_init(p);

@@ -82,15 +82,12 @@ struct pipeline {
     struct waker waker;                        /* a thread has something for the loop */
     struct net_wait waits[PIPELINE_WAITS_MAX]; /* and what the last wait has found */
     size_t watched;                            /* how many of these are the watch's */
-    int64_t network_at, watch_at;              /* when these have to have their next turns */
 
     uint32_t pauses; /* enum flow_pause, as bits */
     struct space *space;
     uint64_t disk_free;   /* as last heard of it, SPACE_UNKNOWN if not */
     int64_t next_disk;    /* when to have it asked again */
     int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
-    int64_t sources_at;   /* when source_tick has more to do */
-    int64_t acks_at;      /* and acker_tick */
     int64_t ack_deadline; /* of PIPELINE_ACKING */
     struct view view;     /* what the watch is shown */
     struct watch watch;
@@ -107,7 +104,7 @@ struct pipeline {
  *     }
  *     int result = pipeline_free(p, &err);
  *
- * pipeline_run does that, with signals. A simulation sets options.stepped, replaces the clock and
+ * `varve run` does that, with signals. A simulation sets options.stepped, replaces the clock and
  * the network (clock_replace, network_replace), and lets its own world go on where its network is
  * told to wait. One that has several pipelines asks each what it waits for, and fills in `ready` of
  * each itself.
@@ -135,10 +132,5 @@ bool pipeline_is_done(const struct pipeline *p);
 /* Free it, at any time. 0 if it has come to its end and all that was received is committed; of what
  * was not, nothing was acked. */
 int pipeline_free(struct pipeline *p, struct err *err) __attribute__((warn_unused_result));
-
-/* Run until a signal asks to stop (stop.h must be installed) or, with `once`, until the end. As
- * pipeline_new and pipeline_free. */
-int pipeline_run(const struct config *config, const struct pipeline_options *options,
-                 struct err *err) __attribute__((warn_unused_result));
 
 #endif

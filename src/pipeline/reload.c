@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "config/keys.h"
-#include "pipeline/memory.h"
+#include "pipeline/flow.h"
 
 /* The consumers were made for the limits of the start: what they can't hold needs other ones. */
 static bool batching_fits(const struct pipeline *p, const struct config *fresh)
@@ -53,7 +53,7 @@ static void apply(struct pipeline *p, const struct config *fresh)
         p->epochs.limits.bytes = fresh->batching.max_bytes;
         p->epochs.limits.age = fresh->batching.max_age;
     }
-    memory_set_limit(p, fresh->memory_limit);
+    flow_set_limit(p, fresh->memory_limit);
     connection_set_credentials(&p->connection, &fresh->nats);
 }
 

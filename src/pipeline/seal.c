@@ -17,22 +17,31 @@ void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
     epochs_send(&p->epochs, epoch, now);
 }
 
-void seal_seal_if_due(struct pipeline *p, int64_t now)
+void seal_if_full(struct pipeline *p, int64_t now)
+{
+    enum epoch_reason reason;
+    if (epochs_is_full(&p->epochs, &reason))
+        seal_seal(p, reason, now);
+}
+
+int64_t seal_if_due(struct pipeline *p, int64_t now)
 {
     enum epoch_reason reason;
     if (epochs_is_empty(&p->epochs))
-        return;
+        return INT64_MAX;
     for (uint32_t i = 0; i < p->source_count; i++) {
-        struct source *s = &p->sources[i];
-        if (!source_must_adopt(s))
+        if (!source_must_adopt(&p->sources[i]))
             continue;
         seal_seal(p, EPOCH_STREAM, now); /* the next generation is another epoch */
-        return;
+        return INT64_MAX;
     }
     if (p->epochs.sealed_count >= FLOW_EPOCHS_MAX)
-        return;
-    if (epochs_is_due(&p->epochs, now, &reason))
-        seal_seal(p, reason, now);
+        return INT64_MAX; /* a commit comes first */
+    int64_t due = epochs_due(&p->epochs, &reason);
+    if (now < due)
+        return due;
+    seal_seal(p, reason, now);
+    return INT64_MAX;
 }
 
 void seal_adopt_generations(struct pipeline *p, int64_t now)

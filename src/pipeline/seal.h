@@ -9,8 +9,12 @@
 /* Seal the open epoch, which is not empty, and give it to the encoder. */
 void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now);
 
-/* The same if a limit is reached and there is room for one more sealed epoch. */
-void seal_seal_if_due(struct pipeline *p, int64_t now);
+/* The same if it has as many rows or bytes as an epoch may have, whatever else waits. */
+void seal_if_full(struct pipeline *p, int64_t now);
+
+/* The same if it is old enough, or of an old generation of a stream, and there is room for one more
+ * sealed epoch. Returns when to ask again. */
+int64_t seal_if_due(struct pipeline *p, int64_t now);
 
 /* Streams that were made again go on once nothing of the old one is open. */
 void seal_adopt_generations(struct pipeline *p, int64_t now);

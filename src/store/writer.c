@@ -384,6 +384,8 @@ int64_t store_writer_turn(struct store_writer *w, int64_t now)
         int64_t encode = encoder_step(&w->encoder, now);
         int64_t commit = committer_step(&w->committer, now);
         deadline = encode < commit ? encode : commit;
+        if (!queue_is_empty(&w->committer.done))
+            deadline = now; /* the caller wants to know */
     }
     collect(w);
     relieve(w);

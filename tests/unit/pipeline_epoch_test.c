@@ -62,33 +62,33 @@ static struct epoch *commit(struct stage *s, enum epoch_reason reason)
     epoch_set_position(sealed, from.source, &position);
     EXPECT(epochs_committed(&s->epochs, &how) == NULL);
     epochs_send(&s->epochs, sealed, 7);
-    while (store_writer_turn(s->writer, 0) == 0)
-        continue;
-    struct epoch *committed = epochs_committed(&s->epochs, &how);
+    struct epoch *committed;
+    while ((committed = epochs_committed(&s->epochs, &how)) == NULL)
+        EXPECT_I64(store_writer_turn(s->writer, 0), 0); /* there is more to do */
     EXPECT(committed == sealed && how.number == sealed->number);
     EXPECT_U64(s->epochs.sealed_count, 0);
     return committed;
 }
 
-TEST(epochs_are_due_by_rows_bytes_and_age)
+TEST(epochs_are_full_by_rows_and_bytes_and_due_by_age)
 {
     struct stage s;
     enum epoch_reason reason;
     start(&s, (struct epoch_limits){.rows = 3, .bytes = UINT64_C(1) << 40, .age = 10});
-    EXPECT(!epochs_is_due(&s.epochs, INT64_MAX, &reason)); /* nothing there, nothing due */
-    EXPECT(epochs_deadline(&s.epochs) == INT64_MAX);
+    EXPECT(!epochs_is_full(&s.epochs, &reason)); /* nothing there, nothing due */
+    EXPECT(epochs_due(&s.epochs, &reason) == INT64_MAX);
     add(&s, 1, 1);
-    EXPECT_I64(epochs_deadline(&s.epochs), 11);
-    EXPECT(!epochs_is_due(&s.epochs, 10, &reason));
-    EXPECT(epochs_is_due(&s.epochs, 11, &reason) && reason == EPOCH_AGE);
+    EXPECT_I64(epochs_due(&s.epochs, &reason), 11);
+    EXPECT(reason == EPOCH_AGE);
     add(&s, 2, 2);
+    EXPECT(!epochs_is_full(&s.epochs, &reason));
     add(&s, 3, 2);
-    EXPECT(epochs_is_due(&s.epochs, 2, &reason) && reason == EPOCH_ROWS);
+    EXPECT(epochs_is_full(&s.epochs, &reason) && reason == EPOCH_ROWS);
     epoch_free(commit(&s, reason));
     EXPECT(epochs_is_empty(&s.epochs));
     s.epochs.limits = (struct epoch_limits){.rows = 1000, .bytes = 50, .age = 10};
     add(&s, 4, 3); /* three numbers and the subject take more */
-    EXPECT(epochs_is_due(&s.epochs, 3, &reason) && reason == EPOCH_BYTES);
+    EXPECT(epochs_is_full(&s.epochs, &reason) && reason == EPOCH_BYTES);
     epoch_free(commit(&s, reason));
     stop(&s);
 }

@@ -52,7 +52,6 @@ static inline void fixture_open(struct fixture *f, const char *stream)
     acker_init(&p->acker, p->sources, 2);
     look_init(p);
     p->connection.state = CONNECTION_READY;
-    p->disk_free = UINT64_MAX;
 }
 
 static inline void fixture_close(struct fixture *f)
