@@ -79,6 +79,33 @@ void seqset_add_all(struct seqset *set, const struct seqset *from)
         seqset_add_range(set, from->list[i].first, from->list[i].last);
 }
 
+void seqset_add_new(struct seqset *set, const struct seqset *from, const struct seqset *without,
+                    uint64_t through)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct seqrange rest = from->list[i];
+        if (rest.last <= through)
+            continue;
+        if (rest.first <= through)
+            rest.first = through + 1;
+        for (size_t at = find(without, rest.first); at < without->count; at++) {
+            struct seqrange known = without->list[at];
+            if (known.first > rest.last)
+                break;
+            if (known.first > rest.first)
+                seqset_add_range(set, rest.first, known.first - 1);
+            if (known.last >= rest.last) {
+                rest.first = 0; /* nothing is left of it */
+                rest.last = 0;
+                break;
+            }
+            rest.first = known.last + 1;
+        }
+        if (rest.last > 0)
+            seqset_add_range(set, rest.first, rest.last);
+    }
+}
+
 bool seqset_contains(const struct seqset *set, uint64_t sequence)
 {
     size_t at = find(set, sequence);

@@ -34,6 +34,10 @@ void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last);
 /* Add all of `from`. */
 void seqset_add_all(struct seqset *set, const struct seqset *from);
 
+/* Add what is in `from`, but neither in `without` nor below or at `through`. */
+void seqset_add_new(struct seqset *set, const struct seqset *from, const struct seqset *without,
+                    uint64_t through);
+
 bool seqset_contains(const struct seqset *set, uint64_t sequence);
 
 /* The range that has `sequence`, or else the next one behind it; NULL if there is none. Valid until

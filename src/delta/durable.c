@@ -175,9 +175,7 @@ static void merge_apps(struct positions *out, const struct delta_snapshot *snaps
 {
     struct buf prefix = {0};
     ARRAY(struct app_position) found = {0};
-    buf_append_text(&prefix, "varve:");
-    store_path_escape(&prefix, slice_of(instance));
-    buf_append_byte(&prefix, ':');
+    delta_app_prefix(&prefix, instance);
     for (uint32_t i = 0; i < snapshot->app_ids.count; i++) {
         struct slice id = map_key(&snapshot->app_ids, i);
         struct app_position app = {.last_updated = snapshot->apps.list[i].last_updated};

@@ -1,177 +1,203 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/entry.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/array.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "store/commit.h"
-#include "store/path.h"
 #include "delta/action.h"
 #include "delta/position.h"
-#include "delta/stats.h"
+#include "object/object.h"
 
-static void add_move(struct store_entry *entry, struct slice id, size_t at, size_t len)
+enum { TAGS_MAX = 7 };
+
+/* The tags of a file; `text` holds what is made here. */
+struct tags {
+    struct delta_pair list[TAGS_MAX];
+    size_t count;
+    struct buf text;
+    struct slice pieces[3]; /* of `text`, by offset until it is complete */
+};
+
+static void add_tag(struct tags *tags, const char *key, struct slice value)
 {
-    entry->moves =
-        array_grow(entry->moves, &entry->cap, entry->count, 1, sizeof(*entry->moves), NULL);
-    entry->moves[entry->count++] = (struct store_move){text_copy_slice(id), at, len};
+    tags->list[tags->count++] = (struct delta_pair){slice_of(key), value};
 }
 
-void store_entry_reset(struct store_entry *entry)
+static size_t mark(struct tags *tags, size_t piece, size_t start)
 {
-    for (size_t i = 0; i < entry->count; i++)
-        free(entry->moves[i].id);
-    entry->count = 0;
-    buf_reset(&entry->text);
+    tags->pieces[piece].len = tags->text.len - start;
+    return tags->text.len;
 }
 
-void store_entry_free(struct store_entry *entry)
-{
-    store_entry_reset(entry);
-    buf_free(&entry->text);
-    free(entry->moves);
-    *entry = (struct store_entry){0};
-}
-
-static void append_string(struct buf *out, const char *text)
-{
-    json_append_string(out, slice_of(text));
-}
-
-/* The member "path", noted as a move. */
-static void append_path(struct store_entry *entry, const struct store_epoch_file *file,
-                        const char *path)
-{
-    struct buf *out = &entry->text;
-    buf_append_text(out, "\"path\":\"");
-    size_t at = out->len;
-    delta_path_encode(out, slice_of(path));
-    add_move(entry, slice_of(object_staged_id(file->file)), at, out->len - at);
-    buf_append_byte(out, '"');
-}
-
-/* Which rows are in a file: members of a JSON object, all of them strings as tags must be. */
-static void append_tags(struct buf *out, const struct store_epoch_file *file)
+/* Which rows are in a file, and the hash of its bytes. All values are texts, as tags must be. */
+static struct delta_map fill_tags(struct tags *tags, const struct delta_commit_file *file)
 {
     const struct seqset *set = file->sequences;
-    buf_append_text(out, "\"varve.file\":");
-    append_string(out, object_staged_id(file->file));
-    buf_append_text(out, ",\"varve.stream\":");
-    append_string(out, file->stream);
-    buf_append_text(out, ",\"varve.created\":");
-    append_string(out, file->created);
-    buf_printf(out, ",\"varve.first_seq\":\"%" PRIu64 "\",\"varve.last_seq\":\"%" PRIu64 "\"",
-               set->list[0].first, set->list[set->count - 1].last);
-    if (set->count > STORE_ADD_RANGES_MAX)
-        return;
-    buf_append_text(out, ",\"varve.sequences\":\"");
+    bool all = set->count <= DELTA_ADD_RANGES_MAX;
+    buf_append_decimal(&tags->text, set->list[0].first);
+    size_t end = mark(tags, 0, 0);
+    buf_append_decimal(&tags->text, set->list[set->count - 1].last);
+    end = mark(tags, 1, end);
+    if (all)
+        seqset_write_text(&tags->text, set);
+    (void)mark(tags, 2, end);
+    const uint8_t *at = tags->text.data;
+    for (size_t i = 0; i < 3; at += tags->pieces[i++].len)
+        tags->pieces[i].data = at;
+    add_tag(tags, "varve.file", slice_of(file->id));
+    add_tag(tags, "varve.stream", slice_of(file->stream));
+    add_tag(tags, "varve.created", slice_of(file->created));
+    add_tag(tags, "varve.first_seq", tags->pieces[0]);
+    add_tag(tags, "varve.last_seq", tags->pieces[1]);
+    if (all)
+        add_tag(tags, "varve.sequences", tags->pieces[2]);
+    if (file->sha256 != NULL)
+        add_tag(tags, "varve.sha256", slice_of(file->sha256));
+    return (struct delta_map){tags->list, tags->count};
+}
+
+static void put_ranges(struct json_writer *w, const char *name, const struct seqset *set)
+{
+    struct buf *out = json_put_raw(w, name);
+    buf_append_byte(out, '"');
     seqset_write_text(out, set);
     buf_append_byte(out, '"');
 }
 
-/* The sequences that no file of the epoch has, and why that is right. */
-static void append_dead_letters(struct buf *out, const struct store_epoch *epoch)
+/* The sequences that no file of the commit has, and why that is right. */
+static void put_dead_letters(struct json_writer *w, const struct delta_commit *c)
 {
-    bool first = true;
-    for (size_t i = 0; epoch->dead_letters != NULL && i < epoch->position_count; i++) {
-        if (epoch->dead_letters[i].count == 0)
+    json_open_array(w, "deadLetters");
+    for (size_t i = 0; c->dead_letters != NULL && i < c->position_count; i++) {
+        if (c->dead_letters[i].count == 0)
             continue;
-        buf_append_text(out, first ? "{\"stream\":" : ",{\"stream\":");
-        first = false;
-        append_string(out, epoch->positions[i].stream);
-        buf_append_text(out, ",\"created\":");
-        append_string(out, epoch->positions[i].created);
-        buf_append_text(out, ",\"sequences\":\"");
-        seqset_write_text(out, &epoch->dead_letters[i]);
-        buf_append_text(out, "\"}");
+        json_open_object(w, NULL);
+        json_put_text(w, "stream", c->positions[i].stream);
+        json_put_text(w, "created", c->positions[i].created);
+        put_ranges(w, "sequences", &c->dead_letters[i]);
+        json_close_object(w);
     }
+    json_close_array(w);
 }
 
-static void append_quarantine(struct store_entry *entry, const struct store_epoch *epoch,
-                              const char *const *paths)
+static void put_beside(struct json_writer *w, const struct delta_commit_file *file)
 {
-    struct buf *out = &entry->text;
-    bool first = true;
-    for (size_t i = 0; i < epoch->file_count; i++) {
-        const struct store_epoch_file *file = &epoch->files[i];
-        if (!file->quarantine)
-            continue;
-        buf_append_text(out, first ? "{" : ",{");
-        first = false;
-        append_path(entry, file, paths[i]);
-        buf_printf(out, ",\"size\":%" PRIu64 ",\"numRecords\":%" PRIu64 ",\"tags\":{",
-                   object_staged_size(file->file), file->rows);
-        append_tags(out, file);
-        buf_append_text(out, "}}");
+    struct tags tags = {0};
+    struct buf path = {0};
+    struct delta_map map = fill_tags(&tags, file);
+    delta_path_encode(&path, slice_of(file->path));
+    json_open_object(w, NULL);
+    json_put_slice(w, "path", buf_slice(&path));
+    json_put_u64(w, "size", file->size);
+    json_put_u64(w, "numRecords", file->rows);
+    json_open_object(w, "tags");
+    for (size_t i = 0; i < map.count; i++) {
+        json_put_name(w, map.list[i].key);
+        json_put_slice(w, NULL, map.list[i].value);
     }
+    json_close_object(w);
+    json_close_object(w);
+    buf_free(&path);
+    buf_free(&tags.text);
 }
 
-static void append_add(struct store_entry *entry, const struct store *store,
-                       const struct store_epoch_file *file, const char *path, int64_t millis)
+static void put_varve(struct buf *out, const struct delta_commit *c)
 {
-    struct buf *out = &entry->text;
+    struct json_writer w = {.out = out};
+    struct positions positions = {0};
+    positions.list = (struct position *)c->positions; /* only read from */
+    positions.count = c->position_count;
+    json_open_object(&w, NULL);
+    json_put_text(&w, "instance", c->instance);
+    delta_positions_put(&w, "positions", &positions);
+    put_dead_letters(&w, c);
+    json_open_array(&w, "quarantine");
+    for (size_t i = 0; i < c->file_count; i++) {
+        if (c->files[i].beside)
+            put_beside(&w, &c->files[i]);
+    }
+    json_close_array(&w);
+    json_close_object(&w);
+}
+
+static void write_add(struct buf *out, const struct delta_commit *c,
+                      const struct delta_commit_file *file)
+{
     struct buf stats = {0};
-    store_stats_write(&stats, store->schema, file->rows, file->columns, file->column_count);
-    buf_append_text(out, "{\"add\":{");
-    append_path(entry, file, path);
-    buf_printf(out,
-               ",\"partitionValues\":{},\"size\":%" PRIu64 ",\"modificationTime\":%" PRId64
-               ",\"dataChange\":true,\"stats\":",
-               object_staged_size(file->file), millis);
-    json_append_string(out, buf_slice(&stats));
-    buf_append_text(out, ",\"tags\":{");
-    append_tags(out, file);
-    buf_append_text(out, "}}}\n");
+    struct buf path = {0};
+    struct tags tags = {0};
+    store_stats_write(&stats, c->schema, file->rows, file->columns, file->column_count);
+    delta_path_encode(&path, slice_of(file->path));
+    struct delta_action action = {.kind = DELTA_ADD};
+    action.add = (struct delta_add){
+        .path = buf_slice(&path),
+        .size = file->size,
+        .modification_time = c->wall_time / CLOCK_MILLISECOND,
+        .data_change = true,
+        .stats = buf_slice(&stats),
+        .tags = fill_tags(&tags, file),
+    };
+    delta_action_write(out, &action);
     buf_free(&stats);
+    buf_free(&path);
+    buf_free(&tags.text);
 }
 
-static void append_txn(struct buf *out, const char *instance, const struct position *p,
-                       int64_t millis)
+static void write_txn(struct buf *out, const struct delta_commit *c, const struct position *p)
 {
     struct buf id = {0};
-    delta_app_id(&id, instance, p);
-    buf_append_text(out, "{\"txn\":{\"appId\":");
-    json_append_string(out, buf_slice(&id));
-    buf_printf(out, ",\"version\":%" PRIu64 ",\"lastUpdated\":%" PRId64 "}}\n", p->through, millis);
+    delta_app_id(&id, c->instance, p);
+    struct delta_action action = {.kind = DELTA_TXN};
+    action.txn = (struct delta_txn){
+        .app_id = buf_slice(&id),
+        .version = p->through < INT64_MAX ? (int64_t)p->through : INT64_MAX,
+        .has_last_updated = true,
+        .last_updated = c->wall_time / CLOCK_MILLISECOND,
+    };
+    delta_action_write(out, &action);
     buf_free(&id);
 }
 
-void store_entry_build(struct store_entry *entry, const struct store *store,
-                       const struct store_epoch *epoch, const struct positions *positions,
-                       const char *const *paths, int64_t wall_time)
+void delta_commit_write(struct buf *out, const struct delta_commit *c)
 {
-    store_entry_reset(entry);
-    struct buf *out = &entry->text;
-    int64_t millis = wall_time / CLOCK_MILLISECOND;
-    buf_printf(out,
-               "{\"commitInfo\":{\"timestamp\":%" PRId64 ",\"operation\":\"WRITE\","
-               "\"operationParameters\":{\"mode\":\"Append\"},\"isBlindAppend\":true,"
-               "\"engineInfo\":",
-               millis);
-    append_string(out, store->engine);
-    buf_append_text(out, ",\"varve\":{\"instance\":");
-    append_string(out, store->instance);
-    buf_append_byte(out, ',');
-    struct json_writer w = {.out = out};
-    delta_positions_put(&w, "positions", positions);
-    buf_append_text(out, ",\"deadLetters\":[");
-    append_dead_letters(out, epoch);
-    buf_append_text(out, "],\"quarantine\":[");
-    append_quarantine(entry, epoch, paths);
-    buf_append_text(out, "]}}}\n");
-    for (size_t i = 0; i < epoch->position_count; i++)
-        append_txn(out, store->instance, &epoch->positions[i], millis);
-    for (size_t i = 0; i < epoch->file_count; i++) {
-        if (!epoch->files[i].quarantine)
-            append_add(entry, store, &epoch->files[i], paths[i], millis);
+    struct buf varve = {0};
+    put_varve(&varve, c);
+    struct delta_action action = {.kind = DELTA_COMMIT_INFO};
+    action.commit_info = (struct delta_commit_info){
+        .timestamp = c->wall_time / CLOCK_MILLISECOND,
+        .operation = "WRITE",
+        .parameters = "{\"mode\":\"Append\"}",
+        .blind_append = true,
+        .engine = c->engine,
+        .varve = buf_slice(&varve),
+    };
+    delta_action_write(out, &action);
+    buf_free(&varve);
+    for (size_t i = 0; i < c->position_count; i++)
+        write_txn(out, c, &c->positions[i]);
+    for (size_t i = 0; i < c->file_count; i++) {
+        if (!c->files[i].beside)
+            write_add(out, c, &c->files[i]);
     }
+}
+
+static void add_move(struct delta_pending *pending, struct slice id, size_t at, size_t len)
+{
+    *array_add(&pending->moves) = (struct delta_move){text_copy_slice(id), at, len};
+}
+
+void delta_pending_free(struct delta_pending *pending)
+{
+    for (size_t i = 0; i < pending->moves.count; i++)
+        free(pending->moves.list[i].id);
+    array_free(&pending->moves);
+    buf_free(&pending->text);
+    *pending = (struct delta_pending){0};
 }
 
 static bool is_safe_id(struct slice id)
@@ -185,7 +211,7 @@ static bool is_safe_id(struct slice id)
 }
 
 /* `object` is an `add`, or an element of "quarantine". */
-static int parse_move(struct store_entry *entry, const struct json *object, struct err *err)
+static int parse_move(struct delta_pending *pending, const struct json *object, struct err *err)
 {
     struct slice uri, id;
     if (!json_get_text(object, "path", &uri) ||
@@ -195,40 +221,44 @@ static int parse_move(struct store_entry *entry, const struct json *object, stru
     bool safe = delta_path_decode(&path, uri) && object_name_is_valid(buf_slice(&path));
     buf_free(&path);
     /* A string with escapes would not be in the text as it is; a URI has none. */
-    bool inside =
-        uri.data >= entry->text.data && uri.data + uri.len <= entry->text.data + entry->text.len;
+    bool inside = uri.data >= pending->text.data &&
+                  uri.data + uri.len <= pending->text.data + pending->text.len;
     if (!safe || !inside)
         return err_set(err, ERR_FORMAT, "'%.*s' is no path of a file in the table",
                        (int)(uri.len < 200 ? uri.len : 200), (const char *)uri.data);
-    add_move(entry, id, (size_t)(uri.data - entry->text.data), uri.len);
+    add_move(pending, id, (size_t)(uri.data - pending->text.data), uri.len);
     return 0;
 }
 
-static int parse_line(struct store_entry *entry, struct arena *arena, struct slice line, bool first,
-                      struct err *err)
+/* The head of the entry must be of `instance`; it is NULL for what follows. */
+static int parse_line(struct delta_pending *pending, struct arena *arena, struct slice line,
+                      const char *instance, struct err *err)
 {
+    struct slice name;
     const struct json *root = json_parse(arena, line, err);
     if (root == NULL)
         return -1;
-    if (!first) {
+    if (instance == NULL) {
         const struct json *add = json_member(root, "add");
-        return add == NULL ? 0 : parse_move(entry, add, err);
+        return add == NULL ? 0 : parse_move(pending, add, err);
     }
     const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
     const struct json *list = json_member(varve, "quarantine");
     if (list == NULL || list->type != JSON_ARRAY)
         return err_set(err, ERR_FORMAT, "the first line is not a commitInfo of varve");
+    if (!json_get_text(varve, "instance", &name) || !slice_is(name, instance))
+        return err_set(err, ERR_FORMAT, "it is not a commit of instance %s", instance);
     for (const struct json *item = list->first; item != NULL; item = item->next) {
-        if (parse_move(entry, item, err) != 0)
+        if (parse_move(pending, item, err) != 0)
             return -1;
     }
     return 0;
 }
 
-int store_entry_parse(struct store_entry *entry, struct err *err)
+int delta_pending_parse(struct delta_pending *pending, const char *instance, struct err *err)
 {
     struct arena arena = {0};
-    const struct buf *text = &entry->text;
+    const struct buf *text = &pending->text;
     int result = text->len > 0 && text->data[text->len - 1] == '\n'
                      ? 0
                      : err_set(err, ERR_FORMAT, "the entry has no end");
@@ -237,50 +267,34 @@ int store_entry_parse(struct store_entry *entry, struct err *err)
         ASSERT(end != NULL);
         struct slice line = {text->data + at, (size_t)(end - text->data) - at};
         arena_reset(&arena);
-        result = parse_line(entry, &arena, line, at == 0, err);
+        result = parse_line(pending, &arena, line, at == 0 ? instance : NULL, err);
         at += line.len + 1;
     }
     arena_free(&arena);
     return result;
 }
 
-void store_entry_path(struct buf *out, const struct store_entry *entry, size_t move)
+void delta_pending_path(struct buf *out, const struct delta_pending *pending, size_t move)
 {
-    const struct store_move *m = &entry->moves[move];
-    struct slice uri = {entry->text.data + m->at, m->len};
+    const struct delta_move *m = &pending->moves.list[move];
+    struct slice uri = {pending->text.data + m->at, m->len};
     ASSERT(delta_path_decode(out, uri)); /* built or checked here */
 }
 
-void store_entry_set_path(struct store_entry *entry, size_t move, struct slice path)
+void delta_pending_set_path(struct delta_pending *pending, size_t move, struct slice path)
 {
-    struct store_move *m = &entry->moves[move];
+    struct delta_move *m = &pending->moves.list[move];
     size_t behind = m->at + m->len;
     struct buf text = {0};
-    buf_append(&text, entry->text.data, m->at);
+    buf_append(&text, pending->text.data, m->at);
     delta_path_encode(&text, path);
     size_t len = text.len - m->at;
-    buf_append(&text, entry->text.data + behind, entry->text.len - behind);
-    for (size_t i = 0; i < entry->count; i++) {
-        if (entry->moves[i].at > m->at)
-            entry->moves[i].at = entry->moves[i].at - m->len + len;
+    buf_append(&text, pending->text.data + behind, pending->text.len - behind);
+    for (size_t i = 0; i < pending->moves.count; i++) {
+        if (pending->moves.list[i].at > m->at)
+            pending->moves.list[i].at = pending->moves.list[i].at - m->len + len;
     }
     m->len = len;
-    buf_free(&entry->text);
-    entry->text = text;
-}
-
-int store_entry_positions(struct positions *out, bool *own, struct slice line, const char *instance,
-                          struct err *err)
-{
-    struct arena arena = {0};
-    struct err ignored = {0};
-    struct slice name;
-    *out = (struct positions){0};
-    /* A line that is no JSON is not ours: what varve writes is whole before it gets its name. */
-    const struct json *root = json_parse(&arena, line, &ignored);
-    const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
-    *own = json_get_text(varve, "instance", &name) && slice_is(name, instance);
-    int result = *own ? delta_positions_parse(out, json_member(varve, "positions"), err) : 0;
-    arena_free(&arena);
-    return result;
+    buf_free(&pending->text);
+    pending->text = text;
 }

@@ -6,73 +6,84 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "batch/position.h"
-
-struct store;
-struct store_epoch;
+#include "batch/schema.h"
+#include "delta/stats.h"
 
 /*
- * The text of an entry of the Delta log: one JSON object a line. The first line of each entry that
- * varve writes is its commitInfo, so that the head of the file tells whose it is:
+ * The text of the entries that varve writes: one JSON object a line. The first line is the
+ * commitInfo, so that the head of an entry tells whose it is:
  *
  *     {"commitInfo":{..., "varve":{"instance":..., "positions":[...], "deadLetters":[...],
  *                                  "quarantine":[...]}}}
- *     {"txn":{"appId":..., "version":<position>, ...}}      one for each position that moved
+ *     {"txn":{"appId":..., "version":<through>, ...}}       one for each position that moved
  *     {"add":{"path":..., "tags":{"varve.file":<id>, ...}, ...}}      one for each file
  *
- * "positions" are all positions of the instance, not only those that moved: the newest entry of an
- * instance is all that it needs to read. "deadLetters" are those of this entry: stream, created and
- * sequences. (Delta PROTOCOL.md, "Actions"; reader 1, writer 2.)
+ * "positions" and "deadLetters" are what this entry adds, so that its size is bounded by it; all
+ * that was added before is in other places, see durable.h. "quarantine" has the files beside the
+ * table. (Delta PROTOCOL.md, "Actions".)
  */
-
-/* A file that an entry moves to its place. */
-struct store_move {
-    char *id;       /* of the temporary file */
-    size_t at, len; /* where its path stands in the text of the entry, URI-encoded */
-};
-
-/* A zeroed struct is empty. */
-struct store_entry {
-    struct buf text;
-    struct store_move *moves;
-    size_t count, cap;
-};
-
 enum {
-    /* A larger entry is not read. Ten thousand files make about 10 MB, ranges above positions at
-     * most 40 MB. */
-    STORE_ENTRY_MAX = 256 * 1024 * 1024,
+    /* Ranges that the log keeps of one file, beyond that only first and last: a file of a table
+     * with many simulations can have about as many ranges as rows. */
+    DELTA_ADD_RANGES_MAX = 256,
 };
+
+struct delta_commit_file {
+    const char *id;   /* of the staged object */
+    const char *path; /* its name */
+    const char *stream, *created;
+    const char *sha256;             /* of its bytes, as text; NULL: not known */
+    const struct seqset *sequences; /* of its rows; not empty */
+    uint64_t rows, size;
+    bool beside; /* it is not part of the table */
+    const struct store_column_stats *columns;
+    size_t column_count;
+};
+
+/* All is borrowed. */
+struct delta_commit {
+    const char *instance, *engine;
+    const struct schema *schema;
+    int64_t wall_time;                 /* ns */
+    const struct position *positions;  /* of each generation that moved; `above`: what is added */
+    const struct seqset *dead_letters; /* of each of them; NULL: none of any */
+    size_t position_count;
+    const struct delta_commit_file *files;
+    size_t file_count;
+};
+
+/* Append the entry of a commit. */
+void delta_commit_write(struct buf *out, const struct delta_commit *commit);
 
 /*
- * Make the entry of an epoch. `positions` are all of the instance once it is committed, `paths` the
- * paths of the files of the epoch, relative to the root; `wall_time` in ns.
+ * The text of a commit that was interrupted, with the files that it moves to their places. A zeroed
+ * struct is empty.
  */
-void store_entry_build(struct store_entry *entry, const struct store *store,
-                       const struct store_epoch *epoch, const struct positions *positions,
-                       const char *const *paths, int64_t wall_time);
+struct delta_move {
+    char *id;       /* of the staged object */
+    size_t at, len; /* where its path stands in the text, URI-encoded */
+};
 
-/* Find the moves in entry->text, which varve wrote earlier. ERR_FORMAT if it did not, or if a path
+struct delta_pending {
+    struct buf text;
+    ARRAY(struct delta_move) moves;
+};
+
+/* Find the moves in pending->text, which `instance` wrote. ERR_FORMAT if it did not, or if a path
  * could lead out of the root. */
-int store_entry_parse(struct store_entry *entry, struct err *err)
+int delta_pending_parse(struct delta_pending *pending, const char *instance, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Append the path of a move, relative to the root. */
-void store_entry_path(struct buf *out, const struct store_entry *entry, size_t move);
+void delta_pending_path(struct buf *out, const struct delta_pending *pending, size_t move);
 
 /* Give a file another path. */
-void store_entry_set_path(struct store_entry *entry, size_t move, struct slice path);
+void delta_pending_set_path(struct delta_pending *pending, size_t move, struct slice path);
 
-void store_entry_reset(struct store_entry *entry);
-void store_entry_free(struct store_entry *entry);
-
-/*
- * The positions in the first line of an entry of any writer. *own says whether the entry is one of
- * `instance`; if not, *out is empty. ERR_FORMAT if it is, and is damaged.
- */
-int store_entry_positions(struct positions *out, bool *own, struct slice line, const char *instance,
-                          struct err *err) __attribute__((warn_unused_result));
+void delta_pending_free(struct delta_pending *pending);
 
 #endif

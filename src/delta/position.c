@@ -71,11 +71,16 @@ int delta_positions_parse(struct positions *out, const struct json *array, struc
     return err_set(err, ERR_FORMAT, "the positions of varve are damaged");
 }
 
-void delta_app_id(struct buf *out, const char *instance, const struct position *p)
+void delta_app_prefix(struct buf *out, const char *instance)
 {
     buf_append_text(out, "varve:");
     store_path_escape(out, slice_of(instance));
     buf_append_byte(out, ':');
+}
+
+void delta_app_id(struct buf *out, const char *instance, const struct position *p)
+{
+    delta_app_prefix(out, instance);
     store_path_escape(out, slice_of(p->stream));
     buf_append_byte(out, ':');
     store_path_escape(out, slice_of(p->consumer));

@@ -17,6 +17,9 @@ void delta_positions_put(struct json_writer *w, const char *name,
 int delta_positions_parse(struct positions *out, const struct json *array, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Append what all appIds of an instance begin with. */
+void delta_app_prefix(struct buf *out, const char *instance);
+
 /* Append the Delta appId of one position: "varve:<instance>:<stream>:<consumer>:<created>". */
 void delta_app_id(struct buf *out, const char *instance, const struct position *p);
 

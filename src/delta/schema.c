@@ -225,8 +225,16 @@ int delta_schema_check(struct slice schema_string, const struct schema *schema, 
     for (const struct json *f = result == 0 ? fields->first : NULL; f != NULL && result == 0;
          f = f->next)
         result = check_field(f, schema, err);
-    for (uint32_t i = 0; i < schema->count && result == 0; i = end_of(schema, i))
-        *missing |= find_field(fields, schema->columns[i].name) == NULL;
+    for (uint32_t i = 0; i < schema->count && result == 0; i = end_of(schema, i)) {
+        const struct column_spec *spec = &schema->columns[i];
+        bool found = find_field(fields, spec->name) != NULL;
+        *missing |= !found;
+        if (!found && spec->ordered)
+            result = err_set(err, ERR_UNSUPPORTED,
+                             "it has no column %s, so varve has not made it; choose another "
+                             "directory",
+                             spec->name);
+    }
     arena_free(&arena);
     return result;
 }

@@ -21,7 +21,9 @@ void delta_schema_write(struct buf *out, const struct schema *schema);
  * Compare the columns of a table with those that varve writes. Columns that only the table has are
  * fine if they may be null; *missing says that the table lacks some of ours. ERR_UNSUPPORTED, in a
  * sentence that begins with "its", for a column of another type, and for one that asks of a writer
- * what varve does not do: never null, generated, an identity, an invariant. ERR_FORMAT.
+ * what varve does not do: never null, generated, an identity, an invariant; and for a table that
+ * lacks an `ordered` column, which every version of varve has written: it is somebody else's.
+ * ERR_FORMAT.
  */
 int delta_schema_check(struct slice schema_string, const struct schema *schema, bool *missing,
                        struct err *err) __attribute__((warn_unused_result));

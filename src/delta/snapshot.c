@@ -302,7 +302,7 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
     return 0;
 }
 
-void delta_snapshot_free(struct delta_snapshot *s)
+void delta_snapshot_forget(struct delta_snapshot *s)
 {
     for (size_t i = 0; i < s->files.count; i++)
         free(s->files.list[i]);
@@ -323,14 +323,23 @@ void delta_snapshot_free(struct delta_snapshot *s)
     array_free(&s->instances);
     array_free(&s->generation_list);
     array_free(&s->beside);
-    array_free(&s->apps);
     map_free(&s->paths);
-    map_free(&s->app_ids);
     map_free(&s->names);
     map_free(&s->generations);
+    s->removed = 0;
+    s->want_files = s->want_varve = false;
+}
+
+void delta_snapshot_free(struct delta_snapshot *s)
+{
+    bool files = s->want_files;
+    bool varve = s->want_varve;
+    delta_snapshot_forget(s);
+    array_free(&s->apps);
+    map_free(&s->app_ids);
     arena_free(&s->protocol_arena);
     arena_free(&s->metadata_arena);
     buf_free(&s->protocol_text);
     buf_free(&s->metadata_text);
-    *s = (struct delta_snapshot){.want_files = s->want_files, .want_varve = s->want_varve};
+    *s = (struct delta_snapshot){.want_files = files, .want_varve = varve};
 }

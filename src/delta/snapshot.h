@@ -111,6 +111,10 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err) __attribute__((warn_unused_result));
 
+/* Give back what is not needed to know the newest version, protocol and metaData, and want no more
+ * of it. */
+void delta_snapshot_forget(struct delta_snapshot *s);
+
 void delta_snapshot_free(struct delta_snapshot *s);
 
 /* The live file with this path, as in the log; the newest transaction of an application; what is

@@ -25,6 +25,15 @@ enum {
 /* What earlier versions of varve had bounds of in the log, before tables said so. */
 static const char first_stats_columns[] = "timestamp_ns,simulation_id,stream_seq";
 
+static bool has_stats_columns(const struct delta_metadata *metadata)
+{
+    for (size_t i = 0; i < metadata->configuration.count; i++) {
+        if (slice_is(metadata->configuration.list[i].key, STATS_COLUMNS))
+            return true;
+    }
+    return false;
+}
+
 static void append_stats_columns(struct buf *out, const struct schema *schema)
 {
     size_t start = out->len;
@@ -62,7 +71,7 @@ void delta_table_create(struct buf *out, const struct schema *schema, const char
     delta_action_write(out, &action);
     const struct delta_pair configuration[] = {
         {slice_of("delta.appendOnly"), slice_of("true")},
-        {slice_of(STATS_COLUMNS), buf_slice(&stats)},
+        {slice_of(STATS_COLUMNS), slice_of(buf_text(&stats))}, /* may be empty */
     };
     action.kind = DELTA_METADATA;
     action.metadata = (struct delta_metadata){
@@ -148,7 +157,7 @@ int delta_table_check(const struct delta_protocol *protocol, const struct delta_
     if (check_configuration(&metadata->configuration, err) != 0 ||
         delta_schema_check(metadata->schema_string, schema, evolve, err) != 0)
         return -1;
-    *evolve |= delta_map_get(&metadata->configuration, STATS_COLUMNS).data == NULL;
+    *evolve |= !has_stats_columns(metadata);
     return 0;
 }
 
@@ -165,7 +174,7 @@ void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
         out_of_memory((count + 1) * sizeof(*configuration));
     for (size_t i = 0; i < count; i++)
         configuration[i] = metadata->configuration.list[i];
-    if (delta_map_get(&metadata->configuration, STATS_COLUMNS).data == NULL)
+    if (!has_stats_columns(metadata))
         configuration[count++] =
             (struct delta_pair){slice_of(STATS_COLUMNS), slice_of(first_stats_columns)};
     action.metadata.configuration = (struct delta_map){configuration, count};

@@ -35,6 +35,7 @@ static struct epoch *epoch_new(struct epochs *e, uint64_t number)
     epoch->sources = account_alloc(e->account, e->source_count, sizeof(*epoch->sources));
     epoch->positions = account_alloc(e->account, e->source_count, sizeof(*epoch->positions));
     epoch->dead_letters = account_alloc(e->account, e->source_count, sizeof(struct seqset));
+    epoch->rows_of = account_alloc(e->account, e->source_count, sizeof(struct seqset));
     for (uint32_t i = 0; i < e->source_count; i++) {
         epoch->sources[i].rows.account = e->account;
         epoch->sources[i].dead_letters.account = e->account;
@@ -59,6 +60,7 @@ void epoch_free(struct epoch *epoch)
     account_free(account, epoch->sources, epoch->source_count * sizeof(*epoch->sources));
     account_free(account, epoch->positions, epoch->source_count * sizeof(*epoch->positions));
     account_free(account, epoch->dead_letters, epoch->source_count * sizeof(struct seqset));
+    account_free(account, epoch->rows_of, epoch->source_count * sizeof(struct seqset));
     account_free(account, epoch, sizeof(*epoch));
 }
 
@@ -204,6 +206,7 @@ void epoch_set_position(struct epoch *epoch, uint32_t source, const struct posit
     to->stream = s->origin.stream;
     to->created = s->origin.created;
     to->consumer = s->origin.consumer;
+    epoch->rows_of[epoch->position_count] = s->rows;
     epoch->dead_letters[epoch->position_count++] = s->dead_letters;
     epoch->copies_memory += copies;
     account_add(epoch->account, copies);
@@ -216,6 +219,7 @@ void epochs_send(struct epochs *e, struct epoch *epoch, int64_t now)
         .rows = epoch->rows,
         .time = now,
         .positions = epoch->positions,
+        .rows_of = epoch->rows_of,
         .dead_letters = epoch->dead_letters,
         .position_count = epoch->position_count,
     };

@@ -67,7 +67,8 @@ struct epoch {
     /* Since it was sealed: what is durable once it is committed, for each source that takes part.
      * The sets are owned, the texts those of `sources`. */
     struct position *positions;
-    struct seqset *dead_letters; /* views */
+    struct seqset *rows_of;      /* of each position; views */
+    struct seqset *dead_letters; /* the same */
     size_t position_count;
     uint64_t copies_memory; /* booked for copies of the sets above positions */
 };

@@ -6,60 +6,69 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
-#include "delta/entry.h"
+#include "delta/durable.h"
 #include "delta/log.h"
 #include "store/path.h"
+#include "store/recover.h"
+
+enum {
+    /* Of ranges above positions, as text. Up to this much the file of the instance is written with
+     * each commit; a larger one only when as much was added in entries, so that what is written
+     * stays in proportion to what is stored. */
+    SAVE_BYTES = 64 * 1024,
+    RANGE_BYTES = 16, /* about what a range takes */
+};
 
 static int entry_text(void *context, const char *const *names, struct buf *out, struct err *err)
 {
     struct store *store = context;
-    struct store_entry entry = {0};
+    const struct store_epoch *epoch = store->epoch;
+    size_t count = epoch->file_count;
+    struct delta_commit_file *files = calloc(count + 1, sizeof(*files));
     (void)err; /* nothing can fail here */
-    store_entry_build(&entry, store, store->epoch, &store->coming, names, clock_wall());
-    buf_append_slice(out, buf_slice(&entry.text));
-    store_entry_free(&entry);
+    if (files == NULL)
+        out_of_memory((count + 1) * sizeof(*files));
+    for (size_t i = 0; i < count; i++) {
+        const struct store_epoch_file *file = &epoch->files[i];
+        files[i] = (struct delta_commit_file){
+            .id = object_staged_id(file->file),
+            .path = names[i],
+            .stream = file->stream,
+            .created = file->created,
+            .sha256 = file->sha256,
+            .sequences = file->sequences,
+            .rows = file->rows,
+            .size = object_staged_size(file->file),
+            .beside = file->quarantine,
+            .columns = file->columns,
+            .column_count = file->column_count,
+        };
+    }
+    struct delta_commit commit = {
+        .instance = store->instance,
+        .engine = store->engine,
+        .schema = store->schema,
+        .wall_time = clock_wall(),
+        .positions = store->added.list,
+        .dead_letters = epoch->dead_letters,
+        .position_count = store->added.count,
+        .files = files,
+        .file_count = count,
+    };
+    delta_commit_write(out, &commit);
+    free(files);
     return 0;
 }
 
-int store_find_next_version(struct store *store, struct err *err)
-{
-    struct delta_listing log = {0};
-    if (delta_log_list(store->objects, 0, &log, err) != 0)
-        return -1;
-    store->next_version = 0;
-    if (log.entries.count > 0)
-        store->next_version = log.entries.list[log.entries.count - 1] + 1;
-    /* Entries below a checkpoint may all be gone. */
-    if (log.checkpoint.found && log.checkpoint.version >= store->next_version)
-        store->next_version = log.checkpoint.version + 1;
-    delta_listing_free(&log);
-    return 0;
-}
-
-/*
- * Entries are never changed, and a clean-up spares the newest: as long as the one before ours is
- * there, ours is the next, or taken. If it is gone, others have moved on and cleaned up behind
- * them; an entry in that hole would be seen by nobody.
- */
 int store_next_entry(void *context, bool taken, struct buf *out, struct err *err)
 {
     struct store *store = context;
-    struct object_info info;
-    bool found = true;
-    if (taken)
-        store->next_version++;
-    if (!taken && store->next_version > 0) {
-        struct buf before = {0};
-        delta_entry_name(&before, store->next_version - 1);
-        int result = object_head(store->objects, buf_text(&before), &info, &found, err);
-        buf_free(&before);
-        if (result != 0)
-            return -1;
-    }
-    if (!found && store_find_next_version(store, err) != 0)
+    (void)taken; /* the log says so, too */
+    if (store_refresh_table(store, err) != 0)
         return -1;
-    delta_entry_name(out, store->next_version);
+    delta_entry_name(out, store->table.version + 1);
     return 0;
 }
 
@@ -71,7 +80,7 @@ void store_forget_commit(struct store *store)
     store->members = NULL;
     store->group = (struct object_group){0};
     store->epoch = NULL;
-    positions_free(&store->coming);
+    positions_free(&store->added);
 }
 
 static void fill_member(struct object_member *member, const struct store_epoch_file *file)
@@ -85,41 +94,81 @@ static void fill_member(struct object_member *member, const struct store_epoch_f
     buf_free(&name);
 }
 
-/* Nothing is changed before all that can fail is done. */
-static int prepare(struct store *store, const struct store_epoch *epoch, struct err *err)
+/* The position of an epoch as its entry says it: above `through` stands what the entry adds. */
+static void add_position(struct store *store, const struct position *p, const struct seqset *rows)
 {
-    for (size_t i = 0; i < epoch->position_count; i++) {
-        if (epoch->positions[i].above.count > SEQSET_RANGES_MAX)
-            return err_set(err, ERR_LIMIT,
-                           "commit to %s: stream %s: more than %d gaps above sequence %" PRIu64,
-                           store->root, epoch->positions[i].stream, SEQSET_RANGES_MAX,
-                           epoch->positions[i].through);
-    }
+    const struct position *known =
+        positions_find(&store->current, p->stream, p->created, p->consumer);
+    static const struct seqset nothing;
+    struct position added = *p;
+    added.above = (struct seqset){0};
+    if (rows != NULL)
+        seqset_add_all(&added.above, rows);
+    seqset_add_new(&added.above, &p->above, known == NULL ? &nothing : &known->above,
+                   known == NULL ? 0 : known->through);
+    positions_put(&store->added, &added);
+    seqset_free(&added.above);
+}
+
+static void prepare(struct store *store, const struct store_epoch *epoch)
+{
     store->members = calloc(epoch->file_count + 1, sizeof(*store->members));
     if (store->members == NULL)
         out_of_memory((epoch->file_count + 1) * sizeof(*store->members));
     for (size_t i = 0; i < epoch->file_count; i++)
         fill_member(&store->members[i], &epoch->files[i]);
-    positions_copy(&store->coming, &store->current);
     for (size_t i = 0; i < epoch->position_count; i++)
-        positions_put(&store->coming, &epoch->positions[i]);
+        add_position(store, &epoch->positions[i],
+                     epoch->rows_of == NULL ? NULL : &epoch->rows_of[i]);
+    ASSERT(store->added.count == epoch->position_count); /* each generation once */
     store->epoch = epoch;
     store->group = (struct object_group){store->members, epoch->file_count, entry_text,
                                          store_next_entry, store};
-    return 0;
+}
+
+static size_t count_ranges(const struct positions *positions)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < positions->count; i++)
+        count += positions->list[i].above.count;
+    return count;
+}
+
+/*
+ * What lies above the positions goes into the file of the instance, behind the entry: what the file
+ * says is durable whenever a crash comes. Without gaps the transactions say it all. That it can't
+ * be written harms nobody as long as the entries are there, so the commit is none the worse for it.
+ */
+static void save_positions(struct store *store, size_t added)
+{
+    struct err err = {0};
+    size_t ranges = count_ranges(&store->current);
+    store->unsaved_ranges += added;
+    if (ranges == 0 && !store->saved_ranges)
+        return;
+    if (ranges > SAVE_BYTES / RANGE_BYTES && store->unsaved_ranges < ranges)
+        return;
+    if (delta_durable_save(store->objects, store->instance, store->table.metadata.id,
+                           store->table.version, &store->current, &err) != 0) {
+        log_message(LOG_WARNING, "positions_not_saved", "%s", err.text);
+        return;
+    }
+    store->saved_ranges = ranges > 0;
+    store->unsaved_ranges = 0;
 }
 
 int store_commit(struct store *store, const struct store_epoch *epoch, struct err *err)
 {
-    if (store->epoch == NULL && prepare(store, epoch, err) != 0)
-        return -1;
+    if (store->epoch == NULL)
+        prepare(store, epoch);
     ASSERT(store->epoch == epoch);
     if (object_commit(store->objects, &store->group, err) != 0)
         return -1;
-    store->next_version++;
-    positions_free(&store->current);
-    store->current = store->coming;
-    store->coming = (struct positions){0};
+    store->table.version++;
+    size_t added = count_ranges(&store->added);
+    for (size_t i = 0; i < store->added.count; i++)
+        positions_merge(&store->current, &store->added.list[i]);
+    save_positions(store, added);
     store_forget_commit(store);
     return 0;
 }

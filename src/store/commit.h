@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "batch/position.h"
 #include "batch/seqset.h"
-#include "delta/stats.h"
+#include "delta/entry.h"
 #include "object/object.h"
 #include "store/store.h"
 
@@ -20,30 +20,27 @@ struct store_epoch_file {
     const char *key; /* from store_path_key or store_path_quarantine_key */
     const char *stream, *created;
     const struct seqset *sequences;           /* exactly those of its rows; not empty. Of more than
-                                                 STORE_ADD_RANGES_MAX ranges only both ends are looked at */
+                                                 DELTA_ADD_RANGES_MAX ranges only both ends are looked at */
     uint64_t rows;                            /* at least 1 */
+    const char *sha256;                       /* of its bytes, as text; NULL: not known */
     const struct store_column_stats *columns; /* of any of the columns; each once */
     size_t column_count;
 };
 
 /*
  * Everything that becomes visible at once. `positions`: what is durable when this is committed, for
- * each generation of a stream that took part, each once. `dead_letters`: sequences that are durable
- * because a dead letter stream has confirmed them; they are noted for who looks for gaps later. An
- * epoch without files is fine: it moves positions, for instance over such messages.
+ * each generation of a stream that took part, each once. `rows_of`: the sequences of each that this
+ * epoch stores, wherever they are; `dead_letters`: those among them that are durable because a dead
+ * letter stream has confirmed them; they are noted for who looks for gaps later. An epoch without
+ * files is fine: it moves positions, for instance over such messages.
  */
 struct store_epoch {
     const struct store_epoch_file *files;
     size_t file_count;
     const struct position *positions;
     size_t position_count;
+    const struct seqset *rows_of;      /* of each position; NULL: not known of any */
     const struct seqset *dead_letters; /* of each position; NULL: none of any */
-};
-
-enum {
-    /* Ranges that the log keeps of one file, beyond that only first and last: a file of a table
-     * with many simulations can have about as many ranges as rows. */
-    STORE_ADD_RANGES_MAX = 256,
 };
 
 /*
@@ -62,9 +59,5 @@ void store_forget_commit(struct store *store);
 
 /* The name of the next entry, for struct object_group; the context is the store. */
 int store_next_entry(void *context, bool taken, struct buf *out, struct err *err);
-
-/* store->next_version from what there is in the log. */
-int store_find_next_version(struct store *store, struct err *err)
-    __attribute__((warn_unused_result));
 
 #endif

@@ -77,6 +77,7 @@ static void view_fill(struct committer *c, const struct store_group *group)
             .created = file->part->origin->created,
             .sequences = &file->sequences,
             .rows = file->rows,
+            .sha256 = file->sha256,
             .columns = file->stats,
             .column_count = file->stats_count,
         };
@@ -85,6 +86,7 @@ static void view_fill(struct committer *c, const struct store_group *group)
                                     .file_count = v->file_count,
                                     .positions = group->seal.positions,
                                     .position_count = group->seal.position_count,
+                                    .rows_of = group->seal.rows_of,
                                     .dead_letters = group->seal.dead_letters};
 }
 

@@ -129,7 +129,7 @@ static void put_footer(struct encoder *e, struct group_file *file)
     put_number(e, file, "varve.first_seq", rows->list[0].first);
     put_number(e, file, "varve.last_seq", rows->list[rows->count - 1].last);
     put_number(e, file, "varve.clock_suspect", file->clock_suspect);
-    if (rows->count > STORE_ADD_RANGES_MAX)
+    if (rows->count > DELTA_ADD_RANGES_MAX)
         return; /* the ordered column has them */
     buf_reset(&e->text);
     seqset_write_text(&e->text, rows);
@@ -199,6 +199,7 @@ static void finish_file(struct encoder *e, struct group_file *file)
         collect_stats(e, file);
     /* Most of an image is written at once, so half of its memory may be room for growth. */
     buf_shrink(&file->image);
+    sha256_text(buf_slice(&file->image), file->sha256);
     recycle_writer(e, file);
     book_writer(e, file);
 }

@@ -60,7 +60,7 @@ void group_file_add(struct store_group *g, struct group_file *file, uint64_t seq
 {
     struct seqset *set = &file->sequences;
     file->rows++;
-    if (set->count <= STORE_ADD_RANGES_MAX) {
+    if (set->count <= DELTA_ADD_RANGES_MAX) {
         size_t before = set->count;
         (void)seqset_add(set, sequence);
         if (set->count > before)

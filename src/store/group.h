@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/queue.h"
+#include "base/sha256.h"
 #include "batch/seqset.h"
 #include "parquet/write/writer.h"
 #include "store/commit.h"
@@ -35,14 +36,15 @@ struct group_part {
 /* Rows of one part in the order of the stream. E, then the committer's. */
 struct group_file {
     const struct group_part *part;
-    /* Of its rows. Of more than STORE_ADD_RANGES_MAX ranges only both ends are right. */
+    /* Of its rows. Of more than DELTA_ADD_RANGES_MAX ranges only both ends are right. */
     struct seqset sequences;
     uint64_t rows;
     uint64_t clock_suspect;        /* rows that are not filed under their own time */
     struct parquet_writer *writer; /* until the image is complete */
     uint64_t writer_memory;        /* as booked to the account */
-    struct buf image; /* all bytes of the file, kept until it is committed: whatever the
-                         disk does, it can be written anew */
+    struct buf image;             /* all bytes of the file, kept until it is committed: whatever the
+                                     disk does, it can be written anew */
+    char sha256[SHA256_TEXT_MAX]; /* of the image */
     struct store_column_stats *stats; /* of a file of the table */
     size_t stats_count;
     struct buf stats_text; /* what text bounds in `stats` point to */

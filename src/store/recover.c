@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/recover.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +10,14 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "delta/durable.h"
 #include "delta/entry.h"
 #include "delta/log.h"
+#include "delta/position.h"
 #include "delta/table.h"
 #include "store/commit.h"
 
-enum { UUID_TEXT = 37 };
+enum { UUID_TEXT = 37, EVOLVE_ATTEMPTS = 20 };
 
 /* A random UUID (RFC 9562, version 4). */
 static void make_uuid(char out[static UUID_TEXT])
@@ -43,50 +46,108 @@ static int create_table(struct store *store, struct err *err)
     return result;
 }
 
-static int check_table(const struct store *store, const struct delta_listing *log, struct err *err)
+/* Give the table what it lacks. Somebody else may have done so, or anything else, a moment ago. */
+static int evolve_table(struct store *store, bool *taken, struct err *err)
 {
     struct buf entry = {0};
-    struct buf name = {0};
-    bool found;
-    if (log->entries.list[0] != 0)
-        return 0; /* cleaned up; whoever could do that has read what the table is */
-    int result = delta_entry_read(store->objects, 0, &entry, &found, err);
-    if (result == 0 && found &&
-        delta_table_check_entry(buf_slice(&entry), store->schema, err) != 0) {
-        delta_entry_name(&name, 0);
-        result = err_prefix(err, "the table that %s describes", buf_text(&name));
-    }
+    uint64_t version = store->table.version + 1;
+    delta_table_evolve(&entry, &store->table.metadata, store->schema, store->engine, clock_wall());
+    int result = delta_entry_append(store->objects, version, buf_slice(&entry), taken, err);
+    if (result == 0 && !*taken)
+        result = delta_snapshot_apply_entry(&store->table, version, buf_slice(&entry), err);
     buf_free(&entry);
-    buf_free(&name);
     return result;
 }
 
-static int open_table(struct store *store, struct delta_listing *log, struct err *err)
+static int check_table(const struct store *store, bool *evolve, struct err *err)
 {
-    if (delta_log_list(store->objects, 0, log, err) != 0)
-        return -1;
-    if (log->entries.count == 0 && !log->checkpoint.found) {
-        if (create_table(store, err) != 0 || delta_log_list(store->objects, 0, log, err) != 0)
-            return -1;
-    }
-    if (log->entries.count == 0)
-        return err_set(err, ERR_FORMAT, "_delta_log is being emptied by somebody");
-    store->recovery.entries = log->entries.count;
-    store->next_version = log->entries.list[log->entries.count - 1] + 1;
-    return check_table(store, log, err);
+    const struct delta_snapshot *t = &store->table;
+    if (delta_table_check(&t->protocol, &t->metadata, store->schema, evolve, err) == 0)
+        return 0;
+    return err_prefix(err, "varve can't write to the table as it is at version %" PRIu64,
+                      t->version);
 }
 
 int store_recover_table(struct store *store, struct err *err)
 {
-    struct delta_listing log = {0};
-    int result = open_table(store, &log, err);
-    delta_listing_free(&log);
+    struct delta_snapshot *table = &store->table;
+    bool evolve;
+    if (delta_snapshot_load(table, store->objects, err) != 0)
+        return -1;
+    if (!table->found &&
+        (create_table(store, err) != 0 || delta_snapshot_load(table, store->objects, err) != 0))
+        return -1;
+    if (!table->found)
+        return err_set(err, ERR_FORMAT, "_delta_log is being emptied by somebody");
+    store->recovery.entries = table->version + 1;
+    store->recovery.entries_read = table->version + 1 - (table->has_base ? table->base + 1 : 0);
+    /* Once is enough unless somebody else comes before us each time. */
+    for (int attempt = 0; attempt < EVOLVE_ATTEMPTS; attempt++) {
+        bool taken;
+        if (check_table(store, &evolve, err) != 0)
+            return -1;
+        if (!evolve)
+            return 0;
+        if (evolve_table(store, &taken, err) != 0 ||
+            (taken && delta_snapshot_load(table, store->objects, err) != 0))
+            return -1;
+        store->recovery.evolved = true;
+    }
+    return err_set(err, ERR_FORMAT, "the table does not take the columns that varve adds to it");
+}
+
+struct visitor {
+    struct store *store;
+    struct buf prefix; /* of the transactions of this instance */
+};
+
+/* We know of all our own entries, so one that we meet here is somebody else's. */
+static int visit_action(void *context, uint64_t version, const struct delta_action *action,
+                        struct err *err)
+{
+    struct visitor *v = context;
+    if (action->kind != DELTA_TXN || !slice_starts_with(action->txn.app_id, buf_text(&v->prefix)))
+        return 0;
+    return err_set(err, ERR_REFUSED,
+                   "another process commits as instance %s (entry %" PRIu64
+                   " of the log): stop one of the two, or give it a nats.name of its own",
+                   v->store->instance, version);
+}
+
+/* The newest entry that we know is gone. */
+static int reload_table(struct store *store, struct err *err)
+{
+    if (delta_snapshot_load(&store->table, store->objects, err) != 0)
+        return -1;
+    if (store->table.found)
+        return 0;
+    return err_set(err, ERR_FORMAT, "the log is gone: _delta_log has no entries");
+}
+
+int store_refresh_table(struct store *store, struct err *err)
+{
+    struct visitor v = {.store = store};
+    bool gap = !store->table.found;
+    bool evolve;
+    int result = 0;
+    delta_app_prefix(&v.prefix, store->instance);
+    if (!gap)
+        result = delta_snapshot_update(&store->table, store->objects, visit_action, &v, &gap, err);
+    if (result == 0 && gap)
+        result = reload_table(store, err);
+    if (result == 0)
+        result = check_table(store, &evolve, err);
+    if (result == 0 && evolve)
+        result = err_set(err, ERR_UNSUPPORTED,
+                         "the table has lost columns or properties that varve gave it; restart "
+                         "varve to have them made again");
+    buf_free(&v.prefix);
     return result;
 }
 
 struct interrupted {
     struct store *store;
-    struct store_entry entry;
+    struct delta_pending entry;
     struct object_member *members; /* of the group; they own their names */
 };
 
@@ -95,8 +156,8 @@ static int interrupted_text(void *context, const char *const *names, struct buf 
 {
     struct interrupted *i = context;
     (void)err; /* nothing can fail here */
-    for (size_t move = 0; move < i->entry.count; move++)
-        store_entry_set_path(&i->entry, move, slice_of(names[move]));
+    for (size_t move = 0; move < i->entry.moves.count; move++)
+        delta_pending_set_path(&i->entry, move, slice_of(names[move]));
     buf_append_slice(out, buf_slice(&i->entry.text));
     return 0;
 }
@@ -107,26 +168,18 @@ static int interrupted_name(void *context, bool taken, struct buf *out, struct e
     return store_next_entry(i->store, taken, out, err);
 }
 
-/* Read the positions and the files of the entry. */
 static int parse_interrupted(struct interrupted *i, struct err *err)
 {
-    bool own;
-    const struct buf *text = &i->entry.text;
-    const uint8_t *end = text->len > 0 ? memchr(text->data, '\n', text->len) : NULL;
-    struct slice line = {text->data, end == NULL ? 0 : (size_t)(end - text->data)};
-    if (store_entry_positions(&i->store->current, &own, line, i->store->instance, err) != 0 ||
-        store_entry_parse(&i->entry, err) != 0)
+    if (delta_pending_parse(&i->entry, i->store->instance, err) != 0)
         return -1;
-    if (!own)
-        return err_set(err, ERR_FORMAT, "it is not a commit of this instance");
-    i->members = calloc(i->entry.count + 1, sizeof(*i->members));
+    i->members = calloc(i->entry.moves.count + 1, sizeof(*i->members));
     if (i->members == NULL)
-        out_of_memory((i->entry.count + 1) * sizeof(*i->members));
-    for (size_t move = 0; move < i->entry.count; move++) {
+        out_of_memory((i->entry.moves.count + 1) * sizeof(*i->members));
+    for (size_t move = 0; move < i->entry.moves.count; move++) {
         struct buf path = {0};
-        store_entry_path(&path, &i->entry, move);
+        delta_pending_path(&path, &i->entry, move);
         i->members[move] =
-            (struct object_member){i->entry.moves[move].id, text_copy_slice(buf_slice(&path))};
+            (struct object_member){i->entry.moves.list[move].id, text_copy_slice(buf_slice(&path))};
         buf_free(&path);
     }
     return 0;
@@ -134,10 +187,10 @@ static int parse_interrupted(struct interrupted *i, struct err *err)
 
 static void free_interrupted(struct interrupted *i)
 {
-    for (size_t move = 0; i->members != NULL && move < i->entry.count; move++)
+    for (size_t move = 0; i->members != NULL && move < i->entry.moves.count; move++)
         free((char *)i->members[move].name);
     free(i->members);
-    store_entry_free(&i->entry);
+    delta_pending_free(&i->entry);
 }
 
 static int recover_commit(struct store *store, struct err *err)
@@ -152,62 +205,43 @@ static int recover_commit(struct store *store, struct err *err)
                              store->instance);
     }
     if (result == 0 && found) {
-        struct object_group group = {i.members, i.entry.count, interrupted_text, interrupted_name,
-                                     &i};
+        struct object_group group = {i.members, i.entry.moves.count, interrupted_text,
+                                     interrupted_name, &i};
         result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
-        if (store->recovery.rolled_forward)
-            store->next_version++;
-        else
-            positions_free(&store->current);
     }
     free_interrupted(&i);
     return result;
 }
 
-int store_read_positions(struct store *store, struct positions *out, bool *found, uint64_t *read,
-                         struct err *err)
+static int read_positions(struct store *store, struct err *err)
 {
-    struct delta_listing log = {0};
-    struct buf line = {0};
-    struct buf name = {0};
-    *found = false;
-    *read = 0;
-    *out = (struct positions){0};
-    int result = delta_log_list(store->objects, 0, &log, err);
-    for (size_t i = log.entries.count; i > 0 && !*found && result == 0; i--) {
-        bool there;
-        result =
-            delta_entry_first_line(store->objects, log.entries.list[i - 1], &line, &there, err);
-        if (result != 0)
-            break;
-        ++*read;
-        result = store_entry_positions(out, found, buf_slice(&line), store->instance, err);
-        if (result != 0) {
-            delta_entry_name(&name, log.entries.list[i - 1]);
-            (void)err_prefix(err, "%s", buf_text(&name));
-        }
-    }
-    delta_listing_free(&log);
-    buf_free(&line);
-    buf_free(&name);
-    return result;
+    bool complete, saved;
+    if (delta_durable_read(&store->current, &store->table, store->objects, store->instance,
+                           &complete, &saved, &store->recovery.forgotten, err) != 0)
+        return -1;
+    store->recovery.incomplete = !complete;
+    positions_copy(&store->positions, &store->current);
+    if (saved)
+        return 0;
+    store->saved_ranges = true;
+    return delta_durable_save(store->objects, store->instance, store->table.metadata.id,
+                              store->table.version, &store->current, err);
 }
 
 int store_recover(struct store *store, struct err *err)
 {
-    struct delta_listing log = {0};
-    bool found = true;
-    int result = open_table(store, &log, err);
-    if (result == 0)
-        result = recover_commit(store, err);
-    if (result == 0 && !store->recovery.rolled_forward)
-        result = store_read_positions(store, &store->current, &found, &store->recovery.entries_read,
-                                      err);
-    if (result == 0) {
-        positions_copy(&store->positions, &store->current);
-        store->recovery.forgotten = !found && log.entries.list[0] != 0;
-        result = object_clean(store->objects, &store->recovery.files_removed, err);
-    }
-    delta_listing_free(&log);
-    return result;
+    bool gap = false;
+    store->table.want_varve = true;
+    if (store_recover_table(store, err) != 0 || recover_commit(store, err) != 0)
+        return -1;
+    /* The commit that was finished is an entry like any other. */
+    if (store->recovery.rolled_forward &&
+        delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err) != 0)
+        return -1;
+    if (gap && reload_table(store, err) != 0)
+        return -1;
+    if (read_positions(store, err) != 0)
+        return -1;
+    delta_snapshot_forget(&store->table);
+    return object_clean(store->objects, &store->recovery.files_removed, err);
 }

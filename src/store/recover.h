@@ -8,9 +8,10 @@
 /*
  * What store_open does once it has the objects. May end at any point and be begun again.
  *
- *   1. Make the table if there is none, or check it.
+ *   1. Read what the log says, make the table if there is none, check it, and give it what this
+ *      version of varve has and it lacks.
  *   2. If there is a commit under way, bring it to its end (object_resume).
- *   3. Otherwise read the positions from the newest entry of this instance.
+ *   3. Put together the positions of this instance (delta/durable.h).
  *   4. Remove unfinished files of this instance. No entry names them.
  */
 int store_recover(struct store *store, struct err *err) __attribute__((warn_unused_result));
@@ -19,10 +20,10 @@ int store_recover(struct store *store, struct err *err) __attribute__((warn_unus
 int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
 /*
- * Find the newest entry of this instance and the positions in it, going back from the newest one of
- * all. *found says whether there is one; *read counts those that were looked at.
+ * Look what others have done to the table since: store->table is up to date, and the next entry is
+ * the one behind it. ERR_REFUSED if somebody else commits under the name of this instance,
+ * ERR_UNSUPPORTED if the table asks for more now than varve does, ERR_FORMAT if its log is gone.
  */
-int store_read_positions(struct store *store, struct positions *out, bool *found, uint64_t *read,
-                         struct err *err) __attribute__((warn_unused_result));
+int store_refresh_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
 #endif

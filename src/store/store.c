@@ -51,6 +51,7 @@ void store_close(struct store *store)
     store_forget_commit(store);
     positions_free(&store->positions);
     positions_free(&store->current);
+    delta_snapshot_free(&store->table);
     free(store->root);
     free(store->instance);
     free(store->engine);
@@ -64,11 +65,16 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
     if (object_reopen(store->objects, &lost, err) != 0)
         return -1;
     store->lost = store->lost || lost;
-    if (!store->lost)
+    if (store->lost)
+        store_forget_commit(store);
+    /* An empty log in its old place is no less gone. */
+    if (store->table.found && !store->lost)
         return 0;
-    store_forget_commit(store);
+    delta_snapshot_free(&store->table);
     if (store_recover_table(store, err) != 0)
         return err_prefix(err, "%s was removed", store->root);
+    if (!store->lost)
+        return 0; /* the commit goes on */
     store->lost = false;
     *reopened = true;
     return 0;

@@ -10,6 +10,7 @@
 #include "batch/position.h"
 #include "batch/schema.h"
 #include "delta/entry.h"
+#include "delta/snapshot.h"
 #include "object/object.h"
 #include "object/system.h"
 
@@ -39,10 +40,13 @@ struct store_recovery {
     bool created;           /* the table is new */
     bool rolled_forward;    /* a commit that had been interrupted was finished */
     uint32_t files_removed; /* unfinished files that were removed */
-    uint64_t entries;       /* entries in the log */
-    uint64_t entries_read;  /* entries that were looked at to find this instance's last one */
+    bool evolved;           /* the table got columns or properties that it lacked */
+    uint64_t entries;       /* that were ever made in the log */
+    uint64_t entries_read;  /* of these: behind the newest checkpoint */
     bool forgotten;         /* nothing of this instance was found, but old entries of the log are
                                gone: its positions may have been in them */
+    bool incomplete;        /* entries of this instance are gone, and with them perhaps what was
+                               durable above its positions */
 };
 
 struct store_epoch;
@@ -55,16 +59,18 @@ struct store {
     char *instance;
     char *engine;
     const struct schema *schema;
-    uint64_t next_version; /* of the log, as far as we know */
+    struct delta_snapshot table; /* as far as we know: what it is, and its newest version */
     struct positions positions;
     struct store_recovery recovery;
     struct positions current; /* positions with all that was committed since */
+    size_t unsaved_ranges;    /* added by commits since the file of the instance was written */
+    bool saved_ranges;        /* that file has ranges above positions */
 
     /* The commit under way: */
     const struct store_epoch *epoch; /* NULL: there is none */
     struct object_group group;
     struct object_member *members; /* of the group; they own their names */
-    struct positions coming;       /* the positions once it is done */
+    struct positions added;        /* its positions as the entry says them */
     bool lost;                     /* store_reopen has lost it, and is not done yet */
 };
 

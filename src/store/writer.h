@@ -72,7 +72,8 @@ struct store_seal {
     int64_t time;          /* clock_monotonic */
     /* What is durable once this is: for each generation of a stream that took part. */
     const struct position *positions;
-    const struct seqset *dead_letters; /* see commit.h; as many */
+    const struct seqset *rows_of;      /* see commit.h; as many */
+    const struct seqset *dead_letters; /* the same */
     size_t position_count;
 };
 

@@ -87,7 +87,7 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
         free(path);
     }
     if (facts->readable) {
-        if (v->ranges.count <= STORE_ADD_RANGES_MAX) /* more are not in the log either */
+        if (v->ranges.count <= DELTA_ADD_RANGES_MAX) /* more are not in the log either */
             facts->sequences = ranges_text(v);
         if (ours)
             sequences_add(&tree->sequences, parquet_file_value(&file, "varve.stream"),

@@ -23,6 +23,7 @@
 #include "delta/action.h"
 #include "store/commit.h"
 #include "object/fault.h"
+#include "parquet/write/statistics.h"
 #include "object/object.h"
 #include "store/path.h"
 #include "store/store.h"
@@ -35,6 +36,7 @@ static const char template[] = "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{l
 struct item {
     struct buf key, simulation;
     struct seqset sequences;
+    struct bounds_bytes bounds; /* of `simulation` */
     struct store_column_stats stats[COLUMNS];
 };
 
@@ -118,8 +120,11 @@ static void add_file(struct driver *d, char *rest)
     store_path_key(&item->key, &d->path, &values);
     item->stats[0] = (struct store_column_stats){
         .column = EVENT_COLUMN_TIMESTAMP_NS, .bounded = true, .min = min, .max = max};
-    item->stats[1] = (struct store_column_stats){
-        .column = EVENT_COLUMN_SIMULATION_ID, .bounded = true, .text_min = id, .text_max = id};
+    item->bounds = bounds_of_range(id, id, true);
+    item->stats[1] = (struct store_column_stats){.column = EVENT_COLUMN_SIMULATION_ID,
+                                                 .bounded = item->bounds.has_max,
+                                                 .text_min = bounds_min(&item->bounds),
+                                                 .text_max = bounds_max(&item->bounds)};
     item->stats[2] = (struct store_column_stats){.column = EVENT_COLUMN_STREAM_SEQ,
                                                  .bounded = true,
                                                  .min = (int64_t)first,
@@ -147,7 +152,11 @@ static void commit(struct driver *d, char *rest)
     const char *above = strtok_r(NULL, " \n", &rest);
     if (above != NULL && !seqset_parse_text(&position.above, slice_of(above)))
         fail("bad ranges");
-    struct store_epoch epoch = {d->files, d->count, &position, 1, NULL};
+    struct store_epoch epoch = {.files = d->files,
+                                .file_count = d->count,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     struct err err = {0};
     int result = -1;
     for (int i = 0; i < TRIES && result != 0; i++) {

@@ -8,6 +8,7 @@
 #include "object/object.h"
 #include "store/path.h"
 #include "delta/position.h"
+#include "delta/snapshot.h"
 #include "delta/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -15,35 +16,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A .pending of whoever can write to _delta_log: no path leads out of the root. */
 static void fuzz_entry(struct slice text)
 {
-    struct store_entry entry = {0};
+    struct delta_pending entry = {0};
     struct err err = {0};
     struct buf path = {0};
     buf_append_slice(&entry.text, text);
-    if (store_entry_parse(&entry, &err) == 0) {
-        for (size_t i = 0; i < entry.count; i++) {
+    if (delta_pending_parse(&entry, "i", &err) == 0) {
+        for (size_t i = 0; i < entry.moves.count; i++) {
             buf_reset(&path);
-            store_entry_path(&path, &entry, i);
+            delta_pending_path(&path, &entry, i);
             const char *name = buf_text(&path);
             ASSERT(strlen(name) == path.len && name[0] != '/' && strstr(name, "//") == NULL);
             ASSERT(strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
             ASSERT(path.len < 3 || strcmp(name + path.len - 3, "/..") != 0);
-            ASSERT(strchr(entry.moves[i].id, '/') == NULL && entry.moves[i].id[0] != '.');
+            ASSERT(strchr(entry.moves.list[i].id, '/') == NULL && entry.moves.list[i].id[0] != '.');
         }
         /* A change of one path changes nothing else. */
-        if (entry.count > 1) {
-            store_entry_set_path(&entry, 0, slice_of("a/%.parquet"));
+        if (entry.moves.count > 1) {
+            delta_pending_set_path(&entry, 0, slice_of("a/%.parquet"));
             buf_reset(&path);
-            store_entry_path(&path, &entry, 0);
+            delta_pending_path(&path, &entry, 0);
             ASSERT(slice_is(buf_slice(&path), "a/%.parquet"));
-            size_t count = entry.count;
-            struct store_entry again = {0};
+            size_t count = entry.moves.count;
+            struct delta_pending again = {0};
             buf_append_slice(&again.text, buf_slice(&entry.text));
-            ASSERT(store_entry_parse(&again, &err) == 0 && again.count == count);
-            store_entry_free(&again);
+            ASSERT(delta_pending_parse(&again, "i", &err) == 0 && again.moves.count == count);
+            delta_pending_free(&again);
         }
     }
     buf_free(&path);
-    store_entry_free(&entry);
+    delta_pending_free(&entry);
 }
 
 /* Positions that are accepted are written as they were read. */
@@ -52,22 +53,27 @@ static void fuzz_positions(struct slice text)
     struct positions positions, again;
     struct err err = {0};
     struct buf out = {0};
-    bool own;
-    const uint8_t *end = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
-    struct slice line = {text.data, end == NULL ? text.len : (size_t)(end - text.data)};
-    if (store_entry_positions(&positions, &own, line, "i", &err) != 0)
-        return;
-    buf_append_text(&out, "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":");
-    delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions);
-    buf_append_text(&out, "}}}");
-    ASSERT(store_entry_positions(&again, &own, buf_slice(&out), "i", &err) == 0 && own);
-    ASSERT(again.count == positions.count);
-    for (size_t i = 0; i < again.count; i++)
-        ASSERT(again.list[i].through == positions.list[i].through &&
-               again.list[i].above.count == positions.list[i].above.count);
-    positions_free(&positions);
-    positions_free(&again);
+    struct arena arena = {0};
+    if (delta_positions_parse(&positions, json_parse(&arena, text, &err), &err) == 0) {
+        delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions);
+        ASSERT(delta_positions_parse(&again, json_parse(&arena, buf_slice(&out), &err), &err) == 0);
+        ASSERT(again.count == positions.count);
+        for (size_t i = 0; i < again.count; i++)
+            ASSERT(again.list[i].through == positions.list[i].through &&
+                   again.list[i].above.count == positions.list[i].above.count);
+        positions_free(&again);
+        positions_free(&positions);
+    }
     buf_free(&out);
+    arena_free(&arena);
+}
+
+/* An entry of any engine. */
+static void fuzz_snapshot(struct slice text)
+{
+    struct delta_snapshot s = {.want_files = true, .want_varve = true};
+    (void)!delta_snapshot_apply_entry(&s, 1, text, &(struct err){0}); /* either is fine */
+    delta_snapshot_free(&s);
 }
 
 /* Values of an event, and a template. */
@@ -108,7 +114,7 @@ static void fuzz_path(struct slice text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = {data + (size > 0), size - (size > 0)};
-    switch (size > 0 ? data[0] % 4 : 0) {
+    switch (size > 0 ? data[0] % 5 : 0) {
     case 0:
         fuzz_entry(text);
         break;
@@ -117,6 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 2:
         fuzz_path(text);
+        break;
+    case 3:
+        fuzz_snapshot(text);
         break;
     default:
         (void)!delta_table_check_entry(text, &event_schema, &(struct err){0}); /* either is fine */

@@ -239,3 +239,30 @@ TEST(seqset_ranges_are_text)
     buf_free(&out);
     seqset_free(&set);
 }
+
+static void expect_new(const char *from, const char *without, uint64_t through,
+                       const char *expected)
+{
+    struct seqset a = {0}, b = {0}, set = {0};
+    struct buf out = {0};
+    EXPECT(parse_ranges(from, &a) && parse_ranges(without, &b));
+    seqset_add_new(&set, &a, &b, through);
+    seqset_write_text(&out, &set);
+    EXPECT_TEXT(buf_text(&out), expected);
+    buf_free(&out);
+    seqset_free(&a);
+    seqset_free(&b);
+    seqset_free(&set);
+}
+
+TEST(seqset_adds_what_is_new)
+{
+    expect_new("5-9,12,20-30", "", 0, "5-9,12,20-30");
+    expect_new("5-9,12,20-30", "", 6, "7-9,12,20-30");
+    expect_new("5-9,12,20-30", "", 30, "");
+    expect_new("5-9,12,20-30", "5-9,12,20-30", 0, "");
+    expect_new("5-9,12,20-30", "1-100", 0, "");
+    expect_new("5-9,12,20-30", "7,12,21,23-24,29-40", 5, "6,8-9,20,22,25-28");
+    expect_new("5-9,12,20-30", "1-3,10-11,13-19,31", 0, "5-9,12,20-30");
+    expect_new("", "1-3", 0, "");
+}

@@ -20,14 +20,11 @@ static const char expected[] =
     "\"stats\":\"{\\\"numRecords\\\":2,\\\"minValues\\\":{\\\"stream_seq\\\":6},"
     "\\\"maxValues\\\":{\\\"stream_seq\\\":7},\\\"nullCount\\\":{\\\"stream_seq\\\":0}}\","
     "\"tags\":{\"varve.file\":\"a-1\",\"varve.stream\":\"S\",\"varve.created\":\"C\","
-    "\"varve.first_seq\":\"6\",\"varve.last_seq\":\"7\",\"varve.sequences\":\"6-7\"}}}\n";
+    "\"varve.first_seq\":\"6\",\"varve.last_seq\":\"7\",\"varve.sequences\":\"6-7\","
+    "\"varve.sha256\":\"00ff\"}}}\n";
 
-static void build(struct store_entry *entry)
+static void build(struct buf *out)
 {
-    struct store store = {.instance = (char[]){"i\"1"}, .engine = (char[]){"varve/0"}};
-    store.schema = &fixture_schema;
-    struct object_staged rows = {.id = "a-1", .size = 20, .finished = true};
-    struct object_staged bad = {.id = "a-2", .size = 30, .finished = true};
     struct seqset in_rows = {0};
     struct seqset in_bad = {0};
     struct seqset elsewhere = {0};
@@ -35,87 +32,101 @@ static void build(struct store_entry *entry)
     seqset_add_range(&in_bad, 4, 4);
     seqset_add_range(&elsewhere, 1, 2);
     struct store_column_stats stats = {.column = 3, .bounded = true, .min = 6, .max = 7};
-    struct store_epoch_file files[] = {
-        {&rows, false, "", "S", "C", &in_rows, 2, &stats, 1},
-        {&bad, true, "", "S", "C", &in_bad, 1, NULL, 0},
+    struct delta_commit_file files[] = {
+        {"a-1", "a%2Fb/6-7.parquet", "S", "C", "00ff", &in_rows, 2, 20, false, &stats, 1},
+        {"a-2", "_quarantine/S-4-4.parquet", "S", "C", NULL, &in_bad, 1, 30, true, NULL, 0},
     };
     struct position position = {"S", "D", "C", 0, 4, in_rows, 7, 70};
-    struct store_epoch epoch = {files, 2, &position, 1, &elsewhere};
-    struct positions positions = {{.list = &position, .count = 1}};
-    char paths[2][32] = {"a%2Fb/6-7.parquet", "_quarantine/S-4-4.parquet"};
-    store_entry_build(entry, &store, &epoch, &positions, (const char *[]){paths[0], paths[1]},
-                      INT64_C(1795536000500000000));
+    struct delta_commit commit = {
+        .instance = "i\"1",
+        .engine = "varve/0",
+        .schema = &fixture_schema,
+        .wall_time = INT64_C(1795536000500000000),
+        .positions = &position,
+        .dead_letters = &elsewhere,
+        .position_count = 1,
+        .files = files,
+        .file_count = 2,
+    };
+    delta_commit_write(out, &commit);
     seqset_free(&in_rows);
     seqset_free(&in_bad);
     seqset_free(&elsewhere);
 }
 
-static void expect_move(const struct store_entry *entry, size_t move, const char *id,
+static void expect_move(const struct delta_pending *pending, size_t move, const char *id,
                         const char *path)
 {
     struct buf out = {0};
-    store_entry_path(&out, entry, move);
-    EXPECT_TEXT(entry->moves[move].id, id);
+    delta_pending_path(&out, pending, move);
+    EXPECT_TEXT(pending->moves.list[move].id, id);
     EXPECT_TEXT(buf_text(&out), path);
     buf_free(&out);
 }
 
-TEST(store_entry_has_the_form_of_delta)
+TEST(delta_commit_has_the_form_of_delta)
 {
-    struct store_entry entry = {0};
-    build(&entry);
-    EXPECT_TEXT(buf_text(&entry.text), expected);
-    EXPECT_U64(entry.count, 2);
-    expect_move(&entry, 0, "a-2", "_quarantine/S-4-4.parquet");
-    expect_move(&entry, 1, "a-1", "a%2Fb/6-7.parquet");
-    store_entry_free(&entry);
+    struct buf out = {0};
+    build(&out);
+    EXPECT_TEXT(buf_text(&out), expected);
+    buf_free(&out);
 }
 
-TEST(store_entry_comes_back_from_text)
+TEST(delta_pending_comes_back_from_text)
 {
-    struct store_entry entry = {0};
+    struct delta_pending pending = {0};
     struct err err = {0};
-    buf_append_text(&entry.text, expected);
-    EXPECT(store_entry_parse(&entry, &err) == 0);
-    EXPECT_U64(entry.count, 2);
-    expect_move(&entry, 0, "a-2", "_quarantine/S-4-4.parquet");
-    expect_move(&entry, 1, "a-1", "a%2Fb/6-7.parquet");
-    store_entry_free(&entry);
+    buf_append_text(&pending.text, expected);
+    EXPECT(delta_pending_parse(&pending, "i\"1", &err) == 0);
+    EXPECT_U64(pending.moves.count, 2);
+    expect_move(&pending, 0, "a-2", "_quarantine/S-4-4.parquet");
+    expect_move(&pending, 1, "a-1", "a%2Fb/6-7.parquet");
+    delta_pending_free(&pending);
 }
 
-TEST(store_entry_changes_paths)
+TEST(delta_pending_of_another_instance_is_refused)
 {
-    struct store_entry entry = {0};
-    build(&entry);
-    store_entry_set_path(&entry, 0, slice_of("_quarantine/S-4-4-12.parquet"));
-    store_entry_set_path(&entry, 1, slice_of("%/x.parquet"));
-    expect_move(&entry, 0, "a-2", "_quarantine/S-4-4-12.parquet");
-    expect_move(&entry, 1, "a-1", "%/x.parquet");
-    struct store_entry again = {0};
+    struct delta_pending pending = {0};
     struct err err = {0};
-    buf_append_slice(&again.text, buf_slice(&entry.text));
-    EXPECT(store_entry_parse(&again, &err) == 0);
+    buf_append_text(&pending.text, expected);
+    EXPECT(delta_pending_parse(&pending, "i", &err) == -1 && err.code == ERR_FORMAT);
+    delta_pending_free(&pending);
+}
+
+TEST(delta_pending_changes_paths)
+{
+    struct delta_pending pending = {0};
+    struct err err = {0};
+    build(&pending.text);
+    EXPECT(delta_pending_parse(&pending, "i\"1", &err) == 0);
+    delta_pending_set_path(&pending, 0, slice_of("_quarantine/S-4-4-12.parquet"));
+    delta_pending_set_path(&pending, 1, slice_of("%/x.parquet"));
+    expect_move(&pending, 0, "a-2", "_quarantine/S-4-4-12.parquet");
+    expect_move(&pending, 1, "a-1", "%/x.parquet");
+    struct delta_pending again = {0};
+    buf_append_slice(&again.text, buf_slice(&pending.text));
+    EXPECT(delta_pending_parse(&again, "i\"1", &err) == 0);
     expect_move(&again, 0, "a-2", "_quarantine/S-4-4-12.parquet");
     expect_move(&again, 1, "a-1", "%/x.parquet");
-    store_entry_free(&again);
-    store_entry_free(&entry);
+    delta_pending_free(&again);
+    delta_pending_free(&pending);
 }
 
 static void expect_refused(const char *from, const char *to)
 {
-    struct store_entry entry = {0};
+    struct delta_pending pending = {0};
     struct err err = {0};
     const char *at = strstr(expected, from);
     EXPECT(at != NULL);
-    buf_append(&entry.text, expected, (size_t)(at - expected));
-    buf_append_text(&entry.text, to);
-    buf_append_text(&entry.text, at + strlen(from));
-    EXPECT(store_entry_parse(&entry, &err) == -1);
+    buf_append(&pending.text, expected, (size_t)(at - expected));
+    buf_append_text(&pending.text, to);
+    buf_append_text(&pending.text, at + strlen(from));
+    EXPECT(delta_pending_parse(&pending, "i\"1", &err) == -1);
     EXPECT(err.code == ERR_FORMAT);
-    store_entry_free(&entry);
+    delta_pending_free(&pending);
 }
 
-TEST(store_entry_that_could_do_harm_is_refused)
+TEST(delta_pending_that_could_do_harm_is_refused)
 {
     expect_refused("a%252Fb/", "..%2F");
     expect_refused("a%252Fb/", "../");
@@ -131,43 +142,27 @@ TEST(store_entry_that_could_do_harm_is_refused)
     expect_refused("\"a-1\"", "1");
     expect_refused("\"quarantine\"", "\"quarantined\"");
     expect_refused("{\"commitInfo\"", "{\"txn\":{}}\n{\"commitInfo\"");
-    expect_refused("\"6-7\"}}}\n", "\"6-7\"}}}"); /* cut short */
-    expect_refused("\"6-7\"}}}\n", "\"6-7\"}}\n");
+    expect_refused("\"00ff\"}}}\n", "\"00ff\"}}}"); /* cut short */
+    expect_refused("\"00ff\"}}}\n", "\"00ff\"}}\n");
 }
 
-TEST(store_entry_knows_its_instance)
+TEST(delta_commit_leaves_out_long_lists_of_ranges)
 {
-    struct positions positions;
-    struct err err = {0};
-    bool own;
-    struct slice line = {(const uint8_t *)expected, (size_t)(strchr(expected, '\n') - expected)};
-    EXPECT(store_entry_positions(&positions, &own, line, "i\"1", &err) == 0 && own);
-    EXPECT_U64(positions.count, 1);
-    EXPECT_U64(positions.list[0].above.list[0].last, 7);
-    positions_free(&positions);
-    EXPECT(store_entry_positions(&positions, &own, line, "i", &err) == 0 && !own);
-    EXPECT_U64(positions.count, 0);
-}
-
-TEST(store_entry_leaves_out_long_lists_of_ranges)
-{
-    struct store_entry entry = {0};
-    struct store store = {.instance = (char[]){"i"}, .engine = (char[]){"e"}};
-    store.schema = &fixture_schema;
-    struct object_staged file = {.id = "a-1"};
+    struct buf out = {0};
     struct seqset set = {0};
-    for (uint64_t i = 0; i <= STORE_ADD_RANGES_MAX; i++)
+    for (uint64_t i = 0; i <= DELTA_ADD_RANGES_MAX; i++)
         (void)seqset_add(&set, 1 + 2 * i);
-    struct store_epoch_file files = {&file, false, "", "S", "C", &set, set.count, NULL, 0};
-    struct store_epoch epoch = {&files, 1, NULL, 0, NULL};
-    struct positions positions = {0};
-    char path[] = "x.parquet";
-    store_entry_build(&entry, &store, &epoch, &positions, (const char *[]){path}, 0);
-    EXPECT(strstr(buf_text(&entry.text), "varve.sequences") == NULL);
-    EXPECT(strstr(buf_text(&entry.text), "\"varve.last_seq\":\"513\"") != NULL);
+    struct delta_commit_file file = {
+        .id = "a-1", .path = "x.parquet", .stream = "S", .created = "C", .sequences = &set};
+    struct delta_commit commit = {
+        .instance = "i", .engine = "e", .schema = &fixture_schema, .files = &file, .file_count = 1};
+    delta_commit_write(&out, &commit);
+    EXPECT(strstr(buf_text(&out), "varve.sequences") == NULL);
+    EXPECT(strstr(buf_text(&out), "\"varve.last_seq\":\"513\"") != NULL);
     seqset_remove_through(&set, 1);
-    store_entry_build(&entry, &store, &epoch, &positions, (const char *[]){path}, 0);
-    EXPECT(strstr(buf_text(&entry.text), "\"varve.sequences\":\"3,5,") != NULL);
+    buf_reset(&out);
+    delta_commit_write(&out, &commit);
+    EXPECT(strstr(buf_text(&out), "\"varve.sequences\":\"3,5,") != NULL);
     seqset_free(&set);
-    store_entry_free(&entry);
+    buf_free(&out);
 }

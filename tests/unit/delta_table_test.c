@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/table.h"
 
+#include "delta/snapshot.h"
 #include "store_fixture.h"
 
 static const char expected[] =
@@ -82,7 +83,8 @@ TEST(delta_table_of_others_is_checked)
                  "\"delta.setTransactionRetentionDuration\":\"interval 1 day\"", ERR_UNSUPPORTED,
                  "setTransactionRetentionDuration");
     expect_check("\"provider\":\"parquet\"", "\"provider\":\"orc\"", ERR_UNSUPPORTED, "Parquet");
-    expect_check("stream_seq", "stream_sex", ERR_NONE, "");
+    expect_check("stream_seq", "stream_sex", ERR_UNSUPPORTED, "no column stream_seq");
+    expect_check("{\\\"name\\\":\\\"simulation_id", "{\\\"name\\\":\\\"other", ERR_NONE, "");
     expect_check("\\\"metadata\\\":{}", "\\\"metadata\\\":{\\\"delta.invariants\\\":\\\"x\\\"}",
                  ERR_UNSUPPORTED, "timestamp_ns has an invariant");
     expect_check("\\\"metadata\\\":{}",
@@ -144,4 +146,21 @@ TEST(delta_table_of_an_earlier_version_is_brought_up_to_date)
     buf_free(&after);
     buf_free(&out);
     arena_free(&arena);
+}
+
+/* Without any column that has bounds, the list of them is empty, and that is enough. */
+TEST(delta_table_without_bounds_is_complete)
+{
+    static const struct column_spec columns[] = {{.name = "n", .type = COLUMN_INT64}};
+    static const struct schema schema = {"s", columns, 1};
+    struct buf out = {0};
+    struct err err = {0};
+    struct delta_snapshot s = {0};
+    bool evolve;
+    delta_table_create(&out, &schema, "ID", "varve/0", 0);
+    EXPECT(strstr(buf_text(&out), "\"delta.dataSkippingStatsColumns\":\"\"") != NULL);
+    EXPECT(delta_snapshot_apply_entry(&s, 0, buf_slice(&out), &err) == 0);
+    EXPECT(delta_table_check(&s.protocol, &s.metadata, &schema, &evolve, &err) == 0 && !evolve);
+    delta_snapshot_free(&s);
+    buf_free(&out);
 }

@@ -19,7 +19,7 @@ TEST(store_commit_makes_rows_visible)
     EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));
     EXPECT_U64(store->current.list[0].through, 5);
     EXPECT_U64(store->positions.count, 0); /* as store_open found them */
-    EXPECT_U64(store->next_version, 3);
+    EXPECT_U64(store->table.version + 1, 3);
     struct fixture_view view = fixture_look();
     EXPECT(view.files_in_log == 2 && view.files_on_disk == 2 && view.in_log[5] == 1);
     EXPECT_U64(view.hidden, 1); /* the unfinished one */
@@ -32,12 +32,15 @@ TEST(store_commit_without_files_moves_positions)
     struct store *store = fixture_open("i");
     struct err err = {0};
     struct position position = fixture_position(9);
-    struct store_epoch epoch = {NULL, 0, &position, 1, NULL};
+    struct store_epoch epoch = {.files = NULL,
+                                .file_count = 0,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     store_close(store);
     store = fixture_open("i");
     EXPECT_U64(positions_find(&store->positions, "S", "C", "D")->through, 9);
-    EXPECT_U64(store->recovery.entries_read, 1);
     store_close(store);
 }
 
@@ -51,11 +54,15 @@ TEST(store_commit_never_replaces_a_file)
     struct err err = {0};
     seqset_add_range(&set, 1, 2);
     struct store_epoch_file files[] = {
-        {fixture_file(store, 1, 1), false, KEY, "S", "C", &set, 1, NULL, 0},
-        {fixture_file(store, 2, 2), false, KEY, "S", "C", &set, 1, NULL, 0},
+        {fixture_file(store, 1, 1), false, KEY, "S", "C", &set, 1, NULL, NULL, 0},
+        {fixture_file(store, 2, 2), false, KEY, "S", "C", &set, 1, NULL, NULL, 0},
     };
     struct position position = fixture_position(2);
-    struct store_epoch epoch = {files, 2, &position, 1, NULL};
+    struct store_epoch epoch = {.files = files,
+                                .file_count = 2,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/p/1-2-2.parquet") && fixture_is_file("root/p/1-2-3.parquet"));
     struct fixture_view view = fixture_look();
@@ -118,7 +125,7 @@ TEST(store_commit_takes_the_next_number)
     struct before before = {SYSTEM_CALL_RENAMEAT2, 2, 0, commit_as_another};
     fixture_hook(store, act_before, &before);
     fixture_commit(store, KEY, 3, 4);
-    EXPECT_U64(store->next_version, 5);
+    EXPECT_U64(store->table.version + 1, 5);
     fixture_commit(store, KEY, 5, 5);
     store_close(store);
     struct fixture_view view = fixture_look();
@@ -128,11 +135,9 @@ TEST(store_commit_takes_the_next_number)
     EXPECT(view.in_log[11] == 1 && view.in_log[13] == 1);
     store = fixture_open("i");
     EXPECT_U64(store->positions.list[0].through, 5);
-    EXPECT_U64(store->recovery.entries_read, 1);
     store_close(store);
     store = fixture_open("j");
     EXPECT_U64(store->positions.list[0].through, 13);
-    EXPECT_U64(store->recovery.entries_read, 3);
     store_close(store);
 }
 
@@ -143,7 +148,11 @@ TEST(store_commit_keeps_what_did_not_move)
     struct seqset above = {0};
     seqset_add_range(&above, 30, 40);
     struct position other = {"T", "D", "X", 0, 20, above, 40, 1};
-    struct store_epoch epoch = {NULL, 0, &other, 1, NULL};
+    struct store_epoch epoch = {.files = NULL,
+                                .file_count = 0,
+                                .positions = &other,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     fixture_commit(store, KEY, 1, 2);
     store_close(store);
@@ -164,9 +173,13 @@ TEST(store_commit_puts_quarantine_beside_the_table)
     seqset_add_range(&set, 7, 7);
     store_path_quarantine_key(&key, slice_of("S"));
     struct store_epoch_file file = {
-        fixture_file(store, 7, 7), true, buf_text(&key), "S", "C", &set, 1, NULL, 0};
+        fixture_file(store, 7, 7), true, buf_text(&key), "S", "C", &set, 1, NULL, NULL, 0};
     struct position position = fixture_position(7);
-    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
+    struct store_epoch epoch = {.files = &file,
+                                .file_count = 1,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
     EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
     struct fixture_view view = fixture_look();
@@ -232,9 +245,13 @@ TEST(store_commit_goes_on_where_it_failed)
     struct seqset set = {0};
     seqset_add_range(&set, 1, 2);
     struct store_epoch_file file = {
-        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
+        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, NULL, 0};
     struct position position = fixture_position(2);
-    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
+    struct store_epoch epoch = {.files = &file,
+                                .file_count = 1,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(mkdir("root/p", 0755) == 0);
     fixture_hook(store, fail, &failing);
     for (int attempt = 0; attempt < 3; attempt++) {
@@ -266,9 +283,13 @@ TEST(store_commit_never_syncs_a_file_twice)
     seqset_add_range(&set, 1, 2);
     fixture_hook(store, fail, &failing);
     struct store_epoch_file file = {
-        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, 0};
+        fixture_file(store, 1, 2), false, KEY, "S", "C", &set, 2, NULL, NULL, 0};
     struct position position = fixture_position(2);
-    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
+    struct store_epoch epoch = {.files = &file,
+                                .file_count = 1,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == -1);
     EXPECT(err.system == EIO && posix_of(store->objects)->stage == POSIX_STAGE_PENDING);
     EXPECT(!fixture_is_file("root/_delta_log/.pending-i"));

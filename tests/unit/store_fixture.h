@@ -111,7 +111,11 @@ static inline int fixture_try_commit(struct store *store, const char *key, uint6
                                     .created = "C",
                                     .sequences = &sequences,
                                     .rows = last - first + 1};
-    struct store_epoch epoch = {&file, 1, &position, 1, NULL};
+    struct store_epoch epoch = {.files = &file,
+                                .file_count = 1,
+                                .positions = &position,
+                                .position_count = 1,
+                                .rows_of = &sequences};
     int result = store_commit(store, &epoch, err);
     object_staged_free(file.file);
     seqset_free(&sequences);

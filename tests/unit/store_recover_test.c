@@ -74,7 +74,11 @@ static int run_epoch(struct store *store, uint64_t first, struct err *err)
                                              .sequences = &sequences[i],
                                              .rows = 3};
     }
-    struct store_epoch epoch = {files, 3, &position, 1, NULL};
+    struct store_epoch epoch = {.files = files,
+                                .file_count = 3,
+                                .positions = &position,
+                                .position_count = 1,
+                                .dead_letters = NULL};
     for (int attempt = 0; attempt < 8 && result < 0; attempt++) {
         err_clear(err);
         result = store_commit(store, &epoch, err);
