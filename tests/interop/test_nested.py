@@ -152,7 +152,7 @@ def test_pyarrow_writes(tmp_path, seed):
     pq.write_table(
         table,
         path,
-        compression=rng.choice(["zstd", "none"]),
+        compression=rng.choice(["zstd", "snappy", "none"]),
         use_dictionary=rng.random() < 0.5,
         data_page_version=rng.choice(["1.0", "2.0"]),
         data_page_size=rng.choice([100, 3000, 1 << 20]),

@@ -6,6 +6,7 @@
 
 #include "base/crc32.h"
 #include "parquet/read/page_header.h"
+#include "parquet/read/snappy.h"
 
 /* A zstd block makes at most 128 KiB out of at least 4 bytes: so no frame is announced to be
  * larger than this times its own size, and memory for it follows the size of the file. */
@@ -104,6 +105,10 @@ static int check_sizes(const struct parquet_page *page, enum parquet_compression
                            page->stored.len, raw);
         return 0;
     case PARQUET_COMPRESSION_SNAPPY:
+        if (raw > ((uint64_t)page->stored.len + 1) * SNAPPY_RATIO_MAX)
+            return err_set(err, ERR_FORMAT, "%zu bytes can't hold a page of %" PRIu64,
+                           page->stored.len, raw);
+        return 0;
     case PARQUET_COMPRESSION_GZIP:
     case PARQUET_COMPRESSION_LZO:
     case PARQUET_COMPRESSION_BROTLI:
@@ -112,7 +117,8 @@ static int check_sizes(const struct parquet_page *page, enum parquet_compression
         break;
     }
     const char *name = parquet_compression_name(compression);
-    return err_set(err, ERR_UNSUPPORTED, "compression %s (%d) is not supported, only ZSTD and none",
+    return err_set(err, ERR_UNSUPPORTED,
+                   "compression %s (%d) is not supported; ZSTD, SNAPPY and none are",
                    name != NULL ? name : "of an unknown kind", (int)compression);
 }
 
@@ -144,7 +150,10 @@ int parquet_page_body(const struct parquet_page *page, enum parquet_compression 
     buf_reset(memory);
     buf_append(memory, page->stored.data, levels);
     if (raw > 0 || frames.len > 0) { /* a v2 page of nulls may have no frame at all */
-        if (parquet_decompress(codec, frames, raw, memory, err) != 0)
+        int result = compression == PARQUET_COMPRESSION_SNAPPY
+                         ? snappy_decompress(frames, raw, memory, err)
+                         : parquet_decompress(codec, frames, raw, memory, err);
+        if (result != 0)
             return -1;
     }
     *body = buf_slice(memory);

@@ -62,7 +62,7 @@ int parquet_page_check_crc(const struct parquet_page *page, struct err *err)
 
 /* The bytes of the page before compression: *body is page->stored, or lies in `memory`, which is
  * overwritten. ERR_FORMAT if they are not as many as the header says, ERR_LIMIT beyond
- * PARQUET_PAGE_BYTES_MAX, ERR_UNSUPPORTED for other codecs than ZSTD. */
+ * PARQUET_PAGE_BYTES_MAX, ERR_UNSUPPORTED for other codecs than ZSTD and SNAPPY. */
 int parquet_page_body(const struct parquet_page *page, enum parquet_compression compression,
                       struct parquet_codec *codec, struct buf *memory, struct slice *body,
                       struct err *err) __attribute__((warn_unused_result));
