@@ -74,8 +74,7 @@ void reload_apply(struct pipeline *p)
     struct differences d = {p, fresh};
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
     apply(p, fresh);
-    /* The connection borrows its credentials from it. */
-    reload_free(p);
+    reload_free(p); /* nobody points into it: what is in force was copied */
     p->reloaded = fresh;
 }
 

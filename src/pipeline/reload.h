@@ -12,7 +12,7 @@
  */
 void reload_apply(struct pipeline *p);
 
-/* Forget what was read; after the last use of the connection. */
+/* Forget what was read. */
 void reload_free(struct pipeline *p);
 
 #endif

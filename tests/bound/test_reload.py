@@ -3,6 +3,7 @@
 
 import json
 import signal
+import socket
 
 import pytest
 
@@ -265,3 +266,40 @@ def test_old_credentials_are_forgotten(make_server, any_server_binary, make_runn
     server.start()
     started.run.wait_line("server_error")
     assert len(started.run.lines("connected")) == 1
+
+
+def test_reloads_while_a_server_takes_its_time(varve, tmp_path):
+    """A connection says what it began with, though the configuration was read again, twice, before
+    the server let it say anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        config = varve.config(
+            nats={
+                "servers": [f"nats://127.0.0.1:{listener.getsockname()[1]}"],
+                "user": "drain",
+            }
+        )
+        run = varve.start(config=config)
+        path = run.log.with_suffix(".yaml")
+
+        def reload(number):
+            config["nats"]["password"] = f"secret-{number}-" + "x" * 60
+            path.write_text(json.dumps(config))
+            run.send(signal.SIGHUP)
+            run.wait_line("reloaded", number, key="nats.password")
+
+        listener.accept()[0].close()  # this attempt had none yet
+        reload(1)
+        connection, _ = listener.accept()
+        reload(2)
+        reload(3)
+        connection.sendall(b'INFO {"headers":true,"proto":1,"max_payload":1048576}\r\n')
+        connection.settimeout(20)
+        said = ""
+        while "\r\n" not in said:
+            said += connection.recv(65536).decode()
+        connection.close()
+        login = json.loads(said[len("CONNECT ") : said.index("\r\n")])
+        assert login["user"] == "drain"
+        assert login["pass"].startswith("secret-1-"), login
+        assert run.stop() == 0

@@ -140,9 +140,7 @@ def test_a_token(make_server, any_server_binary, make_runner):
     search(run, Endpoint(run))
     # Read again, with and without an error, the secret is still one.
     path = run.log.with_suffix(".yaml")
-    path.write_text(
-        json.dumps({**config, "nats": {**config["nats"], "token": SECRET + "2"}})
-    )
+    path.write_text(json.dumps({**config, "nats": {**config["nats"], "token": SECRET + "2"}}))
     run.send(signal.SIGHUP)
     run.wait_line("reloaded", key="nats.token")
     for broken in (
@@ -161,9 +159,7 @@ def test_a_token(make_server, any_server_binary, make_runner):
     assert run.stop() == 0
 
 
-@pytest.mark.parametrize(
-    "command", [["run", "--once"], ["check"], ["check", "--offline"]]
-)
+@pytest.mark.parametrize("command", [["run", "--once"], ["check"], ["check", "--offline"]])
 def test_commands_that_end(locked, make_runner, tmp_path, command):
     """What they say on both outputs, when it works and when it does not."""
     import subprocess
@@ -287,7 +283,5 @@ def test_an_at_sign_in_the_password(make_server, any_server_binary, make_runner)
     server.add_stream()
     server.publish([b"\x0a\x01a"])
     host = server.url.removeprefix("nats://")
-    run = make_runner(server).once(
-        nats={"servers": [f"nats://svc:Tr0ub4dor@horse@{host}"]}
-    )
+    run = make_runner(server).once(nats={"servers": [f"nats://svc:Tr0ub4dor@horse@{host}"]})
     assert not [part for part in PARTS if part in run.text()]

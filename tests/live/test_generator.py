@@ -115,3 +115,13 @@ def test_wrong_usage_is_status_2():
         result = subprocess.run([str(GEN), *args], capture_output=True, timeout=10)
         assert result.returncode == 2
         assert result.stderr.startswith(b"varve-gen: ")
+
+
+def test_the_generator_says_why_the_server_refuses_it(make_server, server_binary):
+    """The server says it, and closes: a write that fails must not hide it."""
+    server = make_server(server_binary, extra="authorization { token: another }")
+    command = [GEN, "--server", server.url, "--count", "10"]
+    for _ in range(5):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == 1
+        assert "Authorization Violation" in done.stderr

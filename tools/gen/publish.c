@@ -115,7 +115,8 @@ static int handle(struct publisher *p, const struct nats_event *event, struct er
     case NATS_EVENT_START_TLS:
         return err_set(err, ERR_UNSUPPORTED, "the server demands TLS");
     case NATS_EVENT_SERVER_ERROR:
-        return err_set(err, ERR_REFUSED, "the server refused something");
+        return err_set(err, ERR_REFUSED, "the server says: %.*s", (int)event->error.text.len,
+                       (const char *)event->error.text.data);
     case NATS_EVENT_MESSAGE:
     case NATS_EVENT_INFO:
     case NATS_EVENT_LAME_DUCK:
@@ -146,15 +147,18 @@ static int write_some(struct publisher *p, struct err *err)
     return io == NET_IO_DEAD ? -1 : 0;
 }
 
-/* Wait for the peer, at most `longest` nanoseconds, and do what can be done. */
+/* Wait for the peer, at most `longest` nanoseconds, and do what can be done. Where writing fails,
+ * what the server said before it closed is read first, since it may say why. */
 static int pump(struct publisher *p, int64_t longest, struct err *err)
 {
+    struct err broken = {0};
     struct nats_event event;
     int got;
-    if (write_some(p, err) != 0)
-        return -1;
-    struct net_wait wait = stream_wait(p->stream, p->client.out.len > 0);
-    net_wait(&wait, 1, clock_monotonic() + longest);
+    bool over = write_some(p, &broken) != 0;
+    struct net_wait wait = stream_wait(p->stream, !over && p->client.out.len > 0);
+    net_wait(&wait, 1, over ? 0 : clock_monotonic() + longest);
+    if (over && wait.ready == 0)
+        return err_set(err, broken.code, "%s", broken.text);
     if (wait.ready != 0 && read_some(p, err) != 0)
         return -1;
     while ((got = nats_client_next(&p->client, clock_monotonic(), &event, err)) > 0)
