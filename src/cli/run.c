@@ -33,8 +33,8 @@ static int drain(const struct config *config, const struct pipeline_options *opt
     if (p == NULL)
         return -1;
     stop_wakes(&p->waker);
-    while (!pipeline_is_done(p)) {
-        int64_t deadline = pipeline_turn(p);
+    int64_t deadline = pipeline_turn(p);
+    for (; !pipeline_is_done(p); deadline = pipeline_turn(p)) {
         size_t count = pipeline_waits(p);
         net_wait(p->waits, count, deadline);
         struct stop_request asked = stop_take();
