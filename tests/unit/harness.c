@@ -16,6 +16,7 @@ enum {
     PARALLEL = 2,
     TIME_LIMIT_SECONDS = 60, /* TEST_SECONDS in the environment replaces it */
     PATH_LEN = 256,          /* of a temporary directory */
+    DEPTH_MAX = 128,         /* of folders in it: deeper ones would be left behind */
 };
 
 /* A test that runs. pid 0 marks a free slot. */
@@ -256,7 +257,7 @@ static bool finish(struct slot *s, int status)
         print_output(s->output);
     }
     close(s->output);
-    nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(s->dir, remove_entry, DEPTH_MAX, FTW_DEPTH | FTW_PHYS);
     s->pid = 0;
     return passed;
 }
