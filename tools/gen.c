@@ -14,24 +14,22 @@
 
 static const char help[] =
     "Usage: varve-gen [OPTION]...\n"
-    "Publish reproducible events to a JetStream stream, which is made where it is missing.\n"
-    "\n"
+    "Publish reproducible events to a JetStream stream, which is created if missing.\n\n"
     "  --server URL         default nats://127.0.0.1:4222\n"
     "  --stream NAME        default LOGGING\n"
     "  --subject SUBJECT    default logging.events.raw\n"
-    "  --retention POLICY   of a stream that is made: limits (default), workqueue or interest\n"
+    "  --retention POLICY   of a stream that it creates: limits (default), workqueue or interest\n"
     "  --count N            events to publish, default 1000\n"
     "  --start-index N      index of the first one, to go on after an earlier run; default 0\n"
-    "  --corrupt N          messages in between that are no events, default 0\n"
+    "  --corrupt N          messages in between that are not events, default 0\n"
     "  --simulations N      default 4\n"
-    "  --payload-bytes N    size of every payload; default: each event type its own\n"
-    "  --per-hour N         events in an hour of their timestamps, default 100000\n"
+    "  --payload-bytes N    size of every payload; default: that of the event type\n"
+    "  --per-hour N         events per hour of their timestamps, default 100000\n"
     "  --seed N             default 1\n"
     "  --rate N             messages a second; default: as many as the server takes\n"
     "  --dump               publish nothing; print the messages, each after its length as 4 "
     "bytes,\n"
-    "                       little-endian\n"
-    "\n"
+    "                       little-endian\n\n"
     "Prints what was published when every message is confirmed. Exit status: 0, 1 if it failed,\n"
     "2 for wrong usage.\n";
 
@@ -107,7 +105,7 @@ static int parse(struct command *c, int argc, char **argv)
     if (nats_name_valid(slice_of(c->publish.stream)) &&
         nats_subject_valid(slice_of(c->publish.subject), false))
         return 0;
-    fprintf(stderr, "varve-gen: --stream and --subject: names without blanks and wildcards\n");
+    fprintf(stderr, "varve-gen: --stream and --subject: names without blanks or wildcards\n");
     return -1;
 }
 

@@ -14,7 +14,7 @@ void assert_failed(const char *condition, const char *file, int line, const char
 void out_of_memory(unsigned long bytes)
 {
     (void)fprintf(stderr,
-                  "varve: out of memory: %lu bytes could not be had; lower memory_limit or "
+                  "varve: out of memory: %lu bytes could not be allocated; lower memory_limit or "
                   "batching.max_bytes\n",
                   bytes);
     exit(1);

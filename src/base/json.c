@@ -67,14 +67,14 @@ static int parse_unicode_escape(struct parser *p, uint8_t *out, size_t *len)
     if (code >= 0xD800 && code <= 0xDBFF) {
         uint32_t low;
         if (!take(p, '\\') || !take(p, 'u'))
-            return bad(p, "a high surrogate stands alone");
+            return bad(p, "a high surrogate without its pair");
         if (parse_hex4(p, &low) != 0)
             return -1;
         if (low < 0xDC00 || low > 0xDFFF)
-            return bad(p, "a high surrogate stands alone");
+            return bad(p, "a high surrogate without its pair");
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     } else if (code >= 0xDC00 && code <= 0xDFFF) {
-        return bad(p, "a low surrogate stands alone");
+        return bad(p, "a low surrogate without its pair");
     }
     *len += utf8_encode(code, out + *len);
     return 0;
@@ -85,7 +85,7 @@ static int unescape(struct parser *p, uint8_t *out, size_t *len)
     static const char names[] = "\"\\/bfnrt";
     static const char values[] = "\"\\/\b\f\n\r\t";
     if (p->at >= p->text.len)
-        return bad(p, "a string is not closed");
+        return bad(p, "an unterminated string");
     uint8_t c = p->text.data[p->at++];
     if (c == 'u')
         return parse_unicode_escape(p, out, len);
@@ -99,7 +99,7 @@ static int unescape(struct parser *p, uint8_t *out, size_t *len)
 static int parse_string(struct parser *p, struct slice *out)
 {
     if (!take(p, '"'))
-        return bad(p, "a string was expected");
+        return bad(p, "expected a string");
     size_t start = p->at;
     size_t escapes = 0;
     size_t end = start;
@@ -114,7 +114,7 @@ static int parse_string(struct parser *p, struct slice *out)
         }
     }
     if (end >= p->text.len)
-        return bad(p, "a string is not closed");
+        return bad(p, "an unterminated string");
     *out = (struct slice){p->text.data + start, end - start};
     if (escapes == 0) {
         p->at = end + 1;
@@ -147,14 +147,14 @@ static int parse_number(struct parser *p, struct slice *out)
     size_t start = p->at;
     (void)take(p, '-'); /* optional */
     if (!take(p, '0') && skip_digits(p) == 0)
-        return bad(p, "a value was expected");
+        return bad(p, "expected a value");
     if (take(p, '.') && skip_digits(p) == 0)
-        return bad(p, "digits were expected after the point");
+        return bad(p, "expected digits after the decimal point");
     if (take(p, 'e') || take(p, 'E')) {
         if (!take(p, '+'))
             (void)take(p, '-'); /* optional */
         if (skip_digits(p) == 0)
-            return bad(p, "digits were expected in the exponent");
+            return bad(p, "expected digits in the exponent");
     }
     *out = (struct slice){p->text.data + start, p->at - start};
     return 0;
@@ -174,11 +174,11 @@ static struct json *parse_value(struct parser *p, int depth);
 static int parse_key(struct parser *p, struct slice *key)
 {
     if (peek(p) != '"')
-        return bad(p, "a name was expected");
+        return bad(p, "expected a member name");
     if (parse_string(p, key) != 0)
         return -1;
     if (peek(p) != ':')
-        return bad(p, "a colon was expected");
+        return bad(p, "expected a colon");
     p->at++;
     return 0;
 }
@@ -204,7 +204,7 @@ static int parse_children(struct parser *p, struct json *parent, int depth)
         link = &child->next;
         uint8_t c = peek(p);
         if (c != ',' && c != (uint8_t)close)
-            return bad(p, "a comma or a closing bracket was expected");
+            return bad(p, "expected a comma or a closing bracket");
         p->at++;
         if (c == (uint8_t)close)
             return 0;
@@ -238,7 +238,7 @@ static int parse_into(struct parser *p, struct json *value, int depth)
 static struct json *parse_value(struct parser *p, int depth)
 {
     if (depth > JSON_DEPTH_MAX) {
-        (void)bad(p, "nested too deep"); /* NULL says that it failed */
+        (void)bad(p, "nested too deeply"); /* NULL says that it failed */
         return NULL;
     }
     if (p->values++ >= JSON_VALUES_MAX) {
@@ -261,7 +261,7 @@ const struct json *json_parse(struct arena *arena, struct slice text, struct err
         return NULL;
     skip_blanks(&p);
     if (p.at != text.len) {
-        (void)bad(&p, "more follows the value");
+        (void)bad(&p, "unexpected text after the value");
         return NULL;
     }
     return value;

@@ -26,19 +26,20 @@ void check_config(struct check_report *r, const struct config *config)
     num_format_size(config->batching.max_bytes, bytes);
     num_format_duration(config->batching.max_age, age);
     check_duration(config_ack_wait(config), wait);
-    check_say(r, CHECK_OK,
-              "commits come at %" PRIu64 " rows, %s or %s, whichever is first; ack_wait is %s and "
-              "max_ack_pending %" PRIu64 " because of it",
-              config->batching.max_rows, bytes, age, wait, config_max_ack_pending(config));
+    check_say(
+        r, CHECK_OK,
+        "commits happen every %" PRIu64
+        " rows, %s or %s, whichever comes first; so ack_wait is %s and max_ack_pending %" PRIu64,
+        config->batching.max_rows, bytes, age, wait, config_max_ack_pending(config));
     if (config->batching.max_bytes > config->memory_limit)
         check_say(r, CHECK_WARNING,
                   "batching.max_bytes is more than memory_limit: events that do not compress well "
                   "are committed earlier, in smaller files");
     if (config->metrics.listen[0] == '\0')
-        check_say(r, CHECK_WARNING, "metrics.listen is off: nobody will see how varve is");
+        check_say(r, CHECK_WARNING, "metrics.listen is off: nobody can monitor varve");
     if (config->alerts.subject[0] == '\0')
         check_say(r, CHECK_WARNING,
-                  "alerts.subject is not set: alerts are only on the status page");
+                  "alerts.subject is not set: alerts appear only on the status page");
 }
 
 /* Put the directory, or the nearest one above it that exists, into `found`. */
@@ -65,7 +66,8 @@ static void judge_space(struct check_report *r, const struct config *config, con
     char size[NUM_SIZE_TEXT_MAX], floor[NUM_SIZE_TEXT_MAX], rate[NUM_SIZE_TEXT_MAX];
     char lasts[CHECK_DURATION_MAX];
     if (statvfs(path, &disk) != 0) {
-        check_say(r, CHECK_PROBLEM, "the free space of %s is unknown: %s", path, strerror(errno));
+        check_say(r, CHECK_PROBLEM, "can't determine the free space of %s: %s", path,
+                  strerror(errno));
         return;
     }
     if (disk.f_blocks == 0) { /* ramfs, and some of FUSE */
@@ -109,15 +111,15 @@ static void judge_disk(struct check_report *r, const struct config *config,
     bool known = find_existing(root, &found, &info);
     const char *path = buf_text(&found);
     if (!known)
-        check_say(r, CHECK_PROBLEM, "%s can't be looked at: %s", path, strerror(errno));
+        check_say(r, CHECK_PROBLEM, "can't examine %s: %s", path, strerror(errno));
     else if (!S_ISDIR(info.st_mode))
         check_say(r, CHECK_PROBLEM, "%s is not a directory", path);
     else if (access(path, W_OK | X_OK) != 0)
-        check_say(r, CHECK_PROBLEM, "varve may not write to %s: %s", path, strerror(errno));
+        check_say(r, CHECK_PROBLEM, "varve can't write to %s: %s", path, strerror(errno));
     else if (strcmp(path, root) == 0)
-        check_say(r, CHECK_OK, "varve may write to %s", path);
+        check_say(r, CHECK_OK, "varve can write to %s", path);
     else
-        check_say(r, CHECK_OK, "%s does not exist; varve run can make it below %s", root, path);
+        check_say(r, CHECK_OK, "%s does not exist; varve run can create it under %s", root, path);
     if (known)
         judge_space(r, config, path, totals);
     buf_free(&found);
@@ -212,10 +214,10 @@ static void check_published(struct check_report *r, struct api_client *a, const 
     if (root == NULL)
         check_say(r, CHECK_WARNING, "%s %s: %s", key, subject, err.text);
     else if (streams == NULL || streams->type != JSON_ARRAY || streams->first == NULL)
-        check_say(r, CHECK_WARNING, "no stream keeps what is published to %s %s: %s", key, subject,
-                  otherwise);
+        check_say(r, CHECK_WARNING, "no stream stores messages published to %s %s: %s", key,
+                  subject, otherwise);
     else
-        check_say(r, CHECK_OK, "stream %.*s keeps what is published to %s %s",
+        check_say(r, CHECK_OK, "stream %.*s stores messages published to %s %s",
                   (int)streams->first->text.len, (const char *)streams->first->text.data, key,
                   subject);
     arena_free(&arena);
@@ -232,8 +234,8 @@ static void check_server(struct check_report *r, const struct api_client *a,
         if (config->sources[i].subjects.count > 1 &&
             !nats_version_at_least(info->version, 2, 10, 0))
             check_say(r, CHECK_PROBLEM,
-                      "a consumer with several subjects, as of stream %s, needs nats-server 2.10: "
-                      "use one subject a source",
+                      "a consumer with several subjects, as for stream %s, needs nats-server 2.10 "
+                      "or later: use one subject per source",
                       config->sources[i].stream);
 }
 
@@ -247,9 +249,9 @@ void check_live(struct check_report *r, const struct config *config)
         for (uint32_t i = 0; i < config->source_count; i++)
             check_source(r, &a, config, i, &totals);
         check_published(r, &a, "dead_letter.subject", config->dead_letter.subject,
-                        "dead letters will be kept in quarantine instead");
+                        "dead letters will go to _quarantine instead");
         check_published(r, &a, "alerts.subject", config->alerts.subject,
-                        "only who listens at the time gets alerts");
+                        "only those subscribed at the time will get alerts");
     } else {
         check_say(r, CHECK_PROBLEM, "no server can be reached: %s", err.text);
     }

@@ -19,7 +19,7 @@ static int check_servers(const struct config_list *servers, struct err *err)
 
 static int check_source(const struct config_source *s, size_t number, struct err *err)
 {
-    const char *name = "1 to 255 characters without blanks and . * > / \\";
+    const char *name = "1 to 255 characters, without blanks or . * > / \\";
     if (!nats_name_valid(slice_of(s->stream)))
         return err_set(err, ERR_USAGE, "sources[%zu].stream: write %s", number, name);
     if (!nats_name_valid(slice_of(s->consumer)))

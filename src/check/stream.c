@@ -32,12 +32,12 @@ static void judge_kept(struct check_report *r, const struct config *config, cons
     check_duration(kept - needed, away);
     if (kept <= needed)
         check_say(r, CHECK_PROBLEM,
-                  "stream %s drops events after %s (%s), but an event that an instance took along "
-                  "when it died comes again only after %s (ack_wait): keep them longer",
+                  "stream %s drops events after %s (%s), but an event held by an instance that "
+                  "died is redelivered only after %s (ack_wait): keep events longer",
                   stream, keeps, why, needs);
     else
         check_say(r, kept - needed < AWAY_MIN ? CHECK_WARNING : CHECK_OK,
-                  "stream %s keeps events for %s (%s): varve may be away for %s before any is lost",
+                  "stream %s keeps events for %s (%s): varve can be down for %s before any is lost",
                   stream, keeps, why, away);
 }
 
@@ -49,14 +49,14 @@ static void judge_amount(struct check_report *r, const struct config *config,
     if (info->discard == NATS_DISCARD_NEW) {
         check_say(r, CHECK_OK,
                   "stream %s refuses new events when it is full (%s, discard new): varve loses "
-                  "none, but publishers must try again",
+                  "none, but publishers must retry",
                   stream, why);
         return;
     }
     if (rate <= 0) {
         check_say(r, CHECK_WARNING,
-                  "stream %s drops its oldest events when it is full (%s, discard old); it has too "
-                  "few to tell how soon that is",
+                  "stream %s drops its oldest events when it is full (%s, discard old); it holds "
+                  "too few to tell how soon that will be",
                   stream, why);
         return;
     }
@@ -115,7 +115,7 @@ static void judge_subjects(struct check_report *r, const struct config_source *s
             bound = nats_subject_matches(info->subjects[j], subject);
         if (!bound)
             check_say(r, CHECK_PROBLEM,
-                      "stream %s does not take events of %s: nothing of it will ever arrive",
+                      "stream %s has no subject that matches %s: nothing will ever arrive",
                       source->stream, source->subjects.items[i]);
     }
 }
@@ -143,15 +143,15 @@ static void judge_missing(struct check_report *r, const struct config *config,
                           const struct config_source *source, const struct nats_stream_info *stream)
 {
     if (config->consumer.manage == CONFIG_MANAGE_BIND) {
-        check_say(r, CHECK_PROBLEM,
-                  "consumer %s of stream %s does not exist, and consumer.manage: bind does not "
-                  "make it",
-                  source->consumer, source->stream);
+        check_say(
+            r, CHECK_PROBLEM,
+            "consumer %s of stream %s does not exist, and consumer.manage: bind does not create it",
+            source->consumer, source->stream);
         return;
     }
     check_say(r, stream->retention == NATS_RETENTION_INTEREST ? CHECK_WARNING : CHECK_OK,
-              "consumer %s of stream %s does not exist; varve run makes it%s", source->consumer,
-              source->stream,
+              "consumer %s of stream %s does not exist; varve run will create it%s",
+              source->consumer, source->stream,
               stream->retention == NATS_RETENTION_INTEREST
                   ? ", and until then the stream keeps nothing for it (interest retention)"
                   : "");
@@ -204,19 +204,20 @@ static void judge_lag(struct check_report *r, const struct config_source *source
         bool late = seconds > (double)stream->max_age_ns / (double)CLOCK_SECOND / 2;
         if (late && seconds < 1e9)
             check_say(r, CHECK_PROBLEM,
-                      "consumer %s of stream %s is some %s behind, and the stream drops events "
-                      "by age: give varve more to work with, or raise max_age",
+                      "consumer %s of stream %s is about %s behind, and the stream drops events by "
+                      "age: give varve more resources, or raise max_age",
                       source->consumer, source->stream,
                       check_duration((int64_t)seconds * CLOCK_SECOND, age));
     }
     if (limit > 0 && info->ack_pending >= (uint64_t)limit)
         check_say(r, CHECK_PROBLEM,
-                  "consumer %s of stream %s has %" PRIu64 " unacked events, as many as it may "
-                  "have, and delivers no more until some are acked or their ack_wait is over",
+                  "consumer %s of stream %s has %" PRIu64
+                  " unacked events, the most it may have, and delivers no more until some are "
+                  "acked or their ack_wait expires",
                   source->consumer, source->stream, info->ack_pending);
     if (info->paused)
-        check_say(r, CHECK_PROBLEM, "consumer %s of stream %s is paused by somebody",
-                  source->consumer, source->stream);
+        check_say(r, CHECK_PROBLEM, "consumer %s of stream %s is paused", source->consumer,
+                  source->stream);
 }
 
 void check_consumer(struct check_report *r, const struct config *config, uint32_t index,

@@ -38,7 +38,7 @@ static int choose(const struct cat *cat, const struct parquet_file *file, struct
                            at);
         for (uint32_t i = 0; i < *count; i++)
             if ((*fields)[i] == field)
-                return err_set(err, ERR_FORMAT, "column '%.*s' is asked for twice", (int)len, at);
+                return err_set(err, ERR_FORMAT, "column '%.*s' is listed twice", (int)len, at);
         (*fields)[(*count)++] = field;
         at += len;
         if (*at == '\0')
@@ -230,7 +230,7 @@ int cli_cat(int argc, char **argv)
         if (option == 'c')
             cat.columns = optarg;
         else if (option != 'l')
-            return cli_usage("cat", "%s is unknown, or lacks its value",
+            return cli_usage("cat", "%s is not an option, or its value is missing",
                              cli_shown(argv[optind - 1]));
         else if (!num_parse_u64(slice_of(optarg), &cat.left))
             return cli_usage("cat", "--limit needs a number, not '%s'", optarg);
@@ -243,7 +243,7 @@ int cli_cat(int argc, char **argv)
     parquet_codec_free(cat.codec);
     buf_free(&cat.line);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("varve cat: can't write to the standard output\n", stderr);
+        (void)fputs("varve cat: can't write to standard output\n", stderr);
         return CLI_FAILED;
     }
     return status;

@@ -10,32 +10,31 @@ const struct cli_command cli_commands[] = {
      "drain the streams into Parquet files",
      "  -c FILE          the configuration; without it, varve.yaml if it exists, else the "
      "defaults\n"
-     "  --once           drain to the end that the stream has now, commit, ack, exit\n"
+     "  --once           drain up to the current end of the stream, commit, ack, exit\n"
      "  --set KEY=VALUE  set one key, such as --set batching.max_age=10s\n"},
     {"check", cli_check, "[-c FILE] [--offline] [--set KEY=VALUE]...",
-     "ask the server and the disk whether nothing can be lost, and change nothing",
+     "ask the server and the disk whether anything could be lost; change nothing",
      "  -c FILE          the configuration, as for run\n"
-     "  --offline        look at the configuration only\n"
-     "  --set KEY=VALUE  set one key\n"
-     "\nEach line is ok, a warning or a problem; with a problem the exit status is 1.\n"},
+     "  --offline        check the configuration only\n"
+     "  --set KEY=VALUE  set one key\n\n"
+     "Each line is ok, a warning or a problem; with a problem the exit status is 1.\n"},
     {"inspect", cli_inspect, "FILE... [--json]",
      "show schema, row groups, encodings, sizes, statistics, footer keys",
-     "  --json           one JSON object a file\n"},
+     "  --json           one JSON object per file\n"},
     {"cat", cli_cat, "PATH... [--columns a,b] [--limit N]",
      "print rows as JSON Lines, bytes in base64",
      "  --columns a,b    only these columns, in this order\n"
      "  --limit N        at most N rows\n"},
     {"verify", cli_verify, "PATH... [--json] [--allow-gaps] [--server URL]",
      "check every byte: structure, checksums, statistics, sequences, commit log",
-     "  --json           one JSON object a file, then a summary\n"
-     "  --allow-gaps     sequences may be missing that nothing is known of\n"
-     "  --server URL     ask there, such as nats://user:password@host, what the stream has where\n"
-     "                   no file has a row; changes nothing\n"
-     "\nWhere the commit log, or the server, says that a sequence holds no row (deleted, of "
-     "another\n"
-     "subject, a dead letter), that is a note. Findings make the exit status 1.\n"},
+     "  --json           one JSON object per file, then a summary\n"
+     "  --allow-gaps     accept missing sequences that nothing accounts for\n"
+     "  --server URL     ask this server, such as nats://user:password@host, what the stream\n"
+     "                   has where no file has a row; changes nothing\n\n"
+     "A sequence without a row is only a note if the commit log or the server accounts for it\n"
+     "(deleted, of another subject, a dead letter). Findings make the exit status 1.\n"},
     {"version", cli_version, "", "print version and build", ""},
-    {"licenses", cli_licenses, "", "print the licences of varve and of all that it contains", ""},
+    {"licenses", cli_licenses, "", "print the licences of varve and of everything in it", ""},
     {"help", cli_help, "[COMMAND]", "explain a command", ""},
     {NULL, NULL, NULL, NULL, NULL},
 };

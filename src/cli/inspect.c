@@ -198,7 +198,7 @@ int cli_inspect(int argc, char **argv)
         }
     }
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("varve inspect: can't write to the standard output\n", stderr);
+        (void)fputs("varve inspect: can't write to standard output\n", stderr);
         return CLI_FAILED;
     }
     return status;

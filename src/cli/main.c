@@ -20,7 +20,7 @@ int main(int argc, char **argv)
     int status = argc > 1 ? command->run(argc - 1, argv + 1) : command->run(1, (char *[]){"help"});
     /* Output that could not be written is a failure, whatever the command thought. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fprintf(stderr, "varve %s: the output can't be written\n", name);
+        (void)fprintf(stderr, "varve %s: can't write the output\n", name);
         return status == CLI_DONE ? CLI_FAILED : status;
     }
     return argc > 1 ? status : CLI_USAGE;

@@ -101,7 +101,7 @@ int config_unknown(const char *path, struct err *err)
 {
     char nearest[CONFIG_PATH_MAX];
     if (config_key_section(path))
-        return err_set(err, ERR_USAGE, "%s is a section: its keys stand below it", path);
+        return err_set(err, ERR_USAGE, "%s is a section: set one of its keys", path);
     if (config_key_nearest(path, nearest))
         return err_set(err, ERR_USAGE, "unknown key %s; did you mean %s?", path, nearest);
     return err_set(err, ERR_USAGE, "unknown key %s", path);

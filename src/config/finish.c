@@ -83,12 +83,12 @@ static int check_nats(const struct config_nats *n, struct err *err)
         return err_set(err, ERR_USAGE, "nats.credentials_file is not supported yet");
     if (!is_set(n->name) || strlen(n->name) > CONFIG_NAME_MAX)
         return err_set(err, ERR_USAGE,
-                       "nats.name names this instance in the store: it needs 1 to %d bytes",
+                       "nats.name identifies this instance in the store: it needs 1 to %d bytes",
                        CONFIG_NAME_MAX);
     if (is_set(n->password) && !is_set(n->user))
         return err_set(err, ERR_USAGE, "nats.password: nats.user is missing");
     if (is_set(n->user) && is_set(n->token))
-        return err_set(err, ERR_USAGE, "nats.user and nats.token: use one of them");
+        return err_set(err, ERR_USAGE, "nats.user and nats.token: set only one of them");
     return 0;
 }
 
@@ -103,7 +103,7 @@ static int check_sources(const struct config *c, struct err *err)
         for (size_t j = 0; j < i; j++)
             if (strcmp(c->sources[j].stream, s->stream) == 0)
                 return err_set(err, ERR_USAGE,
-                               "sources[%zu] and sources[%zu] are of the same stream %s: put all "
+                               "sources[%zu] and sources[%zu] drain the same stream %s: put all "
                                "subjects into one source",
                                j, i, s->stream);
     }

@@ -43,18 +43,18 @@ const struct config_key config_keys[] = {
     {"nats.tls.enabled", CONFIG_BOOL, AT(nats.tls.enabled), "false",
      .help = "Encrypt the connection. Not supported yet, like all of nats.tls."},
     {"nats.tls.ca_file", CONFIG_TEXT, AT(nats.tls.ca_file), "",
-     .help = "Certificates to trust, PEM; the system's where empty."},
+     .help = "Certificates to trust, PEM; the system's if empty."},
     {"nats.tls.cert_file", CONFIG_TEXT, AT(nats.tls.cert_file), "",
-     .help = "Own certificate, PEM."},
+     .help = "Client certificate, PEM."},
     {"nats.tls.key_file", CONFIG_TEXT, AT(nats.tls.key_file), "",
-     .help = "Key of the own certificate, PEM."},
+     .help = "Key of the client certificate, PEM."},
     {"nats.tls.handshake_first", CONFIG_BOOL, AT(nats.tls.handshake_first), "false",
-     .help = "Begin TLS before the server speaks, where the server is set up so."},
+     .help = "Start TLS before the server speaks, if it is configured that way."},
     {"nats.tls.server_name", CONFIG_TEXT, AT(nats.tls.server_name), "",
-     .help = "Name to check the server's certificate against; its host where empty."},
+     .help = "Name to check the server's certificate against; its host name if empty."},
 
     {"sources[].stream", CONFIG_TEXT, IN_SOURCE(stream), "LOGGING",
-     .help = "JetStream stream to drain. Each source has another one."},
+     .help = "JetStream stream to drain. Each source needs a different one."},
     {"sources[].subjects", CONFIG_LIST, IN_SOURCE(subjects), "logging.events.raw",
      .help = "Subjects of the stream to drain; * and > are wildcards."},
     {"sources[].delivery", CONFIG_CHOICE, IN_SOURCE(delivery), "durable", .choices = deliveries,
@@ -63,15 +63,15 @@ const struct config_key config_keys[] = {
     {"sources[].consumer", CONFIG_TEXT, IN_SOURCE(consumer), "varve",
      .help = "Name of the durable consumer; instances that share it share the work."},
     {"sources[].shared", CONFIG_BOOL, IN_SOURCE(shared), "false",
-     .help = "Other instances take from this consumer too. What a crash left unacked then comes "
-             "back only after ack_wait, since it might be theirs."},
+     .help = "Other instances take from this consumer too. After a crash, unacked messages then "
+             "come back only after ack_wait, since they might be another instance's."},
     {"sources[].start", CONFIG_START, IN_SOURCE(start), "first",
      .help = "Where to begin when there is no position yet: first, new, a stream sequence, or an "
              "RFC 3339 time."},
 
     {"consumer.manage", CONFIG_CHOICE, AT(consumer.manage), "create", .choices = manages,
-     .help = "create: make consumers that are missing. update: also change one that contradicts "
-             "this configuration. bind: only use what is there."},
+     .help = "create: create missing consumers. update: also change one that contradicts this "
+             "configuration. bind: only use existing ones."},
 
     {"batching.max_rows", CONFIG_COUNT, AT(batching.max_rows), "250000", 1, 10000000,
      .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one.",
@@ -83,40 +83,40 @@ const struct config_key config_keys[] = {
      .change = CONFIG_CHANGE_IF_IT_FITS},
 
     {"output.log_output_directory", CONFIG_TEXT, AT(output.log_output_directory), "./sim_logs",
-     .help = "Directory of the files and of their commit log; made where it is missing."},
+     .help = "Directory for the files and their commit log; created if missing."},
     {"output.path_template", CONFIG_TEXT, AT(output.path_template),
      "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet",
-     .help = "Path of a file below the directory. Also {event_type_key} {worker_id} {stream} "
+     .help = "Path of a file below the directory; also takes {event_type_key} {worker_id} {stream} "
              "{instance} {YYYY} {MM} {DD}."},
     {"output.min_free", CONFIG_SIZE, AT(output.min_free), "512MiB", 0, 1024 * 1024 * GIB,
-     .help = "Pause below this much free space on the disk."},
+     .help = "Pause when the disk has less free space than this."},
 
     {"parquet.compression_level", CONFIG_INTEGER, AT(parquet.compression_level), "1", -7, 19,
-     .help = "zstd level."},
+     .help = "zstd compression level."},
     {"parquet.page_bytes", CONFIG_SIZE, AT(parquet.page_bytes), "1MiB", 4 * KIB, 32 * MIB,
      .help = "Size of a page before compression."},
     {"parquet.row_group_rows", CONFIG_COUNT, AT(parquet.row_group_rows), "1048576", 1, 1 << 24,
-     .help = "Rows of a row group at most."},
+     .help = "Most rows that a row group may have."},
     {"parquet.profile", CONFIG_CHOICE, AT(parquet.profile), "plain", .choices = profiles,
-     .help =
-         "Encodings of columns without a dictionary. plain: read by everything. delta: less CPU "
-         "time, smaller files; a few readers can't take DELTA_LENGTH_BYTE_ARRAY (fastparquet)."},
+     .help = "Encodings of columns without a dictionary. plain: every reader takes it. delta: less "
+             "CPU time, smaller files; a few readers, such as fastparquet, can't read "
+             "DELTA_LENGTH_BYTE_ARRAY."},
 
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
-     .help = "Memory for all that is not committed yet; near it varve commits early. The process "
-             "takes at most 16 MiB more. A message may take a quarter of it, shared by the "
-             "sources: with 32MiB and one source 8 MiB.",
+     .help = "Memory for everything that is not committed yet; close to it, varve commits early. "
+             "The process needs at most 16 MiB more. A message may take a quarter of it, shared by "
+             "the sources: 8 MiB with 32MiB and one source.",
      .change = CONFIG_CHANGE_NOW},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
-     .help = "Where messages that can't become rows are published, with the reason. Without it "
+     .help = "Subject for messages that can't become rows, published with the reason. If empty, "
              "they are kept in _quarantine below the directory."},
 
     {"metrics.listen", CONFIG_LISTEN, AT(metrics.listen), "127.0.0.1:9464",
      .help = "Address of the status page, /metrics, /healthz and /readyz; or off."},
 
     {"alerts.subject", CONFIG_TEXT, AT(alerts.subject), "",
-     .help = "Where alerts are published as events; nowhere if empty."},
+     .help = "Subject for alerts, published as events; none if empty."},
 
     {"settings.log_level", CONFIG_CHOICE, AT(settings.log_level), "INFO", .choices = log_levels,
      .help = "DEBUG, INFO, WARNING or ERROR.", .change = CONFIG_CHANGE_NOW},

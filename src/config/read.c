@@ -37,14 +37,14 @@ static int join(struct yaml_walk *w, const char *path, char full[static CONFIG_P
                   ? CONFIG_PATH_MAX
                   : snprintf(full, CONFIG_PATH_MAX, "%s%s%.*s", path, path[0] == '\0' ? "" : ".",
                              (int)key.len, (const char *)key.data);
-    return len < CONFIG_PATH_MAX ? 0 : yaml_walk_fail(w, "a key that is longer than any key");
+    return len < CONFIG_PATH_MAX ? 0 : yaml_walk_fail(w, "longer than any key");
 }
 
 static int check_first_time(struct reader *r, const char *path)
 {
     for (size_t i = 0; i < r->seen_count; i++)
         if (strcmp(r->seen[i], path) == 0) {
-            err_set(r->walk.err, ERR_USAGE, "%s is there twice", path);
+            err_set(r->walk.err, ERR_USAGE, "%s is set twice", path);
             return yaml_walk_place(&r->walk, yaml_walk_line(&r->walk));
         }
     ASSERT(r->seen_count < SEEN_MAX);
@@ -62,7 +62,7 @@ static int read_items(struct reader *r, struct slice items[static CONFIG_LIST_MA
         if (yaml_walk_is_close(w))
             return 0;
         if (!yaml_walk_is_scalar(w))
-            return yaml_walk_fail(w, "an entry of this list must be a text");
+            return yaml_walk_fail(w, "an entry of this list must be a plain value");
         if (*count == CONFIG_LIST_MAX)
             return yaml_walk_fail(w, "this list is too long");
         struct slice text = yaml_walk_scalar(w);
@@ -86,7 +86,7 @@ static int read_leaf(struct reader *r, const char *path, struct config_target ta
     } else if (yaml_walk_is_scalar(w)) {
         items[value.count++] = yaml_walk_scalar(w);
     } else {
-        err_set(w->err, ERR_USAGE, "%s: takes a value, not keys of its own", path);
+        err_set(w->err, ERR_USAGE, "%s: takes a value, not a section", path);
         return yaml_walk_place(w, line);
     }
     if (config_assign(r->config, target, value, w->err) != 0) {
@@ -112,7 +112,7 @@ static int read_sources(struct reader *r)
         if (yaml_walk_is_close(w))
             break;
         if (!yaml_walk_is_mapping(w))
-            return yaml_walk_fail(w, "sources: a source has keys, such as stream: LOGGING");
+            return yaml_walk_fail(w, "sources: a source needs keys, such as stream: LOGGING");
         char path[CONFIG_PATH_MAX];
         snprintf(path, sizeof(path), "sources[%zu]", r->config->source_count);
         if (config_add_source(r->config, w->err) != 0)
@@ -215,13 +215,13 @@ static int read_layer(struct reader *r)
     if (yaml_walk_check_plain(w) < 0)
         return -1;
     if (!yaml_walk_is_mapping(w) && !yaml_walk_is_null(w))
-        return yaml_walk_fail(w, "logging_layer: takes keys of its own");
+        return yaml_walk_fail(w, "logging_layer: takes a section");
     if (yaml_walk_is_mapping(w) && read_mapping(r, "") < 0)
         return -1;
     if (find_key(w, "logging_layer", &found) < 0)
         return -1;
     if (found)
-        return yaml_walk_fail(w, "logging_layer is there twice");
+        return yaml_walk_fail(w, "logging_layer is set twice");
     if (yaml_walk_finish(w) < 0 || go_to(r, address, &found) < 0)
         return -1;
     if (found && yaml_walk_is_scalar(w) && !yaml_walk_is_null(w)) {
@@ -246,7 +246,7 @@ static int read_all(struct reader *r)
     if (!found)
         return 0; /* an empty file */
     if (!yaml_walk_is_mapping(w) && !yaml_walk_is_null(w))
-        return yaml_walk_fail(w, "the file must hold keys, such as output:");
+        return yaml_walk_fail(w, "the file must contain keys, such as output:");
     if (yaml_walk_is_mapping(w) && read_mapping(r, "") < 0)
         return -1;
     return yaml_walk_finish(w);

@@ -31,7 +31,7 @@ static int check_text(struct slice text, struct err *err)
         return err_set(err, ERR_USAGE, "the text is not UTF-8");
     for (size_t i = 0; i < text.len; i++)
         if (text.data[i] < 0x20 || text.data[i] == 0x7F)
-            return err_set(err, ERR_USAGE, "the text has a control character in it");
+            return err_set(err, ERR_USAGE, "the text contains a control character");
     return 0;
 }
 
@@ -143,7 +143,7 @@ static int store_start(void *field, struct slice text, struct err *err)
     } else if (num_parse_u64(text, &start.sequence)) {
         start.kind = CONFIG_START_SEQUENCE;
         if (start.sequence == 0 || start.sequence > INT64_MAX)
-            return wrong(text, "a stream sequence: they begin at 1", err);
+            return wrong(text, "a stream sequence: sequences start at 1", err);
     } else {
         start.kind = CONFIG_START_TIME;
         if (text.len > sizeof(time))

@@ -162,14 +162,14 @@ int delta_action_parse(struct delta_action *out, struct arena *arena, struct sli
     if (root == NULL)
         return -1;
     if (root->type != JSON_OBJECT)
-        return err_set(err, ERR_FORMAT, "a line that is no JSON object");
+        return err_set(err, ERR_FORMAT, "a line is not a JSON object");
     for (int kind = DELTA_COMMIT_INFO; kind < KINDS; kind++) {
         const struct json *json = json_member(root, names[kind]);
         if (json == NULL || json->type == JSON_NULL)
             continue;
         out->kind = (enum delta_kind)kind;
         if (json->type != JSON_OBJECT || !parse_known(out, arena, json))
-            return err_set(err, ERR_FORMAT, "its action %s is not as the protocol has it",
+            return err_set(err, ERR_FORMAT, "its action %s does not follow the protocol",
                            names[kind]);
         break;
     }

@@ -153,7 +153,7 @@ static int get_action(struct delta_action *out, struct arena *arena,
                        "its actions are in other files (v2Checkpoint), which varve does not read");
     }
     if (!ok)
-        return err_set(err, ERR_FORMAT, "an action %.*s is not as the protocol has it",
+        return err_set(err, ERR_FORMAT, "an action %.*s does not follow the protocol",
                        (int)name.len, (const char *)name.data);
     return 0;
 }

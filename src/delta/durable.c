@@ -36,7 +36,7 @@ static int parse_saved(struct saved *saved, struct slice text, const char *insta
         (!json_get_text(root, "instance", &name) || !slice_is(name, instance) ||
          !json_get_text(root, "table", &table) || !json_get_u64(root, "version", &saved->version) ||
          !json_get_bool(root, "partial", &saved->partial)))
-        result = err_set(err, ERR_FORMAT, "it is not of instance %s", instance);
+        result = err_set(err, ERR_FORMAT, "it does not belong to instance %s", instance);
     if (result == 0 && slice_equal(table, snapshot->metadata.id) &&
         saved->version <= snapshot->version) {
         result = delta_positions_parse(&saved->positions, json_member(root, "positions"), err);

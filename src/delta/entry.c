@@ -224,7 +224,7 @@ static int parse_move(struct delta_pending *pending, const struct json *object, 
     bool inside = uri.data >= pending->text.data &&
                   uri.data + uri.len <= pending->text.data + pending->text.len;
     if (!safe || !inside)
-        return err_set(err, ERR_FORMAT, "'%.*s' is no path of a file in the table",
+        return err_set(err, ERR_FORMAT, "'%.*s' is not the path of a file in the table",
                        (int)(uri.len < 200 ? uri.len : 200), (const char *)uri.data);
     add_move(pending, id, (size_t)(uri.data - pending->text.data), uri.len);
     return 0;
@@ -245,7 +245,7 @@ static int parse_line(struct delta_pending *pending, struct arena *arena, struct
     const struct json *varve = json_member(json_member(root, "commitInfo"), "varve");
     const struct json *list = json_member(varve, "quarantine");
     if (list == NULL || list->type != JSON_ARRAY)
-        return err_set(err, ERR_FORMAT, "the first line is not a commitInfo of varve");
+        return err_set(err, ERR_FORMAT, "the first line is not varve's commitInfo");
     if (!json_get_text(varve, "instance", &name) || !slice_is(name, instance))
         return err_set(err, ERR_FORMAT, "it is not a commit of instance %s", instance);
     for (const struct json *item = list->first; item != NULL; item = item->next) {
@@ -261,7 +261,7 @@ int delta_pending_parse(struct delta_pending *pending, const char *instance, str
     const struct buf *text = &pending->text;
     int result = text->len > 0 && text->data[text->len - 1] == '\n'
                      ? 0
-                     : err_set(err, ERR_FORMAT, "the entry has no end");
+                     : err_set(err, ERR_FORMAT, "the entry is incomplete");
     for (size_t at = 0; at < text->len && result == 0;) {
         const uint8_t *end = memchr(text->data + at, '\n', text->len - at);
         ASSERT(end != NULL);

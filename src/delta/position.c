@@ -68,7 +68,7 @@ int delta_positions_parse(struct positions *out, const struct json *array, struc
     if (ok)
         return 0;
     positions_free(out);
-    return err_set(err, ERR_FORMAT, "the positions of varve are damaged");
+    return err_set(err, ERR_FORMAT, "varve's positions are damaged");
 }
 
 void delta_app_prefix(struct buf *out, const char *instance)

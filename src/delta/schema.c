@@ -150,7 +150,7 @@ static const char *demand_of(const struct json *field, bool ours)
         {"delta.invariants", "has an invariant"},
         {"delta.generationExpression", "is generated"},
         {"delta.identity.start", "is an identity column"},
-        {"delta.columnMapping.physicalName", "has another name in the files"},
+        {"delta.columnMapping.physicalName", "has a different name in the files"},
     };
     const struct json *metadata = json_member(field, "metadata");
     bool nullable = true;

@@ -159,7 +159,7 @@ int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, st
             return -1;
         }
     }
-    return err_set(err, ERR_FORMAT, "the log loses entries while it is read");
+    return err_set(err, ERR_FORMAT, "entries of the log went away while it was read");
 }
 
 /* Whether the newest entry that we know is still there. If so, all behind it are: a clean-up

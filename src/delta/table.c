@@ -96,7 +96,7 @@ static int check_features(const struct delta_strings *features, const char *cons
             found |= slice_is(name, known[j]);
         if (!found)
             return err_set(err, ERR_UNSUPPORTED,
-                           "it needs the Delta %s feature %.*s, which varve does not have", what,
+                           "it needs the Delta %s feature %.*s, which varve does not support", what,
                            (int)(name.len < 100 ? name.len : 100), (const char *)name.data);
     }
     return 0;
@@ -135,11 +135,12 @@ static int check_configuration(const struct delta_map *configuration, struct err
                            (const char *)key.data);
         if (slice_is(key, "delta.setTransactionRetentionDuration"))
             return err_set(err, ERR_UNSUPPORTED,
-                           "its property %.*s makes it forget how far varve has come", shown,
+                           "its property %.*s makes it forget varve's positions", shown,
                            (const char *)key.data);
         if (slice_is(key, "delta.columnMapping.mode") && !slice_is(value, "none"))
-            return err_set(err, ERR_UNSUPPORTED, "its columns have other names in the files (%.*s)",
-                           shown, (const char *)key.data);
+            return err_set(err, ERR_UNSUPPORTED,
+                           "its columns have different names in the files (%.*s)", shown,
+                           (const char *)key.data);
     }
     return 0;
 }
@@ -151,7 +152,7 @@ int delta_table_check(const struct delta_protocol *protocol, const struct delta_
     if (check_protocol(protocol, err) != 0)
         return -1;
     if (metadata->partition_columns.count > 0)
-        return err_set(err, ERR_UNSUPPORTED, "it has partition columns, varve writes none");
+        return err_set(err, ERR_UNSUPPORTED, "it has partition columns, which varve can't write");
     if (metadata->provider.data != NULL && !slice_is(metadata->provider, "parquet"))
         return err_set(err, ERR_UNSUPPORTED, "its files are not Parquet");
     if (check_configuration(&metadata->configuration, err) != 0 ||

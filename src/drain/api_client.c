@@ -97,6 +97,6 @@ int api_client_api(struct api_client *a, const char *call, const char *stream, c
     if (outcome == NATS_OUTCOME_NO_RESPONDERS)
         return err_set(err, ERR_REFUSED, "%s: JetStream is not enabled for this server or account",
                        buf_text(&a->subject));
-    return err_set(err, ERR_NETWORK, "%s: no answer; perhaps the user may not ask this",
+    return err_set(err, ERR_NETWORK, "%s: no answer; the user may not have permission to ask",
                    buf_text(&a->subject));
 }

@@ -69,8 +69,8 @@ static void leave(struct generation *g, struct slice created, bool set_back)
     log_begin(&line, LOG_WARNING, "stream_recreated");
     log_text(&line, "stream", g->settings->stream);
     log_text(&line, "text",
-             set_back ? "the stream was set back to an older state; its sequences count anew"
-                      : "the stream was deleted and made again; its sequences count anew");
+             set_back ? "the stream was set back to an older state; its sequences start over"
+                      : "the stream was deleted and created again; its sequences start over");
     log_bytes(&line, "created", g->next.data, g->next.len);
     log_end(&line);
 }

@@ -135,7 +135,7 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
     case NATS_PULL_HEARD_HEARTBEAT:
         /* In order on one connection: what the server sent before, we would have. */
         if (!s->shared && s->pull.last_consumer_seq > s->last_consumer_seq)
-            start_over(s, client, "deliveries were lost on the way", now);
+            start_over(s, client, "deliveries were lost in transit", now);
         return;
     case NATS_PULL_LEADER_CHANGED:
         source_log(s, LOG_INFO, "pull", "the consumer has another leader");
@@ -185,7 +185,7 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
     bool next = ack->consumer_seq == s->last_consumer_seq + 1;
     if (source_is_durable(s) && !next && !s->shared) {
         s->shared = true;
-        source_log(s, LOG_INFO, "pull", "another client takes messages from this consumer");
+        source_log(s, LOG_INFO, "pull", "another client is taking messages from this consumer");
     }
     if (next && ack->delivered == 1 && s->covers_stream && ledger->in_step &&
         ack->stream_seq > ledger->last_stream_seq + 1)
@@ -207,7 +207,7 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     nats_pull_message(&s->pull, event, now);
     const struct nats_ack *ack = &event->ack;
     if (is_out_of_order(s, ack)) {
-        start_over(s, client, "deliveries are not in order", now);
+        start_over(s, client, "deliveries are out of order", now);
         return LEDGER_VOID;
     }
     note_delivery(s, ack);

@@ -173,7 +173,7 @@ static bool consumer_fits(struct source *s, struct nats_client *client,
     buf_reset(&s->subject);
     if (diff.filters_ignored)
         buf_append_text(&s->subject, "the server ignores filter_subjects (it is older than 2.10): "
-                                     "use one subject a source");
+                                     "use one subject per source");
     else
         buf_printf(&s->subject,
                    "the consumer contradicts the configuration: %s; change it, name another "

@@ -85,7 +85,7 @@ int nats_command_connect(struct buf *out, const struct nats_options *options,
     if (len > SERVER_LINE_MAX) {
         out->len = start;
         return err_set(err, ERR_LIMIT,
-                       "CONNECT with %s has %zu bytes and the server reads %d at most: use a "
+                       "CONNECT with %s has %zu bytes and the server takes at most %d: use a "
                        "shorter one, or raise max_control_line on the server",
                        options->credentials.jwt != NULL ? "this JWT" : "these credentials", len,
                        SERVER_LINE_MAX);

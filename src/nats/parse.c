@@ -151,7 +151,7 @@ static enum nats_parse_result parse_message(struct nats_parser *parser, struct s
 {
     size_t header, total;
     if (!take_words(words, with_header, frame, &header, &total))
-        return bad_line(line, "a broken MSG or HMSG line", err);
+        return bad_line(line, "a malformed MSG or HMSG line", err);
     if (header > total)
         return bad_line(line, "a header larger than its message", err);
     if (total > parser->message_max) {
@@ -216,10 +216,9 @@ enum nats_parse_result nats_parse(struct nats_parser *parser, struct slice input
         end = memchr(input.data + parser->scanned, '\n', look - parser->scanned);
     if (end == NULL) {
         if (input.len >= limit)
-            return bad_line(input,
-                            limit == 0 ? "something that is not the NATS protocol"
-                                       : "a line without an end",
-                            err);
+            return bad_line(
+                input, limit == 0 ? "something that is not the NATS protocol" : "an endless line",
+                err);
         parser->scanned = input.len;
         parser->need = input.len + 1;
         return NATS_PARSE_MORE;

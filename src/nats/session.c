@@ -48,9 +48,9 @@ static int handle_first_info(struct nats_session *s, bool more, struct buf *out,
         break;
     }
     if (!info->tls_required && !info->tls_available)
-        return err_set(err, ERR_REFUSED, "TLS is wanted, and the server offers none");
+        return err_set(err, ERR_REFUSED, "TLS is required, but the server does not offer it");
     if (more) /* somebody between us could have put it there to have it taken for the server's */
-        return err_set(err, ERR_PROTOCOL, "the server sent bytes in clear after its INFO");
+        return err_set(err, ERR_PROTOCOL, "the server sent unencrypted bytes after its INFO");
     s->state = NATS_SESSION_WAIT_TLS;
     *event = NATS_SESSION_START_TLS;
     return 0;
@@ -146,7 +146,7 @@ static int tick_connecting(const struct nats_session *s, int64_t now, struct err
                        "the server said nothing for %d s after it accepted the connection: if it "
                        "wants TLS first, set nats.tls.handshake_first",
                        seconds);
-    return err_set(err, ERR_NETWORK, "the server did not let us in within %d s", seconds);
+    return err_set(err, ERR_NETWORK, "the server did not complete the login within %d s", seconds);
 }
 
 static int64_t next_ping(const struct nats_session *s)

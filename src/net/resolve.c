@@ -113,7 +113,7 @@ int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
 
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return err_set_system(err, errno, "no pipe for the resolver");
+        return err_set_system(err, errno, "can't create a pipe for the resolver");
     struct net_resolve_job *job = calloc(1, sizeof(*job));
     if (job == NULL)
         out_of_memory(sizeof(*job));
@@ -126,7 +126,7 @@ int net_resolve_start(struct net_resolve *r, const char *host, uint16_t port,
         free(job);
         (void)close(ends[0]); /* nothing was written to it */
         (void)close(ends[1]);
-        return err_set_system(err, error, "no thread for the resolver");
+        return err_set_system(err, error, "can't start a thread for the resolver");
     }
     *r = (struct net_resolve){.fd = ends[0], .job = job};
     return 0;

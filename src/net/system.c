@@ -180,7 +180,7 @@ static enum net_io accept_one(void *context, int listener, int *handle, struct e
     /* Those are about us; all others are about a connection that is gone again (accept(2)). */
     if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
         return NET_IO_AGAIN;
-    return judge("no connection can be accepted", err);
+    return judge("can't accept connections", err);
 }
 
 static int open_waker(void *context, struct err *err)

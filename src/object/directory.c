@@ -27,10 +27,10 @@ const char *directory_base(const char *path)
 static int open_failed(const char *path, int error, struct err *err)
 {
     if (error == ELOOP)
-        return err_set_system(err, error,
-                              "%s is, or lies behind, a symbolic link, and varve follows none in "
-                              "its output",
-                              path);
+        return err_set_system(
+            err, error,
+            "%s is a symbolic link, or lies behind one, and varve follows none in its output",
+            path);
     return err_set_system(err, error, "can't open the directory %s", path);
 }
 

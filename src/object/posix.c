@@ -211,15 +211,15 @@ int posix_check_root(const struct posix *p, struct err *err)
 {
     struct stat mine, there;
     if (system_stat(&p->system, p->root_dir, ".", &mine) != 0)
-        return err_set_system(err, errno, "can't look at the directory");
+        return err_set_system(err, errno, "can't examine the directory");
     if (system_stat_path(&p->system, p->root, &there) != 0)
         return err_set_system(err, errno,
                               "the directory was moved or removed; put it back, or restart varve");
     if (mine.st_dev == there.st_dev && mine.st_ino == there.st_ino)
         return 0;
-    return err_set(err, ERR_SYSTEM,
-                   "another directory was put in the place of the one that varve has opened; put "
-                   "that one back, or restart varve");
+    return err_set(
+        err, ERR_SYSTEM,
+        "the directory was replaced by another one; put the first one back, or restart varve");
 }
 
 static int reopen_own(struct posix *p, struct err *err)
@@ -295,7 +295,7 @@ static int posix_free_bytes(struct object_store *store, uint64_t *bytes, bool *k
 {
     struct posix *p = posix_of(store);
     if (system_free_bytes(&p->system, p->root_dir, bytes, known) != 0)
-        return err_set_system(err, errno, "can't ask for the free space of %s", p->root);
+        return err_set_system(err, errno, "can't determine the free space of %s", p->root);
     return 0;
 }
 

@@ -160,7 +160,7 @@ int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t 
     if (ZSTD_isError(got))
         return err_set(err, ERR_FORMAT, "zstd: %s", ZSTD_getErrorName(got));
     if (got != len)
-        return err_set(err, ERR_FORMAT, "zstd: %zu bytes where %zu were announced", got, len);
+        return err_set(err, ERR_FORMAT, "zstd: %zu bytes where %zu were stated", got, len);
     out->len += len;
     return 0;
 }

@@ -217,7 +217,7 @@ int pipeline_free(struct pipeline *p, struct err *err)
     int result = 0;
     free_stages(p);
     if (!pipeline_is_done(p))
-        result = err_set(err, ERR_REFUSED, "ended before all was committed");
+        result = err_set(err, ERR_REFUSED, "ended before everything was committed");
     else if (err_is_set(&p->failure))
         result = err_set(err, p->failure.code, "%s", p->failure.text);
     if (pipeline_is_done(p))

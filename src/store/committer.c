@@ -146,9 +146,9 @@ static void repair(struct committer *c)
     }
     if (!reopened)
         return;
-    log_message(LOG_WARNING, "store_reopened",
-                "directories of the output were removed; they are made again, what was in them is "
-                "not");
+    log_message(
+        LOG_WARNING, "store_reopened",
+        "output directories were removed; varve creates them again, but what was in them is lost");
     for (size_t i = 0; i < c->group->files.count; i++) {
         object_abandon(c->group->files.list[i]->stored);
         c->group->files.list[i]->stored = NULL;

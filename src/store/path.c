@@ -126,8 +126,8 @@ static int end_part(const struct part *part, bool last, struct err *err)
         return err_set(err, ERR_USAGE, "a part between slashes is empty");
     if (part->longest > STORE_PATH_NAME_MAX - (last ? STORE_PATH_SUFFIX_MAX : 0))
         return err_set(err, ERR_USAGE,
-                       "a part between slashes can get %zu bytes long, more than a "
-                       "file system takes; use fewer fields in it",
+                       "a part between slashes can get %zu bytes long, more than a file system "
+                       "allows; use fewer fields in it",
                        part->longest);
     if (part->sequence && !last)
         return err_set(err, ERR_USAGE, "{first_seq} and {last_seq} belong into the file name");
@@ -165,7 +165,7 @@ static int check_parts(const struct store_path *path, struct err *err)
         }
     }
     if (total > STORE_PATH_MAX)
-        return err_set(err, ERR_USAGE, "paths can get %zu bytes long, at most %d are possible",
+        return err_set(err, ERR_USAGE, "paths can get %zu bytes long, and at most %d are allowed",
                        total, STORE_PATH_MAX);
     return end_part(&part, true, err);
 }

@@ -78,7 +78,7 @@ int store_recover_table(struct store *store, struct err *err)
         (create_table(store, err) != 0 || delta_snapshot_load(table, store->objects, err) != 0))
         return -1;
     if (!table->found)
-        return err_set(err, ERR_FORMAT, "_delta_log is being emptied by somebody");
+        return err_set(err, ERR_FORMAT, "something is removing the files of _delta_log");
     store->recovery.entries = table->version + 1;
     store->recovery.entries_read = table->version + 1 - (table->has_base ? table->base + 1 : 0);
     /* Once is enough unless somebody else comes before us each time. */

@@ -156,7 +156,7 @@ static void check_place(struct check *c, const struct slice *row)
     if (absurd && fits(c, &values, stream_time))
         return;
     if (c->misplaced++ == 0)
-        report_found(c->report, "path", "the row with sequence %" PRIu64 " belongs into %s",
+        report_found(c->report, "path", "the row with sequence %" PRIu64 " belongs in %s",
                      load_u64le(row[STREAM_SEQ].data), buf_text(&c->wanted));
 }
 
@@ -170,8 +170,7 @@ static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence
         }
     }
     if (set->count == VERIFY_RANGES_MAX) {
-        report_found(c->report, "unsupported",
-                     "the sequences of the rows are in more than %d ranges",
+        report_found(c->report, "unsupported", "the sequences of the rows form more than %d ranges",
                      (int)VERIFY_RANGES_MAX);
         return false;
     }
@@ -199,7 +198,7 @@ static bool read_rows(struct check *c, struct parquet_codec *codec, struct seqse
             check_place(c, row);
     }
     if (c->misplaced > 1)
-        report_found(c->report, "path", "%" PRIu64 " rows in all belong elsewhere", c->misplaced);
+        report_found(c->report, "path", "%" PRIu64 " rows in total belong elsewhere", c->misplaced);
     parquet_rows_free(rows);
     return more == 0;
 }
@@ -235,7 +234,7 @@ bool verify_rows(const struct parquet_file *file, const char *path, struct parqu
     uint64_t twice = 0;
     seqset_reset(sequences);
     if (!find_columns(&c, 1)) {
-        report_found(report, "footer", "a file of varve without a column stream_seq");
+        report_found(report, "footer", "a file written by varve has no column stream_seq");
         return false;
     }
     prepare_path(&c, path);

@@ -189,17 +189,17 @@ static bool same_generation(struct verify_server *v, struct slice created,
                                    mark != NULL ? (size_t)(mark - created.data) : created.len};
     if (!slice_equal(server_created, info->created)) {
         report_note(v->report, "server",
-                    "stream %s was made again at %.*s: there is nothing to compare with what was "
+                    "stream %s was created again at %.*s: there is nothing to compare with the one "
                     "created %.*s",
                     v->stream, (int)info->created.len, (const char *)info->created.data,
                     (int)created.len, (const char *)created.data);
         return false;
     }
     if (claim != NULL && !claim->newest) {
-        report_note(v->report, "server",
-                    "stream %s was set back since: there is nothing to compare with what was "
-                    "created %.*s",
-                    v->stream, (int)created.len, (const char *)created.data);
+        report_note(
+            v->report, "server",
+            "stream %s was set back since: there is nothing to compare with the one created %.*s",
+            v->stream, (int)created.len, (const char *)created.data);
         return false;
     }
     return true;
@@ -220,7 +220,8 @@ static int begin(struct verify_server *v, struct slice created, const struct cla
         first = info.first_seq;
         deleted = info.deleted;
     } else if (error.meaning == NATS_MEANING_NO_STREAM) {
-        report_note(v->report, "server", "there is no stream %s any more: nothing to compare with",
+        report_note(v->report, "server",
+                    "stream %s does not exist any more: there is nothing to compare with",
                     v->stream);
         err_clear(err);
         result = 0;
@@ -293,8 +294,8 @@ static bool seek(struct verify_server *v, struct verify_next *next, uint64_t seq
     if (v->questions == VERIFY_QUESTIONS_MAX) {
         if (!v->given_up)
             report_note(v->report, "server",
-                        "stream %s: %d messages were asked for, and no more: from %" PRIu64
-                        " on, what is in no file is not compared with what the server has",
+                        "stream %s: %d messages were asked for, the most in one run: from %" PRIu64
+                        " on, missing rows are not compared with the stream",
                         v->stream, (int)VERIFY_QUESTIONS_MAX, sequence);
         v->given_up = true;
         return false;

@@ -192,7 +192,7 @@ static void look_up(struct judge *j, const char *relative, uint64_t size)
             report_found(j->table->report, "log", "%s has %" PRIu64 " bytes, the log says %" PRIu64,
                          relative, info.size, size);
     } else if (j->missing++ < REPORT_EACH_MAX) {
-        report_found(j->table->report, "log", "%s is in the log, but not there%s%s", relative,
+        report_found(j->table->report, "log", "%s is in the log, but missing%s%s", relative,
                      err_is_set(&err) ? ": " : "", err.text);
     }
 }
@@ -215,7 +215,7 @@ static void compare_sequences(struct judge *j, const struct verified_file *file,
     struct slice text = delta_map_get(&logged->tags, "varve.sequences");
     if (file->readable && text.data != NULL &&
         (file->sequences == NULL || !slice_is(text, file->sequences)))
-        report_found(j->table->report, "log", "%s has other sequences than the log says",
+        report_found(j->table->report, "log", "%s has different sequences than the log says",
                      file->relative);
 }
 
@@ -258,7 +258,7 @@ static void judge_live(struct judge *j)
             compare_size(j, file, logged->size, logged->rows, true);
     }
     if (j->missing > REPORT_EACH_MAX)
-        report_found(t->report, "log", "%" PRIu64 " more files are not there",
+        report_found(t->report, "log", "%" PRIu64 " more files are missing",
                      j->missing - REPORT_EACH_MAX);
     buf_free(&relative);
 }
@@ -310,7 +310,7 @@ void verify_table_judge(struct verify_table *t, struct verified_file *files, siz
     /* Last, since it changes the snapshot. */
     if (!update(t, note_later, &j.later))
         report_note(t->report, "log",
-                    "the log was cleaned up while the files were read: run this once more");
+                    "the log was cleaned up while the files were read: run this again");
     for (size_t i = t->beside.count; i < t->snapshot.beside.count; i++)
         (void)put_path(&j.later, slice_of(t->snapshot.beside.list[i].path), &added);
     for (size_t i = 0; i < count; i++)

@@ -158,11 +158,11 @@ static void verify_sequences(struct verify *v, struct tree *tree)
                      &gaps);
     gaps_free(&gaps);
     if (tree->shared > 0)
-        report_note(
-            &v->report, "shared",
-            "%" PRIu64 " files were written by another engine from more than one stream, or "
-            "from a stream that was made again: whose rows are whose can't be told any more",
-            tree->shared);
+        report_note(&v->report, "shared",
+                    "%" PRIu64
+                    " files were written by another engine from more than one stream, or from a "
+                    "stream that was made again: their rows can't be told apart any more",
+                    tree->shared);
     if (err_is_set(&tree->server.failure))
         fail(v, &tree->server.failure);
 }
@@ -187,8 +187,8 @@ static void verify_others(struct verify *v, struct tree *tree)
                      unknown - REPORT_EACH_MAX);
     if (replaced > 0)
         report_note(&v->report, "replaced",
-                    "%" PRIu64 " %s replaced and not removed yet (VACUUM does that): whoever reads "
-                    "the files without the log finds rows twice",
+                    "%" PRIu64 " %s replaced and not removed yet (VACUUM does that): readers that "
+                    "ignore the log find rows twice",
                     replaced, replaced == 1 ? "file was" : "files were");
 }
 
@@ -271,7 +271,7 @@ int verify_paths(const struct verify_options *options, char *const *paths, int c
     report_free(&v.report);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         struct err err = {0};
-        (void)err_set(&err, ERR_SYSTEM, "can't write to the standard output");
+        (void)err_set(&err, ERR_SYSTEM, "can't write to standard output");
         options->failed(&err);
         result = 1;
     }

@@ -76,7 +76,7 @@ static void make_room(struct alerts *a)
         return;
     while (a->list[i].until == 0)
         i++;
-    log_message(LOG_WARNING, "alert_dropped", "%s: too many wait to be published",
+    log_message(LOG_WARNING, "alert_dropped", "%s: too many alerts are waiting to be published",
                 alert_name(a->list[i].kind));
     drop(a, i);
 }

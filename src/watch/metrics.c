@@ -116,7 +116,7 @@ static const struct {
      "Bytes of these messages, as the server counts them."},
     {"varve_rows_committed_total", "counter", IN(rows_committed), "Rows that are in the table."},
     {"varve_rows_deduplicated_total", "counter", IN(rows_deduplicated),
-     "Messages that came again after varve had them."},
+     "Messages that were delivered again after varve had them."},
     {"varve_rows_clock_suspect_total", "counter", IN(rows_clock_suspect),
      "Rows filed under their stream time because their own is absurd."},
     {"varve_messages_pending", "gauge", IN(pending),
@@ -129,7 +129,7 @@ static const struct {
     {"varve_consumer_ack_floor", "gauge", IN(consumer_ack_floor),
      "Stream sequence up to which the server has all acks."},
     {"varve_stream_last_sequence", "gauge", IN(stream_last_sequence),
-     "Sequence of the newest message in the stream, as last heard."},
+     "Sequence of the newest message in the stream, as last reported."},
 };
 
 static void append_numbers(struct buf *out, const struct view *v)
@@ -148,14 +148,14 @@ static void append_streams(struct buf *out, const struct view *v, int64_t now)
 {
     append_numbers(out, v);
     begin(out, "varve_messages_dead_lettered_total", "counter",
-          "Messages that can't be rows: by dead letter subject or in quarantine.");
+          "Messages that can't become rows, dead-lettered or in quarantine.");
     for (uint32_t i = 0; i < v->source_count; i++)
         for (int r = EVENT_OK + 1; r < EVENT_RESULTS; r++)
             whole(out, "varve_messages_dead_lettered_total", v->sources[i].stream,
                   event_result_name((enum event_result)r),
                   v->sources[i].counters->dead_lettered[r]);
     begin(out, "varve_event_delay_seconds", "histogram",
-          "From stored by the stream to committed, of each message.");
+          "Time from being stored by the stream to being committed, of each message.");
     for (uint32_t i = 0; i < v->source_count; i++)
         histogram(out, "varve_event_delay_seconds", v->sources[i].stream,
                   &v->sources[i].counters->delay);
@@ -174,7 +174,8 @@ static void append_commits(struct buf *out, const struct stats *s, const struct 
           "Files committed, by what sealed their epoch.");
     for (uint32_t i = 0; i < reasons->count; i++)
         whole(out, "varve_files_committed_total", NULL, reasons->name(i), s->files_committed[i]);
-    begin(out, "varve_commit_seconds", "histogram", "From sealed to committed, of each epoch.");
+    begin(out, "varve_commit_seconds", "histogram",
+          "Time from being sealed to being committed, of each epoch.");
     histogram(out, "varve_commit_seconds", NULL, &s->commit);
     begin(out, "varve_encode_seconds", "histogram", "Time spent encoding, of each epoch.");
     histogram(out, "varve_encode_seconds", NULL, &s->encode);
@@ -185,13 +186,13 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     append_commits(out, s, &v->reason_names);
     single(out, "varve_open_partitions", "gauge", v->partitions, "Partitions of the open epoch.");
     single(out, "varve_memory_bytes", "gauge", v->memory,
-           "Memory of what is not committed, as memory_limit counts it.");
+           "Memory of what is not committed, as counted against memory_limit.");
     single(out, "varve_connected", "gauge", v->client != NULL, "1 while connected to NATS.");
     single(out, "varve_reconnects_total", "counter", s->reconnects, "Connections that were lost.");
     if (v->disk_free != UINT64_MAX)
         single(out, "varve_disk_free_bytes", "gauge", v->disk_free,
-               "Bytes that can still be written to the file system of the output.");
-    begin(out, "varve_paused", "gauge", "1 while no more messages are asked for, by reason.");
+               "Bytes free for varve on the file system of the output.");
+    begin(out, "varve_paused", "gauge", "1 while no more messages are requested, by reason.");
     for (uint32_t i = 0; i < v->pause_names.count; i++)
         whole(out, "varve_paused", NULL, v->pause_names.name(i), v->pauses >> i & 1);
     struct log_losses losses = log_losses();
@@ -199,7 +200,7 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
           "Lines of the log that were not written, by reason.");
     whole(out, "varve_log_lines_lost_total", NULL, "repeated", losses.suppressed);
     whole(out, "varve_log_lines_lost_total", NULL, "unread", losses.dropped);
-    begin(out, "varve_build_info", "gauge", "Always 1; what is running is in the labels.");
+    begin(out, "varve_build_info", "gauge", "Always 1; the labels say what is running.");
     buf_append_text(out, "varve_build_info");
     label(out, true, "version", varve_version);
     label(out, false, "build", varve_build);

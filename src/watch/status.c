@@ -105,7 +105,7 @@ static void show_rate(struct status_writer *w, const struct stats *s, const char
 
 static void show_rates(struct status_writer *w, const struct stats *s)
 {
-    status_heading(w, "A second, over the last five minutes");
+    status_heading(w, "Per second, over the last five minutes");
     status_facts_begin(w);
     show_rate(w, s, "received", "Messages received", offsetof(struct stats_sample, received),
               false);

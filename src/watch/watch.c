@@ -37,7 +37,7 @@ static struct http_response answer(void *context, struct slice path, int64_t now
         response.type = "application/json";
     } else {
         response.status = 404;
-        buf_append_text(body, "there are /, /status.json, /metrics, /healthz and /readyz\n");
+        buf_append_text(body, "try /, /status.json, /metrics, /healthz and /readyz\n");
     }
     response.body = buf_slice(body);
     return response;
@@ -89,20 +89,20 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
     buf_reset(out);
     switch (kind) {
     case ALERT_STREAM_MISSING:
-        buf_append_text(out, "the stream does not exist; varve waits for it");
+        buf_append_text(out, "the stream does not exist; varve is waiting for it");
         break;
     case ALERT_STREAM_RECREATED:
-        buf_append_text(out, "the stream was made again; its sequences count anew");
+        buf_append_text(out, "the stream was created again; its sequences start over");
         break;
     case ALERT_CONSUMER_RECREATED:
-        buf_append_text(out, "the consumer was deleted; varve made it again");
+        buf_append_text(out, "the consumer was deleted; varve created it again");
         break;
     case ALERT_DATA_LOST:
-        buf_append_text(out, "messages were gone before varve had them, in all at most ");
+        buf_append_text(out, "messages were gone before varve received them, in total at most ");
         buf_append_decimal(out, s->counters->lost);
         break;
     case ALERT_DEAD_LETTERS:
-        buf_append_text(out, "messages could not become rows, in all ");
+        buf_append_text(out, "messages could not become rows, in total ");
         buf_append_decimal(out, source_counters_dead_lettered(s->counters));
         break;
     case ALERT_NATS_DISCONNECTED:

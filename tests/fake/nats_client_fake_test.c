@@ -167,7 +167,7 @@ TEST(fake_line_of_10_mib_without_an_end_is_cut_off_early)
 {
     struct fake_server *server =
         ready_with(HELLO "-- text MSG \n-- bytes 10485760 x\n-- silence\n");
-    expect_dead(ERR_PROTOCOL, "without an end");
+    expect_dead(ERR_PROTOCOL, "an endless line");
     EXPECT_U64(w.client.in.cap, NATS_INPUT_START);
     finish(server);
 }
@@ -220,7 +220,7 @@ TEST(fake_server_that_does_not_answer_connect)
     while (w.client.session.state != NATS_SESSION_WAIT_PONG || !w.client.session.info.lame_duck)
         EXPECT(w.err.code == ERR_NONE && wire_poll(&w) == 0);
     w.time_shift += NATS_CONNECT_TIMEOUT;
-    expect_dead(ERR_NETWORK, "did not let us in");
+    expect_dead(ERR_NETWORK, "did not complete the login");
     finish(server);
 }
 

@@ -246,7 +246,7 @@ def test_a_file_that_is_gone_is_no_note_only(tree):
     tree.file(range(20, 30))
     tree.commit(29)
     path.unlink()
-    found(tree.root, f"10-19 {NO_ROWS}", "10-19.parquet is in the log, but not there", count=2)
+    found(tree.root, f"10-19 {NO_ROWS}", "10-19.parquet is in the log, but missing", count=2)
 
 
 @pytest.mark.parametrize("positions", [None, 5, [{"stream": "LOGGING"}], [{"through": "9"}]])
@@ -254,7 +254,7 @@ def test_damaged_positions_account_for_nothing(tree, positions):
     tree.file([1, 3])
     info = {"instance": "one", "positions": positions, "deadLetters": positions}
     tree.write_entry([{"commitInfo": {"varve": info}}])
-    found(tree.root, "2-2 are missing", "the positions of varve are damaged", count=2)
+    found(tree.root, "2-2 are missing", "varve's positions are damaged", count=2)
 
 
 def test_another_generation_is_no_gap(tree):
@@ -317,12 +317,12 @@ def test_many_ranges_are_not_in_the_footer(tree):
 
 def test_another_simulation(tree):
     tree.file([1, 2, 3], simulation=["sim-1", "sim-2", "sim-1"])
-    found(tree.root, "path", "sequence 2 belongs into sim-2/2026-11-24/12/1-3.parquet")
+    found(tree.root, "path", "sequence 2 belongs in sim-2/2026-11-24/12/1-3.parquet")
 
 
 def test_another_hour(tree):
     tree.file([1, 2, 3], time=[NOON, NOON + HOUR - 1, NOON + HOUR])
-    found(tree.root, "path", "sequence 3 belongs into sim-1/2026-11-24/13/1-3.parquet")
+    found(tree.root, "path", "sequence 3 belongs in sim-1/2026-11-24/13/1-3.parquet")
 
 
 def test_what_was_copied_out_of_its_table_may_lie_anywhere(tree, tmp_path):
@@ -337,7 +337,7 @@ def test_what_was_copied_out_of_its_table_may_lie_anywhere(tree, tmp_path):
 
 def test_other_rows_are_counted(tree):
     tree.file(range(1, 101), simulation=["sim-2"] * 40 + ["sim-1"] * 60)
-    found(tree.root, "sequence 1 belongs into sim-2", "40 rows in all", count=2)
+    found(tree.root, "sequence 1 belongs in sim-2", "40 rows in total", count=2)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +365,7 @@ def test_absurd_times(tree):
 
 def test_a_time_within_a_day_is_believed(tree):
     tree.file([1], time=NOON + 20 * HOUR)
-    found(tree.root, "sequence 1 belongs into sim-1/2026-11-25/08/1-1.parquet")
+    found(tree.root, "sequence 1 belongs in sim-1/2026-11-25/08/1-1.parquet")
 
 
 @pytest.mark.parametrize(("instance", "right"), [("one", True), ("two", False), (None, True)])
@@ -385,7 +385,7 @@ def test_taken_names(tree):
     tree.file([1], path="sim-1/2026-11-24/12/1-1-2.parquet")
     fine(tree.root)
     tree.file([2], path="sim-1/2026-11-24/12/2-2-x.parquet")
-    found(tree.root, "sequence 2 belongs into sim-1/2026-11-24/12/2-2.parquet")
+    found(tree.root, "sequence 2 belongs in sim-1/2026-11-24/12/2-2.parquet")
 
 
 # ---- the log -------------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ def test_taken_names(tree):
 def test_file_is_gone(tree):
     path, _ = tree.file([1])
     path.unlink()
-    found(tree.root, "sim-1/2026-11-24/12/1-1.parquet is in the log, but not there")
+    found(tree.root, "sim-1/2026-11-24/12/1-1.parquet is in the log, but missing")
 
 
 def test_file_is_not_in_the_log(tree):
@@ -409,7 +409,7 @@ def test_size_rows_and_sequences_in_the_log(tree):
     tree.file([2], add={"stats": json.dumps({"numRecords": 7})})
     found(tree.root, "the log says 7", count=2)
     tree.file([3], add={"tags": {"varve.sequences": "4"}})
-    found(tree.root, "other sequences than the log says", count=3)
+    found(tree.root, "different sequences than the log says", count=3)
 
 
 def test_encoded_path_in_the_log(tree):
@@ -443,7 +443,7 @@ def test_damaged_entry(tree):
     tree.file([1])
     entry = tree.log / tree.entries[-1]
     entry.write_text(entry.read_text()[:-20])
-    found(tree.root, "entry 1 of the log", "a string is not closed")
+    found(tree.root, "entry 1 of the log", "an unterminated string")
 
 
 def test_file_is_added_twice(tree):

@@ -36,7 +36,7 @@ TEST(lint_takes_the_defaults_and_more)
 
 TEST(lint_names_and_subjects)
 {
-    const char *name = "1 to 255 characters without blanks and . * > / \\";
+    const char *name = "1 to 255 characters, without blanks or . * > / \\";
     char text[128];
     strcpy(text, "sources[0].stream: write ");
     expect_refused("sources[0].stream=a b", strcat(text, name));

@@ -89,9 +89,9 @@ TEST(check_stream_max_age)
     stream.max_age_ns = 10 * MINUTE;
     expect_stream(1, 0, "problem  stream S drops events after 10m (max_age)");
     stream.max_age_ns = 30 * MINUTE;
-    expect_stream(0, 1, "keeps events for 30m (max_age): varve may be away for 20m");
+    expect_stream(0, 1, "keeps events for 30m (max_age): varve can be down for 20m");
     stream.max_age_ns = 72 * 60 * MINUTE;
-    expect_stream(0, 0, "keeps events for 3d (max_age): varve may be away for 2d");
+    expect_stream(0, 0, "keeps events for 3d (max_age): varve can be down for 2d");
     finish();
 }
 
@@ -125,7 +125,7 @@ TEST(check_stream_subjects)
 {
     start();
     subject = slice_of("other.>");
-    expect_stream(1, 0, "problem  stream S does not take events of a.b");
+    expect_stream(1, 0, "problem  stream S has no subject that matches a.b");
     stream.subject_count = 0; /* a mirror */
     expect_stream(0, 0, "ok");
     finish();
@@ -186,14 +186,14 @@ TEST(check_consumer_state)
     start();
     struct nats_consumer_info info = good_consumer();
     info.ack_pending = config_max_ack_pending(&config);
-    expect_consumer(&info, 1, 0, "as many as it may have");
+    expect_consumer(&info, 1, 0, "the most it may have");
     info.ack_pending = 0;
     info.paused = true;
     expect_consumer(&info, 1, 0, "is paused");
     info.paused = false;
     stream.max_age_ns = 20 * MINUTE;
     info.pending = 6001; /* ten minutes at ten a second */
-    expect_consumer(&info, 1, 0, "is some 10m behind");
+    expect_consumer(&info, 1, 0, "is about 10m behind");
     info.pending = 5999;
     expect_consumer(&info, 0, 0, "");
     finish();
@@ -202,11 +202,11 @@ TEST(check_consumer_state)
 TEST(check_consumer_missing)
 {
     start();
-    expect_consumer(NULL, 0, 0, "does not exist; varve run makes it\n");
+    expect_consumer(NULL, 0, 0, "does not exist; varve run will create it\n");
     stream.retention = NATS_RETENTION_INTEREST;
     expect_consumer(NULL, 0, 1, "keeps nothing for it (interest retention)");
     config.consumer.manage = CONFIG_MANAGE_BIND;
-    expect_consumer(NULL, 1, 0, "consumer.manage: bind does not make it");
+    expect_consumer(NULL, 1, 0, "consumer.manage: bind does not create it");
     finish();
 }
 

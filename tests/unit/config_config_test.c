@@ -141,7 +141,7 @@ TEST(config_set_refuses)
     expect_refused("max_age=1s", "--set: unknown key max_age; did you mean batching.max_age?");
     expect_refused("batchin=1", "--set: unknown key batchin; did you mean batching?");
     expect_refused("quux=1", "--set: unknown key quux");
-    expect_refused("batching=1", "--set: batching is a section: its keys stand below it");
+    expect_refused("batching=1", "--set: batching is a section: set one of its keys");
     expect_refused("batching.max_rows=1e5",
                    "--set batching.max_rows: \"1e5\" is not a whole number");
     expect_refused("batching.max_rows=0",
@@ -160,7 +160,7 @@ TEST(config_set_refuses)
     expect_refused("sources[0].delivery=push",
                    "--set sources[0].delivery: \"push\" is not one of: durable, position");
     expect_refused("sources[0].start=0",
-                   "--set sources[0].start: \"0\" is not a stream sequence: they begin at 1");
+                   "--set sources[0].start: \"0\" is not a stream sequence: sequences start at 1");
     expect_refused("sources[0].start=yesterday",
                    "--set sources[0].start: \"yesterday\" is not first, new, a stream sequence or "
                    "an RFC 3339 time such as 2026-11-24T12:00:00Z");
@@ -171,7 +171,7 @@ TEST(config_set_refuses)
     expect_refused("nats.tls.enabled=maybe",
                    "--set nats.tls.enabled: \"maybe\" is not true or false");
     expect_refused("nats.servers=a,,b", "--set nats.servers: entry 2 of the list is empty");
-    expect_refused("nats.name=a\nb", "--set nats.name: the text has a control character in it");
+    expect_refused("nats.name=a\nb", "--set nats.name: the text contains a control character");
     expect_refused("nats.name=\xff", "--set nats.name: the text is not UTF-8");
 }
 

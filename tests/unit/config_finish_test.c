@@ -43,7 +43,7 @@ TEST(config_finish_one_way_to_log_in)
     struct err err = {0};
     expect_refused(SETTINGS("nats.password=x"), "nats.password: nats.user is missing");
     expect_refused(SETTINGS("nats.user=x", "nats.password=y", "nats.token=z"),
-                   "nats.user and nats.token: use one of them");
+                   "nats.user and nats.token: set only one of them");
     EXPECT(finish(&c, SETTINGS("nats.user=x", "nats.password=y"), &err) == 0);
     config_free(&c);
     EXPECT(finish(&c, SETTINGS("nats.token=z"), &err) == 0);
@@ -56,7 +56,7 @@ TEST(config_finish_sources)
     expect_refused(SETTINGS("sources[1].stream=X", "sources[1].consumer="),
                    "sources[1].consumer is empty");
     expect_refused(SETTINGS("sources[1].stream=X", "sources[2].stream=X"),
-                   "sources[1] and sources[2] are of the same stream X: put all subjects into one "
+                   "sources[1] and sources[2] drain the same stream X: put all subjects into one "
                    "source");
 }
 

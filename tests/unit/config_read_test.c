@@ -159,8 +159,8 @@ TEST(config_read_simulation_errors)
     expect_refused("a: 1\nlogging_layer:\n  batching:\n    max_row: 5\n",
                    "varve.yaml:4: unknown key batching.max_row; did you mean batching.max_rows?");
     expect_refused("logging_layer: {}\nlogging_layer: {}\n",
-                   "varve.yaml:2: logging_layer is there twice");
-    expect_refused("logging_layer: 5\n", "varve.yaml:1: logging_layer: takes keys of its own");
+                   "varve.yaml:2: logging_layer is set twice");
+    expect_refused("logging_layer: 5\n", "varve.yaml:1: logging_layer: takes a section");
     expect_refused("x: &a {}\nlogging_layer: *a\n",
                    "varve.yaml:2: aliases (*name) are not supported here: write the value out");
     expect_refused("logging_layer: {}\nx: [\n",
@@ -197,19 +197,19 @@ TEST(config_read_says_where)
                    "varve.yaml:3: unknown key sources[1].strem; did you mean sources[N].stream?");
     expect_refused("sources:\n  - start:\n      - 1\n",
                    "varve.yaml:3: sources[0].start: takes one value, not a list");
-    expect_refused("batching: 5\n", "varve.yaml:1: batching is a section: its keys stand below it");
+    expect_refused("batching: 5\n", "varve.yaml:1: batching is a section: set one of its keys");
     expect_refused("memory_limit:\n  a: 1\n",
-                   "varve.yaml:2: memory_limit: takes a value, not keys of its own");
+                   "varve.yaml:2: memory_limit: takes a value, not a section");
     expect_refused("sources: A\n",
                    "varve.yaml:1: sources: takes a list: begin each source with \"- \"");
     expect_refused("sources: [A]\n",
-                   "varve.yaml:1: sources: a source has keys, such as stream: LOGGING");
+                   "varve.yaml:1: sources: a source needs keys, such as stream: LOGGING");
     expect_refused("sources: []\n", "varve.yaml:1: sources: the list is empty");
     expect_refused("nats: {servers: []}\n", "varve.yaml:1: nats.servers: the list is empty");
     expect_refused("nats:\n  servers: [[a]]\n",
-                   "varve.yaml:2: an entry of this list must be a text");
-    expect_refused("[a, b]\n", "varve.yaml:1: the file must hold keys, such as output:");
-    expect_refused("text\n", "varve.yaml:1: the file must hold keys, such as output:");
+                   "varve.yaml:2: an entry of this list must be a plain value");
+    expect_refused("[a, b]\n", "varve.yaml:1: the file must contain keys, such as output:");
+    expect_refused("text\n", "varve.yaml:1: the file must contain keys, such as output:");
     expect_refused("batching.max_rows: 5\n",
                    "varve.yaml:1: a key must be one name of letters, digits and _");
     expect_refused("sources[0]: {}\n",
@@ -220,11 +220,11 @@ TEST(config_read_says_where)
 TEST(config_read_duplicates)
 {
     expect_refused("memory_limit: 64MiB\nmemory_limit: 64MiB\n",
-                   "varve.yaml:2: memory_limit is there twice");
+                   "varve.yaml:2: memory_limit is set twice");
     expect_refused("batching: {max_rows: 1}\nnats:\nbatching: {max_age: 1s}\n",
-                   "varve.yaml:3: batching is there twice");
+                   "varve.yaml:3: batching is set twice");
     expect_refused("sources:\n- stream: A\n  start: 1\n  stream: B\n",
-                   "varve.yaml:4: sources[0].stream is there twice");
+                   "varve.yaml:4: sources[0].stream is set twice");
 }
 
 TEST(config_read_hostile_yaml)
@@ -244,7 +244,7 @@ TEST(config_read_hostile_yaml)
     expect_refused("nats: !!python/object:os.system {name: x}\n",
                    "varve.yaml:1: this tag is not supported here: leave it out");
     expect_refused("nats:\n  name: \"a\\0b\"\n",
-                   "varve.yaml:2: nats.name: the text has a control character in it");
+                   "varve.yaml:2: nats.name: the text contains a control character");
     expect_bytes_refused("nats:\n  name: a\0b\n", 17,
                          "varve.yaml:2: not YAML: control characters are not allowed");
     expect_refused("nats:\n\n  name: \xff\n",

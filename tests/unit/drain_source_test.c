@@ -154,7 +154,7 @@ TEST(source_starts_over_where_deliveries_are_not_in_order)
     stage_deliver(&s, 2, 2, 1);
     stage_deliver(&s, 7, 1, 1);
     EXPECT_I64(s.verdict, LEDGER_VOID);
-    EXPECT(stage_logged(&s, "deliveries are not in order"));
+    EXPECT(stage_logged(&s, "deliveries are out of order"));
     stage_expect_question(&s, "STREAM.INFO.S");
     EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 7));
     stage_close(&s);
@@ -169,7 +169,7 @@ TEST(source_asks_again_for_deliveries_without_acks_that_are_missing)
     stage_deliver(&s, 1, 1, 1);
     stage_deliver(&s, 3, 3, 1);
     EXPECT_I64(s.verdict, LEDGER_VOID);
-    EXPECT(stage_logged(&s, "deliveries are not in order"));
+    EXPECT(stage_logged(&s, "deliveries are out of order"));
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_answer_stream(&s, STAGE_CREATED, 1, 10);
     stage_expect_question(&s, "STREAM.MSG.GET.S");
@@ -187,7 +187,7 @@ TEST(source_starts_over_where_deliveries_were_lost)
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 1\r\n");
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 4\r\n");
-    EXPECT(stage_logged(&s, "deliveries were lost on the way"));
+    EXPECT(stage_logged(&s, "deliveries were lost in transit"));
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_answer_stream(&s, STAGE_CREATED, 1, 10);
     stage_expect_question(&s, "STREAM.MSG.GET.S");
@@ -208,7 +208,7 @@ TEST(source_sees_that_another_client_takes_messages)
     stage_deliver(&s, 1, 1, 1);
     stage_deliver(&s, 3, 3, 1);
     EXPECT_I64(s.verdict, LEDGER_NEW);
-    EXPECT(stage_logged(&s, "another client takes messages from this consumer"));
+    EXPECT(stage_logged(&s, "another client is taking messages from this consumer"));
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 9\r\n");
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 2));

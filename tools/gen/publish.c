@@ -72,7 +72,7 @@ static int confirm(struct publisher *p, const struct nats_event *event, struct e
         return err_prefix(err, "publish");
     if (!num_parse_u64(nats_subject_last_token(event->subject), &n) || n < p->oldest ||
         n >= p->sent || !p->waiting[n % WINDOW])
-        return err_set(err, ERR_PROTOCOL, "a confirmation of nothing that was published");
+        return err_set(err, ERR_PROTOCOL, "a confirmation of something that was not published");
     if (!slice_is(ack.stream, p->options->stream))
         return err_set(err, ERR_REFUSED, "subject %s goes to stream %.*s, not to %s",
                        p->options->subject, (int)ack.stream.len, (const char *)ack.stream.data,
@@ -113,7 +113,7 @@ static int handle(struct publisher *p, const struct nats_event *event, struct er
                        event->status.status, (int)event->status.text.len,
                        (const char *)event->status.text.data);
     case NATS_EVENT_START_TLS:
-        return err_set(err, ERR_UNSUPPORTED, "the server demands TLS");
+        return err_set(err, ERR_UNSUPPORTED, "the server requires TLS");
     case NATS_EVENT_SERVER_ERROR:
         return err_set(err, ERR_REFUSED, "the server says: %.*s", (int)event->error.text.len,
                        (const char *)event->error.text.data);

@@ -27,7 +27,7 @@ int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_f
         return err_set(err, ERR_UNSUPPORTED, "the column %s, which is unsupported",
                        c->leaf->unsupported);
     if (c->chunk->type != c->leaf->type.type)
-        return err_set(err, ERR_FORMAT, "the column has another type here than in the schema");
+        return err_set(err, ERR_FORMAT, "the column has a different type here than in the schema");
     uint64_t start = parquet_chunk_start(c->chunk);
     uint64_t size = (uint64_t)c->chunk->total_compressed_size;
     /* A row group without rows may have chunks without pages, which are nowhere. */
@@ -174,7 +174,7 @@ static int count_levels(struct parquet_column_reader *c, const struct parts *par
 static int check_end(const struct parquet_column_reader *c, struct err *err)
 {
     if (c->left == 0 && !values_reader_done(&c->values))
-        return err_set(err, ERR_FORMAT, "bytes are left behind the last value of the page");
+        return err_set(err, ERR_FORMAT, "bytes are left after the last value of the page");
     return 0;
 }
 

@@ -96,7 +96,7 @@ static int check_sizes(const struct parquet_page *page, enum parquet_compression
     switch (compression) {
     case PARQUET_COMPRESSION_UNCOMPRESSED:
         if (raw != page->stored.len)
-            return err_set(err, ERR_FORMAT, "the page has %zu bytes where %" PRIu64 " were said",
+            return err_set(err, ERR_FORMAT, "the page has %zu bytes where %" PRIu64 " were stated",
                            page->stored.len, raw);
         return 0;
     case PARQUET_COMPRESSION_ZSTD:
@@ -140,7 +140,7 @@ int parquet_page_body(const struct parquet_page *page, enum parquet_compression 
             return err_set(err, ERR_FORMAT, "the levels are longer than the page");
         if (!h->is_compressed) {
             if (page->stored.len != (size_t)h->uncompressed_page_size)
-                return err_set(err, ERR_FORMAT, "the page has %zu bytes where %d were said",
+                return err_set(err, ERR_FORMAT, "the page has %zu bytes where %d were stated",
                                page->stored.len, h->uncompressed_page_size);
             return 0;
         }

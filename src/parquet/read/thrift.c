@@ -69,7 +69,7 @@ bool thrift_read_next(struct thrift_reader *r, struct thrift_field *field)
     if (id >= 1 && id <= 31) {
         uint32_t bit = UINT32_C(1) << id;
         if ((field->seen & bit) != 0)
-            fail(r, "a field is there twice");
+            fail(r, "a field occurs twice");
         field->seen |= bit;
     }
     return r->problem == NULL;

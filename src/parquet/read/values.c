@@ -344,7 +344,7 @@ int parquet_dictionary_fill(struct parquet_dictionary *dictionary, struct parque
         dictionary->count += (uint32_t)got;
     }
     if (!values_reader_done(&v))
-        return err_set(err, ERR_FORMAT, "bytes are left behind the last entry of the dictionary");
+        return err_set(err, ERR_FORMAT, "bytes are left after the last entry of the dictionary");
     return 0;
 }
 
