@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""What other engines and operators do to the table while varve writes to it or is away: checkpoints,
+cleaned-up logs, OPTIMIZE, VACUUM, changed protocols. Judged by the stream's own content and by
+deltalake's view of the table."""
+
+import json
+import os
+import shutil
+import time
+from collections import Counter
+
+import deltalake
+import pytest
+from deltalake import DeltaTable
+from support import wait_for
+
+pytestmark = pytest.mark.timeout(120)
+
+FAST = {"max_age": "200ms"}
+MONTHS = 90 * 86400
+
+
+def rows(output):
+    """stream_seq of each row that a Delta reader sees."""
+    return Counter(DeltaTable(output).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist())
+
+
+def log_names(output):
+    return sorted(p.name for p in (output / "_delta_log").glob("*.json"))
+
+
+def clean_up(output):
+    """A checkpoint, and the removal of entries that are older than 30 days, which all are made to be."""
+    then = time.time() - MONTHS
+    for path in (output / "_delta_log").iterdir():
+        os.utime(path, (then, then))
+    table = DeltaTable(output)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+    assert len(log_names(output)) <= 1
+
+
+def assert_exactly_once(output, first, last):
+    assert rows(output) == {sequence: 1 for sequence in range(first, last + 1)}
+
+
+@pytest.mark.parametrize("delivery", ["position", "durable"])
+def test_position_survives_checkpoint_and_clean_up(any_server, varve, delivery):
+    config = {"sources": [{"stream": "LOGGING", "delivery": delivery}], "batching": FAST}
+    any_server.generate(200, seed=1)
+    varve.once(**config)
+    clean_up(varve.output)
+    any_server.generate(50, seed=2)
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 250)
+    clean_up(varve.output)  # and once more, from a checkpoint that has varve's own txn only
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 250)
+
+
+def test_position_survives_optimize_vacuum_and_clean_up(any_server, varve):
+    """OPTIMIZE drops the tags, VACUUM the files that had them, the clean-up the entries."""
+    config = {"sources": [{"stream": "LOGGING", "delivery": "position"}], "batching": FAST}
+    for seed in range(3):
+        any_server.generate(100, seed=seed)
+        varve.once(**config)
+    table = DeltaTable(varve.output)
+    table.optimize.compact()
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    clean_up(varve.output)
+    any_server.generate(50, seed=9)
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 350)
+
+
+def test_an_idle_instance_does_not_commit_into_a_hole(any_server, varve):
+    """It knows an older version than the log begins with now; an entry there nobody would see."""
+    any_server.add_stream("SECOND", subjects=["second"])
+    any_server.generate(50, seed=1)
+    idle = varve.start(nats={"name": "a"}, sources=[{"stream": "LOGGING"}], batching=FAST)
+    idle.wait_rows(50)
+    busy = varve.start(
+        nats={"name": "b"}, sources=[{"stream": "SECOND", "subjects": ["second"]}], batching=FAST
+    )
+    for i in range(4):
+        any_server.generate(50, seed=2 + i, stream="SECOND", subject="second")
+        busy.wait_rows(50 * (i + 1))
+    clean_up(varve.output)
+    any_server.generate(10, seed=99)
+    idle.wait_rows(60)
+    wait_for(lambda: any_server.consumer().num_ack_pending == 0, "acked")
+    assert sum(rows(varve.output).values()) == 260
+    assert idle.stop() == 0 and busy.stop() == 0
+    assert sum(rows(varve.output).values()) == 260
+
+
+def test_a_running_varve_goes_on_while_others_maintain_the_table(any_server, varve):
+    any_server.generate(100, seed=0)
+    running = varve.start(batching=FAST)
+    running.wait_rows(100)
+    for i in range(1, 5):
+        table = DeltaTable(varve.output)
+        table.optimize.compact()
+        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        if i % 2:
+            clean_up(varve.output)
+        any_server.generate(100, seed=i)
+        running.wait_rows(100 * (i + 1))
+    assert running.stop() == 0
+    assert_exactly_once(varve.output, 1, 500)
+    varve.once()
+    assert_exactly_once(varve.output, 1, 500)
+
+
+def change_protocol(output):
+    features = [deltalake.TableFeatures.DeletionVectors]
+    DeltaTable(output).alter.add_feature(features, allow_protocol_versions_increase=True)
+
+
+def add_constraint(output):
+    DeltaTable(output).alter.add_constraint({"few": "stream_seq < 125"})
+
+
+def forget_transactions(output):
+    DeltaTable(output).alter.set_table_properties(
+        {"delta.setTransactionRetentionDuration": "interval 1 day"}, raise_if_not_exists=False
+    )
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (change_protocol, "deletionVectors"),
+        (add_constraint, "delta.constraints.few"),
+        (forget_transactions, "delta.setTransactionRetentionDuration"),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_a_table_that_asks_for_more_gets_no_more_rows(any_server, varve, change, says):
+    """Nothing is acked, the reason is said, and nothing is lost once the change is undone."""
+    any_server.generate(100, seed=1)
+    running = varve.start(batching=FAST)
+    running.wait_rows(100)
+    log = varve.output / "_delta_log"
+    before = log_names(varve.output)
+    change(varve.output)
+    changed = [name for name in log_names(varve.output) if name not in before]
+    assert len(changed) == 1
+    any_server.generate(50, seed=2)
+    line = running.wait_line("commit_failed")
+    assert says in line["error"]
+    assert any_server.consumer().num_ack_pending == 50
+    assert sum(rows_of_entries(varve.output)) == 100
+    (log / changed[0]).unlink()
+    running.wait_rows(150)
+    assert running.stop() == 0
+    assert_exactly_once(varve.output, 1, 150)
+
+
+def rows_of_entries(output):
+    for name in log_names(output):
+        for line in (output / "_delta_log" / name).read_text().splitlines():
+            if "add" in (action := json.loads(line)):
+                yield json.loads(action["add"]["stats"])["numRecords"]
+
+
+def test_another_process_under_the_same_name_is_noticed(any_server, varve):
+    """The lock does not see it: another host, or a file system without locks."""
+    any_server.generate(20, seed=1)
+    running = varve.start(batching=FAST)
+    running.wait_rows(20)
+    log = varve.output / "_delta_log"
+    newest = log_names(varve.output)[-1]
+    lines = [json.loads(line) for line in (log / newest).read_text().splitlines()]
+    txn = next(line for line in lines if "txn" in line)
+    txn["txn"]["version"] += 1000
+    theirs = log / f"{int(newest[:20]) + 1:020}.json"
+    theirs.write_text(json.dumps(txn) + "\n")
+    any_server.generate(10, seed=2)
+    line = running.wait_line("commit_failed")
+    assert "another process commits as instance varve" in line["error"]
+    assert any_server.consumer().num_ack_pending == 10
+    assert log_names(varve.output)[-1] == theirs.name
+
+
+def test_the_entries_of_the_log_are_removed(any_server, varve):
+    """A table is made again; what was in the old one is not written again."""
+    any_server.generate(20, seed=1)
+    running = varve.start(batching=FAST)
+    running.wait_rows(20)
+    for path in (varve.output / "_delta_log").glob("*.json"):
+        path.unlink()
+    any_server.generate(30, seed=2)
+    running.wait_rows(50)
+    assert running.stop() == 0
+    assert_exactly_once(varve.output, 21, 50)
+
+
+def hold_messages(server, numbers):
+    """Another client takes some messages of a shared consumer and keeps them."""
+
+    async def work(js):
+        held = []
+        pull = await js.pull_subscribe_bind(consumer="varve", stream="LOGGING")
+        for message in await pull.fetch(numbers, timeout=10):
+            held.append(message.metadata.sequence.stream)
+        return held
+
+    return server.ask(work)
+
+
+def test_what_is_above_a_gap_survives_a_clean_up(any_server, varve):
+    """The position can't say it: a message at another client holds it back."""
+    config = {"sources": [{"stream": "LOGGING", "shared": True}], "batching": FAST}
+    any_server.generate(1, seed=0)
+    running = varve.start(**config)
+    running.wait_rows(1)
+    running.stop()
+    any_server.generate(10, seed=1)
+    held = hold_messages(any_server, 3)
+    running = varve.start(**config)
+    running.wait_rows(7)
+    any_server.generate(20, seed=2)
+    running.wait_rows(27)
+    assert running.stop() == 0
+    saved = json.loads((varve.output / "_delta_log" / "_varve" / "varve.json").read_text())
+    assert saved["positions"][0]["through"] == min(held) - 1
+    table = DeltaTable(varve.output)
+    table.optimize.compact()
+    clean_up(varve.output)
+    any_server.delete_consumer()
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 31)
+
+
+def test_entries_do_not_grow_with_what_others_hold(any_server, varve):
+    config = {"sources": [{"stream": "LOGGING", "shared": True}], "batching": FAST}
+    any_server.generate(1, seed=0)
+    first = varve.start(**config)
+    first.wait_rows(1)
+    first.stop()
+    any_server.generate(1, seed=1)
+    hold_messages(any_server, 1)
+    running = varve.start(**config)
+    for i in range(1, 9):
+        any_server.generate(100, seed=i)
+        running.wait_rows(100 * i)
+    assert running.stop() == 0
+    log = varve.output / "_delta_log"
+    commits = [json.loads((log / n).read_text().splitlines()[0]) for n in log_names(varve.output)]
+    above = [
+        len(c["commitInfo"]["varve"]["positions"][0]["above"])
+        for c in commits
+        if "varve" in c["commitInfo"]
+    ]
+    assert len(above) >= 5 and max(above) < 100
+
+
+def make_old(output):
+    """The table as 0.1.0 wrote it: no list of statistics, and all positions in each entry."""
+    for path in (output / "_delta_log").glob("*.json"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            if "metaData" in line:
+                line["metaData"]["configuration"] = {"delta.appendOnly": "true"}
+            if "varve" in line.get("commitInfo", {}):
+                for position in line["commitInfo"]["varve"]["positions"]:
+                    position["above"] = ""
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shutil.rmtree(output / "_delta_log" / "_varve", ignore_errors=True)
+
+
+@pytest.mark.parametrize("cleaned", [False, True])
+def test_a_store_of_an_earlier_version_goes_on(any_server, varve, cleaned):
+    config = {"sources": [{"stream": "LOGGING", "delivery": "position"}], "batching": FAST}
+    for seed in range(2):
+        any_server.generate(50, seed=seed)
+        varve.once(**config)
+    make_old(varve.output)
+    if cleaned:
+        clean_up(varve.output)
+    any_server.generate(50, seed=9)
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 150)
+    listed = DeltaTable(varve.output).metadata().configuration["delta.dataSkippingStatsColumns"]
+    assert listed == "timestamp_ns,simulation_id,stream_seq"
