@@ -78,6 +78,7 @@ void positions_put(struct positions *positions, const struct position *p)
         .through = p->through,
         .last_seq = p->last_seq,
         .last_time = p->last_time,
+        .delivered = p->delivered,
     };
     seqset_add_all(&copy.above, &p->above);
     make_place(positions, &copy);
@@ -119,6 +120,7 @@ void positions_merge(struct positions *positions, const struct position *p)
     if (old->last_seq <= p->last_seq) {
         old->last_seq = p->last_seq;
         old->last_time = p->last_time;
+        old->delivered = p->delivered;
     }
     seqset_add_all(&old->above, &p->above);
     settle(old);

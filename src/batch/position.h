@@ -21,6 +21,8 @@ struct position {
     struct seqset above; /* durable sequences beyond `through` */
     uint64_t last_seq;   /* the newest durable message, 0 if none, and when the stream stored it */
     int64_t last_time;   /* in ns: shows whether the stream was rolled back to an older state */
+    uint64_t delivered;  /* deliveries that the consumer had counted by then, 0: not known; what it
+                            has as acked beyond them was acked by somebody else */
 };
 
 /* All positions of one instance, least recently committed first. A zeroed struct is empty. */

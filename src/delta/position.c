@@ -24,6 +24,8 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         buf_append_byte(out, '"');
         json_put_u64(w, "lastSeq", p->last_seq);
         json_put_i64(w, "lastTime", p->last_time);
+        if (p->delivered > 0)
+            json_put_u64(w, "delivered", p->delivered);
         json_close_object(w);
     }
     json_close_array(w);
@@ -43,6 +45,9 @@ static bool parse_one(struct position *p, const struct json *object)
 {
     struct slice above;
     if (json_member(object, "start") != NULL && !json_get_u64(object, "start", &p->start))
+        return false;
+    if (json_member(object, "delivered") != NULL &&
+        !json_get_u64(object, "delivered", &p->delivered))
         return false;
     p->stream = get_text(object, "stream");
     p->created = get_text(object, "created");

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/acker.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/log.h"
 
@@ -124,9 +127,21 @@ static struct acker_epoch *add_epoch(struct acker *a, uint64_t number)
     return e;
 }
 
+/* "$JS.ACK.<stream>.<consumer>.": is it this consumer? */
+static bool is_of(const struct nats_ack *ack, const char *consumer)
+{
+    size_t len = strlen(consumer);
+    const uint8_t *end = ack->prefix.data + ack->prefix.len;
+    return ack->prefix.len > len + 1 && end[-(ptrdiff_t)len - 2] == '.' &&
+           memcmp(end - len - 1, consumer, len) == 0;
+}
+
 void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
                int64_t now)
 {
+    const struct config_source *settings = a->sources[source].settings;
+    if (settings->delivery == CONFIG_DURABLE && !is_of(ack, settings->consumer))
+        return;
     struct acker_epoch *e = find(a, epoch);
     if (e == NULL)
         e = add_epoch(a, epoch);

@@ -42,7 +42,8 @@ void acker_init(struct acker *a, struct source *sources, uint32_t source_count);
 void acker_free(struct acker *a);
 
 /* A message of the source with this index, received at `now`, went into the epoch with this number:
- * the newest so far, or one behind it. */
+ * the newest so far, or one behind it. Nothing is owed for what another consumer than the source's
+ * durable one has delivered. */
 void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
                int64_t now);
 

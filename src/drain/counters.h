@@ -22,9 +22,10 @@ struct source_counters {
     uint64_t dead_lettered[SOURCE_REASONS_MAX]; /* by subject or into quarantine */
     uint64_t pending;                           /* received, and none of the four yet */
     uint64_t acks_sent;
-    uint64_t gaps;          /* sequences that the stream skipped */
-    uint64_t lost;          /* messages that were gone before they were drained, at most */
-    struct histogram delay; /* stored by the stream to committed here */
+    uint64_t gaps;                  /* sequences that the stream skipped */
+    uint64_t lost;                  /* messages that were gone before they were drained, at most, */
+    uint64_t lost_first, lost_last; /* and the newest range that they are in */
+    struct histogram delay;         /* stored by the stream to committed here */
 
     /* As the server said last: */
     uint64_t consumer_pending;

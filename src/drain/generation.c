@@ -35,11 +35,16 @@ static void load(struct generation *g)
     ledger_reset(&g->ledger);
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
+    g->start = g->delivered = 0;
+    g->start_saved = p != NULL;
+    g->unsaved = false;
     if (p == NULL)
         return;
     ledger_load(&g->ledger, p->through, &p->above);
     g->newest_seq = g->sealed_seq = p->last_seq;
     g->newest_time = g->sealed_time = p->last_time;
+    g->start = p->start;
+    g->delivered = p->delivered;
 }
 
 bool generation_is_left(const struct generation *g)
@@ -113,6 +118,13 @@ bool generation_has_newest(struct generation *g, int64_t time)
     return false;
 }
 
+void generation_anchor(struct generation *g, uint64_t start)
+{
+    ledger_nothing_at(&g->ledger, 0, start - 1);
+    g->start = start;
+    g->unsaved = true;
+}
+
 void generation_note(struct generation *g, uint64_t sequence, int64_t time)
 {
     if (sequence <= g->newest_seq)
@@ -121,14 +133,18 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
     g->newest_time = time;
 }
 
-uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info)
+uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info,
+                               struct seqrange *missing)
 {
     uint64_t position = ledger_claimed_position(&g->ledger);
     bool begun = g->newest_seq > 0;
     if (!begun || info->retention != NATS_RETENTION_LIMITS || info->first_seq <= position + 1)
         return 0;
-    ledger_nothing_at(&g->ledger, position + 1, info->first_seq - 1);
-    return info->first_seq - 1 - position;
+    struct seqrange gone = {position + 1, info->first_seq - 1};
+    uint64_t lost = ledger_missing(&g->ledger, gone, missing);
+    ledger_nothing_at(&g->ledger, gone.first, gone.last);
+    g->unsaved = g->unsaved || lost > 0;
+    return lost;
 }
 
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,
@@ -140,7 +156,13 @@ void generation_seal(struct generation *g, const struct seqset *rows, uint64_t l
         g->sealed_seq = last_seq;
         g->sealed_time = last_time;
     }
-    *out = (struct position){.last_seq = g->sealed_seq, .last_time = g->sealed_time};
+    g->unsaved = false;
+    *out = (struct position){
+        .start = g->start,
+        .last_seq = g->sealed_seq,
+        .last_time = g->sealed_time,
+        .delivered = g->delivered,
+    };
     if (seqset_contains(&l->sealed, 0))
         out->through = seqset_contiguous_end(&l->sealed, 0);
     seqset_add_all(&out->above, &l->sealed);

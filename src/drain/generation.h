@@ -25,6 +25,10 @@ struct generation {
     struct ledger ledger;
     uint64_t newest_seq; /* newest message that we know of, 0: none, */
     int64_t newest_time; /* and when the stream stored it */
+    uint64_t start;      /* the first sequence that is wanted, 0: not known */
+    bool start_saved;    /* and the store says so, or the configuration */
+    bool unsaved;        /* what is durable has changed although no row came */
+    uint64_t delivered;  /* see struct position */
     uint64_t sealed_seq; /* the same of what is in a sealed epoch, or in the store */
     int64_t sealed_time;
 };
@@ -48,12 +52,16 @@ bool generation_is_left(const struct generation *g);
 /* Go on with g->next. Nothing of the old one may be in an epoch that is open. */
 void generation_adopt(struct generation *g);
 
+/* Nothing before `start` is wanted, and nothing of it is known yet. */
+void generation_anchor(struct generation *g, uint64_t start);
+
 /* A message was delivered. */
 void generation_note(struct generation *g, uint64_t sequence, int64_t time);
 
-/* The messages that a stream with limits retention dropped before we had them, at most; from then
- * on they count as not there. */
-uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info);
+/* The messages that a stream with limits retention dropped before we had them, at most, and from
+ * where to where; from then on they count as not there. */
+uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info,
+                               struct seqrange *missing);
 
 /* An epoch with these rows is sealed: see source_seal. */
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,

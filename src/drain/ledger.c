@@ -34,13 +34,46 @@ void ledger_out_of_step(struct ledger *l)
     l->in_step = false;
 }
 
+/* The next stretch of *rest that is not claimed; false if there is none. */
+static bool next_hole(const struct ledger *l, struct seqrange *rest, struct seqrange *hole)
+{
+    while (rest->first <= rest->last) {
+        const struct seqrange *next = seqset_find(&l->claimed, rest->first);
+        bool apart = next == NULL || next->first > rest->last;
+        *hole = (struct seqrange){rest->first, apart ? rest->last : next->first - 1};
+        bool found = apart || next->first > rest->first;
+        if (apart || next->last >= rest->last)
+            *rest = (struct seqrange){1, 0}; /* empty */
+        else
+            rest->first = next->last + 1;
+        if (found)
+            return true;
+    }
+    return false;
+}
+
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
 {
-    if (first > last)
-        return;
-    seqset_add_range(&l->claimed, first, last);
-    seqset_add_range(&l->sealed, first, last);
-    seqset_add_range(&l->durable, first, last);
+    struct seqrange rest = {first, last};
+    struct seqrange hole;
+    while (next_hole(l, &rest, &hole)) {
+        seqset_add_range(&l->claimed, hole.first, hole.last);
+        seqset_add_range(&l->sealed, hole.first, hole.last);
+        seqset_add_range(&l->durable, hole.first, hole.last);
+    }
+}
+
+uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing)
+{
+    uint64_t count = 0;
+    struct seqrange hole;
+    while (next_hole(l, &range, &hole)) {
+        if (count == 0)
+            missing->first = hole.first;
+        missing->last = hole.last;
+        count += hole.last - hole.first + 1;
+    }
+    return count;
 }
 
 void ledger_seal(struct ledger *l, const struct seqset *rows)

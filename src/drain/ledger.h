@@ -50,7 +50,8 @@ void ledger_in_step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq
 /* The connection or the consumer is gone: no conclusions from the next delivery. */
 void ledger_out_of_step(struct ledger *l);
 
-/* There is nothing for us, or nothing that is not durable elsewhere, at first..last. */
+/* There is nothing for us, or nothing that is not durable elsewhere, at first..last, but for what
+ * is claimed of it. */
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last);
 
 /* The open epoch, with these rows, is closed. */
@@ -61,6 +62,9 @@ void ledger_commit(struct ledger *l, const struct seqset *rows);
 
 /* From the store: all up to `position`, and these above it, is durable. */
 void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above);
+
+/* How much of `range` is not claimed; *missing gets the first and the last of it. */
+uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing);
 
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);

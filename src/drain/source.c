@@ -17,6 +17,9 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
         .retry_pause = SOURCE_RETRY_MIN,
     };
     generation_init(&s->generation, s->settings, stored);
+    s->feed = (struct source_feed){.source = s};
+    s->feed_again = (struct source_feed){.source = s, .again = true};
+    refetch_init(&s->refetch, s->settings, &s->generation.ledger, &s->random, &s->feed_again);
     /* Each source its own sequence of names under the key of the process. */
     s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
 }
@@ -26,6 +29,7 @@ void source_free(struct source *s)
     nats_pull_free(&s->pull);
     generation_free(&s->generation);
     redelivery_free(&s->redelivery);
+    refetch_free(&s->refetch);
     arena_free(&s->arena);
     buf_free(&s->consumer);
     buf_free(&s->subject);
@@ -37,13 +41,26 @@ void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_b
     uint64_t most = NATS_PULL_TARGET_DEFAULT / s->config->source_count;
     s->pull_target = pull_bytes < most ? pull_bytes : most;
     nats_pull_set_message_max(&s->pull, message_bytes);
+    nats_pull_set_message_max(&s->refetch.pull, message_bytes);
+    s->refetch.target = s->pull_target / 2;
 }
 
-void source_limit_pull(struct source *s, uint64_t bytes)
+void source_limit_pull(struct source *s, uint64_t bytes, bool pause)
 {
+    bool again = s->refetch.state == REFETCH_PULLING;
+    uint64_t most = again ? s->pull_target / 2 : s->pull_target;
+    bytes = again ? bytes / 2 : bytes;
     if (bytes < SOURCE_PULL_MIN)
         bytes = SOURCE_PULL_MIN;
-    nats_pull_set_target(&s->pull, bytes < s->pull_target ? bytes : s->pull_target);
+    nats_pull_pause(&s->pull, pause);
+    nats_pull_set_target(&s->pull, bytes < most ? bytes : most);
+    nats_pull_pause(&s->refetch.pull, pause);
+    nats_pull_set_target(&s->refetch.pull, bytes < most ? bytes : most);
+}
+
+uint64_t source_oversize(const struct source *s)
+{
+    return s->pull.oversize + s->refetch.pull.oversize;
 }
 
 void source_connected(struct source *s, struct nats_client *client, int64_t now)
@@ -66,6 +83,7 @@ void source_end_pulls(struct source *s, struct nats_client *client)
 {
     if (s->pull.open)
         nats_pull_close(&s->pull, client);
+    refetch_suspend(&s->refetch, client);
 }
 
 bool source_must_adopt(const struct source *s)
@@ -76,7 +94,10 @@ bool source_must_adopt(const struct source *s)
 void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 {
     generation_adopt(&s->generation);
+    refetch_cancel(&s->refetch, NULL);
     s->last_consumer_seq = 0;
+    s->accounted = s->generation.delivered;
+    s->owed = 0;
     s->seen_consumer = false;
     s->state = SOURCE_OFF;
     if (nats_client_is_ready(client))
@@ -86,19 +107,32 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
                  struct position *out)
 {
+    s->generation.delivered = source_is_durable(s) ? s->accounted : 0;
     generation_seal(&s->generation, rows, last_seq, last_time, out);
+}
+
+bool source_wants_commit(const struct source *s)
+{
+    return s->generation.unsaved && !source_must_adopt(s);
 }
 
 void source_committed(struct source *s, const char *created, const struct seqset *rows)
 {
-    /* The ledger of an earlier generation is gone. */
-    if (slice_is(buf_slice(&s->generation.created), created))
-        ledger_commit(&s->generation.ledger, rows);
+    if (!slice_is(buf_slice(&s->generation.created), created))
+        return; /* the ledger of an earlier generation is gone */
+    ledger_commit(&s->generation.ledger, rows);
+    s->generation.start_saved = true;
+    if (s->state == SOURCE_ANCHORING) {
+        s->state = SOURCE_RETRY;
+        s->retry_at = 0; /* at once */
+    }
 }
 
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now)
 {
+    if (refetch_reply(&s->refetch, client, event, now))
+        return true;
     if (s->request == 0 || event->request != s->request)
         return false;
     source_take_answer(s, client, event, now);
@@ -162,10 +196,22 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
     }
 }
 
+struct source *source_of(const struct nats_event *event)
+{
+    return ((const struct source_feed *)event->owner)->source;
+}
+
+static bool is_again(const struct nats_event *event)
+{
+    return ((const struct source_feed *)event->owner)->again;
+}
+
 void source_status(struct source *s, struct nats_client *client, const struct nats_event *event,
                    int64_t now)
 {
-    if (s->state == SOURCE_PULLING)
+    if (is_again(event))
+        refetch_status(&s->refetch, client, event, now);
+    else if (s->state == SOURCE_PULLING)
         handle_need(s, client, nats_pull_status(&s->pull, event, now), now);
 }
 
@@ -191,6 +237,7 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
         ack->stream_seq > ledger->last_stream_seq + 1)
         s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;
     s->last_consumer_seq = ack->consumer_seq;
+    s->accounted++;
     if (ack->delivered > 1)
         redelivery_came(&s->redelivery);
     generation_note(&s->generation, ack->stream_seq, ack->timestamp_ns);
@@ -199,11 +246,26 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
         s->counters.stream_last_sequence = ack->stream_seq;
 }
 
+/* A message that the store lacks, by a consumer without acks. */
+static enum ledger_verdict receive_again(struct source *s, struct nats_client *client,
+                                         const struct nats_event *event, int64_t now)
+{
+    enum ledger_verdict verdict = refetch_message(&s->refetch, client, event, now);
+    if (verdict == LEDGER_VOID)
+        return verdict;
+    s->counters.messages_received++;
+    s->counters.bytes_received += event->bytes;
+    generation_note(&s->generation, event->ack.stream_seq, event->ack.timestamp_ns);
+    return verdict;
+}
+
 enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
                                    const struct nats_event *event, int64_t now)
 {
     if (s->state != SOURCE_PULLING)
         return LEDGER_VOID;
+    if (is_again(event))
+        return receive_again(s, client, event, now);
     nats_pull_message(&s->pull, event, now);
     const struct nats_ack *ack = &event->ack;
     if (is_out_of_order(s, ack)) {
@@ -232,9 +294,24 @@ static int64_t tick_redelivery(struct source *s, struct nats_client *client, int
                            now);
 }
 
+static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_t now)
+{
+    int64_t next = refetch_tick(&s->refetch, client, now);
+    if (s->refetch.state != REFETCH_DONE)
+        return next;
+    struct seqrange missing;
+    uint64_t lost = refetch_take(&s->refetch, &missing);
+    s->accounted += s->owed;
+    s->owed = 0;
+    s->generation.unsaved = true;
+    if (lost > 0)
+        source_count_lost(s, missing, lost);
+    return INT64_MAX;
+}
+
 static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
-    int64_t next = tick_redelivery(s, client, now);
+    int64_t next = earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
     if (s->state != SOURCE_PULLING)
         return s->state == SOURCE_RETRY ? s->retry_at : INT64_MAX;
@@ -261,6 +338,7 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_POSITION:
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:
+    case SOURCE_ANCHORING:
     case SOURCE_LEAVING:
     case SOURCE_REFUSED:
         return INT64_MAX; /* an event will come */
@@ -279,7 +357,8 @@ void source_poll_soon(struct source *s, int64_t now)
 static bool is_recovered(const struct source *s)
 {
     return !source_is_durable(s) ||
-           (s->state == SOURCE_PULLING && s->redelivery.state == REDELIVERY_DONE);
+           (s->state == SOURCE_PULLING && s->redelivery.state == REDELIVERY_DONE &&
+            s->refetch.state == REFETCH_IDLE);
 }
 
 bool source_at_end(const struct source *s)
@@ -288,5 +367,5 @@ bool source_at_end(const struct source *s)
     if (!s->once || !s->end.known)
         return false;
     bool received = ledger->claimed.count > 0 && ledger_claimed_position(ledger) >= s->end.target;
-    return s->end.all_acked || (received && is_recovered(s));
+    return (s->end.all_acked && s->refetch.state == REFETCH_IDLE) || (received && is_recovered(s));
 }

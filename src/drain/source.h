@@ -13,6 +13,7 @@
 #include "drain/counters.h"
 #include "drain/generation.h"
 #include "drain/redelivery.h"
+#include "drain/refetch.h"
 #include "nats/client.h"
 #include "nats/pull.h"
 
@@ -33,9 +34,10 @@ enum source_state {
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
     SOURCE_CREATE,   /* CONSUMER.CREATE was asked */
     SOURCE_PULLING,
-    SOURCE_LEAVING, /* the stream has another generation: waits for source_adopt */
-    SOURCE_RETRY,   /* goes to STREAM at `retry_at` */
-    SOURCE_REFUSED, /* the server's side contradicts the configuration: a human has to act */
+    SOURCE_ANCHORING, /* where it starts is being committed, before anything is asked for */
+    SOURCE_LEAVING,   /* the stream has another generation: waits for source_adopt */
+    SOURCE_RETRY,     /* goes to STREAM at `retry_at` */
+    SOURCE_REFUSED,   /* the server's side contradicts the configuration: a human has to act */
 };
 
 #define SOURCE_REQUEST_TIMEOUT (5 * CLOCK_SECOND)
@@ -80,6 +82,12 @@ struct source_end {
     bool all_acked;  /* and all of it is acked */
 };
 
+/* What the events of a source's pulls have as their owner. */
+struct source_feed {
+    struct source *source;
+    bool again; /* what the store lacks, by the consumer of s->refetch */
+};
+
 struct source {
     const struct config *config;
     const struct config_source *settings;
@@ -104,9 +112,16 @@ struct source {
     bool shared;                /* somebody else pulls from it, as far as we can see */
     bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
     uint64_t last_consumer_seq; /* greatest number of a delivery */
+    uint64_t accounted;         /* deliveries of the consumer that are accounted for: received, or
+                                   to be delivered again */
+    uint64_t owed;              /* what becomes accounted for when `refetch` is done */
+    bool told_shared;           /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;
     struct nats_pull pull;
     uint64_t pull_target; /* bytes on the way */
+    uint64_t pull_limit;  /* for now */
+    struct refetch refetch;
+    struct source_feed feed, feed_again;
 
     struct source_end end;
     struct source_counters counters;
@@ -117,7 +132,8 @@ struct source {
     struct nats_random random;
 };
 
-/* `config` and `stored`, the positions of the store at start, are borrowed. */
+/* `config` and `stored`, the positions of the store at start, are borrowed. The struct must not be
+ * moved afterwards. */
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
@@ -126,8 +142,12 @@ void source_free(struct source *s);
  * `message_bytes` as the server counts it. To be called before the first event. */
 void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes);
 
-/* For now, have no more than this on the way. */
-void source_limit_pull(struct source *s, uint64_t bytes);
+/* For now, have no more than this on the way; or ask for nothing. */
+void source_limit_pull(struct source *s, uint64_t bytes, bool pause);
+
+/* Bytes of the messages that the next pulls are for, where these are known to be larger than what
+ * is asked for normally. */
+uint64_t source_oversize(const struct source *s);
 
 /* The connection is ready. */
 void source_connected(struct source *s, struct nats_client *client, int64_t now);
@@ -139,7 +159,10 @@ void source_lost(struct source *s);
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now);
 
-/* A STATUS event of the source's pull. */
+/* The source that a STATUS or MESSAGE event is for. */
+struct source *source_of(const struct nats_event *event);
+
+/* A STATUS event of the source's pulls. */
 void source_status(struct source *s, struct nats_client *client, const struct nats_event *event,
                    int64_t now);
 
@@ -158,8 +181,12 @@ void source_end_pulls(struct source *s, struct nats_client *client);
 bool source_must_adopt(const struct source *s);
 void source_adopt(struct source *s, struct nats_client *client, int64_t now);
 
-/* An epoch with these rows is sealed, the newest of them with this sequence and time. `out` gets
- * what is durable once it is committed; its set is the caller's to free, its texts are not set. */
+/* True if what is durable changes although no row comes: an epoch should be sealed for that. */
+bool source_wants_commit(const struct source *s);
+
+/* An epoch with these rows, perhaps none, is sealed, the newest of them with this sequence and
+ * time. `out` gets what is durable once it is committed; its set is the caller's to free, its texts
+ * are not set. */
 void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
                  struct position *out);
 

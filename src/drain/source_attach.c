@@ -76,10 +76,22 @@ static void create_consumer(struct source *s, struct nats_client *client, int64_
     ask_create(s, client, &wish.config, now);
 }
 
+/* Without acks it is the store alone that knows where we started: that is committed first. */
+static bool is_anchored(struct source *s, struct nats_client *client)
+{
+    if (source_is_durable(s) || s->generation.start_saved ||
+        s->generation.ledger.claimed.count == 0)
+        return true;
+    source_let_go(s, client);
+    s->state = SOURCE_ANCHORING;
+    return false;
+}
+
 void source_attach(struct source *s, struct nats_client *client, int64_t now)
 {
     if (!source_is_durable(s)) {
-        create_consumer(s, client, now);
+        if (is_anchored(s, client))
+            create_consumer(s, client, now);
         return;
     }
     name_consumer(s);
@@ -103,9 +115,78 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
 {
     s->counters.consumer_pending = info->pending;
     s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
-    /* What was acked is in a store, or was never for us. */
-    if (source_is_durable(s))
-        ledger_nothing_at(&s->generation.ledger, 0, info->ack_floor_stream_seq);
+}
+
+/* What a consumer that is there has as acked, and this store, which has nothing of the stream, was
+ * never given: from where on is it wanted? */
+static uint64_t first_wanted(const struct source *s, const struct nats_consumer_info *info)
+{
+    const struct config_start *start = &s->settings->start;
+    switch (start->kind) {
+    case CONFIG_START_FIRST:
+        return 1;
+    case CONFIG_START_SEQUENCE:
+        return start->sequence;
+    case CONFIG_START_NEW:
+    case CONFIG_START_TIME: /* the consumer was made for it */
+        return info->ack_floor_stream_seq + 1;
+    }
+    return 1;
+}
+
+/* The first contact of an empty store with the stream's consumer. */
+static void anchor(struct source *s, const struct nats_consumer_info *info, bool made)
+{
+    uint64_t start = first_wanted(s, info);
+    bool by_policy =
+        s->settings->start.kind == CONFIG_START_NEW || s->settings->start.kind == CONFIG_START_TIME;
+    if (made && by_policy)
+        start = info->delivered_stream_seq + 1;
+    generation_anchor(&s->generation, start);
+    s->generation.unsaved = start > 1;
+    s->generation.start_saved = !by_policy; /* else the configuration says it each time */
+    if (by_policy)
+        s->accounted = info->ack_floor_consumer_seq;
+}
+
+/* The others have them, in this store or in theirs: the floor proves nothing. */
+static void tell_shared(struct source *s)
+{
+    if (!s->told_shared)
+        source_log(s, LOG_INFO, "shared",
+                   "other instances have acked events that this store lacks; as the consumer is "
+                   "shared, they are not fetched again");
+    s->told_shared = true;
+}
+
+/* Deliveries that the consumer has as acked and that never came here: the store is older than the
+ * consumer, or somebody else took them. What the stream has of them is fetched again. */
+static void compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    struct ledger *ledger = &s->generation.ledger;
+    struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
+    uint64_t floor = info->ack_floor_consumer_seq;
+    if (s->refetch.state != REFETCH_IDLE)
+        return;
+    if (info->delivered_consumer_seq < s->accounted)
+        s->accounted = 0; /* another consumer under the same name */
+    uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
+    uint64_t count = ledger_missing(ledger, range, &missing);
+    bool lacking = unknown > 0 && count > 0;
+    if (lacking && !s->settings->shared && s->retention != NATS_RETENTION_WORKQUEUE) {
+        s->owed = unknown;
+        refetch_begin(&s->refetch, missing, unknown, now);
+        return;
+    }
+    s->accounted += unknown;
+    ledger_nothing_at(ledger, 0, range.last);
+    if (lacking && s->settings->shared) {
+        tell_shared(s);
+    } else if (lacking) {
+        /* What is acked is not in a work queue any more. */
+        s->generation.unsaved = true;
+        source_count_lost(s, missing, count < unknown ? count : unknown);
+    }
 }
 
 static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
@@ -135,15 +216,17 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     static_assert(CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
                   "each source that may be configured finds its subscriptions");
     if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
-                       buf_text(&s->consumer), s->pull_target, s, now, &err) != 0) {
+                       buf_text(&s->consumer), s->pull_target, &s->feed, now, &err) != 0) {
         source_refuse(s, client, err.text);
         return;
     }
     log_consumer(s, info, made);
     note_consumer(s, info);
+    if (ledger->claimed.count == 0)
+        anchor(s, info, made);
+    if (source_is_durable(s))
+        compare_floor(s, info, now);
     plan_recovery(s, info, now);
-    if (!source_is_durable(s) && ledger->claimed.count == 0)
-        ledger_nothing_at(ledger, 0, info->delivered_stream_seq);
     s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
     s->state = SOURCE_PULLING;
@@ -198,7 +281,10 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
             log_message(LOG_WARNING, "consumer_recreated", "stream %s, consumer %s",
                         s->settings->stream, s->settings->consumer);
         }
-        begin_pulling(s, client, &info, made, now);
+        if (!source_is_durable(s) && s->generation.ledger.claimed.count == 0)
+            anchor(s, &info, made);
+        if (is_anchored(s, client))
+            begin_pulling(s, client, &info, made, now);
         return;
     }
     if (!made && error.meaning == NATS_MEANING_NO_CONSUMER)
@@ -243,11 +329,13 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
         return;
     }
     note_consumer(s, &info);
-    if (source_is_durable(s))
+    if (source_is_durable(s)) {
+        compare_floor(s, &info, now);
         look_for_orphans(s, &info, now);
+    }
     if (!s->once)
         return;
     s->end.idle = info.pending == 0 && info.delivered_consumer_seq == s->last_consumer_seq &&
-                  s->redelivery.state == REDELIVERY_DONE;
+                  s->redelivery.state == REDELIVERY_DONE && s->refetch.state == REFETCH_IDLE;
     s->end.all_acked = s->end.idle && (!source_is_durable(s) || info.ack_pending == 0);
 }

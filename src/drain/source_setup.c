@@ -28,18 +28,10 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
 
 static void count_lost(struct source *s, const struct nats_stream_info *info)
 {
-    uint64_t lost = generation_count_lost(&s->generation, info);
-    if (lost == 0)
-        return;
-    s->counters.lost += lost;
-    source_raise(s, SOURCE_ALERT_DATA_LOST);
-    struct log_line line;
-    log_begin(&line, LOG_ERROR, "data_lost");
-    log_text(&line, "stream", s->settings->stream);
-    log_u64(&line, "first_seq", info->first_seq);
-    log_u64(&line, "position", info->first_seq - 1 - lost);
-    log_u64(&line, "at_most", lost);
-    log_end(&line);
+    struct seqrange missing;
+    uint64_t lost = generation_count_lost(&s->generation, info, &missing);
+    if (lost > 0)
+        source_count_lost(s, missing, lost);
 }
 
 static void on_stream(struct source *s, struct nats_client *client, struct slice payload,
@@ -55,7 +47,11 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
         return;
     }
     note_stream(s, &info);
-    if (!generation_fits(&s->generation, &info)) {
+    bool first = s->generation.created.len == 0;
+    bool fits = generation_fits(&s->generation, &info);
+    if (first)
+        s->accounted = s->generation.delivered;
+    if (!fits) {
         source_leave(s, client);
         return;
     }
@@ -175,6 +171,7 @@ void source_take_answer(struct source *s, struct nats_client *client,
         on_poll(s, client, event, now);
         break;
     case SOURCE_OFF:
+    case SOURCE_ANCHORING:
     case SOURCE_LEAVING:
     case SOURCE_RETRY:
     case SOURCE_REFUSED:

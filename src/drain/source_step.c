@@ -32,12 +32,29 @@ void source_log(const struct source *s, enum log_level level, const char *event,
     log_end(&line);
 }
 
+void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
+{
+    s->counters.lost += count;
+    s->counters.lost_first = range.first;
+    s->counters.lost_last = range.last;
+    source_raise(s, SOURCE_ALERT_DATA_LOST);
+    struct log_line line;
+    log_begin(&line, LOG_ERROR, "data_lost");
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "text", "the stream no longer has these events, and the store never had them");
+    log_u64(&line, "first_seq", range.first);
+    log_u64(&line, "last_seq", range.last);
+    log_u64(&line, "at_most", count);
+    log_end(&line);
+}
+
 void source_let_go(struct source *s, struct nats_client *client)
 {
     if (s->pull.open)
         nats_pull_close(&s->pull, client);
     ledger_out_of_step(&s->generation.ledger);
     redelivery_cancel(&s->redelivery);
+    refetch_suspend(&s->refetch, client);
     s->poll = (struct source_poll){SOURCE_POLL_WAITS};
     s->request = 0;
 }

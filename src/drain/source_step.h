@@ -37,6 +37,9 @@ bool source_is_durable(const struct source *s);
 void source_raise(struct source *s, enum source_alert alert);
 void source_resolve(struct source *s, enum source_alert alert);
 
+/* So many messages, at most, of these that are not in the stream any more were never stored. */
+void source_count_lost(struct source *s, struct seqrange range, uint64_t count);
+
 /* Write a line that names the stream and the consumer. */
 void source_log(const struct source *s, enum log_level level, const char *event, const char *text);
 

@@ -24,6 +24,7 @@ enum epoch_reason {
     EPOCH_AGE,        /* batching.max_age */
     EPOCH_MEMORY,     /* the share of memory_limit that rows may take */
     EPOCH_PARTITIONS, /* as many open partitions as there may be */
+    EPOCH_POSITION,   /* what is durable has changed although no row came */
     EPOCH_STREAM,     /* the stream was made again */
     EPOCH_STOP,       /* SIGTERM or SIGINT */
     EPOCH_END,        /* --once reached its end */
@@ -116,6 +117,9 @@ void epochs_add_quarantined(struct epochs *e, const struct epoch_origin *from,
 void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,
                             enum event_result reason, uint64_t sequence, int64_t stream_time,
                             int64_t now);
+
+/* The source takes part in the open epoch, with no row so far: its position is committed. */
+void epochs_add_position(struct epochs *e, const struct epoch_origin *from, int64_t now);
 
 /* True if the open epoch has nothing. */
 bool epochs_is_empty(const struct epochs *e);

@@ -97,7 +97,7 @@ static struct flow_state flow_of(struct pipeline *p)
         .min_free = p->config->output.min_free,
     };
     for (uint32_t i = 0; i < p->source_count; i++)
-        state.oversize += p->sources[i].pull.oversize;
+        state.oversize += source_oversize(&p->sources[i]);
     return state;
 }
 
@@ -122,9 +122,7 @@ int64_t flow_control(struct pipeline *p, int64_t now)
     log_pauses(p->pauses, pauses);
     p->pauses = pauses;
     uint64_t share = flow_pull_bytes(&state) / p->source_count;
-    for (uint32_t i = 0; i < p->source_count; i++) {
-        nats_pull_pause(&p->sources[i].pull, pauses != 0 || p->move_at != INT64_MAX);
-        source_limit_pull(&p->sources[i], share);
-    }
+    for (uint32_t i = 0; i < p->source_count; i++)
+        source_limit_pull(&p->sources[i], share, pauses != 0 || p->move_at != INT64_MAX);
     return p->next_disk;
 }

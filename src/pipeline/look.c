@@ -53,6 +53,8 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
         return "asking the server";
     case SOURCE_PULLING:
         return p->pauses != 0 ? "paused" : is_stalled(p, s) ? "stalled" : "pulling";
+    case SOURCE_ANCHORING:
+        return "committing where it starts";
     case SOURCE_LEAVING:
         return "changing over to another generation";
     case SOURCE_RETRY:
@@ -99,6 +101,7 @@ static void fill_source(struct pipeline *p, uint32_t index)
     view->counters = &s->counters;
     view->refusal = s->state == SOURCE_REFUSED ? s->refusal.text : NULL;
     view->stalled = is_stalled(p, s);
+    view->fetching = s->refetch.state != REFETCH_IDLE;
     view->oldest = acker_oldest(&p->acker, index);
     take_alerts(view, s);
 }

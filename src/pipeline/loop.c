@@ -46,10 +46,10 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
         on_ready(p, now);
         break;
     case NATS_EVENT_MESSAGE:
-        receive_message(p, event->owner, event, now);
+        receive_message(p, source_of(event), event, now);
         break;
     case NATS_EVENT_STATUS:
-        source_status(event->owner, &p->connection.client, event, now);
+        source_status(source_of(event), &p->connection.client, event, now);
         break;
     case NATS_EVENT_REPLY:
         on_reply(p, event, now);

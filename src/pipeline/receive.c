@@ -5,8 +5,7 @@
 
 static_assert((int)EVENT_RESULTS <= (int)SOURCE_REASONS_MAX, "each reason has its counter");
 
-/* Texts are the source's. */
-static struct epoch_origin origin_of(struct source *s)
+struct epoch_origin receive_origin(struct source *s)
 {
     return (struct epoch_origin){.source = s->index,
                                  .texts = {.stream = s->settings->stream,
@@ -31,7 +30,7 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
     };
     bool suspect = false;
     int64_t time = event_partition_time(decoded, &origin, clock_wall(), &suspect);
-    struct epoch_origin from = origin_of(source);
+    struct epoch_origin from = receive_origin(source);
     epochs_add_row(&p->epochs, &from, decoded, &origin, time, suspect, now);
     owe(p, source, &event->ack, now);
 }
@@ -45,7 +44,7 @@ struct raw_message {
 static void quarantine(struct pipeline *p, struct source *source, const struct raw_message *raw,
                        const struct dead_letter_cause *cause, int64_t now)
 {
-    struct epoch_origin from = origin_of(source);
+    struct epoch_origin from = receive_origin(source);
     struct quarantined message = {
         .stream = slice_of(from.texts.stream),
         .stream_created = slice_of(from.texts.created),
@@ -90,7 +89,7 @@ static void settle(struct pipeline *p, struct dead_letter *letter, int64_t now)
 {
     struct nats_ack ack = dead_letter_ack(letter);
     if (letter->confirmed) {
-        struct epoch_origin from = origin_of(letter->source);
+        struct epoch_origin from = receive_origin(letter->source);
         epochs_add_dead_letter(&p->epochs, &from, (enum event_result)letter->cause.code,
                                ack.stream_seq, ack.timestamp_ns, now);
         owe(p, letter->source, &ack, now);

@@ -4,6 +4,9 @@
 
 #include "pipeline/pipeline.h"
 
+/* Which stream's generation a message of this source belongs to. Texts are the source's. */
+struct epoch_origin receive_origin(struct source *s);
+
 /* What becomes of one message: a row, a dead letter, or an ack for one that we had before. */
 void receive_message(struct pipeline *p, struct source *source, const struct nats_event *event,
                      int64_t now);

@@ -2,6 +2,7 @@
 #include "pipeline/seal.h"
 
 #include "base/log.h"
+#include "pipeline/receive.h"
 
 void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
 {
@@ -9,7 +10,7 @@ void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct epoch_source *part = &epoch->sources[i];
         struct position position;
-        if (part->rows.count == 0)
+        if (part->origin.stream == NULL)
             continue;
         source_seal(&p->sources[i], &part->rows, part->last_seq, part->last_time, &position);
         epoch_set_position(epoch, i, &position);
@@ -24,9 +25,26 @@ void seal_if_full(struct pipeline *p, int64_t now)
         seal_seal(p, reason, now);
 }
 
+/* Rows come soon enough, or else an epoch without any. */
+static void seal_positions(struct pipeline *p, int64_t now)
+{
+    bool wanted = false;
+    for (uint32_t i = 0; i < p->source_count && p->epochs.sealed_count == 0; i++) {
+        struct source *s = &p->sources[i];
+        if (!source_wants_commit(s))
+            continue;
+        struct epoch_origin origin = receive_origin(s);
+        epochs_add_position(&p->epochs, &origin, now);
+        wanted = true;
+    }
+    if (wanted)
+        seal_seal(p, EPOCH_POSITION, now);
+}
+
 int64_t seal_if_due(struct pipeline *p, int64_t now)
 {
     enum epoch_reason reason;
+    seal_positions(p, now);
     if (epochs_is_empty(&p->epochs))
         return INT64_MAX;
     for (uint32_t i = 0; i < p->source_count; i++) {
@@ -60,7 +78,7 @@ static void count_committed(struct pipeline *p, const struct epoch *epoch,
     for (uint32_t i = 0; i < p->source_count; i++) {
         const struct epoch_source *part = &epoch->sources[i];
         struct source *s = &p->sources[i];
-        if (part->rows.count == 0)
+        if (part->origin.stream == NULL)
             continue;
         source_committed(s, part->origin.created, &part->rows);
         s->counters.rows_committed += part->table_rows;

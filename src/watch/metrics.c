@@ -122,6 +122,8 @@ static const struct {
     {"varve_messages_pending", "gauge", IN(pending),
      "Messages received that are not yet committed or dead-lettered."},
     {"varve_acks_sent_total", "counter", IN(acks_sent), "Acks sent."},
+    {"varve_messages_lost_total", "counter", IN(lost),
+     "Messages, at most, that the stream dropped before they were stored."},
     {"varve_stream_gaps_total", "counter", IN(gaps),
      "Sequences that the stream had no message for."},
     {"varve_consumer_pending", "gauge", IN(consumer_pending),

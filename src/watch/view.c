@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/view.h"
 
+#include <inttypes.h>
+
 #include "base/num.h"
 
 int64_t view_oldest_unacked(const struct view_source *s, int64_t now)
@@ -17,6 +19,9 @@ static void check_source(const struct view *v, const struct view_source *s, int6
         buf_printf(reasons, "%s\n", s->refusal);
     else if (v->client != NULL && s->stalled)
         buf_printf(reasons, "stream %s: no pull is live\n", s->stream);
+    if (s->fetching)
+        buf_printf(reasons, "stream %s: events that the store lacks are being fetched again\n",
+                   s->stream);
     if (oldest <= limit)
         return;
     char age[NUM_SIZE_TEXT_MAX], allowed[NUM_SIZE_TEXT_MAX];
@@ -24,6 +29,18 @@ static void check_source(const struct view *v, const struct view_source *s, int6
     num_format_duration(limit, allowed);
     buf_printf(reasons, "stream %s: the oldest unacked event has waited %s, more than %s\n",
                s->stream, age, allowed);
+}
+
+void view_append_lost(const struct view *v, struct buf *out)
+{
+    for (uint32_t i = 0; i < v->source_count; i++) {
+        const struct source_counters *c = v->sources[i].counters;
+        if (c->lost > 0)
+            buf_printf(out,
+                       "stream %s: at most %" PRIu64 " events are lost, the last of them in the "
+                       "sequences %" PRIu64 " to %" PRIu64 "\n",
+                       v->sources[i].stream, c->lost, c->lost_first, c->lost_last);
+    }
 }
 
 bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons)

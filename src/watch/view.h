@@ -33,6 +33,7 @@ struct view_source {
     const struct source_counters *counters;
     const char *refusal; /* why it can't go on until a human has acted; NULL: it can */
     bool stalled;        /* nothing comes, and nobody paused it */
+    bool fetching;       /* events that the store lacks are being fetched again */
     int64_t oldest;      /* when the oldest message was received whose ack is not confirmed, by
                             clock_monotonic; INT64_MAX: there is none */
     uint32_t raised;     /* alerts whose cause was seen since the last turn, as 1 << alert_kind */
@@ -72,5 +73,8 @@ int64_t view_oldest_unacked(const struct view_source *s, int64_t now);
 /* Readiness: do rows become durable? If not, one line for each reason is appended, without a full
  * stop. */
 bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons);
+
+/* Append a line for each source that has lost events in this run. */
+void view_append_lost(const struct view *v, struct buf *out);
 
 #endif

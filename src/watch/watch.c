@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/watch.h"
 
+#include <inttypes.h>
+
 #include "base/log.h"
 #include "watch/metrics.h"
 #include "watch/status.h"
@@ -8,8 +10,10 @@
 static struct http_response answer_ready(struct watch *w, int64_t now)
 {
     bool ready = view_is_ready(w->view, now, &w->body);
-    if (ready)
+    if (ready) {
         buf_append_text(&w->body, "ready\n");
+        view_append_lost(w->view, &w->body);
+    }
     return (struct http_response){
         .status = ready ? 200 : 503, .type = "text/plain; charset=utf-8", .fields = ""};
 }
@@ -98,8 +102,10 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
         buf_append_text(out, "the consumer was deleted; varve created it again");
         break;
     case ALERT_DATA_LOST:
-        buf_append_text(out, "messages were gone before varve received them, in total at most ");
-        buf_append_decimal(out, s->counters->lost);
+        buf_printf(out,
+                   "events were gone before varve received them, the last ones in the sequences "
+                   "%" PRIu64 " to %" PRIu64 "; in total at most %" PRIu64,
+                   s->counters->lost_first, s->counters->lost_last, s->counters->lost);
         break;
     case ALERT_DEAD_LETTERS:
         buf_append_text(out, "messages could not become rows, in total ");

@@ -29,6 +29,7 @@ def test_names():
 
 def test_every_fault_is_covered():
     rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \|$", FAULTS.read_text(), re.MULTILINE)
-    assert [int(number) for number, _, _ in rows] == list(range(1, 56))
+    assert len(rows) >= 60
+    assert [int(number) for number, _, _ in rows] == list(range(1, len(rows) + 1))
     excused = ("missing: ", "never sent: ", "not used: ")
     assert all("`" in tests or tests.startswith(excused) for _, _, tests in rows)

@@ -106,3 +106,27 @@ TEST(ledger_remembers_what_the_store_has)
     seqset_free(&above);
     ledger_free(&l);
 }
+
+/* What is in an epoch stays what it is: not durable before it is committed. */
+TEST(ledger_nothing_at_leaves_alone_what_is_claimed)
+{
+    struct ledger l = {0};
+    struct seqrange missing;
+    ledger_nothing_at(&l, 0, 10);
+    EXPECT(ledger_receive(&l, 15, 1, 1) == LEDGER_NEW);
+    EXPECT(ledger_receive(&l, 20, 2, 2) == LEDGER_NEW);
+    EXPECT_U64(ledger_missing(&l, (struct seqrange){1, 20}, &missing), 8);
+    EXPECT_U64(missing.first, 11);
+    EXPECT_U64(missing.last, 19);
+    ledger_nothing_at(&l, 5, 22);
+    EXPECT(!seqset_contains(&l.durable, 15) && !seqset_contains(&l.durable, 20));
+    EXPECT_U64(ledger_position(&l), 14);
+    EXPECT_U64(ledger_claimed_position(&l), 22);
+    EXPECT_U64(ledger_missing(&l, (struct seqrange){0, 22}, &missing), 0);
+    EXPECT_U64(ledger_missing(&l, (struct seqrange){UINT64_MAX, UINT64_MAX}, &missing), 1);
+    ledger_nothing_at(&l, UINT64_MAX - 1, UINT64_MAX);
+    EXPECT_U64(ledger_missing(&l, (struct seqrange){23, UINT64_MAX}, &missing),
+               UINT64_MAX - 1 - 23);
+    EXPECT_U64(missing.last, UINT64_MAX - 2);
+    ledger_free(&l);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/refetch.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "nats/consumer.h"
+
+/* Long enough for a stall of ours, and gone soon after us. */
+#define REFETCH_INACTIVE (120 * CLOCK_SECOND)
+
+void refetch_init(struct refetch *r, const struct config_source *settings, struct ledger *ledger,
+                  struct nats_random *random, void *owner)
+{
+    *r = (struct refetch){.settings = settings, .ledger = ledger, .random = random, .owner = owner};
+}
+
+void refetch_free(struct refetch *r)
+{
+    nats_pull_free(&r->pull);
+    buf_free(&r->consumer);
+    buf_free(&r->subject);
+    buf_free(&r->body);
+    arena_free(&r->arena);
+}
+
+/* --- transitions ----------------------------------------------------------------------------- */
+
+static void log_range(const struct refetch *r, const char *event, const char *key, uint64_t count)
+{
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, event);
+    log_text(&line, "stream", r->settings->stream);
+    log_text(&line, "consumer", r->settings->consumer);
+    log_u64(&line, "first_seq", r->range.first);
+    log_u64(&line, "last_seq", r->range.last);
+    if (count != UINT64_MAX)
+        log_u64(&line, key, count);
+    log_end(&line);
+}
+
+void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, int64_t now)
+{
+    ASSERT(r->state == REFETCH_IDLE && range.first <= range.last);
+    r->state = REFETCH_WAITS;
+    r->range = range;
+    r->next = range.first;
+    r->expected = expected;
+    r->fetched = 0;
+    r->at = now;
+    r->pause = REFETCH_RETRY_MIN;
+    log_range(r, "fetch_again", "at_most", expected);
+}
+
+/* Should this not arrive, the consumer goes by itself. */
+static void delete_consumer(struct refetch *r, struct nats_client *client)
+{
+    if (client == NULL || r->consumer.len == 0)
+        return;
+    buf_reset(&r->subject);
+    nats_api_subject(&r->subject, NATS_API_PREFIX, "CONSUMER.DELETE", r->settings->stream,
+                     buf_text(&r->consumer));
+    nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, (struct slice){0});
+    buf_reset(&r->consumer);
+}
+
+static void let_go(struct refetch *r, struct nats_client *client)
+{
+    if (r->pull.open)
+        nats_pull_close(&r->pull, client);
+    if (r->state == REFETCH_PULLING || r->state == REFETCH_CREATING)
+        delete_consumer(r, client);
+    r->request = 0;
+}
+
+void refetch_suspend(struct refetch *r, struct nats_client *client)
+{
+    let_go(r, client);
+    if (r->state == REFETCH_PULLING || r->state == REFETCH_CREATING)
+        r->state = REFETCH_WAITS;
+}
+
+void refetch_cancel(struct refetch *r, struct nats_client *client)
+{
+    let_go(r, client);
+    r->state = REFETCH_IDLE;
+}
+
+static void wait_a_while(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    refetch_suspend(r, client);
+    r->at = now + r->pause;
+    r->pause = r->pause * 2 > REFETCH_RETRY_MAX ? REFETCH_RETRY_MAX : r->pause * 2;
+}
+
+static void finish(struct refetch *r, struct nats_client *client)
+{
+    let_go(r, client);
+    r->state = REFETCH_DONE;
+    log_range(r, "fetched_again", "messages", r->fetched);
+}
+
+uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
+{
+    ASSERT(r->state == REFETCH_DONE);
+    r->state = REFETCH_IDLE;
+    uint64_t count = ledger_missing(r->ledger, r->range, missing);
+    ledger_nothing_at(r->ledger, r->range.first, r->range.last);
+    uint64_t open = r->expected > r->fetched ? r->expected - r->fetched : 0;
+    return count < open ? count : open;
+}
+
+/* --- the consumer ---------------------------------------------------------------------------- */
+
+static void create(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    struct slice filters[CONFIG_LIST_MAX];
+    char token[NATS_TOKEN_LEN + 1];
+    nats_random_token(r->random, token);
+    buf_reset(&r->consumer);
+    buf_printf(&r->consumer, "%s_%s", r->settings->consumer, token);
+    for (size_t i = 0; i < r->settings->subjects.count; i++)
+        filters[i] = slice_of(r->settings->subjects.items[i]);
+    struct nats_consumer_config config = {
+        .name = buf_slice(&r->consumer),
+        .description = slice_of("varve: events that the store lacks"),
+        .deliver = NATS_DELIVER_BY_START_SEQUENCE,
+        .start_seq = r->next,
+        .ack = NATS_ACK_NONE,
+        .filters = filters,
+        .filter_count = r->settings->subjects.count,
+        .inactive_threshold_ns = REFETCH_INACTIVE,
+        .replicas = 1,
+        .memory = true,
+    };
+    buf_reset(&r->subject);
+    buf_reset(&r->body);
+    nats_consumer_create_subject(&r->subject, NATS_API_PREFIX, r->settings->stream, &config);
+    nats_consumer_create_body(&r->body, r->settings->stream, &config, "create");
+    r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
+                                     buf_slice(&r->body), REFETCH_CREATE_TIMEOUT, now);
+    r->state = REFETCH_CREATING;
+    if (r->request == 0)
+        wait_a_while(r, client, now);
+}
+
+static void open_pull(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    struct err err = {0};
+    if (nats_pull_open(&r->pull, client, NATS_API_PREFIX, r->settings->stream,
+                       buf_text(&r->consumer), r->target, r->owner, now, &err) != 0) {
+        log_message(LOG_WARNING, "fetch_again", "stream %s: %s", r->settings->stream, err.text);
+        wait_a_while(r, client, now);
+        return;
+    }
+    r->consumer_seq = 0;
+    r->state = REFETCH_PULLING;
+}
+
+bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
+                   int64_t now)
+{
+    if (r->state != REFETCH_CREATING || r->request != event->request)
+        return false;
+    struct nats_consumer_info info;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    arena_reset(&r->arena);
+    r->request = 0;
+    if (event->outcome != NATS_OUTCOME_REPLY)
+        wait_a_while(r, client, now);
+    else if (nats_consumer_info_parse(event->payload, &r->arena, &info, &error, &err) == 0 &&
+             info.pending > 0)
+        open_pull(r, client, now);
+    else if (!err_is_set(&err) || error.meaning == NATS_MEANING_REQUEST)
+        finish(r, client); /* nothing is there, or it is a stream that gives no message twice */
+    else
+        wait_a_while(r, client, now);
+    return true;
+}
+
+/* --- what arrives ---------------------------------------------------------------------------- */
+
+static void take_need(struct refetch *r, struct nats_client *client, enum nats_pull_need need,
+                      int64_t now)
+{
+    switch (need) {
+    case NATS_PULL_NEEDS_NOTHING:
+    case NATS_PULL_LEADER_CHANGED:
+    case NATS_PULL_SERVER_SHUTDOWN:
+        return;
+    case NATS_PULL_HEARD_HEARTBEAT:
+        if (r->pull.last_consumer_seq > r->consumer_seq)
+            refetch_suspend(r, client); /* deliveries were lost: again from where we are */
+        else
+            finish(r, client); /* there is nothing more */
+        return;
+    case NATS_PULL_CONSUMER_GONE:
+    case NATS_PULL_SILENT:
+    case NATS_PULL_PUSH_CONSUMER:
+    case NATS_PULL_BAD_REQUEST:
+    case NATS_PULL_MESSAGE_TOO_BIG:
+        wait_a_while(r, client, now);
+        return;
+    }
+}
+
+void refetch_status(struct refetch *r, struct nats_client *client, const struct nats_event *event,
+                    int64_t now)
+{
+    if (r->state == REFETCH_PULLING)
+        take_need(r, client, nats_pull_status(&r->pull, event, now), now);
+}
+
+enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *client,
+                                    const struct nats_event *event, int64_t now)
+{
+    const struct nats_ack *ack = &event->ack;
+    if (r->state != REFETCH_PULLING)
+        return LEDGER_VOID;
+    nats_pull_message(&r->pull, event, now);
+    if (ack->consumer_seq != r->consumer_seq + 1 || ack->stream_seq < r->next) {
+        refetch_suspend(r, client);
+        return LEDGER_VOID;
+    }
+    r->consumer_seq++;
+    r->pause = REFETCH_RETRY_MIN;
+    if (ack->stream_seq > r->range.last) {
+        finish(r, client);
+        return LEDGER_VOID;
+    }
+    r->next = ack->stream_seq + 1;
+    bool found = seqset_add(&r->ledger->claimed, ack->stream_seq);
+    r->fetched += found;
+    if (ack->pending == 0 || ack->stream_seq == r->range.last)
+        finish(r, client);
+    return found ? LEDGER_NEW : LEDGER_PENDING;
+}
+
+int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    switch (r->state) {
+    case REFETCH_WAITS:
+        if (now < r->at)
+            return r->at;
+        create(r, client, now);
+        return r->state == REFETCH_WAITS ? r->at : INT64_MAX;
+    case REFETCH_PULLING:
+        take_need(r, client, nats_pull_tick(&r->pull, client, now), now);
+        if (r->state == REFETCH_WAITS)
+            return r->at;
+        return nats_pull_deadline(&r->pull);
+    case REFETCH_IDLE:
+    case REFETCH_CREATING:
+    case REFETCH_DONE:
+        return INT64_MAX;
+    }
+    return INT64_MAX;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DRAIN_REFETCH_H
+#define VARVE_DRAIN_REFETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "config/config.h"
+#include "drain/ledger.h"
+#include "nats/client.h"
+#include "nats/pull.h"
+
+/*
+ * Messages that a durable consumer has as acked, and that the store lacks: the directory was
+ * restored or is a new one, or somebody else took them. What the stream still has of them is
+ * fetched by a consumer of our own, without acks, from the first of them on, while new messages
+ * come through the durable one.
+ */
+#define REFETCH_RETRY_MIN CLOCK_SECOND
+#define REFETCH_RETRY_MAX (60 * CLOCK_SECOND)
+#define REFETCH_CREATE_TIMEOUT (60 * CLOCK_SECOND) /* the server may have to count messages */
+
+enum refetch_state {
+    REFETCH_IDLE,
+    REFETCH_WAITS,    /* until `at`, to make the consumer */
+    REFETCH_CREATING, /* CONSUMER.CREATE was asked */
+    REFETCH_PULLING,
+    REFETCH_DONE, /* the range was looked through: for the owner to take */
+};
+
+struct refetch {
+    const struct config_source *settings;
+    struct ledger *ledger;
+    struct nats_random *random;
+    void *owner; /* of the pull's events */
+
+    enum refetch_state state;
+    struct seqrange range; /* of stream sequences */
+    uint64_t next;         /* what of it was not looked at begins here */
+    uint64_t expected;     /* so many messages of ours may be in it, UINT64_MAX: any number */
+    uint64_t fetched;      /* so many were found */
+    int64_t at, pause;     /* of WAITS */
+    uint64_t request;      /* of CREATING */
+    uint64_t consumer_seq; /* of PULLING: deliveries */
+    uint64_t target;       /* bytes on the way */
+    struct nats_pull pull;
+    struct buf consumer;      /* its name, a new one each time */
+    struct buf subject, body; /* scratch */
+    struct arena arena;       /* of the reply that is being read */
+};
+
+/* All borrowed. */
+void refetch_init(struct refetch *r, const struct config_source *settings, struct ledger *ledger,
+                  struct nats_random *random, void *owner);
+void refetch_free(struct refetch *r);
+
+/* Look through `range`, which is not empty, for messages that are not claimed; of an IDLE one. */
+void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, int64_t now);
+
+/* Start again later from where it is: what is on the way is ignored. `client` is NULL if the
+ * connection is gone. */
+void refetch_suspend(struct refetch *r, struct nats_client *client);
+
+/* Forget about it: the stream is another one. */
+void refetch_cancel(struct refetch *r, struct nats_client *client);
+
+/* True if the event was the answer to its question. */
+bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
+                   int64_t now);
+
+/* A STATUS or MESSAGE event of its pull. What is NEW goes into the open epoch; no ack is owed. */
+void refetch_status(struct refetch *r, struct nats_client *client, const struct nats_event *event,
+                    int64_t now);
+enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *client,
+                                    const struct nats_event *event, int64_t now);
+
+/* Returns when something is due; INT64_MAX: nothing. */
+int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now);
+
+/* Of a DONE one: how many messages were not found, at most, and from where to where. It is IDLE
+ * afterwards, and what was not found counts as not there. */
+uint64_t refetch_take(struct refetch *r, struct seqrange *missing);
+
+#endif

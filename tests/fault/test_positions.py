@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""Store and server disagree about what is done: a directory that was restored or removed, acks that
+others gave, a stream that was set back. The stream's own messages say what has to be there."""
+
+import re
+import shutil
+import threading
+import time
+from collections import Counter
+
+import pytest
+from support import Output, wait_for
+
+FAST = {"max_age": "200ms"}
+
+
+def event_id(data):
+    """Field 1 of the envelope: text of 36 bytes."""
+    return re.search(rb"\n\$([0-9a-f-]{36})", data)[1].decode()
+
+
+def stored(root):
+    """How often each event is in the table."""
+    if not Output(root).files():
+        return Counter()
+    return Counter(Output(root).table()["event_id"].to_pylist())
+
+
+def published(server):
+    return Counter(event_id(data) for _, _, _, _, data in server.messages())
+
+
+def check_whole(server, root, gone=()):
+    """Each event of the stream, and each of these that the stream had, is one row."""
+    expected = published(server)
+    expected.update(dict.fromkeys(set(gone) - set(expected), 1))
+    assert stored(root) == expected
+
+
+def copy(source, target):
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+
+
+def set_back(server, backup):
+    """The server has an older state of its disk again."""
+    server.stop()
+    copy(backup, server.directory / "jetstream")
+    server.start()
+
+
+# ---- the directory --------------------------------------------------------------------------------
+
+
+def test_a_restored_directory_gets_what_it_lacks(server, varve, tmp_path):
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    copy(varve.output, tmp_path / "backup")
+    server.generate(105, seed=2)
+    varve.once(batching=FAST)
+    copy(tmp_path / "backup", varve.output)
+    server.generate(20, seed=3)
+    run = varve.start(batching=FAST)
+    run.wait_rows(125)
+    # New events flow meanwhile.
+    server.generate(30, seed=4)
+    run.wait_rows(155)
+    assert run.stop() == 0
+    check_whole(server, varve.output)
+    assert run.lines("fetch_again") and not run.lines("data_lost")
+    # And it is settled: nothing is fetched the next time.
+    run = varve.once(batching=FAST)
+    assert not run.lines("fetch_again")
+    check_whole(server, varve.output)
+
+
+def test_a_removed_directory_gets_all_again(server, varve):
+    server.generate(300, seed=1)
+    varve.once(batching=FAST)
+    shutil.rmtree(varve.output)
+    run = varve.once(batching=FAST)
+    assert [line["messages"] for line in run.lines("fetched_again")] == [300]
+    check_whole(server, varve.output)
+
+
+def test_killed_while_it_fetches_again(server, varve):
+    server.generate(20000, seed=1)
+    varve.once()
+    shutil.rmtree(varve.output)
+    run = varve.start(batching={"max_rows": 1000})
+    run.wait_rows(2000)
+    run.process.kill()
+    run.process.wait()
+    varve.once(batching={"max_rows": 1000})
+    check_whole(server, varve.output)
+
+
+def test_what_the_stream_has_no_more_is_lost_and_said(server, varve, tmp_path):
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    copy(varve.output, tmp_path / "backup")
+    first, last = server.generate(50, seed=2)
+    varve.once(batching=FAST)
+    before = stored(tmp_path / "backup")
+    copy(tmp_path / "backup", varve.output)
+
+    async def purge(js):
+        await js.purge_stream("LOGGING", seq=last - 9)
+
+    server.ask(purge)
+    run = varve.once(batching=FAST)
+    (line,) = run.lines("data_lost")
+    assert (line["first_seq"], line["last_seq"], line["at_most"]) == (first, last - 10, 40)
+    check_whole(server, varve.output, gone=before)
+    # Once: what is settled is settled.
+    assert not varve.once(batching=FAST).lines("data_lost")
+
+
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+def test_a_stream_that_forgets_what_is_acked(server, varve, tmp_path, retention):
+    server.add_stream(retention=retention)
+    varve.start(batching=FAST).wait_line("consumer_made")
+    varve.started[-1].stop()
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    copy(varve.output, tmp_path / "backup")
+    server.generate(30, seed=2)
+    varve.once(batching=FAST)
+    copy(tmp_path / "backup", varve.output)
+    server.generate(10, seed=3)
+    run = varve.once(batching=FAST)
+    (line,) = run.lines("data_lost")
+    assert (line["first_seq"], line["last_seq"], line["at_most"]) == (101, 130, 30)
+    assert len(stored(varve.output)) == 110
+
+
+def test_start_new_means_new(server, varve):
+    """Another store began with the consumer; what it has is not wanted here."""
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    shutil.rmtree(varve.output)
+    run = varve.start(batching=FAST, sources=[{"stream": "LOGGING", "start": "new"}])
+    run.wait_line("consumer_found")
+    server.generate(20, seed=2)
+    run.wait_rows(20)
+    assert run.stop() == 0
+    assert not run.lines("fetch_again") and not run.lines("data_lost")
+
+
+def test_a_shared_consumer_proves_nothing(server, varve, tmp_path):
+    """Two stores share the events: neither fetches what the other has."""
+    shared = {"sources": [{"stream": "LOGGING", "shared": True}], "batching": FAST}
+    server.generate(100, seed=1)
+    varve.once(**shared)
+    there = {"log_output_directory": str(tmp_path / "other")}
+    run = varve.start(**shared, output=there, nats={"name": "other"})
+    run.wait_line("shared")
+    server.generate(20, seed=2)
+    run.wait_rows(20)
+    run.stop()
+    assert len(run.lines("shared")) == 1 and not run.lines("fetch_again")
+
+
+# ---- the consumer ---------------------------------------------------------------------------------
+
+
+def test_what_somebody_else_acked_is_fetched(server, varve):
+    """`nats consumer next` acks what it shows."""
+    run = varve.start(batching=FAST)
+    server.generate(50, seed=1)
+    run.wait_rows(50)
+    taken = []
+
+    async def take(js):
+        pull = await js.pull_subscribe_bind(consumer="varve", stream="LOGGING")
+        for message in await pull.fetch(20, timeout=20):
+            await message.ack_sync()
+            taken.append(message.metadata.sequence.stream)
+
+    # The server gives to both in turn.
+    before = server.consumer().num_waiting
+    other = threading.Thread(target=server.ask, args=(take,))
+    other.start()
+    wait_for(lambda: server.consumer().num_waiting > before, "the other one pulls")
+    server.generate(200, seed=2)
+    other.join()
+    assert taken
+    run.wait_rows(250, 60)
+    run.stop()
+    check_whole(server, varve.output)
+
+
+# ---- position -------------------------------------------------------------------------------------
+
+
+def test_position_new_is_resolved_once(server, varve):
+    server.generate(10, seed=1)
+    new = {"sources": [{"stream": "LOGGING", "delivery": "position", "start": "new"}]}
+    run = varve.start(batching={"max_age": "60s"}, **new)
+    run.wait_line("consumer_made")
+    server.generate(100, seed=2)
+    time.sleep(0.5)  # received, not committed
+    run.process.kill()
+    run.process.wait()
+    server.generate(5, seed=3)
+    run = varve.start(batching=FAST, **new)
+    run.wait_line("consumer_made")
+    server.generate(7, seed=4)
+    run.wait_rows(112)
+    assert run.stop() == 0
+    assert sorted(Output(varve.output).table()["stream_seq"].to_pylist()) == list(range(11, 123))
+
+
+def test_position_new_with_a_pause_before_the_first_event(server, varve):
+    server.generate(1, seed=1)
+    new = {"sources": [{"stream": "LOGGING", "delivery": "position", "start": "new"}]}
+    run = varve.start(batching=FAST, **new)
+    run.wait_line("consumer_made")
+    assert run.stop() == 0
+    server.generate(50, seed=5)
+    run = varve.start(batching=FAST, **new)
+    run.wait_rows(50)
+    run.stop()
