@@ -293,7 +293,7 @@ void js_consumer_purged(struct js_consumer *c)
             c->now.adflr = p->dseq;
         forget(c, p);
     }
-    if (c->now.asflr < first - 1)
+    if (first > 0 && c->now.asflr < first - 1)
         c->now.asflr = first - 1;
     js_delivery_run(c);
 }

@@ -9,45 +9,76 @@
 
 enum { EVENTS_AT_ONCE = 12 };
 
-static void publish(struct world *w, uint64_t value)
+static void publish(struct world *w, const struct instance *i, uint64_t value)
 {
     struct sim_random r = {value};
     uint64_t count = 1 + sim_random_below(&r, EVENTS_AT_ONCE);
     struct buf message = {0};
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t k = 0; k < count; k++) {
         int64_t base = world_wall(w);
         uint32_t number = w->published++;
         bool other = w->plan.filtered && sim_random_chance(&r, 200);
-        const char *subject = other ? OTHER_SUBJECT : SUBJECT;
+        const char *subject = other ? i->other_subject : i->subject;
         struct server_stored stored;
         buf_reset(&message);
         (void)sim_event_make(number, base, &message);
         uint64_t seq = server_publish(w->server, slice_of(subject), (struct slice){0},
                                       buf_slice(&message), w->now);
-        if (seq == 0 || other || !server_next_message(w->server, STREAM, seq, &stored) ||
+        if (seq == 0 || other || !server_next_message(w->server, i->stream, seq, &stored) ||
             stored.seq != seq)
             continue; /* refused, not ours, or not kept since nobody is interested */
-        oracle_accepted(w->oracle, STREAM, seq, number, base, SUBJECT, stored.time);
+        oracle_accepted(w->oracle, i->stream, seq, number, base, i->subject, stored.time);
     }
     buf_free(&message);
 }
 
-/* A request of an operator with one number in its body, or none where `key` is NULL. */
-static void ask(struct world *w, const char *call, const char *key, uint64_t value)
+/* A request of an operator about a stream, or about the consumer in it. */
+static void ask(struct world *w, const char *call, const char *stream, const char *consumer,
+                const char *body)
 {
-    char body[64] = "";
-    if (key != NULL)
-        (void)snprintf(body, sizeof(body), "{\"%s\":%llu}", key, (unsigned long long)value);
-    struct slice reply = server_ask(w->server, call, slice_of(body), w->now);
-    world_tell(w, "%s %s: %.*s", call, body, (int)(reply.len < 100 ? reply.len : 100),
+    struct buf subject = {0};
+    buf_printf(&subject, "%s.%s%s%s", call, stream, consumer == NULL ? "" : ".",
+               consumer == NULL ? "" : consumer);
+    struct slice reply = server_ask(w->server, buf_text(&subject), slice_of(body), w->now);
+    world_tell(w, "%s %s: %.*s", buf_text(&subject), body, (int)(reply.len < 100 ? reply.len : 100),
                (const char *)reply.data);
+    buf_free(&subject);
 }
 
-static void delete_message(struct world *w, uint64_t value)
+void world_make_stream(struct world *w, const struct instance *i)
+{
+    struct buf body = {0};
+    buf_printf(&body, "{\"name\":\"%s\",\"subjects\":[\"%s\"", i->stream, i->subject);
+    if (w->plan.filtered)
+        buf_printf(&body, ",\"%s\"", i->other_subject);
+    buf_printf(&body, "],\"retention\":\"%s\"}", w->plan.retention);
+    ask(w, "STREAM.CREATE", i->stream, NULL, buf_text(&body));
+    buf_free(&body);
+}
+
+/* One that has the name of the first, and other messages under the same numbers. */
+static void make_again(struct world *w, const struct instance *i)
+{
+    ask(w, "STREAM.DELETE", i->stream, NULL, "");
+    oracle_made_again(w->oracle, i->stream, 0);
+    world_make_stream(w, i);
+}
+
+static void delete_message(struct world *w, const struct instance *i, uint64_t value)
 {
     uint64_t seq = 1 + value % (w->published + 1);
-    oracle_excuse(w->oracle, STREAM, seq, seq);
-    ask(w, "STREAM.MSG.DELETE." STREAM, "seq", seq);
+    char body[64];
+    (void)snprintf(body, sizeof(body), "{\"seq\":%llu}", (unsigned long long)seq);
+    oracle_excuse(w->oracle, i->stream, seq, seq);
+    ask(w, "STREAM.MSG.DELETE", i->stream, NULL, body);
+}
+
+static void purge(struct world *w, const struct instance *i, uint64_t value)
+{
+    char body[64];
+    (void)snprintf(body, sizeof(body), "{\"keep\":%llu}", (unsigned long long)value % 5);
+    oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
+    ask(w, "STREAM.PURGE", i->stream, NULL, body);
 }
 
 static void say_error(struct world *w, uint64_t value, bool fatal)
@@ -79,36 +110,50 @@ void world_heal(struct world *w)
     disk_set_faults(w->disk, (struct disk_faults){0});
 }
 
-/* A stream that removes what is acked has nothing to lose but the acks: what a consumer did before
- * it was deleted and made again is not in it any more. */
-static void delete_consumer(struct world *w)
+/* Without a consumer nobody is interested: such a stream drops what nobody has got yet. */
+static void delete_consumer(struct world *w, const struct instance *i)
 {
-    ask(w, "CONSUMER.DELETE." STREAM "." CONSUMER, NULL, 0);
+    ask(w, "CONSUMER.DELETE", i->stream, CONSUMER, "");
     if (strcmp(w->plan.retention, "interest") == 0)
-        oracle_excuse(w->oracle, STREAM, 0, UINT64_MAX);
+        oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
 }
 
-static void do_to_server(struct world *w, const struct plan_step *step)
+/* What the disk of the server has not seen is gone, and its numbers are given again. */
+static void end_server(struct world *w, enum server_end how)
+{
+    server_end(w->server, how, w->now);
+    for (size_t i = 0; i < w->count && (how == SERVER_POWER || how == SERVER_ROLLED); i++)
+        oracle_made_again(w->oracle, w->list[i].stream,
+                          server_last_seq(w->server, w->list[i].stream));
+}
+
+static void do_to_server(struct world *w, const struct instance *i, const struct plan_step *step)
 {
     switch ((int)step->kind) {
     case PLAN_SYNC:
-        server_sync(w->server, STREAM);
+        server_sync(w->server, i->stream);
         break;
     case PLAN_SYNC_CONSUMER:
-        server_sync_consumer(w->server, STREAM, CONSUMER);
+        server_sync_consumer(w->server, i->stream, CONSUMER);
         break;
     case PLAN_SERVER_STOPS:
-        server_end(w->server, SERVER_STOPS, w->now);
+        end_server(w, SERVER_STOPS);
         break;
     case PLAN_SERVER_KILLED:
-        server_end(w->server, SERVER_KILLED, w->now);
+        end_server(w, SERVER_KILLED);
+        break;
+    case PLAN_SERVER_POWER:
+        end_server(w, SERVER_POWER);
+        break;
+    case PLAN_SERVER_ROLLED:
+        end_server(w, SERVER_ROLLED);
         break;
     case PLAN_SERVER_STARTS:
         server_start(w->server, w->now);
         break;
     case PLAN_LEADER:
     case PLAN_LEADER_FORGETS:
-        server_change_leader(w->server, STREAM, CONSUMER, step->kind == PLAN_LEADER_FORGETS,
+        server_change_leader(w->server, i->stream, CONSUMER, step->kind == PLAN_LEADER_FORGETS,
                              w->now);
         break;
     case PLAN_ERROR:
@@ -126,26 +171,36 @@ static void do_to_server(struct world *w, const struct plan_step *step)
         w->losing = false;
         break;
     case PLAN_CONSUMER_DELETED:
-        delete_consumer(w);
+        delete_consumer(w, i);
         break;
     case PLAN_MESSAGE_DELETED:
-        delete_message(w, step->value);
+        delete_message(w, i, step->value);
         break;
     case PLAN_PURGE:
-        oracle_excuse(w->oracle, STREAM, 0, UINT64_MAX);
-        ask(w, "STREAM.PURGE." STREAM, "keep", step->value % 5);
+        purge(w, i, step->value);
+        break;
+    case PLAN_STREAM_MADE_AGAIN:
+        make_again(w, i);
         break;
     default:
         break;
     }
 }
 
+static void cut_power(struct world *w)
+{
+    disk_cut_power(w->disk);
+    for (size_t i = 0; i < w->count; i++)
+        world_bury(w, &w->list[i]);
+}
+
 void world_do(struct world *w, const struct plan_step *step)
 {
+    struct instance *i = &w->list[step->value / 7 % w->count];
     world_tell(w, "-- %s", plan_kind_names[step->kind]);
     switch ((int)step->kind) {
     case PLAN_PUBLISH:
-        publish(w, step->value);
+        publish(w, i, step->value);
         break;
     case PLAN_CUT:
         links_cut(w->links, 0, w->now);
@@ -154,18 +209,17 @@ void world_do(struct world *w, const struct plan_step *step)
         links_cut(w->links, (int64_t)(step->value % 60) * CLOCK_SECOND + 1, w->now);
         break;
     case PLAN_VARVE_STOPS:
-        if (w->varve != NULL)
-            pipeline_stop(w->varve);
-        w->varve_at = w->now;
+        if (i->varve != NULL)
+            pipeline_stop(i->varve);
+        i->at = w->now;
         break;
     case PLAN_VARVE_DIES:
-        w->process->dies_at = 1 + (int64_t)(step->value % 40);
+        i->process->dies_at = 1 + (int64_t)(step->value % 40);
         if (step->value / 40 % 4 == 0)
-            world_bury(w);
+            world_bury(w, i);
         break;
     case PLAN_POWER_CUT:
-        disk_cut_power(w->disk);
-        world_bury(w);
+        cut_power(w);
         break;
     case PLAN_DISK_FULL:
     case PLAN_DISK_ERRORS:
@@ -175,7 +229,7 @@ void world_do(struct world *w, const struct plan_step *step)
         world_heal(w);
         break;
     default:
-        do_to_server(w, step);
+        do_to_server(w, i, step);
         break;
     }
 }

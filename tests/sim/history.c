@@ -2,7 +2,9 @@
 #include "history.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "world.h"
@@ -31,54 +33,50 @@ static bool loses(void *context, enum server_loss what)
     return w->losing && sim_random_chance(&w->random, w->loss);
 }
 
-static void configure(struct world *w)
+static void configure(struct world *w, struct instance *i)
 {
-    char line[128];
+    static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
+                                        "sources[0].consumer=" CONSUMER,
+                                        "output.log_output_directory=" ROOT,
+                                        "output.min_free=4KiB",
+                                        "memory_limit=32MiB",
+                                        "metrics.listen=off",
+                                        "parquet.compression_level=1"};
+    struct buf lines[5] = {0};
     struct err err = {0};
-    const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
-                                 "nats.name=one",
-                                 "sources[0].stream=" STREAM,
-                                 "sources[0].subjects=" SUBJECT,
-                                 "sources[0].consumer=" CONSUMER,
-                                 "output.log_output_directory=" ROOT,
-                                 "output.min_free=4KiB",
-                                 "memory_limit=32MiB",
-                                 "metrics.listen=off",
-                                 "parquet.compression_level=1"};
     int result = 0;
-    config_init(&w->config);
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        result |= config_set(&w->config, fixed[i], &err);
-    (void)snprintf(line, sizeof(line), "batching.max_rows=%llu",
-                   (unsigned long long)w->plan.max_rows);
-    result |= config_set(&w->config, line, &err);
-    (void)snprintf(line, sizeof(line), "batching.max_age=%lldms",
-                   (long long)(w->plan.max_age / CLOCK_MILLISECOND));
-    result |= config_set(&w->config, line, &err);
+    config_init(&i->config);
+    for (size_t k = 0; k < sizeof(fixed) / sizeof(fixed[0]); k++)
+        result |= config_set(&i->config, fixed[k], &err);
+    buf_printf(&lines[0], "nats.name=%s", i->name);
+    buf_printf(&lines[1], "sources[0].stream=%s", i->stream);
+    buf_printf(&lines[2], "sources[0].subjects=%s", i->subject);
+    buf_printf(&lines[3], "batching.max_rows=%llu", (unsigned long long)w->plan.max_rows);
+    buf_printf(&lines[4], "batching.max_age=%lldms",
+               (long long)(w->plan.max_age / CLOCK_MILLISECOND));
+    for (size_t k = 0; k < 5; k++) {
+        result |= config_set(&i->config, buf_text(&lines[k]), &err);
+        buf_free(&lines[k]);
+    }
     if (w->plan.position)
-        result |= config_set(&w->config, "sources[0].delivery=position", &err);
+        result |= config_set(&i->config, "sources[0].delivery=position", &err);
     if (w->plan.dead_letters)
-        result |= config_set(&w->config, "dead_letter.subject=dead.letters", &err);
-    result |= config_finish(&w->config, &err);
+        result |= config_set(&i->config, "dead_letter.subject=dead.letters", &err);
+    result |= config_finish(&i->config, &err);
     if (result != 0)
         oracle_fail(w->oracle, "configuration: %s", err.text);
 }
 
-static void make_streams(struct world *w)
+static void make_dead_letters(struct world *w)
 {
-    char body[256];
-    (void)snprintf(body, sizeof(body),
-                   "{\"name\":\"" STREAM "\",\"subjects\":[\"events.%s\"],\"retention\":\"%s\"}",
-                   w->plan.filtered ? ">" : "raw", w->plan.retention);
-    (void)server_ask(w->server, "STREAM.CREATE." STREAM, slice_of(body), w->now);
+    static const char body[] = "{\"name\":\"" DEAD "\",\"subjects\":[\"dead.>\"]}";
     if (w->plan.dead_stream)
-        (void)server_ask(w->server, "STREAM.CREATE." DEAD,
-                         slice_of("{\"name\":\"" DEAD "\",\"subjects\":[\"dead.>\"]}"), w->now);
+        (void)server_ask(w->server, "STREAM.CREATE." DEAD, slice_of(body), w->now);
 }
 
-static void make_world(struct world *w, uint64_t seed)
+static void make_world(struct world *w, uint64_t seed, bool actors)
 {
-    plan_make(&w->plan, seed);
+    plan_make(&w->plan, seed, actors);
     w->random.state = seed * 3 + 7;
     w->now = CLOCK_SECOND;
     w->clock = (struct clock){monotonic, wall, w};
@@ -92,15 +90,29 @@ static void make_world(struct world *w, uint64_t seed)
     w->oracle = oracle_new(w->server, w->disk, ROOT, DEAD);
     server_watch_acks(w->server, oracle_on_ack, w->oracle);
     (void)server_ask(w->server, "INFO", (struct slice){0}, w->now);
-    make_streams(w);
-    configure(w);
+    make_dead_letters(w);
+    w->count = w->plan.instances;
+    w->list[0] = (struct instance){.name = "one",
+                                   .stream = "EVENTS",
+                                   .subject = "events.raw",
+                                   .other_subject = "events.other"};
+    w->list[1] = (struct instance){.name = "two",
+                                   .stream = "OTHERS",
+                                   .subject = "others.raw",
+                                   .other_subject = "others.other"};
+    for (size_t i = 0; i < w->count; i++) {
+        world_make_stream(w, &w->list[i]);
+        configure(w, &w->list[i]);
+    }
 }
 
 static void free_world(struct world *w)
 {
-    if (w->varve != NULL)
-        world_bury(w);
-    config_free(&w->config);
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->list[i].varve != NULL)
+            world_bury(w, &w->list[i]);
+        config_free(&w->list[i].config);
+    }
     oracle_free(w->oracle);
     links_free(w->links);
     server_free(w->server);
@@ -128,29 +140,87 @@ static void calm_down(struct world *w)
     world_go_on(w, w->now + 30 * CLOCK_SECOND);
 }
 
+static bool is_running(const struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->list[i].varve != NULL)
+            return true;
+    return false;
+}
+
 static void stop_for_good(struct world *w)
 {
     int64_t end = w->now + STOPS_WITHIN;
     w->stopping = true;
-    if (w->varve != NULL)
-        pipeline_stop(w->varve);
-    w->varve_at = w->now;
-    while (w->varve != NULL && w->now < end && oracle_failure(w->oracle) == NULL)
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->list[i].varve != NULL)
+            pipeline_stop(w->list[i].varve);
+        w->list[i].at = w->now;
+    }
+    while (is_running(w) && w->now < end && oracle_failure(w->oracle) == NULL)
         world_go_on(w, w->now + STEP);
-    if (w->varve != NULL)
+    if (is_running(w))
         oracle_fail(w->oracle, "varve does not stop");
     oracle_finish(w->oracle);
 }
 
-bool history_run(uint64_t seed, bool trace, const char *dump, struct history_result *result,
-                 char failure[static HISTORY_FAILURE_MAX])
+static void write_file(const char *path, struct slice content)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fwrite(content.data, 1, content.len, file) != content.len ||
+        fclose(file) != 0) {
+        perror(path);
+        abort();
+    }
+}
+
+struct dump {
+    struct disk *disk;
+    const char *to;
+};
+
+static void dump_file(void *context, const char *path, uint64_t size)
+{
+    const struct dump *d = context;
+    struct buf name = {0};
+    struct buf content = {0};
+    (void)size;
+    buf_printf(&name, "%s%s", d->to, path);
+    for (char *slash = strchr((char *)name.data + strlen(d->to) + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir((char *)name.data, 0755); /* it may be there */
+        *slash = '/';
+    }
+    (void)disk_read(d->disk, path, false, &content);
+    write_file(buf_text(&name), buf_slice(&content));
+    buf_free(&name);
+    buf_free(&content);
+}
+
+/* The store, and what should be in it, for tests/sim/test_histories.py. */
+static void dump_world(const struct world *w, const char *to)
+{
+    struct dump d = {w->disk, to};
+    struct buf expected = {0};
+    struct buf path = {0};
+    disk_walk(w->disk, ROOT, dump_file, &d);
+    oracle_tell(w->oracle, &expected);
+    buf_printf(&path, "%s/expected.jsonl", to);
+    write_file(buf_text(&path), buf_slice(&expected));
+    buf_free(&expected);
+    buf_free(&path);
+}
+
+bool history_run(uint64_t seed, bool actors, bool trace, const char *dump,
+                 struct history_result *result, char failure[static HISTORY_FAILURE_MAX])
 {
     static struct world w;
     w = (struct world){.trace = trace};
-    (void)dump;
     log_configure(trace ? LOG_DEBUG : LOG_OFF, LOG_LOGFMT);
-    make_world(&w, seed);
-    world_start_varve(&w);
+    make_world(&w, seed, actors);
+    for (size_t i = 0; i < w.count; i++)
+        world_start_varve(&w, &w.list[i]);
     world_go_on(&w, w.plan.calm_at);
     if (oracle_failure(w.oracle) == NULL)
         calm_down(&w);
@@ -161,6 +231,8 @@ bool history_run(uint64_t seed, bool trace, const char *dump, struct history_res
     *result =
         (struct history_result){w.published, oracle_rows(w.oracle), w.turns, w.checksum, w.now};
     bool good = why == NULL;
+    if (dump != NULL)
+        dump_world(&w, dump);
     free_world(&w);
     return good;
 }

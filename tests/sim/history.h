@@ -7,7 +7,8 @@
 
 /*
  * One history: the plan of a seed carried out, all of varve in it, and the oracle's judgement. True
- * if all is well; else `failure` says what is not. With `trace` what happens is told on standard
+ * if all is well; else `failure` says what is not. `actors` are those of
+ * plan_make. With `trace` what happens is told on standard
  * error. What is left on the disk is written below `dump`, unless that is NULL.
  *
  * One a process: varve's own seeds of chance are made to be those of the history.
@@ -19,7 +20,7 @@ struct history_result {
     int64_t time; /* that passed in it, ns */
 };
 
-bool history_run(uint64_t seed, bool trace, const char *dump, struct history_result *result,
-                 char failure[static HISTORY_FAILURE_MAX]);
+bool history_run(uint64_t seed, bool actors, bool trace, const char *dump,
+                 struct history_result *result, char failure[static HISTORY_FAILURE_MAX]);
 
 #endif

@@ -15,8 +15,12 @@
 /*
  * varve-sim run FIRST COUNT JOBS     histories FIRST to FIRST + COUNT - 1
  * varve-sim replay SEED              one, and what happens in it
+ * varve-sim dump SEED DIRECTORY      one, and the store that it leaves, as files
  * varve-sim serve MINOR PATCH        the model server alone, on a port
  */
+
+/* From this seed on histories have operators and servers' power cuts in them, too. */
+#define ACTORS_FROM UINT64_C(1000000000)
 
 /* All chance that varve asks the system for: of a history, the same each time. */
 static struct sim_random chance;
@@ -35,7 +39,7 @@ static bool run_one(uint64_t seed, bool trace, const char *dump)
     char failure[HISTORY_FAILURE_MAX];
     struct history_result result;
     chance.state = seed;
-    bool good = history_run(seed, trace, dump, &result, failure);
+    bool good = history_run(seed, seed >= ACTORS_FROM, trace, dump, &result, failure);
     if (trace)
         (void)fprintf(
             stderr, "seed %llu: %s, %llu events, %llu rows, %llu turns in %.0f s, %016llx\n",
@@ -101,13 +105,17 @@ int main(int argc, char **argv)
     bool valid = argc > 2;
     for (int i = 2; i < argc && i < 5; i++)
         valid = valid && num_parse_u64(slice_of(argv[i]), &numbers[i - 2]);
+    if (argc == 4 && strcmp(argv[1], "dump") == 0 && num_parse_u64(slice_of(argv[2]), numbers))
+        return run_one(numbers[0], false, argv[3]) ? 0 : 1;
     if (valid && argc == 4 && strcmp(argv[1], "serve") == 0)
         return serve((uint32_t)numbers[0], (uint32_t)numbers[1]);
     if (valid && argc == 3 && strcmp(argv[1], "replay") == 0)
         return run_one(numbers[0], true, NULL) ? 0 : 1;
     if (valid && argc == 5 && strcmp(argv[1], "run") == 0 && numbers[2] > 0 && numbers[2] <= 64)
         return run(numbers[0], numbers[1], (int)numbers[2]);
-    (void)fprintf(stderr, "usage: %s run FIRST COUNT JOBS | replay SEED | serve MINOR PATCH\n",
+    (void)fprintf(stderr,
+                  "usage: %s run FIRST COUNT JOBS | replay SEED | "
+                  "dump SEED DIRECTORY | serve MINOR PATCH\n",
                   argv[0]);
     return 2;
 }

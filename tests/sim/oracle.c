@@ -14,6 +14,11 @@
 
 enum { COLUMNS = SIM_EVENT_COLUMNS + 3 }; /* and stream_seq, stream_time, nats_subject */
 
+static const char *const names[COLUMNS] = {
+    "timestamp_ns",   "event_id",      "event_type_key",      "event_payload",
+    "worker_id",      "simulation_id", "payload_format_hint", "correlation_id",
+    "unknown_fields", "stream_seq",    "stream_time",         "nats_subject"};
+
 struct accepted {
     const char *stream; /* of the caller, a literal of the history */
     uint64_t seq;
@@ -21,6 +26,7 @@ struct accepted {
     int64_t base, time;
     const char *subject;
     bool bad, excused;
+    bool past;           /* the stream has others under its number */
     uint32_t rows, dead; /* durable ones */
 };
 
@@ -105,6 +111,15 @@ void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_
             o->list.list[i].excused = true;
 }
 
+void oracle_made_again(struct oracle *o, const char *stream, uint64_t after)
+{
+    for (size_t i = 0; i < o->list.count; i++) {
+        struct accepted *a = &o->list.list[i];
+        if (strcmp(a->stream, stream) == 0 && a->seq > after)
+            a->excused = a->past = true;
+    }
+}
+
 static struct accepted *find_number(struct oracle *o, uint32_t number)
 {
     for (size_t i = 0; i < o->list.count; i++)
@@ -175,10 +190,6 @@ static void take_row(struct oracle *o, const char *path, const struct slice *val
 static int read_rows(struct oracle *o, const struct parquet_file *file, const char *path, bool dead,
                      struct err *err)
 {
-    static const char *const names[COLUMNS] = {
-        "timestamp_ns",   "event_id",      "event_type_key",      "event_payload",
-        "worker_id",      "simulation_id", "payload_format_hint", "correlation_id",
-        "unknown_fields", "stream_seq",    "stream_time",         "nats_subject"};
     uint32_t columns[COLUMNS];
     struct slice values[COLUMNS];
     uint32_t count = dead ? 1 : COLUMNS;
@@ -346,4 +357,39 @@ void oracle_finish(struct oracle *o)
                         (unsigned long long)a->seq, a->stream);
     }
     disk_walk(o->disk, o->root, check_named, o);
+}
+
+static void put_hex(struct json_writer *line, const char *name, struct slice bytes)
+{
+    struct buf *out = json_put_raw(line, name);
+    if (bytes.data == NULL) {
+        buf_append_text(out, "null");
+        return;
+    }
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(out, "%02x", bytes.data[i]);
+    buf_append_byte(out, '"');
+}
+
+void oracle_tell(const struct oracle *o, struct buf *out)
+{
+    for (size_t i = 0; i < o->list.count; i++) {
+        const struct accepted *a = &o->list.list[i];
+        struct json_writer line = {.out = out};
+        struct slice row[SIM_EVENT_COLUMNS];
+        sim_event_row(a->number, a->base, row);
+        json_open_object(&line, NULL);
+        json_put_text(&line, "stream", a->stream);
+        json_put_u64(&line, "stream_seq", a->seq);
+        json_put_i64(&line, "stream_time", a->time / 1000);
+        json_put_text(&line, "nats_subject", a->subject);
+        json_put_bool(&line, "bad", a->bad);
+        json_put_bool(&line, "excused", a->excused);
+        json_put_i64(&line, names[0], int64_of(row[0]));
+        for (int c = 1; c < SIM_EVENT_COLUMNS; c++)
+            put_hex(&line, names[c], row[c]);
+        json_close_object(&line);
+        buf_append_byte(out, '\n');
+    }
 }

@@ -29,6 +29,10 @@ void oracle_accepted(struct oracle *o, const char *stream, uint64_t seq, uint32_
 /* The stream has dropped the message, or may have: it need not be in the store. */
 void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_t last);
 
+/* What the stream has behind this sequence, 0 for all, is no more in it, and others may get its
+ * numbers. What of it is stored already, or on the way, counts all the same. */
+void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
+
 /* For server_watch_acks. */
 void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
                    int64_t now);
@@ -44,5 +48,8 @@ const char *oracle_failure(const struct oracle *o);
 void oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 uint64_t oracle_rows(const struct oracle *o);
+
+/* Append what should be in the store, a JSON object a line: for readers that are not ours. */
+void oracle_tell(const struct oracle *o, struct buf *out);
 
 #endif

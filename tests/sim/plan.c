@@ -32,6 +32,9 @@ const char *const plan_kind_names[PLAN_KINDS] = {
     [PLAN_CONSUMER_DELETED] = "consumer-deleted",
     [PLAN_MESSAGE_DELETED] = "message-deleted",
     [PLAN_PURGE] = "purge",
+    [PLAN_STREAM_MADE_AGAIN] = "stream-made-again",
+    [PLAN_SERVER_POWER] = "server-power",
+    [PLAN_SERVER_ROLLED] = "server-rolled",
 };
 
 /* Releases at which something changed that varve may notice. */
@@ -40,11 +43,13 @@ static const struct {
 } releases[] = {{9, 10}, {10, 4}, {10, 26}, {11, 0}, {12, 2}, {14, 1}, {15, 1}};
 
 /* Of what may go wrong, how often it does in a history where it may at all. */
-static const struct {
+struct trouble {
     enum plan_kind kind;
     uint64_t permille; /* of histories */
     int most;
-} troubles[] = {
+};
+
+static const struct trouble troubles[] = {
     {PLAN_CUT, 400, 6},
     {PLAN_HALF_OPEN, 150, 2},
     {PLAN_SERVER_STOPS, 150, 2},
@@ -65,6 +70,13 @@ static const struct {
     {PLAN_PURGE, 50, 1},
 };
 
+/* What is done to a store, a stream or a consumer from outside. */
+static const struct trouble actors[] = {
+    {PLAN_STREAM_MADE_AGAIN, 250, 2},
+    {PLAN_SERVER_POWER, 500, 2},
+    {PLAN_SERVER_ROLLED, 250, 2},
+};
+
 static void add(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind kind)
 {
     if (p->count < PLAN_STEPS_MAX)
@@ -75,7 +87,8 @@ static void add(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind
 static void add_end(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind kind)
 {
     int64_t later = at + sim_random_between(r, CLOCK_SECOND / 10, 25 * CLOCK_SECOND);
-    if (kind == PLAN_SERVER_STOPS || kind == PLAN_SERVER_KILLED)
+    if (kind == PLAN_SERVER_STOPS || kind == PLAN_SERVER_KILLED || kind == PLAN_SERVER_POWER ||
+        kind == PLAN_SERVER_ROLLED)
         add(p, r, later, PLAN_SERVER_STARTS);
     if (kind == PLAN_DISK_FULL || kind == PLAN_DISK_ERRORS)
         add(p, r, later, PLAN_DISK_HEALS);
@@ -105,6 +118,7 @@ static void choose_world(struct plan *p, struct sim_random *r)
                                         .max_pending = 64 * 1024 * 1024,
                                         .replicas = sim_random_chance(r, 300) ? 3 : 1,
                                         .name = "model"};
+    p->instances = sim_random_chance(r, 250) ? 2 : 1;
     p->retention = retentions[sim_random_below(r, 4)];
     p->position = p->retention[0] == 'l' && sim_random_chance(r, 400);
     p->dead_letters = sim_random_chance(r, 500);
@@ -119,7 +133,21 @@ static void choose_world(struct plan *p, struct sim_random *r)
     p->manner.hangs = sim_random_chance(r, 100) ? 100 : 0;
 }
 
-void plan_make(struct plan *p, uint64_t seed)
+static void add_troubles(struct plan *p, struct sim_random *r, int64_t length,
+                         const struct trouble *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t most =
+            sim_random_chance(r, list[i].permille) ? sim_random_between(r, 1, list[i].most) : 0;
+        for (int64_t k = 0; k < most; k++) {
+            int64_t at = sim_random_between(r, 0, length);
+            add(p, r, at, list[i].kind);
+            add_end(p, r, at, list[i].kind);
+        }
+    }
+}
+
+void plan_make(struct plan *p, uint64_t seed, bool with_actors)
 {
     struct sim_random r = {seed * 2 + 1};
     *p = (struct plan){.seed = seed};
@@ -133,15 +161,8 @@ void plan_make(struct plan *p, uint64_t seed)
     for (int i = 0; i < synced; i++)
         add(p, &r, sim_random_between(&r, 0, length),
             sim_random_chance(&r, 300) ? PLAN_SYNC : PLAN_SYNC_CONSUMER);
-    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
-        int64_t most = sim_random_chance(&r, troubles[i].permille)
-                           ? sim_random_between(&r, 1, troubles[i].most)
-                           : 0;
-        for (int64_t k = 0; k < most; k++) {
-            int64_t at = sim_random_between(&r, 0, length);
-            add(p, &r, at, troubles[i].kind);
-            add_end(p, &r, at, troubles[i].kind);
-        }
-    }
+    add_troubles(p, &r, length, troubles, sizeof(troubles) / sizeof(troubles[0]));
+    if (with_actors)
+        add_troubles(p, &r, length, actors, sizeof(actors) / sizeof(actors[0]));
     qsort(p->steps, (size_t)p->count, sizeof(p->steps[0]), compare);
 }

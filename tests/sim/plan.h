@@ -35,6 +35,9 @@ enum plan_kind {
     PLAN_CONSUMER_DELETED,
     PLAN_MESSAGE_DELETED,
     PLAN_PURGE,
+    PLAN_STREAM_MADE_AGAIN,
+    PLAN_SERVER_POWER,  /* the server's machine loses what was not synced, */
+    PLAN_SERVER_ROLLED, /* or its streams do, and not its consumers */
     PLAN_KINDS,
 };
 
@@ -52,7 +55,8 @@ struct plan {
     uint64_t seed;
     struct server_options server;
     struct link_manner manner;
-    const char *retention; /* of the stream */
+    size_t instances;
+    const char *retention; /* of the streams */
     bool position;         /* delivery: position */
     bool dead_letters;     /* there is a subject for them, */
     bool dead_stream;      /* and a stream that takes it */
@@ -64,6 +68,7 @@ struct plan {
     int64_t calm_at; /* from when on nothing goes wrong */
 };
 
-void plan_make(struct plan *p, uint64_t seed);
+/* With `actors`, also what operators and a server's power cut do. */
+void plan_make(struct plan *p, uint64_t seed, bool actors);
 
 #endif

@@ -279,6 +279,12 @@ bool server_next_message(const struct server *s, const char *stream, uint64_t se
     return false;
 }
 
+uint64_t server_last_seq(const struct server *s, const char *stream)
+{
+    const struct js_stream *found = js_stream_find(s, slice_of(stream));
+    return found == NULL ? 0 : found->last_seq;
+}
+
 void server_sync_consumer(struct server *s, const char *stream, const char *consumer)
 {
     struct js_stream *found = js_stream_find(s, slice_of(stream));

@@ -75,7 +75,6 @@ struct slice server_ask(struct server *s, const char *call, struct slice body, i
 uint64_t server_publish(struct server *s, struct slice subject, struct slice header,
                         struct slice payload, int64_t now);
 
-/* The same, and nobody is told how to find it: for publishers that retry. */
 struct server_stored {
     uint64_t seq;
     int64_t time;
@@ -85,6 +84,8 @@ struct server_stored {
  * stream changes. */
 bool server_next_message(const struct server *s, const char *stream, uint64_t seq,
                          struct server_stored *out);
+
+uint64_t server_last_seq(const struct server *s, const char *stream);
 
 /* All state is on the disk of the server: what a power cut from now on leaves. */
 void server_sync(struct server *s, const char *stream);

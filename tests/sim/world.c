@@ -30,56 +30,55 @@ static void note(struct world *w, uint64_t value)
     w->checksum = (w->checksum ^ value ^ (uint64_t)w->now) * UINT64_C(0x100000001b3);
 }
 
-void world_bury(struct world *w)
+void world_bury(struct world *w, struct instance *i)
 {
     struct err err = {0};
-    w->process->dead = true;
-    if (w->varve != NULL)
-        (void)!pipeline_free(w->varve, &err);
-    w->varve = NULL;
-    links_drop(w->links, &w->process->dead);
-    disk_close_all(w->disk, w->process);
-    w->varve_at = w->now + sim_random_between(&w->random, 0, 5 * CLOCK_SECOND);
+    i->process->dead = true;
+    if (i->varve != NULL)
+        (void)!pipeline_free(i->varve, &err);
+    i->varve = NULL;
+    links_drop(w->links, &i->process->dead);
+    disk_close_all(w->disk, i->process);
+    i->at = w->now + sim_random_between(&w->random, 0, 5 * CLOCK_SECOND);
 }
 
-void world_start_varve(struct world *w)
+void world_start_varve(struct world *w, struct instance *i)
 {
     struct err err = {0};
     struct system system = disk_system(w->disk);
     struct pipeline_options options = {.stepped = true, .system = &system};
     /* Never freed: who has died may still be asked about. */
-    w->process = calloc(1, sizeof(*w->process));
-    if (w->process == NULL)
+    i->process = calloc(1, sizeof(*i->process));
+    if (i->process == NULL)
         abort();
-    world_tell(w, "varve starts");
-    disk_switch(w->disk, w->process);
-    links_switch(w->links, &w->process->dead);
-    w->stopping = false;
-    w->varve = pipeline_new(&w->config, &options, &err);
-    w->varve_at = w->now;
-    if (w->varve != NULL)
+    world_tell(w, "%s starts", i->name);
+    disk_switch(w->disk, i->process);
+    links_switch(w->links, &i->process->dead);
+    i->varve = pipeline_new(&i->config, &options, &err);
+    i->at = w->now;
+    if (i->varve != NULL)
         return;
-    world_tell(w, "varve does not start: %s", err.text);
-    world_bury(w);
-    w->varve_at = w->now + CLOCK_SECOND; /* as systemd would */
+    world_tell(w, "%s does not start: %s", i->name, err.text);
+    world_bury(w, i);
+    i->at = w->now + CLOCK_SECOND; /* as systemd would */
 }
 
-static void turn_varve(struct world *w)
+static void turn_varve(struct world *w, struct instance *i)
 {
     w->turns++;
-    w->varve_at = pipeline_turn(w->varve);
-    note(w, (uint64_t)w->varve_at);
-    if (w->process->dead) {
-        world_tell(w, "varve has died");
-        world_bury(w);
-    } else if (pipeline_is_done(w->varve)) {
+    i->at = pipeline_turn(i->varve);
+    note(w, (uint64_t)i->at);
+    if (i->process->dead) {
+        world_tell(w, "%s has died", i->name);
+        world_bury(w, i);
+    } else if (pipeline_is_done(i->varve)) {
         struct err err = {0};
-        int result = pipeline_free(w->varve, &err);
-        world_tell(w, "varve has ended: %s", result == 0 ? "in good order" : err.text);
-        w->varve = NULL;
-        links_drop(w->links, &w->process->dead);
-        disk_close_all(w->disk, w->process);
-        w->varve_at = w->now + CLOCK_SECOND;
+        int result = pipeline_free(i->varve, &err);
+        world_tell(w, "%s has ended: %s", i->name, result == 0 ? "in good order" : err.text);
+        i->varve = NULL;
+        links_drop(w->links, &i->process->dead);
+        disk_close_all(w->disk, i->process);
+        i->at = w->now + CLOCK_SECOND;
     }
 }
 
@@ -88,32 +87,44 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* False if it has nothing to do now. */
+static bool run_instance(struct world *w, struct instance *i)
+{
+    if (i->varve == NULL) {
+        if (i->at > w->now || w->stopping)
+            return false;
+        world_start_varve(w, i);
+        return true;
+    }
+    disk_switch(w->disk, i->process);
+    links_switch(w->links, &i->process->dead);
+    size_t count = pipeline_waits(i->varve);
+    net_wait(i->varve->waits, count, w->now);
+    bool ready = false;
+    for (size_t k = 0; k < count; k++)
+        ready = ready || i->varve->waits[k].ready != 0;
+    if (!ready && i->at > w->now)
+        return false;
+    turn_varve(w, i);
+    return true;
+}
+
 /* All that is due at this moment, and what follows from it, until nothing is. */
 static void settle(struct world *w)
 {
-    for (int turns = 0; turns < TURNS_AT_ONCE; turns++) {
+    bool busy = true;
+    for (int turns = 0; busy && turns < TURNS_AT_ONCE; turns++) {
         links_step(w->links, w->now);
         server_tick(w->server, w->now);
         links_step(w->links, w->now);
-        if (w->varve == NULL) {
-            if (w->varve_at > w->now || w->stopping)
-                return;
-            world_start_varve(w);
-            continue;
-        }
-        disk_switch(w->disk, w->process);
-        size_t count = pipeline_waits(w->varve);
-        net_wait(w->varve->waits, count, w->now);
-        bool ready = false;
-        for (size_t i = 0; i < count; i++)
-            ready = ready || w->varve->waits[i].ready != 0;
-        if (!ready && w->varve_at > w->now)
-            return;
-        turn_varve(w);
+        busy = false;
+        for (size_t i = 0; i < w->count; i++)
+            busy = run_instance(w, &w->list[i]) || busy;
         if (oracle_failure(w->oracle) != NULL)
             return;
     }
-    oracle_fail(w->oracle, "varve turns without end");
+    if (busy)
+        oracle_fail(w->oracle, "varve turns without end");
 }
 
 /* Up to `until`, or until something is wrong. */
@@ -125,8 +136,9 @@ void world_go_on(struct world *w, int64_t until)
         settle(w);
         int64_t next = earlier(until, links_deadline(w->links));
         next = earlier(next, server_deadline(w->server));
-        if (w->varve != NULL || !w->stopping)
-            next = earlier(next, w->varve_at);
+        for (size_t i = 0; i < w->count; i++)
+            if (w->list[i].varve != NULL || !w->stopping)
+                next = earlier(next, w->list[i].at);
         if (w->next_step < w->plan.count)
             next = earlier(next, w->plan.steps[w->next_step].at);
         if (w->now >= until)

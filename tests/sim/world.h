@@ -10,14 +10,22 @@
 #include "plan.h"
 #include "server.h"
 
-/* One varve, one server, the network between them, a disk, and one time for all. */
+/* One or two varves that write into one directory, each from a stream of its own, one server, the
+ * network between them, a disk, and one time for all. */
 
 #define ROOT "/store"
-#define STREAM "EVENTS"
 #define DEAD "DEAD"
 #define CONSUMER "varve"
-#define SUBJECT "events.raw"
-#define OTHER_SUBJECT "events.other"
+enum { INSTANCES_MAX = 2 };
+
+struct instance {
+    const char *name, *stream, *subject;
+    const char *other_subject; /* of the stream, and not for varve */
+    struct config config;
+    struct pipeline *varve; /* NULL: it does not run */
+    struct disk_process *process;
+    int64_t at; /* its deadline, or when it is started again */
+};
 
 struct world {
     struct plan plan;
@@ -28,10 +36,8 @@ struct world {
     struct links *links;
     struct disk *disk;
     struct oracle *oracle;
-    struct config config;
-    struct pipeline *varve; /* NULL: it does not run */
-    struct disk_process *process;
-    int64_t varve_at; /* its deadline, or when it is started again */
+    struct instance list[INSTANCES_MAX];
+    size_t count;
     bool stopping, trace, losing;
     uint64_t loss;
     uint32_t published;
@@ -46,13 +52,14 @@ void world_tell(const struct world *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Varve begins; its process is dead, and comes back by itself a little later. */
-void world_start_varve(struct world *w);
-void world_bury(struct world *w);
+void world_start_varve(struct world *w, struct instance *i);
+void world_bury(struct world *w, struct instance *i);
 
 /* Time passes, with all that the plan and what follows from it bring; until something is wrong. */
 void world_go_on(struct world *w, int64_t until);
 
 void world_do(struct world *w, const struct plan_step *step);
+void world_make_stream(struct world *w, const struct instance *i);
 /* The disk has room, and no faults. */
 void world_heal(struct world *w);
 
