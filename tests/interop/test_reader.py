@@ -549,7 +549,6 @@ def test_hidden_files_are_not_rows(tmp_path):
     for name in (
         "a.parquet",
         ".hidden.parquet",
-        "_delta_log/0.checkpoint.parquet",
         ".varve/b.parquet",
         "_quarantine/q.parquet",
         "notes.txt",

@@ -97,6 +97,31 @@ TEST(parquet_metadata_read_refuses)
     EXPECT_I64(code_of("15 02 19 1c 48 01 72 00 16 00 19 0c 4c 00 00"), ERR_UNSUPPORTED);
 }
 
+/* fastparquet wrote values of entries as whatever they were in Python: 1: i32 7, true, none.
+ * Optional fields of a type that they must not have are as if they were not there, required ones
+ * missing. */
+TEST(parquet_metadata_read_fields_of_other_types)
+{
+    struct arena arena = {0};
+    struct err err = {0};
+    struct parquet_file_metadata m;
+    /* a schema element with type, name and converted type, the numbers as i64 */
+    struct slice bytes =
+        fixture_hex("15 02 19 1c 16 00 38 01 72 26 00 00 16 00 19 0c"
+                    "19 3c 18 01 6b 15 0e 00 18 01 6c 11 00 18 01 6e 00 15 0e 15 02 00");
+    EXPECT(parquet_metadata_read(bytes, &arena, &m, &err) == 0);
+    EXPECT(slice_is(m.schema[0].name, "r") && !m.schema[0].has_type);
+    EXPECT_I64(m.schema[0].converted_type, PARQUET_CONVERTED_NONE); /* and not 0, which is UTF8 */
+    EXPECT_U64(m.key_values_count, 3);
+    EXPECT(slice_is(m.key_values[0].key, "k") && !m.key_values[0].has_value);
+    EXPECT(slice_is(m.key_values[1].key, "l") && !m.key_values[1].has_value);
+    EXPECT(!m.has_created_by);
+    /* num_rows as an i32, a name that is a number */
+    EXPECT_I64(code_of("15 02 19 1c 48 01 72 00 15 00 19 0c 00"), ERR_FORMAT);
+    EXPECT_I64(code_of("15 02 19 1c 45 02 00 16 00 19 0c 00"), ERR_FORMAT);
+    arena_free(&arena);
+}
+
 TEST(parquet_metadata_read_key_values)
 {
     struct arena arena = {0};

@@ -171,11 +171,9 @@ static int count_levels(struct parquet_column_reader *c, const struct parts *par
     return 0;
 }
 
-static int check_end(const struct parquet_column_reader *c, struct err *err)
+static void check_end(struct parquet_column_reader *c)
 {
-    if (c->left == 0 && !values_reader_done(&c->values))
-        return err_set(err, ERR_FORMAT, "bytes are left after the last value of the page");
-    return 0;
+    c->leftover = c->left == 0 && !values_reader_done(&c->values);
 }
 
 static int open_data(struct parquet_column_reader *c, struct err *err)
@@ -199,12 +197,14 @@ static int open_data(struct parquet_column_reader *c, struct err *err)
         return -1;
     c->levels_at = c->levels_len = 0;
     c->left = (uint32_t)h->num_values;
-    return check_end(c, err);
+    check_end(c);
+    return 0;
 }
 
 int parquet_column_open_page(struct parquet_column_reader *c, struct err *err)
 {
     c->left = 0;
+    c->leftover = false;
     if (parquet_page_check_crc(&c->page, err) != 0 ||
         parquet_page_body(&c->page, c->chunk->codec, c->codec, &c->body_memory, &c->body, err) != 0)
         return -1;
@@ -281,7 +281,8 @@ int parquet_column_read(struct parquet_column_reader *c, struct slice *entries, 
         *count = (uint32_t)got;
     }
     c->left -= *count;
-    return check_end(c, err);
+    check_end(c);
+    return 0;
 }
 
 void parquet_column_free(struct parquet_column_reader *c)

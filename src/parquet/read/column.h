@@ -48,6 +48,7 @@ struct parquet_column_reader {
     uint32_t left;  /* entries of the open page that were not read yet */
     uint32_t nulls; /* of the open page, in all: entries without a value */
     uint32_t rows;  /* that begin in the open page */
+    bool leftover;  /* all of the page was read, and bytes are left in it: some writers pad */
     struct rle_reader definition_runs, repetition_runs;
     uint32_t definition_levels[PARQUET_READ_ROWS]; /* decoded already */
     uint32_t repetition_levels[PARQUET_READ_ROWS];
@@ -76,8 +77,7 @@ int parquet_column_open_page(struct parquet_column_reader *c, struct err *err)
 
 /* Up to `max` (at most PARQUET_READ_ROWS) of the entries that are left; *count says how many, at
  * least one if `max` is. Nulls have a NULL pointer, values have not; they and c->definitions and
- * c->repetitions are valid until the next call. With the last entry it is checked that nothing is
- * left in the page. */
+ * c->repetitions are valid until the next call. With the last entry c->leftover is known. */
 int parquet_column_read(struct parquet_column_reader *c, struct slice *entries, uint32_t max,
                         uint32_t *count, struct err *err) __attribute__((warn_unused_result));
 

@@ -20,7 +20,7 @@ struct context {
     bool encrypted;
 };
 
-static void read_statistics(struct thrift_reader *r, const struct thrift_field *field,
+static void read_statistics(struct thrift_reader *r, struct thrift_field *field,
                             struct parquet_statistics *s)
 {
     struct thrift_field f = {0};
@@ -29,22 +29,27 @@ static void read_statistics(struct thrift_reader *r, const struct thrift_field *
     while (thrift_read_next(r, &f)) {
         switch (f.id) {
         case 3:
-            s->has_null_count = true;
-            s->null_count = thrift_read_natural64(r, &f);
+            s->has_null_count = thrift_read_is(r, &f, THRIFT_I64);
+            if (s->has_null_count)
+                s->null_count = thrift_read_natural64(r, &f);
             break;
         case 5:
-            s->has_max = true;
-            s->max = thrift_read_binary(r, &f);
+            s->has_max = thrift_read_is(r, &f, THRIFT_BINARY);
+            if (s->has_max)
+                s->max = thrift_read_binary(r, &f);
             break;
         case 6:
-            s->has_min = true;
-            s->min = thrift_read_binary(r, &f);
+            s->has_min = thrift_read_is(r, &f, THRIFT_BINARY);
+            if (s->has_min)
+                s->min = thrift_read_binary(r, &f);
             break;
         case 7:
-            s->max_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
+            if (thrift_read_is(r, &f, THRIFT_TRUE))
+                s->max_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
             break;
         case 8:
-            s->min_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
+            if (thrift_read_is(r, &f, THRIFT_TRUE))
+                s->min_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
             break;
         default:
             thrift_read_skip(r, &f);
@@ -52,7 +57,7 @@ static void read_statistics(struct thrift_reader *r, const struct thrift_field *
     }
 }
 
-static void read_encoding_stats(struct context *c, const struct thrift_field *field,
+static void read_encoding_stats(struct context *c, struct thrift_field *field,
                                 struct parquet_column_chunk *chunk)
 {
     struct thrift_field element;
@@ -76,23 +81,23 @@ static void read_encoding_stats(struct context *c, const struct thrift_field *fi
     chunk->encoding_stats_count = count;
 }
 
-static void read_size_statistics(struct thrift_reader *r, const struct thrift_field *field,
+static void read_size_statistics(struct thrift_reader *r, struct thrift_field *field,
                                  struct parquet_column_chunk *chunk)
 {
     struct thrift_field f = {0};
     if (!thrift_read_struct(r, field))
         return;
     while (thrift_read_next(r, &f)) {
-        if (f.id == 1) {
+        if (f.id != 1) {
+            thrift_read_skip(r, &f);
+        } else if (thrift_read_is(r, &f, THRIFT_I64)) {
             chunk->has_size_statistics = true;
             chunk->unencoded_byte_array_data_bytes = thrift_read_natural64(r, &f);
-        } else {
-            thrift_read_skip(r, &f);
         }
     }
 }
 
-static void read_encodings(struct context *c, const struct thrift_field *field,
+static void read_encodings(struct context *c, struct thrift_field *field,
                            struct parquet_column_chunk *chunk)
 {
     struct thrift_field element;
@@ -104,7 +109,7 @@ static void read_encodings(struct context *c, const struct thrift_field *field,
     chunk->encodings_count = count;
 }
 
-static const struct slice *read_binaries(struct context *c, const struct thrift_field *field,
+static const struct slice *read_binaries(struct context *c, struct thrift_field *field,
                                          uint32_t *count)
 {
     struct thrift_field element;
@@ -115,7 +120,7 @@ static const struct slice *read_binaries(struct context *c, const struct thrift_
     return list;
 }
 
-static void read_column_metadata(struct context *c, const struct thrift_field *field,
+static void read_column_metadata(struct context *c, struct thrift_field *field,
                                  struct parquet_column_chunk *chunk)
 {
     struct thrift_reader *r = &c->r;
@@ -152,8 +157,9 @@ static void read_column_metadata(struct context *c, const struct thrift_field *f
             chunk->dictionary_page_offset = thrift_read_natural64(r, &f);
             break;
         case 12:
-            chunk->has_statistics = true;
-            read_statistics(r, &f, &chunk->statistics);
+            chunk->has_statistics = thrift_read_is(r, &f, THRIFT_STRUCT);
+            if (chunk->has_statistics)
+                read_statistics(r, &f, &chunk->statistics);
             break;
         case 13:
             read_encoding_stats(c, &f, chunk);
@@ -207,7 +213,7 @@ static void read_column_chunk(struct context *c, struct parquet_column_chunk *ch
     thrift_read_require(r, &f, c->encrypted ? THRIFT_FIELD(2) : THRIFT_FIELDS(2, 3));
 }
 
-static void read_sorting_columns(struct context *c, const struct thrift_field *field,
+static void read_sorting_columns(struct context *c, struct thrift_field *field,
                                  struct parquet_row_group *group)
 {
     struct thrift_field element;
@@ -231,7 +237,7 @@ static void read_sorting_columns(struct context *c, const struct thrift_field *f
     group->sorting_columns_count = count;
 }
 
-static void read_column_chunks(struct context *c, const struct thrift_field *field,
+static void read_column_chunks(struct context *c, struct thrift_field *field,
                                struct parquet_row_group *group)
 {
     struct thrift_field element;
@@ -262,16 +268,19 @@ static void read_row_group(struct context *c, struct parquet_row_group *group)
             read_sorting_columns(c, &f, group);
             break;
         case 5:
-            group->has_file_offset = true;
-            group->file_offset = thrift_read_natural64(r, &f);
+            group->has_file_offset = thrift_read_is(r, &f, THRIFT_I64);
+            if (group->has_file_offset)
+                group->file_offset = thrift_read_natural64(r, &f);
             break;
         case 6:
-            group->has_total_compressed_size = true;
-            group->total_compressed_size = thrift_read_natural64(r, &f);
+            group->has_total_compressed_size = thrift_read_is(r, &f, THRIFT_I64);
+            if (group->has_total_compressed_size)
+                group->total_compressed_size = thrift_read_natural64(r, &f);
             break;
         case 7:
-            group->has_ordinal = true;
-            group->ordinal = thrift_read_i16(r, &f);
+            group->has_ordinal = thrift_read_is(r, &f, THRIFT_I16);
+            if (group->has_ordinal)
+                group->ordinal = thrift_read_i16(r, &f);
             break;
         default:
             thrift_read_skip(r, &f);
@@ -280,7 +289,7 @@ static void read_row_group(struct context *c, struct parquet_row_group *group)
     thrift_read_require(r, &f, THRIFT_FIELDS(1, 3));
 }
 
-static void read_schema(struct context *c, const struct thrift_field *field,
+static void read_schema(struct context *c, struct thrift_field *field,
                         struct parquet_file_metadata *m)
 {
     struct thrift_field element;
@@ -292,7 +301,7 @@ static void read_schema(struct context *c, const struct thrift_field *field,
     m->schema_count = count;
 }
 
-static void read_row_groups(struct context *c, const struct thrift_field *field,
+static void read_row_groups(struct context *c, struct thrift_field *field,
                             struct parquet_file_metadata *m)
 {
     struct thrift_field element;
@@ -304,7 +313,7 @@ static void read_row_groups(struct context *c, const struct thrift_field *field,
     m->row_groups_count = count;
 }
 
-static void read_key_values(struct context *c, const struct thrift_field *field,
+static void read_key_values(struct context *c, struct thrift_field *field,
                             struct parquet_file_metadata *m)
 {
     struct thrift_field element;
@@ -315,11 +324,11 @@ static void read_key_values(struct context *c, const struct thrift_field *field,
         while (thrift_read_next(&c->r, &f)) {
             if (f.id == 1) {
                 entries[i].key = thrift_read_binary(&c->r, &f);
-            } else if (f.id == 2) {
+            } else if (f.id != 2) {
+                thrift_read_skip(&c->r, &f);
+            } else if (thrift_read_is(&c->r, &f, THRIFT_BINARY)) {
                 entries[i].has_value = true;
                 entries[i].value = thrift_read_binary(&c->r, &f);
-            } else {
-                thrift_read_skip(&c->r, &f);
             }
         }
         thrift_read_require(&c->r, &f, THRIFT_FIELD(1));
@@ -328,7 +337,7 @@ static void read_key_values(struct context *c, const struct thrift_field *field,
     m->key_values_count = count;
 }
 
-static void read_column_orders(struct context *c, const struct thrift_field *field,
+static void read_column_orders(struct context *c, struct thrift_field *field,
                                struct parquet_file_metadata *m)
 {
     struct thrift_field element;
@@ -364,8 +373,9 @@ static void read_file_metadata(struct context *c, struct parquet_file_metadata *
             read_key_values(c, &f, m);
             break;
         case 6:
-            m->has_created_by = true;
-            m->created_by = thrift_read_binary(r, &f);
+            m->has_created_by = thrift_read_is(r, &f, THRIFT_BINARY);
+            if (m->has_created_by)
+                m->created_by = thrift_read_binary(r, &f);
             break;
         case 7:
             read_column_orders(c, &f, m);

@@ -3,7 +3,7 @@
 
 #include "parquet/read/thrift.h"
 
-static void read_data(struct thrift_reader *r, const struct thrift_field *field,
+static void read_data(struct thrift_reader *r, struct thrift_field *field,
                       struct parquet_page_header *h)
 {
     struct thrift_field f = {0};
@@ -30,7 +30,7 @@ static void read_data(struct thrift_reader *r, const struct thrift_field *field,
     thrift_read_require(r, &f, THRIFT_FIELDS(1, 4));
 }
 
-static void read_dictionary(struct thrift_reader *r, const struct thrift_field *field,
+static void read_dictionary(struct thrift_reader *r, struct thrift_field *field,
                             struct parquet_page_header *h)
 {
     struct thrift_field f = {0};
@@ -49,7 +49,7 @@ static void read_dictionary(struct thrift_reader *r, const struct thrift_field *
     thrift_read_require(r, &f, THRIFT_FIELDS(1, 2));
 }
 
-static void read_data_v2(struct thrift_reader *r, const struct thrift_field *field,
+static void read_data_v2(struct thrift_reader *r, struct thrift_field *field,
                          struct parquet_page_header *h)
 {
     struct thrift_field f = {0};
@@ -77,7 +77,8 @@ static void read_data_v2(struct thrift_reader *r, const struct thrift_field *fie
             h->repetition_levels_byte_length = thrift_read_natural(r, &f);
             break;
         case 7:
-            h->is_compressed = thrift_read_bool(r, &f);
+            if (thrift_read_is(r, &f, THRIFT_TRUE))
+                h->is_compressed = thrift_read_bool(r, &f);
             break;
         default:
             thrift_read_skip(r, &f);
@@ -105,8 +106,9 @@ int parquet_page_header_read(struct slice bytes, struct parquet_page_header *hea
             h.compressed_page_size = thrift_read_natural(&r, &f);
             break;
         case 4:
-            h.has_crc = true;
-            h.crc = (uint32_t)thrift_read_i32(&r, &f);
+            h.has_crc = thrift_read_is(&r, &f, THRIFT_I32);
+            if (h.has_crc)
+                h.crc = (uint32_t)thrift_read_i32(&r, &f);
             break;
         case 5:
             read_data(&r, &f, &data);

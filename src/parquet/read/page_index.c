@@ -9,7 +9,7 @@ enum {
     LEAST_PAGE_LOCATION = 7, /* three fields of two bytes, and the end */
 };
 
-static const int64_t *read_counts(struct thrift_reader *r, const struct thrift_field *field,
+static const int64_t *read_counts(struct thrift_reader *r, struct thrift_field *field,
                                   struct arena *arena, uint32_t *count)
 {
     struct thrift_field element;
@@ -20,7 +20,7 @@ static const int64_t *read_counts(struct thrift_reader *r, const struct thrift_f
     return counts;
 }
 
-static const struct slice *read_bounds(struct thrift_reader *r, const struct thrift_field *field,
+static const struct slice *read_bounds(struct thrift_reader *r, struct thrift_field *field,
                                        struct arena *arena, uint32_t *count)
 {
     struct thrift_field element;
@@ -31,8 +31,8 @@ static const struct slice *read_bounds(struct thrift_reader *r, const struct thr
     return bounds;
 }
 
-static void read_locations(struct thrift_reader *r, const struct thrift_field *field,
-                           struct arena *arena, struct parquet_offset_index *index)
+static void read_locations(struct thrift_reader *r, struct thrift_field *field, struct arena *arena,
+                           struct parquet_offset_index *index)
 {
     struct thrift_field element;
     uint32_t count = thrift_read_list(r, field, THRIFT_STRUCT, LEAST_PAGE_LOCATION, &element);
@@ -66,7 +66,8 @@ int parquet_offset_index_read(struct slice bytes, struct arena *arena,
         if (f.id == 1)
             read_locations(&r, &f, arena, index);
         else if (f.id == 2)
-            index->unencoded_byte_array_data_bytes = read_counts(&r, &f, arena, &sizes);
+            index->unencoded_byte_array_data_bytes =
+                thrift_read_is(&r, &f, THRIFT_LIST) ? read_counts(&r, &f, arena, &sizes) : NULL;
         else
             thrift_read_skip(&r, &f);
     }
@@ -104,7 +105,8 @@ int parquet_column_index_read(struct slice bytes, struct arena *arena,
             index->boundary_order = (enum parquet_boundary_order)thrift_read_natural(&r, &f);
             break;
         case 5:
-            index->null_counts = read_counts(&r, &f, arena, &nulls);
+            index->null_counts =
+                thrift_read_is(&r, &f, THRIFT_LIST) ? read_counts(&r, &f, arena, &nulls) : NULL;
             break;
         default:
             thrift_read_skip(&r, &f);

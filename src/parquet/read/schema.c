@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/read/schema.h"
 
-static void read_logical_member(struct thrift_reader *r, const struct thrift_field *field,
+static void read_logical_member(struct thrift_reader *r, struct thrift_field *field,
                                 struct parquet_logical_type *logical)
 {
     struct thrift_field f = {0};
     if (!thrift_read_struct(r, field))
         return;
+    logical->kind = (enum parquet_logical_kind)field->id;
     bool decimal = logical->kind == PARQUET_LOGICAL_DECIMAL;
     bool integer = logical->kind == PARQUET_LOGICAL_INTEGER;
     bool time = logical->kind == PARQUET_LOGICAL_TIME || logical->kind == PARQUET_LOGICAL_TIMESTAMP;
@@ -30,16 +31,14 @@ static void read_logical_member(struct thrift_reader *r, const struct thrift_fie
         thrift_read_require(r, &f, THRIFT_FIELDS(1, 2));
 }
 
-static void read_logical_type(struct thrift_reader *r, const struct thrift_field *field,
+static void read_logical_type(struct thrift_reader *r, struct thrift_field *field,
                               struct parquet_logical_type *logical)
 {
     struct thrift_field member = {0};
     if (!thrift_read_struct(r, field))
         return;
-    while (thrift_read_next(r, &member)) {
-        logical->kind = (enum parquet_logical_kind)member.id;
+    while (thrift_read_next(r, &member))
         read_logical_member(r, &member, logical);
-    }
 }
 
 void parquet_schema_element_read(struct thrift_reader *r, struct parquet_schema_element *e)
@@ -49,15 +48,17 @@ void parquet_schema_element_read(struct thrift_reader *r, struct parquet_schema_
     while (thrift_read_next(r, &f)) {
         switch (f.id) {
         case 1:
-            e->has_type = true;
-            e->type = (enum parquet_type)thrift_read_natural(r, &f);
+            e->has_type = thrift_read_is(r, &f, THRIFT_I32);
+            if (e->has_type)
+                e->type = (enum parquet_type)thrift_read_natural(r, &f);
             break;
         case 2:
             e->type_length = thrift_read_natural(r, &f);
             break;
         case 3:
-            e->has_repetition = true;
-            e->repetition = (enum parquet_repetition)thrift_read_natural(r, &f);
+            e->has_repetition = thrift_read_is(r, &f, THRIFT_I32);
+            if (e->has_repetition)
+                e->repetition = (enum parquet_repetition)thrift_read_natural(r, &f);
             break;
         case 4:
             e->name = thrift_read_binary(r, &f);
@@ -66,7 +67,8 @@ void parquet_schema_element_read(struct thrift_reader *r, struct parquet_schema_
             e->num_children = thrift_read_natural(r, &f);
             break;
         case 6:
-            e->converted_type = (enum parquet_converted_type)thrift_read_natural(r, &f);
+            if (thrift_read_is(r, &f, THRIFT_I32))
+                e->converted_type = (enum parquet_converted_type)thrift_read_natural(r, &f);
             break;
         case 7:
             e->scale = thrift_read_natural(r, &f);

@@ -45,11 +45,17 @@ static int64_t integer(struct thrift_reader *r, int64_t min, int64_t max)
     return value;
 }
 
-static bool expect(struct thrift_reader *r, const struct thrift_field *field, enum thrift_type type)
+bool thrift_read_is(struct thrift_reader *r, struct thrift_field *field, enum thrift_type type)
 {
-    if (field->type != (uint8_t)type)
-        fail(r, "a field is of an unexpected type");
-    return r->problem == NULL;
+    bool boolean = field->type == THRIFT_TRUE || field->type == THRIFT_FALSE;
+    if (r->problem != NULL)
+        return false;
+    if (field->type == (uint8_t)type || (boolean && type == THRIFT_TRUE))
+        return true;
+    thrift_read_skip(r, field);
+    if (field->id >= 1 && field->id <= 31)
+        field->seen &= ~THRIFT_FIELD(field->id);
+    return false;
 }
 
 bool thrift_read_next(struct thrift_reader *r, struct thrift_field *field)
@@ -81,41 +87,39 @@ void thrift_read_require(struct thrift_reader *r, const struct thrift_field *fie
         fail(r, "a required field is missing");
 }
 
-bool thrift_read_bool(struct thrift_reader *r, const struct thrift_field *field)
+bool thrift_read_bool(struct thrift_reader *r, struct thrift_field *field)
 {
-    if (field->type != THRIFT_TRUE && field->type != THRIFT_FALSE)
-        fail(r, "a field is of an unexpected type");
-    return field->type == THRIFT_TRUE;
+    return thrift_read_is(r, field, THRIFT_TRUE) && field->type == THRIFT_TRUE;
 }
 
-int8_t thrift_read_i8(struct thrift_reader *r, const struct thrift_field *field)
+int8_t thrift_read_i8(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I8) ? (int8_t)byte(r) : 0;
+    return thrift_read_is(r, field, THRIFT_I8) ? (int8_t)byte(r) : 0;
 }
 
-int16_t thrift_read_i16(struct thrift_reader *r, const struct thrift_field *field)
+int16_t thrift_read_i16(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I16) ? (int16_t)integer(r, INT16_MIN, INT16_MAX) : 0;
+    return thrift_read_is(r, field, THRIFT_I16) ? (int16_t)integer(r, INT16_MIN, INT16_MAX) : 0;
 }
 
-int32_t thrift_read_i32(struct thrift_reader *r, const struct thrift_field *field)
+int32_t thrift_read_i32(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I32) ? (int32_t)integer(r, INT32_MIN, INT32_MAX) : 0;
+    return thrift_read_is(r, field, THRIFT_I32) ? (int32_t)integer(r, INT32_MIN, INT32_MAX) : 0;
 }
 
-int64_t thrift_read_i64(struct thrift_reader *r, const struct thrift_field *field)
+int64_t thrift_read_i64(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I64) ? integer(r, INT64_MIN, INT64_MAX) : 0;
+    return thrift_read_is(r, field, THRIFT_I64) ? integer(r, INT64_MIN, INT64_MAX) : 0;
 }
 
-int32_t thrift_read_natural(struct thrift_reader *r, const struct thrift_field *field)
+int32_t thrift_read_natural(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I32) ? (int32_t)integer(r, 0, INT32_MAX) : 0;
+    return thrift_read_is(r, field, THRIFT_I32) ? (int32_t)integer(r, 0, INT32_MAX) : 0;
 }
 
-int64_t thrift_read_natural64(struct thrift_reader *r, const struct thrift_field *field)
+int64_t thrift_read_natural64(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_I64) ? integer(r, 0, INT64_MAX) : 0;
+    return thrift_read_is(r, field, THRIFT_I64) ? integer(r, 0, INT64_MAX) : 0;
 }
 
 static struct slice take(struct thrift_reader *r, uint64_t len)
@@ -129,16 +133,16 @@ static struct slice take(struct thrift_reader *r, uint64_t len)
     return s;
 }
 
-struct slice thrift_read_binary(struct thrift_reader *r, const struct thrift_field *field)
+struct slice thrift_read_binary(struct thrift_reader *r, struct thrift_field *field)
 {
-    if (!expect(r, field, THRIFT_BINARY))
+    if (!thrift_read_is(r, field, THRIFT_BINARY))
         return (struct slice){0};
     return take(r, varint(r));
 }
 
-bool thrift_read_struct(struct thrift_reader *r, const struct thrift_field *field)
+bool thrift_read_struct(struct thrift_reader *r, struct thrift_field *field)
 {
-    return expect(r, field, THRIFT_STRUCT);
+    return thrift_read_is(r, field, THRIFT_STRUCT);
 }
 
 static uint32_t list_header(struct thrift_reader *r, uint8_t *type)
@@ -155,11 +159,11 @@ static uint32_t list_header(struct thrift_reader *r, uint8_t *type)
     return (uint32_t)count;
 }
 
-uint32_t thrift_read_list(struct thrift_reader *r, const struct thrift_field *field,
+uint32_t thrift_read_list(struct thrift_reader *r, struct thrift_field *field,
                           enum thrift_type type, size_t least, struct thrift_field *element)
 {
     *element = (struct thrift_field){0};
-    if (!expect(r, field, THRIFT_LIST))
+    if (!thrift_read_is(r, field, THRIFT_LIST))
         return 0;
     uint32_t count = list_header(r, &element->type);
     if (count == 0)
@@ -259,7 +263,7 @@ void thrift_read_skip(struct thrift_reader *r, const struct thrift_field *field)
     skip(r, field->type, false, 1);
 }
 
-int16_t thrift_read_union(struct thrift_reader *r, const struct thrift_field *field)
+int16_t thrift_read_union(struct thrift_reader *r, struct thrift_field *field)
 {
     struct thrift_field member = {0};
     int16_t id = 0;

@@ -39,26 +39,31 @@ bool thrift_read_next(struct thrift_reader *r, struct thrift_field *field);
 /* The fields of `mask` (bits as in `seen`) were all there, or there is a problem. */
 void thrift_read_require(struct thrift_reader *r, const struct thrift_field *field, uint32_t mask);
 
-/* The value of a field; a field of another type is a problem. */
-bool thrift_read_bool(struct thrift_reader *r, const struct thrift_field *field);
-int8_t thrift_read_i8(struct thrift_reader *r, const struct thrift_field *field);
-int16_t thrift_read_i16(struct thrift_reader *r, const struct thrift_field *field);
-int32_t thrift_read_i32(struct thrift_reader *r, const struct thrift_field *field);
-int64_t thrift_read_i64(struct thrift_reader *r, const struct thrift_field *field);
-struct slice thrift_read_binary(struct thrift_reader *r, const struct thrift_field *field);
+/* True if the field has a value of this type (THRIFT_TRUE: a bool), which is then to be read. One
+ * of another type is passed over as if it were not there, as the readers that Thrift generates do
+ * it: writers exist that get optional fields wrong. What is required is then missing. */
+bool thrift_read_is(struct thrift_reader *r, struct thrift_field *field, enum thrift_type type);
+
+/* The value of a field; zero, and the field is not there, if it is of another type. */
+bool thrift_read_bool(struct thrift_reader *r, struct thrift_field *field);
+int8_t thrift_read_i8(struct thrift_reader *r, struct thrift_field *field);
+int16_t thrift_read_i16(struct thrift_reader *r, struct thrift_field *field);
+int32_t thrift_read_i32(struct thrift_reader *r, struct thrift_field *field);
+int64_t thrift_read_i64(struct thrift_reader *r, struct thrift_field *field);
+struct slice thrift_read_binary(struct thrift_reader *r, struct thrift_field *field);
 
 /* An i32 that is not negative: an enum, a size. */
-int32_t thrift_read_natural(struct thrift_reader *r, const struct thrift_field *field);
+int32_t thrift_read_natural(struct thrift_reader *r, struct thrift_field *field);
 /* An i64 that is not negative: a count, an offset. */
-int64_t thrift_read_natural64(struct thrift_reader *r, const struct thrift_field *field);
+int64_t thrift_read_natural64(struct thrift_reader *r, struct thrift_field *field);
 
 /* Begin a struct: true if the field is one; its fields follow. */
-bool thrift_read_struct(struct thrift_reader *r, const struct thrift_field *field);
+bool thrift_read_struct(struct thrift_reader *r, struct thrift_field *field);
 
 /* Begin a list and return its length, which is such that at least `least` bytes an element are
  * left to read: so memory for it is bounded by the input. The elements follow, each read with
  * *element as its field. Elements that should be bools may be typed TRUE or FALSE. */
-uint32_t thrift_read_list(struct thrift_reader *r, const struct thrift_field *field,
+uint32_t thrift_read_list(struct thrift_reader *r, struct thrift_field *field,
                           enum thrift_type type, size_t least, struct thrift_field *element);
 
 /* An element of a list of bools: a byte; 1 is true (0 and 2 are both in use for false). */
@@ -68,7 +73,7 @@ bool thrift_read_bool_element(struct thrift_reader *r);
 void thrift_read_skip(struct thrift_reader *r, const struct thrift_field *field);
 
 /* The id of the one member of a union whose members are of no further interest. */
-int16_t thrift_read_union(struct thrift_reader *r, const struct thrift_field *field);
+int16_t thrift_read_union(struct thrift_reader *r, struct thrift_field *field);
 
 /* ERR_FORMAT with what and where if there was a problem, or if `whole` and bytes are left over.
  * `what` is a name such as "footer". */
