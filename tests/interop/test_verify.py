@@ -377,7 +377,7 @@ def test_the_instance_in_a_path(tree, instance, right):
     if right:
         fine(tree.root)
     else:
-        found(tree.root, "sequence 7 belongs into two/7.parquet")
+        found(tree.root, "sequence 7 belongs in two/7.parquet")
 
 
 def test_taken_names(tree):
