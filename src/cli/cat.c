@@ -184,20 +184,20 @@ static int print_table(struct cat *cat, struct object_store *store, bool *flat, 
 static int cat_files(struct cat *cat, const char *path)
 {
     struct err err = {0};
-    struct walk walk = {0};
+    struct file_list list = {0};
     int status = CLI_DONE;
-    if (walk_path(&walk, path, &err) != 0) {
+    if (file_list_read(&list, path, &err) != 0) {
         status = cli_fail(&err);
     }
-    for (size_t i = 0; i < walk.count && cat->left > 0 && !ferror(stdout); i++) {
+    for (size_t i = 0; i < list.count && cat->left > 0 && !ferror(stdout); i++) {
         err_clear(&err);
-        if (walk.list[i].quarantine)
+        if (list.list[i].quarantine)
             continue;
-        if (cat_file(cat, walk.list[i].path, &err) != 0) {
+        if (cat_file(cat, list.list[i].path, &err) != 0) {
             status = cli_fail(&err);
         }
     }
-    walk_free(&walk);
+    file_list_free(&list);
     return status;
 }
 

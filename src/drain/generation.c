@@ -136,7 +136,7 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
 uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info,
                                struct seqrange *missing)
 {
-    uint64_t position = ledger_claimed_position(&g->ledger);
+    uint64_t position = ledger_taken_position(&g->ledger);
     bool begun = g->newest_seq > 0;
     if (!begun || info->retention != NATS_RETENTION_LIMITS || info->first_seq <= position + 1)
         return 0;

@@ -17,7 +17,7 @@ enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64
     } else if (l->in_step && consumer_seq == l->last_consumer_seq + 1) {
         l->last_consumer_seq = consumer_seq; /* redeliveries take numbers too */
     }
-    if (seqset_add(&l->claimed, stream_seq))
+    if (seqset_add(&l->taken, stream_seq))
         return LEDGER_NEW;
     return seqset_contains(&l->durable, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
 }
@@ -34,11 +34,11 @@ void ledger_out_of_step(struct ledger *l)
     l->in_step = false;
 }
 
-/* The next stretch of *rest that is not claimed; false if there is none. */
+/* The next stretch of *rest that is not taken; false if there is none. */
 static bool next_hole(const struct ledger *l, struct seqrange *rest, struct seqrange *hole)
 {
     while (rest->first <= rest->last) {
-        const struct seqrange *next = seqset_find(&l->claimed, rest->first);
+        const struct seqrange *next = seqset_find(&l->taken, rest->first);
         bool apart = next == NULL || next->first > rest->last;
         *hole = (struct seqrange){rest->first, apart ? rest->last : next->first - 1};
         bool found = apart || next->first > rest->first;
@@ -57,7 +57,7 @@ void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
     struct seqrange rest = {first, last};
     struct seqrange hole;
     while (next_hole(l, &rest, &hole)) {
-        seqset_add_range(&l->claimed, hole.first, hole.last);
+        seqset_add_range(&l->taken, hole.first, hole.last);
         seqset_add_range(&l->sealed, hole.first, hole.last);
         seqset_add_range(&l->durable, hole.first, hole.last);
     }
@@ -104,19 +104,19 @@ uint64_t ledger_position(const struct ledger *l)
     return seqset_contains(&l->durable, 0) ? seqset_contiguous_end(&l->durable, 0) : 0;
 }
 
-uint64_t ledger_claimed_position(const struct ledger *l)
+uint64_t ledger_taken_position(const struct ledger *l)
 {
-    return seqset_contains(&l->claimed, 0) ? seqset_contiguous_end(&l->claimed, 0) : 0;
+    return seqset_contains(&l->taken, 0) ? seqset_contiguous_end(&l->taken, 0) : 0;
 }
 
 uint64_t ledger_memory(const struct ledger *l)
 {
-    return seqset_memory(&l->claimed) + seqset_memory(&l->sealed) + seqset_memory(&l->durable);
+    return seqset_memory(&l->taken) + seqset_memory(&l->sealed) + seqset_memory(&l->durable);
 }
 
 void ledger_reset(struct ledger *l)
 {
-    seqset_reset(&l->claimed);
+    seqset_reset(&l->taken);
     seqset_reset(&l->sealed);
     seqset_reset(&l->durable);
     l->in_step = false;
@@ -124,7 +124,7 @@ void ledger_reset(struct ledger *l)
 
 void ledger_free(struct ledger *l)
 {
-    seqset_free(&l->claimed);
+    seqset_free(&l->taken);
     seqset_free(&l->sealed);
     seqset_free(&l->durable);
     *l = (struct ledger){0};

@@ -11,10 +11,10 @@
  * What became of each message of one generation of one stream: the safety argument of varve. A
  * sequence moves forward only,
  *
- *     unknown -> claimed (received, in an epoch) -> sealed -> durable (committed) -> acked
+ *     unknown -> taken (received, in an epoch) -> sealed -> durable (committed) -> acked
  *
  * and nothing is acked that is not durable. The sets are nested: durable within sealed within
- * claimed. They also hold the sequences at which there is nothing for us (deleted, expired, of
+ * taken. They also hold the sequences at which there is nothing for us (deleted, expired, of
  * another subject), so that they stay a few ranges however long the stream is.
  *
  * The server's own memory of acks does not survive its crash (flushLoop in nats-server's
@@ -22,7 +22,7 @@
  * loaded from the store at start, is what makes each row come once.
  */
 struct ledger {
-    struct seqset claimed;
+    struct seqset taken;
     struct seqset sealed;
     struct seqset durable;
     /* The newest first delivery on this connection, to tell an empty stretch from a lost one. */
@@ -32,7 +32,7 @@ struct ledger {
 };
 
 enum ledger_verdict {
-    LEDGER_NEW,     /* claimed just now: the row must go into the open epoch */
+    LEDGER_NEW,     /* taken just now: the row must go into the open epoch */
     LEDGER_PENDING, /* again, before its first copy is durable: drop it, ack it later */
     LEDGER_DURABLE, /* again, and durable: drop it, ack it at once */
     LEDGER_VOID,    /* not looked at (the consumer is being given up): it will come again */
@@ -51,7 +51,7 @@ void ledger_in_step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq
 void ledger_out_of_step(struct ledger *l);
 
 /* There is nothing for us, or nothing that is not durable elsewhere, at first..last, but for what
- * is claimed of it. */
+ * is taken of it. */
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last);
 
 /* The open epoch, with these rows, is closed. */
@@ -63,14 +63,14 @@ void ledger_commit(struct ledger *l, const struct seqset *rows);
 /* From the store: all up to `position`, and these above it, is durable. */
 void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above);
 
-/* How much of `range` is not claimed; *missing gets the first and the last of it. */
+/* How much of `range` is not taken; *missing gets the first and the last of it. */
 uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing);
 
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);
 
 /* The same of what is received. */
-uint64_t ledger_claimed_position(const struct ledger *l);
+uint64_t ledger_taken_position(const struct ledger *l);
 
 /* Bytes of memory held. */
 uint64_t ledger_memory(const struct ledger *l);

@@ -60,7 +60,7 @@ int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct
     for (uint32_t i = 0; i < r->at_once; i++) {
         uint64_t sequence = r->left.first;
         bool durable = seqset_contains(&ledger->durable, sequence);
-        if (durable || !seqset_contains(&ledger->claimed, sequence)) { /* else its epoch acks it */
+        if (durable || !seqset_contains(&ledger->taken, sequence)) { /* else its epoch acks it */
             r->awaited += !durable;
             send(r, client, prefix, sequence, durable ? (struct slice){0} : nak);
         }

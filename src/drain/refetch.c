@@ -230,7 +230,7 @@ enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *clien
         return LEDGER_VOID;
     }
     r->next = ack->stream_seq + 1;
-    bool found = seqset_add(&r->ledger->claimed, ack->stream_seq);
+    bool found = seqset_add(&r->ledger->taken, ack->stream_seq);
     r->fetched += found;
     if (ack->pending == 0 || ack->stream_seq == r->range.last)
         finish(r, client);

@@ -56,7 +56,7 @@ void refetch_init(struct refetch *r, const struct config_source *settings, struc
                   struct nats_random *random, void *owner);
 void refetch_free(struct refetch *r);
 
-/* Look through `range`, which is not empty, for messages that are not claimed; of an IDLE one. */
+/* Look through `range`, which is not empty, for messages that are not taken; of an IDLE one. */
 void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, int64_t now);
 
 /* Start again later from where it is: what is on the way is ignored. `client` is NULL if the

@@ -366,6 +366,6 @@ bool source_at_end(const struct source *s)
     const struct ledger *ledger = &s->generation.ledger;
     if (!s->once || !s->end.known)
         return false;
-    bool received = ledger->claimed.count > 0 && ledger_claimed_position(ledger) >= s->end.target;
+    bool received = ledger->taken.count > 0 && ledger_taken_position(ledger) >= s->end.target;
     return (s->end.all_acked && s->refetch.state == REFETCH_IDLE) || (received && is_recovered(s));
 }

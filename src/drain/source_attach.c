@@ -14,8 +14,7 @@ static struct consumer_scene scene_of(struct source *s)
         .settings = s->settings,
         .retention = s->retention,
         .covers_stream = s->covers_stream,
-        .position =
-            source_is_durable(s) ? ledger_position(ledger) : ledger_claimed_position(ledger),
+        .position = source_is_durable(s) ? ledger_position(ledger) : ledger_taken_position(ledger),
         .ephemeral = buf_slice(&s->consumer),
     };
 }
@@ -79,8 +78,7 @@ static void create_consumer(struct source *s, struct nats_client *client, int64_
 /* Without acks it is the store alone that knows where we started: that is committed first. */
 static bool is_anchored(struct source *s, struct nats_client *client)
 {
-    if (source_is_durable(s) || s->generation.start_saved ||
-        s->generation.ledger.claimed.count == 0)
+    if (source_is_durable(s) || s->generation.start_saved || s->generation.ledger.taken.count == 0)
         return true;
     source_let_go(s, client);
     s->state = SOURCE_ANCHORING;
@@ -107,7 +105,7 @@ static void log_consumer(const struct source *s, const struct nats_consumer_info
     log_bytes(&line, "consumer", info->name.data, info->name.len);
     log_u64(&line, "pending", info->pending);
     log_u64(&line, "unacked", info->ack_pending);
-    log_u64(&line, "position", ledger_claimed_position(&s->generation.ledger));
+    log_u64(&line, "position", ledger_taken_position(&s->generation.ledger));
     log_end(&line);
 }
 
@@ -222,7 +220,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     }
     log_consumer(s, info, made);
     note_consumer(s, info);
-    if (ledger->claimed.count == 0)
+    if (ledger->taken.count == 0)
         anchor(s, info, made);
     if (source_is_durable(s))
         compare_floor(s, info, now);
@@ -281,7 +279,7 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
             log_message(LOG_WARNING, "consumer_recreated", "stream %s, consumer %s",
                         s->settings->stream, s->settings->consumer);
         }
-        if (!source_is_durable(s) && s->generation.ledger.claimed.count == 0)
+        if (!source_is_durable(s) && s->generation.ledger.taken.count == 0)
             anchor(s, &info, made);
         if (is_anchored(s, client))
             begin_pulling(s, client, &info, made, now);
@@ -308,7 +306,7 @@ static uint64_t live_pulls(const struct nats_pull *pull)
 static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     uint64_t floor = info->ack_floor_stream_seq;
-    uint64_t missing = seqset_contiguous_end(&s->generation.ledger.claimed, floor + 1) + 1;
+    uint64_t missing = seqset_contiguous_end(&s->generation.ledger.taken, floor + 1) + 1;
     bool orphans = !s->settings->shared && info->ack_pending > 0 &&
                    info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
                    s->redelivery.state == REDELIVERY_DONE;

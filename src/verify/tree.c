@@ -10,10 +10,10 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-static void add(struct walk *w, const struct buf *path, size_t root_len, bool quarantine)
+static void add(struct file_list *w, const struct buf *path, size_t root_len, bool quarantine)
 {
     char *text = text_copy_slice(buf_slice(path));
-    *array_add(w) = (struct walk_file){text, text + root_len, quarantine};
+    *array_add(w) = (struct listed_file){text, text + root_len, quarantine};
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -26,10 +26,10 @@ static int not_hidden(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-static int walk_folder(struct walk *w, struct buf *path, size_t root_len, unsigned depth,
+static int walk_folder(struct file_list *w, struct buf *path, size_t root_len, unsigned depth,
                        bool quarantine, struct err *err);
 
-static int walk_entry(struct walk *w, struct buf *path, size_t root_len, const char *name,
+static int walk_entry(struct file_list *w, struct buf *path, size_t root_len, const char *name,
                       unsigned depth, bool quarantine, struct err *err)
 {
     struct stat st;
@@ -43,7 +43,7 @@ static int walk_entry(struct walk *w, struct buf *path, size_t root_len, const c
     return 0;
 }
 
-static int walk_folder(struct walk *w, struct buf *path, size_t root_len, unsigned depth,
+static int walk_folder(struct file_list *w, struct buf *path, size_t root_len, unsigned depth,
                        bool quarantine, struct err *err)
 {
     struct dirent **entries = NULL;
@@ -69,7 +69,7 @@ static int walk_folder(struct walk *w, struct buf *path, size_t root_len, unsign
     return result;
 }
 
-int walk_path(struct walk *w, const char *path, struct err *err)
+int file_list_read(struct file_list *w, const char *path, struct err *err)
 {
     struct stat st;
     struct buf text = {0};
@@ -88,7 +88,7 @@ int walk_path(struct walk *w, const char *path, struct err *err)
     return result;
 }
 
-void walk_free(struct walk *w)
+void file_list_free(struct file_list *w)
 {
     for (size_t i = 0; i < w->count; i++)
         free(w->list[i].path);

@@ -9,15 +9,15 @@
 #include "base/err.h"
 
 /* Which Parquet files there are: the argument itself, if it is a file; else those below it. */
-struct walk_file {
+struct listed_file {
     char *path;           /* as it can be opened: the argument and what is below it */
     const char *relative; /* the part of `path` below the argument; "" for the argument itself */
     bool quarantine;      /* below a folder _quarantine: messages that are no rows of the table */
 };
 
-struct walk {
-    ARRAY(struct walk_file); /* in bytewise order of their paths within a folder */
-    bool tree;               /* the argument is a folder */
+struct file_list {
+    ARRAY(struct listed_file); /* in bytewise order of their paths within a folder */
+    bool tree;                 /* the argument is a folder */
 };
 
 enum {
@@ -27,11 +27,11 @@ enum {
 
 /*
  * In a folder: all *.parquet, but nothing whose name begins with a dot, nothing in _delta_log, and
- * no folder behind a symbolic link. `w` is zeroed; it is for walk_free even after an error, which
- * names the path.
+ * no folder behind a symbolic link. `w` is zeroed; it is for file_list_free even after an error,
+ * which names the path.
  */
-int walk_path(struct walk *w, const char *path, struct err *err)
+int file_list_read(struct file_list *w, const char *path, struct err *err)
     __attribute__((warn_unused_result));
-void walk_free(struct walk *w);
+void file_list_free(struct file_list *w);
 
 #endif

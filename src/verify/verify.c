@@ -32,7 +32,7 @@ struct verify {
 
 /* Of one argument. */
 struct tree {
-    struct walk walk;
+    struct file_list list;
     bool is_table;               /* it has a log */
     bool is_part;                /* it lies in a table: parts of its streams are elsewhere */
     struct verify_table table;   /* what the log says */
@@ -75,7 +75,7 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
     struct parquet_file file;
     struct err err = {0};
     struct verified_file *facts = &tree->files[number];
-    const struct walk_file *found = &tree->walk.list[number];
+    const struct listed_file *found = &tree->list.list[number];
     if (parquet_file_open(&file, source, &err) != 0)
         return; /* told already */
     bool ours = verify_rows_applies(&file);
@@ -105,7 +105,7 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
 {
     struct file_source source;
     struct err err = {0};
-    struct walk_file *found = &tree->walk.list[number];
+    struct listed_file *found = &tree->list.list[number];
     struct verified_file *facts = &tree->files[number];
     struct parquet_verify file = {.codec = v->codec,
                                   .found = report_found_in_file,
@@ -173,7 +173,7 @@ static void verify_others(struct verify *v, struct tree *tree)
 {
     uint64_t replaced = 0, unknown = 0;
     sequences_find_extra(&tree->sequences, tree->files);
-    for (size_t i = 0; i < tree->walk.count; i++) {
+    for (size_t i = 0; i < tree->list.count; i++) {
         const struct verified_file *file = &tree->files[i];
         bool cleaned = tree->table.snapshot.has_base && file->readable && !file->extra;
         replaced += file->state == VERIFY_REPLACED || (file->state == VERIFY_UNKNOWN && cleaned);
@@ -196,7 +196,7 @@ static void verify_tree(struct verify *v, const char *path, struct tree *tree)
 {
     report_begin(&v->report, path);
     if (tree->is_table)
-        verify_table_judge(&tree->table, tree->files, tree->walk.count);
+        verify_table_judge(&tree->table, tree->files, tree->list.count);
     if (tree->is_table || !tree->is_part)
         verify_sequences(v, tree);
     if (tree->table.store != NULL)
@@ -225,7 +225,7 @@ static void look_around(struct verify *v, const char *path, struct tree *tree)
     }
     report_end(&v->report, NULL);
     err_clear(&err);
-    if (walk_path(&tree->walk, path, &err) != 0)
+    if (file_list_read(&tree->list, path, &err) != 0)
         fail(v, &err);
 }
 
@@ -233,17 +233,17 @@ static void verify_path(struct verify *v, const char *path)
 {
     struct tree tree = {0};
     look_around(v, path, &tree);
-    tree.files = calloc(tree.walk.count + 1, sizeof(*tree.files));
-    tree.paths = calloc(tree.walk.count + 1, sizeof(*tree.paths));
+    tree.files = calloc(tree.list.count + 1, sizeof(*tree.files));
+    tree.paths = calloc(tree.list.count + 1, sizeof(*tree.paths));
     if (tree.files == NULL || tree.paths == NULL)
-        out_of_memory((tree.walk.count + 1) * sizeof(*tree.files));
-    for (size_t i = 0; i < tree.walk.count; i++) {
-        tree.paths[i] = tree.walk.list[i].path;
+        out_of_memory((tree.list.count + 1) * sizeof(*tree.files));
+    for (size_t i = 0; i < tree.list.count; i++) {
+        tree.paths[i] = tree.list.list[i].path;
         verify_file(v, &tree, i);
     }
-    if (tree.walk.tree)
+    if (tree.list.tree)
         verify_tree(v, path, &tree);
-    for (size_t i = 0; i < tree.walk.count; i++)
+    for (size_t i = 0; i < tree.list.count; i++)
         free(tree.files[i].sequences);
     free(tree.files);
     free(tree.paths);
@@ -251,7 +251,7 @@ static void verify_path(struct verify *v, const char *path)
     claims_free(&tree.claims);
     sequences_free(&tree.sequences);
     map_free(&tree.subjects);
-    walk_free(&tree.walk);
+    file_list_free(&tree.list);
     if (v->options->server != NULL)
         verify_server_close(&tree.server);
 }

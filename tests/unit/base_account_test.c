@@ -187,6 +187,6 @@ static void overflow(void)
 
 TEST(account_refuses_what_can_not_be)
 {
-    EXPECT(child_check_fails(give_back_too_much));
-    EXPECT(child_check_fails(overflow));
+    EXPECT(child_assert_fails(give_back_too_much));
+    EXPECT(child_assert_fails(overflow));
 }

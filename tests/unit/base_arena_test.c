@@ -90,10 +90,10 @@ static void overflow_size(void)
     (void)arena_alloc(&a, SIZE_MAX);
 }
 
-TEST(arena_sizes_that_overflow_fail_a_check)
+TEST(arena_sizes_that_overflow_fail_an_assertion)
 {
-    EXPECT(child_check_fails(overflow_product));
-    EXPECT(child_check_fails(overflow_size));
+    EXPECT(child_assert_fails(overflow_product));
+    EXPECT(child_assert_fails(overflow_size));
 }
 
 TEST(arena_memory_is_what_blocks_take)

@@ -72,6 +72,6 @@ static void overflow_count(void)
 
 TEST(array_refuses_sizes_that_overflow)
 {
-    EXPECT(child_check_fails(overflow_bytes));
-    EXPECT(child_check_fails(overflow_count));
+    EXPECT(child_assert_fails(overflow_bytes));
+    EXPECT(child_assert_fails(overflow_count));
 }

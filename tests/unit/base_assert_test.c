@@ -11,7 +11,7 @@ static int count_evaluation(void)
     return ++evaluations;
 }
 
-static void fail_a_check(void)
+static void fail_an_assertion(void)
 {
     ASSERT(evaluations > 1000);
 }
@@ -30,12 +30,12 @@ TEST(check_that_holds_does_nothing_and_evaluates_once)
 TEST(check_that_fails_says_where_and_aborts)
 {
     char text[1024];
-    int status = child_run(fail_a_check, text, sizeof(text));
+    int status = child_run(fail_an_assertion, text, sizeof(text));
     EXPECT(WIFSIGNALED(status));
     EXPECT_I64(WTERMSIG(status), SIGABRT);
     EXPECT(strstr(text, "evaluations > 1000") != NULL);
     EXPECT(strstr(text, "base_assert_test.c:") != NULL);
-    EXPECT(strstr(text, "fail_a_check") != NULL);
+    EXPECT(strstr(text, "fail_an_assertion") != NULL);
     EXPECT_U64(strchr(text, '\n') - text + 1, strlen(text)); /* one line */
 }
 

@@ -188,10 +188,10 @@ static void reserve_exactly_too_much(void)
     buf_reserve_exact(&b, SIZE_MAX - 1);
 }
 
-TEST(buf_sizes_that_overflow_fail_a_check)
+TEST(buf_sizes_that_overflow_fail_an_assertion)
 {
-    EXPECT(child_check_fails(reserve_too_much));
-    EXPECT(child_check_fails(reserve_exactly_too_much));
+    EXPECT(child_assert_fails(reserve_too_much));
+    EXPECT(child_assert_fails(reserve_exactly_too_much));
 }
 
 TEST(buf_random_edits_match_a_plain_array)

@@ -220,7 +220,7 @@ static void put_into_a_full_map(void)
     (void)map_put(&m, slice_of("a"), &added);
 }
 
-TEST(map_too_many_bytes_of_keys_fail_a_check)
+TEST(map_too_many_bytes_of_keys_fail_an_assertion)
 {
-    EXPECT(child_check_fails(put_into_a_full_map));
+    EXPECT(child_assert_fails(put_into_a_full_map));
 }

@@ -303,15 +303,15 @@ static void copy_more_than_fits(void)
 
 TEST(batch_misuse_fails_a_check)
 {
-    EXPECT(child_check_fails(end_a_row_that_lacks_a_column));
-    EXPECT(child_check_fails(give_a_column_twice));
-    EXPECT(child_check_fails(give_a_null_that_is_not_allowed));
-    EXPECT(child_check_fails(give_the_wrong_type));
-    EXPECT(child_check_fails(give_the_other_wrong_type));
-    EXPECT(child_check_fails(give_a_column_that_is_not_there));
-    EXPECT(child_check_fails(give_a_value_too_large));
-    EXPECT(child_check_fails(give_a_row_too_many));
-    EXPECT(child_check_fails(copy_an_unfinished_row));
-    EXPECT(child_check_fails(copy_a_row_that_is_not_there));
-    EXPECT(child_check_fails(copy_more_than_fits));
+    EXPECT(child_assert_fails(end_a_row_that_lacks_a_column));
+    EXPECT(child_assert_fails(give_a_column_twice));
+    EXPECT(child_assert_fails(give_a_null_that_is_not_allowed));
+    EXPECT(child_assert_fails(give_the_wrong_type));
+    EXPECT(child_assert_fails(give_the_other_wrong_type));
+    EXPECT(child_assert_fails(give_a_column_that_is_not_there));
+    EXPECT(child_assert_fails(give_a_value_too_large));
+    EXPECT(child_assert_fails(give_a_row_too_many));
+    EXPECT(child_assert_fails(copy_an_unfinished_row));
+    EXPECT(child_assert_fails(copy_a_row_that_is_not_there));
+    EXPECT(child_assert_fails(copy_more_than_fits));
 }

@@ -126,7 +126,7 @@ static void add_backwards(void)
 
 TEST(seqset_range_upside_down_fails_a_check)
 {
-    EXPECT(child_check_fails(add_backwards));
+    EXPECT(child_assert_fails(add_backwards));
 }
 
 enum { UNIVERSE = 160 };

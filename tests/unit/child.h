@@ -38,8 +38,8 @@ static inline int child_run(void (*run)(void), char *text, size_t size)
     return status;
 }
 
-/* True if `run` ends in a failed CHECK. */
-static inline bool child_check_fails(void (*run)(void))
+/* True if `run` ends in a failed ASSERT. */
+static inline bool child_assert_fails(void (*run)(void))
 {
     char text[1024];
     int status = child_run(run, text, sizeof(text));

@@ -41,7 +41,7 @@ TEST(ledger_position_stops_at_what_is_missing)
     ledger_commit(&l, &rows);
     EXPECT_U64(ledger_position(&l), 3);
     EXPECT(ledger_receive(&l, 4, 101, 2) == LEDGER_NEW);
-    EXPECT_U64(ledger_claimed_position(&l), 9);
+    EXPECT_U64(ledger_taken_position(&l), 9);
     EXPECT_U64(ledger_position(&l), 3);
     seqset_free(&rows);
     ledger_free(&l);
@@ -73,11 +73,11 @@ TEST(ledger_concludes_nothing_when_a_delivery_is_missing)
     ledger_nothing_at(&l, 0, 0);
     EXPECT(ledger_receive(&l, 1, 1, 1) == LEDGER_NEW);
     EXPECT(ledger_receive(&l, 9, 3, 1) == LEDGER_NEW); /* number 2 went elsewhere */
-    EXPECT_U64(ledger_claimed_position(&l), 1);
+    EXPECT_U64(ledger_taken_position(&l), 1);
     EXPECT(ledger_receive(&l, 5, 4, 2) == LEDGER_NEW); /* and it was one of 2-8 */
     ledger_out_of_step(&l);
     EXPECT(ledger_receive(&l, 20, 5, 1) == LEDGER_NEW);
-    EXPECT(!seqset_contains(&l.claimed, 19));
+    EXPECT(!seqset_contains(&l.taken, 19));
     ledger_free(&l);
 }
 
@@ -88,7 +88,7 @@ TEST(ledger_counts_redeliveries_as_numbers)
     EXPECT(ledger_receive(&l, 1, 1, 1) == LEDGER_NEW);
     EXPECT(ledger_receive(&l, 1, 2, 2) == LEDGER_PENDING);
     EXPECT(ledger_receive(&l, 4, 3, 1) == LEDGER_NEW);
-    EXPECT(seqset_contains(&l.claimed, 2)); /* 2 and 3 hold nothing for us */
+    EXPECT(seqset_contains(&l.taken, 2)); /* 2 and 3 hold nothing for us */
     ledger_free(&l);
 }
 
@@ -121,7 +121,7 @@ TEST(ledger_nothing_at_leaves_alone_what_is_claimed)
     ledger_nothing_at(&l, 5, 22);
     EXPECT(!seqset_contains(&l.durable, 15) && !seqset_contains(&l.durable, 20));
     EXPECT_U64(ledger_position(&l), 14);
-    EXPECT_U64(ledger_claimed_position(&l), 22);
+    EXPECT_U64(ledger_taken_position(&l), 22);
     EXPECT_U64(ledger_missing(&l, (struct seqrange){0, 22}, &missing), 0);
     EXPECT_U64(ledger_missing(&l, (struct seqrange){UINT64_MAX, UINT64_MAX}, &missing), 1);
     ledger_nothing_at(&l, UINT64_MAX - 1, UINT64_MAX);

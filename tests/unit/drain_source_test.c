@@ -156,7 +156,7 @@ TEST(source_starts_over_where_deliveries_are_not_in_order)
     EXPECT_I64(s.verdict, LEDGER_VOID);
     EXPECT(stage_logged(&s, "deliveries are out of order"));
     stage_expect_question(&s, "STREAM.INFO.S");
-    EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 7));
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 7));
     stage_close(&s);
 }
 
@@ -211,7 +211,7 @@ TEST(source_sees_that_another_client_takes_messages)
     EXPECT(stage_logged(&s, "another client is taking messages from this consumer"));
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 9\r\n");
     EXPECT_I64(s.source.state, SOURCE_PULLING);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.claimed, 2));
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
     stage_close(&s);
 }
 
@@ -259,7 +259,7 @@ TEST(source_waits_for_the_old_generation_to_be_sealed)
     source_adopt(&s.source, &s.client, s.now);
     EXPECT(!source_must_adopt(&s.source));
     EXPECT_TEXT(buf_text(&s.source.generation.created), "2026-02-02T00:00:00Z");
-    EXPECT_U64(ledger_claimed_position(&s.source.generation.ledger), 0);
+    EXPECT_U64(ledger_taken_position(&s.source.generation.ledger), 0);
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_close(&s);
 }

@@ -176,11 +176,11 @@ static inline void stage_answer_consumer(struct stage *s, struct stage_consumer 
         "\"ack_floor\":{\"consumer_seq\":%llu,\"stream_seq\":%llu},\"num_ack_pending\":%llu,"
         "\"num_waiting\":%llu,\"num_pending\":%llu}",
         buf_text(&s->source.consumer), durable ? "c" : "",
-        durable || ledger_claimed_position(&s->source.generation.ledger) == 0 ? "all"
-                                                                              : "by_start_sequence",
+        durable || ledger_taken_position(&s->source.generation.ledger) == 0 ? "all"
+                                                                            : "by_start_sequence",
         durable ? "\"filter_subject\":\"e\"," : "", durable ? "explicit" : "none",
         (long long)config_ack_wait(&s->config), (long long)config_max_ack_pending(&s->config),
-        durable || ledger_claimed_position(&s->source.generation.ledger) == 0
+        durable || ledger_taken_position(&s->source.generation.ledger) == 0
             ? ""
             : ",\"opt_start_seq\":1",
         c.more == NULL ? "" : c.more, (unsigned long long)c.delivered,

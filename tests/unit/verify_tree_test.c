@@ -16,17 +16,17 @@ static void make_file(const char *path)
 
 static void expect_walk(const char *path, const char *expected, bool tree)
 {
-    struct walk w = {0};
+    struct file_list w = {0};
     struct err err = {0};
     struct buf text = {0};
-    EXPECT(walk_path(&w, path, &err) == 0);
+    EXPECT(file_list_read(&w, path, &err) == 0);
     EXPECT(w.tree == tree);
     for (size_t i = 0; i < w.count; i++)
         buf_printf(&text, "%s (%s)%s\n", w.list[i].path, w.list[i].relative,
                    w.list[i].quarantine ? " quarantine" : "");
     EXPECT_TEXT(buf_text(&text), expected);
     buf_free(&text);
-    walk_free(&w);
+    file_list_free(&w);
 }
 
 TEST(cli_walk_tree)
@@ -64,11 +64,11 @@ TEST(cli_walk_tree)
 
 TEST(cli_walk_errors)
 {
-    struct walk w = {0};
+    struct file_list w = {0};
     struct err err = {0};
-    EXPECT(walk_path(&w, "nowhere", &err) == -1);
+    EXPECT(file_list_read(&w, "nowhere", &err) == -1);
     EXPECT(err.code == ERR_SYSTEM && strstr(err.text, "nowhere") != NULL);
-    walk_free(&w);
+    file_list_free(&w);
     err_clear(&err);
     struct buf path = {0};
     buf_append_text(&path, "d");
@@ -77,8 +77,8 @@ TEST(cli_walk_errors)
         buf_append_text(&path, "/d");
     }
     EXPECT(mkdir(buf_text(&path), 0700) == 0);
-    EXPECT(walk_path(&w, "d", &err) == -1);
+    EXPECT(file_list_read(&w, "d", &err) == -1);
     EXPECT(err.code == ERR_LIMIT);
-    walk_free(&w);
+    file_list_free(&w);
     buf_free(&path);
 }

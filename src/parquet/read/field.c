@@ -3,7 +3,7 @@
 
 /* Where we are in the schema, which lies depth first. Recursion is as deep as groups nest, which
  * parquet_leaves has bounded by PARQUET_SCHEMA_DEPTH_MAX. */
-struct walk {
+struct nesting {
     const struct parquet_schema_element *schema;
     uint32_t at; /* the next element */
     uint32_t leaf;
@@ -31,7 +31,7 @@ static bool is_annotated(const struct parquet_schema_element *e, enum parquet_fi
            e->converted_type == PARQUET_CONVERTED_MAP_KEY_VALUE;
 }
 
-static struct parquet_field *build(struct walk *w, struct levels outer);
+static struct parquet_field *build(struct nesting *w, struct levels outer);
 
 /* Add what was built, unless it has no leaf. */
 static void add_child(struct parquet_field *parent, struct parquet_field ***last,
@@ -58,11 +58,12 @@ static bool is_element(const struct parquet_schema_element *list,
            slice_is((struct slice){e->name.data + len, e->name.len - len}, tuple);
 }
 
-static struct parquet_field *build_content(struct walk *w, const struct parquet_schema_element *e,
+static struct parquet_field *build_content(struct nesting *w,
+                                           const struct parquet_schema_element *e,
                                            struct levels inner);
 
 /* The group behind an annotated list or map, whose one child repeats. */
-static void build_repeated(struct walk *w, const struct parquet_schema_element *list,
+static void build_repeated(struct nesting *w, const struct parquet_schema_element *list,
                            struct parquet_field *f, struct levels inner)
 {
     const struct parquet_schema_element *e = &w->schema[w->at++];
@@ -93,7 +94,8 @@ static enum parquet_field_kind kind_of(const struct parquet_schema_element *e)
 }
 
 /* The element in front of w->at, as if it were there exactly once. */
-static struct parquet_field *build_content(struct walk *w, const struct parquet_schema_element *e,
+static struct parquet_field *build_content(struct nesting *w,
+                                           const struct parquet_schema_element *e,
                                            struct levels inner)
 {
     struct parquet_field *f = arena_calloc(w->arena, 1, sizeof(*f));
@@ -123,7 +125,7 @@ static struct parquet_field *build_content(struct walk *w, const struct parquet_
 }
 
 /* The next element with all that is in it; NULL if that has no leaf. */
-static struct parquet_field *build(struct walk *w, struct levels outer)
+static struct parquet_field *build(struct nesting *w, struct levels outer)
 {
     const struct parquet_schema_element *e = &w->schema[w->at++];
     struct levels inner = outer;
@@ -154,7 +156,7 @@ static struct parquet_field *build(struct walk *w, struct levels outer)
 const struct parquet_field *parquet_fields(const struct parquet_file_metadata *metadata,
                                            struct arena *arena)
 {
-    struct walk w = {.schema = metadata->schema, .arena = arena};
+    struct nesting w = {.schema = metadata->schema, .arena = arena};
     struct parquet_field *root = arena_calloc(arena, 1, sizeof(*root));
     struct parquet_field **last = &root->first;
     root->kind = PARQUET_FIELD_STRUCT;
