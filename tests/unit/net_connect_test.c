@@ -74,6 +74,7 @@ TEST(net_connect_to_a_name_tries_all_its_addresses)
     /* localhost may stand for ::1 first, where nobody listens */
     start(&c, "localhost", port_of(&address), 20 * CLOCK_SECOND);
     EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
+    stream_close(&stream);
 }
 
 TEST(net_connect_refused)
@@ -130,6 +131,7 @@ TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
     c.addresses.count = 3;
     EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
     EXPECT(!err_is_set(&err));
+    stream_close(&stream);
 }
 
 TEST(net_connect_to_a_name_that_cannot_exist)
