@@ -14,11 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PARQUET_ENCODING_DELTA_BINARY_PACKED,
         PARQUET_ENCODING_RLE,
         PARQUET_ENCODING_RLE_DICTIONARY,
+        PARQUET_ENCODING_BYTE_STREAM_SPLIT,
     };
     static const struct parquet_value_type types[] = {
         {PARQUET_TYPE_BYTE_ARRAY, 0}, {PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY, 3},
         {PARQUET_TYPE_INT32, 4},      {PARQUET_TYPE_INT64, 8},
-        {PARQUET_TYPE_BOOLEAN, 1},
+        {PARQUET_TYPE_BOOLEAN, 1},    {PARQUET_TYPE_DOUBLE, 8},
     };
     struct values_reader v = {0};
     struct parquet_dictionary dictionary = {0};
@@ -27,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t got = 0;
     if (size < 4)
         return 0;
-    enum parquet_encoding encoding = encodings[data[0] % 6];
-    struct parquet_value_type type = types[data[1] % 5];
+    enum parquet_encoding encoding = encodings[data[0] % 7];
+    struct parquet_value_type type = types[data[1] % 6];
     uint64_t count = data[2] | (uint64_t)data[3] << 8;
     struct slice bytes = {data + 4, size - 4};
     buf_append_slice(&dictionary.body, bytes);

@@ -467,16 +467,35 @@ def test_other_codecs(tmp_path, codec):
     refused(path, "column a", codec.upper())
 
 
-def test_other_encodings(tmp_path):
+@pytest.mark.parametrize("page", ["1.0", "2.0"])
+def test_byte_stream_split(tmp_path, page):
     path = tmp_path / "f.parquet"
+    rng = random.Random(3)
+    rows = [
+        {
+            "f": float(rng.randint(-1000, 1000)) / 4,
+            "d": rng.random() if i % 3 else None,
+            "i": rng.randint(-(2**31), 2**31 - 1),
+            "n": rng.randint(-(2**63), 2**63 - 1) if i % 7 else None,
+            "b": rng.randbytes(5),
+        }
+        for i in range(3000)
+    ]
+    kinds = {
+        "f": pa.float32(), "d": pa.float64(), "i": pa.int32(), "n": pa.int64(), "b": pa.binary(5)
+    }
+    table = pa.Table.from_pylist(rows, schema=pa.schema(kinds))
     pq.write_table(
-        pa.table({"x": [1.5, 2.5]}),
+        table,
         path,
         compression="zstd",
         use_dictionary=False,
-        column_encoding={"x": "BYTE_STREAM_SPLIT"},
+        column_encoding={name: "BYTE_STREAM_SPLIT" for name in table.column_names},
+        data_page_version=page,
+        data_page_size=4000,
     )
-    refused(path, "column x", "BYTE_STREAM_SPLIT")
+    assert "BYTE_STREAM_SPLIT" in pq.read_metadata(path).row_group(0).column(4).encodings
+    check(path)
 
 
 class Keys(pe.KmsClient):

@@ -265,6 +265,9 @@ def test_compression_levels(any_server, varve, level):
     varve.once(parquet={"compression_level": level, "page_bytes": "8KiB", "row_group_rows": 400})
     rows, _ = numbered(Load(seed=8).run(1500))
     check_rows(varve.output, rows)
+    files = [pq.read_metadata(path) for path in varve.output.rglob("*.parquet")]
+    groups = [file.row_group(i).num_rows for file in files for i in range(file.num_row_groups)]
+    assert max(groups) <= 400 and sum(groups) == 1500
 
 
 def test_the_delta_profile(any_server, varve):

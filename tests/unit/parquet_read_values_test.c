@@ -174,10 +174,26 @@ TEST(parquet_values_read_hostile)
             ERR_FORMAT);
 }
 
+/* The example of Encodings.md has three floats; here they are text. */
+TEST(parquet_values_read_byte_stream_split)
+{
+    struct buf out = {0};
+    /* "abcd", "efgh", "ijkl" */
+    EXPECT_TEXT(all(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int32,
+                    "61 65 69 62 66 6a 63 67 6b 64 68 6c", 3, NULL, &out),
+                "abcd,efgh,ijkl");
+    EXPECT_TEXT(all(PARQUET_ENCODING_BYTE_STREAM_SPLIT, fixed3, "616263", 1, NULL, &out), "abc");
+    EXPECT_TEXT(all(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int64, "", 0, NULL, &out), "");
+    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int32, "61 62 63 64 65", 1, NULL, ERR_FORMAT);
+    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int32, "61 62 63 64", 2, NULL, ERR_FORMAT);
+    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int32, "", UINT64_MAX, NULL, ERR_FORMAT);
+    buf_free(&out);
+}
+
 TEST(parquet_values_read_unsupported)
 {
-    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, int64, "0000000000000000", 1, NULL,
-            ERR_UNSUPPORTED);
+    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, bytes, "61", 1, NULL, ERR_UNSUPPORTED);
+    refused(PARQUET_ENCODING_BYTE_STREAM_SPLIT, boolean, "01", 1, NULL, ERR_UNSUPPORTED);
     refused(PARQUET_ENCODING_BIT_PACKED, int64, "00", 1, NULL, ERR_UNSUPPORTED);
     refused((enum parquet_encoding)10, int64, "00", 1, NULL, ERR_UNSUPPORTED);
     refused(PARQUET_ENCODING_RLE, int64, "00", 1, NULL, ERR_UNSUPPORTED);

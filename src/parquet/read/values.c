@@ -61,6 +61,16 @@ static int init_byte_array(struct values_reader *v, struct err *err)
     return init_lengths(v, err);
 }
 
+/* All first bytes of the values, then all second ones and so on: the values are as many as the
+ * bytes say. */
+static int init_split(struct values_reader *v, struct err *err)
+{
+    if (v->data.len % v->type.width != 0 || v->data.len / v->type.width < v->left)
+        return err_set(err, ERR_FORMAT, "%llu values of %u bytes in %zu bytes",
+                       (unsigned long long)v->left, v->type.width, v->data.len);
+    return 0;
+}
+
 static int unsupported(const struct values_reader *v, struct err *err)
 {
     const char *name = parquet_encoding_name(v->encoding);
@@ -85,6 +95,7 @@ int values_reader_init(struct values_reader *v, enum parquet_encoding encoding,
     v->rle = (struct rle_reader){0};
     buf_reset(&v->previous);
     bool integer = type.type == PARQUET_TYPE_INT32 || type.type == PARQUET_TYPE_INT64;
+    bool real = type.type == PARQUET_TYPE_FLOAT || type.type == PARQUET_TYPE_DOUBLE;
     bool bytes = type.type == PARQUET_TYPE_BYTE_ARRAY;
     bool fixed = type.type == PARQUET_TYPE_FIXED_LEN_BYTE_ARRAY;
     switch (encoding) {
@@ -101,8 +112,10 @@ int values_reader_init(struct values_reader *v, enum parquet_encoding encoding,
         return bytes ? init_lengths(v, err) : unsupported(v, err);
     case PARQUET_ENCODING_DELTA_BYTE_ARRAY:
         return bytes || fixed ? init_byte_array(v, err) : unsupported(v, err);
-    case PARQUET_ENCODING_BIT_PACKED:
     case PARQUET_ENCODING_BYTE_STREAM_SPLIT:
+        return integer || real || (fixed && type.width > 0) ? init_split(v, err)
+                                                            : unsupported(v, err);
+    case PARQUET_ENCODING_BIT_PACKED:
         break;
     }
     return unsupported(v, err);
@@ -179,6 +192,20 @@ static int read_deltas(struct values_reader *v, struct slice *values, size_t cou
         v->scratch.len += v->type.width;
     }
     return 0;
+}
+
+static void read_split(struct values_reader *v, struct slice *values, size_t count)
+{
+    size_t width = v->type.width, stride = v->data.len / width;
+    buf_reset(&v->scratch);
+    buf_reserve(&v->scratch, count * width);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *place = v->scratch.data + i * width;
+        for (size_t k = 0; k < width; k++)
+            place[k] = v->data.data[k * stride + v->at];
+        values[i] = (struct slice){place, width};
+        v->at++;
+    }
 }
 
 static int read_delta_lengths(struct values_reader *v, struct slice *values, size_t count,
@@ -282,8 +309,11 @@ int values_read(struct values_reader *v, struct slice *values, size_t max, size_
     case PARQUET_ENCODING_DELTA_BYTE_ARRAY:
         result = read_byte_array(v, values, *got, got, err);
         break;
-    case PARQUET_ENCODING_BIT_PACKED:
     case PARQUET_ENCODING_BYTE_STREAM_SPLIT:
+        read_split(v, values, *got);
+        result = 0;
+        break;
+    case PARQUET_ENCODING_BIT_PACKED:
         result = unsupported(v, err);
     }
     v->left -= *got;
@@ -306,8 +336,9 @@ bool values_reader_done(const struct values_reader *v)
         return rle_reader_done(&v->rle);
     case PARQUET_ENCODING_DELTA_BINARY_PACKED:
         return v->numbers.at == v->data.len;
-    case PARQUET_ENCODING_BIT_PACKED:
     case PARQUET_ENCODING_BYTE_STREAM_SPLIT:
+        return v->at == v->data.len / v->type.width;
+    case PARQUET_ENCODING_BIT_PACKED:
         break;
     }
     return false;

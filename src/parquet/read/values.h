@@ -14,9 +14,10 @@
 
 /*
  * The values of one page, without its levels, in any encoding that varve reads: PLAIN, both
- * dictionary ids, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, and RLE for
- * BOOLEAN. The bytes are hostile. Each value comes out as its PLAIN bytes without length: 1 byte
- * for BOOLEAN (0 or 1), 4 or 8 little-endian for numbers, 12 for INT96.
+ * dictionary ids, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY,
+ * BYTE_STREAM_SPLIT, and RLE for BOOLEAN. The bytes are hostile. Each value comes out as its PLAIN
+ * bytes without length: 1 byte for BOOLEAN (0 or 1), 4 or 8 little-endian for numbers, 12 for
+ * INT96.
  */
 struct parquet_value_type {
     enum parquet_type type;
@@ -44,7 +45,8 @@ struct values_reader {
     enum parquet_encoding encoding;
     struct parquet_value_type type;
     struct slice data;
-    size_t at;     /* bytes of `data` consumed, where values lie in it one by one */
+    size_t at;     /* bytes of `data` consumed, where values lie in it one by one; of
+                      BYTE_STREAM_SPLIT: the number of the next value */
     uint64_t left; /* values not read yet */
     uint64_t bit;  /* PLAIN BOOLEAN: the next one */
     const struct parquet_dictionary *dictionary;
