@@ -34,45 +34,89 @@ static int open_failed(const char *path, int error, struct err *err)
     return err_set_system(err, error, "can't open the directory %s", path);
 }
 
-/* Make the last part of `path`; what is there but no directory is found out by who opens it. */
-static int make_one(const struct system *system, int parent, const char *path, unsigned flags,
-                    struct err *err)
-{
-    if (system_mkdir(system, parent, directory_base(path), 0755) != 0 && errno != EEXIST)
-        return err_set_system(err, errno, "can't make the directory %s", path);
-    if ((flags & DIRECTORY_DURABLE) != 0 && system_fsync(system, parent) != 0)
-        return err_set_system(err, errno, "can't make the directory %s durable", path);
-    return 0;
-}
-
 static int open_here(const struct system *system, int dir, const char *path, unsigned flags)
 {
     int open_flags = (flags & DIRECTORY_FOLLOW) != 0 ? O_RDONLY | O_DIRECTORY : SYSTEM_OPEN_FOLDER;
     return system_openat(system, dir, path, open_flags, 0);
 }
 
+/* Make the last part of `path`, whose parent may be missing, too; what is there but no directory is
+ * found out by who opens it. */
+static int make(const struct system *system, int dir, struct slice path, unsigned flags,
+                struct err *err)
+{
+    struct buf whole = {0};
+    struct buf above = {0};
+    buf_append_slice(&whole, path);
+    directory_parent(&above, path);
+    int result = -1;
+    int parent =
+        directory_open(system, dir, buf_text(&above), flags & ~(unsigned)DIRECTORY_DURABLE, err);
+    if (parent >= 0) {
+        result = system_mkdir(system, parent, directory_base(buf_text(&whole)), 0755);
+        if (result != 0 && errno == EEXIST)
+            result = 0; /* somebody else has made it */
+        if (result != 0)
+            (void)err_set_system(err, errno, "can't make the directory %s", buf_text(&whole));
+        (void)system_close(system, parent); /* only a directory */
+    }
+    buf_free(&whole);
+    buf_free(&above);
+    return result;
+}
+
+/* Of directories above the output, which need not be ours: not ours to read, or to sync. */
+static bool is_none_of_ours(int error, unsigned flags)
+{
+    return (flags & DIRECTORY_FOLLOW) != 0 &&
+           (error == EACCES || error == EPERM || error == EROFS || error == EINVAL);
+}
+
+/* Make the names of `path`, and of all above it, last. */
+static int sync_holders(const struct system *system, int dir, struct slice path, unsigned flags,
+                        struct err *err)
+{
+    struct buf at = {0};
+    struct buf holder = {0};
+    int result = 0;
+    buf_append_slice(&at, path);
+    while (result == 0 && strcmp(buf_text(&at), ".") != 0 && strcmp(buf_text(&at), "/") != 0) {
+        directory_parent(&holder, buf_slice(&at));
+        int fd = open_here(system, dir, buf_text(&holder), flags);
+        if (fd < 0 || system_fsync(system, fd) != 0) {
+            if (!is_none_of_ours(errno, flags))
+                result = err_set_system(err, errno, "can't make the directory %s durable",
+                                        buf_text(&holder));
+        }
+        if (fd >= 0)
+            (void)system_close(system, fd); /* only synced */
+        buf_reset(&at);
+        buf_append_slice(&at, buf_slice(&holder));
+    }
+    buf_free(&at);
+    buf_free(&holder);
+    return result;
+}
+
 int directory_open(const struct system *system, int dir, const char *path, unsigned flags,
                    struct err *err)
 {
+    struct slice clean = slice_of(path); /* without slashes at the end */
+    while (clean.len > 1 && clean.data[clean.len - 1] == '/')
+        clean.len--;
     int fd = open_here(system, dir, path, flags);
-    if (fd < 0 && errno == ENOENT && (flags & DIRECTORY_MAKE) != 0 && strcmp(path, ".") != 0) {
-        struct buf above = {0};
-        struct buf clean = {0}; /* without slashes at the end */
-        buf_append_text(&clean, path);
-        while (clean.len > 1 && clean.data[clean.len - 1] == '/')
-            clean.len--;
-        directory_parent(&above, buf_slice(&clean));
-        int parent = directory_open(system, dir, buf_text(&above), flags, err);
-        int result = parent < 0 ? -1 : make_one(system, parent, buf_text(&clean), flags, err);
-        if (parent >= 0)
-            (void)system_close(system, parent); /* only a directory */
-        buf_free(&above);
-        buf_free(&clean);
-        if (result != 0)
+    if (fd < 0 && errno == ENOENT && (flags & DIRECTORY_MAKE) != 0 && !slice_is(clean, ".")) {
+        if (make(system, dir, clean, flags, err) != 0)
             return -1;
         fd = open_here(system, dir, path, flags);
     }
-    return fd < 0 ? open_failed(path, errno, err) : fd;
+    if (fd < 0)
+        return open_failed(path, errno, err);
+    if ((flags & DIRECTORY_DURABLE) != 0 && sync_holders(system, dir, clean, flags, err) != 0) {
+        (void)system_close(system, fd); /* only a directory */
+        return -1;
+    }
+    return fd;
 }
 
 int directory_sync(const struct system *system, int dir, const char *path, struct err *err)

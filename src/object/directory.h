@@ -13,7 +13,7 @@
  */
 enum directory_flags {
     DIRECTORY_MAKE = 1,    /* it and its parents, where they are missing */
-    DIRECTORY_DURABLE = 2, /* ... and sync those that get a new name */
+    DIRECTORY_DURABLE = 2, /* ... and sync all that hold its name: who made it may not have */
     DIRECTORY_FOLLOW = 4,  /* a path that the user chose: any, with links */
 };
 

@@ -92,8 +92,6 @@ int object_free_bytes(struct object_store *store, uint64_t *bytes, bool *known, 
     __attribute__((warn_unused_result));
 
 /*
- * ---- the group commit ----
- *
  * Several objects and one entry, which names them, become visible at once: a reader who goes by the
  * entries sees all or nothing, and so does everybody after a crash, once object_resume was called.
  *
@@ -202,8 +200,6 @@ int object_reopen(struct object_store *store, bool *lost, struct err *err)
     __attribute__((warn_unused_result));
 
 /*
- * ---- for implementations ----
- *
  * Each function does what the one above says whose name it has. Names are checked before.
  */
 struct object_operations {

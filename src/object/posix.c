@@ -69,15 +69,7 @@ static int lock_directory(const struct posix *p, int dir, struct err *err)
 /* A directory in the root. That it is durable counts, not that we made it. */
 static int open_inside(const struct posix *p, const char *path, struct err *err)
 {
-    struct buf parent = {0};
-    int fd = directory_open(&p->system, p->root_dir, path, DIRECTORY_MAKE | DIRECTORY_DURABLE, err);
-    directory_parent(&parent, slice_of(path));
-    if (fd >= 0 && directory_sync(&p->system, p->root_dir, buf_text(&parent), err) != 0) {
-        (void)system_close(&p->system, fd); /* a directory */
-        fd = -1;
-    }
-    buf_free(&parent);
-    return fd;
+    return directory_open(&p->system, p->root_dir, path, DIRECTORY_MAKE | DIRECTORY_DURABLE, err);
 }
 
 /* The directory of what is staged, and the lock in it. */

@@ -22,7 +22,8 @@
  *
  *   1. the members are finished already (object_finish); their temporary names are made durable;
  *   2. the text is written to .pending-<writer> and made durable;
- *   3. each file is moved to its place, replacing nothing; the directories are made durable;
+ *   3. folders are made where they are missing, and made durable; each file is moved to its place,
+ *      replacing nothing; the folders are made durable again;
  *   4. .pending becomes the entry, replacing nothing; made durable.
  *
  * Who writes what anew after an error: the members never; .pending, when its own fsync failed, as a

@@ -103,33 +103,43 @@ static void choose_again(struct posix *p, size_t i)
     p->stage = POSIX_STAGE_PENDING;
 }
 
+/* The members have their new names, which last. */
+static int remove_staged_names(const struct posix *p, struct err *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        char name[POSIX_STAGED_NAME_MAX];
+        posix_staged_name(name, p->group->members[i].id);
+        if (system_unlink(&p->system, p->own_dir, name) != 0 && errno != ENOENT)
+            return err_set_system(err, errno, "can't remove the temporary name of %s", p->names[i]);
+    }
+    return 0;
+}
+
 /* Leaves the stage as it is, or sets it back if a name was taken. */
 static int move_files(struct posix *p, struct err *err)
 {
-    struct map touched = {0};
-    int result = 0;
-    for (size_t i = 0; i < p->group->count && result == 0; i++) {
+    const char *const *names = (const char *const *)p->names;
+    if (posix_make_folders(p, names, p->count, err) != 0)
+        return -1;
+    for (size_t i = 0; i < p->count; i++) {
         switch (posix_move(p, p->group->members[i].id, p->names[i], err)) {
         case POSIX_MOVE_DONE:
-            posix_touch(p, &touched, p->names[i]);
             break;
         case POSIX_MOVE_TAKEN:
             choose_again(p, i);
-            break;
+            return 0;
         case POSIX_MOVE_FAILED:
-            result = -1;
-            break;
+            return -1;
         }
     }
-    if (result == 0 && p->stage == POSIX_STAGE_MOVE)
-        result = posix_sync_touched(p, &touched, err);
-    map_free(&touched);
-    return result;
+    if (posix_sync_folders(p, names, p->count, err) != 0)
+        return -1;
+    return p->linked ? remove_staged_names(p, err) : 0;
 }
 
 static int remove_pending(struct posix *p, const char *pending, struct err *err)
 {
-    if (system_unlink(&p->system, p->entries_dir, pending) != 0)
+    if (system_unlink(&p->system, p->entries_dir, pending) != 0 && errno != ENOENT)
         return err_set_system(err, errno, "can't remove %s/%s", p->entries, pending);
     return 0;
 }
@@ -170,27 +180,35 @@ static int judge_entry(struct posix *p, const char *pending, const char *name, b
 static int link_entry(struct posix *p, struct err *err)
 {
     struct buf pending = {0};
-    bool mine = false;
     int result = -1;
     pending_name(&pending, p);
     for (bool taken = false; next_name(p, taken, err) == 0; taken = true) {
         const char *name = directory_base(buf_text(&p->entry));
-        if (system_rename_noreplace(&p->system, p->entries_dir, buf_text(&pending), p->entries_dir,
-                                    name) == 0) {
-            result = 0;
-            break;
-        }
-        if (errno != EEXIST) {
+        result = system_rename_noreplace(&p->system, p->entries_dir, buf_text(&pending),
+                                         p->entries_dir, name, &p->linked);
+        if (result != 0 && errno != EEXIST) {
             (void)err_set_system(err, errno, "can't make %s", buf_text(&p->entry));
             break;
         }
-        if (judge_entry(p, buf_text(&pending), name, &mine, err) != 0)
+        if (result == 0)
             break;
-        if (mine) {
-            result = remove_pending(p, buf_text(&pending), err);
+        result = judge_entry(p, buf_text(&pending), name, &p->linked, err);
+        if (result != 0 || p->linked)
             break;
-        }
+        result = -1;
     }
+    buf_free(&pending);
+    return result;
+}
+
+/* The entry lasts. If .pending is there as well it has to go; that this lasts is not needed. */
+static int sync_entry(struct posix *p, struct err *err)
+{
+    struct buf pending = {0};
+    int result = directory_sync(&p->system, p->entries_dir, ".", err);
+    pending_name(&pending, p);
+    if (result == 0 && p->linked)
+        result = remove_pending(p, buf_text(&pending), err);
     buf_free(&pending);
     return result;
 }
@@ -205,7 +223,7 @@ void posix_forget_commit(struct posix *p)
     p->numbers = NULL;
     p->count = 0;
     p->group = NULL;
-    p->named = false;
+    p->named = p->linked = false;
     p->stage = POSIX_IDLE;
     buf_free(&p->text); /* ten thousand files make 10 MB of it */
 }
@@ -243,7 +261,7 @@ static int step(struct posix *p, struct err *err)
         p->stage = POSIX_STAGE_SYNC;
         return 0;
     case POSIX_STAGE_SYNC:
-        if (directory_sync(&p->system, p->entries_dir, ".", err) != 0)
+        if (sync_entry(p, err) != 0)
             return -1;
         posix_forget_commit(p);
         return 0;

@@ -9,6 +9,80 @@
 /* Folders of which we remember that they are durable, some 100 bytes each. */
 enum { DURABLE_MAX = 1 << 14 };
 
+/* The folder of `path` is missing. If we know it as durable, somebody has removed it, and what else
+ * of that knowledge is true nobody can say. */
+static void doubt_durable(struct posix *p, const char *path)
+{
+    struct buf folder = {0};
+    directory_parent(&folder, slice_of(path));
+    if (map_find(&p->durable, buf_slice(&folder)) >= 0)
+        map_reset(&p->durable);
+    buf_free(&folder);
+}
+
+/*
+ * Make the folder of `path` where it is missing, unless it is known to be durable. Noted are those
+ * whose names don't last for all we know (`fresh`), and the folders that have these names
+ * (`holders`): somebody else may have made them a moment ago.
+ */
+static int make_folder(struct posix *p, const char *path, struct map *fresh, struct map *holders,
+                       struct err *err)
+{
+    struct buf folder = {0};
+    struct buf holder = {0};
+    bool added;
+    int result = 0;
+    directory_parent(&folder, slice_of(path));
+    if (map_find(&p->durable, buf_slice(&folder)) < 0 && posix_folder(p, path, true, NULL, err) < 0)
+        result = -1;
+    while (result == 0 && !slice_is(buf_slice(&folder), ".") &&
+           map_find(&p->durable, buf_slice(&folder)) < 0) {
+        (void)map_put(fresh, buf_slice(&folder), &added);
+        directory_parent(&holder, buf_slice(&folder));
+        (void)map_put(holders, buf_slice(&holder), &added);
+        buf_reset(&folder);
+        buf_append_slice(&folder, buf_slice(&holder));
+    }
+    buf_free(&folder);
+    buf_free(&holder);
+    return result;
+}
+
+int posix_make_folders(struct posix *p, const char *const *paths, size_t count, struct err *err)
+{
+    struct map fresh = {0};
+    struct map holders = {0};
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = make_folder(p, paths[i], &fresh, &holders, err);
+    if (result == 0)
+        result = directory_sync_all(&p->system, p->root_dir, &holders, POSIX_SYNC_EACH_MAX, err);
+    if (result == 0 && p->durable.count > DURABLE_MAX)
+        map_reset(&p->durable);
+    for (uint32_t i = 0; i < fresh.count && result == 0; i++) {
+        bool added;
+        (void)map_put(&p->durable, map_key(&fresh, i), &added);
+    }
+    map_free(&fresh);
+    map_free(&holders);
+    return result;
+}
+
+int posix_sync_folders(struct posix *p, const char *const *paths, size_t count, struct err *err)
+{
+    struct map folders = {0};
+    struct buf folder = {0};
+    for (size_t i = 0; i < count; i++) {
+        bool added;
+        directory_parent(&folder, slice_of(paths[i]));
+        (void)map_put(&folders, buf_slice(&folder), &added);
+    }
+    int result = directory_sync_all(&p->system, p->root_dir, &folders, POSIX_SYNC_EACH_MAX, err);
+    map_free(&folders);
+    buf_free(&folder);
+    return result;
+}
+
 bool posix_exists(const struct posix *p, int dir, const char *name, struct stat *st,
                   struct err *err)
 {
@@ -19,9 +93,9 @@ bool posix_exists(const struct posix *p, int dir, const char *name, struct stat 
     return false;
 }
 
-/* The place is taken: by this very file, if a crash or an error came between link and unlink. */
-static enum posix_moved judge_taken(const struct posix *p, const char *name, int folder,
-                                    const char *path, struct err *err)
+/* The place is taken: by this very file, if a crash or an error came when it had both names. */
+static enum posix_moved judge_taken(struct posix *p, const char *name, int folder, const char *path,
+                                    struct err *err)
 {
     struct stat here, there;
     if (!posix_exists(p, p->own_dir, name, &here, err) ||
@@ -29,10 +103,8 @@ static enum posix_moved judge_taken(const struct posix *p, const char *name, int
         return err_is_set(err) ? POSIX_MOVE_FAILED : POSIX_MOVE_TAKEN;
     if (here.st_ino != there.st_ino || here.st_dev != there.st_dev)
         return POSIX_MOVE_TAKEN;
-    if (system_unlink(&p->system, p->own_dir, name) == 0)
-        return POSIX_MOVE_DONE;
-    (void)err_set_system(err, errno, "can't remove the temporary name of %s", path);
-    return POSIX_MOVE_FAILED;
+    p->linked = true;
+    return POSIX_MOVE_DONE;
 }
 
 static enum posix_moved move_failed(const char *path, int error, struct err *err)
@@ -42,23 +114,14 @@ static enum posix_moved move_failed(const char *path, int error, struct err *err
 }
 
 /* Without a judgement: errno says why it failed. */
-static enum posix_moved try_move(const struct posix *p, const char *name, int folder,
-                                 const char *path)
+static enum posix_moved try_move(struct posix *p, const char *name, int folder, const char *path)
 {
-    if (system_rename_noreplace(&p->system, p->own_dir, name, folder, directory_base(path)) == 0)
-        return POSIX_MOVE_DONE;
-    return errno == EEXIST ? POSIX_MOVE_TAKEN : POSIX_MOVE_FAILED;
-}
-
-/* The folder of `path` is missing. If we know it as durable, somebody has removed it, and what else
- * of that knowledge is true nobody can say. */
-static void doubt_durable(struct posix *p, const char *path)
-{
-    struct buf folder = {0};
-    directory_parent(&folder, slice_of(path));
-    if (map_find(&p->durable, buf_slice(&folder)) >= 0)
-        map_reset(&p->durable);
-    buf_free(&folder);
+    bool linked;
+    if (system_rename_noreplace(&p->system, p->own_dir, name, folder, directory_base(path),
+                                &linked) != 0)
+        return errno == EEXIST ? POSIX_MOVE_TAKEN : POSIX_MOVE_FAILED;
+    p->linked = p->linked || linked;
+    return POSIX_MOVE_DONE;
 }
 
 /* The file has no temporary name: an earlier attempt has moved it, or it is lost. */
@@ -83,9 +146,9 @@ enum posix_moved posix_move(struct posix *p, const char *id, const char *path, s
     char name[POSIX_STAGED_NAME_MAX];
     struct stat st;
     posix_staged_name(name, id);
-    for (bool make = false;; make = true) {
+    for (bool again = false;; again = true) {
         bool missing;
-        int folder = posix_folder(p, path, make, &missing, err);
+        int folder = posix_folder(p, path, false, &missing, err);
         if (folder < 0 && !missing)
             return POSIX_MOVE_FAILED;
         enum posix_moved moved = folder < 0 ? POSIX_MOVE_FAILED : try_move(p, name, folder, path);
@@ -98,49 +161,23 @@ enum posix_moved posix_move(struct posix *p, const char *id, const char *path, s
             return move_failed(path, error, err);
         if (!posix_exists(p, p->own_dir, name, &st, err))
             return err_is_set(err) ? POSIX_MOVE_FAILED : judge_gone(p, name, path, err);
-        if (make)
+        if (again)
             return move_failed(path, error, err);
-        doubt_durable(p, path);
         posix_folder_forget(p); /* if it was open, it is none any more */
+        doubt_durable(p, path);
+        if (posix_make_folders(p, &path, 1, err) != 0)
+            return POSIX_MOVE_FAILED;
     }
-}
-
-void posix_touch(const struct posix *p, struct map *touched, const char *path)
-{
-    struct buf folder = {0};
-    struct buf parent = {0};
-    bool added;
-    directory_parent(&folder, slice_of(path));
-    (void)map_put(touched, buf_slice(&folder), &added);
-    while (!slice_is(buf_slice(&folder), ".") && map_find(&p->durable, buf_slice(&folder)) < 0) {
-        directory_parent(&parent, buf_slice(&folder));
-        buf_reset(&folder);
-        buf_append_slice(&folder, buf_slice(&parent));
-        (void)map_put(touched, buf_slice(&folder), &added);
-    }
-    buf_free(&folder);
-    buf_free(&parent);
-}
-
-int posix_sync_touched(struct posix *p, const struct map *touched, struct err *err)
-{
-    if (directory_sync_all(&p->system, p->root_dir, touched, POSIX_SYNC_EACH_MAX, err) != 0)
-        return -1;
-    if (p->durable.count > DURABLE_MAX)
-        map_reset(&p->durable);
-    for (uint32_t i = 0; i < touched->count; i++) {
-        bool added;
-        (void)map_put(&p->durable, map_key(touched, i), &added);
-    }
-    return 0;
 }
 
 static int put_staged(struct posix *p, const char *id, const char *name, bool replace, bool *taken,
                       struct err *err)
 {
     char staged[POSIX_STAGED_NAME_MAX];
-    struct map touched = {0};
     posix_staged_name(staged, id);
+    doubt_durable(p, name); /* rare enough to look at the folders each time */
+    if (posix_make_folders(p, &name, 1, err) != 0)
+        return -1;
     int folder = posix_folder(p, name, true, NULL, err);
     if (folder < 0)
         return -1;
@@ -157,10 +194,7 @@ static int put_staged(struct posix *p, const char *id, const char *name, bool re
             return -1;
         *taken = moved == POSIX_MOVE_TAKEN;
     }
-    posix_touch(p, &touched, name);
-    int result = posix_sync_touched(p, &touched, err); /* also if taken: the caller relies on it */
-    map_free(&touched);
-    return result;
+    return posix_sync_folders(p, &name, 1, err); /* also if taken: the caller relies on it */
 }
 
 int posix_put(struct object_store *store, const char *name, struct slice content, bool replace,
@@ -170,9 +204,10 @@ int posix_put(struct object_store *store, const char *name, struct slice content
     struct object_staged *staged = posix_stage_whole(p, content, err);
     if (staged == NULL)
         return -1;
+    p->linked = false;
     int result = put_staged(p, object_staged_id(staged), name, replace, taken, err);
     posix_folder_forget(p);
-    if (result != 0 || *taken)
+    if (result != 0 || *taken || p->linked)
         posix_abandon(staged); /* where it was moved, this removes nothing */
     else
         posix_staged_free(staged);

@@ -59,6 +59,7 @@ struct posix {
     uint32_t *numbers; /* which collisions have given them, 0: the wanted name */
     struct buf text;   /* of its entry */
     struct buf entry;  /* the name of the entry that is tried */
+    bool linked;       /* some members, or .pending, have their old names, too */
     bool named;        /* that name was given by the group for this attempt */
     bool reopening;    /* object_reopen has begun */
 };
@@ -98,16 +99,20 @@ struct object_staged *posix_stage_whole(struct posix *p, struct slice content, s
 
 enum posix_moved { POSIX_MOVE_DONE, POSIX_MOVE_TAKEN, POSIX_MOVE_FAILED };
 
-/* Give a finished file its name, and make the folders that this takes. Done as well if an earlier
- * attempt has done it. */
+/* Give a finished file its name. Done as well if an earlier attempt has done it. */
 enum posix_moved posix_move(struct posix *p, const char *id, const char *path, struct err *err);
 
 /*
- * Note what must be synced for a file at `path`: its folder, and, unless a commit of this run has
- * found it durable, those above it. Somebody else may have made them a moment ago.
+ * Make the folders of these paths, so that their names last: a file that is moved into a folder
+ * which a crash then takes back would be nowhere. Costs nothing for folders that this run knows to
+ * be durable.
  */
-void posix_touch(const struct posix *p, struct map *touched, const char *path);
-int posix_sync_touched(struct posix *p, const struct map *touched, struct err *err);
+int posix_make_folders(struct posix *p, const char *const *paths, size_t count, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Make the names in the folders of these paths last. */
+int posix_sync_folders(struct posix *p, const char *const *paths, size_t count, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Whether `name` is in `dir`; false with `err` set if nobody can tell. */
 bool posix_exists(const struct posix *p, int dir, const char *name, struct stat *st,

@@ -114,26 +114,20 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
     return result;
 }
 
-static int link_and_unlink(const struct system *s, int from_dir, const char *from, int to_dir,
-                           const char *to)
-{
-    if (!enter(s, SYSTEM_CALL_LINKAT))
-        return -1;
-    int result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
-    leave(s, SYSTEM_CALL_LINKAT);
-    return result != 0 ? -1 : system_unlink(s, from_dir, from);
-}
-
 int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
-                            const char *to)
+                            const char *to, bool *linked)
 {
     int result = -1;
+    *linked = false;
     if (enter(s, SYSTEM_CALL_RENAMEAT2)) {
         result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, false);
         leave(s, SYSTEM_CALL_RENAMEAT2);
     }
-    if (result != 0 && (errno == EINVAL || errno == ENOSYS))
-        return link_and_unlink(s, from_dir, from, to_dir, to);
+    if (result == 0 || (errno != EINVAL && errno != ENOSYS) || !enter(s, SYSTEM_CALL_LINKAT))
+        return result;
+    result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
+    leave(s, SYSTEM_CALL_LINKAT);
+    *linked = result == 0;
     return result;
 }
 

@@ -119,12 +119,12 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
                   const char *to);
 
 /*
- * Fails with EEXIST rather than replace something. renameat2, and where the file system has no
- * such flag (EINVAL, ENOSYS), linkat and unlinkat: a crash between those two leaves the file under
- * both names.
+ * Fails with EEXIST rather than replace something. renameat2, and where the file system has no such
+ * flag (EINVAL, ENOSYS), linkat: *linked says that the file has both names now. The old one is to
+ * be removed when the new one lasts, not before.
  */
 int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
-                            const char *to);
+                            const char *to, bool *linked);
 int system_unlink(const struct system *s, int dir, const char *name);
 int system_mkdir(const struct system *s, int dir, const char *name, mode_t mode);
 
