@@ -34,8 +34,6 @@ static void give_lock(void)
     ASSERT(pthread_mutex_unlock(&lock) == 0);
 }
 
-/* --- limits ---------------------------------------------------------------------------------- */
-
 /* One event and topic. The events are literals of ours and the topics streams as configured, so
  * few are hot at a time; where there are more, the one that is quiet longest is forgotten. */
 enum { LIMITS = 128 };
@@ -100,8 +98,6 @@ static void tell_suppressed(void)
         log_end(&line);
     }
 }
-
-/* --- the queue ------------------------------------------------------------------------------- */
 
 /* All of it, however long that takes. Nobody can be told that the log can't be written. */
 static void write_out(const char *text, size_t len)

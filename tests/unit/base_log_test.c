@@ -217,8 +217,6 @@ TEST(log_lines_of_threads_do_not_mix)
     EXPECT_I64(lines, 100);
 }
 
-/* --- the format of a line -------------------------------------------------------------------- */
-
 static void log_while_the_format_changes(void)
 {
     struct log_line line;
@@ -239,8 +237,6 @@ TEST(log_line_keeps_the_format_that_it_was_begun_with)
     EXPECT(strstr(text, " event=x a=\"b c\"\n{\"time\":") != NULL);
     EXPECT(strstr(text, "\"event\":\"y\",\"a\":\"b c\"}\n") != NULL);
 }
-
-/* --- warnings that repeat -------------------------------------------------------------------- */
 
 static int64_t test_now;
 
@@ -328,8 +324,6 @@ TEST(log_forgets_the_limit_that_is_quiet_longest)
 {
     EXPECT_I64(count_of(logged_by(log_more_kinds_than_are_remembered), "event=many"), 1500);
 }
-
-/* --- a reader that does not read ------------------------------------------------------------- */
 
 static void stop_after_suppressing(void)
 {
