@@ -24,14 +24,14 @@ const char *directory_base(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static int open_failed(const char *path, int error, struct err *err)
+int directory_open_failed(const char *what, const char *path, int error, struct err *err)
 {
     if (error == ELOOP)
         return err_set_system(
             err, error,
             "%s is a symbolic link, or lies behind one, and varve follows none in its output",
             path);
-    return err_set_system(err, error, "can't open the directory %s", path);
+    return err_set_system(err, error, "can't open %s%s", what, path);
 }
 
 static int open_here(const struct system *system, int dir, const char *path, unsigned flags)
@@ -111,7 +111,7 @@ int directory_open(const struct system *system, int dir, const char *path, unsig
         fd = open_here(system, dir, path, flags);
     }
     if (fd < 0)
-        return open_failed(path, errno, err);
+        return directory_open_failed("the directory ", path, errno, err);
     if ((flags & DIRECTORY_DURABLE) != 0 && sync_holders(system, dir, clean, flags, err) != 0) {
         (void)system_close(system, fd); /* only a directory */
         return -1;
@@ -123,7 +123,7 @@ int directory_sync(const struct system *system, int dir, const char *path, struc
 {
     int fd = system_openat(system, dir, path, SYSTEM_OPEN_FOLDER, 0);
     if (fd < 0)
-        return open_failed(path, errno, err);
+        return directory_open_failed("the directory ", path, errno, err);
     int result = system_fsync(system, fd);
     int error = errno;
     (void)system_close(system, fd); /* only synced */

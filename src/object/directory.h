@@ -21,6 +21,10 @@ enum directory_flags {
 int directory_open(const struct system *system, int dir, const char *path, unsigned flags,
                    struct err *err) __attribute__((warn_unused_result));
 
+/* The error of an open without links: `what`, such as "the directory ", is put in front of the
+ * path. Returns -1. */
+int directory_open_failed(const char *what, const char *path, int error, struct err *err);
+
 /* Put the path of the directory in which `path` lies into `out`. */
 void directory_parent(struct buf *out, struct slice path);
 

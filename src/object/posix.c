@@ -47,8 +47,14 @@ static int lock_directory(const struct posix *p, int dir, struct err *err)
 {
     char owner[OWNER_MAX];
     int fd = system_openat(&p->system, dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return err_set_system(err, errno, "can't open .varve/%s/lock", p->writer_name);
+    if (fd < 0) {
+        struct buf path = {0};
+        int error = errno;
+        buf_printf(&path, ".varve/%s/lock", p->writer_name);
+        (void)directory_open_failed("", buf_text(&path), error, err);
+        buf_free(&path);
+        return -1;
+    }
     if (system_lock(&p->system, fd) == 0) {
         write_owner(&p->system, dir, fd);
         return fd;
@@ -186,7 +192,7 @@ int posix_folder(struct posix *p, const char *name, bool make, bool *missing, st
     else if (!make && (errno == ENOENT || errno == ENOTDIR))
         *missing = true;
     else if (!make)
-        (void)err_set_system(err, errno, "can't open the directory %s", buf_text(&path));
+        (void)directory_open_failed("the directory ", buf_text(&path), errno, err);
     buf_free(&path);
     return p->folder;
 }

@@ -44,7 +44,7 @@ int posix_get(struct object_store *store, const char *name, uint64_t offset, uin
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             return 0;
-        return err_set_system(err, errno, "can't open %s", name);
+        return directory_open_failed("", name, errno, err);
     }
     *found = true;
     int result = read_range(p, fd, name, offset, len, out, err);
@@ -136,7 +136,7 @@ static int read_folder(struct posix *p, const char *path, struct names *names, s
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? 0
-                   : err_set_system(err, errno, "can't open the directory %s", path);
+                   : directory_open_failed("the directory ", path, errno, err);
     if (system_list(&p->system, fd, note_name, names) != 0)
         result = err_set_system(err, errno, "can't list the directory %s", path);
     for (size_t i = 0; i < names->found.count && result == 0; i++) {

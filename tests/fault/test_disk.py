@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A disk that is really full, nearly full, or gone. Needs to be root, for a small file system."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import subprocess
 import pytest
 
 from generator import Load
-from support import Output, check_rows, numbered, wait_for
+from support import VARVE, Output, check_rows, numbered, wait_for
 
 MIB = 1024 * 1024
 LOAD = {"seed": 41, "payload_bytes": 20_000}
@@ -16,16 +17,21 @@ COUNT = 2000  # 40 MB that nothing makes smaller
 SMALL = {"batching": {"max_bytes": "2MiB", "max_age": "300ms"}, "memory_limit": "32MiB"}
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A file system of 96 MiB."""
-    path = tmp_path / "disk"
+@contextlib.contextmanager
+def mounted(path, *options):
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=96m", "varve-test", path]
+    mount = ["mount", *options, "varve-test", path]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("mount: not allowed here")
     yield path
     subprocess.run(["umount", "-l", path], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 96 MiB."""
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=96m") as path:
+        yield path
 
 
 @pytest.fixture
@@ -176,3 +182,63 @@ def test_a_directory_that_is_removed_all_the_time(any_server, varve):
     run.wait_rows(200)
     assert run.stop() == 0
     assert any_server.consumer().ack_floor.stream_seq == 200
+
+
+def test_a_directory_that_is_moved_away(any_server, varve, tmp_path):
+    """What was moved stays as it was, and nothing is acked; moved back, work goes on."""
+    any_server.generate(100, seed=45)
+    run = varve.start(batching={"max_age": "100ms"})
+    run.wait_rows(100)
+    moved = varve.output.rename(tmp_path / "moved")
+    before = sorted(path for path in moved.rglob("*") if path.suffix in (".parquet", ".json"))
+    any_server.generate(50, seed=45, start_index=100)
+    assert "moved or removed" in run.wait_line("commit_failed", count=2)["error"]
+    assert any_server.consumer().ack_floor.stream_seq == 100
+    after = sorted(path for path in moved.rglob("*") if path.suffix in (".parquet", ".json"))
+    assert before == after and not varve.output.exists()
+    moved.rename(varve.output)
+    run.wait_rows(150)
+    assert run.stop() == 0
+    check_rows(varve.output, numbered(Load(seed=45).run(150))[0])
+    assert any_server.consumer().ack_floor.stream_seq == 150
+
+
+def test_links_lead_nowhere(any_server, varve, tmp_path):
+    """A partition that is a symbolic link: no file is put behind it, nothing is acked. A lock that
+    is one: varve does not start, and the file behind it is as it was."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    any_server.generate(10, seed=46, simulations=1)
+    varve.output.mkdir()
+    simulation = next(iter(numbered(Load(seed=46, simulations=1).run(1))[0].values()))
+    link = varve.output / simulation["simulation_id"]
+    link.symlink_to(outside)
+    run = varve.start(batching={"max_age": "100ms"})
+    assert "symbolic link" in run.wait_line("commit_failed", count=2)["error"]
+    assert not any(outside.iterdir())
+    assert any_server.consumer().ack_floor.stream_seq == 0
+    link.unlink()
+    run.wait_rows(10)
+    assert run.stop() == 0
+    precious = outside / "precious"
+    precious.write_text("not varve's")
+    lock = next(varve.output.glob(".varve/*/lock"))
+    lock.unlink()
+    lock.symlink_to(precious)
+    refused = varve.start()
+    assert refused.wait() != 0 and "symbolic link" in refused.text()
+    assert precious.read_text() == "not varve's"
+
+
+def test_a_file_system_that_does_not_say_how_much_is_free(any_server, varve, tmp_path):
+    """ramfs reports 0 blocks: that is not a full disk."""
+    any_server.generate(50, seed=47)
+    with mounted(tmp_path / "ram", "-t", "ramfs") as path:
+        space = os.statvfs(path)
+        assert space.f_blocks == 0 and space.f_bavail == 0
+        varve.output = path / "out"
+        varve.once(output={"min_free": "512MiB"})
+        check_rows(varve.output, numbered(Load(seed=47).run(50))[0])
+        command = [VARVE, "check", "-c", tmp_path / "varve-0.yaml"]
+        checked = subprocess.run(command, capture_output=True, text=True)
+        assert "does not say how much space is free" in checked.stdout
