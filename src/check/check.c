@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "drain/api_client.h"
-#include "check/stream.h"
 
 /* What is known when all sources have been asked. */
 struct totals {

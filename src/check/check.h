@@ -2,8 +2,11 @@
 #ifndef VARVE_CHECK_CHECK_H
 #define VARVE_CHECK_CHECK_H
 
-#include "config/config.h"
+#include "base/err.h"
 #include "check/report.h"
+#include "config/config.h"
+#include "nats/consumer.h"
+#include "nats/stream.h"
 
 /* Can this configuration, this server and this disk keep the promise? Nothing is changed: no
  * consumer is made, no directory, no event is taken. `config` is finished and linted. */
@@ -13,5 +16,26 @@ void check_config(struct check_report *r, const struct config *config);
 
 /* All the rest: takes seconds, more where a server does not answer. */
 void check_live(struct check_report *r, const struct config *config);
+
+/* Check what a finished configuration can't judge by itself, since the protocol or the store says
+ * what is right: URLs, names, subjects, the template; and that dead letters don't come back.
+ * ERR_USAGE that begins with the key. */
+int lint_config(const struct config *c, struct err *err) __attribute__((warn_unused_result));
+
+/* Judgements on what the server says, for one source. They ask nobody. */
+
+/* How fast events have come into a stream so far, on average. Both 0 if it has too few to tell. */
+struct check_rate {
+    double events, bytes; /* a second */
+};
+struct check_rate check_stream_rate(const struct nats_stream_info *info);
+
+/* Does the stream keep events for longer than varve may need, and how long may varve be away? */
+void check_stream(struct check_report *r, const struct config *config,
+                  const struct config_source *source, const struct nats_stream_info *info);
+
+/* Does the consumer do what the batching needs? `info` is NULL if it does not exist. */
+void check_consumer(struct check_report *r, const struct config *config, uint32_t source,
+                    const struct nats_stream_info *stream, const struct nats_consumer_info *info);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/stream.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "nats/subject.h"
 #include "drain/source_consumer.h"
+#include "nats/subject.h"
 
 /* A service that is away for less than this is hardly an outage. */
 #define AWAY_MIN (3600 * CLOCK_SECOND)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/annotation.h"
+#include "cli/inspect.h"
 
 static const char *unit_name(enum parquet_time_unit unit)
 {

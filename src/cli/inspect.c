@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/inspect.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -8,11 +8,9 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
-#include "cli/annotation.h"
-#include "follow/file_source.h"
-#include "cli/inspect_json.h"
-#include "cli/table.h"
+#include "cli/cli.h"
 #include "cli/value_json.h"
+#include "follow/file_source.h"
 #include "parquet/read/column.h"
 
 enum {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/inspect_json.h"
 
 #include "base/json.h"
-#include "cli/annotation.h"
+#include "cli/inspect.h"
 #include "cli/value_json.h"
 #include "parquet/read/column.h"
 

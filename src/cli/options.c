@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "check/check.h"
 #include "cli/cli.h"
 #include "config/keys.h"
-#include "check/lint.h"
 
 static const char default_file[] = "varve.yaml";
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/table.h"
+#include "cli/inspect.h"
 
 #include <stdarg.h>
 #include <stdint.h>

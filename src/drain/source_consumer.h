@@ -5,7 +5,6 @@
 #include "config/config.h"
 #include "drain/ledger.h"
 #include "nats/consumer.h"
-#include "nats/consumer_diff.h"
 #include "nats/stream.h"
 
 /* What a source wants of its consumer, and how that is told to a server. `varve check` judges with

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "nats/error.h"
+#include "nats/session.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/http_request.h"
+#include "net/http.h"
 
 #include <string.h>
 #include <strings.h>

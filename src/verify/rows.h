@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 
+#include "base/map.h"
 #include "batch/seqset.h"
-#include "verify/report.h"
 #include "parquet/codec.h"
 #include "parquet/read/file.h"
+#include "verify/report.h"
 
 enum {
     /* Ranges of one file: a file of one simulation among many has about one a row. */
@@ -30,5 +31,10 @@ bool verify_rows_are_numbered(const struct parquet_file *file);
  */
 bool verify_rows(const struct parquet_file *file, const char *path, struct parquet_codec *codec,
                  struct report *report, struct seqset *sequences);
+
+/* Add the subjects of the rows of a file of varve to `subjects`, which stays below
+ * VERIFY_SUBJECTS_MAX + 2: so one can see that there are more. A file without them adds none. */
+void verify_subjects(const struct parquet_file *file, struct parquet_codec *codec,
+                     struct map *subjects);
 
 #endif

@@ -8,10 +8,10 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "check/check.h"
 #include "nats/consumer.h"
 #include "nats/stream.h"
 #include "nats/subject.h"
-#include "check/lint.h"
 
 int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
                        struct err *err)

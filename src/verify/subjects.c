@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "verify/subjects.h"
+#include "verify/rows.h"
 
-#include "verify/server.h"
 #include "nats/subject.h"
 #include "parquet/read/rows.h"
+#include "verify/server.h"
 
 void verify_subjects(const struct parquet_file *file, struct parquet_codec *codec,
                      struct map *subjects)

@@ -8,18 +8,17 @@
 
 #include "base/assert.h"
 #include "base/text.h"
+#include "batch/seqset.h"
 #include "follow/file_source.h"
-#include "verify/report.h"
-#include "verify/positions.h"
+#include "parquet/verify/verify.h"
+#include "store/commit.h"
 #include "verify/gaps.h"
+#include "verify/positions.h"
+#include "verify/report.h"
 #include "verify/rows.h"
 #include "verify/sequences.h"
 #include "verify/server.h"
-#include "verify/subjects.h"
 #include "verify/tree.h"
-#include "parquet/verify/verify.h"
-#include "store/commit.h"
-#include "batch/seqset.h"
 
 struct verify {
     const struct verify_options *options;

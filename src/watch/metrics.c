@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/metrics.h"
+#include "watch/pages.h"
 
 #include <dirent.h>
 #include <fcntl.h>

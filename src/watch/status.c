@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/status.h"
+#include "watch/pages.h"
 
 #include <assert.h>
 #include <inttypes.h>

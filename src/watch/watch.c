@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 #include "base/log.h"
-#include "watch/metrics.h"
-#include "watch/status.h"
+#include "watch/pages.h"
+#include "watch/view.h"
 
 static struct http_response answer_ready(struct watch *w, int64_t now)
 {

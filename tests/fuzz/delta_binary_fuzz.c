@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/delta.h"
+#include "parquet/read/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

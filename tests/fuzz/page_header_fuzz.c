@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/page_header.h"
-#include "parquet/read/page_index.h"
+#include "parquet/read/metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/lint.h"
+#include "check/check.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/stream.h"
+#include "check/check.h"
 
 #include "base/clock.h"
 #include "test.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/annotation.h"
+#include "cli/inspect.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "nats/consumer_diff.h"
+#include "nats/consumer.h"
 
 #include "base/clock.h"
 #include "test.h"

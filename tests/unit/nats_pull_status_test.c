@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "nats/pull_status.h"
+#include "nats/pull.h"
 
 #include <stdio.h>
 

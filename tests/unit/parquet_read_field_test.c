@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/field.h"
+#include "parquet/read/file.h"
 
 #include "parquet_fixture.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/schema.h"
+#include "parquet/read/metadata.h"
 
 #include "parquet_fixture.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/metrics.h"
+#include "watch/pages.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/status.h"
+#include "watch/pages.h"
 
 #include "base/json.h"
 #include "watch_fixture.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/delta.h"
+#include "parquet/read/values.h"
 
-#include "base/bytes.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/varint.h"
 #include "parquet/read/bits.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/field.h"
+#include "parquet/read/file.h"
 
 /* Where we are in the schema, which lies depth first. Recursion is as deep as groups nest, which
  * parquet_leaves has bounded by PARQUET_SCHEMA_DEPTH_MAX. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/read/metadata.h"
 
-#include "parquet/read/schema.h"
 #include "parquet/read/thrift.h"
 
 /* The fewest bytes that one element of a list can take: a field is a header and a byte or more, a

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/crc32.h"
-#include "parquet/read/page_header.h"
+#include "parquet/read/metadata.h"
 #include "parquet/read/snappy.h"
 
 /* A zstd block makes at most 128 KiB out of at least 4 bytes: so no frame is announced to be

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/page_index.h"
+#include "parquet/read/metadata.h"
 
 #include "parquet/read/thrift.h"
 

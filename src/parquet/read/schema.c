@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/schema.h"
+#include "parquet/read/metadata.h"
 
 static void read_logical_member(struct thrift_reader *r, struct thrift_field *field,
                                 struct parquet_logical_type *logical)

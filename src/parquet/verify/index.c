@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "parquet/read/page_index.h"
+#include "parquet/read/metadata.h"
 
 /* The bytes of an index, into `bytes`. False if there is none, or none that can be read. */
 static bool load(struct verifier *v, const char *what, int64_t offset, int32_t len,

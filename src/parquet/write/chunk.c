@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/chunk.h"
 
-#include "base/bytes.h"
 #include "base/assert.h"
-#include "parquet/write/chunk_pages.h"
-#include "parquet/write/delta.h"
-#include "parquet/write/rle.h"
+#include "base/bytes.h"
+#include "parquet/write/encodings.h"
 
 enum {
     DICTIONARY_RETRY = 16, /* row groups from giving up to the next try */

@@ -8,9 +8,9 @@
 #include "base/arena.h"
 #include "batch/schema.h"
 #include "parquet/codec.h"
+#include "parquet/format.h"
 #include "parquet/write/cut.h"
 #include "parquet/write/dictionary.h"
-#include "parquet/format.h"
 #include "parquet/write/page.h"
 #include "parquet/write/statistics.h"
 
@@ -97,5 +97,13 @@ const struct bounds_bytes *chunk_page_bytes(const struct chunk *c, const struct 
 
 uint64_t chunk_memory(const struct chunk *c);
 void chunk_free(struct chunk *c);
+
+/* The finished pages of a chunk, and how they are compressed: a part of chunk.h. */
+
+/* Compress the body of a data page, decide the codec of the chunk if that is still open, and take
+ * the page into the chunk. The sizes in `page` are filled in here. `body` may lie in the scratch
+ * body of `codec`. */
+void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice body,
+                       struct parquet_codec *codec);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/chunk_pages.h"
+#include "parquet/write/chunk.h"
 
 #include "parquet/write/page.h"
 

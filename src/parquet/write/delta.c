@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/delta.h"
+#include "parquet/write/encodings.h"
 
 #include <string.h>
 

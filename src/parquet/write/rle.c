@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/rle.h"
+#include "parquet/write/encodings.h"
 
-#include "base/bytes.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/varint.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_PARQUET_WRITE_RLE_H
-#define VARVE_PARQUET_WRITE_RLE_H
+#ifndef VARVE_PARQUET_WRITE_ENCODINGS_H
+#define VARVE_PARQUET_WRITE_ENCODINGS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,5 +18,14 @@ void rle_encode(struct buf *out, const uint32_t *values, size_t count, unsigned 
 
 /* Bits for numbers up to `largest`; at least 1, because some readers fail at width 0. */
 unsigned rle_width(uint32_t largest);
+
+/* The encodings of the optional delta profile (parquet-format Encodings.md). */
+
+/* DELTA_BINARY_PACKED: append `count` int64 that are given in PLAIN form. */
+void delta_encode_int64(struct buf *out, const uint8_t *values, uint32_t count);
+
+/* DELTA_LENGTH_BYTE_ARRAY: append the `count` PLAIN byte strings, all lengths first. `lengths` is
+ * scratch memory. */
+void delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, struct buf *lengths);
 
 #endif

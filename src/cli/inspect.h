@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_CLI_TABLE_H
-#define VARVE_CLI_TABLE_H
+#ifndef VARVE_CLI_INSPECT_H
+#define VARVE_CLI_INSPECT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "parquet/format.h"
+#include "parquet/read/file.h"
+
+/* Append what a schema element says about the meaning of its values, such as "STRING",
+ * "TIMESTAMP(MICROS,UTC)" or "DECIMAL(10,2)"; nothing if it says nothing. LogicalType counts before
+ * ConvertedType; numbers without a name are shown as numbers. */
+void annotation_append(struct buf *out, const struct parquet_schema_element *element);
 
 /* Rows of cells that are printed in aligned columns. A zeroed struct is an empty table. */
 enum { TABLE_COLUMNS_MAX = 16 };
@@ -30,5 +37,8 @@ void table_end_row(struct table *t);
 
 /* Print all rows, each behind `indent` blanks, and make the table empty. */
 void table_print(struct table *t, unsigned indent, FILE *out);
+
+/* Append all that the footer says, as one line of JSON. */
+void inspect_json(struct buf *out, const char *path, const struct parquet_file *file);
 
 #endif
