@@ -1,28 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/checkpoint.h"
 
-#include <string.h>
-
+#include "delta/object_file.h"
 #include "parquet/read/records.h"
-
-struct part {
-    struct object_store *store;
-    struct buf name;
-    struct buf bytes; /* read last; kept for its memory */
-};
-
-static int read_part(void *context, uint64_t offset, void *data, size_t len, struct err *err)
-{
-    struct part *part = context;
-    bool found;
-    buf_reset(&part->bytes);
-    if (object_get(part->store, buf_text(&part->name), offset, len, &part->bytes, &found, err) != 0)
-        return -1;
-    if (!found || part->bytes.len != len)
-        return err_set(err, ERR_FORMAT, "it ends early");
-    memcpy(data, part->bytes.data, len);
-    return 0;
-}
 
 static void get_text(const struct parquet_value *value, const char *name, struct slice *out)
 {
@@ -191,36 +171,27 @@ static int read_rows(const struct parquet_file *file, delta_visit *visit, void *
     return result;
 }
 
-static int read_file(struct part *part, delta_visit *visit, void *context, bool *found,
-                     struct err *err)
-{
-    struct object_info info;
-    struct parquet_file file = {0};
-    if (object_head(part->store, buf_text(&part->name), &info, found, err) != 0)
-        return -1;
-    if (!*found)
-        return 0;
-    struct parquet_source source = {read_part, part, info.size};
-    int result = parquet_file_open(&file, &source, err);
-    if (result == 0)
-        result = read_rows(&file, visit, context, err);
-    parquet_file_close(&file);
-    return result == 0 ? 0 : err_prefix(err, "%s", buf_text(&part->name));
-}
-
 int delta_checkpoint_read(struct object_store *store, const struct delta_checkpoint *checkpoint,
                           delta_visit *visit, void *context, bool *found, struct err *err)
 {
-    struct part part = {.store = store};
+    struct delta_object_file part;
+    struct buf name = {0};
     uint32_t parts = checkpoint->parts > 0 ? checkpoint->parts : 1;
     int result = 0;
     *found = true;
     for (uint32_t i = 1; i <= parts && result == 0 && *found; i++) {
-        buf_reset(&part.name);
-        delta_checkpoint_name(&part.name, checkpoint, i);
-        result = read_file(&part, visit, context, found, err);
+        buf_reset(&name);
+        delta_checkpoint_name(&name, checkpoint, i);
+        result = delta_object_file_open(&part, store, buf_text(&name), found, err);
+        if (result == 0 && *found)
+            result = read_rows(&part.file, visit, context, err);
+        if (result == 0 && *found)
+            delta_object_file_close(&part);
     }
-    buf_free(&part.name);
-    buf_free(&part.bytes);
+    if (result != 0) {
+        (void)err_prefix(err, "%s", buf_text(&name));
+        delta_object_file_close(&part);
+    }
+    buf_free(&name);
     return result;
 }

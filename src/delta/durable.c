@@ -3,9 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/text.h"
 #include "delta/position.h"
 #include "store/path.h"
 
@@ -88,7 +86,7 @@ int delta_durable_save(struct object_store *store, const char *instance, struct 
     json_put_slice(&w, "table", table);
     json_put_u64(&w, "version", version);
     json_put_bool(&w, "partial", partial);
-    delta_positions_put(&w, "positions", &bounded);
+    delta_positions_put(&w, "positions", &bounded, NULL);
     json_close_object(&w);
     buf_append_byte(&text, '\n');
     saved_name(&name, instance);
@@ -153,23 +151,6 @@ static int by_time(const void *a, const void *b)
     return x->last_updated < y->last_updated ? -1 : x->last_updated > y->last_updated;
 }
 
-/* The next part of an application id, unescaped; NULL if it can't be: long names are hashed. */
-static char *cut_name(struct slice *id)
-{
-    const uint8_t *end = id->len == 0 ? NULL : memchr(id->data, ':', id->len);
-    if (end == NULL)
-        return NULL;
-    struct buf name = {0};
-    struct slice part = {id->data, (size_t)(end - id->data)};
-    char *text = NULL;
-    if (delta_path_decode(&name, part) && memchr(buf_text(&name), '\0', name.len) == NULL)
-        text = text_copy_slice(buf_slice(&name));
-    id->data += part.len + 1;
-    id->len -= part.len + 1;
-    buf_free(&name);
-    return text;
-}
-
 static void merge_apps(struct positions *out, const struct delta_snapshot *snapshot,
                        const char *instance)
 {
@@ -178,18 +159,19 @@ static void merge_apps(struct positions *out, const struct delta_snapshot *snaps
     delta_app_prefix(&prefix, instance);
     for (uint32_t i = 0; i < snapshot->app_ids.count; i++) {
         struct slice id = map_key(&snapshot->app_ids, i);
-        struct app_position app = {.last_updated = snapshot->apps.list[i].last_updated};
-        if (!slice_starts_with(id, buf_text(&prefix)) || snapshot->apps.list[i].version < 0)
+        const struct delta_app *app = &snapshot->apps.list[i];
+        struct delta_app_name name;
+        if (!slice_starts_with(id, buf_text(&prefix)) || app->version < 0 ||
+            !delta_app_id_parse(&name, id))
             continue;
-        struct slice rest = {id.data + prefix.len, id.len - prefix.len};
-        app.position.stream = cut_name(&rest);
-        app.position.consumer = cut_name(&rest);
-        app.position.created = text_copy_slice(rest);
-        app.position.through = (uint64_t)snapshot->apps.list[i].version;
-        if (app.position.stream == NULL || app.position.consumer == NULL)
-            position_free(&app.position);
-        else
-            *array_add(&found) = app;
+        free(name.instance);
+        *array_add(&found) = (struct app_position){
+            .last_updated = app->last_updated,
+            .position = {.stream = name.stream,
+                         .consumer = name.consumer,
+                         .created = name.created,
+                         .through = (uint64_t)app->version},
+        };
     }
     if (found.count > 0)
         qsort(found.list, found.count, sizeof(*found.list), by_time);

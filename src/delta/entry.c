@@ -114,7 +114,7 @@ static void put_varve(struct buf *out, const struct delta_commit *c)
     positions.count = c->position_count;
     json_open_object(&w, NULL);
     json_put_text(&w, "instance", c->instance);
-    delta_positions_put(&w, "positions", &positions);
+    delta_positions_put(&w, "positions", &positions, c->rows_of);
     put_dead_letters(&w, c);
     json_open_array(&w, "quarantine");
     for (size_t i = 0; i < c->file_count; i++) {

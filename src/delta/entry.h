@@ -50,6 +50,7 @@ struct delta_commit {
     const struct schema *schema;
     int64_t wall_time;                 /* ns */
     const struct position *positions;  /* of each generation that moved; `above`: what is added */
+    const struct seqset *rows_of;      /* of each of them, what is stored; NULL: not known of any */
     const struct seqset *dead_letters; /* of each of them; NULL: none of any */
     size_t position_count;
     const struct delta_commit_file *files;

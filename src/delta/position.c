@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/position.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "delta/action.h"
 #include "store/path.h"
 
-void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions)
+static void put_ranges(struct json_writer *w, const char *name, const struct seqset *set)
+{
+    struct buf *out = json_put_raw(w, name);
+    buf_append_byte(out, '"');
+    seqset_write_text(out, set);
+    buf_append_byte(out, '"');
+}
+
+void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions,
+                         const struct seqset *rows_of)
 {
     json_open_array(w, name);
     for (size_t i = 0; i < positions->count; i++) {
@@ -18,10 +29,9 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         if (p->start > 0)
             json_put_u64(w, "start", p->start);
         json_put_u64(w, "through", p->through);
-        struct buf *out = json_put_raw(w, "above");
-        buf_append_byte(out, '"');
-        seqset_write_text(out, &p->above);
-        buf_append_byte(out, '"');
+        put_ranges(w, "above", &p->above);
+        if (rows_of != NULL)
+            put_ranges(w, "rows", &rows_of[i]);
         json_put_u64(w, "lastSeq", p->last_seq);
         json_put_i64(w, "lastTime", p->last_time);
         if (p->delivered > 0)
@@ -91,4 +101,47 @@ void delta_app_id(struct buf *out, const char *instance, const struct position *
     store_path_escape(out, slice_of(p->consumer));
     buf_append_byte(out, ':');
     buf_append_text(out, p->created);
+}
+
+/* The next part of an appId, unescaped where it can be: long names are cut and hashed. */
+static char *cut_name(struct slice *id)
+{
+    const uint8_t *end = id->len == 0 ? NULL : memchr(id->data, ':', id->len);
+    if (end == NULL)
+        return NULL;
+    struct buf name = {0};
+    struct slice part = {id->data, (size_t)(end - id->data)};
+    bool plain = delta_path_decode(&name, part) && memchr(buf_text(&name), '\0', name.len) == NULL;
+    char *text = text_copy_slice(plain ? buf_slice(&name) : part);
+    id->data += part.len + 1;
+    id->len -= part.len + 1;
+    buf_free(&name);
+    return text;
+}
+
+bool delta_app_id_parse(struct delta_app_name *out, struct slice app_id)
+{
+    size_t prefix = strlen("varve:");
+    *out = (struct delta_app_name){0};
+    if (!slice_starts_with(app_id, "varve:") || memchr(app_id.data, '\0', app_id.len) != NULL)
+        return false;
+    struct slice rest = {app_id.data + prefix, app_id.len - prefix};
+    out->instance = cut_name(&rest);
+    out->stream = cut_name(&rest);
+    out->consumer = cut_name(&rest);
+    if (out->consumer == NULL) {
+        delta_app_name_free(out);
+        return false;
+    }
+    out->created = text_copy_slice(rest);
+    return true;
+}
+
+void delta_app_name_free(struct delta_app_name *name)
+{
+    free(name->instance);
+    free(name->stream);
+    free(name->consumer);
+    free(name->created);
+    *name = (struct delta_app_name){0};
 }

@@ -123,18 +123,6 @@ static void keep_action(struct buf *text, struct arena *arena, struct delta_acti
     ASSERT(delta_action_parse(copy, arena, buf_slice(text), &err) == 0);
 }
 
-static int apply_txn(struct delta_snapshot *s, const struct delta_txn *txn, struct err *err)
-{
-    bool added = false;
-    if (s->app_ids.count >= MAP_KEYS_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d applications", (int)MAP_KEYS_MAX);
-    uint32_t number = map_put(&s->app_ids, txn->app_id, &added);
-    if (added)
-        (void)array_add(&s->apps);
-    s->apps.list[number] = (struct delta_app){txn->version, txn->last_updated};
-    return 0;
-}
-
 const struct delta_app *delta_snapshot_app(const struct delta_snapshot *s, struct slice app_id)
 {
     int64_t number = map_find(&s->app_ids, app_id);
@@ -173,6 +161,30 @@ const struct delta_generation *delta_snapshot_generation(const struct delta_snap
     return number < 0 ? NULL : &s->generation_list.list[number];
 }
 
+/* A transaction outlives the entries: that the generation is known is known from it. */
+static void note_app(struct delta_snapshot *s, struct slice app_id)
+{
+    struct delta_app_name name;
+    if (!delta_app_id_parse(&name, app_id))
+        return;
+    (void)generation_of(s, slice_of(name.stream), slice_of(name.created));
+    delta_app_name_free(&name);
+}
+
+static int apply_txn(struct delta_snapshot *s, const struct delta_txn *txn, struct err *err)
+{
+    bool added = false;
+    if (s->app_ids.count >= MAP_KEYS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d applications", (int)MAP_KEYS_MAX);
+    uint32_t number = map_put(&s->app_ids, txn->app_id, &added);
+    if (added)
+        (void)array_add(&s->apps);
+    s->apps.list[number] = (struct delta_app){txn->version, txn->last_updated};
+    if (added && s->want_varve)
+        note_app(s, txn->app_id);
+    return 0;
+}
+
 /* Texts are used as C strings. */
 static bool has_nul(struct slice text)
 {
@@ -183,6 +195,20 @@ static bool get_generation(const struct json *object, struct slice *stream, stru
 {
     return json_get_text(object, "stream", stream) && json_get_text(object, "created", created) &&
            !has_nul(*stream) && !has_nul(*created);
+}
+
+static void note_rows(struct delta_snapshot *s, const struct json *list)
+{
+    for (const struct json *item = list->first; item != NULL; item = item->next) {
+        struct slice stream, created, rows;
+        struct seqset set = {0};
+        if (get_generation(item, &stream, &created)) {
+            struct delta_generation *g = generation_of(s, stream, created);
+            if (json_get_text(item, "rows", &rows) && seqset_parse_text(&set, rows))
+                seqset_add_all(&g->rows, &set);
+        }
+        seqset_free(&set);
+    }
 }
 
 static void note_dead_letters(struct delta_snapshot *s, const struct json *list)
@@ -260,13 +286,10 @@ static int note_commit(struct delta_snapshot *s, const struct json *info, struct
         return -1;
     struct delta_instance *instance = instance_of(s, name);
     instance->entries++;
-    for (size_t i = 0; i < positions.count; i++) {
-        const struct position *p = &positions.list[i];
-        seqset_add_all(&generation_of(s, slice_of(p->stream), slice_of(p->created))->rows,
-                       &p->above);
-        positions_merge(&instance->positions, p);
-    }
+    for (size_t i = 0; i < positions.count; i++)
+        positions_merge(&instance->positions, &positions.list[i]);
     positions_free(&positions);
+    note_rows(s, json_member(varve, "positions"));
     note_dead_letters(s, json_member(varve, "deadLetters"));
     note_beside(s, json_member(varve, "quarantine"));
     return 0;

@@ -47,8 +47,8 @@ struct delta_instance {
 /* What the commits of any varve say of one generation of a stream. */
 struct delta_generation {
     char *stream, *created;
-    struct seqset rows; /* sequences that are in a file, were, or are dead letters: exact, but
-                           perhaps not all */
+    struct seqset rows; /* sequences that have or had a row, or are dead letters: none that have
+                           not, but perhaps not all */
     struct seqset dead_letters;
 };
 

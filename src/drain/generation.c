@@ -28,23 +28,32 @@ static bool is_generation_of(struct slice generation, struct slice created)
            (generation.len == created.len || generation.data[created.len] == '~');
 }
 
+/* What the store has is durable, whoever stored it: positions without a consumer say that. */
 static void load(struct generation *g)
 {
-    const struct position *p = positions_find(g->stored, g->settings->stream, buf_text(&g->created),
-                                              g->settings->consumer);
+    const char *stream = g->settings->stream;
+    const char *created = buf_text(&g->created);
+    const struct position *p = positions_find(g->stored, stream, created, g->settings->consumer);
+    const struct position *known = positions_find(g->stored, stream, created, "");
+    struct seqset above = {0};
     ledger_reset(&g->ledger);
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
     g->start = g->delivered = 0;
-    g->start_saved = p != NULL;
+    g->start_saved = p != NULL || known != NULL;
     g->unsaved = false;
-    if (p == NULL)
-        return;
-    ledger_load(&g->ledger, p->through, &p->above);
-    g->newest_seq = g->sealed_seq = p->last_seq;
-    g->newest_time = g->sealed_time = p->last_time;
-    g->start = p->start;
-    g->delivered = p->delivered;
+    if (p != NULL) {
+        seqset_add_all(&above, &p->above);
+        g->newest_seq = g->sealed_seq = p->last_seq;
+        g->newest_time = g->sealed_time = p->last_time;
+        g->start = p->start;
+        g->delivered = p->delivered;
+    }
+    if (known != NULL)
+        seqset_add_all(&above, &known->above);
+    if (p != NULL || known != NULL)
+        ledger_load(&g->ledger, p == NULL ? 0 : p->through, &above);
+    seqset_free(&above);
 }
 
 bool generation_is_left(const struct generation *g)
@@ -85,6 +94,8 @@ static void choose_first(struct generation *g, struct slice created)
 {
     const struct position *newest =
         positions_newest(g->stored, g->settings->stream, g->settings->consumer);
+    if (newest == NULL)
+        newest = positions_newest(g->stored, g->settings->stream, "");
     bool known = newest != NULL && is_generation_of(slice_of(newest->created), created);
     if (newest != NULL && !known)
         leave(g, created, false);

@@ -17,14 +17,24 @@ static int open_store(struct pipeline *p, struct err *err)
     struct buf engine = {0};
     buf_printf(&engine, "varve/%s", varve_version);
     static const struct system plain;
+    size_t source_count = p->config->source_count;
+    struct store_source *sources = calloc(source_count + 1, sizeof(*sources));
+    if (sources == NULL)
+        out_of_memory((source_count + 1) * sizeof(*sources));
+    for (size_t i = 0; i < source_count; i++)
+        sources[i] =
+            (struct store_source){p->config->sources[i].stream, p->config->sources[i].consumer};
     struct store_config config = {
         .root = p->config->output.log_output_directory,
         .instance = p->config->nats.name,
         .engine = buf_text(&engine),
         .schema = &event_schema,
         .system = p->options.system != NULL ? *p->options.system : plain,
+        .sources = sources,
+        .source_count = source_count,
     };
     p->store = store_open(&config, err);
+    free(sources);
     buf_free(&engine);
     if (p->store != NULL)
         p->space = space_new(config.root, &config.system, !p->options.stepped, err);
@@ -78,6 +88,14 @@ static void log_how_it_starts(const struct pipeline *p)
             LOG_WARNING, "store",
             "%s has no position in the log, and old entries of the log are gone: if one was "
             "in them, events will be drained again",
+            c->nats.name);
+    if (r->evolved)
+        log_message(LOG_INFO, "store", "the table got what this version of varve adds to it");
+    if (r->incomplete && !r->forgotten)
+        log_message(
+            LOG_WARNING, "store",
+            "entries of the log that %s wrote are gone: what was stored above its positions "
+            "is known from the files alone",
             c->nats.name);
 }
 

@@ -52,6 +52,7 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
         .schema = store->schema,
         .wall_time = clock_wall(),
         .positions = store->added.list,
+        .rows_of = epoch->rows_of,
         .dead_letters = epoch->dead_letters,
         .position_count = store->added.count,
         .files = files,
@@ -95,17 +96,14 @@ static void fill_member(struct object_member *member, const struct store_epoch_f
 }
 
 /* The position of an epoch as its entry says it: above `through` stands what the entry adds. */
-static void add_position(struct store *store, const struct position *p, const struct seqset *rows)
+static void add_position(struct store *store, const struct position *p)
 {
     const struct position *known =
         positions_find(&store->current, p->stream, p->created, p->consumer);
     static const struct seqset nothing;
     struct position added = *p;
     added.above = (struct seqset){0};
-    if (rows != NULL)
-        seqset_add_all(&added.above, rows);
-    seqset_add_new(&added.above, &p->above, known == NULL ? &nothing : &known->above,
-                   known == NULL ? 0 : known->through);
+    seqset_add_new(&added.above, &p->above, known == NULL ? &nothing : &known->above, p->through);
     positions_put(&store->added, &added);
     seqset_free(&added.above);
 }
@@ -118,8 +116,7 @@ static void prepare(struct store *store, const struct store_epoch *epoch)
     for (size_t i = 0; i < epoch->file_count; i++)
         fill_member(&store->members[i], &epoch->files[i]);
     for (size_t i = 0; i < epoch->position_count; i++)
-        add_position(store, &epoch->positions[i],
-                     epoch->rows_of == NULL ? NULL : &epoch->rows_of[i]);
+        add_position(store, &epoch->positions[i]);
     ASSERT(store->added.count == epoch->position_count); /* each generation once */
     store->epoch = epoch;
     store->group = (struct object_group){store->members, epoch->file_count, entry_text,

@@ -16,6 +16,7 @@
 #include "delta/position.h"
 #include "delta/table.h"
 #include "store/commit.h"
+#include "store/known.h"
 
 enum { UUID_TEXT = 37, EVOLVE_ATTEMPTS = 20 };
 
@@ -228,7 +229,7 @@ static int read_positions(struct store *store, struct err *err)
                               store->table.version, &store->current, err);
 }
 
-int store_recover(struct store *store, struct err *err)
+int store_recover(struct store *store, const struct store_config *config, struct err *err)
 {
     bool gap = false;
     store->table.want_varve = true;
@@ -240,7 +241,7 @@ int store_recover(struct store *store, struct err *err)
         return -1;
     if (gap && reload_table(store, err) != 0)
         return -1;
-    if (read_positions(store, err) != 0)
+    if (read_positions(store, err) != 0 || store_add_known(store, config, err) != 0)
         return -1;
     delta_snapshot_forget(&store->table);
     return object_clean(store->objects, &store->recovery.files_removed, err);

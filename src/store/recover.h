@@ -11,10 +11,12 @@
  *   1. Read what the log says, make the table if there is none, check it, and give it what this
  *      version of varve has and it lacks.
  *   2. If there is a commit under way, bring it to its end (object_resume).
- *   3. Put together the positions of this instance (delta/durable.h).
+ *   3. Put together the positions of this instance (delta/durable.h), and what others have stored
+ *      (known.h).
  *   4. Remove unfinished files of this instance. No entry names them.
  */
-int store_recover(struct store *store, struct err *err) __attribute__((warn_unused_result));
+int store_recover(struct store *store, const struct store_config *config, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Step 1 alone. */
 int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));

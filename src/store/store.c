@@ -35,7 +35,7 @@ struct store *store_open(const struct store_config *config, struct err *err)
     store->instance = text_copy(config->instance);
     store->engine = text_copy(config->engine);
     store->schema = config->schema;
-    if (open_objects(store, config, err) != 0 || store_recover(store, err) != 0) {
+    if (open_objects(store, config, err) != 0 || store_recover(store, config, err) != 0) {
         (void)err_prefix(err, "%s", config->root);
         store_close(store);
         return NULL;

@@ -26,13 +26,20 @@
  * Files are staged in `objects` (object_stage, object_finish) and become rows of the table by
  * store_commit. Everything here is for one thread at a time, like `objects`.
  */
+/* Where rows are going to come from: what is in the store of them already has to be known. */
+struct store_source {
+    const char *stream, *consumer;
+};
+
 struct store_config {
     const char *root;     /* made if missing, with its parents */
     const char *instance; /* 1 to 255 bytes of any kind. The lock and the positions are its own:
                              under another name, varve knows nothing of them */
     const char *engine;   /* for the log: "varve/<version>" */
-    const struct schema *schema; /* of the table; outlives the store */
-    struct system system;        /* zeroed: the plain system */
+    const struct schema *schema;        /* of the table; outlives the store */
+    struct system system;               /* zeroed: the plain system */
+    const struct store_source *sources; /* for the call of store_open */
+    size_t source_count;
 };
 
 /* What store_open found and did, for a line in the log. */
@@ -49,6 +56,8 @@ struct store_recovery {
                                durable above its positions */
 };
 
+#define STORE_ANYBODY "" /* no consumer has this name */
+
 struct store_epoch;
 
 /* Belongs to src/store/; others read `positions` and `recovery`, which are what store_open found
@@ -60,7 +69,9 @@ struct store {
     char *engine;
     const struct schema *schema;
     struct delta_snapshot table; /* as far as we know: what it is, and its newest version */
-    struct positions positions;
+    struct positions positions;  /* of this instance; and with the consumer STORE_ANYBODY, for each
+                                    generation, what of it is known to be stored by whomever: all of
+                                    it in `above` */
     struct store_recovery recovery;
     struct positions current; /* positions with all that was committed since */
     size_t unsaved_ranges;    /* added by commits since the file of the instance was written */

@@ -284,3 +284,37 @@ def test_a_store_of_an_earlier_version_goes_on(any_server, varve, cleaned):
     assert_exactly_once(varve.output, 1, 150)
     listed = DeltaTable(varve.output).metadata().configuration["delta.dataSkippingStatsColumns"]
     assert listed == "timestamp_ns,simulation_id,stream_seq"
+
+
+@pytest.mark.parametrize("delivery", ["position", "durable"])
+@pytest.mark.parametrize("rewritten", ["no", "cleaned", "optimized"])
+def test_another_consumer_name_stores_nothing_twice(any_server, varve, delivery, rewritten):
+    """A row is known by generation and sequence, whoever fetched it."""
+
+    def config(consumer):
+        source = {"stream": "LOGGING", "delivery": delivery, "consumer": consumer}
+        return {"sources": [source], "batching": FAST}
+
+    any_server.generate(300, seed=1, simulations=40)  # files with too many ranges for tags
+    varve.once(**config("first"), nats={"name": "a"})
+    if rewritten == "optimized":
+        DeltaTable(varve.output).optimize.compact()
+    if rewritten != "no":
+        clean_up(varve.output)
+    any_server.generate(20, seed=2)
+    varve.once(**config("second"), nats={"name": "a"})
+    assert_exactly_once(varve.output, 1, 320)
+    any_server.generate(20, seed=3)
+    varve.once(**config("third"), nats={"name": "b"})
+    assert_exactly_once(varve.output, 1, 340)
+
+
+def test_another_consumer_of_other_subjects_loses_nothing(any_server, varve):
+    """What one consumer was never meant to have is no less new to the next one."""
+    any_server.add_stream("BOTH", subjects=["one", "two"])
+    for i in range(6):
+        any_server.generate(10, seed=i, stream="BOTH", subject=["one", "two"][i % 2])
+    for subject in ("one", "two"):
+        source = {"stream": "BOTH", "subjects": [subject], "consumer": subject}
+        varve.once(sources=[source], batching=FAST)
+    assert_exactly_once(varve.output, 1, 60)

@@ -55,7 +55,7 @@ static void fuzz_positions(struct slice text)
     struct buf out = {0};
     struct arena arena = {0};
     if (delta_positions_parse(&positions, json_parse(&arena, text, &err), &err) == 0) {
-        delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions);
+        delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions, NULL);
         ASSERT(delta_positions_parse(&again, json_parse(&arena, buf_slice(&out), &err), &err) == 0);
         ASSERT(again.count == positions.count);
         for (size_t i = 0; i < again.count; i++)

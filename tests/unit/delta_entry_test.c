@@ -9,7 +9,7 @@ static const char expected[] =
     "\"operationParameters\":{\"mode\":\"Append\"},\"isBlindAppend\":true,"
     "\"engineInfo\":\"varve/0\",\"varve\":{\"instance\":\"i\\\"1\",\"positions\":["
     "{\"stream\":\"S\",\"created\":\"C\",\"consumer\":\"D\",\"through\":4,\"above\":\"6-7\","
-    "\"lastSeq\":7,\"lastTime\":70}],"
+    "\"rows\":\"1-2\",\"lastSeq\":7,\"lastTime\":70}],"
     "\"deadLetters\":[{\"stream\":\"S\",\"created\":\"C\",\"sequences\":\"1-2\"}],"
     "\"quarantine\":[{\"path\":\"_quarantine/S-4-4.parquet\",\"size\":30,\"numRecords\":1,"
     "\"tags\":{\"varve.file\":\"a-2\",\"varve.stream\":\"S\",\"varve.created\":\"C\","
@@ -43,6 +43,7 @@ static void build(struct buf *out)
         .schema = &fixture_schema,
         .wall_time = INT64_C(1795536000500000000),
         .positions = &position,
+        .rows_of = &elsewhere,
         .dead_letters = &elsewhere,
         .position_count = 1,
         .files = files,

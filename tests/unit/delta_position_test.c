@@ -26,7 +26,7 @@ TEST(positions_come_back_from_json)
     EXPECT_U64(positions.list[1].last_seq, 9);
     EXPECT_I64(positions.list[1].last_time, INT64_C(1795536000500000000));
     struct buf out = {0};
-    delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions);
+    delta_positions_put(&(struct json_writer){.out = &out}, NULL, &positions, NULL);
     EXPECT_TEXT(buf_text(&out), text);
     buf_reset(&out);
     delta_app_id(&out, "my/varve", &positions.list[0]);

@@ -100,17 +100,18 @@ TEST(delta_snapshot_adds_up_what_varve_says)
 {
     static const char commit[] =
         "{\"commitInfo\":{\"varve\":{\"instance\":\"%s\",\"positions\":[{\"stream\":\"S\","
-        "\"created\":\"C\",\"consumer\":\"%s\",\"through\":%d,\"above\":\"%s\",\"lastSeq\":%d,"
+        "\"created\":\"C\",\"consumer\":\"%s\",\"through\":%d,\"above\":\"%s\",\"rows\":\"%s\","
+        "\"lastSeq\":%d,"
         "\"lastTime\":%d}],\"deadLetters\":[{\"stream\":\"S\",\"created\":\"C\",\"sequences\":"
         "\"%s\"}],\"quarantine\":[{\"path\":\"q%%20%d\",\"size\":4,\"numRecords\":1,\"tags\":"
         "{\"varve.stream\":\"S\",\"varve.created\":\"C\",\"varve.sequences\":\"%d\"}}]}}}\n";
     struct delta_snapshot s = {.want_varve = true};
     char text[1024];
-    (void)snprintf(text, sizeof(text), commit, "i", "c", 3, "1-3,7", 7, 70, "3", 1, 100);
+    (void)snprintf(text, sizeof(text), commit, "i", "c", 3, "5,7", "1-2,7", 7, 70, "3", 1, 100);
     apply(&s, 0, text);
-    (void)snprintf(text, sizeof(text), commit, "j", "d", 0, "5", 5, 50, "", 2, 101);
+    (void)snprintf(text, sizeof(text), commit, "j", "d", 0, "5", "5", 5, 50, "", 2, 101);
     apply(&s, 1, text);
-    (void)snprintf(text, sizeof(text), commit, "i", "c", 4, "4,6,9", 6, 60, "9", 3, 102);
+    (void)snprintf(text, sizeof(text), commit, "i", "c", 4, "9", "6,9", 6, 60, "9", 3, 102);
     apply(&s, 2, text);
     apply(&s, 3,
           "{\"commitInfo\":{\"varve\":{\"instance\":5}}}\n"
@@ -123,13 +124,13 @@ TEST(delta_snapshot_adds_up_what_varve_says)
     const struct position *p = positions_find(&i->positions, "S", "C", "c");
     struct buf out = {0};
     seqset_write_text(&out, &p->above);
-    EXPECT(p->through == 4 && p->last_seq == 7 && p->last_time == 70);
-    EXPECT_TEXT(buf_text(&out), "6-7,9");
+    EXPECT(p->through == 5 && p->last_seq == 7 && p->last_time == 70);
+    EXPECT_TEXT(buf_text(&out), "7,9");
     EXPECT(positions_find(&j->positions, "S", "C", "d")->through == 0);
     const struct delta_generation *g = delta_snapshot_generation(&s, "S", "C");
     buf_reset(&out);
     seqset_write_text(&out, &g->rows);
-    EXPECT_TEXT(buf_text(&out), "1-7,9,20-22,100-102");
+    EXPECT_TEXT(buf_text(&out), "1-2,5-7,9,20-22,100-102");
     buf_reset(&out);
     seqset_write_text(&out, &g->dead_letters);
     EXPECT_TEXT(buf_text(&out), "3,9");

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/object_file.h"
+
+#include <string.h>
+
+static int read_bytes(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct delta_object_file *f = context;
+    bool found;
+    buf_reset(&f->bytes);
+    if (object_get(f->store, buf_text(&f->name), offset, len, &f->bytes, &found, err) != 0)
+        return -1;
+    if (!found || f->bytes.len != len)
+        return err_set(err, ERR_FORMAT, "it ends early");
+    memcpy(data, f->bytes.data, len);
+    return 0;
+}
+
+int delta_object_file_open(struct delta_object_file *f, struct object_store *store,
+                           const char *name, bool *found, struct err *err)
+{
+    struct object_info info;
+    *f = (struct delta_object_file){.store = store};
+    if (object_head(store, name, &info, found, err) != 0)
+        return -1;
+    if (!*found)
+        return 0;
+    buf_append_text(&f->name, name);
+    f->source = (struct parquet_source){read_bytes, f, info.size};
+    if (parquet_file_open(&f->file, &f->source, err) == 0)
+        return 0;
+    delta_object_file_close(f);
+    return -1;
+}
+
+void delta_object_file_close(struct delta_object_file *f)
+{
+    parquet_file_close(&f->file);
+    buf_free(&f->name);
+    buf_free(&f->bytes);
+    *f = (struct delta_object_file){0};
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_DELTA_OBJECT_FILE_H
+#define VARVE_DELTA_OBJECT_FILE_H
+
+#include "base/err.h"
+#include "object/object.h"
+#include "parquet/read/file.h"
+
+/* A Parquet file that is an object. A zeroed struct is a closed one; it must not move while it is
+ * open. */
+struct delta_object_file {
+    struct object_store *store;
+    struct buf name;
+    struct buf bytes; /* read last; kept for its memory */
+    struct parquet_source source;
+    struct parquet_file file;
+};
+
+/* *found: there is an object of this name. `file` is closed after an error. */
+int delta_object_file_open(struct delta_object_file *f, struct object_store *store,
+                           const char *name, bool *found, struct err *err)
+    __attribute__((warn_unused_result));
+void delta_object_file_close(struct delta_object_file *f);
+
+#endif

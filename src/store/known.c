@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/known.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/num.h"
+#include "delta/object_file.h"
+#include "parquet/read/rows.h"
+
+/* The column that has the sequence of a row, in every table that varve writes. */
+static const char *sequence_column(const struct schema *schema)
+{
+    uint32_t column = 0;
+    while (!schema->columns[column].ordered)
+        column++;
+    return schema->columns[column].name;
+}
+
+static int scan_rows(struct seqset *out, const struct parquet_file *file, const char *column,
+                     struct err *err)
+{
+    struct slice value;
+    int64_t leaf = parquet_file_leaf(file, slice_of(column));
+    int result = 0;
+    if (leaf < 0 || file->leaves[leaf].type.width != 8)
+        return err_set(err, ERR_FORMAT, "it has no column %s", column);
+    uint32_t number = (uint32_t)leaf;
+    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_rows *rows = parquet_rows_new(file, &number, 1, codec);
+    while ((result = parquet_rows_next(rows, &value, err)) == 1) {
+        if (value.data != NULL)
+            (void)seqset_add(out, load_u64le(value.data));
+        if (out->count > SEQSET_RANGES_MAX) {
+            result = err_set(err, ERR_LIMIT,
+                             "more than %d gaps between the sequences that are "
+                             "stored",
+                             (int)SEQSET_RANGES_MAX);
+            break;
+        }
+    }
+    parquet_rows_free(rows);
+    parquet_codec_free(codec);
+    return result;
+}
+
+static int scan_file(struct seqset *out, struct store *store, const struct delta_file *file,
+                     struct err *err)
+{
+    struct buf name = {0};
+    struct delta_object_file object;
+    bool found = false;
+    int result = 0;
+    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name)))
+        result = err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+    if (result == 0)
+        result = delta_object_file_open(&object, store->objects, buf_text(&name), &found, err);
+    if (result == 0 && found) {
+        result = scan_rows(out, &object.file, sequence_column(store->schema), err);
+        delta_object_file_close(&object);
+    }
+    if (result != 0)
+        (void)err_prefix(err, "%s", buf_text(&name));
+    buf_free(&name);
+    return result;
+}
+
+/* Whether `rows` have all that the tags say of the file's sequences. */
+static bool is_covered(const struct delta_file *file, const struct seqset *rows)
+{
+    uint64_t first, last;
+    struct slice low = delta_map_get(&file->tags, "varve.first_seq");
+    struct slice high = delta_map_get(&file->tags, "varve.last_seq");
+    if (delta_map_get(&file->tags, "varve.sequences").data != NULL)
+        return true;
+    if (low.data == NULL || high.data == NULL || !num_parse_u64(low, &first) ||
+        !num_parse_u64(high, &last))
+        return false;
+    const struct seqrange *range = seqset_find(rows, first);
+    return range != NULL && range->first <= first && range->last >= last;
+}
+
+/* The generation that a file's rows are of: by its tags; without tags it is the only one there is.
+ * NULL: nobody can tell. */
+static struct delta_generation *generation_of(struct delta_snapshot *s,
+                                              const struct delta_file *file)
+{
+    struct slice stream = delta_map_get(&file->tags, "varve.stream");
+    struct slice created = delta_map_get(&file->tags, "varve.created");
+    for (size_t i = 0; i < s->generation_list.count; i++) {
+        struct delta_generation *g = &s->generation_list.list[i];
+        if (stream.data != NULL && created.data != NULL && slice_is(stream, g->stream) &&
+            slice_is(created, g->created))
+            return g;
+    }
+    return stream.data == NULL && s->generation_list.count == 1 ? &s->generation_list.list[0]
+                                                                : NULL;
+}
+
+/* Complete what the log says of the sequences that are stored. */
+static int scan_files(struct store *store, struct delta_snapshot *s, const char *stream,
+                      struct err *err)
+{
+    for (size_t i = 0; i < s->files.count; i++) {
+        const struct delta_file *file = s->files.list[i];
+        if (file == NULL)
+            continue;
+        struct delta_generation *g = generation_of(s, file);
+        if (g == NULL)
+            return err_set(err, ERR_REFUSED,
+                           "another engine has rewritten files of several streams into one, so "
+                           "varve can't tell which events of stream %s are stored: go on under the "
+                           "nats.name and the consumer that stored them, or choose another "
+                           "directory",
+                           stream);
+        if (!is_covered(file, &g->rows) && scan_file(&g->rows, store, file, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A source that this instance knows nothing of, though others have stored of its stream. */
+static const char *find_unknown(const struct store *store, const struct store_config *config)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        const struct store_source *source = &config->sources[i];
+        if (positions_newest(&store->current, source->stream, source->consumer) != NULL)
+            continue;
+        for (size_t g = 0; g < store->table.generation_list.count; g++) {
+            if (strcmp(store->table.generation_list.list[g].stream, source->stream) == 0)
+                return source->stream;
+        }
+    }
+    return NULL;
+}
+
+static int by_creation(const void *a, const void *b)
+{
+    const struct delta_generation *const *x = a;
+    const struct delta_generation *const *y = b;
+    return strcmp((*x)->created, (*y)->created);
+}
+
+/* The newest generation of a stream comes last: names begin with the time of creation, and go on
+ * with the time at which the stream was set back. */
+static void add_generations(struct store *store, const struct delta_snapshot *s)
+{
+    size_t count = s->generation_list.count;
+    const struct delta_generation **sorted = calloc(count + 1, sizeof(const void *));
+    if (sorted == NULL)
+        out_of_memory((count + 1) * sizeof(const void *));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &s->generation_list.list[i];
+    qsort(sorted, count, sizeof(*sorted), by_creation);
+    for (size_t i = 0; i < count; i++) {
+        struct position known = {.stream = sorted[i]->stream,
+                                 .created = sorted[i]->created,
+                                 .consumer = STORE_ANYBODY,
+                                 .above = sorted[i]->rows};
+        positions_put(&store->positions, &known);
+    }
+    free(sorted);
+}
+
+int store_add_known(struct store *store, const struct store_config *config, struct err *err)
+{
+    const char *unknown = find_unknown(store, config);
+    if (unknown == NULL) {
+        add_generations(store, &store->table);
+        return 0;
+    }
+    struct delta_snapshot full = {.want_files = true, .want_varve = true};
+    int result = delta_snapshot_load(&full, store->objects, err);
+    if (result == 0)
+        result = scan_files(store, &full, unknown, err);
+    if (result == 0)
+        add_generations(store, &full);
+    delta_snapshot_free(&full);
+    return result;
+}
