@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/batch.h"
 
-#include <stdlib.h>
-
-#include "base/bytes.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 
 /* Of a column: there may be thousands of partitions with a row or two. */
 enum { FIRST_BYTES = 64 };
@@ -17,29 +15,29 @@ struct batch_group {
     uint8_t repetition; /* of the first entry in it */
 };
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (memory == NULL)
-        out_of_memory(count * size);
-    return memory;
-}
+/* What a batch of a schema that is not flat has beside its columns: of each column, and groups. A
+ * map has two of these at a time, the row is one. */
+enum { GROUPS_MAX = 2 * SCHEMA_DEPTH_MAX + 1 };
 
-struct batch *batch_new(const struct schema *schema)
+struct batch *batch_new(const struct schema *schema, struct account *account)
 {
     struct err err = {0};
-    struct batch *b = allocate(1, sizeof(*b));
+    struct batch *b = account_alloc(account, 1, sizeof(*b));
+    struct account *own = &b->account;
     ASSERT(schema->count > 0 && schema->count <= SCHEMA_COLUMNS_MAX);
+    own->parent = account;
     b->schema = schema;
-    b->columns = allocate(schema->count, sizeof(*b->columns));
+    b->columns = account_alloc(own, schema->count, sizeof(*b->columns));
+    for (uint32_t i = 0; i < schema->count; i++) {
+        b->columns[i].values.account = own;
+        b->columns[i].definitions.account = own;
+        b->columns[i].repetitions.account = own;
+    }
     if (schema_is_flat(schema))
         return b;
-    b->nodes = allocate(schema->count, sizeof(*b->nodes));
-    b->given = allocate(schema->count, sizeof(*b->given));
-    /* A map has two groups at a time, the row is one. */
-    b->groups = allocate(2 * SCHEMA_DEPTH_MAX + 1, sizeof(*b->groups));
-    b->memory = schema->count * (sizeof(*b->nodes) + sizeof(*b->given)) +
-                (2 * SCHEMA_DEPTH_MAX + 1) * sizeof(*b->groups);
+    b->nodes = account_alloc(own, schema->count, sizeof(*b->nodes));
+    b->given = account_alloc(own, schema->count, sizeof(*b->given));
+    b->groups = account_alloc(own, GROUPS_MAX, sizeof(*b->groups));
     ASSERT(schema_nodes(schema, b->nodes, &err) == 0);
     return b;
 }
@@ -48,16 +46,20 @@ void batch_free(struct batch *b)
 {
     if (b == NULL)
         return;
-    for (uint32_t i = 0; i < b->schema->count; i++) {
+    struct account *own = &b->account;
+    uint32_t count = b->schema->count;
+    for (uint32_t i = 0; i < count; i++) {
         buf_free(&b->columns[i].values);
         buf_free(&b->columns[i].definitions);
         buf_free(&b->columns[i].repetitions);
     }
-    free(b->nodes);
-    free(b->given);
-    free(b->groups);
-    free(b->columns);
-    free(b);
+    if (b->nodes != NULL) {
+        account_free(own, b->nodes, count * sizeof(*b->nodes));
+        account_free(own, b->given, count * sizeof(*b->given));
+        account_free(own, b->groups, GROUPS_MAX * sizeof(*b->groups));
+    }
+    account_free(own, b->columns, count * sizeof(*b->columns));
+    account_free(own->parent, b, sizeof(*b));
 }
 
 void batch_reset(struct batch *b)
@@ -78,18 +80,15 @@ void batch_reset(struct batch *b)
     b->row_start = 0;
 }
 
-/* Room in one of the batch's buffers; what it takes is counted as it grows, so that asking for it
- * costs nothing. */
-static inline void reserve(struct batch *b, struct buf *buffer, size_t more)
+/* Room in one of the batch's buffers. */
+static inline void reserve(struct buf *buffer, size_t more)
 {
     if (more <= buffer->cap - buffer->len)
         return;
-    size_t before = buffer->cap;
-    if (before == 0 && more < FIRST_BYTES)
+    if (buffer->cap == 0 && more < FIRST_BYTES)
         buf_reserve_exact(buffer, FIRST_BYTES);
     else
         buf_reserve(buffer, more);
-    b->memory += buffer->cap - before;
 }
 
 static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t repetition)
@@ -125,12 +124,12 @@ static void add_levels(struct batch *b, uint32_t column, uint8_t definition, uin
     const struct schema_node *node = &b->nodes[column];
     struct column *c = &b->columns[column];
     if (node->definition > 0) {
-        reserve(b, &c->definitions, 1);
+        reserve(&c->definitions, 1);
         c->definitions.data[c->definitions.len++] = definition;
         b->bytes++;
     }
     if (node->repetition > 0) {
-        reserve(b, &c->repetitions, 1);
+        reserve(&c->repetitions, 1);
         c->repetitions.data[c->repetitions.len++] = repetition;
         b->bytes++;
     }
@@ -223,7 +222,7 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
     }
     ASSERT(c->entries == b->rows);
     if (b->schema->columns[column].optional) {
-        reserve(b, &c->definitions, 1);
+        reserve(&c->definitions, 1);
         c->definitions.data[c->definitions.len++] = 1;
         b->bytes++;
     }
@@ -234,7 +233,7 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
 
 static inline void put_u64(struct batch *b, struct column *c, uint64_t bits)
 {
-    reserve(b, &c->values, 8);
+    reserve(&c->values, 8);
     store_u64le(c->values.data + c->values.len, bits);
     c->values.len += 8;
     b->bytes += 8;
@@ -242,7 +241,7 @@ static inline void put_u64(struct batch *b, struct column *c, uint64_t bits)
 
 static inline void put_u32(struct batch *b, struct column *c, uint32_t bits)
 {
-    reserve(b, &c->values, 4);
+    reserve(&c->values, 4);
     store_u32le(c->values.data + c->values.len, bits);
     c->values.len += 4;
     b->bytes += 4;
@@ -275,7 +274,7 @@ void batch_put_double(struct batch *b, uint32_t column, double value)
 void batch_put_boolean(struct batch *b, uint32_t column, bool value)
 {
     struct column *c = next_cell(b, column, COLUMN_BOOLEAN);
-    reserve(b, &c->values, 1);
+    reserve(&c->values, 1);
     c->values.data[c->values.len++] = value;
     b->bytes++;
 }
@@ -284,7 +283,7 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 {
     ASSERT(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES);
-    reserve(b, &c->values, 4 + value.len);
+    reserve(&c->values, 4 + value.len);
     uint8_t *to = c->values.data + c->values.len;
     store_u32le(to, (uint32_t)value.len);
     if (value.len > 0)
@@ -303,7 +302,7 @@ void batch_put_null(struct batch *b, uint32_t column)
     }
     struct column *c = &b->columns[column];
     ASSERT(c->entries == b->rows);
-    reserve(b, &c->definitions, 1);
+    reserve(&c->definitions, 1);
     c->definitions.data[c->definitions.len++] = 0;
     b->bytes++;
     c->entries++;
@@ -364,69 +363,5 @@ void batch_rollback(struct batch *b)
 
 uint64_t batch_memory(const struct batch *b)
 {
-    return sizeof(*b) + b->schema->count * sizeof(*b->columns) + b->memory;
-}
-
-/* Where a row begins in a column. */
-struct row_start {
-    uint32_t entry;
-    size_t value;
-};
-
-/* Where each row begins, and behind them where the last one ends. */
-static void find_starts(const struct batch *b, uint32_t column, struct row_start *starts)
-{
-    const struct column *c = &b->columns[column];
-    uint32_t width = column_width(b->schema->columns[column].type);
-    uint8_t level = b->nodes != NULL ? b->nodes[column].definition
-                                     : (uint8_t)b->schema->columns[column].optional;
-    uint32_t row = 0;
-    size_t at = 0;
-    for (uint32_t i = 0; i < c->entries; i++) {
-        if (c->repetitions.len == 0 || c->repetitions.data[i] == 0)
-            starts[row++] = (struct row_start){i, at};
-        if (level > 0 && c->definitions.data[i] < level)
-            continue;
-        at += width != 0 ? width : 4 + (size_t)load_u32le(c->values.data + at);
-    }
-    ASSERT(row == b->rows);
-    starts[row] = (struct row_start){c->entries, at};
-}
-
-static void copy_range(struct batch *to, struct buf *buffer, const struct buf *from, size_t start,
-                       size_t end)
-{
-    if (from->len == 0 || start == end)
-        return;
-    reserve(to, buffer, end - start);
-    memcpy(buffer->data + buffer->len, from->data + start, end - start);
-    buffer->len += end - start;
-}
-
-void batch_copy_ordered(struct batch *to, const struct batch *from, const uint32_t *order)
-{
-    ASSERT(to->schema == from->schema && to->filled == 0 && from->filled == 0);
-    ASSERT(to->depth == 0 && from->depth == 0);
-    ASSERT(from->rows <= BATCH_ROWS_MAX - to->rows);
-    struct row_start *starts = allocate(from->rows + (size_t)1, sizeof(*starts));
-    for (uint32_t column = 0; column < from->schema->count; column++) {
-        const struct column *c = &from->columns[column];
-        struct column *copy = &to->columns[column];
-        if (!column_is_leaf(&from->schema->columns[column]))
-            continue;
-        find_starts(from, column, starts);
-        for (uint32_t i = 0; i < from->rows; i++) {
-            ASSERT(order[i] < from->rows);
-            struct row_start start = starts[order[i]], end = starts[order[i] + 1];
-            copy_range(to, &copy->values, &c->values, start.value, end.value);
-            copy_range(to, &copy->definitions, &c->definitions, start.entry, end.entry);
-            copy_range(to, &copy->repetitions, &c->repetitions, start.entry, end.entry);
-        }
-        copy->entries += c->entries;
-        copy->nulls += c->nulls;
-    }
-    to->rows += from->rows;
-    to->bytes += from->bytes;
-    to->row_start = to->bytes;
-    free(starts);
+    return account_bytes(&b->account);
 }

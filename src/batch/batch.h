@@ -2,6 +2,7 @@
 #ifndef VARVE_BATCH_BATCH_H
 #define VARVE_BATCH_BATCH_H
 
+#include "base/account.h"
 #include "base/buf.h"
 #include "batch/schema.h"
 
@@ -38,7 +39,7 @@ struct batch {
     struct column *columns; /* schema->count of them */
     uint32_t rows;          /* complete rows */
     uint64_t bytes;         /* content of all columns */
-    uint64_t memory;        /* held by the columns, used or not */
+    struct account account; /* of all that it holds */
     uint32_t filled;        /* flat: columns that the unfinished row has got */
     uint32_t marked_rows;   /* by batch_mark */
     uint64_t marked_bytes;
@@ -66,8 +67,9 @@ enum { BATCH_VALUE_MAX = 64 * 1024 * 1024 };
 /* Entries of one row where columns nest: a short message can stand for very many. */
 enum { BATCH_ROW_ENTRIES_MAX = 1024 * 1024 };
 
-/* An empty batch; freed with batch_free. The schema was accepted by schema_nodes. */
-struct batch *batch_new(const struct schema *schema);
+/* An empty batch, whose memory is booked to `account`, too (may be NULL); freed with batch_free.
+ * The schema was accepted by schema_nodes. */
+struct batch *batch_new(const struct schema *schema, struct account *account);
 void batch_free(struct batch *b);
 
 /* Forget the rows, keep the memory. */
@@ -117,7 +119,13 @@ bool batch_row_fits(const struct batch *b);
 void batch_mark(struct batch *b);
 void batch_rollback(struct batch *b);
 
-/* Memory held, used or not. */
+/* Append the rows of `b`, which has no unfinished one, to `out` in a form that takes little more
+ * than their content; and append them to a batch of the same schema again. What is unpacked was
+ * packed by this process (ASSERT). */
+void batch_pack(const struct batch *b, struct buf *out);
+void batch_unpack(struct batch *b, struct slice packed);
+
+/* Memory held, used or not: what is in the account. */
 uint64_t batch_memory(const struct batch *b);
 
 /* Append to `to` the rows of `from` in the order that `order` gives (from->rows row numbers). */

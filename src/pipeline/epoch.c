@@ -183,7 +183,7 @@ bool epochs_is_full(const struct epochs *e, enum epoch_reason *reason)
 
 int64_t epochs_due(const struct epochs *e, enum epoch_reason *reason)
 {
-    bool many = store_writer_partitions(e->store) >= EPOCH_PARTITIONS_MAX;
+    bool many = store_writer_partitions(e->store) >= e->limits.partitions;
     *reason = many ? EPOCH_PARTITIONS : EPOCH_AGE;
     if (epochs_is_empty(e))
         return INT64_MAX;

@@ -34,12 +34,6 @@ enum epoch_reason {
 /* "rows", "bytes"...: the `reason` of logs and metrics. A literal. */
 const char *epoch_reason_name(enum epoch_reason reason);
 
-enum {
-    /* Open partitions at which the epoch is sealed: each costs some 16 KiB however empty it is, and
-     * becomes a file. */
-    EPOCH_PARTITIONS_MAX = 4096,
-};
-
 /* What an epoch holds of one source. */
 struct epoch_source {
     struct store_origin origin;   /* texts are owned; NULL until the source takes part */
@@ -77,6 +71,7 @@ struct epoch {
 struct epoch_limits {
     uint64_t rows, bytes; /* of an epoch */
     int64_t age;
+    uint64_t partitions;
 };
 
 /* The open epoch, and those that were sealed and are not committed. */

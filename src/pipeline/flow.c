@@ -60,6 +60,7 @@ uint64_t flow_memory(const struct pipeline *p)
 void flow_set_limit(struct pipeline *p, uint64_t limit)
 {
     p->memory_limit = limit;
+    p->epochs.limits.partitions = FLOW_PARTITIONS(limit);
     store_writer_set_limits(p->writer, &(struct store_writer_limits){
                                            .batch_bytes = FLOW_BATCH_BYTES(limit),
                                            .open_memory = FLOW_OPEN_BYTES(limit),

@@ -41,6 +41,9 @@ enum {
  * what a server takes: see config_finish. */
 #define FLOW_MESSAGE_BYTES(limit, sources) ((limit) / 4 / (sources) + 64 * 1024)
 
+/* Open partitions: what they take when they are sealed, beside their rows. */
+#define FLOW_PARTITIONS(limit) ((limit) / 4 * 3 / STORE_PARTITION_BYTES)
+
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
 /* "commit", "encoder"...: the `reason` of varve_paused. A literal. */

@@ -85,7 +85,7 @@ static struct batch *sort_rows(const struct batch *b)
     qsort(keyed, b->rows, sizeof(*keyed), compare_rows);
     for (uint32_t row = 0; row < b->rows; row++)
         order[row] = keyed[row].row;
-    struct batch *sorted = batch_new(b->schema);
+    struct batch *sorted = batch_new(b->schema, b->account.parent);
     batch_copy_ordered(sorted, b, order);
     free(keyed);
     free(order);
@@ -248,9 +248,31 @@ static void encode(struct encoder *e, struct encode_job *job)
     book_writer(e, file);
 }
 
+/* The file of a part that has few rows, which were kept until now. */
+static void encode_staged(struct encoder *e, struct store_group *group, struct group_part *part)
+{
+    const struct schema *schema = part->kind->schema;
+    if (e->rows == NULL || e->rows->schema != schema) {
+        batch_free(e->rows);
+        e->rows = batch_new(schema, e->account);
+    }
+    group_unstage(part, e->rows);
+    struct encode_job job = {.group = group,
+                             .part = part,
+                             .batch = e->rows,
+                             .unsorted = part->unsorted,
+                             .clock_suspect = part->clock_suspect};
+    encode(e, &job);
+    finish_file(e, part->file);
+}
+
 /* Complete the files that take rows still. */
 static void finish_group(struct encoder *e, struct store_group *group)
 {
+    for (size_t i = 0; i < group->parts.count; i++)
+        if (group->parts.list[i]->first != NULL)
+            encode_staged(e, group, group->parts.list[i]);
+    arena_free(&group->staged);
     for (size_t i = 0; i < group->files.count; i++)
         if (group->files.list[i]->writer != NULL)
             finish_file(e, group->files.list[i]);
@@ -345,6 +367,7 @@ void encoder_end(struct encoder *e)
         continue;
     queue_close(e->sealed);
     parquet_writer_free(e->spare);
+    batch_free(e->rows);
     parquet_codec_free(e->codec);
     book(e->account, &e->own_memory, 0);
     buf_free(&e->text);

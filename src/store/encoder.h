@@ -37,7 +37,6 @@ struct encode_job {
     uint64_t row_group_bytes; /* close the row group when this many compressed bytes are in it: they
                                  are held twice while they go into the image. 0: never */
     uint64_t batch_bytes;     /* for the writer: what the batch counted for */
-    uint64_t batch_memory;
 };
 
 struct encoder {
@@ -55,6 +54,7 @@ struct encoder {
     struct parquet_codec *codec;
     struct parquet_writer *spare; /* for the next file: a writer has much memory */
     const struct schema *spare_schema;
+    struct batch *rows; /* those that were kept of one part */
     struct buf text;
     uint64_t own_memory;     /* of these, as booked to the account */
     uint64_t returned_bytes; /* since the loop was told */
@@ -73,7 +73,7 @@ int encoder_start(struct encoder *e, struct err *err) __attribute__((warn_unused
  * until there is one. */
 int64_t encoder_step(struct encoder *e, int64_t now);
 
-/* Give it a job; memory of the batch counts as its own until it is returned. */
+/* Give it a job. */
 void encoder_push(struct encoder *e, struct encode_job *job);
 
 /* No more jobs will come: do what is left and close `sealed`. What is in `returned` then is the

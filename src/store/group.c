@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/assert.h"
 
 /* What a file takes beside its content while it is committed: its entry in the commit log (a buffer
  * that grows), paths, statistics; and each range of its sequences as text. */
@@ -14,6 +15,8 @@ struct store_group *group_new(struct account *account)
     struct store_group *g = account_alloc(account, 1, sizeof(*g));
     g->account = account;
     g->arena.account = account;
+    g->staged.account = account;
+    g->parts.account = account;
     g->files.account = account;
     return g;
 }
@@ -31,9 +34,30 @@ struct group_part *group_add_part(struct store_group *g, const struct store_kind
     part->kind = kind;
     part->origin = origin;
     part->key = arena_text(&g->arena, key.data, key.len);
+    part->last = &part->first;
+    *array_add(&g->parts) = part;
     g->parts_memory += entry_memory(part);
     account_add(g->account, entry_memory(part));
     return part;
+}
+
+void group_stage(struct store_group *g, struct group_part *part, struct slice packed)
+{
+    ASSERT(packed.len <= UINT32_MAX);
+    struct staged_row *row = arena_alloc(&g->staged, sizeof(*row) + packed.len);
+    row->next = NULL;
+    row->len = (uint32_t)packed.len;
+    memcpy(row->packed, packed.data, packed.len);
+    *part->last = row;
+    part->last = &row->next;
+}
+
+void group_unstage(struct group_part *part, struct batch *to)
+{
+    for (const struct staged_row *row = part->first; row != NULL; row = row->next)
+        batch_unpack(to, (struct slice){row->packed, row->len});
+    part->first = NULL;
+    part->last = &part->first;
 }
 
 static void book_entry(struct store_group *g, struct group_file *file, uint64_t bytes)
@@ -91,7 +115,9 @@ void group_free(struct store_group *g)
     for (size_t i = 0; i < g->files.count; i++)
         file_free(g, g->files.list[i]);
     array_free(&g->files);
+    array_free(&g->parts);
     arena_free(&g->arena);
+    arena_free(&g->staged);
     account_remove(g->account, g->parts_memory);
     account_free(g->account, g, sizeof(*g));
 }

@@ -1,33 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/writer.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/map.h"
 #include "store/committer.h"
 #include "store/encoder.h"
 #include "store/group.h"
-
-/* Where rows that are alike went before: saves making the path of each row. */
-struct route {
-    bool used;
-    const struct store_kind *kind;
-    uint32_t source;
-    uint32_t partition;
-    struct store_path_values values; /* slices into `text` */
-    struct buf text;
-};
+#include "store/route.h"
 
 struct partition {
     struct group_part *part;
+    bool has_batches;       /* else its rows are kept row by row */
+    uint32_t staged_rows;   /* that many, */
+    uint64_t staged_bytes;  /* with this content */
     struct batch *batch;    /* rows that are not with the encoder yet; NULL: none */
-    uint64_t batch_memory;  /* of it, as counted in the writer's */
+    uint64_t batch_memory;  /* of it, as counted in open_memory */
     bool unsorted;          /* the batch is not in stream order */
     bool next_file;         /* the batch is older than what the encoder has */
     uint64_t clock_suspect; /* rows of the batch */
     uint64_t newest;        /* greatest sequence in the partition's newest file */
     uint64_t encoded;       /* greatest sequence of it that the encoder has */
+};
+
+/* A kind that has come by. */
+struct known_kind {
+    const struct store_kind *kind;
+    struct batch *row; /* where a row is put that will be kept as such */
 };
 
 struct store_writer {
@@ -41,23 +39,23 @@ struct store_writer {
     struct store_group *group; /* the open one, never NULL */
     struct map keys;           /* kind, source and path key -> index of its partition */
     ARRAY(struct partition) partitions;
-    struct route routes[STORE_ROUTES];
-    struct buf key;
-    ARRAY(const struct store_kind *) kinds; /* that have come by */
+    struct routes routes;
+    struct buf key, packed; /* scratch */
+    ARRAY(struct known_kind) kinds;
 
     /* The row between begin and end. */
     uint32_t row_partition;
+    struct batch *row_batch;
     uint64_t row_sequence, row_before;
     bool row_clock_suspect;
 
     struct encode_job *idle_jobs; /* linked by item.next */
     struct batch *spares[STORE_SPARE_BATCHES];
     uint32_t spare_count;
-    uint64_t open_bytes;    /* content of the rows that were not sealed */
-    uint64_t batch_memory;  /* of all batches: open, with the encoder, and spare */
-    uint64_t queued_bytes;  /* content of the batches that the encoder has not returned */
-    uint64_t queued_memory; /* memory of these */
-    uint64_t expansion;     /* as last known */
+    uint64_t open_bytes;   /* content of the rows that were not sealed */
+    uint64_t open_memory;  /* of the partitions' batches */
+    uint64_t queued_bytes; /* content of the batches that the encoder has not returned */
+    uint64_t expansion;    /* as last known */
 };
 
 static int start_threads(struct store_writer *w, struct err *err)
@@ -104,13 +102,10 @@ static struct encode_job *new_job(struct store_writer *w)
 /* Keep an empty batch for reuse, or free it. */
 static void recycle_batch(struct store_writer *w, struct batch *batch)
 {
-    uint64_t memory = batch_memory(batch);
-    if (w->spare_count == STORE_SPARE_BATCHES || memory > 2 * w->limits.batch_bytes) {
+    if (w->spare_count == STORE_SPARE_BATCHES || batch_memory(batch) > 2 * w->limits.batch_bytes)
         batch_free(batch);
-        return;
-    }
-    w->spares[w->spare_count++] = batch;
-    w->batch_memory += memory;
+    else
+        w->spares[w->spare_count++] = batch;
 }
 
 /* Begin a partition's batch. */
@@ -121,12 +116,10 @@ static void take_batch(struct store_writer *w, struct partition *p)
         if (w->spares[i]->schema != schema)
             continue;
         p->batch = w->spares[i];
-        p->batch_memory = batch_memory(p->batch); /* counted already */
         w->spares[i] = w->spares[--w->spare_count];
         return;
     }
-    p->batch = batch_new(schema);
-    p->batch_memory = 0;
+    p->batch = batch_new(schema, &w->account);
 }
 
 /* Take back what the encoder is done with. */
@@ -136,9 +129,7 @@ static void collect(struct store_writer *w)
     while ((item = queue_poll(&w->encoder.returned)) != NULL) {
         struct encode_job *job = (struct encode_job *)item;
         if (job->batch != NULL) {
-            w->batch_memory -= job->batch_memory;
             w->queued_bytes -= job->batch_bytes;
-            w->queued_memory -= job->batch_memory;
             recycle_batch(w, job->batch);
         }
         job->item.next = (struct queue_item *)w->idle_jobs;
@@ -168,8 +159,7 @@ void store_writer_free(struct store_writer *w)
         batch_free(w->partitions.list[i].batch);
     for (uint32_t i = 0; i < w->spare_count; i++)
         batch_free(w->spares[i]);
-    for (uint32_t i = 0; i < STORE_ROUTES; i++)
-        buf_free(&w->routes[i].text);
+    routes_free(&w->routes);
     while (w->idle_jobs != NULL) {
         struct encode_job *job = w->idle_jobs;
         w->idle_jobs = (struct encode_job *)job->item.next;
@@ -177,9 +167,12 @@ void store_writer_free(struct store_writer *w)
     }
     group_free(w->group);
     array_free(&w->partitions);
+    for (size_t i = 0; i < w->kinds.count; i++)
+        batch_free(w->kinds.list[i].row);
     array_free(&w->kinds);
     map_free(&w->keys);
     buf_free(&w->key);
+    buf_free(&w->packed);
     account_free(NULL, w, sizeof(*w));
 }
 
@@ -187,9 +180,9 @@ void store_writer_free(struct store_writer *w)
 static uint32_t kind_number(struct store_writer *w, const struct store_kind *kind)
 {
     for (uint32_t i = 0; i < w->kinds.count; i++)
-        if (w->kinds.list[i] == kind)
+        if (w->kinds.list[i].kind == kind)
             return i;
-    *array_add(&w->kinds) = kind;
+    *array_add(&w->kinds) = (struct known_kind){kind, batch_new(kind->schema, &w->account)};
     return (uint32_t)w->kinds.count - 1;
 }
 
@@ -216,28 +209,6 @@ static uint32_t find_partition(struct store_writer *w, const struct store_row *r
     return index;
 }
 
-static void remember_route(struct route *route, const struct store_row *row,
-                           const struct store_path_values *values, uint32_t partition)
-{
-    struct buf text = route->text;
-    buf_reset(&text);
-    buf_append_slice(&text, values->simulation_id);
-    buf_append_slice(&text, values->event_type_key);
-    buf_append_slice(&text, values->worker_id);
-    const uint8_t *at = text.data;
-    *route = (struct route){
-        .used = true,
-        .kind = row->kind,
-        .source = row->source,
-        .partition = partition,
-        .values = *values, /* the texts of stream and instance outlive the group; routes do not */
-        .text = text,
-    };
-    route->values.simulation_id.data = at;
-    route->values.event_type_key.data = at + values->simulation_id.len;
-    route->values.worker_id.data = at + values->simulation_id.len + values->event_type_key.len;
-}
-
 /* The partition that a row belongs to. */
 static uint32_t route(struct store_writer *w, const struct store_row *row)
 {
@@ -246,13 +217,11 @@ static uint32_t route(struct store_writer *w, const struct store_row *row)
     values.instance = slice_of(w->options.instance);
     if (row->kind->path == NULL)
         return find_partition(w, row, &values);
-    uint64_t hash = map_hash(values.simulation_id) + row->source;
-    struct route *known = &w->routes[hash & (STORE_ROUTES - 1)];
-    if (known->used && known->source == row->source && known->kind == row->kind &&
-        store_path_same(row->kind->path, &known->values, &values))
-        return known->partition;
+    int64_t known = routes_find(&w->routes, row->kind, row->source, &values);
+    if (known >= 0)
+        return (uint32_t)known;
     uint32_t index = find_partition(w, row, &values);
-    remember_route(known, row, &values, index);
+    routes_add(&w->routes, row->kind, row->source, &values, index);
     return index;
 }
 
@@ -269,10 +238,10 @@ static void push_batch(struct store_writer *w, struct partition *p)
     job->clock_suspect = p->clock_suspect;
     job->row_group_bytes = w->limits.row_group_bytes;
     job->batch_bytes = p->batch->bytes;
-    job->batch_memory = p->batch_memory;
     w->queued_bytes += job->batch_bytes;
-    w->queued_memory += job->batch_memory;
-    *p = (struct partition){.part = p->part, .newest = p->newest, .encoded = p->newest};
+    w->open_memory -= p->batch_memory;
+    *p = (struct partition){
+        .part = p->part, .has_batches = true, .newest = p->newest, .encoded = p->newest};
     encoder_push(&w->encoder, job);
 }
 
@@ -296,11 +265,12 @@ struct batch *store_writer_begin_row(struct store_writer *w, const struct store_
     w->row_partition = route(w, row);
     struct partition *p = &w->partitions.list[w->row_partition];
     ASSERT(p->part->origin == row->origin);
-    struct batch *batch = open_batch(w, p, row->sequence);
+    w->row_batch = p->has_batches ? open_batch(w, p, row->sequence)
+                                  : w->kinds.list[kind_number(w, row->kind)].row;
     w->row_sequence = row->sequence;
-    w->row_before = batch->bytes;
+    w->row_before = w->row_batch->bytes;
     w->row_clock_suspect = row->clock_suspect;
-    return batch;
+    return w->row_batch;
 }
 
 static uint32_t rows_max(const struct store_writer *w)
@@ -309,21 +279,68 @@ static uint32_t rows_max(const struct store_writer *w)
     return group < BATCH_ROWS_MAX ? group : BATCH_ROWS_MAX;
 }
 
+/* The partition has enough rows for a batch of its own: give it those that were kept, and `last`.
+ */
+static void begin_batches(struct store_writer *w, struct partition *p, const struct batch *last)
+{
+    static const uint32_t only[] = {0};
+    take_batch(w, p);
+    group_unstage(p->part, p->batch);
+    batch_copy_ordered(p->batch, last, only);
+    p->has_batches = true;
+    p->unsorted = p->part->unsorted;
+    p->clock_suspect += p->part->clock_suspect;
+    p->part->unsorted = false;
+    p->part->clock_suspect = 0;
+}
+
+/* Keep the row that was put into the kind's batch. */
+static void stage_row(struct store_writer *w, struct partition *p, uint64_t bytes)
+{
+    struct batch *row = w->row_batch;
+    p->part->unsorted |= w->row_sequence < p->newest;
+    if (++p->staged_rows >= rows_max(w) || p->staged_bytes + bytes >= STORE_STAGED_BYTES) {
+        begin_batches(w, p, row);
+    } else {
+        buf_reset(&w->packed);
+        batch_pack(row, &w->packed);
+        group_stage(w->group, p->part, buf_slice(&w->packed));
+        p->part->clock_suspect += w->row_clock_suspect;
+        w->row_clock_suspect = false;
+    }
+    p->staged_bytes += bytes;
+    batch_reset(row);
+    if (batch_memory(row) > 2 * (uint64_t)STORE_STAGED_BYTES) { /* one was large */
+        struct known_kind *kind = &w->kinds.list[kind_number(w, p->part->kind)];
+        batch_free(row);
+        kind->row = batch_new(p->part->kind->schema, &w->account);
+    }
+}
+
+/* A row is in the partition's batch. */
+static void batch_row_added(struct store_writer *w, struct partition *p)
+{
+    uint64_t memory = batch_memory(p->batch);
+    w->open_memory += memory - p->batch_memory;
+    p->batch_memory = memory;
+    p->clock_suspect += w->row_clock_suspect;
+    if (p->batch->rows >= rows_max(w) || p->batch->bytes >= w->limits.batch_bytes)
+        push_batch(w, p);
+}
+
 uint64_t store_writer_end_row(struct store_writer *w)
 {
     struct partition *p = &w->partitions.list[w->row_partition];
-    uint64_t bytes = p->batch->bytes - w->row_before;
+    uint64_t bytes = w->row_batch->bytes - w->row_before;
     w->open_bytes += bytes;
-    p->clock_suspect += w->row_clock_suspect;
-    if (w->row_sequence < p->newest)
-        p->unsorted = true;
+    if (!p->has_batches)
+        stage_row(w, p, bytes);
     else
+        p->unsorted |= w->row_sequence < p->newest;
+    if (w->row_sequence > p->newest)
         p->newest = w->row_sequence;
-    uint64_t memory = batch_memory(p->batch);
-    w->batch_memory += memory - p->batch_memory;
-    p->batch_memory = memory;
-    if (p->batch->rows >= rows_max(w) || p->batch->bytes >= w->limits.batch_bytes)
-        push_batch(w, p);
+    if (p->has_batches)
+        batch_row_added(w, p);
     return bytes;
 }
 
@@ -331,7 +348,7 @@ uint64_t store_writer_end_row(struct store_writer *w)
  * take compressed. */
 static void relieve(struct store_writer *w)
 {
-    if (w->batch_memory - w->queued_memory < w->limits.open_memory)
+    if (w->open_memory < w->limits.open_memory)
         return;
     uint64_t largest = 2 * (uint64_t)STORE_RELIEF_BYTES;
     for (size_t i = 0; i < w->partitions.count; i++)
@@ -350,8 +367,7 @@ void store_writer_seal(struct store_writer *w, const struct store_seal *seal)
     encoder_push(&w->encoder, new_job(w));
     w->partitions.count = 0;
     map_reset(&w->keys);
-    for (uint32_t i = 0; i < STORE_ROUTES; i++)
-        w->routes[i].used = false;
+    routes_reset(&w->routes);
     w->open_bytes = 0;
     w->group = group_new(&w->account);
 }
@@ -406,8 +422,8 @@ uint64_t store_writer_expansion(struct store_writer *w)
 {
     if (w->open_bytes < STORE_EXPANSION_SAMPLE)
         return w->expansion;
-    uint64_t memory = w->batch_memory - w->queued_memory + arena_memory(&w->group->arena) +
-                      w->group->parts_memory;
+    uint64_t memory = w->open_memory + arena_memory(&w->group->arena) +
+                      arena_memory(&w->group->staged) + w->group->parts_memory;
     w->expansion = memory / w->open_bytes + 1;
     if (w->expansion < STORE_EXPANSION_MIN)
         w->expansion = STORE_EXPANSION_MIN;
@@ -418,5 +434,5 @@ uint64_t store_writer_expansion(struct store_writer *w)
 
 uint64_t store_writer_memory(const struct store_writer *w)
 {
-    return w->batch_memory + account_bytes(&w->account);
+    return account_bytes(&w->account);
 }

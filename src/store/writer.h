@@ -32,7 +32,12 @@ enum {
     /* Empty batches that are kept for reuse, unless they hold more than twice the bytes at which
      * they are full. */
     STORE_SPARE_BATCHES = 4,
-    STORE_ROUTES = 64, /* a power of two */
+    /* Of rows of one partition: fewer are kept row by row until they are sealed, since a batch has
+     * a dozen buffers however little is in them. There may be thousands of such partitions. */
+    STORE_STAGED_BYTES = 16 * 1024,
+    /* Of memory, that an open partition comes to when it is sealed, beside its rows: the image of
+     * a small file, what is known of it, its part of the log's entry. */
+    STORE_PARTITION_BYTES = 12 * 1024,
     /* Of memory: smaller batches are not compressed early, since their file's writer, which has to
      * stay for the next batch, would take as much. */
     STORE_RELIEF_BYTES = 64 * 1024,

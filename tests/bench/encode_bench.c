@@ -147,7 +147,7 @@ int main(int argc, char **argv)
     for (long row = 0; row < rows; row++) {
         struct batch **b = &batches[row / BATCH_ROWS_MAX];
         if (*b == NULL)
-            *b = batch_new(&event_schema);
+            *b = batch_new(&event_schema, NULL);
         put_event(*b, row);
     }
     for (long round = 0; round < rounds; round++) {

@@ -172,14 +172,25 @@ def test_large_dead_letters(make_server, any_server_binary, make_runner, subject
     assert bool(server.stream("DEAD").state.messages) == bool(subject)
 
 
-def test_many_partitions_seal_the_epoch(any_server, drained):
-    """Each costs memory and becomes a file, so there is an end to them in an epoch."""
-    any_server.generate(12_000, simulations=9999)
+def test_ten_thousand_simulations_are_one_commit(any_server, drained):
+    """With five events each, whatever order they come in: a file for each, not one for each event."""
+    any_server.generate(50_000, simulations=9999)
     run = drained(256, capped(256), output={"path_template": FLAT})
+    [only] = run.lines("committed")
+    simulations = set(run.output.table()["simulation_id"].to_pylist())
+    assert len(simulations) > 9900
+    assert (only["rows"], only["files"]) == (50_000, len(simulations))
+    check_verify(run.output.root)
+
+
+def test_so_many_partitions_that_they_seal_the_epoch(any_server, drained):
+    """Each costs memory and becomes a file, so there is an end to them in an epoch."""
+    any_server.generate(8_000, simulations=9999)
+    run = drained(32, capped(32), output={"path_template": FLAT})
     [first, *_] = run.lines("committed")
     assert first["reason"] == "partitions"
-    assert 4096 <= first["files"] < 8192
-    assert rows_of(run) == 12_000
+    assert 2048 <= first["files"] < 4096
+    assert rows_of(run) == 8_000
     check_verify(run.output.root)
 
 

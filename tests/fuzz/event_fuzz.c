@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(slice_equal(again.unknown_fields, e.unknown_fields));
     ASSERT(again.event_id.len == 0 && again.event_payload.len == 0 && again.timestamp_ns == 0);
 
-    struct batch *b = batch_new(&event_schema);
+    struct batch *b = batch_new(&event_schema, NULL);
     struct event_origin origin = {1, e.timestamp_ns, subject};
     bool suspect;
     event_append(b, &e, &origin);

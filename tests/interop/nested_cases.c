@@ -168,7 +168,7 @@ static int put(void *context, const void *data, size_t len, struct err *err)
 static int copy_rows(struct parquet_writer *w, FILE *in, uint32_t batch_rows,
                      struct parquet_sink sink, struct err *err)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     struct arena arena = {0};
     char *line = NULL;
     size_t cap = 0;

@@ -287,7 +287,7 @@ int main(int argc, char **argv)
         die("cannot open", argv[1]);
     struct parquet_codec *codec = parquet_codec_new();
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     if (write_rows(w, b, arguments, (struct parquet_sink){put, out}, &err) != 0)
         die("writing", err.text);
     if (fclose(out) != 0)

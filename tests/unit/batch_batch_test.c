@@ -29,7 +29,7 @@ static void expect_column(const struct batch *b, uint32_t column, const char *va
 
 TEST(batch_columns_are_plain)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     EXPECT_U64(b->rows, 0);
     EXPECT_U64(b->bytes, 0);
     batch_put_int64(b, SEQ, 258);
@@ -69,9 +69,9 @@ static void fill(struct batch *b, int rows)
 
 TEST(batch_reset_keeps_the_memory_even_in_the_middle_of_a_row)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     uint64_t empty = batch_memory(b);
-    EXPECT(empty >= sizeof(struct batch) + COLUMNS * sizeof(struct column));
+    EXPECT(empty >= COLUMNS * sizeof(struct column));
     fill(b, 1000);
     uint64_t memory = batch_memory(b);
     EXPECT(memory >= empty + 1000 * (8 + 8 + 1 + 1));
@@ -90,7 +90,7 @@ TEST(batch_reset_keeps_the_memory_even_in_the_middle_of_a_row)
 
 TEST(batch_holds_its_maximum_of_rows)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     fill(b, BATCH_ROWS_MAX);
     EXPECT_U64(b->rows, BATCH_ROWS_MAX);
     EXPECT_U64(b->columns[SEQ].values.len, BATCH_ROWS_MAX * 8);
@@ -99,8 +99,8 @@ TEST(batch_holds_its_maximum_of_rows)
 
 TEST(batch_copy_ordered_takes_rows_in_the_order_given)
 {
-    struct batch *from = batch_new(&schema);
-    struct batch *to = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
+    struct batch *to = batch_new(&schema, NULL);
     static const char *const names[] = {"zero", "", "two"};
     for (int i = 0; i < 3; i++) {
         batch_put_int64(from, SEQ, i);
@@ -131,8 +131,8 @@ TEST(batch_copy_ordered_takes_rows_in_the_order_given)
 
 TEST(batch_copy_ordered_of_nothing)
 {
-    struct batch *from = batch_new(&schema);
-    struct batch *to = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
+    struct batch *to = batch_new(&schema, NULL);
     batch_copy_ordered(to, from, NULL);
     EXPECT_U64(to->rows, 0);
     batch_free(from);
@@ -205,8 +205,8 @@ static void compare(const struct batch *b, const uint32_t *order)
 
 TEST(batch_random_rows_match_a_model_before_and_after_a_shuffle)
 {
-    struct batch *from = batch_new(&schema);
-    struct batch *to = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
+    struct batch *to = batch_new(&schema, NULL);
     for (int round = 0; round < 10; round++) {
         uint32_t order[MODEL_ROWS];
         batch_reset(from);
@@ -233,7 +233,7 @@ TEST(batch_random_rows_match_a_model_before_and_after_a_shuffle)
 
 static void end_a_row_that_lacks_a_column(void)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     batch_put_int64(b, SEQ, 1);
     batch_put_bytes(b, NAME, slice_of("a"));
     batch_put_null(b, COUNT);
@@ -242,60 +242,61 @@ static void end_a_row_that_lacks_a_column(void)
 
 static void give_a_column_twice(void)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     batch_put_int64(b, SEQ, 1);
     batch_put_int64(b, SEQ, 1);
 }
 
 static void give_a_null_that_is_not_allowed(void)
 {
-    batch_put_null(batch_new(&schema), SEQ);
+    batch_put_null(batch_new(&schema, NULL), SEQ);
 }
 
 static void give_the_wrong_type(void)
 {
-    batch_put_int64(batch_new(&schema), NAME, 1);
+    batch_put_int64(batch_new(&schema, NULL), NAME, 1);
 }
 
 static void give_the_other_wrong_type(void)
 {
-    batch_put_bytes(batch_new(&schema), SEQ, slice_of("a"));
+    batch_put_bytes(batch_new(&schema, NULL), SEQ, slice_of("a"));
 }
 
 static void give_a_column_that_is_not_there(void)
 {
-    batch_put_null(batch_new(&schema), COLUMNS);
+    batch_put_null(batch_new(&schema, NULL), COLUMNS);
 }
 
 static void give_a_value_too_large(void)
 {
     static const uint8_t byte;
-    batch_put_bytes(batch_new(&schema), NAME, (struct slice){&byte, BATCH_VALUE_MAX + (size_t)1});
+    batch_put_bytes(batch_new(&schema, NULL), NAME,
+                    (struct slice){&byte, BATCH_VALUE_MAX + (size_t)1});
 }
 
 static void give_a_row_too_many(void)
 {
-    fill(batch_new(&schema), BATCH_ROWS_MAX + 1);
+    fill(batch_new(&schema, NULL), BATCH_ROWS_MAX + 1);
 }
 
 static void copy_an_unfinished_row(void)
 {
-    struct batch *from = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
     batch_put_int64(from, SEQ, 1);
-    batch_copy_ordered(batch_new(&schema), from, NULL);
+    batch_copy_ordered(batch_new(&schema, NULL), from, NULL);
 }
 
 static void copy_a_row_that_is_not_there(void)
 {
-    struct batch *from = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
     fill(from, 2);
-    batch_copy_ordered(batch_new(&schema), from, (const uint32_t[]){0, 2});
+    batch_copy_ordered(batch_new(&schema, NULL), from, (const uint32_t[]){0, 2});
 }
 
 static void copy_more_than_fits(void)
 {
-    struct batch *from = batch_new(&schema);
-    struct batch *to = batch_new(&schema);
+    struct batch *from = batch_new(&schema, NULL);
+    struct batch *to = batch_new(&schema, NULL);
     fill(from, 2);
     fill(to, BATCH_ROWS_MAX - 1);
     batch_copy_ordered(to, from, (const uint32_t[]){0, 1});
@@ -314,4 +315,52 @@ TEST(batch_misuse_fails_a_check)
     EXPECT(child_assert_fails(copy_an_unfinished_row));
     EXPECT(child_assert_fails(copy_a_row_that_is_not_there));
     EXPECT(child_assert_fails(copy_more_than_fits));
+}
+
+static void put_row(struct batch *b, int64_t seq, bool null)
+{
+    batch_put_int64(b, SEQ, seq);
+    batch_put_bytes(b, NAME, slice_of("name"));
+    if (null)
+        batch_put_null(b, COUNT);
+    else
+        batch_put_int64(b, COUNT, -seq);
+    batch_put_bytes(b, NOTE, (struct slice){NULL, 0});
+    batch_end_row(b);
+}
+
+static void expect_same(const struct buf *a, const struct buf *b)
+{
+    EXPECT(slice_equal(buf_slice(a), buf_slice(b)));
+}
+
+TEST(batch_unpack_gives_what_was_packed)
+{
+    struct batch *from = batch_new(&schema, NULL), *to = batch_new(&schema, NULL);
+    struct buf packed = {0};
+    struct account account = {0};
+    struct batch *again = batch_new(&schema, &account);
+    put_row(to, 7, true);
+    put_row(again, 7, true);
+    for (int64_t row = 0; row < 20; row++) {
+        put_row(from, row, row % 3 == 0);
+        put_row(to, row, row % 3 == 0);
+    }
+    batch_pack(from, &packed);
+    batch_unpack(again, buf_slice(&packed));
+    EXPECT_U64(again->rows, 21);
+    EXPECT_U64(again->bytes, to->bytes);
+    for (uint32_t i = 0; i < schema.count; i++) {
+        expect_same(&again->columns[i].values, &to->columns[i].values);
+        expect_same(&again->columns[i].definitions, &to->columns[i].definitions);
+        EXPECT_U64(again->columns[i].nulls, to->columns[i].nulls);
+        EXPECT_U64(again->columns[i].entries, to->columns[i].entries);
+    }
+    put_row(again, 8, false); /* and it goes on */
+    EXPECT(account_bytes(&account) >= batch_memory(again));
+    batch_free(from);
+    batch_free(to);
+    batch_free(again);
+    EXPECT_U64(account_bytes(&account), 0);
+    buf_free(&packed);
 }

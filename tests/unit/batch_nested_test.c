@@ -129,7 +129,7 @@ static void expect_documents(const struct batch *b)
 
 TEST(batch_nested_levels_of_the_dremel_paper)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     put_documents(b);
     expect_documents(b);
     batch_reset(b);
@@ -141,7 +141,7 @@ TEST(batch_nested_levels_of_the_dremel_paper)
 
 TEST(batch_nested_rollback_takes_back_what_was_begun)
 {
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     batch_mark(b);
     batch_begin_list(b, NAMES);
     batch_begin_struct(b, NAME);
@@ -164,7 +164,8 @@ TEST(batch_nested_rollback_takes_back_what_was_begun)
 
 TEST(batch_nested_rows_are_copied_in_another_order)
 {
-    struct batch *b = batch_new(&schema), *copy = batch_new(&schema), *back = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL), *copy = batch_new(&schema, NULL),
+                 *back = batch_new(&schema, NULL);
     put_documents(b);
     batch_copy_ordered(copy, b, (const uint32_t[]){1, 0});
     expect_levels(copy, COUNTRY, "00 00 02 01 01", "01 03 02 01 03", 3);
@@ -187,7 +188,7 @@ static const struct schema map_schema = {"map", map_columns, 4};
 /* A null map, an empty one, and {1: null, 2: [], 3: [null, true]}. */
 TEST(batch_nested_maps_and_nulls)
 {
-    struct batch *b = batch_new(&map_schema);
+    struct batch *b = batch_new(&map_schema, NULL);
     batch_end_row(b); /* what is not given is null */
     batch_begin_map(b, 0);
     batch_end(b);
@@ -218,7 +219,7 @@ TEST(batch_nested_maps_and_nulls)
 
 TEST(batch_nested_row_that_is_too_large_is_noticed)
 {
-    struct batch *b = batch_new(&map_schema);
+    struct batch *b = batch_new(&map_schema, NULL);
     batch_mark(b);
     batch_begin_map(b, 0);
     for (int32_t i = 0; i < BATCH_ROW_ENTRIES_MAX / 2; i++) {
@@ -234,4 +235,17 @@ TEST(batch_nested_row_that_is_too_large_is_noticed)
     batch_rollback(b);
     EXPECT(batch_row_fits(b));
     batch_free(b);
+}
+
+TEST(batch_unpack_nested)
+{
+    struct batch *b = batch_new(&schema, NULL), *copy = batch_new(&schema, NULL);
+    struct buf packed = {0};
+    put_documents(b);
+    batch_pack(b, &packed);
+    batch_unpack(copy, buf_slice(&packed));
+    expect_documents(copy);
+    batch_free(b);
+    batch_free(copy);
+    buf_free(&packed);
 }

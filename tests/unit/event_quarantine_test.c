@@ -14,7 +14,7 @@ static void expect_column(const struct batch *b, const char *name, const char *h
 
 TEST(quarantine_append_keeps_all)
 {
-    struct batch *b = batch_new(&quarantine_schema);
+    struct batch *b = batch_new(&quarantine_schema, NULL);
     struct quarantined message = {
         .stream = slice_of("LOG"),
         .stream_created = slice_of("2026-11-24T12:00:00Z"),

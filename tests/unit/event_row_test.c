@@ -15,7 +15,7 @@ static void expect_column(const struct batch *b, enum event_column column, const
 
 TEST(event_append_all_columns)
 {
-    struct batch *b = batch_new(&event_schema);
+    struct batch *b = batch_new(&event_schema, NULL);
     const struct event full = {
         .timestamp_ns = 0x0102030405060708,
         .event_id = slice_of("id"),

@@ -58,7 +58,7 @@ static void write_file(const char *name, const uint64_t *sequences, size_t count
     struct parquet_sink sink = {append, &bytes};
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     for (size_t i = 0; i < count; i++) {
         put_row(b, sequences[i], len, &text);
         if (b->rows < 1000 && i + 1 < count)

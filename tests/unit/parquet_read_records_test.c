@@ -80,7 +80,7 @@ static void write_file(struct buf *out, struct parquet_codec *codec, int rows)
     options.row_group_rows = 2000;
     options.page_bytes = PARQUET_PAGE_BYTES_LOWEST;
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     for (int i = 0; i < rows; i++) {
         put_row(b, i);
         if (b->rows == 1000 || i == rows - 1) {

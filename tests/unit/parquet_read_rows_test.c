@@ -32,7 +32,7 @@ static void write_file(struct buf *out, struct parquet_codec *codec)
     char text[16];
     options.row_group_rows = GROUP_ROWS;
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     for (int i = 0; i < ROWS; i++) {
         batch_put_int64(b, 0, (int64_t)i * i);
         batch_put_bytes(b, 1, slice_of(i % 3 == 0 ? "three" : "none"));

@@ -51,7 +51,7 @@ static void write_flat(struct buf *out, struct parquet_codec *codec, bool delta)
     struct err err = {0};
     options.delta = delta;
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
     for (int batch = 0; batch < 2; batch++) {
         for (int i = 0; i < 20; i++) {
             batch_put_int64(b, 0, 1000 + 20 * batch + i);
@@ -92,7 +92,7 @@ static void write_nested(struct buf *out, struct parquet_codec *codec)
     struct err err = {0};
     options.row_group_rows = 8;
     struct parquet_writer *w = parquet_writer_new(&nested_schema, &options, codec);
-    struct batch *b = batch_new(&nested_schema);
+    struct batch *b = batch_new(&nested_schema, NULL);
     for (int row = 0; row < 12; row++) {
         if (row % 5 != 0) {
             batch_begin_list(b, 0);
@@ -211,7 +211,7 @@ TEST(parquet_checksum_of_a_file)
     struct parquet_sink sink = {append, &bytes};
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
-    struct batch *b = batch_new(&numbers);
+    struct batch *b = batch_new(&numbers, NULL);
     batch_put_int64(b, 0, INT64_C(0x0807060504030201));
     batch_end_row(b);
     EXPECT(parquet_writer_append(w, b, sink, &err) == 0);

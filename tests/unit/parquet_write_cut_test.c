@@ -37,7 +37,7 @@ static void prepare(struct cut_batch *s, const struct batch *b, uint32_t page_by
 TEST(cut_columns_are_views_of_the_batch)
 {
     struct cut_batch s = {0};
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
 
     put(b, 3, 0);
     put(b, 0, SIZE_MAX);
@@ -70,7 +70,7 @@ static void expect_cuts(const struct cut_column *column, const struct cut *expec
 TEST(cut_cuts_between_values)
 {
     struct cut_batch s = {0};
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
 
     for (int i = 0; i < 41; i++)
         put(b, 96, 0); /* 100 bytes each: 40 fit 4096 */
@@ -88,7 +88,7 @@ TEST(cut_cuts_between_values)
 TEST(cut_that_just_fits_is_not_cut)
 {
     struct cut_batch s = {0};
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
 
     for (int i = 0; i < 4; i++)
         put(b, 1020, 1020);
@@ -113,7 +113,7 @@ TEST(cut_that_just_fits_is_not_cut)
 TEST(cut_cuts_wide_columns_at_the_same_rows)
 {
     struct cut_batch s = {0};
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
 
     for (int i = 0; i < 6; i++)
         put(b, 1996, i == 2 ? SIZE_MAX : 996); /* 2000 and 1000 bytes: 2 and 4 fit */
@@ -135,7 +135,7 @@ TEST(cut_cuts_wide_columns_at_the_same_rows)
 TEST(cut_cuts_leave_no_page_too_large)
 {
     struct cut_batch s = {0};
-    struct batch *b = batch_new(&schema);
+    struct batch *b = batch_new(&schema, NULL);
 
     for (int round = 0; round < 200; round++) {
         uint32_t rows = 1 + (uint32_t)(test_random() % 3000);

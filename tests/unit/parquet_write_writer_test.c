@@ -51,7 +51,7 @@ static void set_up(struct fixture *f, const struct parquet_options *options)
     *f = (struct fixture){.file.room = SIZE_MAX};
     f->codec = parquet_codec_new();
     f->writer = parquet_writer_new(&schema, options, f->codec);
-    f->batch = batch_new(&schema);
+    f->batch = batch_new(&schema, NULL);
     f->sink = (struct parquet_sink){put, &f->file};
 }
 
@@ -317,7 +317,7 @@ TEST(writer_leaves_no_gaps_between_pages)
 {
     struct parquet_options options = parquet_options_default();
     struct parquet_codec *codec = parquet_codec_new();
-    struct batch *batch = batch_new(&id_schema);
+    struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
     struct parquet_sink sink = {put, &file};
     struct err err = {0};
@@ -354,7 +354,7 @@ TEST(writer_refuses_a_value_that_no_page_can_hold)
     struct parquet_options options = parquet_options_default();
     struct parquet_codec *codec = parquet_codec_new();
     struct parquet_writer *w = parquet_writer_new(&id_schema, &options, codec);
-    struct batch *batch = batch_new(&id_schema);
+    struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
     struct parquet_sink sink = {put, &file};
     struct err err = {0};
@@ -421,7 +421,7 @@ TEST(writer_of_many_columns_says_when_it_is_full)
     for (size_t n = 0; n < sizeof(counts) / sizeof(counts[0]); n++) {
         struct schema many = {"many", specs, counts[n]};
         struct parquet_writer *w = parquet_writer_new(&many, &options, codec);
-        struct batch *row = batch_new(&many);
+        struct batch *row = batch_new(&many, NULL);
         struct file file = {.room = SIZE_MAX};
         struct parquet_sink sink = {put, &file};
         struct err err = {0};
@@ -448,7 +448,7 @@ TEST(writer_stops_before_there_are_too_many_pages)
     struct parquet_options options = parquet_options_default();
     struct parquet_codec *codec = parquet_codec_new();
     struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
-    struct batch *row = batch_new(&numbers);
+    struct batch *row = batch_new(&numbers, NULL);
     struct file file = {.room = SIZE_MAX};
     struct parquet_sink sink = {put, &file};
     struct err err = {0};

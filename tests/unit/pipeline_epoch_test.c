@@ -74,7 +74,8 @@ TEST(epochs_are_full_by_rows_and_bytes_and_due_by_age)
 {
     struct stage s;
     enum epoch_reason reason;
-    start(&s, (struct epoch_limits){.rows = 3, .bytes = UINT64_C(1) << 40, .age = 10});
+    start(&s, (struct epoch_limits){
+                  .rows = 3, .bytes = UINT64_C(1) << 40, .age = 10, .partitions = 100});
     EXPECT(!epochs_is_full(&s.epochs, &reason)); /* nothing there, nothing due */
     EXPECT(epochs_due(&s.epochs, &reason) == INT64_MAX);
     add(&s, 1, 1);
@@ -86,7 +87,8 @@ TEST(epochs_are_full_by_rows_and_bytes_and_due_by_age)
     EXPECT(epochs_is_full(&s.epochs, &reason) && reason == EPOCH_ROWS);
     epoch_free(commit(&s, reason));
     EXPECT(epochs_is_empty(&s.epochs));
-    s.epochs.limits = (struct epoch_limits){.rows = 1000, .bytes = 50, .age = 10};
+    s.epochs.limits =
+        (struct epoch_limits){.rows = 1000, .bytes = 50, .age = 10, .partitions = 100};
     add(&s, 4, 3); /* three numbers and the subject take more */
     EXPECT(epochs_is_full(&s.epochs, &reason) && reason == EPOCH_BYTES);
     epoch_free(commit(&s, reason));

@@ -400,3 +400,32 @@ TEST(store_writer_gives_up_what_is_not_committed)
     stop(&s); /* the leak checker has the last word */
     EXPECT(true);
 }
+
+/* Thousands of simulations with a few rows each take little more than these rows, and are one
+ * commit. */
+TEST(store_writer_holds_many_small_partitions)
+{
+    enum { SIMULATIONS = 3000, ROWS = 5 };
+    struct stage s;
+    uint64_t rows[ROWS];
+    start(&s, generous);
+    uint64_t before = store_writer_memory(s.writer);
+    for (uint64_t seq = 1; seq <= (uint64_t)ROWS * SIMULATIONS; seq++) {
+        char simulation[16];
+        (void)snprintf(simulation, sizeof(simulation), "s%04d", (int)(seq % SIMULATIONS));
+        /* The last two of each come the wrong way round. */
+        uint64_t last = (uint64_t)(ROWS - 2) * SIMULATIONS;
+        uint64_t mirrored = seq > last + SIMULATIONS ? seq - SIMULATIONS : seq + SIMULATIONS;
+        add_large(&s, seq > last ? mirrored : seq, simulation, 100);
+    }
+    EXPECT_U64(store_writer_partitions(s.writer), SIMULATIONS);
+    EXPECT(store_writer_memory(s.writer) - before < SIMULATIONS * (ROWS * 200 + 6 * 1024));
+    EXPECT_U64(commit(&s).files, SIMULATIONS);
+    glob_t found = find("root/s0007/*/*/*.parquet");
+    EXPECT_U64(found.gl_pathc, 1);
+    EXPECT_U64(read_sequences(found.gl_pathv[0], rows, NULL), ROWS);
+    for (uint64_t row = 0; row < ROWS; row++)
+        EXPECT_U64(rows[row], 7 + row * SIMULATIONS);
+    globfree(&found);
+    stop(&s);
+}
