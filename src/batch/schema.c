@@ -100,7 +100,8 @@ static int check_column(const struct schema *schema, uint32_t column, const stru
     const struct column_spec *spec = &schema->columns[column];
     bool key = in != NULL && schema->columns[in->column].type == COLUMN_MAP && in->children == 2;
     if (!fits_meaning(spec))
-        return err_set(err, ERR_FORMAT, "column %s can't have what is said of it", spec->name);
+        return err_set(err, ERR_FORMAT, "column %s has attributes that don't fit its type",
+                       spec->name);
     if (spec->type == COLUMN_STRUCT && spec->children == 0)
         return err_set(err, ERR_FORMAT, "column %s is a struct without fields", spec->name);
     if (key && (spec->optional || !column_is_leaf(spec)))

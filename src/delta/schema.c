@@ -159,7 +159,7 @@ static const char *demand_of(const struct json *field, bool ours)
             return demands[i].text;
     }
     (void)json_get_bool(field, "nullable", &nullable);
-    return nullable || ours ? NULL : "may not be null";
+    return nullable || ours ? NULL : "can't be null";
 }
 
 /* Whether a type of a table can take values of our column `at`. */

@@ -141,7 +141,7 @@ int store_refresh_table(struct store *store, struct err *err)
     if (result == 0 && evolve)
         result = err_set(err, ERR_UNSUPPORTED,
                          "the table has lost columns or properties that varve gave it; restart "
-                         "varve to have them made again");
+                         "varve to add them again");
     buf_free(&v.prefix);
     return result;
 }

@@ -160,7 +160,7 @@ static void verify_sequences(struct verify *v, struct tree *tree)
         report_note(&v->report, "shared",
                     "%" PRIu64
                     " files were written by another engine from more than one stream, or from a "
-                    "stream that was made again: their rows can't be told apart any more",
+                    "stream that was created again: their rows can't be told apart any more",
                     tree->shared);
     if (err_is_set(&tree->server.failure))
         fail(v, &tree->server.failure);

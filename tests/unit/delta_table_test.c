@@ -93,7 +93,7 @@ TEST(delta_table_of_others_is_checked)
     expect_check("\\\"fields\\\":[",
                  "\\\"fields\\\":[{\\\"name\\\":\\\"more\\\",\\\"type\\\":\\\"long\\\","
                  "\\\"nullable\\\":false},",
-                 ERR_UNSUPPORTED, "more may not be null");
+                 ERR_UNSUPPORTED, "more can't be null");
     expect_check("binary", "string", ERR_UNSUPPORTED, "event_payload is not of type \"binary\"");
     expect_check("fields", "field", ERR_FORMAT, "no fields");
     expect_check("schemaString", "schema", ERR_FORMAT, "metaData");

@@ -27,7 +27,7 @@ static int init_dictionary(struct values_reader *v, struct err *err)
     if (v->left == 0 && v->data.len == 0)
         return 0; /* some writers leave the width out where all is null */
     if (v->dictionary == NULL && v->left > 0)
-        return err_set(err, ERR_FORMAT, "indexes into a dictionary that is not there");
+        return err_set(err, ERR_FORMAT, "indexes into a missing dictionary");
     if (v->data.len == 0 || v->data.data[0] > RLE_READ_WIDTH_MAX)
         return err_set(err, ERR_FORMAT, "dictionary indexes of an impossible width");
     rle_reader_init(&v->rle, (struct slice){v->data.data + 1, v->data.len - 1}, v->data.data[0]);
