@@ -12,6 +12,8 @@
 /* From the calm on until all is stored: reconnects, retries and polls are a few times 10 s each,
  * and what a client that died had is redelivered after ack_wait, 10 minutes. */
 #define PATIENCE (1500 * CLOCK_SECOND)
+/* What was not acked comes again after ack_wait, and then it is acked. */
+#define ACKS_EXPIRE (700 * CLOCK_SECOND)
 #define STOPS_WITHIN (60 * CLOCK_SECOND)
 #define STEP (CLOCK_SECOND)
 
@@ -136,8 +138,11 @@ static void calm_down(struct world *w)
     if (!oracle_is_complete(w->oracle))
         oracle_finish(w->oracle); /* says what is missing */
     world_tell(w, "-- all is stored");
-    /* Acks, and what was on its way. */
-    world_go_on(w, w->now + 30 * CLOCK_SECOND);
+    /* Acks, and what was on its way; or what the server has forgotten and delivers again. */
+    bool long_wait = sim_random_chance(&w->random, 400);
+    world_go_on(w, w->now + (long_wait ? ACKS_EXPIRE : 30 * CLOCK_SECOND));
+    for (size_t i = 0; i < w->count && long_wait && !w->plan.position; i++)
+        oracle_check_acked(w->oracle, w->list[i].stream, CONSUMER);
 }
 
 static bool is_running(const struct world *w)

@@ -328,6 +328,17 @@ bool oracle_is_complete(struct oracle *o)
     return true;
 }
 
+void oracle_check_acked(struct oracle *o, const char *stream, const char *consumer)
+{
+    for (size_t i = 0; i < o->list.count; i++) {
+        const struct accepted *a = &o->list.list[i];
+        if (!a->excused && strcmp(a->stream, stream) == 0 &&
+            !server_is_acked(o->server, stream, consumer, a->seq))
+            oracle_fail(o, "sequence %llu of %s is stored, and %s has no ack of it",
+                        (unsigned long long)a->seq, stream, consumer);
+    }
+}
+
 static void check_named(void *context, const char *path, uint64_t size)
 {
     struct oracle *o = context;

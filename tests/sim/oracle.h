@@ -39,6 +39,8 @@ void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint6
 
 /* Whether all that has to be in the store is durable in it. */
 bool oracle_is_complete(struct oracle *o);
+/* Long after: the server has been told of all that is stored. */
+void oracle_check_acked(struct oracle *o, const char *stream, const char *consumer);
 /* The end, with varve stopped in good order. */
 void oracle_finish(struct oracle *o);
 
