@@ -99,6 +99,12 @@ bool js_api_request(struct server *s, struct slice call, struct slice reply, str
     struct slice rest = call;
     if (take_prefix(&rest, "CONSUMER.MSG.NEXT."))
         return next_message(s, rest, reply, body);
+    if (s->now < s->api_fails && reply.len > 0) {
+        if (s->api_answer != NULL)
+            js_wire_send(s, reply, reply, (struct slice){0}, (struct slice){0},
+                         slice_of(s->api_answer));
+        return true;
+    }
     if (!dispatch(s, call, body))
         return true; /* an unknown one is taken, and not answered */
     if (reply.len == 0 || server_is_lost(s, SERVER_LOSES_REPLY))

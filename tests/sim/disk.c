@@ -321,6 +321,12 @@ void disk_set_faults(struct disk *d, struct disk_faults faults)
     d->faults = faults;
 }
 
+void disk_set_rival(struct disk *d, disk_rival *rival, void *context)
+{
+    d->rival = rival;
+    d->rival_context = context;
+}
+
 void disk_set_capacity(struct disk *d, uint64_t bytes)
 {
     d->capacity = bytes;

@@ -47,6 +47,11 @@ void disk_set_faults(struct disk *d, struct disk_faults faults);
 void disk_set_capacity(struct disk *d, uint64_t bytes);
 uint64_t disk_used(const struct disk *d);
 
+/* Called in front of each rename, with the new name: somebody else
+ * may be faster. */
+typedef void disk_rival(void *context, const char *name);
+void disk_set_rival(struct disk *d, disk_rival *rival, void *context);
+
 /* The process is gone: its descriptors and locks, too. */
 void disk_close_all(struct disk *d, struct disk_process *process);
 
@@ -56,6 +61,9 @@ void disk_cut_power(struct disk *d);
 /* Append the content of a file; false if there is none. With `durable`, as far as it would be there
  * after a power cut, in the worst case. */
 bool disk_read(struct disk *d, const char *path, bool durable, struct buf *out);
+
+/* Make a durable file, as another process would. */
+void disk_write(struct disk *d, const char *path, struct slice content);
 
 /* Visit all files below a directory, their paths as they would be given to disk_read. */
 void disk_walk(struct disk *d, const char *path,

@@ -203,6 +203,8 @@ static int call_rename(void *disk, int from_dir, const char *from, int to_dir, c
     struct disk_node *target = parent(d, to_dir, to, &to_name);
     if (source == NULL || target == NULL)
         return -1;
+    if (d->rival != NULL)
+        d->rival(d->rival_context, to_name);
     struct disk_node *n = disk_look_up(source, from_name, false);
     if (n == NULL)
         return -1;

@@ -61,6 +61,8 @@ struct disk {
     struct disk_process *process;
     struct disk_faults faults;
     uint64_t capacity;
+    disk_rival *rival;
+    void *rival_context;
     struct sim_random random;
 };
 

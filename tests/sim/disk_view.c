@@ -59,6 +59,19 @@ static void sync_all(struct disk *d)
         disk_sync_node(d, n);
 }
 
+void disk_write(struct disk *d, const char *path, struct slice content)
+{
+    const char *name;
+    struct disk_node *folder = parent_of(d, path, &name);
+    if (folder == NULL || disk_find_name(&folder->names, name, strlen(name)) != NULL)
+        return;
+    struct disk_node *n = disk_make(d, folder, name, false);
+    buf_append_slice(&n->data, content);
+    n->dirty = true;
+    disk_sync_node(d, n);
+    disk_sync_node(d, folder);
+}
+
 void disk_remove_tree(struct disk *d, const char *path)
 {
     const char *name;

@@ -94,6 +94,55 @@ static void say_error(struct world *w, uint64_t value, bool fatal)
     server_error(w->server, links_newest(w->links), text, fatal);
 }
 
+/* All that there are, and two that nobody has heard of. */
+static void end_pulls(struct world *w, const struct instance *i, uint64_t value)
+{
+    static const char *const statuses[] = {
+        "400 Bad Request - heartbeat value too large",
+        "404 No Messages",
+        "408 Request Timeout",
+        "408 Interest Expired",
+        "408 Requests Pending",
+        "409 Exceeded MaxRequestBatch of 10",
+        "409 Exceeded MaxRequestExpires of 10s",
+        "409 Exceeded MaxRequestMaxBytes of 4000",
+        "409 Exceeded MaxWaiting",
+        "409 Message Size Exceeds MaxBytes",
+        "409 Batch Completed",
+        "409 Consumer Deleted",
+        "409 Leadership Change",
+        "409 Server Shutdown",
+        "412 Required Api Level",
+        "423 Nats-Pin-Id mismatch",
+        "503",
+        "409 Something New",
+        "499 Something Else",
+    };
+    const char *status = statuses[value % (sizeof(statuses) / sizeof(statuses[0]))];
+    world_tell(w, "status %s", status);
+    server_end_pulls(w->server, i->stream, CONSUMER, status, value / 32 % 2 == 0, w->now);
+}
+
+static void fail_api(struct world *w, uint64_t value)
+{
+    static const char *const answers[] = {
+        NULL,
+        "",
+        "no JSON",
+        "{}",
+        "[1]",
+        "{\"error\":{}}",
+        "{\"error\":{\"code\":503,\"err_code\":10008,\"description\":\"unavailable\"}}",
+        "{\"error\":{\"code\":503,\"err_code\":10039,\"description\":\"not enabled\"}}",
+        "{\"error\":{\"code\":500,\"err_code\":10118,\"description\":\"offline\"}}",
+        "{\"error\":{\"code\":500,\"err_code\":10023,\"description\":\"resources\"}}",
+        "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"stream not found\"}}",
+    };
+    const char *answer = answers[value % (sizeof(answers) / sizeof(answers[0]))];
+    world_tell(w, "the API says %s", answer == NULL ? "nothing" : answer);
+    server_fail_api(w->server, answer, w->now + (int64_t)(value / 16 % 20000) * CLOCK_MILLISECOND);
+}
+
 static void lose_disk(struct world *w, bool full, uint64_t value)
 {
     if (full)
@@ -159,6 +208,12 @@ static void do_to_server(struct world *w, const struct instance *i, const struct
     case PLAN_ERROR:
     case PLAN_FATAL:
         say_error(w, step->value, step->kind == PLAN_FATAL);
+        break;
+    case PLAN_STATUS:
+        end_pulls(w, i, step->value);
+        break;
+    case PLAN_API_FAILS:
+        fail_api(w, step->value);
         break;
     case PLAN_LAME_DUCK:
         server_lame_duck(w->server);

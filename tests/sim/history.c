@@ -35,6 +35,26 @@ static bool loses(void *context, enum server_loss what)
     return w->losing && sim_random_chance(&w->random, w->loss);
 }
 
+/* Another engine commits to the table at the worst moment, with the number that varve is about to
+ * take. */
+static void be_faster(void *context, const char *name)
+{
+    static const char entry[] =
+        "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":\"WRITE\","
+        "\"engineInfo\":\"another\"}}\n"
+        "{\"txn\":{\"appId\":\"another\",\"version\":1}}\n";
+    struct world *w = context;
+    struct buf path = {0};
+    const char *first = "00000000000000000000.json"; /* which makes the table */
+    if (strlen(name) != strlen(first) || name[0] != '0' || strcmp(name, first) == 0 ||
+        !sim_random_chance(&w->random, w->plan.rivals))
+        return;
+    buf_printf(&path, "%s/_delta_log/%s", ROOT, name);
+    world_tell(w, "another engine commits %s", name);
+    disk_write(w->disk, buf_text(&path), slice_of(entry));
+    buf_free(&path);
+}
+
 static void configure(struct world *w, struct instance *i)
 {
     static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
@@ -89,6 +109,7 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
     links_set_manner(w->links, w->plan.manner);
     network_replace(links_network(w->links));
     w->disk = disk_new(seed * 7 + 13);
+    disk_set_rival(w->disk, be_faster, w);
     w->oracle = oracle_new(w->server, w->disk, ROOT, DEAD);
     server_watch_acks(w->server, oracle_on_ack, w->oracle);
     (void)server_ask(w->server, "INFO", (struct slice){0}, w->now);

@@ -148,6 +148,8 @@ struct server {
     struct buf reply, header, scratch;
     struct arena arena;
     int64_t now;
+    const char *api_answer; /* to all, */
+    int64_t api_fails;      /* before this time */
 };
 
 /* One more place in an array. */

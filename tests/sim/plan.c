@@ -21,6 +21,8 @@ const char *const plan_kind_names[PLAN_KINDS] = {
     [PLAN_ERROR] = "error",
     [PLAN_FATAL] = "fatal",
     [PLAN_LAME_DUCK] = "lame-duck",
+    [PLAN_STATUS] = "status",
+    [PLAN_API_FAILS] = "api-fails",
     [PLAN_VARVE_STOPS] = "varve-stops",
     [PLAN_VARVE_DIES] = "varve-dies",
     [PLAN_POWER_CUT] = "power-cut",
@@ -68,6 +70,8 @@ static const struct trouble troubles[] = {
     {PLAN_CONSUMER_DELETED, 100, 2},
     {PLAN_MESSAGE_DELETED, 100, 5},
     {PLAN_PURGE, 50, 1},
+    {PLAN_STATUS, 300, 8},
+    {PLAN_API_FAILS, 150, 3},
 };
 
 /* What is done to a store, a stream or a consumer from outside. */
@@ -124,6 +128,7 @@ static void choose_world(struct plan *p, struct sim_random *r)
     p->dead_letters = sim_random_chance(r, 500);
     p->dead_stream = sim_random_chance(r, 700);
     p->filtered = sim_random_chance(r, 300);
+    p->rivals = sim_random_chance(r, 200) ? 300 : 0;
     p->max_rows = 1 + sim_random_below(r, sim_random_chance(r, 500) ? 10 : 100);
     p->max_age = sim_random_between(r, CLOCK_SECOND / 5, 20 * CLOCK_SECOND);
     p->manner.latency_min = sim_random_between(r, 10 * 1000, 5 * CLOCK_MILLISECOND);

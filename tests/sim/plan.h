@@ -24,6 +24,8 @@ enum plan_kind {
     PLAN_ERROR,          /* -ERR, and the connection stays */
     PLAN_FATAL,          /* -ERR, and it does not */
     PLAN_LAME_DUCK,
+    PLAN_STATUS,      /* to all pulls */
+    PLAN_API_FAILS,   /* for a while */
     PLAN_VARVE_STOPS, /* SIGTERM, and it is started again */
     PLAN_VARVE_DIES,  /* SIGKILL at one of its next calls */
     PLAN_POWER_CUT,   /* of varve's machine */
@@ -61,6 +63,7 @@ struct plan {
     bool dead_letters;     /* there is a subject for them, */
     bool dead_stream;      /* and a stream that takes it */
     bool filtered;         /* the stream has other subjects, too */
+    uint64_t rivals;       /* permille of commits that another engine comes before */
     uint64_t max_rows;
     int64_t max_age;
     struct plan_step steps[PLAN_STEPS_MAX];

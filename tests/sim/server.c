@@ -390,6 +390,22 @@ void server_change_leader(struct server *s, const char *stream, const char *cons
     js_consumer_fit_stream(c);
 }
 
+void server_end_pulls(struct server *s, const char *stream, const char *consumer,
+                      const char *status, bool pending, int64_t now)
+{
+    struct js_stream *found = js_stream_find(s, slice_of(stream));
+    s->now = now;
+    for (struct js_consumer *c = found == NULL ? NULL : found->consumers; c != NULL; c = c->next)
+        if (!s->down && strncmp(c->name, consumer, strlen(consumer)) == 0)
+            js_delivery_end_all(c, status, pending);
+}
+
+void server_fail_api(struct server *s, const char *answer, int64_t until)
+{
+    s->api_answer = answer;
+    s->api_fails = until;
+}
+
 bool server_is_acked(const struct server *s, const char *stream, const char *consumer, uint64_t seq)
 {
     const struct js_stream *found = js_stream_find(s, slice_of(stream));

@@ -106,6 +106,15 @@ bool server_is_up(const struct server *s);
 void server_change_leader(struct server *s, const char *stream, const char *consumer, bool forgets,
                           int64_t now);
 
+/* End all pulls of a consumer with a status, such as "408 Interest Expired"; with `pending` it says
+ * what was left of each. */
+void server_end_pulls(struct server *s, const char *stream, const char *consumer,
+                      const char *status, bool pending, int64_t now);
+
+/* Until then, each request to the API is answered with these bytes; with none, by silence. What it
+ * asks for is not done. */
+void server_fail_api(struct server *s, const char *answer, int64_t until);
+
 /* INFO with ldm to all. */
 void server_lame_duck(struct server *s);
 
