@@ -99,7 +99,8 @@ static struct delta_generation *generation_of(struct delta_snapshot *s,
                                                                 : NULL;
 }
 
-/* Complete what the log says of the sequences that are stored. */
+/* Complete what the log says of the sequences that are stored; `stream`: by all means, because of
+ * this one. NULL: as far as that can be told. */
 static int scan_files(struct store *store, struct delta_snapshot *s, const char *stream,
                       struct err *err)
 {
@@ -108,6 +109,8 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
         if (file == NULL)
             continue;
         struct delta_generation *g = generation_of(s, file);
+        if (g == NULL && stream == NULL)
+            continue;
         if (g == NULL)
             return err_set(err, ERR_REFUSED,
                            "another engine has rewritten files of several streams into one, so "
@@ -145,7 +148,7 @@ static int by_creation(const void *a, const void *b)
 
 /* The newest generation of a stream comes last: names begin with the time of creation, and go on
  * with the time at which the stream was set back. */
-static void add_generations(struct store *store, const struct delta_snapshot *s)
+static void add_generations(struct positions *out, const struct delta_snapshot *s)
 {
     size_t count = s->generation_list.count;
     const struct delta_generation **sorted = calloc(count + 1, sizeof(const void *));
@@ -159,16 +162,33 @@ static void add_generations(struct store *store, const struct delta_snapshot *s)
                                  .created = sorted[i]->created,
                                  .consumer = STORE_ANYBODY,
                                  .above = sorted[i]->rows};
-        positions_put(&store->positions, &known);
+        positions_put(out, &known);
     }
     free(sorted);
 }
 
-int store_add_known(struct store *store, const struct store_config *config, struct err *err)
+/* What the files say lies above our own positions is not in the log any more. */
+static void raise_own(struct store *store, const struct positions *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const struct position *known = &all->list[i];
+        for (size_t j = 0; j < store->current.count; j++) {
+            struct position *own = &store->current.list[j];
+            if (strcmp(own->stream, known->stream) == 0 &&
+                strcmp(own->created, known->created) == 0) {
+                seqset_add_all(&own->above, &known->above);
+                position_raise(own, own->through);
+            }
+        }
+    }
+}
+
+int store_read_known(struct store *store, const struct store_config *config, struct positions *out,
+                     struct err *err)
 {
     const char *unknown = find_unknown(store, config);
-    if (unknown == NULL) {
-        add_generations(store, &store->table);
+    if (unknown == NULL && !store->recovery.incomplete) {
+        add_generations(out, &store->table);
         return 0;
     }
     struct delta_snapshot full = {.want_files = true, .want_varve = true};
@@ -176,7 +196,9 @@ int store_add_known(struct store *store, const struct store_config *config, stru
     if (result == 0)
         result = scan_files(store, &full, unknown, err);
     if (result == 0)
-        add_generations(store, &full);
+        add_generations(out, &full);
+    if (result == 0 && store->recovery.incomplete)
+        raise_own(store, out);
     delta_snapshot_free(&full);
     return result;
 }

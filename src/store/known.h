@@ -6,14 +6,17 @@
 #include "store/store.h"
 
 /*
- * Add to store->positions what of each generation of a stream is stored, whoever fetched it: a row
- * is known by generation and sequence. store->table was read with want_varve.
+ * Append to `out`, with the consumer STORE_ANYBODY, what of each generation of a stream is stored,
+ * whoever fetched it: a row is known by generation and sequence. store->table was read with
+ * want_varve.
  *
- * A source that this instance has no position of would store all of its stream again where the log
- * does not say which sequences are there, so then the files that it says too little of are looked
- * into. ERR_REFUSED if even these can't tell, ERR_LIMIT for more than SEQSET_RANGES_MAX gaps.
+ * The log may not say which sequences are there: where a source has no position of its own, or
+ * entries of this instance are gone, the files that it says too little of are looked into, and
+ * what they have is added to store->current, too. ERR_REFUSED if even they can't tell and a source
+ * without a position would store all of its stream again; ERR_LIMIT for more than SEQSET_RANGES_MAX
+ * gaps.
  */
-int store_add_known(struct store *store, const struct store_config *config, struct err *err)
-    __attribute__((warn_unused_result));
+int store_read_known(struct store *store, const struct store_config *config, struct positions *out,
+                     struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -115,14 +115,27 @@ static int visit_action(void *context, uint64_t version, const struct delta_acti
                    v->store->instance, version);
 }
 
-/* The newest entry that we know is gone. */
+/* The newest entry that we know is gone, and with it what others may have done under our name; but
+ * not their transactions. */
 static int reload_table(struct store *store, struct err *err)
 {
-    if (delta_snapshot_load(&store->table, store->objects, err) != 0)
-        return -1;
-    if (store->table.found)
-        return 0;
-    return err_set(err, ERR_FORMAT, "the log is gone: _delta_log has no entries");
+    struct buf id = {0};
+    int result = delta_snapshot_load(&store->table, store->objects, err);
+    if (result == 0 && !store->table.found)
+        result = err_set(err, ERR_FORMAT, "the log is gone: _delta_log has no entries");
+    for (size_t i = 0; i < store->current.count && result == 0; i++) {
+        const struct position *p = &store->current.list[i];
+        buf_reset(&id);
+        delta_app_id(&id, store->instance, p);
+        const struct delta_app *app = delta_snapshot_app(&store->table, buf_slice(&id));
+        if (app != NULL && app->version > 0 && (uint64_t)app->version > p->through)
+            result = err_set(err, ERR_REFUSED,
+                             "another process commits as instance %s (stream %s is at %" PRId64
+                             " in the log): stop one of the two, or give it a nats.name of its own",
+                             store->instance, p->stream, app->version);
+    }
+    buf_free(&id);
+    return result;
 }
 
 int store_refresh_table(struct store *store, struct err *err)
@@ -214,16 +227,20 @@ static int recover_commit(struct store *store, struct err *err)
     return result;
 }
 
-static int read_positions(struct store *store, struct err *err)
+static int read_positions(struct store *store, const struct store_config *config, struct err *err)
 {
+    struct positions known = {0};
     bool complete, saved;
     if (delta_durable_read(&store->current, &store->table, store->objects, store->instance,
                            &complete, &saved, &store->recovery.forgotten, err) != 0)
         return -1;
     store->recovery.incomplete = !complete;
+    int result = store_read_known(store, config, &known, err);
     positions_copy(&store->positions, &store->current);
-    if (saved)
-        return 0;
+    positions_copy(&store->positions, &known);
+    positions_free(&known);
+    if (result != 0 || saved)
+        return result;
     store->saved_ranges = true;
     return delta_durable_save(store->objects, store->instance, store->table.metadata.id,
                               store->table.version, &store->current, err);
@@ -241,7 +258,7 @@ int store_recover(struct store *store, const struct store_config *config, struct
         return -1;
     if (gap && reload_table(store, err) != 0)
         return -1;
-    if (read_positions(store, err) != 0 || store_add_known(store, config, err) != 0)
+    if (read_positions(store, config, err) != 0)
         return -1;
     delta_snapshot_forget(&store->table);
     return object_clean(store->objects, &store->recovery.files_removed, err);

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 import deltalake
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from support import wait_for
@@ -318,3 +319,64 @@ def test_another_consumer_of_other_subjects_loses_nothing(any_server, varve):
         source = {"stream": "BOTH", "subjects": [subject], "consumer": subject}
         varve.once(sources=[source], batching=FAST)
     assert_exactly_once(varve.output, 1, 60)
+
+
+def test_what_is_above_a_gap_is_found_in_the_files(any_server, varve):
+    """The last resort: the entries are gone, and so is what varve wrote beside them."""
+    config = {"sources": [{"stream": "LOGGING", "shared": True}], "batching": FAST}
+    any_server.generate(1, seed=0)
+    running = varve.start(**config)
+    running.wait_rows(1)
+    running.stop()
+    any_server.generate(10, seed=1)
+    hold_messages(any_server, 3)
+    running = varve.start(**config)
+    running.wait_rows(7)
+    assert running.stop() == 0
+    DeltaTable(varve.output).optimize.compact()
+    clean_up(varve.output)
+    shutil.rmtree(varve.output / "_delta_log" / "_varve")
+    any_server.delete_consumer()
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 11)
+    shutil.rmtree(varve.output / "_delta_log" / "_varve")
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 11)
+
+
+def checkpoint_rows(output):
+    path = next((output / "_delta_log").glob("*.checkpoint.parquet"))
+    return path, pq.read_table(path)
+
+
+def test_a_checkpoint_in_parts_is_read(any_server, varve):
+    config = {"sources": [{"stream": "LOGGING", "delivery": "position"}], "batching": FAST}
+    any_server.generate(100, seed=1)
+    varve.once(**config)
+    clean_up(varve.output)
+    path, table = checkpoint_rows(varve.output)
+    version = path.name[:20]
+    (path.parent / "_last_checkpoint").unlink()
+    path.unlink()
+    for part in range(3):
+        piece = table.take([i for i in range(table.num_rows) if i % 3 == part])
+        name = f"{version}.checkpoint.{part + 1:010}.{3:010}.parquet"
+        pq.write_table(piece, path.parent / name, compression=["snappy", "zstd", "none"][part])
+    any_server.generate(20, seed=2)
+    varve.once(**config)
+    assert_exactly_once(varve.output, 1, 120)
+
+
+def test_a_checkpoint_that_varve_cannot_read_is_refused(any_server, varve):
+    """Without a word of the positions in it everything would be stored again."""
+    any_server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    clean_up(varve.output)
+    path, table = checkpoint_rows(varve.output)
+    (path.parent / "_last_checkpoint").unlink()
+    uuid = "80a083e8-7026-4e79-81be-64bd76c43a11"
+    path.rename(path.parent / f"{path.name[:20]}.checkpoint.{uuid}.parquet")
+    for entry in path.parent.glob("*.json"):
+        entry.rename(path.parent / f"{int(path.name[:20]) + 1:020}.json")
+    refused = varve.start("--once", batching=FAST)
+    assert refused.wait() == 1 and "v2Checkpoint" in refused.text()
