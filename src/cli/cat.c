@@ -85,8 +85,6 @@ static int cat_file(struct cat *cat, const char *path, struct err *err)
     return result == 0 ? 0 : err_prefix(err, "%s", path);
 }
 
-/* ---- a table: its rows in the order of their streams ---- */
-
 /* What of a table is printed, as a file of it has it. */
 struct columns {
     struct object_source source;
@@ -177,8 +175,6 @@ static int print_table(struct cat *cat, struct object_store *store, bool *flat, 
     follow_catalogue_free(&catalogue);
     return result;
 }
-
-/* ---- arguments ---- */
 
 /* All files of an argument, one broken one does not hide the others. */
 static int cat_files(struct cat *cat, const char *path)

@@ -24,8 +24,6 @@ void refetch_free(struct refetch *r)
     arena_free(&r->arena);
 }
 
-/* --- transitions ----------------------------------------------------------------------------- */
-
 static void log_range(const struct refetch *r, const char *event, const char *key, uint64_t count)
 {
     struct log_line line;
@@ -110,8 +108,6 @@ uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
     return count < open ? count : open;
 }
 
-/* --- the consumer ---------------------------------------------------------------------------- */
-
 static void create(struct refetch *r, struct nats_client *client, int64_t now)
 {
     struct slice filters[CONFIG_LIST_MAX];
@@ -178,8 +174,6 @@ bool refetch_reply(struct refetch *r, struct nats_client *client, const struct n
         wait_a_while(r, client, now);
     return true;
 }
-
-/* --- what arrives ---------------------------------------------------------------------------- */
 
 static void take_need(struct refetch *r, struct nats_client *client, enum nats_pull_need need,
                       int64_t now)

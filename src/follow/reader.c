@@ -73,8 +73,6 @@ void follow_reader_free(struct follow_reader *r)
     free(r);
 }
 
-/* ---- one file ---- */
-
 struct opened {
     struct object_source source;
     struct parquet_file file;
@@ -127,8 +125,6 @@ static int sequence_of(struct slice value, uint64_t *sequence, struct err *err)
     *sequence = load_u64le(value.data);
     return 0;
 }
-
-/* ---- runs: which rows of a file are in order ---- */
 
 /* There are too many: one for all of the file. */
 static struct run *join_runs(struct follow_reader *r, size_t base)
@@ -191,8 +187,6 @@ static int survey(struct follow_reader *r, struct err *err)
     r->runs.count = base;
     return err_prefix(err, "%s", r->files[r->surveyed].name);
 }
-
-/* ---- windows ---- */
 
 /* Nanoseconds of the day and the Julian day to microseconds since 1970. */
 static void convert_int96(uint8_t out[static 8], struct slice value)

@@ -33,8 +33,10 @@ static int make_folder(struct posix *p, const char *path, struct map *fresh, str
     bool added;
     int result = 0;
     directory_parent(&folder, slice_of(path));
-    if (map_find(&p->durable, buf_slice(&folder)) < 0 && posix_folder(p, path, true, NULL, err) < 0)
-        result = -1;
+    if (map_find(&p->durable, buf_slice(&folder)) < 0) {
+        int made = posix_folder(p, path, true, NULL, err);
+        result = made < 0 ? -1 : 0;
+    }
     while (result == 0 && !slice_is(buf_slice(&folder), ".") &&
            map_find(&p->durable, buf_slice(&folder)) < 0) {
         (void)map_put(fresh, buf_slice(&folder), &added);

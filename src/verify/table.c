@@ -28,8 +28,6 @@ bool verify_table_exists(const char *root)
     return there;
 }
 
-/* ---- what the log says ---- */
-
 /* The number of a path of the log in `paths`, or -1 if it is none below the folder. */
 static int64_t put_path(struct map *paths, struct slice uri, bool *added)
 {
@@ -170,8 +168,6 @@ void verify_table_close(struct verify_table *t)
     map_free(&t->pending);
     *t = (struct verify_table){0};
 }
-
-/* ---- the log and the files ---- */
 
 struct judge {
     struct verify_table *table;
