@@ -46,20 +46,44 @@ static int choose(const struct cat *cat, const struct parquet_file *file, struct
     }
 }
 
+/* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
+static const char **prefixes_of(const struct parquet_field *root,
+                                const struct parquet_field *const *fields, uint32_t count,
+                                struct arena *arena)
+{
+    struct buf text = {0};
+    const char **prefixes = arena_calloc(arena, count, sizeof(char *));
+    const struct parquet_field *next = root->first;
+    for (uint32_t i = 0; i < count; i++, next = next->next) {
+        buf_reset(&text);
+        buf_append_byte(&text, i == 0 ? '{' : ',');
+        json_append_string(&text, fields != NULL ? fields[i]->name : next->name);
+        buf_append_byte(&text, ':');
+        prefixes[i] = arena_text(arena, text.data, text.len);
+    }
+    buf_free(&text);
+    return prefixes;
+}
+
 static int print_rows(struct cat *cat, const struct parquet_file *file, struct arena *arena,
                       struct err *err)
 {
     const struct parquet_field **fields = NULL;
     const struct parquet_value *row = NULL;
-    uint32_t count = 0;
+    uint32_t count = file->root->children;
     int more = 0;
     if (cat->columns != NULL && choose(cat, file, arena, &fields, &count, err) != 0)
         return -1;
+    const char **prefixes = prefixes_of(file->root, fields, count, arena);
     struct parquet_records *records = parquet_records_new(file, fields, count, cat->codec);
     while (cat->left > 0 && (more = parquet_records_next(records, &row, err)) == 1) {
         buf_reset(&cat->line);
-        value_json_append_tree(&cat->line, file, row);
-        buf_append_byte(&cat->line, '\n');
+        const char **prefix = prefixes;
+        for (const struct parquet_value *v = row->first; v != NULL; v = v->next) {
+            buf_append_text(&cat->line, *prefix++);
+            value_json_append_tree(&cat->line, file, v);
+        }
+        buf_append_text(&cat->line, "}\n");
         if (fwrite(cat->line.data, 1, cat->line.len, stdout) != cat->line.len)
             break; /* told in the end */
         cat->left--;

@@ -55,7 +55,7 @@ void source_let_go(struct source *s, struct nats_client *client)
     ledger_out_of_step(&s->generation.ledger);
     redelivery_cancel(&s->redelivery);
     refetch_suspend(&s->refetch, client);
-    s->poll = (struct source_poll){SOURCE_POLL_WAITS};
+    s->poll = (struct source_poll){.state = SOURCE_POLL_WAITS};
     s->request = 0;
 }
 
