@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/position.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,33 @@ void position_free(struct position *p)
     free((void *)p->created);
     free((void *)p->consumer);
     seqset_free(&p->above);
+}
+
+/* Keep the oldest and the newest, and of the others those without which a mark would be more than
+ * four times as far from the newest as the next one: of a thousand million messages some thirty
+ * stay. */
+static void thin(struct position_marks *m)
+{
+    uint64_t newest = m->list[m->count - 1].sequence;
+    size_t kept = m->count - 1;
+    for (size_t i = m->count - 1; i > 0; i--) {
+        uint64_t kept_distance = newest - m->list[kept].sequence;
+        bool needed = i == 1 || (newest - m->list[i - 2].sequence) / 4 > kept_distance;
+        if (needed)
+            m->list[--kept] = m->list[i - 1];
+    }
+    m->count -= kept;
+    memmove(m->list, m->list + kept, m->count * sizeof(*m->list));
+}
+
+void position_marks_add(struct position_marks *marks, uint64_t sequence, int64_t time)
+{
+    if (marks->count > 0 && sequence <= marks->list[marks->count - 1].sequence)
+        return;
+    if (marks->count == POSITION_MARKS_MAX)
+        thin(marks);
+    if (marks->count < POSITION_MARKS_MAX)
+        marks->list[marks->count++] = (struct position_mark){sequence, time};
 }
 
 static bool is_source(const struct position *p, const char *stream, const char *consumer)
@@ -79,6 +107,7 @@ void positions_put(struct positions *positions, const struct position *p)
         .last_seq = p->last_seq,
         .last_time = p->last_time,
         .delivered = p->delivered,
+        .marks = p->marks,
     };
     seqset_add_all(&copy.above, &p->above);
     make_place(positions, &copy);
@@ -121,6 +150,7 @@ void positions_merge(struct positions *positions, const struct position *p)
         old->last_seq = p->last_seq;
         old->last_time = p->last_time;
         old->delivered = p->delivered;
+        old->marks = p->marks;
     }
     seqset_add_all(&old->above, &p->above);
     settle(old);

@@ -8,6 +8,23 @@
 #include "base/array.h"
 #include "batch/seqset.h"
 
+/* When the stream stored some of the messages: many of the newest, few of the oldest ones. They
+ * tell up to where a stream that was set back is still the same. */
+enum { POSITION_MARKS_MAX = 64 };
+
+struct position_mark {
+    uint64_t sequence;
+    int64_t time; /* ns */
+};
+
+struct position_marks {
+    struct position_mark list[POSITION_MARKS_MAX]; /* ascending */
+    size_t count;
+};
+
+/* Add a message; one that is not newer than the last is ignored. */
+void position_marks_add(struct position_marks *marks, uint64_t sequence, int64_t time);
+
 /*
  * What of one generation of a stream is durable in the store. A stream that was deleted and made
  * again is another generation: its sequences begin anew, and `created` tells it apart.
@@ -23,6 +40,7 @@ struct position {
     int64_t last_time;   /* in ns: shows whether the stream was rolled back to an older state */
     uint64_t delivered;  /* deliveries that the consumer had counted by then, 0: not known; what it
                             has as acked beyond them was acked by somebody else */
+    struct position_marks marks;
 };
 
 /* All positions of one instance, least recently committed first. A zeroed struct is empty. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/position.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "base/text.h"
 #include "delta/action.h"
 #include "store/path.h"
@@ -14,6 +16,53 @@ static void put_ranges(struct json_writer *w, const char *name, const struct seq
     buf_append_byte(out, '"');
     seqset_write_text(out, set);
     buf_append_byte(out, '"');
+}
+
+/* "sequence:time,sequence:time": shorter than an array of objects. */
+static void put_marks(struct json_writer *w, const struct position_marks *marks)
+{
+    struct buf *out = json_put_raw(w, "marks");
+    for (size_t i = 0; i < marks->count; i++) {
+        buf_append_byte(out, i == 0 ? '"' : ',');
+        buf_append_decimal(out, marks->list[i].sequence);
+        buf_printf(out, ":%" PRId64, marks->list[i].time);
+    }
+    buf_append_byte(out, '"');
+}
+
+static bool parse_mark(struct slice text, struct position_marks *marks)
+{
+    const uint8_t *colon = memchr(text.data, ':', text.len);
+    uint64_t sequence;
+    int64_t time;
+    if (colon == NULL || marks->count == POSITION_MARKS_MAX)
+        return false;
+    size_t len = (size_t)(colon - text.data);
+    if (!num_parse_u64((struct slice){text.data, len}, &sequence) ||
+        !num_parse_i64((struct slice){colon + 1, text.len - len - 1}, &time))
+        return false;
+    if (marks->count > 0 && sequence <= marks->list[marks->count - 1].sequence)
+        return false;
+    marks->list[marks->count++] = (struct position_mark){sequence, time};
+    return true;
+}
+
+static bool parse_marks(const struct json *object, struct position_marks *marks)
+{
+    struct slice text;
+    if (json_member(object, "marks") == NULL)
+        return true;
+    if (!json_get_text(object, "marks", &text) || text.len == 0)
+        return false;
+    while (text.len > 0) {
+        const uint8_t *comma = memchr(text.data, ',', text.len);
+        size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
+        if (!parse_mark((struct slice){text.data, len}, marks))
+            return false;
+        size_t used = len + (comma != NULL);
+        text = (struct slice){text.data + used, text.len - used};
+    }
+    return true;
 }
 
 void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions,
@@ -36,6 +85,8 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         json_put_i64(w, "lastTime", p->last_time);
         if (p->delivered > 0)
             json_put_u64(w, "delivered", p->delivered);
+        if (p->marks.count > 0)
+            put_marks(w, &p->marks);
         json_close_object(w);
     }
     json_close_array(w);
@@ -58,6 +109,8 @@ static bool parse_one(struct position *p, const struct json *object)
         return false;
     if (json_member(object, "delivered") != NULL &&
         !json_get_u64(object, "delivered", &p->delivered))
+        return false;
+    if (!parse_marks(object, &p->marks))
         return false;
     p->stream = get_text(object, "stream");
     p->created = get_text(object, "created");

@@ -16,6 +16,8 @@ void generation_init(struct generation *g, const struct config_source *settings,
 void generation_free(struct generation *g)
 {
     ledger_free(&g->ledger);
+    positions_free(&g->left);
+    buf_free(&g->former);
     buf_free(&g->created);
     buf_free(&g->next);
 }
@@ -28,26 +30,35 @@ static bool is_generation_of(struct slice generation, struct slice created)
            (generation.len == created.len || generation.data[created.len] == '~');
 }
 
+static const struct position *find(const struct generation *g, const char *created)
+{
+    const struct config_source *s = g->settings;
+    const struct position *p = positions_find(&g->left, s->stream, created, s->consumer);
+    return p != NULL ? p : positions_find(g->stored, s->stream, created, s->consumer);
+}
+
 /* What the store has is durable, whoever stored it: positions without a consumer say that. */
 static void load(struct generation *g)
 {
-    const char *stream = g->settings->stream;
     const char *created = buf_text(&g->created);
-    const struct position *p = positions_find(g->stored, stream, created, g->settings->consumer);
-    const struct position *known = positions_find(g->stored, stream, created, "");
+    const struct position *p = find(g, created);
+    const struct position *known = positions_find(g->stored, g->settings->stream, created, "");
     struct seqset above = {0};
     ledger_reset(&g->ledger);
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
     g->start = g->delivered = 0;
     g->start_saved = p != NULL || known != NULL;
-    g->unsaved = false;
+    g->unsaved = g->was_set_back = g->in_doubt = false;
+    g->skew = GENERATION_SKEW;
+    g->marks.count = 0;
     if (p != NULL) {
         seqset_add_all(&above, &p->above);
         g->newest_seq = g->sealed_seq = p->last_seq;
         g->newest_time = g->sealed_time = p->last_time;
         g->start = p->start;
         g->delivered = p->delivered;
+        g->marks = p->marks;
     }
     if (known != NULL)
         seqset_add_all(&above, &known->above);
@@ -56,17 +67,26 @@ static void load(struct generation *g)
     seqset_free(&above);
 }
 
-bool generation_is_left(const struct generation *g)
+/* The name without the mark of a set-back. */
+static struct slice base_of(struct slice name)
 {
-    return g->next.len > 0;
+    const uint8_t *mark = name.len == 0 ? NULL : memchr(name.data, '~', name.len);
+    if (mark != NULL)
+        name.len = (size_t)(mark - name.data);
+    return name;
 }
 
-void generation_adopt(struct generation *g)
+/* So that a stream that comes back finds what was drained of it. */
+static void remember(struct generation *g)
 {
-    buf_reset(&g->created);
-    buf_append_slice(&g->created, buf_slice(&g->next));
-    buf_reset(&g->next);
-    load(g);
+    struct position p;
+    struct seqset nothing = {0};
+    generation_seal(g, &nothing, 0, 0, &p);
+    p.stream = g->settings->stream;
+    p.consumer = g->settings->consumer;
+    p.created = buf_text(&g->created);
+    positions_put(&g->left, &p);
+    seqset_free(&p.above);
 }
 
 static void leave(struct generation *g, struct slice created, bool set_back)
@@ -87,6 +107,65 @@ static void leave(struct generation *g, struct slice created, bool set_back)
                       : "the stream was deleted and created again; its sequences start over");
     log_bytes(&line, "created", g->next.data, g->next.len);
     log_end(&line);
+}
+
+bool generation_is_left(const struct generation *g)
+{
+    return g->next.len > 0;
+}
+
+void generation_adopt(struct generation *g)
+{
+    struct slice base = base_of(buf_slice(&g->next));
+    bool set_back = g->next.len > base.len && is_generation_of(buf_slice(&g->created), base);
+    remember(g);
+    buf_reset(&g->former);
+    buf_append_slice(&g->former, buf_slice(&g->created));
+    buf_reset(&g->created);
+    buf_append_slice(&g->created, buf_slice(&g->next));
+    buf_reset(&g->next);
+    load(g);
+    g->later = true;
+    g->was_set_back = set_back;
+}
+
+bool generation_doubts(struct generation *g, uint64_t sequence, int64_t time)
+{
+    if (sequence > g->newest_seq || time <= g->newest_time || time - g->newest_time <= g->skew)
+        return false;
+    g->in_doubt = true;
+    return true;
+}
+
+bool generation_lacks_newest(struct generation *g)
+{
+    if (!g->in_doubt)
+        return true;
+    leave(g, base_of(buf_slice(&g->created)), true);
+    return false;
+}
+
+void generation_begin_cut(struct generation *g, uint64_t last_seq)
+{
+    static const struct position nothing;
+    const struct position *known = find(g, buf_text(&g->former));
+    cut_begin(&g->cut, known == NULL ? &nothing : known, last_seq);
+}
+
+void generation_take_cut(struct generation *g)
+{
+    static const struct position nothing;
+    const struct position *known = find(g, buf_text(&g->former));
+    struct position p;
+    cut_take(&g->cut, known == NULL ? &nothing : known, &p);
+    ledger_load(&g->ledger, p.through, &p.above);
+    g->newest_seq = g->sealed_seq = p.last_seq;
+    g->newest_time = g->sealed_time = p.last_time;
+    g->start = p.start;
+    g->start_saved = g->unsaved = true;
+    g->was_set_back = false;
+    g->marks = p.marks;
+    seqset_free(&p.above);
 }
 
 /* The first answer in this process: which generation of the stream are we draining? */
@@ -119,14 +198,14 @@ bool generation_fits(struct generation *g, const struct nats_stream_info *info)
 
 bool generation_has_newest(struct generation *g, int64_t time)
 {
-    if (time == g->newest_time)
-        return true;
-    struct slice created = buf_slice(&g->created);
-    const uint8_t *mark = memchr(created.data, '~', created.len);
-    if (mark != NULL)
-        created.len = (size_t)(mark - created.data);
-    leave(g, created, true);
-    return false;
+    if (time != g->newest_time) {
+        leave(g, base_of(buf_slice(&g->created)), true);
+        return false;
+    }
+    if (g->in_doubt)
+        g->skew = INT64_MAX; /* it is the clocks: the stream is what we know */
+    g->in_doubt = false;
+    return true;
 }
 
 void generation_anchor(struct generation *g, uint64_t start)
@@ -140,6 +219,7 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
 {
     if (sequence <= g->newest_seq)
         return;
+    position_marks_add(&g->marks, sequence, time);
     g->newest_seq = sequence;
     g->newest_time = time;
 }
@@ -173,6 +253,7 @@ void generation_seal(struct generation *g, const struct seqset *rows, uint64_t l
         .last_seq = g->sealed_seq,
         .last_time = g->sealed_time,
         .delivered = g->delivered,
+        .marks = g->marks,
     };
     if (seqset_contains(&l->sealed, 0))
         out->through = seqset_contiguous_end(&l->sealed, 0);

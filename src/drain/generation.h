@@ -7,7 +7,9 @@
 
 #include "base/buf.h"
 #include "batch/position.h"
+#include "base/clock.h"
 #include "config/config.h"
+#include "drain/cut.h"
 #include "drain/ledger.h"
 #include "nats/stream.h"
 
@@ -17,12 +19,23 @@
  * state: under numbers that we know it has other messages. A generation is named by the stream's
  * time of creation, followed by '~' and a time of our own if it was set back since.
  */
+/* Servers of a cluster that store one after the other may have clocks that differ by this. */
+#define GENERATION_SKEW (CLOCK_SECOND / 4)
+
 struct generation {
     const struct config_source *settings;
     const struct positions *stored; /* as the store had them at start */
+    struct positions left;          /* of generations that this process has drained and left */
     struct buf created;             /* its name; empty until the stream was seen */
     struct buf next;                /* the one that it should be; empty: it is the right one */
     struct ledger ledger;
+    bool later;        /* the stream had another generation before: all of it is wanted */
+    bool was_set_back; /* what of the former one it still has is not known yet */
+    struct buf former; /* the name of that one */
+    struct cut cut;    /* to find it out */
+    bool in_doubt;     /* a message contradicts the newest one that we know */
+    int64_t skew;      /* by which messages may look newer than the newest: seen, and harmless */
+    struct position_marks marks;
     uint64_t newest_seq; /* newest message that we know of, 0: none, */
     int64_t newest_time; /* and when the stream stored it */
     uint64_t start;      /* the first sequence that is wanted, 0: not known */
@@ -46,10 +59,22 @@ bool generation_fits(struct generation *g, const struct nats_stream_info *info);
  * the stream was set back. */
 bool generation_has_newest(struct generation *g, int64_t time);
 
+/* A message of this sequence and time can't be, as we know the stream: was it set back? To be asked
+ * before generation_note. */
+bool generation_doubts(struct generation *g, uint64_t sequence, int64_t time);
+
+/* There is no message under g->newest_seq. False if that leaves the doubt: g->next is set. */
+bool generation_lacks_newest(struct generation *g);
+
+/* Begin to look for what a stream that was set back still has, which now ends with `last_seq`; and
+ * take over the result: what is durable of that is durable. */
+void generation_begin_cut(struct generation *g, uint64_t last_seq);
+void generation_take_cut(struct generation *g);
+
 /* True if generation_adopt has to come before anything else. */
 bool generation_is_left(const struct generation *g);
 
-/* Go on with g->next. Nothing of the old one may be in an epoch that is open. */
+/* Go on with g->next. Nothing of the old one may be in an epoch that is not committed. */
 void generation_adopt(struct generation *g);
 
 /* Nothing before `start` is wanted, and nothing of it is known yet. */

@@ -272,6 +272,10 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         start_over(s, client, "deliveries are out of order", now);
         return LEDGER_VOID;
     }
+    if (generation_doubts(&s->generation, ack->stream_seq, ack->timestamp_ns)) {
+        start_over(s, client, "a message is newer than its sequence allows", now);
+        return LEDGER_VOID;
+    }
     note_delivery(s, ack);
     s->counters.messages_received++;
     s->counters.bytes_received += event->bytes;
@@ -336,7 +340,9 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_OFF:
     case SOURCE_STREAM:
     case SOURCE_POSITION:
+    case SOURCE_CUT:
     case SOURCE_CONSUMER:
+    case SOURCE_DELETE:
     case SOURCE_CREATE:
     case SOURCE_ANCHORING:
     case SOURCE_LEAVING:

@@ -21,7 +21,7 @@
  * One stream being drained through one consumer, as a state machine that is fed with events and
  * writes what it has to say into the client's output:
  *
- *     connected -> STREAM -> [POSITION] -> CONSUMER -> [CREATE] -> PULLING
+ *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [DELETE] -> [CREATE] -> PULLING
  *                                 (position: CREATE only)
  *
  * Whenever there is doubt it goes back to STREAM. It knows nothing of rows: the owner gives it each
@@ -31,7 +31,9 @@ enum source_state {
     SOURCE_OFF,      /* no connection */
     SOURCE_STREAM,   /* STREAM.INFO was asked */
     SOURCE_POSITION, /* STREAM.MSG.GET of the newest message that we know was asked */
+    SOURCE_CUT,      /* the same of others, to find up to where the stream is what we know */
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
+    SOURCE_DELETE,   /* CONSUMER.DELETE was asked, to make it anew */
     SOURCE_CREATE,   /* CONSUMER.CREATE was asked */
     SOURCE_PULLING,
     SOURCE_ANCHORING, /* where it starts is being committed, before anything is asked for */
@@ -104,11 +106,14 @@ struct source {
     /* The stream. */
     struct generation generation;
     enum nats_retention retention; /* as it said last */
+    uint64_t last_seq;             /* the same */
     bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
     /* The consumer. */
     struct buf consumer;        /* its name; of an ephemeral a new one each time */
     bool seen_consumer;         /* it existed in this process, for this generation */
+    bool renew_consumer;        /* it is of the stream as it was before that was set back */
+    bool consumer_ahead;        /* it has delivered what the stream does not have: look again */
     bool shared;                /* somebody else pulls from it, as far as we can see */
     bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
     uint64_t last_consumer_seq; /* greatest number of a delivery */

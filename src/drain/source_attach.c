@@ -15,6 +15,7 @@ static struct consumer_scene scene_of(struct source *s)
         .retention = s->retention,
         .covers_stream = s->covers_stream,
         .position = source_is_durable(s) ? ledger_position(ledger) : ledger_taken_position(ledger),
+        .whole = s->generation.later,
         .ephemeral = buf_slice(&s->consumer),
     };
 }
@@ -75,6 +76,13 @@ static void create_consumer(struct source *s, struct nats_client *client, int64_
     ask_create(s, client, &wish.config, now);
 }
 
+/* A stream with interest retention drops what no consumer waits for. */
+static bool may_renew(const struct source *s)
+{
+    return s->config->consumer.manage != CONFIG_MANAGE_BIND &&
+           s->retention != NATS_RETENTION_INTEREST;
+}
+
 /* Without acks it is the store alone that knows where we started: that is committed first. */
 static bool is_anchored(struct source *s, struct nats_client *client)
 {
@@ -94,6 +102,10 @@ void source_attach(struct source *s, struct nats_client *client, int64_t now)
     }
     name_consumer(s);
     buf_reset(&s->body);
+    if (s->renew_consumer && may_renew(s)) {
+        source_ask(s, client, SOURCE_DELETE, "CONSUMER.DELETE", buf_text(&s->consumer), now);
+        return;
+    }
     source_ask(s, client, SOURCE_CONSUMER, "CONSUMER.INFO", buf_text(&s->consumer), now);
 }
 
@@ -120,6 +132,8 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
 static uint64_t first_wanted(const struct source *s, const struct nats_consumer_info *info)
 {
     const struct config_start *start = &s->settings->start;
+    if (s->generation.later)
+        return 1;
     switch (start->kind) {
     case CONFIG_START_FIRST:
         return 1;
@@ -136,8 +150,8 @@ static uint64_t first_wanted(const struct source *s, const struct nats_consumer_
 static void anchor(struct source *s, const struct nats_consumer_info *info, bool made)
 {
     uint64_t start = first_wanted(s, info);
-    bool by_policy =
-        s->settings->start.kind == CONFIG_START_NEW || s->settings->start.kind == CONFIG_START_TIME;
+    bool by_policy = !s->generation.later && (s->settings->start.kind == CONFIG_START_NEW ||
+                                              s->settings->start.kind == CONFIG_START_TIME);
     if (made && by_policy)
         start = info->delivered_stream_seq + 1;
     generation_anchor(&s->generation, start);
@@ -231,6 +245,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     s->retry_pause = SOURCE_RETRY_MIN;
     s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
     s->seen_consumer = true;
+    s->renew_consumer = false;
     source_resolve(s, SOURCE_ALERT_CONSUMER_RECREATED);
     source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
 }
@@ -264,6 +279,39 @@ static bool consumer_fits(struct source *s, struct nats_client *client,
     return false;
 }
 
+void source_on_deleted(struct source *s, struct nats_client *client, int64_t now)
+{
+    create_consumer(s, client, now);
+}
+
+/* A consumer that has delivered more than the stream has: the stream was set back and the consumer
+ * was not. It would pass over all new messages up to there (nats-server issue 5412). The stream may
+ * have grown since it was asked, so it is asked once more. */
+static bool is_ahead(struct source *s, struct nats_client *client,
+                     const struct nats_consumer_info *info, int64_t now)
+{
+    bool seen_before = s->consumer_ahead;
+    s->consumer_ahead = info->delivered_stream_seq > s->last_seq;
+    if (!s->consumer_ahead)
+        return false;
+    if (!seen_before) {
+        source_begin(s, client, now);
+        return true;
+    }
+    s->consumer_ahead = false;
+    if (!may_renew(s)) {
+        source_refuse(s, client,
+                      "the consumer is ahead of the stream, which was set back: it would pass over "
+                      "new events; delete it and let varve make it anew");
+        return true;
+    }
+    source_log(s, LOG_WARNING, "consumer_ahead",
+               "the consumer is ahead of the stream, which was set back; it is made anew");
+    s->renew_consumer = true;
+    source_attach(s, client, now);
+    return true;
+}
+
 void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
                         int64_t now)
 {
@@ -272,6 +320,8 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
     struct err err = {0};
     bool made = s->state == SOURCE_CREATE;
     if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) == 0) {
+        if (!made && is_ahead(s, client, &info, now))
+            return;
         if (!consumer_fits(s, client, &info, !made, now))
             return;
         if (made && s->seen_consumer && source_is_durable(s)) {

@@ -29,6 +29,8 @@ static void fill_start(struct nats_consumer_config *wanted, const struct consume
         wanted->start_seq = scene->position + 1;
         return;
     }
+    if (scene->whole)
+        return;
     const struct config_start *start = &scene->settings->start;
     switch (start->kind) {
     case CONFIG_START_FIRST:

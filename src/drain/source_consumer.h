@@ -20,6 +20,7 @@ struct consumer_scene {
     const struct config_source *settings;
     enum nats_retention retention;
     bool covers_stream;     /* our subjects are all that the stream has: no filter is needed */
+    bool whole;             /* all of it is wanted, whatever `start` says of the first time */
     uint64_t position;      /* what a new consumer starts behind; 0: nothing is known */
     struct slice ephemeral; /* the name of a consumer without acks */
 };

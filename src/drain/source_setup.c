@@ -13,11 +13,31 @@ static void ask_position(struct source *s, struct nats_client *client, int64_t n
     source_ask(s, client, SOURCE_POSITION, "STREAM.MSG.GET", NULL, now);
 }
 
+/* What of a stream that was set back is what we know? Each answer leads to the next question. */
+static void ask_cut(struct source *s, struct nats_client *client, int64_t now)
+{
+    buf_reset(&s->body);
+    if (cut_ask(&s->generation.cut, &s->body)) {
+        source_ask(s, client, SOURCE_CUT, "STREAM.MSG.GET", NULL, now);
+        return;
+    }
+    generation_take_cut(&s->generation);
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "set_back");
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "text", "up to this sequence the stream is as it was");
+    log_u64(&line, "last_seq", s->generation.newest_seq);
+    log_end(&line);
+    s->renew_consumer = true;
+    source_attach(s, client, now);
+}
+
 /* Take over what an info says. */
 static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
     s->retention = info->retention;
     s->counters.stream_last_sequence = info->last_seq;
+    s->last_seq = info->last_seq;
     s->covers_stream = consumer_covers(s->settings, info);
     if (s->once && !s->end.known) {
         s->end.target = info->last_seq;
@@ -62,11 +82,16 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
         return;
     }
     count_lost(s, &info);
-    bool askable = s->generation.newest_seq > 0 && s->generation.newest_seq >= info.first_seq;
-    if (askable)
+    if (s->generation.was_set_back) {
+        generation_begin_cut(&s->generation, info.last_seq);
+        ask_cut(s, client, now);
+    } else if (s->generation.newest_seq > 0 && s->generation.newest_seq >= info.first_seq) {
         ask_position(s, client, now);
-    else
+    } else if (generation_lacks_newest(&s->generation)) {
         source_attach(s, client, now);
+    } else {
+        source_leave(s, client);
+    }
 }
 
 static void on_position(struct source *s, struct nats_client *client, struct slice payload,
@@ -76,13 +101,30 @@ static void on_position(struct source *s, struct nats_client *client, struct sli
     struct nats_api_error error = {0};
     struct err err = {0};
     bool there = nats_stored_message_parse(payload, &s->arena, &message, &error, &err) == 0;
-    /* Deleted, or acked on a stream that drops what is acked: no contradiction. */
-    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE)
+    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE) {
         source_retry_because(s, client, err.text, now);
-    else if (there && !generation_has_newest(&s->generation, message.time_ns))
-        source_leave(s, client);
-    else
+        return;
+    }
+    /* Deleted, or acked on a stream that drops what is acked: no contradiction by itself. */
+    if (there ? generation_has_newest(&s->generation, message.time_ns)
+              : generation_lacks_newest(&s->generation))
         source_attach(s, client, now);
+    else
+        source_leave(s, client);
+}
+
+static void on_cut(struct source *s, struct nats_client *client, struct slice payload, int64_t now)
+{
+    struct nats_stored_message message;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    bool there = nats_stored_message_parse(payload, &s->arena, &message, &error, &err) == 0;
+    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE) {
+        source_retry_because(s, client, err.text, now);
+        return;
+    }
+    cut_answer(&s->generation.cut, there, message.sequence, message.time_ns);
+    ask_cut(s, client, now);
 }
 
 void source_poll(struct source *s, struct nats_client *client, int64_t now)
@@ -162,6 +204,12 @@ void source_take_answer(struct source *s, struct nats_client *client,
         break;
     case SOURCE_POSITION:
         on_position(s, client, event->payload, now);
+        break;
+    case SOURCE_CUT:
+        on_cut(s, client, event->payload, now);
+        break;
+    case SOURCE_DELETE:
+        source_on_deleted(s, client, now);
         break;
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:

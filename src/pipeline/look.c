@@ -48,6 +48,8 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
         return "not connected";
     case SOURCE_STREAM:
     case SOURCE_POSITION:
+    case SOURCE_CUT:
+    case SOURCE_DELETE:
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:
         return "asking the server";

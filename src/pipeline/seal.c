@@ -67,7 +67,7 @@ void seal_adopt_generations(struct pipeline *p, int64_t now)
     for (uint32_t i = 0; i < p->source_count; i++) {
         struct source *s = &p->sources[i];
         if (source_must_adopt(s) && !dead_letters_wait(&p->dead_letters, s) &&
-            epochs_is_empty(&p->epochs))
+            epochs_is_empty(&p->epochs) && p->epochs.sealed == NULL)
             source_adopt(s, &p->connection.client, now);
     }
 }

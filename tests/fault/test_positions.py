@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 import pytest
-from support import Output, wait_for
+from support import VARVE_FAULT, Output, wait_for
 
 FAST = {"max_age": "200ms"}
 
@@ -110,7 +110,11 @@ def test_what_the_stream_has_no_more_is_lost_and_said(server, varve, tmp_path):
     server.ask(purge)
     run = varve.once(batching=FAST)
     (line,) = run.lines("data_lost")
-    assert (line["first_seq"], line["last_seq"], line["at_most"]) == (first, last - 10, 40)
+    assert (line["first_seq"], line["last_seq"], line["at_most"]) == (
+        first,
+        last - 10,
+        40,
+    )
     check_whole(server, varve.output, gone=before)
     # Once: what is settled is settled.
     assert not varve.once(batching=FAST).lines("data_lost")
@@ -208,7 +212,9 @@ def test_position_new_is_resolved_once(server, varve):
     server.generate(7, seed=4)
     run.wait_rows(112)
     assert run.stop() == 0
-    assert sorted(Output(varve.output).table()["stream_seq"].to_pylist()) == list(range(11, 123))
+    assert sorted(Output(varve.output).table()["stream_seq"].to_pylist()) == list(
+        range(11, 123)
+    )
 
 
 def test_position_new_with_a_pause_before_the_first_event(server, varve):
@@ -221,3 +227,139 @@ def test_position_new_with_a_pause_before_the_first_event(server, varve):
     run = varve.start(batching=FAST, **new)
     run.wait_rows(50)
     run.stop()
+
+
+# ---- a stream that was set back -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delivery", ["position", "durable"])
+def test_set_back_nothing_comes_twice(server, varve, tmp_path, delivery):
+    """What store and stream share is carried over; what the stream forgot and got is told apart."""
+    source = {
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+        "batching": FAST,
+    }
+    server.generate(200, seed=1)
+    varve.once(**source)
+    server.generate(100, seed=2)
+    server.stop()
+    copy(server.directory / "jetstream", tmp_path / "backup")
+    server.start()
+    server.generate(20, seed=3)
+    varve.once(**source)
+    gone = stored(varve.output)
+    assert len(gone) == 320
+    set_back(server, tmp_path / "backup")
+    run = varve.once(**source)
+    assert run.lines("stream_recreated") and run.lines("set_back")[0]["last_seq"] == 300
+    check_whole(server, varve.output, gone)
+    # And with new events under the old numbers, while varve is away and while it is there.
+    set_back(server, tmp_path / "backup")
+    server.generate(50, seed=4)
+    varve.once(**source)
+    gone = stored(varve.output)
+    check_whole(server, varve.output, gone)
+    set_back(server, tmp_path / "backup")
+    run = varve.start(**source)
+    server.generate(60, seed=5)
+    run.wait_rows(60)
+    assert run.stop() == 0
+    check_whole(server, varve.output, gone)
+
+
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+def test_set_back_a_stream_that_forgets(server, varve, tmp_path, retention):
+    """New events have old numbers, and the message that varve knows best is not there to ask for."""
+    server.add_stream(retention=retention)
+    varve.start(batching=FAST).wait_line("consumer_made")
+    varve.started[-1].stop()
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    server.stop()
+    copy(server.directory / "jetstream", tmp_path / "backup")
+    server.start()
+    server.generate(50, seed=2)
+    varve.once(batching=FAST)
+    set_back(server, tmp_path / "backup")
+    server.generate(80, seed=3)
+    varve.once(batching=FAST)
+    ids = stored(varve.output)
+    assert len(ids) == 230 and set(ids.values()) == {1}
+    assert server.stream().state.messages == 0
+
+
+def test_only_the_stream_was_set_back(server, varve, tmp_path):
+    """A power cut leaves the consumer ahead of the stream: new events are none that it has seen."""
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    server.stop()
+    # The stream's files are of now; the consumer's will be of later.
+    path = server.directory / "jetstream"
+    copy(path, tmp_path / "backup")
+    server.start()
+    server.generate(100, seed=2)
+    varve.once(batching=FAST)
+    gone = stored(varve.output)
+    server.stop()
+    (consumers,) = path.rglob("obs")
+    copy(consumers, tmp_path / "obs")
+    copy(tmp_path / "backup", path)
+    copy(tmp_path / "obs", consumers)
+    shutil.rmtree(varve.output)  # nor does the store know better
+    server.start()
+    server.generate(50, seed=3)
+    varve.once(batching=FAST)
+    check_whole(server, varve.output)
+    server.generate(30, seed=4)
+    varve.once(batching=FAST)
+    check_whole(server, varve.output)
+    assert len(gone) == 200
+
+
+def test_to_another_server_and_back(make_server, any_server_binary, make_runner):
+    """Two servers of one list have different streams under one name."""
+    one, two = (make_server(any_server_binary, name) for name in ("one", "two"))
+    varve = make_runner(one)
+    one.generate(300, seed=1)
+    two.generate(200, seed=2)
+    two.stop()
+    both = {"nats": {"servers": [one.url, two.url]}, "batching": FAST}
+    run = varve.start(**both)
+    run.wait_rows(300)
+    one.stop()
+    two.start()
+    run.wait_rows(500)
+    two.stop()
+    one.start()
+    one.generate(10, seed=3)
+    run.wait_rows(510)
+    assert run.stop() == 0
+    ids = stored(varve.output)
+    assert len(ids) == 510 and set(ids.values()) == {1}
+
+
+def test_to_another_server_and_back_while_commits_fail(
+    make_server, any_server_binary, make_runner, tmp_path
+):
+    one, two = (make_server(any_server_binary, name) for name in ("one", "two"))
+    varve = make_runner(one)
+    one.generate(300, seed=1)
+    two.generate(200, seed=2)
+    two.stop()
+    flag = tmp_path / "healed"
+    both = {"nats": {"servers": [one.url, two.url]}, "batching": FAST}
+    fault = {"VARVE_FAULT": f"fdatasync:2:EIO:sticky:until={flag}"}
+    run = varve.start(**both, program=VARVE_FAULT, env=fault)
+    run.wait_line("commit_failed")
+    one.stop()
+    two.start()
+    run.wait_line("stream_recreated")
+    two.stop()
+    one.start()
+    run.wait_line("connected", count=3)
+    flag.touch()
+    one.generate(10, seed=3)
+    run.wait_rows(310)
+    assert run.stop() == 0
+    ids = stored(varve.output)
+    assert len(ids) == 310 and set(ids.values()) == {1}

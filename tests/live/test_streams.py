@@ -313,7 +313,7 @@ def test_what_was_dropped_before_we_came_is_counted(server, varve):
     server.generate(400, seed=53, start_index=50)
     run = varve.once()
     (line,) = run.lines("data_lost")
-    assert (line["position"], line["first_seq"], line["at_most"]) == (50, 351, 300)
+    assert (line["first_seq"], line["last_seq"], line["at_most"]) == (51, 350, 300)
     rows, _ = numbered(Load(seed=53).run(450))
     left = {s: r for s, r in rows.items() if s <= 50 or s > 350}
     check_rows(varve.output, left, gaps=["51-350"])
