@@ -23,8 +23,10 @@ def mounted(path, *options):
     mount = ["mount", *options, "varve-test", path]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("mount: not allowed here")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 @pytest.fixture

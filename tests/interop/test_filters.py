@@ -59,7 +59,9 @@ def duckdb_filter(root, column, value):
         return None  # has no parameter with a NUL
     files = f"read_parquet('{root}/*/*/*/*.parquet', hive_partitioning=false)"
     query = f"select count(*) from {files} where {column} = ?"
-    return duckdb.execute(query, [value]).fetchone()[0]
+    with duckdb.connect() as connection:
+        ((count,),) = connection.execute(query, [value]).fetchall()
+    return count
 
 
 def pyarrow_filter(root, column, value):
