@@ -279,16 +279,32 @@ bool store_path_same(const struct store_path *path, const struct store_path_valu
 
 void store_path_quarantine_key(struct buf *out, struct slice stream)
 {
-    buf_append_text(out, "_quarantine/");
+    buf_append_text(out, STORE_PATH_QUARANTINE);
     store_path_escape(out, stream);
-    buf_append_text(out, "-" FIRST_SEQ "-" LAST_SEQ ENDING);
+    buf_append_text(out, "-" FIRST_SEQ "-" LAST_SEQ STORE_PATH_QUARANTINE_ENDING);
+}
+
+static bool ends_with(struct slice text, const char *ending)
+{
+    size_t len = strlen(ending);
+    return text.len > len && memcmp(text.data + text.len - len, ending, len) == 0;
+}
+
+void store_path_quarantine_name(struct buf *out, struct slice path, bool *renamed)
+{
+    *renamed = slice_starts_with(path, STORE_PATH_QUARANTINE) && ends_with(path, ENDING);
+    if (*renamed)
+        path.len -= ENDING_LEN;
+    buf_append_slice(out, path);
+    if (*renamed)
+        buf_append_text(out, STORE_PATH_QUARANTINE_ENDING);
 }
 
 void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq)
 {
-    ASSERT(key.len > ENDING_LEN);
-    size_t end = key.len - ENDING_LEN;
-    ASSERT(memcmp(key.data + end, ENDING, ENDING_LEN) == 0);
+    const char *ending = ends_with(key, ENDING) ? ENDING : STORE_PATH_QUARANTINE_ENDING;
+    ASSERT(ends_with(key, ending));
+    size_t end = key.len - strlen(ending);
     for (size_t at = 0; at < end;) {
         struct slice rest = {key.data + at, end - at};
         if (slice_starts_with(rest, FIRST_SEQ)) {
@@ -301,7 +317,7 @@ void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint
             buf_append_byte(out, key.data[at++]);
         }
     }
-    buf_append_text(out, ENDING);
+    buf_append_text(out, ending);
 }
 
 /* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide

@@ -90,9 +90,18 @@ void store_path_key(struct buf *out, const struct store_path *path,
 bool store_path_same(const struct store_path *path, const struct store_path_values *a,
                      const struct store_path_values *b);
 
-/* Append the key under which rows of `stream` that could not be decoded are kept, in _quarantine/,
- * which table readers skip. */
+/*
+ * Messages that are no rows are kept as Parquet, too, but under names that no pattern for Parquet
+ * files matches: whoever reads sim_logs with ** and .parquet wants the table. Append the key of
+ * those of `stream`.
+ */
+#define STORE_PATH_QUARANTINE "_quarantine/"
+#define STORE_PATH_QUARANTINE_ENDING ".quarantine"
 void store_path_quarantine_key(struct buf *out, struct slice stream);
+
+/* Append the name that such a file has now, if `path` is the one that earlier versions gave it,
+ * ending with .parquet; *renamed says so. Any other path is appended as it is. */
+void store_path_quarantine_name(struct buf *out, struct slice path, bool *renamed);
 
 /* Append the path, relative to the root, that the file with this key and these sequences should
  * have; object_commit puts a number behind it where that is taken. */

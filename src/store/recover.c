@@ -9,16 +9,24 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "delta/durable.h"
 #include "delta/entry.h"
 #include "delta/log.h"
+#include "delta/object_file.h"
 #include "delta/position.h"
 #include "delta/table.h"
 #include "store/commit.h"
 #include "store/known.h"
+#include "store/path.h"
 
-enum { UUID_TEXT = 37, EVOLVE_ATTEMPTS = 20 };
+enum {
+    UUID_TEXT = 37,
+    EVOLVE_ATTEMPTS = 20,
+    /* A larger file of an earlier version keeps its name: none was larger than memory_limit. */
+    STORE_QUARANTINE_MAX = 1024 * 1024 * 1024,
+};
 
 /* A random UUID (RFC 9562, version 4). */
 static void make_uuid(char out[static UUID_TEXT])
@@ -246,6 +254,80 @@ static int read_positions(struct store *store, const struct store_config *config
                               store->table.version, &store->current, err);
 }
 
+struct names {
+    ARRAY(char *);
+};
+
+static bool note_name(void *context, struct slice name)
+{
+    struct names *names = context;
+    struct buf now = {0};
+    bool renamed;
+    store_path_quarantine_name(&now, name, &renamed);
+    if (renamed)
+        *array_add(names) = text_copy_slice(name);
+    buf_free(&now);
+    return true;
+}
+
+/* Of this instance: a commit of another one may be under way and look for it. */
+static int is_own(struct store *store, const char *name, bool *own, struct err *err)
+{
+    struct delta_object_file object;
+    bool found;
+    *own = false;
+    if (delta_object_file_open(&object, store->objects, name, &found, err) != 0)
+        return -1;
+    if (!found)
+        return 0;
+    *own = slice_is(parquet_file_value(&object.file, "varve.instance"), store->instance);
+    delta_object_file_close(&object);
+    return 0;
+}
+
+/* Copied, then removed: whatever ends it, the next start goes on. */
+static int rename_quarantine(struct store *store, const char *name, struct err *err)
+{
+    struct buf now = {0}, content = {0}, other = {0};
+    bool renamed, own, taken = false;
+    bool found = false, same = true;
+    store_path_quarantine_name(&now, slice_of(name), &renamed);
+    int result = is_own(store, name, &own, err);
+    if (result == 0 && own)
+        result = object_get_all(store->objects, name, STORE_QUARANTINE_MAX, &content, &found, err);
+    if (result == 0 && found)
+        result =
+            object_put_if_absent(store->objects, buf_text(&now), buf_slice(&content), &taken, err);
+    if (result == 0 && taken) {
+        result = object_get_all(store->objects, buf_text(&now), STORE_QUARANTINE_MAX, &other, &same,
+                                err);
+        same = same && slice_equal(buf_slice(&content), buf_slice(&other));
+    }
+    if (result == 0 && found && same)
+        result = object_remove(store->objects, name, err);
+    buf_free(&now);
+    buf_free(&content);
+    buf_free(&other);
+    return result;
+}
+
+/* Messages that are no rows were kept as *.parquet by earlier versions, where patterns for Parquet
+ * files find them. What can't be renamed stays: it is as good as it was. */
+static void rename_quarantines(struct store *store)
+{
+    struct names names = {0};
+    struct err err = {0};
+    if (object_list(store->objects, STORE_PATH_QUARANTINE, "", note_name, &names, &err) != 0)
+        log_message(LOG_WARNING, "quarantine_kept", "%s", err.text);
+    for (size_t i = 0; i < names.count; i++) {
+        err_clear(&err);
+        if (rename_quarantine(store, names.list[i], &err) != 0)
+            log_message(LOG_WARNING, "quarantine_kept", "%s: %s", names.list[i], err.text);
+        free(names.list[i]);
+    }
+    array_free(&names);
+}
+
 int store_recover(struct store *store, const struct store_config *config, struct err *err)
 {
     bool gap = false;
@@ -261,5 +343,6 @@ int store_recover(struct store *store, const struct store_config *config, struct
     if (read_positions(store, config, err) != 0)
         return -1;
     delta_snapshot_forget(&store->table);
+    rename_quarantines(store);
     return object_clean(store->objects, &store->recovery.files_removed, err);
 }

@@ -13,7 +13,8 @@
  *   2. If there is a commit under way, bring it to its end (object_resume).
  *   3. Put together the positions of this instance (delta/durable.h), and what others have stored
  *      (known.h).
- *   4. Remove unfinished files of this instance. No entry names them.
+ *   4. Give the messages that are no rows the names that they have now (path.h).
+ *   5. Remove unfinished files of this instance. No entry names them.
  */
 int store_recover(struct store *store, const struct store_config *config, struct err *err)
     __attribute__((warn_unused_result));

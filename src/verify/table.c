@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "object/posix.h"
+#include "store/path.h"
 
 static void put_full_path(struct buf *out, const char *root, const char *relative)
 {
@@ -28,13 +29,24 @@ bool verify_table_exists(const char *root)
     return there;
 }
 
+/* The number of a path as it is now, whatever it was when the log was written. */
+static int64_t put_name(struct map *paths, struct slice path, bool *added)
+{
+    struct buf name = {0};
+    bool renamed;
+    store_path_quarantine_name(&name, path, &renamed);
+    int64_t number = map_put(paths, buf_slice(&name), added);
+    buf_free(&name);
+    return number;
+}
+
 /* The number of a path of the log in `paths`, or -1 if it is none below the folder. */
 static int64_t put_path(struct map *paths, struct slice uri, bool *added)
 {
     struct buf path = {0};
     int64_t number = -1;
     if (delta_path_decode(&path, uri) && object_name_is_valid(buf_slice(&path)))
-        number = map_put(paths, buf_slice(&path), added);
+        number = put_name(paths, buf_slice(&path), added);
     buf_free(&path);
     return number;
 }
@@ -271,10 +283,11 @@ static int note_later(void *context, uint64_t version, const struct delta_action
     return 0;
 }
 
-static enum verify_state state_of(const struct judge *j, const struct verified_file *file)
+/* `name` is the file's as it is now. */
+static enum verify_state state_of_name(const struct judge *j, const struct verified_file *file,
+                                       struct slice name)
 {
     const struct verify_table *t = j->table;
-    struct slice name = slice_of(file->relative);
     struct buf uri = {0};
     delta_path_encode(&uri, name);
     bool named = map_find(&t->snapshot.paths, buf_slice(&uri)) >= 0;
@@ -293,6 +306,27 @@ static enum verify_state state_of(const struct judge *j, const struct verified_f
     return file->quarantine && t->snapshot.has_base ? VERIFY_BESIDE : VERIFY_UNKNOWN;
 }
 
+static enum verify_state state_of(const struct judge *j, const struct verified_file *file)
+{
+    struct buf name = {0};
+    bool renamed;
+    store_path_quarantine_name(&name, slice_of(file->relative), &renamed);
+    enum verify_state state = state_of_name(j, file, buf_slice(&name));
+    buf_free(&name);
+    return state;
+}
+
+/* Under the number that the file has. A crash may have left two that differ in their endings only;
+ * a NUL is in no name. */
+static void put_file(struct map *names, const char *relative)
+{
+    bool added;
+    (void)put_name(names, slice_of(relative), &added);
+    if (!added)
+        (void)map_put(names, (struct slice){(const uint8_t *)relative, strlen(relative) + 1},
+                      &added);
+}
+
 void verify_table_judge(struct verify_table *t, struct verified_file *files, size_t count)
 {
     struct judge j = {.table = t, .files = files};
@@ -300,7 +334,7 @@ void verify_table_judge(struct verify_table *t, struct verified_file *files, siz
     if (t->store == NULL)
         return;
     for (size_t i = 0; i < count; i++)
-        (void)map_put(&j.names, slice_of(files[i].relative), &added);
+        put_file(&j.names, files[i].relative);
     judge_live(&j);
     note_pending(t);
     /* Last, since it changes the snapshot. */

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "store/path.h"
 
 static void add(struct file_list *w, const struct buf *path, size_t root_len, bool quarantine)
 {
@@ -38,7 +39,8 @@ static int walk_entry(struct file_list *w, struct buf *path, size_t root_len, co
     if (S_ISDIR(st.st_mode) && strcmp(name, "_delta_log") != 0)
         return walk_folder(w, path, root_len, depth + 1,
                            quarantine || strcmp(name, "_quarantine") == 0, err);
-    if (!S_ISDIR(st.st_mode) && text_ends_with(name, ".parquet"))
+    if (!S_ISDIR(st.st_mode) &&
+        (text_ends_with(name, ".parquet") || text_ends_with(name, STORE_PATH_QUARANTINE_ENDING)))
         add(w, path, root_len, quarantine);
     return 0;
 }

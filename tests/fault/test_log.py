@@ -185,7 +185,7 @@ def test_quarantine_is_not_in_the_table(table):
     pyarrow.parquet.write_table(pyarrow.table({"payload": [b"?"]}), made)
     table.run(f"quarantine {made} 7 7\n" + table.epoch(1, 6))
     assert table.sequences() == list(range(1, 7))
-    kept = table.root / "_quarantine" / f"{STREAM}-7-7.parquet"
+    kept = table.root / "_quarantine" / f"{STREAM}-7-7.quarantine"
     assert pyarrow.parquet.read_table(kept)["payload"].to_pylist() == [b"?"]
 
 

@@ -6,6 +6,9 @@ import os
 import struct
 import subprocess
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from generator import Load, length_field, varint
 from support import (
     SUBJECT,
@@ -154,6 +157,55 @@ def test_quarantine_keeps_the_bytes(server, varve):
     assert Output(varve.output).files() == []
     info = server.consumer()
     assert (info.num_pending, info.num_ack_pending) == (0, 0)
+
+
+def rows_by_pattern(root):
+    import duckdb
+
+    pattern = str(root / "**" / "*.parquet")
+    return duckdb.execute("SELECT count(*) FROM read_parquet($p)", {"p": pattern}).fetchone()[0]
+
+
+def test_no_pattern_for_parquet_files_finds_the_quarantine(server, varve):
+    server.generate(90, corrupt=5, seed=32)
+    varve.once()
+    assert rows_by_pattern(varve.output) == 90
+    [kept] = Output(varve.output).quarantine_files()
+    assert pq.read_table(kept).num_rows == 5  # but named it is what it was
+
+
+def make_older(root):
+    """As versions wrote it that ended these names with .parquet, too."""
+    for path in list(root.glob("_quarantine/*.quarantine")):
+        path.rename(path.with_suffix(".parquet"))
+    for entry in root.glob("_delta_log/*.json"):
+        entry.write_text(entry.read_text().replace(".quarantine", ".parquet"))
+
+
+def test_quarantine_of_earlier_versions_is_renamed(server, varve):
+    server.generate(90, corrupt=5, seed=32)
+    varve.once()
+    make_older(varve.output)
+    check_verify(varve.output)
+    [old] = (varve.output / "_quarantine").iterdir()
+    foreign = old.with_name("elsewhere-1-1.parquet")  # not ours, perhaps of a commit under way
+    pq.write_table(pa.table({"x": [1]}), foreign)
+    stray = old.with_name("stray.parquet")
+    stray.write_bytes(b"no Parquet")
+    content = old.read_bytes()
+    old.with_suffix(".quarantine").write_bytes(content)  # a crash came before the removal
+    run = varve.once()
+    assert {path.name for path in (varve.output / "_quarantine").iterdir()} == {
+        old.with_suffix(".quarantine").name,
+        foreign.name,
+        stray.name,
+    }
+    assert old.with_suffix(".quarantine").read_bytes() == content
+    assert "stray.parquet" in run.wait_line("quarantine_kept")["text"]
+    foreign.unlink()
+    stray.unlink()
+    check_verify(varve.output)
+    assert rows_by_pattern(varve.output) == 90
 
 
 def test_rows_and_quarantine_are_one_commit(any_server, varve):

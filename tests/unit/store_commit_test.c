@@ -181,9 +181,9 @@ TEST(store_commit_puts_quarantine_beside_the_table)
                                 .position_count = 1,
                                 .dead_letters = NULL};
     EXPECT(store_commit(store, &epoch, &err) == 0);
-    EXPECT(fixture_is_file("root/_quarantine/S-7-7.parquet"));
+    EXPECT(fixture_is_file("root/_quarantine/S-7-7.quarantine"));
     struct fixture_view view = fixture_look();
-    EXPECT(view.files_on_disk == 1 && view.files_in_log == 0);
+    EXPECT(view.files_on_disk == 0 && view.files_in_log == 0);
     object_staged_free(file.file);
     seqset_free(&set);
     buf_free(&key);

@@ -71,7 +71,7 @@ TEST(store_path_makes_names_from_a_key)
     EXPECT_TEXT(buf_text(&out), "a/1-18446744073709551615.parquet");
     buf_reset(&out);
     store_path_quarantine_key(&out, slice_of("LOG/1"));
-    EXPECT_TEXT(buf_text(&out), "_quarantine/LOG%2F1-{first_seq}-{last_seq}.parquet");
+    EXPECT_TEXT(buf_text(&out), "_quarantine/LOG%2F1-{first_seq}-{last_seq}.quarantine");
     buf_free(&out);
 }
 
