@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/statistics.h"
 
+#include <math.h>
+
 #include "base/utf8.h"
 #include "test.h"
 
@@ -197,4 +199,64 @@ TEST(statistics_bytes_bounds_add_up)
     b = bounds_of_range(slice_of("z"), slice_of("z"), true);
     bounds_bytes_add(&all, &b);
     EXPECT(!all.has_max && slice_is(bounds_min(&all), "a"));
+}
+
+/* The bounds of doubles, as their PLAIN bytes. */
+static void expect_doubles(const double *values, size_t count, bool has, double min, double max)
+{
+    uint8_t bytes[8], expected[8];
+    struct slice plain = {(const uint8_t *)values, count * sizeof(*values)};
+    struct bounds_int64 bounds = bounds_of_numbers(plain, PARQUET_TYPE_DOUBLE);
+
+    EXPECT(bounds.has == has);
+    if (!has)
+        return;
+    EXPECT_U64(bound_plain(bounds.min, PARQUET_TYPE_DOUBLE, bytes), 8);
+    memcpy(expected, &min, sizeof(expected));
+    EXPECT_BYTES(bytes, 8, expected, 8);
+    EXPECT_U64(bound_plain(bounds.max, PARQUET_TYPE_DOUBLE, bytes), 8);
+    memcpy(expected, &max, sizeof(expected));
+    EXPECT_BYTES(bytes, 8, expected, 8);
+    EXPECT(real_of_order(bounds.max, PARQUET_TYPE_DOUBLE) == max);
+}
+
+/* parquet.thrift, ColumnOrder: no NaN in a bound; a minimum of zero is -0.0, a maximum +0.0. */
+TEST(statistics_of_doubles)
+{
+    const double inf = HUGE_VAL, nan = NAN;
+
+    expect_doubles((const double[]){1.5, -2.25, 1e300}, 3, true, -2.25, 1e300);
+    expect_doubles((const double[]){-1.0, -3.0, -2.0}, 3, true, -3.0, -1.0);
+    expect_doubles((const double[]){inf, -inf}, 2, true, -inf, inf);
+    expect_doubles((const double[]){nan, 2.0, nan}, 3, true, 2.0, 2.0);
+    expect_doubles((const double[]){nan, -nan}, 2, false, 0, 0);
+    expect_doubles((const double[]){0.0}, 1, true, -0.0, 0.0);
+    expect_doubles((const double[]){-0.0}, 1, true, -0.0, 0.0);
+    expect_doubles((const double[]){-0.0, 1.0}, 2, true, -0.0, 1.0);
+    expect_doubles((const double[]){-1.0, -0.0}, 2, true, -1.0, 0.0);
+}
+
+TEST(statistics_of_other_numbers)
+{
+    uint8_t bytes[8];
+    size_t len;
+    struct slice plain;
+
+    plain.data = test_hex("ffffffff 05000000 00000080", &plain.len); /* -1, 5, INT32_MIN */
+    struct bounds_int64 bounds = bounds_of_numbers(plain, PARQUET_TYPE_INT32);
+    EXPECT(bounds.has && bounds.min == INT32_MIN && bounds.max == 5);
+    len = bound_plain(bounds.min, PARQUET_TYPE_INT32, bytes);
+    EXPECT_BYTES(bytes, len, "\x00\x00\x00\x80", 4);
+
+    plain.data = test_hex("01 00 01", &plain.len);
+    bounds = bounds_of_numbers(plain, PARQUET_TYPE_BOOLEAN);
+    EXPECT(bounds.has && bounds.min == 0 && bounds.max == 1);
+    EXPECT_U64(bound_plain(bounds.max, PARQUET_TYPE_BOOLEAN, bytes), 1);
+
+    plain.data = test_hex("000080bf 0000c07f 00004040", &plain.len); /* -1, NaN, 3 */
+    bounds = bounds_of_numbers(plain, PARQUET_TYPE_FLOAT);
+    len = bound_plain(bounds.min, PARQUET_TYPE_FLOAT, bytes);
+    EXPECT_BYTES(bytes, len, "\x00\x00\x80\xbf", 4);
+    EXPECT(real_of_order(bounds.max, PARQUET_TYPE_FLOAT) == 3.0);
+    EXPECT(!bounds_of_numbers((struct slice){0}, PARQUET_TYPE_FLOAT).has);
 }
