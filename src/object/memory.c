@@ -49,7 +49,7 @@ static int open_inode(struct memory_disk *disk, uint32_t inode)
         at++;
     if (at == disk->open.count)
         (void)array_add(&disk->open);
-    disk->open.list[at] = (struct memory_open){inode};
+    disk->open.list[at] = (struct memory_open){inode, disk->owner};
     return MEMORY_FD_FIRST + (int)at;
 }
 
@@ -144,6 +144,14 @@ static int memory_close(void *context, int fd)
     return 0;
 }
 
+/* At least one byte of what is asked for, if it is any. */
+static size_t shorten(struct memory_disk *disk, size_t len)
+{
+    if (len < 2 || disk->shorten == 0 || memory_disk_random(disk) % 1000 >= disk->shorten)
+        return len;
+    return 1 + (size_t)(memory_disk_random(disk) % (len - 1));
+}
+
 static ssize_t memory_pread(void *context, int fd, void *data, size_t len, off_t offset)
 {
     struct memory_disk *disk = context;
@@ -158,7 +166,7 @@ static ssize_t memory_pread(void *context, int fd, void *data, size_t len, off_t
     if ((uint64_t)offset >= node->bytes.len)
         return 0;
     size_t rest = node->bytes.len - (size_t)offset;
-    size_t got = len < rest ? len : rest;
+    size_t got = shorten(disk, len < rest ? len : rest);
     memcpy(data, node->bytes.data + offset, got);
     return (ssize_t)got;
 }
@@ -175,7 +183,7 @@ static ssize_t memory_pwrite(void *context, int fd, const void *data, size_t len
     struct memory_inode *node = &disk->inodes.list[inode];
     size_t old = node->bytes.len;
     uint64_t room = disk->room > disk->used ? disk->room - disk->used : 0;
-    uint64_t end = (uint64_t)offset + len;
+    uint64_t end = (uint64_t)offset + shorten(disk, len);
     if (end > old && end - old > room)
         end = old + room;
     if (end <= (uint64_t)offset && len > 0)
@@ -247,6 +255,8 @@ static int memory_rename(void *context, int from_dir, const char *from, int to_d
     char old[NAME_MAX + 1], new[NAME_MAX + 1];
     if (!enter(disk, replace ? SYSTEM_CALL_RENAMEAT : SYSTEM_CALL_RENAMEAT2))
         return -1;
+    if (disk->before != NULL)
+        disk->before(disk->before_context, to);
     uint32_t inode = look_up(disk, from_dir, from);
     uint32_t from_folder = inode == MEMORY_NONE ? inode : walk(disk, from_dir, from, old);
     uint32_t to_folder = inode == MEMORY_NONE ? inode : walk(disk, to_dir, to, new);

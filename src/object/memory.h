@@ -50,7 +50,22 @@ bool memory_disk_is_off(const struct memory_disk *disk);
  * (the process was killed) with all that was done. */
 void memory_disk_restart(struct memory_disk *disk, bool power_cut);
 
-/* Bytes that files may have in all; ENOSPC beyond. */
+/* Bytes that files may have in all, ENOSPC beyond; and how many they have. */
 void memory_disk_set_room(struct memory_disk *disk, uint64_t bytes);
+uint64_t memory_disk_used(const struct memory_disk *disk);
+
+/* Let so many of a thousand reads and writes move fewer bytes than asked for. */
+void memory_disk_shorten(struct memory_disk *disk, uint64_t permille);
+
+/* Several processes may share a disk. Descriptors belong to the owner that was named last; all of
+ * one are closed, and its locks given back, when it ends. */
+void memory_disk_own(struct memory_disk *disk, const void *owner);
+void memory_disk_close_all(struct memory_disk *disk, const void *owner);
+
+/* Call `before` in front of each rename, with the new name: what another process does at that
+ * moment. NULL: nothing. */
+typedef void memory_before_rename(void *context, const char *name);
+void memory_disk_before_rename(struct memory_disk *disk, memory_before_rename *before,
+                               void *context);
 
 #endif

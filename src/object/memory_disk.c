@@ -24,6 +24,22 @@ uint32_t memory_find(const struct memory_names *names, const char *name)
     return at < 0 ? (uint32_t)MEMORY_NONE : names->inodes.list[at];
 }
 
+uint32_t memory_look_up(const struct memory_disk *disk, const char *path, bool durable)
+{
+    struct buf part = {0};
+    uint32_t at = MEMORY_ROOT;
+    while (at != MEMORY_NONE && *(path += strspn(path, "/")) != '\0') {
+        const struct memory_inode *node = &disk->inodes.list[at];
+        size_t len = strcspn(path, "/");
+        buf_reset(&part);
+        buf_append(&part, path, len);
+        at = memory_find(durable ? &node->durable : &node->live, buf_text(&part));
+        path += len;
+    }
+    buf_free(&part);
+    return at;
+}
+
 static void set_name(struct memory_names *names, const char *name, uint32_t inode)
 {
     bool added;
@@ -191,14 +207,17 @@ void memory_lose(struct memory_disk *disk, uint32_t file)
     disk->inodes.list[file].lost = disk->inodes.list[file].dirty;
 }
 
-/* One half of the changes, but no later one of a name without the earlier ones. */
+/* Some of the changes, but no later one of a name without the earlier ones. */
 static void draw_changes(struct memory_disk *disk)
 {
+    static const uint64_t permilles[] = {0, 200, 500, 500, 500, 800, 1000};
+    uint64_t permille =
+        permilles[memory_disk_random(disk) % (sizeof(permilles) / sizeof(permilles[0]))];
     bool *marked = marks(disk);
     struct map dropped = {0};
     for (size_t i = 0; i < disk->changes.count; i++) {
         const struct memory_change *change = &disk->changes.list[i];
-        marked[i] = (memory_disk_random(disk) & 1) != 0 &&
+        marked[i] = memory_disk_random(disk) % 1000 < permille &&
                     !touches(change, (uint32_t)MEMORY_NONE, &dropped);
         if (!marked[i])
             note_names(change, &dropped);
@@ -326,6 +345,41 @@ void memory_disk_cut(struct memory_disk *disk, uint64_t number)
 bool memory_disk_is_off(const struct memory_disk *disk)
 {
     return disk->off;
+}
+
+uint64_t memory_disk_used(const struct memory_disk *disk)
+{
+    return disk->used;
+}
+
+void memory_disk_shorten(struct memory_disk *disk, uint64_t permille)
+{
+    disk->shorten = permille;
+}
+
+void memory_disk_own(struct memory_disk *disk, const void *owner)
+{
+    disk->owner = owner;
+}
+
+void memory_disk_close_all(struct memory_disk *disk, const void *owner)
+{
+    for (size_t i = 0; i < disk->open.count; i++) {
+        struct memory_open *open = &disk->open.list[i];
+        struct memory_inode *node = &disk->inodes.list[open->inode];
+        if (open->owner != owner)
+            continue;
+        if (node->locked == MEMORY_FD_FIRST + (int)i)
+            node->locked = 0;
+        *open = (struct memory_open){0};
+    }
+}
+
+void memory_disk_before_rename(struct memory_disk *disk, memory_before_rename *before,
+                               void *context)
+{
+    disk->before = before;
+    disk->before_context = context;
 }
 
 void memory_disk_set_room(struct memory_disk *disk, uint64_t bytes)

@@ -45,6 +45,7 @@ struct memory_change {
 
 struct memory_open {
     uint32_t inode; /* MEMORY_NONE: closed */
+    const void *owner;
 };
 
 struct memory_disk {
@@ -59,12 +60,20 @@ struct memory_disk {
     enum system_call fail_call;
     uint64_t fail_left; /* 0: never */
     int fail_error;
+    uint64_t shorten;
+    const void *owner;
+    memory_before_rename *before;
+    void *before_context;
 };
 
 uint64_t memory_disk_random(struct memory_disk *disk);
 
 /* The inode of a name, or MEMORY_NONE. */
 uint32_t memory_find(const struct memory_names *names, const char *name);
+
+/* What is at a path from the root: as seen, or as a power cut would surely spare it. MEMORY_NONE
+ * with errno. */
+uint32_t memory_look_up(const struct memory_disk *disk, const char *path, bool durable);
 
 /* A new file or folder, which has no name yet. */
 uint32_t memory_make(struct memory_disk *disk, bool folder);

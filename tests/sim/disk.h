@@ -10,15 +10,7 @@
 #include "random.h"
 
 /*
- * A file system in memory, of which a power cut leaves what was synced and any part of the rest:
- *
- * - of a file, its content at the last fsync or fdatasync, or any prefix of what was written since;
- * - of a directory, its names at the last fsync, and any subset of the changes since, in order. A
- *   file that is renamed is under the old name, the new one, or both; never under none. What is in
- *   a directory is not there without it.
- * - After an fsync that failed, what it should have written is lost, though it can still be read,
- *   and the next one succeeds (as Linux does).
- *
+ * The disk in memory of object/memory.h, shared by processes that can die and calls that can fail.
  * Descriptors belong to a process; one that is dead changes nothing any more.
  */
 struct disk;
