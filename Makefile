@@ -250,10 +250,11 @@ tsan: $(BUILD)/unit-tests-tsan
 # All of varve in a simulated world (tests/sim): histories 1 to HISTORIES, or one of them with all
 # that happens in it.
 HISTORIES ?= 10000
+FIRST ?= 1
 
 .PHONY: sim
 sim: $(BUILD)/varve-sim
-	$(Q)$< $(if $(SEED),replay $(SEED),run 1 $(HISTORIES) $(shell nproc))
+	$(Q)$< $(if $(SEED),replay $(SEED),run $(FIRST) $(HISTORIES) $(shell nproc))
 
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)

@@ -32,9 +32,8 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
     buf_free(&message);
 }
 
-/* A request of an operator about a stream, or about the consumer in it. */
-static void ask(struct world *w, const char *call, const char *stream, const char *consumer,
-                const char *body)
+void world_ask(struct world *w, const char *call, const char *stream, const char *consumer,
+               const char *body)
 {
     struct buf subject = {0};
     buf_printf(&subject, "%s.%s%s%s", call, stream, consumer == NULL ? "" : ".",
@@ -52,16 +51,8 @@ void world_make_stream(struct world *w, const struct instance *i)
     if (w->plan.filtered)
         buf_printf(&body, ",\"%s\"", i->other_subject);
     buf_printf(&body, "],\"retention\":\"%s\"}", w->plan.retention);
-    ask(w, "STREAM.CREATE", i->stream, NULL, buf_text(&body));
+    world_ask(w, "STREAM.CREATE", i->stream, NULL, buf_text(&body));
     buf_free(&body);
-}
-
-/* One that has the name of the first, and other messages under the same numbers. */
-static void make_again(struct world *w, const struct instance *i)
-{
-    ask(w, "STREAM.DELETE", i->stream, NULL, "");
-    oracle_made_again(w->oracle, i->stream, 0);
-    world_make_stream(w, i);
 }
 
 static void delete_message(struct world *w, const struct instance *i, uint64_t value)
@@ -70,7 +61,7 @@ static void delete_message(struct world *w, const struct instance *i, uint64_t v
     char body[64];
     (void)snprintf(body, sizeof(body), "{\"seq\":%llu}", (unsigned long long)seq);
     oracle_excuse(w->oracle, i->stream, seq, seq);
-    ask(w, "STREAM.MSG.DELETE", i->stream, NULL, body);
+    world_ask(w, "STREAM.MSG.DELETE", i->stream, NULL, body);
 }
 
 static void purge(struct world *w, const struct instance *i, uint64_t value)
@@ -78,7 +69,7 @@ static void purge(struct world *w, const struct instance *i, uint64_t value)
     char body[64];
     (void)snprintf(body, sizeof(body), "{\"keep\":%llu}", (unsigned long long)value % 5);
     oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
-    ask(w, "STREAM.PURGE", i->stream, NULL, body);
+    world_ask(w, "STREAM.PURGE", i->stream, NULL, body);
 }
 
 static void say_error(struct world *w, uint64_t value, bool fatal)
@@ -120,7 +111,7 @@ static void end_pulls(struct world *w, const struct instance *i, uint64_t value)
     };
     const char *status = statuses[value % (sizeof(statuses) / sizeof(statuses[0]))];
     world_tell(w, "status %s", status);
-    server_end_pulls(w->server, i->stream, CONSUMER, status, value / 32 % 2 == 0, w->now);
+    server_end_pulls(w->server, i->stream, i->consumer, status, value / 32 % 2 == 0, w->now);
 }
 
 static void fail_api(struct world *w, uint64_t value)
@@ -162,7 +153,7 @@ void world_heal(struct world *w)
 /* Without a consumer nobody is interested: such a stream drops what nobody has got yet. */
 static void delete_consumer(struct world *w, const struct instance *i)
 {
-    ask(w, "CONSUMER.DELETE", i->stream, CONSUMER, "");
+    world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
     if (strcmp(w->plan.retention, "interest") == 0)
         oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
 }
@@ -176,14 +167,14 @@ static void end_server(struct world *w, enum server_end how)
                           server_last_seq(w->server, w->list[i].stream));
 }
 
-static void do_to_server(struct world *w, const struct instance *i, const struct plan_step *step)
+static void do_to_server(struct world *w, struct instance *i, const struct plan_step *step)
 {
     switch ((int)step->kind) {
     case PLAN_SYNC:
         server_sync(w->server, i->stream);
         break;
     case PLAN_SYNC_CONSUMER:
-        server_sync_consumer(w->server, i->stream, CONSUMER);
+        server_sync_consumer(w->server, i->stream, i->consumer);
         break;
     case PLAN_SERVER_STOPS:
         end_server(w, SERVER_STOPS);
@@ -202,7 +193,7 @@ static void do_to_server(struct world *w, const struct instance *i, const struct
         break;
     case PLAN_LEADER:
     case PLAN_LEADER_FORGETS:
-        server_change_leader(w->server, i->stream, CONSUMER, step->kind == PLAN_LEADER_FORGETS,
+        server_change_leader(w->server, i->stream, i->consumer, step->kind == PLAN_LEADER_FORGETS,
                              w->now);
         break;
     case PLAN_ERROR:
@@ -234,10 +225,8 @@ static void do_to_server(struct world *w, const struct instance *i, const struct
     case PLAN_PURGE:
         purge(w, i, step->value);
         break;
-    case PLAN_STREAM_MADE_AGAIN:
-        make_again(w, i);
-        break;
     default:
+        world_operate(w, i, step);
         break;
     }
 }

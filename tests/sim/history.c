@@ -55,16 +55,15 @@ static void be_faster(void *context, const char *name)
     buf_free(&path);
 }
 
-static void configure(struct world *w, struct instance *i)
+void world_configure(struct world *w, struct instance *i)
 {
     static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
-                                        "sources[0].consumer=" CONSUMER,
                                         "output.log_output_directory=" ROOT,
                                         "output.min_free=4KiB",
                                         "memory_limit=32MiB",
                                         "metrics.listen=off",
                                         "parquet.compression_level=1"};
-    struct buf lines[5] = {0};
+    struct buf lines[6] = {0};
     struct err err = {0};
     int result = 0;
     config_init(&i->config);
@@ -73,10 +72,11 @@ static void configure(struct world *w, struct instance *i)
     buf_printf(&lines[0], "nats.name=%s", i->name);
     buf_printf(&lines[1], "sources[0].stream=%s", i->stream);
     buf_printf(&lines[2], "sources[0].subjects=%s", i->subject);
+    buf_printf(&lines[5], "sources[0].consumer=%s", i->consumer);
     buf_printf(&lines[3], "batching.max_rows=%llu", (unsigned long long)w->plan.max_rows);
     buf_printf(&lines[4], "batching.max_age=%lldms",
                (long long)(w->plan.max_age / CLOCK_MILLISECOND));
-    for (size_t k = 0; k < 5; k++) {
+    for (size_t k = 0; k < 6; k++) {
         result |= config_set(&i->config, buf_text(&lines[k]), &err);
         buf_free(&lines[k]);
     }
@@ -118,14 +118,16 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
     w->list[0] = (struct instance){.name = "one",
                                    .stream = "EVENTS",
                                    .subject = "events.raw",
+                                   .consumer = "varve",
                                    .other_subject = "events.other"};
     w->list[1] = (struct instance){.name = "two",
                                    .stream = "OTHERS",
                                    .subject = "others.raw",
+                                   .consumer = "varve",
                                    .other_subject = "others.other"};
     for (size_t i = 0; i < w->count; i++) {
         world_make_stream(w, &w->list[i]);
-        configure(w, &w->list[i]);
+        world_configure(w, &w->list[i]);
     }
 }
 
@@ -163,7 +165,7 @@ static void calm_down(struct world *w)
     bool long_wait = sim_random_chance(&w->random, 400);
     world_go_on(w, w->now + (long_wait ? ACKS_EXPIRE : 30 * CLOCK_SECOND));
     for (size_t i = 0; i < w->count && long_wait && !w->plan.position; i++)
-        oracle_check_acked(w->oracle, w->list[i].stream, CONSUMER);
+        oracle_check_acked(w->oracle, w->list[i].stream, w->list[i].consumer);
 }
 
 static bool is_running(const struct world *w)

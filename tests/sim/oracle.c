@@ -72,10 +72,16 @@ struct oracle *oracle_new(struct server *server, struct disk *disk, const char *
     return o;
 }
 
-void oracle_free(struct oracle *o)
+static void forget_names(struct oracle *o)
 {
     for (size_t i = 0; i < o->named.count; i++)
         free(o->named.list[i]);
+    o->named.count = 0;
+}
+
+void oracle_free(struct oracle *o)
+{
+    forget_names(o);
     array_free(&o->named);
     array_free(&o->list);
     parquet_codec_free(o->codec);
@@ -118,6 +124,18 @@ void oracle_made_again(struct oracle *o, const char *stream, uint64_t after)
         if (strcmp(a->stream, stream) == 0 && a->seq > after)
             a->excused = a->past = true;
     }
+}
+
+void oracle_replaced(struct oracle *o, bool kept)
+{
+    for (size_t i = 0; i < o->list.count; i++) {
+        struct accepted *a = &o->list.list[i];
+        a->excused = a->excused || (!kept && a->rows + a->dead > 0);
+        a->rows = a->dead = 0;
+    }
+    o->next_version = 0;
+    o->next_dead = 1;
+    forget_names(o);
 }
 
 static struct accepted *find_number(struct oracle *o, uint32_t number)

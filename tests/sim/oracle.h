@@ -33,6 +33,10 @@ void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_
  * numbers. What of it is stored already, or on the way, counts all the same. */
 void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
 
+/* Another directory is in the place of the store. What was stored in the old one must come again if
+ * the stream has `kept` it. */
+void oracle_replaced(struct oracle *o, bool kept);
+
 /* For server_watch_acks. */
 void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
                    int64_t now);

@@ -37,6 +37,10 @@ const char *const plan_kind_names[PLAN_KINDS] = {
     [PLAN_STREAM_MADE_AGAIN] = "stream-made-again",
     [PLAN_SERVER_POWER] = "server-power",
     [PLAN_SERVER_ROLLED] = "server-rolled",
+    [PLAN_DIRECTORY_SAVED] = "directory-saved",
+    [PLAN_DIRECTORY_RESTORED] = "directory-restored",
+    [PLAN_DIRECTORY_DELETED] = "directory-deleted",
+    [PLAN_CONSUMER_RENAMED] = "consumer-renamed",
 };
 
 /* Releases at which something changed that varve may notice. */
@@ -74,11 +78,15 @@ static const struct trouble troubles[] = {
     {PLAN_API_FAILS, 150, 3},
 };
 
-/* What is done to a store, a stream or a consumer from outside. */
-static const struct trouble actors[] = {
-    {PLAN_STREAM_MADE_AGAIN, 250, 2},
-    {PLAN_SERVER_POWER, 500, 2},
-    {PLAN_SERVER_ROLLED, 250, 2},
+/* What is done to a store, a stream or a consumer from outside: a history has one kind of it, so
+ * that what fails can be told apart. */
+static const struct trouble actors[][2] = {
+    {{PLAN_STREAM_MADE_AGAIN, 1000, 2}, {PLAN_CUT, 500, 2}},
+    {{PLAN_SERVER_POWER, 1000, 2}, {PLAN_SYNC, 1000, 3}},
+    {{PLAN_SERVER_ROLLED, 1000, 2}, {PLAN_SYNC, 1000, 3}},
+    {{PLAN_DIRECTORY_SAVED, 1000, 3}, {PLAN_DIRECTORY_RESTORED, 1000, 2}},
+    {{PLAN_DIRECTORY_DELETED, 1000, 2}, {PLAN_CUT, 500, 2}},
+    {{PLAN_CONSUMER_RENAMED, 1000, 2}, {PLAN_CUT, 500, 2}},
 };
 
 static void add(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind kind)
@@ -168,6 +176,6 @@ void plan_make(struct plan *p, uint64_t seed, bool with_actors)
             sim_random_chance(&r, 300) ? PLAN_SYNC : PLAN_SYNC_CONSUMER);
     add_troubles(p, &r, length, troubles, sizeof(troubles) / sizeof(troubles[0]));
     if (with_actors)
-        add_troubles(p, &r, length, actors, sizeof(actors) / sizeof(actors[0]));
+        add_troubles(p, &r, length, actors[seed % (sizeof(actors) / sizeof(actors[0]))], 2);
     qsort(p->steps, (size_t)p->count, sizeof(p->steps[0]), compare);
 }

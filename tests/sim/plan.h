@@ -38,8 +38,12 @@ enum plan_kind {
     PLAN_MESSAGE_DELETED,
     PLAN_PURGE,
     PLAN_STREAM_MADE_AGAIN,
-    PLAN_SERVER_POWER,  /* the server's machine loses what was not synced, */
-    PLAN_SERVER_ROLLED, /* or its streams do, and not its consumers */
+    PLAN_SERVER_POWER,       /* the server's machine loses what was not synced, */
+    PLAN_SERVER_ROLLED,      /* or its streams do, and not its consumers */
+    PLAN_DIRECTORY_SAVED,    /* a copy of the store is made, */
+    PLAN_DIRECTORY_RESTORED, /* and takes its place */
+    PLAN_DIRECTORY_DELETED,
+    PLAN_CONSUMER_RENAMED,
     PLAN_KINDS,
 };
 

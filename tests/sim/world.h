@@ -15,11 +15,10 @@
 
 #define ROOT "/store"
 #define DEAD "DEAD"
-#define CONSUMER "varve"
 enum { INSTANCES_MAX = 2 };
 
 struct instance {
-    const char *name, *stream, *subject;
+    const char *name, *stream, *subject, *consumer;
     const char *other_subject; /* of the stream, and not for varve */
     struct config config;
     struct pipeline *varve; /* NULL: it does not run */
@@ -38,7 +37,7 @@ struct world {
     struct oracle *oracle;
     struct instance list[INSTANCES_MAX];
     size_t count;
-    bool stopping, trace, losing;
+    bool stopping, trace, losing, saved;
     uint64_t loss;
     uint32_t published;
     int next_step;
@@ -60,7 +59,15 @@ void world_go_on(struct world *w, int64_t until);
 
 void world_do(struct world *w, const struct plan_step *step);
 void world_make_stream(struct world *w, const struct instance *i);
+/* A request to the API about a stream, or about a consumer in it. */
+void world_ask(struct world *w, const char *call, const char *stream, const char *consumer,
+               const char *body);
+/* The configuration that the instance starts with next time. */
+void world_configure(struct world *w, struct instance *i);
 /* The disk has room, and no faults. */
 void world_heal(struct world *w);
+
+/* What operators do: the rest of the steps. */
+void world_operate(struct world *w, struct instance *i, const struct plan_step *step);
 
 #endif
