@@ -2,11 +2,33 @@
 #ifndef VARVE_CHECK_CHECK_H
 #define VARVE_CHECK_CHECK_H
 
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "base/err.h"
-#include "check/report.h"
 #include "config/config.h"
 #include "nats/consumer.h"
 #include "nats/stream.h"
+
+/* What `varve check` found: a sentence a line, each behind its level. */
+enum check_level {
+    CHECK_OK,
+    CHECK_WARNING, /* it works, and somebody should know */
+    CHECK_PROBLEM, /* the promise can't be kept */
+    CHECK_LEVELS,
+};
+
+struct check_report {
+    struct buf text;
+    unsigned counts[CHECK_LEVELS];
+};
+
+void check_say(struct check_report *r, enum check_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* About how long, for people: "90s", "15m", "36h", "12d". */
+enum { CHECK_DURATION_MAX = 32 };
+const char *check_duration(int64_t ns, char out[static CHECK_DURATION_MAX]);
 
 /* Can this configuration, this server and this disk keep the promise? Nothing is changed: no
  * consumer is made, no directory, no event is taken. `config` is finished and linted. */

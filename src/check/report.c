@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/report.h"
+#include "check/check.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

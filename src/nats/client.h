@@ -2,12 +2,102 @@
 #ifndef VARVE_NATS_CLIENT_H
 #define VARVE_NATS_CLIENT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
 #include "nats/ack.h"
 #include "nats/header.h"
-#include "nats/input.h"
 #include "nats/random.h"
-#include "nats/request.h"
 #include "nats/session.h"
+
+/*
+ * Requests that wait for one reply each, over one inbox subscription: the last token of the reply
+ * subject says which. Replies that come late or twice find no entry and are ignored.
+ */
+enum {
+    /* At most a question for each of 64 sources, some dead letters and alerts, and the rest for
+     * acks that wait to be confirmed, one for each source and epoch. */
+    NATS_REQUESTS_MAX = 512,
+};
+
+struct nats_request {
+    uint64_t id; /* 0: free */
+    int64_t deadline;
+    char token[NATS_TOKEN_LEN + 1];
+};
+
+struct nats_requests {
+    uint64_t last_id; /* never reused, so that an old id can't meet a new reply */
+    unsigned count;
+    struct nats_request entries[NATS_REQUESTS_MAX]; /* the free ones at the front are taken first */
+};
+
+/* A new request; its token stays in *token until it is finished. Returns its id, or 0 if too many
+ * are waiting. */
+uint64_t nats_request_begin(struct nats_requests *r, struct nats_random *random, int64_t deadline,
+                            struct slice *token) __attribute__((warn_unused_result));
+
+/* A reply came for this token: the id of the request, which is finished by this, or 0. */
+uint64_t nats_request_finish(struct nats_requests *r, struct slice token);
+
+/* The id of a request whose time is over, which is finished by this, or 0. */
+uint64_t nats_request_expire(struct nats_requests *r, int64_t now);
+
+/* Forget one, for instance because its asker is gone. */
+void nats_request_cancel(struct nats_requests *r, uint64_t id);
+
+/* Forget all; ids go on. */
+void nats_request_reset(struct nats_requests *r);
+
+/* The earliest deadline, INT64_MAX if none waits. */
+int64_t nats_request_deadline(const struct nats_requests *r);
+
+/*
+ * The read buffer of a connection: contiguous, so that frames are parsed where they arrived. Reads
+ * append at the tail; the partial frame moves to the front only when little tail is left or the
+ * frame would not fit. A zeroed struct is empty and has no memory yet.
+ */
+enum {
+    NATS_INPUT_START = 1024 * 1024, /* what a read takes at full speed is a quarter of this */
+};
+
+struct nats_input {
+    uint8_t *data;
+    size_t cap;
+    size_t start; /* the first byte that is not consumed */
+    size_t end;
+};
+
+struct nats_space {
+    uint8_t *data;
+    size_t len;
+};
+
+/*
+ * Free space for the next read, never empty. `need` is the total length that the partial frame
+ * needs (nats_parser.need, or 0); the buffer grows to hold it, so the parser's limits bound it.
+ * Invalidates all slices into the buffer.
+ */
+struct nats_space nats_input_space(struct nats_input *in, size_t need);
+
+/* `len` bytes were written to the space. */
+void nats_input_filled(struct nats_input *in, size_t len);
+
+/* What is there and not consumed. Valid until the next nats_input_space. */
+struct slice nats_input_bytes(const struct nats_input *in);
+
+/* Consume the first `len` bytes. They stay where they are until the next nats_input_space. */
+void nats_input_consume(struct nats_input *in, size_t len);
+
+/* Give back what a large frame took, unless `need` (as above) or what is there wants it.
+ * Invalidates all slices into the buffer if there is something to give back. */
+void nats_input_trim(struct nats_input *in, size_t need);
+
+/* Forget the content, keep the memory. */
+void nats_input_reset(struct nats_input *in);
+void nats_input_free(struct nats_input *in);
 
 /*
  * One connection: read buffer, parser, session, requests and subscriptions tied together. The owner

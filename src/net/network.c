@@ -2,7 +2,6 @@
 #include "net/network.h"
 
 #include "base/assert.h"
-#include "net/system.h"
 
 static const struct network *in_force = &system_network;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/system.h"
+#include "net/network.h"
 
 #include <assert.h>
 #include <errno.h>

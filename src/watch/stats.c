@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/stats.h"
+#include "watch/watch.h"
 
 #include "base/assert.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "nats/input.h"
+#include "nats/client.h"
 
 #include "test.h"
 

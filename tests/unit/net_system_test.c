@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/system.h"
+#include "net/network.h"
 
 #include <errno.h>
 #include <fcntl.h>

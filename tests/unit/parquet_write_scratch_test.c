@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/scratch.h"
+#include "parquet/codec.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "watch/status_write.h"
+#include "watch/pages.h"
 
 #include "base/json.h"
 #include "test.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/write/dictionary.h"
+#include "parquet/write/chunk.h"
 
 #include "base/bytes.h"
 
