@@ -21,11 +21,12 @@ struct parquet_records {
     struct parquet_codec *codec;
     const struct parquet_field **fields;
     uint32_t fields_count;
-    struct cursor **cursors; /* by leaf; NULL where nobody wants it */
-    uint32_t leaves;         /* that are wanted */
-    uint32_t row_group;      /* the next one to begin */
-    int64_t left;            /* rows left in the one before */
-    struct arena arena;      /* of the row */
+    struct parquet_value *flat; /* by field: the value of one that is a plain leaf */
+    struct cursor **cursors;    /* by leaf; NULL where nobody wants it */
+    uint32_t leaves;            /* that are wanted */
+    uint32_t row_group;         /* the next one to begin */
+    int64_t left;               /* rows left in the one before */
+    struct arena arena;         /* of the row */
 };
 
 static void *allocate(size_t count, size_t size)
@@ -45,6 +46,7 @@ struct parquet_records *parquet_records_new(const struct parquet_file *file,
     r->codec = codec;
     r->fields_count = fields != NULL ? count : file->root->children;
     r->fields = allocate(r->fields_count, sizeof(struct parquet_field *));
+    r->flat = allocate(r->fields_count, sizeof(*r->flat));
     r->cursors = allocate(file->leaves_count, sizeof(struct cursor *));
     const struct parquet_field *next = file->root->first;
     for (uint32_t i = 0; i < r->fields_count; i++) {
@@ -73,6 +75,7 @@ void parquet_records_free(struct parquet_records *r)
     }
     free(r->cursors);
     free(r->fields);
+    free(r->flat);
     arena_free(&r->arena);
     free(r);
 }
@@ -272,6 +275,23 @@ static int begin_row_group(struct parquet_records *r, struct err *err)
     return 0;
 }
 
+/* The value of field number i. */
+static int next_field(struct parquet_records *r, uint32_t i, struct parquet_value **value,
+                      struct err *err)
+{
+    const struct parquet_field *f = r->fields[i];
+    struct cursor *c = r->cursors[f->leaf];
+    if (f->kind != PARQUET_FIELD_VALUE)
+        return assemble(r, f, (struct place){0, 0}, value, err);
+    /* Most columns of most files: nothing to allocate, and levels say no more than null or not. */
+    if (c->at == c->len && entry(r, f->leaf, (struct place){0, 0}, err) != 0)
+        return -1;
+    *value = &r->flat[i];
+    **value = (struct parquet_value){.field = f, .bytes = c->entries[c->at++]};
+    (*value)->null = (*value)->bytes.data == NULL;
+    return 0;
+}
+
 int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
                          struct err *err)
 {
@@ -291,7 +311,7 @@ int parquet_records_next(struct parquet_records *r, const struct parquet_value *
     top->field = r->file->root;
     for (uint32_t i = 0; i < r->fields_count; i++) {
         struct parquet_value *item = NULL;
-        if (assemble(r, r->fields[i], (struct place){0, 0}, &item, err) != 0)
+        if (next_field(r, i, &item, err) != 0)
             return -1;
         *last = item;
         last = &item->next;
