@@ -110,7 +110,8 @@ static void judge_subjects(struct check_report *r, const struct config_source *s
 {
     for (size_t i = 0; i < source->subjects.count; i++) {
         struct slice subject = slice_of(source->subjects.items[i]);
-        bool bound = !nats_subject_valid(subject, false) || info->subject_count == 0;
+        bool bound =
+            !nats_subject_valid(subject, false) || info->subject_count == 0 || info->transforms;
         for (size_t j = 0; j < info->subject_count && !bound; j++)
             bound = nats_subject_matches(info->subjects[j], subject);
         if (!bound)

@@ -3,8 +3,8 @@
 
 #include "base/assert.h"
 
-enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
-                                   uint64_t delivered)
+/* What the numbers of a delivery say of what was not delivered. */
+static void step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq, uint64_t delivered)
 {
     bool first_delivery = delivered == 1;
     if (first_delivery && l->in_step && consumer_seq == l->last_consumer_seq + 1 &&
@@ -17,9 +17,26 @@ enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64
     } else if (l->in_step && consumer_seq == l->last_consumer_seq + 1) {
         l->last_consumer_seq = consumer_seq; /* redeliveries take numbers too */
     }
+}
+
+enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
+                                   uint64_t delivered)
+{
+    step(l, stream_seq, consumer_seq, delivered);
     if (seqset_add(&l->taken, stream_seq))
         return LEDGER_NEW;
     return seqset_contains(&l->durable, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
+}
+
+enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
+                                uint64_t delivered)
+{
+    step(l, stream_seq, consumer_seq, delivered);
+    bool durable = seqset_contains(&l->durable, stream_seq);
+    if (!durable && seqset_contains(&l->taken, stream_seq))
+        return LEDGER_PENDING;
+    ledger_nothing_at(l, stream_seq, stream_seq);
+    return LEDGER_NOTHING;
 }
 
 void ledger_in_step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq)

@@ -35,6 +35,7 @@ enum ledger_verdict {
     LEDGER_NEW,     /* taken just now: the row must go into the open epoch */
     LEDGER_PENDING, /* again, before its first copy is durable: drop it, ack it later */
     LEDGER_DURABLE, /* again, and durable: drop it, ack it at once */
+    LEDGER_NOTHING, /* nothing for us: ack it at once */
     LEDGER_VOID,    /* not looked at (the consumer is being given up): it will come again */
 };
 
@@ -42,6 +43,10 @@ enum ledger_verdict {
  * between first deliveries that the consumer numbered one after the other hold nothing for us. */
 enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
                                    uint64_t delivered);
+
+/* The same of a message that is nothing for us: NOTHING, or what became of it before. */
+enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
+                                uint64_t delivered);
 
 /* The consumer will deliver `stream_seq` + 1 or later as its number `consumer_seq` + 1. Known right
  * after it was made, or from CONSUMER.INFO while nothing is on its way. */

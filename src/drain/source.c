@@ -2,6 +2,7 @@
 #include "drain/source.h"
 
 #include "base/clock.h"
+#include "drain/message.h"
 #include "drain/source_setup.h"
 #include "drain/source_step.h"
 
@@ -259,6 +260,47 @@ static enum ledger_verdict receive_again(struct source *s, struct nats_client *c
     return verdict;
 }
 
+/* Anybody can write the header that a server writes where it leaves a body out. Where the consumer
+ * was looked at since, and is as it should be, that is what happened. */
+static bool is_event_after_all(const struct source *s, enum message_kind kind, uint64_t sequence)
+{
+    return kind == MESSAGE_STRIPPED && sequence == s->suspect_seq;
+}
+
+/* To ack it would be to take it from whoever it is for. Perhaps the stream has got other subjects,
+ * and the consumer can be given a filter. */
+static void take_foreign(struct source *s, struct nats_client *client, uint64_t sequence,
+                         int64_t now)
+{
+    if (s->config->consumer.manage == CONFIG_MANAGE_UPDATE && sequence != s->suspect_seq) {
+        s->suspect_seq = sequence;
+        start_over(s, client, "a message is of a subject that is not configured", now);
+        return;
+    }
+    source_refuse(s, client,
+                  "the consumer has no filter and delivers messages of subjects that are not "
+                  "configured; give it a filter, or set consumer.manage: update");
+}
+
+/* What is delivered and is no event of ours. */
+static enum ledger_verdict receive_other(struct source *s, struct nats_client *client,
+                                         enum message_kind kind, const struct nats_event *event,
+                                         int64_t now)
+{
+    const struct nats_ack *ack = &event->ack;
+    if (kind == MESSAGE_STRIPPED) {
+        s->suspect_seq = ack->stream_seq;
+        start_over(s, client, "a message came without its body", now);
+        return LEDGER_VOID;
+    }
+    if (kind == MESSAGE_FOREIGN && source_is_durable(s)) {
+        take_foreign(s, client, ack->stream_seq, now);
+        return LEDGER_VOID;
+    }
+    note_delivery(s, ack);
+    return ledger_pass(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+}
+
 enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
                                    const struct nats_event *event, int64_t now)
 {
@@ -276,6 +318,9 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         start_over(s, client, "a message is newer than its sequence allows", now);
         return LEDGER_VOID;
     }
+    enum message_kind kind = message_classify(s->settings, !s->unfiltered || s->transforms, event);
+    if (kind != MESSAGE_EVENT && !is_event_after_all(s, kind, ack->stream_seq))
+        return receive_other(s, client, kind, event, now);
     note_delivery(s, ack);
     s->counters.messages_received++;
     s->counters.bytes_received += event->bytes;

@@ -107,10 +107,13 @@ struct source {
     struct generation generation;
     enum nats_retention retention; /* as it said last */
     uint64_t last_seq;             /* the same */
+    bool transforms;               /* it changes subjects on the way in */
     bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
     /* The consumer. */
     struct buf consumer;        /* its name; of an ephemeral a new one each time */
+    bool unfiltered;            /* it delivers whatever the stream has */
+    uint64_t suspect_seq;       /* a message that made us look at the consumer; 0: none did */
     bool seen_consumer;         /* it existed in this process, for this generation */
     bool renew_consumer;        /* it is of the stream as it was before that was set back */
     bool consumer_ahead;        /* it has delivered what the stream does not have: look again */

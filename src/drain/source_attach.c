@@ -245,6 +245,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     s->retry_pause = SOURCE_RETRY_MIN;
     s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
     s->seen_consumer = true;
+    s->unfiltered = info->config.filter_count == 0;
     s->renew_consumer = false;
     source_resolve(s, SOURCE_ALERT_CONSUMER_RECREATED);
     source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
@@ -374,6 +375,16 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) != 0) {
         if (error.meaning == NATS_MEANING_NO_CONSUMER)
             source_begin(s, client, now);
+        return;
+    }
+    struct consumer_wish wish;
+    struct nats_consumer_diff diff;
+    struct consumer_scene scene = scene_of(s);
+    consumer_compare(&wish, &scene, &info, &diff);
+    if (diff.count > 0) {
+        source_log(s, LOG_WARNING, "consumer_changed", diff.text);
+        source_begin(s, client,
+                     now); /* which knows what to do about it, before anything is acked */
         return;
     }
     note_consumer(s, &info);

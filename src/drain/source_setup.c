@@ -38,6 +38,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     s->retention = info->retention;
     s->counters.stream_last_sequence = info->last_seq;
     s->last_seq = info->last_seq;
+    s->transforms = info->transforms;
     s->covers_stream = consumer_covers(s->settings, info);
     if (s->once && !s->end.known) {
         s->end.target = info->last_seq;

@@ -27,6 +27,7 @@ struct nats_stream_info {
     uint64_t consumers;
     int64_t consumer_max_ack_pending;       /* consumer_limits (2.10+), 0: none */
     int64_t consumer_inactive_threshold_ns; /* the same */
+    bool transforms;                        /* subjects may not be those that were published to */
     struct slice *subjects;                 /* what it is bound to */
     size_t subject_count;
     struct slice leader; /* server name, empty without a cluster */

@@ -137,6 +137,10 @@ void receive_message(struct pipeline *p, struct source *source, const struct nat
         nats_ack_append_publish(&client->out, &event->ack);
         source->counters.acks_sent++;
         break;
+    case LEDGER_NOTHING:
+        if (source->settings->delivery == CONFIG_DURABLE)
+            nats_ack_append_publish(&client->out, &event->ack);
+        break;
     case LEDGER_VOID:
         break;
     }

@@ -2,6 +2,7 @@
 """Store and server disagree about what is done: a directory that was restored or removed, acks that
 others gave, a stream that was set back. The stream's own messages say what has to be there."""
 
+import json
 import re
 import shutil
 import threading
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 
 import pytest
+from conftest import binary_or_skip
 from support import VARVE_FAULT, Output, wait_for
 
 FAST = {"max_age": "200ms"}
@@ -363,3 +365,95 @@ def test_to_another_server_and_back_while_commits_fail(
     assert run.stop() == 0
     ids = stored(varve.output)
     assert len(ids) == 310 and set(ids.values()) == {1}
+
+
+# ---- what is no event of ours ---------------------------------------------------------------------
+
+
+def subjects(root):
+    return Counter(Output(root).table()["nats_subject"].to_pylist())
+
+
+@pytest.mark.parametrize("delivery", ["position", "durable"])
+def test_subjects_that_are_not_configured(server, varve, delivery):
+    """The stream had other subjects before, and gets others while varve drains it."""
+    source = {
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+        "batching": FAST,
+    }
+    server.add_stream(subjects=["logging.events.raw", "private.>"])
+    server.generate(10, seed=1)
+    server.publish([b"one", b"two"], subject="private.x")
+
+    async def change(js, *names):
+        config = (await js.stream_info("LOGGING")).config
+        config.subjects = ["logging.events.raw", *names]
+        await js.update_stream(config)
+
+    server.ask(change)
+    run = varve.start(**source)
+    run.wait_rows(10)
+    server.ask(lambda js: change(js, "more.>"))
+    server.publish([b"three"], subject="more.y")
+    server.generate(10, seed=2)
+    run.wait_rows(20)
+    assert run.stop() == 0
+    assert subjects(varve.output) == {"logging.events.raw": 20}
+    assert not Output(varve.output).quarantine_files()
+
+
+def test_headers_only_is_set_while_it_drains(server, varve):
+    """Not one row without content, and not one ack for it."""
+    server.generate(10, seed=1)
+    run = varve.start(batching=FAST)
+    run.wait_rows(10)
+
+    async def change(js, on):
+        config = (await js.consumer_info("LOGGING", "varve")).config
+        config.headers_only = on
+        await js.add_consumer("LOGGING", config)
+
+    server.ask(lambda js: change(js, True))
+    server.generate(100, seed=2)
+    assert run.wait(60) != 0
+    assert "headers only" in run.text()
+    server.ask(lambda js: change(js, False))
+    varve.once(batching=FAST)
+    check_whole(server, varve.output)
+
+
+def test_markers_of_the_server_are_no_events(make_server, varve_on_newest):
+    """A message that expires may leave a marker behind, which nobody published."""
+    server, varve = varve_on_newest
+
+    async def make(js):
+        request = {
+            "name": "LOGGING",
+            "subjects": ["logging.>"],
+            "allow_msg_ttl": True,
+            "subject_delete_marker_ttl": 3600 * 10**9,
+            "allow_rollup_hdrs": True,
+            "max_age": 10**9,
+        }
+        message = await js._nc.request(
+            "$JS.API.STREAM.CREATE.LOGGING", json.dumps(request).encode()
+        )
+        assert "error" not in json.loads(message.data), message.data
+
+    server.ask(make)
+    server.publish([b"gone"], subject="logging.events.raw")
+
+    def marked():
+        found = server.messages()
+        return found and all(data == b"" for _, _, _, _, data in found)
+
+    wait_for(marked, "a marker is there")
+    run = varve.once(batching=FAST)
+    assert not run.lines("dead_letter") and not stored(varve.output)
+    assert server.unacked() == 0
+
+
+@pytest.fixture
+def varve_on_newest(make_server, make_runner):
+    server = make_server(binary_or_skip("newest"))
+    return server, make_runner(server)

@@ -312,3 +312,60 @@ TEST(source_polls_the_infos_in_turn)
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     stage_close(&s);
 }
+
+/* Somebody set headers_only: not one empty row, not one ack. */
+TEST(source_stops_before_messages_without_bodies_are_taken)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver_stripped(&s, 1, 1, 1);
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 1));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.delivered = 1,
+                                                      .delivered_stream = 1,
+                                                      .ack_pending = 1,
+                                                      .more = ",\"headers_only\":true"});
+    EXPECT_I64(s.source.state, SOURCE_REFUSED);
+    EXPECT(strstr(s.source.refusal.text, "it delivers headers only") != NULL);
+    stage_close(&s);
+}
+
+/* A publisher can write that header: it must not keep us from going on. */
+TEST(source_takes_an_event_that_only_looks_stripped)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver_stripped(&s, 1, 1, 1);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        &s, (struct stage_consumer){.delivered = 1, .delivered_stream = 1, .ack_pending = 1});
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    (void)stage_tick(&s, 1);
+    stage_deliver_stripped(&s, 1, 2, 2);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    stage_close(&s);
+}
+
+TEST(source_compares_the_consumer_at_each_poll)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    s.asked_at = s.client.out.len;
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_status(&s, "100 Idle Heartbeat", "");
+    (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.more = ",\"headers_only\":true"});
+    EXPECT(stage_logged(&s, "consumer_changed"));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    EXPECT_I64(s.source.state, SOURCE_STREAM); /* in which nothing is acked */
+    stage_close(&s);
+}

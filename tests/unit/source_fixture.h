@@ -223,6 +223,21 @@ static inline void stage_deliver(struct stage *s, uint64_t sequence, uint64_t co
     stage_receive(s, message);
 }
 
+/* The same of one that had a body before the server left it out. */
+static inline void stage_deliver_stripped(struct stage *s, uint64_t sequence, uint64_t consumer_seq,
+                                          uint64_t delivered)
+{
+    static const char block[] = "NATS/1.0\r\nNats-Msg-Size: 17\r\n\r\n";
+    char message[512];
+    (void)snprintf(message, sizeof(message),
+                   "HMSG e %llu $JS.ACK.S.c.%llu.%llu.%llu.%lld.0 %zu %zu\r\n%s\r\n",
+                   (unsigned long long)s->source.pull.slots[0].sid, (unsigned long long)delivered,
+                   (unsigned long long)sequence, (unsigned long long)consumer_seq,
+                   (long long)(STAGE_TIME + (int64_t)sequence * CLOCK_SECOND), strlen(block),
+                   strlen(block), block);
+    stage_receive(s, message);
+}
+
 /* A status to the source's first pull. */
 static inline void stage_status(struct stage *s, const char *first_line, const char *more)
 {
