@@ -5,97 +5,7 @@
 #include <stdlib.h>
 
 #include "delta/position.h"
-#include "store/path.h"
-
-struct saved {
-    bool found;
-    bool partial;     /* it does not have all ranges */
-    uint64_t version; /* of the entry up to which it has all that this instance says */
-    struct positions positions;
-};
-
-static void saved_name(struct buf *out, const char *instance)
-{
-    buf_append_text(out, DELTA_LOG_FOLDER "_varve/");
-    store_path_escape(out, slice_of(instance));
-    buf_append_text(out, ".json");
-}
-
-/* A file of another table, or of a later state of this one, is none: somebody has made the log
- * anew, or has gone back to an older one, and what the file calls durable is not there. */
-static int parse_saved(struct saved *saved, struct slice text, const char *instance,
-                       const struct delta_snapshot *snapshot, struct err *err)
-{
-    struct arena arena = {0};
-    struct slice name, table;
-    const struct json *root = json_parse(&arena, text, err);
-    int result = root == NULL ? -1 : 0;
-    if (result == 0 &&
-        (!json_get_text(root, "instance", &name) || !slice_is(name, instance) ||
-         !json_get_text(root, "table", &table) || !json_get_u64(root, "version", &saved->version) ||
-         !json_get_bool(root, "partial", &saved->partial)))
-        result = err_set(err, ERR_FORMAT, "it does not belong to instance %s", instance);
-    if (result == 0 && slice_equal(table, snapshot->metadata.id) &&
-        saved->version <= snapshot->version) {
-        result = delta_positions_parse(&saved->positions, json_member(root, "positions"), err);
-        saved->found = result == 0;
-    }
-    arena_free(&arena);
-    return result;
-}
-
-static int read_saved(struct saved *saved, struct object_store *store, const char *instance,
-                      const struct delta_snapshot *snapshot, struct err *err)
-{
-    struct buf name = {0};
-    struct buf text = {0};
-    bool found;
-    saved_name(&name, instance);
-    int result = object_get_all(store, buf_text(&name), DELTA_SAVED_BYTES_MAX, &text, &found, err);
-    if (result == 0 && found && parse_saved(saved, buf_slice(&text), instance, snapshot, err) != 0)
-        result = err_prefix(err, "%s", buf_text(&name));
-    buf_free(&name);
-    buf_free(&text);
-    return result;
-}
-
-/* The positions with as many ranges as the file may have; *partial says that some are left out. */
-static void bound_positions(struct positions *out, const struct positions *from, bool *partial)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        struct position p = from->list[i];
-        if (p.above.count > DELTA_SAVED_RANGES_MAX) {
-            p.above.count = DELTA_SAVED_RANGES_MAX;
-            *partial = true;
-        }
-        positions_put(out, &p);
-    }
-}
-
-int delta_durable_save(struct object_store *store, const char *instance, struct slice table,
-                       uint64_t version, const struct positions *positions, struct err *err)
-{
-    struct buf name = {0};
-    struct buf text = {0};
-    struct json_writer w = {.out = &text};
-    struct positions bounded = {0};
-    bool partial = false;
-    bound_positions(&bounded, positions, &partial);
-    json_open_object(&w, NULL);
-    json_put_text(&w, "instance", instance);
-    json_put_slice(&w, "table", table);
-    json_put_u64(&w, "version", version);
-    json_put_bool(&w, "partial", partial);
-    delta_positions_put(&w, "positions", &bounded, NULL);
-    json_close_object(&w);
-    buf_append_byte(&text, '\n');
-    saved_name(&name, instance);
-    int result = object_put(store, buf_text(&name), buf_slice(&text), err);
-    positions_free(&bounded);
-    buf_free(&name);
-    buf_free(&text);
-    return result;
-}
+#include "delta/saved.h"
 
 /* Apply the commitInfo of an entry alone: the rest is in the checkpoint. */
 static int apply_head(struct delta_snapshot *heads, struct slice text, struct err *err)
@@ -216,11 +126,11 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
                        struct object_store *store, const char *instance, bool *complete,
                        bool *saved, bool *forgotten, struct err *err)
 {
-    struct saved file = {0};
+    struct delta_saved file = {0};
     struct delta_snapshot heads = {.want_varve = true};
     bool missing = false;
     positions_free(out);
-    int result = read_saved(&file, store, instance, snapshot, err);
+    int result = delta_saved_read(&file, store, instance, snapshot, err);
     uint64_t first = file.found ? file.version + 1 : 0;
     if (result == 0 && snapshot->has_base && first <= snapshot->base)
         result = read_heads(&heads, store, first, snapshot->base, &missing, err);
@@ -231,12 +141,10 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
         merge_instance(out, snapshot, instance);
         raise_by_apps(out, snapshot, instance);
         *complete = !missing && !(file.found && file.partial);
-        const struct delta_instance *own = delta_snapshot_instance(snapshot, instance);
-        const struct delta_instance *old = delta_snapshot_instance(&heads, instance);
-        *saved = own == NULL && old == NULL && !missing;
+        *saved = !missing && snapshot->version - (file.found ? file.version : 0) < DELTA_SAVED_LAG;
         *forgotten = missing && out->count == 0;
     }
     delta_snapshot_free(&heads);
-    positions_free(&file.positions);
+    delta_saved_free(&file);
     return result;
 }

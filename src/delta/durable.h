@@ -17,34 +17,20 @@
  *     Identifiers");
  *   - the commitInfo of each entry has the sequences that it adds. No checkpoint keeps that, so it
  *     counts only as long as the entry is there;
- *   - _delta_log/_varve/<instance>.json has all of it up to a version. No engine touches it. It is
- *     written after the entry of that version, so what it says is durable, but may not be all;
+ *   - _delta_log/_varve/<instance>.json has all of it up to a version: saved.h;
  *   - the tag varve.sequences of an add has the sequences of a file until somebody rewrites it.
  *
  * The first three together are complete unless entries were removed that the third does not cover.
  */
-enum {
-    /* Ranges above a position that the file has; of more, the lowest. The rest is found in the
-     * files of the table, by a scan. About 1 MB of text. */
-    DELTA_SAVED_RANGES_MAX = 1 << 16,
-    DELTA_SAVED_BYTES_MAX = 64 * 1024 * 1024,
-};
-
 /*
  * All positions of `instance`, by a snapshot that was loaded with want_varve. *complete: nothing
  * that is durable can be missing; else it may be in files with greater sequences than `through`.
- * *saved: the file is up to date. *forgotten: entries were removed and nothing at all was found of
- * this instance. `out` is filled anew.
+ * *saved: the file need not be written anew. *forgotten: entries were removed and nothing at all
+ * was found of this instance. `out` is filled anew.
  */
 int delta_durable_read(struct positions *out, const struct delta_snapshot *snapshot,
                        struct object_store *store, const char *instance, bool *complete,
                        bool *saved, bool *forgotten, struct err *err)
-    __attribute__((warn_unused_result));
-
-/* Write the file of `instance`: `positions` include all that its entries up to `version` of the
- * table with the id `table` say. */
-int delta_durable_save(struct object_store *store, const char *instance, struct slice table,
-                       uint64_t version, const struct positions *positions, struct err *err)
     __attribute__((warn_unused_result));
 
 #endif

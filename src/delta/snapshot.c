@@ -151,6 +151,20 @@ static struct delta_generation *generation_of(struct delta_snapshot *s, struct s
     return &s->generation_list.list[number];
 }
 
+void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, struct slice created,
+                             const struct seqset *rows)
+{
+    seqset_add_all(&generation_of(s, stream, created)->rows, rows);
+}
+
+size_t delta_snapshot_ranges(const struct delta_snapshot *s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->generation_list.count; i++)
+        count += s->generation_list.list[i].rows.count;
+    return count;
+}
+
 const struct delta_generation *delta_snapshot_generation(const struct delta_snapshot *s,
                                                          const char *stream, const char *created)
 {

@@ -111,6 +111,13 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err) __attribute__((warn_unused_result));
 
+/* These sequences of a generation are stored. */
+void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, struct slice created,
+                             const struct seqset *rows);
+
+/* Ranges of rows of all generations. */
+size_t delta_snapshot_ranges(const struct delta_snapshot *s);
+
 /* Give back what is not needed to know the newest version, protocol and metaData, and want no more
  * of it. */
 void delta_snapshot_forget(struct delta_snapshot *s);

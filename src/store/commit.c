@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "delta/durable.h"
 #include "delta/log.h"
+#include "delta/saved.h"
 #include "store/path.h"
 #include "store/recover.h"
 
@@ -131,27 +131,43 @@ static size_t count_ranges(const struct positions *positions)
     return count;
 }
 
+int store_save(struct store *store, struct err *err)
+{
+    if (delta_saved_write(store->objects, store->instance, &store->table, &store->current, err) !=
+        0)
+        return -1;
+    store->saved_version = store->table.version;
+    store->saved_ranges = count_ranges(&store->current) > 0;
+    store->unsaved_ranges = 0;
+    return 0;
+}
+
 /*
  * What lies above the positions goes into the file of the instance, behind the entry: what the file
- * says is durable whenever a crash comes. Without gaps the transactions say it all. That it can't
- * be written harms nobody as long as the entries are there, so the commit is none the worse for it.
+ * says is durable whenever a crash comes. Without gaps the transactions say it all, and now and
+ * then is enough. That it can't be written harms nobody as long as the entries are there, so the
+ * commit is none the worse for it.
  */
-static void save_positions(struct store *store, size_t added)
+static void save_if_due(struct store *store, size_t added)
 {
     struct err err = {0};
     size_t ranges = count_ranges(&store->current);
     store->unsaved_ranges += added;
-    if (ranges == 0 && !store->saved_ranges)
-        return;
-    if (ranges > SAVE_BYTES / RANGE_BYTES && store->unsaved_ranges < ranges)
-        return;
-    if (delta_durable_save(store->objects, store->instance, store->table.metadata.id,
-                           store->table.version, &store->current, &err) != 0) {
+    bool old = store->table.version - store->saved_version >= DELTA_SAVED_LAG;
+    bool gaps = ranges > 0 || store->saved_ranges;
+    bool cheap = ranges <= SAVE_BYTES / RANGE_BYTES || store->unsaved_ranges >= ranges;
+    if ((old || gaps) && cheap && store_save(store, &err) != 0)
         log_message(LOG_WARNING, "positions_not_saved", "%s", err.text);
-        return;
-    }
-    store->saved_ranges = ranges > 0;
-    store->unsaved_ranges = 0;
+}
+
+/* What is stored is known to the next start; unless there is too much to be known. */
+static void note_rows(struct store *store, const struct store_epoch *epoch)
+{
+    for (size_t i = 0; epoch->rows_of != NULL && i < epoch->position_count; i++)
+        delta_snapshot_add_rows(&store->table, slice_of(epoch->positions[i].stream),
+                                slice_of(epoch->positions[i].created), &epoch->rows_of[i]);
+    if (delta_snapshot_ranges(&store->table) > DELTA_SAVED_RANGES_MAX)
+        delta_snapshot_forget(&store->table);
 }
 
 int store_commit(struct store *store, const struct store_epoch *epoch, struct err *err)
@@ -165,7 +181,9 @@ int store_commit(struct store *store, const struct store_epoch *epoch, struct er
     size_t added = count_ranges(&store->added);
     for (size_t i = 0; i < store->added.count; i++)
         positions_merge(&store->current, &store->added.list[i]);
-    save_positions(store, added);
+    if (store->table.want_varve)
+        note_rows(store, epoch);
+    save_if_due(store, added);
     store_forget_commit(store);
     return 0;
 }

@@ -57,6 +57,9 @@ int store_commit(struct store *store, const struct store_epoch *epoch, struct er
 /* Forget the commit under way; for store_reopen and store_close. */
 void store_forget_commit(struct store *store);
 
+/* Write down how far this instance has come: delta/saved.h. */
+int store_save(struct store *store, struct err *err) __attribute__((warn_unused_result));
+
 /* The name of the next entry, for struct object_group; the context is the store. */
 int store_next_entry(void *context, bool taken, struct buf *out, struct err *err);
 

@@ -16,6 +16,7 @@
 #include "delta/log.h"
 #include "delta/object_file.h"
 #include "delta/position.h"
+#include "delta/saved.h"
 #include "delta/table.h"
 #include "store/commit.h"
 #include "store/known.h"
@@ -77,11 +78,22 @@ static int check_table(const struct store *store, bool *evolve, struct err *err)
                       t->version);
 }
 
+/* Go on from what this instance has written down, or else read all of the log. */
+static int load_table(struct store *store, struct err *err)
+{
+    bool resumed, gap = false;
+    if (delta_saved_resume(&store->table, store->objects, store->instance, &resumed, err) != 0)
+        return -1;
+    if (resumed && delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err) != 0)
+        return -1;
+    return resumed && !gap ? 0 : delta_snapshot_load(&store->table, store->objects, err);
+}
+
 int store_recover_table(struct store *store, struct err *err)
 {
     struct delta_snapshot *table = &store->table;
     bool evolve;
-    if (delta_snapshot_load(table, store->objects, err) != 0)
+    if (load_table(store, err) != 0)
         return -1;
     if (!table->found &&
         (create_table(store, err) != 0 || delta_snapshot_load(table, store->objects, err) != 0))
@@ -247,11 +259,11 @@ static int read_positions(struct store *store, const struct store_config *config
     positions_copy(&store->positions, &store->current);
     positions_copy(&store->positions, &known);
     positions_free(&known);
+    store->saved_version = saved ? store->table.version : 0;
     if (result != 0 || saved)
         return result;
     store->saved_ranges = true;
-    return delta_durable_save(store->objects, store->instance, store->table.metadata.id,
-                              store->table.version, &store->current, err);
+    return store_save(store, err);
 }
 
 struct names {
@@ -342,7 +354,6 @@ int store_recover(struct store *store, const struct store_config *config, struct
         return -1;
     if (read_positions(store, config, err) != 0)
         return -1;
-    delta_snapshot_forget(&store->table);
     rename_quarantines(store);
     return object_clean(store->objects, &store->recovery.files_removed, err);
 }

@@ -40,13 +40,19 @@ struct store *store_open(const struct store_config *config, struct err *err)
         store_close(store);
         return NULL;
     }
+    store->opened = true;
     return store;
 }
 
 void store_close(struct store *store)
 {
+    struct err err = {0};
     if (store == NULL)
         return;
+    /* The next start has less to read; it can do without. */
+    if (store->opened && store->table.found && !store->lost &&
+        store->table.version != store->saved_version)
+        (void)!store_save(store, &err);
     object_store_close(store->objects);
     store_forget_commit(store);
     positions_free(&store->positions);

@@ -74,6 +74,7 @@ struct store {
                                     it in `above` */
     struct store_recovery recovery;
     struct positions current; /* positions with all that was committed since */
+    uint64_t saved_version;   /* up to which the file of the instance goes */
     size_t unsaved_ranges;    /* added by commits since the file of the instance was written */
     bool saved_ranges;        /* that file has ranges above positions */
 
@@ -82,6 +83,7 @@ struct store {
     struct object_group group;
     struct object_member *members; /* of the group; they own their names */
     struct positions added;        /* its positions as the entry says them */
+    bool opened;                   /* store_open is done */
     bool lost;                     /* store_reopen has lost it, and is not done yet */
 };
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/saved.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "delta/position.h"
+#include "store/path.h"
+
+static void saved_name(struct buf *out, const char *instance)
+{
+    buf_append_text(out, DELTA_LOG_FOLDER "_varve/");
+    store_path_escape(out, slice_of(instance));
+    buf_append_text(out, ".json");
+}
+
+/* The SHA-256 of an entry as text; *found says whether it is there. */
+static int hash_entry(struct object_store *store, uint64_t version, char out[SHA256_TEXT_MAX],
+                      bool *found, struct err *err)
+{
+    struct buf text = {0};
+    int result = delta_entry_read(store, version, &text, found, err);
+    if (result == 0 && *found)
+        sha256_text(buf_slice(&text), out);
+    buf_free(&text);
+    return result;
+}
+
+/* The file as JSON; NULL without an error if there is none. The text is kept in `text`. */
+static const struct json *load(struct arena *arena, struct buf *text, struct object_store *store,
+                               const char *instance, struct err *err)
+{
+    struct buf name = {0};
+    struct slice owner;
+    const struct json *root = NULL;
+    bool found;
+    saved_name(&name, instance);
+    if (object_get_all(store, buf_text(&name), DELTA_SAVED_BYTES_MAX, text, &found, err) == 0 &&
+        found) {
+        root = json_parse(arena, buf_slice(text), err);
+        if (root != NULL &&
+            (!json_get_text(root, "instance", &owner) || !slice_is(owner, instance))) {
+            (void)err_set(err, ERR_FORMAT, "it does not belong to instance %s", instance);
+            root = NULL;
+        }
+        if (root == NULL)
+            (void)err_prefix(err,
+                             "%s is damaged (without it, varve looks into the files of the table)",
+                             buf_text(&name));
+    }
+    buf_free(&name);
+    return root;
+}
+
+/*
+ * Whether the log still has the entry that the file was written after, or no entry that contradicts
+ * it. Else somebody has gone back to an older log, or has made a new one, and what the file calls
+ * stored need not be there.
+ */
+static int is_of_this_history(const struct json *root, struct object_store *store, bool *there,
+                              bool *same, struct err *err)
+{
+    char hash[SHA256_TEXT_MAX];
+    struct slice entry;
+    uint64_t version;
+    *there = *same = false;
+    if (!json_get_u64(root, "version", &version) || !json_get_text(root, "entry", &entry))
+        return 0;
+    if (hash_entry(store, version, hash, there, err) != 0)
+        return -1;
+    *same = !*there || slice_is(entry, hash);
+    return 0;
+}
+
+int delta_saved_read(struct delta_saved *out, struct object_store *store, const char *instance,
+                     const struct delta_snapshot *table, struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {0};
+    struct slice id;
+    bool there, same;
+    const struct json *root = load(&arena, &text, store, instance, err);
+    int result = err_is_set(err) ? -1 : 0;
+    if (root != NULL)
+        result = is_of_this_history(root, store, &there, &same, err);
+    if (root != NULL && result == 0 && same && json_get_text(root, "table", &id) &&
+        slice_equal(id, table->metadata.id) && json_get_u64(root, "version", &out->version) &&
+        out->version <= table->version && json_get_bool(root, "partial", &out->partial)) {
+        result = delta_positions_parse(&out->positions, json_member(root, "positions"), err);
+        out->found = result == 0;
+    }
+    arena_free(&arena);
+    buf_free(&text);
+    return result;
+}
+
+void delta_saved_free(struct delta_saved *saved)
+{
+    positions_free(&saved->positions);
+    *saved = (struct delta_saved){0};
+}
+
+/* The positions with as many ranges as the file may have; *partial says that some are left out. */
+static void bound_positions(struct positions *out, const struct positions *from, bool *partial)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct position p = from->list[i];
+        if (p.above.count > DELTA_SAVED_RANGES_MAX) {
+            p.above.count = DELTA_SAVED_RANGES_MAX;
+            *partial = true;
+        }
+        positions_put(out, &p);
+    }
+}
+
+/* What is stored of each generation, by whomever. */
+static void put_known(struct json_writer *w, const struct delta_snapshot *table)
+{
+    json_open_array(w, "known");
+    for (size_t i = 0; i < table->generation_list.count; i++) {
+        const struct delta_generation *g = &table->generation_list.list[i];
+        json_open_object(w, NULL);
+        json_put_text(w, "stream", g->stream);
+        json_put_text(w, "created", g->created);
+        struct buf *out = json_put_raw(w, "rows");
+        buf_append_byte(out, '"');
+        seqset_write_text(out, &g->rows);
+        buf_append_byte(out, '"');
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+/* An action as the object that it is in an entry. */
+static void put_action(struct json_writer *w, const char *name, const struct buf *line)
+{
+    buf_append_slice(json_put_raw(w, name), buf_slice(line));
+}
+
+int delta_saved_write(struct object_store *store, const char *instance,
+                      const struct delta_snapshot *table, const struct positions *positions,
+                      struct err *err)
+{
+    struct buf name = {0};
+    struct buf text = {0};
+    struct json_writer w = {.out = &text};
+    struct positions bounded = {0};
+    char hash[SHA256_TEXT_MAX];
+    bool partial = false, there;
+    if (hash_entry(store, table->version, hash, &there, err) != 0)
+        return -1;
+    bound_positions(&bounded, positions, &partial);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "instance", instance);
+    json_put_slice(&w, "table", table->metadata.id);
+    json_put_u64(&w, "version", table->version);
+    json_put_text(&w, "entry", there ? hash : "");
+    json_put_bool(&w, "partial", partial);
+    delta_positions_put(&w, "positions", &bounded, NULL);
+    if (table->want_varve && delta_snapshot_ranges(table) <= DELTA_SAVED_RANGES_MAX) {
+        put_action(&w, "protocol", &table->protocol_text);
+        put_action(&w, "metaData", &table->metadata_text);
+        put_known(&w, table);
+    }
+    json_close_object(&w);
+    buf_append_byte(&text, '\n');
+    saved_name(&name, instance);
+    int result = object_put(store, buf_text(&name), buf_slice(&text), err);
+    positions_free(&bounded);
+    buf_free(&name);
+    buf_free(&text);
+    return result;
+}
+
+/* Apply an action that put_action has written; false if it is none. */
+static bool apply_saved(struct delta_snapshot *out, const struct json *root, const char *name,
+                        enum delta_kind kind)
+{
+    struct arena arena = {0};
+    struct buf line = {0};
+    struct delta_action action;
+    struct err ignored = {0};
+    const struct json *value = json_member(root, name);
+    if (value != NULL)
+        json_put_value(&(struct json_writer){.out = &line}, NULL, value);
+    bool done = delta_action_parse(&action, &arena, buf_slice(&line), &ignored) == 0 &&
+                action.kind == kind && delta_snapshot_apply(out, &action, &ignored) == 0;
+    arena_free(&arena);
+    buf_free(&line);
+    return done;
+}
+
+static bool apply_known(struct delta_snapshot *out, const struct json *list)
+{
+    bool ok = list != NULL && list->type == JSON_ARRAY;
+    for (const struct json *item = ok ? list->first : NULL; item != NULL && ok; item = item->next) {
+        struct slice stream, created, rows;
+        struct seqset set = {0};
+        ok = json_get_text(item, "stream", &stream) && json_get_text(item, "created", &created) &&
+             json_get_text(item, "rows", &rows) && seqset_parse_text(&set, rows);
+        if (ok)
+            delta_snapshot_add_rows(out, stream, created, &set);
+        seqset_free(&set);
+    }
+    return ok;
+}
+
+int delta_saved_resume(struct delta_snapshot *out, struct object_store *store, const char *instance,
+                       bool *resumed, struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {0};
+    struct err ignored = {0}; /* a damaged file is reported where it is needed: delta_saved_read */
+    bool there = false, same = false;
+    const struct json *root = load(&arena, &text, store, instance, &ignored);
+    int result = root == NULL ? 0 : is_of_this_history(root, store, &there, &same, err);
+    *resumed = result == 0 && there && same && apply_saved(out, root, "protocol", DELTA_PROTOCOL) &&
+               apply_saved(out, root, "metaData", DELTA_METADATA) &&
+               apply_known(out, json_member(root, "known"));
+    if (*resumed) {
+        (void)json_get_u64(root, "version", &out->version);
+        out->base = out->version;
+        out->has_base = out->found = true;
+    } else {
+        delta_snapshot_free(out);
+    }
+    arena_free(&arena);
+    buf_free(&text);
+    return result;
+}

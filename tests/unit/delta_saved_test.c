@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "delta/saved.h"
+
+#include "store_fixture.h"
+
+#define KEY "p/{first_seq}-{last_seq}.parquet"
+#define FILE_OF_I "root/_delta_log/_varve/i.json"
+
+static uint64_t through_of(const char *instance, uint64_t *read)
+{
+    struct store *store = fixture_open(instance);
+    const struct position *p = positions_find(&store->positions, "S", "C", "D");
+    uint64_t through = p == NULL ? 0 : p->through;
+    *read = store->recovery.entries_read;
+    store_close(store);
+    return through;
+}
+
+/* A start goes on from where the last run ended, however long the log is. */
+TEST(delta_saved_spares_the_log)
+{
+    uint64_t read;
+    struct store *store = fixture_open("i");
+    for (uint64_t row = 1; row <= 300; row++)
+        fixture_commit(store, KEY, row, row);
+    EXPECT(fixture_is_file(FILE_OF_I)); /* not only at the end: a crash may come */
+    store_close(store);
+    EXPECT(through_of("i", &read) == 300 && read == 0);
+    EXPECT(unlink(FILE_OF_I) == 0);
+    EXPECT(through_of("i", &read) == 300 && read == 301);
+    EXPECT(through_of("i", &read) == 300 && read == 0); /* it was written again */
+}
+
+/* Another instance has rows; what is stored is known of all. */
+TEST(delta_saved_has_what_others_stored)
+{
+    struct store *store = fixture_open("j");
+    fixture_commit(store, KEY, 1, 3);
+    store_close(store);
+    for (int i = 0; i < 2; i++) {
+        store = fixture_open("i");
+        if (i == 0)
+            fixture_commit(store, KEY, 5, 6);
+        const struct position *known = positions_find(&store->positions, "S", "C", STORE_ANYBODY);
+        struct buf out = {0};
+        seqset_write_text(&out, &known->above);
+        EXPECT_TEXT(buf_text(&out), i == 0 ? "1-3" : "1-3,5-6");
+        EXPECT(store->recovery.entries_read == (i == 0 ? 2 : 0));
+        buf_free(&out);
+        store_close(store);
+    }
+}
+
+/* Somebody has gone back to an older log, and that has gone on since: what the file says is of rows
+ * that are not in the table. */
+TEST(delta_saved_of_another_history_is_not_believed)
+{
+    uint64_t read;
+    struct store *store = fixture_open("i");
+    for (uint64_t row = 1; row <= 3; row++)
+        fixture_commit(store, KEY, row, row);
+    store_close(store);
+    EXPECT(unlink("root/_delta_log/00000000000000000003.json") == 0);
+    EXPECT(through_of("i", &read) == 2 && read == 3);
+    store = fixture_open("i");
+    fixture_commit(store, KEY, 3, 3);
+    store_close(store);
+    EXPECT(unlink("root/_delta_log/00000000000000000003.json") == 0);
+    store = fixture_open("j");
+    fixture_commit(store, KEY, 11, 11);
+    fixture_commit(store, KEY, 12, 12);
+    store_close(store);
+    EXPECT(through_of("i", &read) == 2 && read == 5);
+}
+
+/* A new table in the old place, by hand. */
+TEST(delta_saved_of_another_table_is_not_believed)
+{
+    uint64_t read;
+    struct store *store = fixture_open("i");
+    fixture_commit(store, KEY, 1, 3);
+    store_close(store);
+    EXPECT(unlink("root/_delta_log/00000000000000000000.json") == 0);
+    EXPECT(unlink("root/_delta_log/00000000000000000001.json") == 0);
+    EXPECT_U64(through_of("i", &read), 0);
+}
+
+TEST(delta_saved_that_is_damaged_is_said)
+{
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"instance\":\"j\"}", "{\"instance\":\"i\",\"table\":1}\n",
+    };
+    struct store *store = fixture_open("i");
+    fixture_commit(store, KEY, 1, 3);
+    store_close(store);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct err err = {0};
+        fixture_write(FILE_OF_I, bad[i]);
+        store = fixture_try_open("i", (struct system){0}, &err);
+        if (i + 1 == sizeof(bad) / sizeof(bad[0])) {
+            EXPECT(store != NULL); /* of some other version of varve: it says nothing */
+            store_close(store);
+        } else {
+            EXPECT(store == NULL && strstr(err.text, "_delta_log/_varve/i.json") != NULL);
+        }
+    }
+}
