@@ -61,7 +61,7 @@ void disk_write(struct disk *d, const char *path, struct slice content);
 void disk_walk(struct disk *d, const char *path,
                void (*visit)(void *context, const char *path, uint64_t size), void *context);
 
-/* What an operator does: move a directory away, copy it, remove all that is in it. */
+/* What an operator does: remove a file or a directory with all that is in it, copy one. */
 void disk_remove_tree(struct disk *d, const char *path);
 void disk_copy_tree(struct disk *d, const char *from, const char *to);
 

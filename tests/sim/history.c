@@ -80,6 +80,8 @@ void world_configure(struct world *w, struct instance *i)
         result |= config_set(&i->config, buf_text(&lines[k]), &err);
         buf_free(&lines[k]);
     }
+    if (w->plan.shared)
+        result |= config_set(&i->config, "sources[0].shared=true", &err);
     if (w->plan.position)
         result |= config_set(&i->config, "sources[0].delivery=position", &err);
     if (w->plan.dead_letters)
@@ -125,6 +127,10 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
                                    .subject = "others.raw",
                                    .consumer = "varve",
                                    .other_subject = "others.other"};
+    if (w->plan.shared) {
+        w->list[1] = w->list[0];
+        w->list[1].name = "two";
+    }
     for (size_t i = 0; i < w->count; i++) {
         world_make_stream(w, &w->list[i]);
         world_configure(w, &w->list[i]);

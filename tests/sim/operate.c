@@ -56,6 +56,47 @@ static void rename_consumer(struct world *w, struct instance *i)
     world_configure(w, i);
 }
 
+/* What OPTIMIZE does, but that one file comes for one: its rows under another name, and an entry
+ * that takes the old name away. */
+static void optimize(struct world *w, uint64_t value)
+{
+    struct buf from = {0};
+    struct buf to = {0};
+    struct buf content = {0};
+    struct buf entry = {0};
+    if (oracle_next_file(w->oracle, value, &from) &&
+        disk_read(w->disk, buf_text(&from), true, &content)) {
+        const char *old = buf_text(&from) + strlen(ROOT) + 1;
+        uint64_t version = oracle_version(w->oracle);
+        buf_printf(&to, "%s/part-%llu.c000.zstd.parquet", ROOT, (unsigned long long)value);
+        disk_write(w->disk, buf_text(&to), buf_slice(&content));
+        buf_append_text(&entry, "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":"
+                                "\"OPTIMIZE\",\"engineInfo\":\"another\"}}\n"
+                                "{\"remove\":{\"path\":\"");
+        for (const char *c = old; *c != '\0'; c++) /* names are percent-encoded once more */
+            buf_append_text(&entry, *c == '%' ? "%25" : (char[]){*c, '\0'});
+        buf_printf(&entry,
+                   "\",\"deletionTimestamp\":1700000000000,\"dataChange\":false}}\n"
+                   "{\"add\":{\"path\":\"%s\",\"partitionValues\":{},\"size\":%zu,"
+                   "\"modificationTime\":1700000000000,\"dataChange\":false}}\n",
+                   buf_text(&to) + strlen(ROOT) + 1, content.len);
+        buf_reset(&from);
+        buf_printf(&from, "%s/_delta_log/%020llu.json", ROOT, (unsigned long long)version);
+        disk_write(w->disk, buf_text(&from), buf_slice(&entry));
+        world_tell(w, "entry %llu: %s", (unsigned long long)version, buf_text(&entry));
+    }
+    buf_free(&from);
+    buf_free(&to);
+    buf_free(&content);
+    buf_free(&entry);
+}
+
+static void remove_file(void *context, const char *path)
+{
+    struct world *w = context;
+    disk_remove_tree(w->disk, path);
+}
+
 void world_operate(struct world *w, struct instance *i, const struct plan_step *step)
 {
     switch ((int)step->kind) {
@@ -74,6 +115,12 @@ void world_operate(struct world *w, struct instance *i, const struct plan_step *
         break;
     case PLAN_CONSUMER_RENAMED:
         rename_consumer(w, i);
+        break;
+    case PLAN_OPTIMIZE:
+        optimize(w, step->value);
+        break;
+    case PLAN_VACUUM:
+        oracle_removed(w->oracle, remove_file, w);
         break;
     default:
         break;

@@ -48,6 +48,13 @@ void oracle_check_acked(struct oracle *o, const char *stream, const char *consum
 /* The end, with varve stopped in good order. */
 void oracle_finish(struct oracle *o);
 
+/* For another engine: append the path of a file of the table, whichever `value` says; false if
+ * there is none. The files that the table has no more. The number of the next entry of the log. */
+bool oracle_next_file(struct oracle *o, uint64_t value, struct buf *path);
+void oracle_removed(const struct oracle *o, void (*visit)(void *context, const char *path),
+                    void *context);
+uint64_t oracle_version(const struct oracle *o);
+
 /* The first thing that was wrong; NULL: nothing was. */
 const char *oracle_failure(const struct oracle *o);
 /* Say what is wrong; the first is kept. */

@@ -41,6 +41,8 @@ const char *const plan_kind_names[PLAN_KINDS] = {
     [PLAN_DIRECTORY_RESTORED] = "directory-restored",
     [PLAN_DIRECTORY_DELETED] = "directory-deleted",
     [PLAN_CONSUMER_RENAMED] = "consumer-renamed",
+    [PLAN_OPTIMIZE] = "optimize",
+    [PLAN_VACUUM] = "vacuum",
 };
 
 /* Releases at which something changed that varve may notice. */
@@ -87,7 +89,11 @@ static const struct trouble actors[][2] = {
     {{PLAN_DIRECTORY_SAVED, 1000, 3}, {PLAN_DIRECTORY_RESTORED, 1000, 2}},
     {{PLAN_DIRECTORY_DELETED, 1000, 2}, {PLAN_CUT, 500, 2}},
     {{PLAN_CONSUMER_RENAMED, 1000, 2}, {PLAN_CUT, 500, 2}},
+    {{PLAN_OPTIMIZE, 1000, 6}, {PLAN_VACUUM, 700, 3}},
+    {{PLAN_CUT, 500, 2}, {PLAN_VARVE_DIES, 1000, 3}}, /* and the consumer is shared */
 };
+
+enum { ACTORS = sizeof(actors) / sizeof(actors[0]) };
 
 static void add(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind kind)
 {
@@ -176,6 +182,11 @@ void plan_make(struct plan *p, uint64_t seed, bool with_actors)
             sim_random_chance(&r, 300) ? PLAN_SYNC : PLAN_SYNC_CONSUMER);
     add_troubles(p, &r, length, troubles, sizeof(troubles) / sizeof(troubles[0]));
     if (with_actors)
-        add_troubles(p, &r, length, actors[seed % (sizeof(actors) / sizeof(actors[0]))], 2);
+        add_troubles(p, &r, length, actors[seed % ACTORS], 2);
+    if (with_actors && seed % ACTORS == ACTORS - 1) {
+        p->shared = true;
+        p->instances = 2;
+        p->position = false;
+    }
     qsort(p->steps, (size_t)p->count, sizeof(p->steps[0]), compare);
 }

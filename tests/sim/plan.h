@@ -44,6 +44,8 @@ enum plan_kind {
     PLAN_DIRECTORY_RESTORED, /* and takes its place */
     PLAN_DIRECTORY_DELETED,
     PLAN_CONSUMER_RENAMED,
+    PLAN_OPTIMIZE, /* another engine rewrites files of the table, */
+    PLAN_VACUUM,   /* and removes those that the table has no more */
     PLAN_KINDS,
 };
 
@@ -62,6 +64,7 @@ struct plan {
     struct server_options server;
     struct link_manner manner;
     size_t instances;
+    bool shared;           /* both take from one consumer */
     const char *retention; /* of the streams */
     bool position;         /* delivery: position */
     bool dead_letters;     /* there is a subject for them, */
