@@ -25,10 +25,12 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *once)
 /* For the last lines of the log; who has not read them by then does not read. */
 #define LOG_PATIENCE CLOCK_SECOND
 
-/* Until a signal asks to stop or, with --once, until the end. */
-static int drain(const struct config *config, const struct pipeline_options *options,
+/* Until a signal asks to stop or, with --once, until the end; or, *again, until all has to be begun
+ * anew. */
+static int drain(const struct config *config, const struct pipeline_options *options, bool *again,
                  struct err *err)
 {
+    *again = false;
     struct pipeline *p = pipeline_new(config, options, err);
     if (p == NULL)
         return -1;
@@ -44,7 +46,22 @@ static int drain(const struct config *config, const struct pipeline_options *opt
             pipeline_stop(p);
     }
     stop_wakes(NULL);
+    *again = pipeline_must_start_over(p);
     return pipeline_free(p, err);
+}
+
+/* What was changed by SIGHUP since the start holds after starting over, too. */
+static void read_again(struct cli_options *options, struct config *config)
+{
+    struct config fresh;
+    struct err err = {0}; /* told when it was read at first */
+    config_init(&fresh);
+    if (cli_options_read(options, &fresh, &err) != 0) {
+        config_free(&fresh);
+        return;
+    }
+    config_free(config);
+    *config = fresh;
 }
 
 static int run(struct cli_options *options, bool once)
@@ -60,8 +77,15 @@ static int run(struct cli_options *options, bool once)
     if (result == 0)
         result = log_start(&err);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
-    if (result == 0)
-        result = drain(&config, &how, &err);
+    bool again = result == 0;
+    while (again) {
+        result = drain(&config, &how, &again, &err);
+        if (!again)
+            break;
+        log_message(LOG_WARNING, "starting_over", "%s", err.text);
+        err_clear(&err);
+        read_again(options, &config);
+    }
     config_free(&config);
     bool is_read = log_stop(LOG_PATIENCE);
     if (result == 0)

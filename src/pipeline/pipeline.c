@@ -219,6 +219,11 @@ bool pipeline_is_done(const struct pipeline *p)
     return p->phase == PIPELINE_DONE;
 }
 
+bool pipeline_must_start_over(const struct pipeline *p)
+{
+    return p->trouble.set_back;
+}
+
 static void log_end_of_run(const struct pipeline *p)
 {
     struct log_line line;

@@ -129,6 +129,10 @@ void pipeline_reload(struct pipeline *p);
 /* True when no more turns are needed. */
 bool pipeline_is_done(const struct pipeline *p);
 
+/* True if it has ended because somebody has removed the table, or put an older state of it in its
+ * place: a new pipeline begins with what is there, as after a restart. */
+bool pipeline_must_start_over(const struct pipeline *p);
+
 /* Free it, at any time. 0 if it has come to its end and all that was received is committed; of what
  * was not, nothing was acked. */
 int pipeline_free(struct pipeline *p, struct err *err) __attribute__((warn_unused_result));

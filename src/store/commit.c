@@ -172,12 +172,17 @@ static void note_rows(struct store *store, const struct store_epoch *epoch)
 
 int store_commit(struct store *store, const struct store_epoch *epoch, struct err *err)
 {
-    if (store->epoch == NULL)
+    if (store->epoch == NULL) {
+        /* Before anything is written down that the next start would bring to its end. */
+        if (store_refresh_table(store, err) != 0)
+            return -1;
         prepare(store, epoch);
+    }
     ASSERT(store->epoch == epoch);
     if (object_commit(store->objects, &store->group, err) != 0)
         return -1;
     store->table.version++;
+    store_note_newest(store);
     size_t added = count_ranges(&store->added);
     for (size_t i = 0; i < store->added.count; i++)
         positions_merge(&store->current, &store->added.list[i]);

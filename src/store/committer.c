@@ -111,6 +111,7 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.failing = true;
         c->trouble.failed++;
         c->trouble.err = *failure;
+        c->trouble.set_back = store_is_set_back(c->store);
     }
     ASSERT(pthread_mutex_unlock(&c->lock) == 0);
     waker_wake(c->waker);
@@ -135,20 +136,21 @@ static void log_failure(const struct store_group *group, const struct err *err, 
     log_end(&line);
 }
 
-/* If the directory was removed under us, begin again in a new one. */
-static void repair(struct committer *c)
+/* If directories were removed under us, make them again. */
+static void repair(struct committer *c, struct err *failure)
 {
     struct err err = {0};
     bool reopened;
     if (store_reopen(c->store, &reopened, &err) != 0) {
+        if (store_is_set_back(c->store))
+            *failure = err; /* the cause of what failed */
         log_message(LOG_ERROR, "store_removed", "%s", err.text);
         return;
     }
     if (!reopened)
         return;
-    log_message(
-        LOG_WARNING, "store_reopened",
-        "output directories were removed; varve creates them again, but what was in them is lost");
+    log_message(LOG_WARNING, "store_reopened",
+                "the directory of unfinished files was removed; varve makes it again");
     for (size_t i = 0; i < c->group->files.count; i++) {
         object_abandon(c->group->files.list[i]->stored);
         c->group->files.list[i]->stored = NULL;
@@ -185,7 +187,17 @@ static void finish(struct committer *c, int64_t now)
     report(c, NULL);
 }
 
-/* Once more. c->group is NULL afterwards if it is committed; else retry_at says when to go on. */
+/* Behind a group that was given up nothing may be committed: order is a promise. */
+static void give_up(struct committer *c)
+{
+    view_free(c);
+    group_free(c->group);
+    c->group = NULL;
+    c->broken = true;
+}
+
+/* Once more. c->group is NULL afterwards if it is committed, or never will be; else retry_at says
+ * when to go on. */
 static void attempt(struct committer *c)
 {
     struct err err = {0};
@@ -194,19 +206,14 @@ static void attempt(struct committer *c)
         return;
     }
     log_failure(c->group, &err, ++c->attempts);
+    repair(c, &err);
     report(c, &err);
-    repair(c);
+    if (store_is_set_back(c->store)) {
+        give_up(c);
+        return;
+    }
     c->retry_at = clock_monotonic() + c->pause;
     c->pause = c->pause * 2 > COMMITTER_RETRY_MAX ? COMMITTER_RETRY_MAX : c->pause * 2;
-}
-
-/* Behind a group that was given up nothing may be committed: order is a promise. */
-static void give_up(struct committer *c)
-{
-    view_free(c);
-    group_free(c->group);
-    c->group = NULL;
-    c->broken = true;
 }
 
 static void *run(void *argument)
@@ -244,6 +251,8 @@ int committer_start(struct committer *c, struct err *err)
 
 int64_t committer_step(struct committer *c, int64_t now)
 {
+    if (c->broken)
+        return INT64_MAX;
     struct queue_item *item = c->group == NULL ? queue_poll(&c->sealed) : NULL;
     if (item != NULL)
         begin(c, (struct store_group *)item);

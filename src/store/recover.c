@@ -135,14 +135,55 @@ static int visit_action(void *context, uint64_t version, const struct delta_acti
                    v->store->instance, version);
 }
 
-/* The newest entry that we know is gone, and with it what others may have done under our name; but
- * not their transactions. */
+/* Look at the newest entry that we know. *same is false if it is gone, or has become another one.
+ */
+static int look_at_newest(struct store *store, struct object_info *info, bool *same,
+                          struct err *err)
+{
+    struct buf name = {0};
+    bool found = false;
+    *info = (struct object_info){0};
+    delta_entry_name(&name, store->table.version);
+    int result = object_head(store->objects, buf_text(&name), info, &found, err);
+    *same = found && (store->newest.size == 0 || (info->size == store->newest.size &&
+                                                  info->modified == store->newest.modified));
+    buf_free(&name);
+    return result;
+}
+
+void store_note_newest(struct store *store)
+{
+    struct object_info info;
+    struct err err = {0}; /* not known, then: the next look will be the first */
+    bool same;
+    store->newest = (struct object_info){0};
+    if (look_at_newest(store, &info, &same, &err) == 0 && same)
+        store->newest = info;
+}
+
+static int set_back(struct store *store, const char *how, struct err *err)
+{
+    store->set_back = true;
+    return err_set(err, ERR_REFUSED, "the table %s since varve wrote to it last", how);
+}
+
+/* The newest entry that we know is gone: below a checkpoint, and with it what others may have done
+ * under our name, but not their transactions; or the table was set back. */
 static int reload_table(struct store *store, struct err *err)
 {
-    struct buf id = {0};
+    struct buf id = {0}, table = {0};
+    uint64_t version = store->table.version;
+    bool known = store->table.found;
+    if (store->table.metadata.id.data != NULL)
+        buf_append_slice(&table, store->table.metadata.id);
     int result = delta_snapshot_load(&store->table, store->objects, err);
     if (result == 0 && !store->table.found)
-        result = err_set(err, ERR_FORMAT, "the log is gone: _delta_log has no entries");
+        result = set_back(store, "was removed", err);
+    else if (result == 0 && known && !slice_equal(store->table.metadata.id, buf_slice(&table)))
+        result = set_back(store, "was replaced by another one", err);
+    else if (result == 0 && known && store->table.version < version)
+        result = set_back(store, "was set back to an older state", err);
+    buf_free(&table);
     for (size_t i = 0; i < store->current.count && result == 0; i++) {
         const struct position *p = &store->current.list[i];
         buf_reset(&id);
@@ -161,11 +202,19 @@ static int reload_table(struct store *store, struct err *err)
 int store_refresh_table(struct store *store, struct err *err)
 {
     struct visitor v = {.store = store};
+    struct object_info info;
     bool gap = !store->table.found;
     bool evolve;
+    bool same = true;
     int result = 0;
+    if (store->set_back)
+        return set_back(store, "was set back", err);
     delta_app_prefix(&v.prefix, store->instance);
     if (!gap)
+        result = look_at_newest(store, &info, &same, err);
+    if (result == 0 && !gap && !same && info.size != 0)
+        result = set_back(store, "was set back to an older state, and has gone on,", err);
+    if (result == 0 && !gap)
         result = delta_snapshot_update(&store->table, store->objects, visit_action, &v, &gap, err);
     if (result == 0 && gap)
         result = reload_table(store, err);
@@ -175,6 +224,8 @@ int store_refresh_table(struct store *store, struct err *err)
         result = err_set(err, ERR_UNSUPPORTED,
                          "the table has lost columns or properties that varve gave it; restart "
                          "varve to add them again");
+    if (result == 0)
+        store_note_newest(store);
     buf_free(&v.prefix);
     return result;
 }

@@ -22,10 +22,15 @@ int store_recover(struct store *store, const struct store_config *config, struct
 /* Step 1 alone. */
 int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
 
+/* Remember what the newest entry that we know is like: an older state of the table that has gone on
+ * may have another one of its number. */
+void store_note_newest(struct store *store);
+
 /*
  * Look what others have done to the table since: store->table is up to date, and the next entry is
  * the one behind it. ERR_REFUSED if somebody else commits under the name of this instance,
- * ERR_UNSUPPORTED if the table asks for more now than varve does, ERR_FORMAT if its log is gone.
+ * ERR_UNSUPPORTED if the table asks for more now than varve does. Where it is not the table that we
+ * know any more, an error, and store_is_set_back says so.
  */
 int store_refresh_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
 

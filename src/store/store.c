@@ -71,17 +71,17 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
     if (object_reopen(store->objects, &lost, err) != 0)
         return -1;
     store->lost = store->lost || lost;
-    if (store->lost)
-        store_forget_commit(store);
-    /* An empty log in its old place is no less gone. */
-    if (store->table.found && !store->lost)
-        return 0;
-    delta_snapshot_free(&store->table);
-    if (store_recover_table(store, err) != 0)
-        return err_prefix(err, "%s was removed", store->root);
     if (!store->lost)
-        return 0; /* the commit goes on */
+        return 0;
+    store_forget_commit(store);
+    if (store_refresh_table(store, err) != 0)
+        return err_prefix(err, "%s", store->root);
     store->lost = false;
     *reopened = true;
     return 0;
+}
+
+bool store_is_set_back(const struct store *store)
+{
+    return store->set_back;
 }

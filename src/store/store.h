@@ -85,6 +85,9 @@ struct store {
     struct positions added;        /* its positions as the entry says them */
     bool opened;                   /* store_open is done */
     bool lost;                     /* store_reopen has lost it, and is not done yet */
+
+    struct object_info newest; /* the entry store->table.version as it was; size 0: not known */
+    bool set_back;             /* see store_is_set_back */
 };
 
 /*
@@ -102,13 +105,19 @@ struct store *store_open(const struct store_config *config, struct err *err)
 void store_close(struct store *store);
 
 /*
- * After a failure: if somebody has removed the directory under us, or in it those of the log or of
- * unfinished files, make them again, and a table where there is none. A commit under way is
- * forgotten, as are finished files that had no place yet: *reopened says that the files of its
- * epoch must be abandoned, written anew, and committed as if for the first time. The positions stay
- * what they were: what was removed is not written again.
+ * After a failure: if somebody has removed the directories of unfinished files under us, make them
+ * again. A commit under way is forgotten, as are finished files that had no place yet: *reopened
+ * says that the files of its epoch must be abandoned, written anew, and committed as if for the
+ * first time. An error as long as that can't be done; and for good if the table itself was removed.
  */
 int store_reopen(struct store *store, bool *reopened, struct err *err)
     __attribute__((warn_unused_result));
+
+/*
+ * Somebody has removed the table under us, or put an older state of it in its place. What we know
+ * to be stored may not be there any more, so nothing is ever committed with it: close the store and
+ * open it again.
+ */
+bool store_is_set_back(const struct store *store);
 
 #endif

@@ -96,6 +96,7 @@ struct store_trouble {
     uint64_t failed; /* attempts since the last commit */
     int64_t since;   /* clock_monotonic of the first of them */
     struct err err;  /* of the newest */
+    bool set_back;   /* nothing can be committed any more: see store_is_set_back */
 };
 
 struct store_writer_limits {

@@ -151,24 +151,40 @@ TEST(store_open_is_not_fooled_by_hard_links)
 
 TEST(store_reopen_makes_again_what_was_removed)
 {
-    static const char *const removed[] = {"root", "root/_delta_log", "root/.varve"};
-    for (size_t i = 0; i < 3; i++) {
+    struct store *store = fixture_open("i");
+    struct err err = {0};
+    bool reopened = true;
+    fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
+    EXPECT(store_reopen(store, &reopened, &err) == 0 && !reopened); /* all is there */
+    fixture_remove("root/.varve");
+    EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
+    EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL); /* locked again */
+    EXPECT_I64(err.code, ERR_REFUSED);
+    fixture_commit(store, "q/{first_seq}.parquet", 3, 4);
+    EXPECT_U64(store->current.list[0].through, 4);
+    struct fixture_view view = fixture_look();
+    EXPECT(view.in_log[1] == 1 && view.in_log[3] == 1 && view.in_log[4] == 1);
+    EXPECT(!store_is_set_back(store));
+    store_close(store);
+}
+
+/* What was stored in a table that is gone is not stored: nothing may be committed that says so. */
+TEST(store_with_a_table_that_is_gone_commits_nothing)
+{
+    static const char *const removed[] = {"root", "root/_delta_log"};
+    for (size_t i = 0; i < 2; i++) {
         struct store *store = fixture_open("i");
         struct err err = {0};
-        bool reopened = true;
+        bool reopened;
         fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
-        EXPECT(store_reopen(store, &reopened, &err) == 0 && !reopened); /* all is there */
         fixture_remove(removed[i]);
-        EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
-        EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL); /* locked again */
-        EXPECT_I64(err.code, ERR_REFUSED);
-        fixture_commit(store, "q/{first_seq}.parquet", 3, 4);
-        EXPECT_U64(store->current.list[0].through, 4);
-        EXPECT(fixture_is_file("root/q/3.parquet"));
-        EXPECT(fixture_is_file("root/_delta_log/00000000000000000000.json"));
-        struct fixture_view view = fixture_look();
-        EXPECT(view.in_log[3] == 1 && view.in_log[4] == 1);
-        EXPECT(view.in_log[1] == (i == 2)); /* of the log that is gone, nothing */
+        EXPECT(store_reopen(store, &reopened, &err) == -1 && !reopened);
+        EXPECT(store_is_set_back(store));
+        EXPECT(fixture_try_commit(store, "q/{first_seq}.parquet", 3, 4, &err) == -1);
+        store_close(store);
+        store = fixture_open("i");
+        EXPECT(store->recovery.created && store->positions.count == 0);
+        EXPECT(!fixture_is_file("root/q/3.parquet"));
         store_close(store);
         fixture_remove("root");
     }
@@ -185,7 +201,9 @@ TEST(store_reopen_says_what_is_in_the_way)
     EXPECT(strstr(err.text, "root") != NULL);
     EXPECT(unlink("root") == 0);
     err_clear(&err);
-    EXPECT(store_reopen(store, &reopened, &err) == 0 && reopened);
+    EXPECT(store_reopen(store, &reopened, &err) == -1 && store_is_set_back(store));
+    store_close(store);
+    store = fixture_open("i");
     fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
     store_close(store);
 }
