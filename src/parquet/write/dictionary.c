@@ -26,7 +26,7 @@ static bool fits(const struct map *map)
 enum { RECENT = 64 };
 
 struct recent {
-    const uint8_t *record; /* the PLAIN value, in the row_group; NULL: empty */
+    const uint8_t *record; /* the PLAIN value, in the batch; NULL: empty */
     uint32_t number;
 };
 
