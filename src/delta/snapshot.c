@@ -254,7 +254,7 @@ static void note_beside(struct delta_snapshot *s, const struct json *list)
 {
     for (const struct json *item = list != NULL ? list->first : NULL; item != NULL;
          item = item->next) {
-        struct slice path, stream, created, sequences;
+        struct slice path, hash, stream, created, sequences;
         struct delta_beside beside = {0};
         struct seqset set = {0};
         const struct json *tags = json_member(item, "tags");
@@ -263,6 +263,8 @@ static void note_beside(struct delta_snapshot *s, const struct json *list)
             !json_get_u64(item, "numRecords", &beside.rows))
             continue;
         beside.path = text_copy_slice(path);
+        if (json_get_text(tags, "varve.sha256", &hash) && !has_nul(hash))
+            beside.sha256 = text_copy_slice(hash);
         *array_add(&s->beside) = beside;
         if (json_get_text(tags, "varve.stream", &stream) &&
             json_get_text(tags, "varve.created", &created) && !has_nul(stream) &&
@@ -354,8 +356,10 @@ void delta_snapshot_forget(struct delta_snapshot *s)
         seqset_free(&g->rows);
         seqset_free(&g->dead_letters);
     }
-    for (size_t i = 0; i < s->beside.count; i++)
+    for (size_t i = 0; i < s->beside.count; i++) {
         free(s->beside.list[i].path);
+        free(s->beside.list[i].sha256);
+    }
     array_free(&s->files);
     array_free(&s->instances);
     array_free(&s->generation_list);

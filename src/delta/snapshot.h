@@ -54,7 +54,8 @@ struct delta_generation {
 
 /* A file that an entry of varve put beside the table. */
 struct delta_beside {
-    char *path; /* as in the log */
+    char *path;   /* as in the log */
+    char *sha256; /* of its bytes, as text; NULL: not stated */
     uint64_t size, rows;
 };
 

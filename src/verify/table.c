@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/sha256.h"
 #include "object/posix.h"
 #include "store/path.h"
+
+enum { HASH_PIECE = 1024 * 1024 };
 
 static void put_full_path(struct buf *out, const char *root, const char *relative)
 {
@@ -227,6 +230,43 @@ static void compare_sequences(struct judge *j, const struct verified_file *file,
                      file->relative);
 }
 
+/* The SHA-256 of a file, in the memory of one piece of it; false if it is not there any more. */
+static bool hash_file(struct object_store *store, const char *relative, char out[SHA256_TEXT_MAX],
+                      struct err *err)
+{
+    struct buf piece = {0};
+    struct sha256 hash;
+    uint8_t bytes[SHA256_BYTES];
+    uint64_t at = 0;
+    bool found = true;
+    sha256_begin(&hash);
+    do {
+        buf_reset(&piece);
+        if (object_get(store, relative, at, HASH_PIECE, &piece, &found, err) != 0)
+            found = false;
+        sha256_add(&hash, piece.data, piece.len);
+        at += piece.len;
+    } while (found && piece.len == HASH_PIECE);
+    sha256_end(&hash, bytes);
+    sha256_format(bytes, out);
+    buf_free(&piece);
+    return found;
+}
+
+/* Every bit of the file is as it was committed: also where a page or a footer has no checksum. */
+static void compare_hash(struct judge *j, const char *relative, struct slice logged)
+{
+    char hash[SHA256_TEXT_MAX];
+    struct err err = {0};
+    if (logged.data == NULL)
+        return; /* of another engine, or of an earlier version */
+    if (!hash_file(j->table->store, relative, hash, &err))
+        return; /* it is read, or missed, elsewhere */
+    if (!slice_is(logged, hash))
+        report_found(j->table->report, "log", "%s has other bytes than were committed (SHA-256)",
+                     relative);
+}
+
 static const struct verified_file *find(const struct judge *j, struct slice relative)
 {
     int64_t number = map_find(&j->names, relative);
@@ -254,6 +294,8 @@ static void judge_live(struct judge *j)
         }
         compare_size(j, file, logged->size, rows, has_rows && !logged->has_deletion_vector);
         compare_sequences(j, file, logged);
+        if (file->size == logged->size)
+            compare_hash(j, file->relative, delta_map_get(&logged->tags, "varve.sha256"));
     }
     for (uint32_t i = 0; i < t->beside.count; i++) {
         const struct delta_beside *logged = &t->snapshot.beside.list[i];
@@ -264,6 +306,8 @@ static void judge_live(struct judge *j)
             look_up(j, buf_text(&relative), logged->size);
         else
             compare_size(j, file, logged->size, logged->rows, true);
+        if (file != NULL && logged->sha256 != NULL && file->size == logged->size)
+            compare_hash(j, file->relative, slice_of(logged->sha256));
     }
     if (j->missing > REPORT_EACH_MAX)
         report_found(t->report, "log", "%" PRIu64 " more files are missing",

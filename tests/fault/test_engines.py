@@ -5,7 +5,9 @@ deltalake's view of the table."""
 
 import json
 import os
+import random
 import shutil
+import subprocess
 import time
 from collections import Counter
 
@@ -13,7 +15,7 @@ import deltalake
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from support import wait_for
+from support import VARVE, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -380,3 +382,30 @@ def test_a_checkpoint_that_varve_cannot_read_is_refused(any_server, varve):
         entry.rename(path.parent / f"{int(path.name[:20]) + 1:020}.json")
     refused = varve.start("--once", batching=FAST)
     assert refused.wait() == 1 and "v2Checkpoint" in refused.text()
+
+
+def verify(output):
+    done = subprocess.run([VARVE, "verify", output], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_every_flipped_bit_of_a_committed_file_is_found(any_server, varve):
+    """Wherever it is: in a page, in its header, in an index, in the footer, in the magic."""
+    any_server.generate(40, seed=1)
+    any_server.publish([b"\xff no event"])  # quarantined: beside the table
+    varve.once(batching=FAST)
+    assert verify(varve.output)[0] == 0
+    files = [p for p in varve.output.rglob("*-*") if p.is_file() and "_delta_log" not in str(p)]
+    assert any("_quarantine" in str(p) for p in files)
+    chance = random.Random(4)
+    for number in range(40):
+        path = files[number % len(files)]
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        at = chance.randrange(len(whole))
+        flipped[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(flipped)
+        code, text = verify(varve.output)
+        assert code == 1 and path.name in text, (path, at)
+        path.write_bytes(whole)
+    assert verify(varve.output)[0] == 0
