@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "drain/acklist.h"
+#include "drain/acker.h"
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/varint.h"
 #include "nats/parse.h"
 

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "drain/message.h"
-#include "drain/source_setup.h"
 #include "drain/source_step.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,

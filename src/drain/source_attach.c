@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "drain/source_attach.h"
 
 #include <assert.h>
 

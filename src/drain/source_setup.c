@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "drain/source_setup.h"
 
-#include "drain/source_attach.h"
 #include "drain/source_consumer.h"
 #include "drain/source_step.h"
 

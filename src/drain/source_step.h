@@ -43,4 +43,28 @@ void source_count_lost(struct source *s, struct seqrange range, uint64_t count);
 /* Write a line that names the stream and the consumer. */
 void source_log(const struct source *s, enum log_level level, const char *event, const char *text);
 
+/* From "the stream is fine" to a consumer that is pulled from; for source_setup.c. */
+
+/* Ask for the durable consumer; make an ephemeral one. */
+void source_attach(struct source *s, struct nats_client *client, int64_t now);
+
+/* CONSUMER.DELETE was answered, however. */
+void source_on_deleted(struct source *s, struct nats_client *client, int64_t now);
+
+/* The reply to CONSUMER.INFO or CONSUMER.CREATE; and to the former while pulling. */
+void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
+                        int64_t now);
+void source_on_consumer_poll(struct source *s, struct nats_client *client, struct slice payload,
+                             int64_t now);
+
+/* The questions that a source asks JetStream, and what it makes of the answers: all states but
+ * PULLING, and the polls while pulling. For source.c. */
+
+/* The question that s->request names was answered, or was not. */
+void source_take_answer(struct source *s, struct nats_client *client,
+                        const struct nats_event *event, int64_t now);
+
+/* While pulling: ask how the consumer or the stream stands. */
+void source_poll(struct source *s, struct nats_client *client, int64_t now);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "drain/acklist.h"
+#include "drain/acker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
