@@ -134,7 +134,8 @@ const char *object_staged_id(const struct object_staged *staged);
  * commit under way, unless object_reopen has forgotten that. */
 void object_abandon(struct object_staged *staged);
 
-/* Free the struct of an object that was committed. Accepts NULL. */
+/* Free the struct of an object that was committed. Accepts NULL. If it is finished, any thread may
+ * do this. */
 void object_staged_free(struct object_staged *staged);
 
 struct object_member {

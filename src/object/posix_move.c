@@ -203,6 +203,7 @@ int posix_put(struct object_store *store, const char *name, struct slice content
               bool *taken, struct err *err)
 {
     struct posix *p = posix_of(store);
+    *taken = false;
     struct object_staged *staged = posix_stage_whole(p, content, err);
     if (staged == NULL)
         return -1;
