@@ -29,9 +29,9 @@ static uint64_t take_difference(const struct buf *b, size_t *at, uint64_t before
 static uint32_t form_of(struct acklist *list, const struct nats_ack *ack)
 {
     /* Nearly always the one form of the one consumer; subjects hold no NUL. */
-    uint8_t text[NATS_LINE_MAX];
+    uint8_t text[NATS_ACK_MAX];
     size_t len = ack->prefix.len + 1 + ack->suffix.len;
-    ASSERT(len <= sizeof(text)); /* both stood in one protocol line, with numbers between */
+    ASSERT(len <= sizeof(text)); /* numbers stood between the two */
     memcpy(text, ack->prefix.data, ack->prefix.len);
     text[ack->prefix.len] = 0;
     if (ack->suffix.len > 0)

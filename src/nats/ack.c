@@ -78,7 +78,7 @@ static size_t token_end(struct slice s, size_t number)
 
 bool nats_ack_parse(struct slice reply, struct nats_ack *ack)
 {
-    if (!nats_ack_is(reply))
+    if (!nats_ack_is(reply) || reply.len > NATS_ACK_MAX)
         return false;
 
     /* Without a suffix, as nearly always, one pass from the right sees each byte once. */

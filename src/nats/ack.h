@@ -26,12 +26,17 @@ struct nats_ack {
     struct slice suffix;   /* "" or ".<extra>..", only ever of the long form */
 };
 
+enum {
+    /* Names of streams, consumers, domains and accounts have up to 255 bytes each. */
+    NATS_ACK_MAX = 8 * 1024,
+};
+
 /* True if a frame's reply marks it as a JetStream message. Whether it is data or a status is
  * decided by this alone, since a publisher can forge a status line in a header. */
 bool nats_ack_is(struct slice reply);
 
-/* False for anything but the two forms with plain decimals (no leading zeros, no overflow): then
- * it is no JetStream message. The slices point into `reply`. */
+/* False for anything but the two forms with plain decimals (no leading zeros, no overflow), of at
+ * most NATS_ACK_MAX bytes: then it is no JetStream message. The slices point into `reply`. */
 bool nats_ack_parse(struct slice reply, struct nats_ack *ack) __attribute__((warn_unused_result));
 
 /* Append the subject as it was. */

@@ -45,6 +45,7 @@ static size_t line_limit(uint8_t first)
     case 'm':
     case 'H':
     case 'h':
+        return NATS_MESSAGE_LINE_MAX;
     case 'P':
     case 'p':
     case '+':

@@ -34,9 +34,11 @@ struct nats_frame {
 };
 
 enum {
-    /* A control line holds a subject and a reply; the server's own limit is 4 KiB each way unless
-     * it was raised. */
-    NATS_LINE_MAX = 8 * 1024,
+    NATS_LINE_MAX = 4 * 1024, /* PING, PONG, +OK */
+    /* The line of a message holds its subject and a reply. What a server takes is 4 KiB unless its
+     * max_control_line was raised; a stream keeps subjects of up to 64 KiB (nats-server's
+     * filestore.go: their length is a uint16). */
+    NATS_MESSAGE_LINE_MAX = 128 * 1024,
     NATS_ERROR_LINE_MAX = 4 * 1024,
     /* INFO lists the URLs of a cluster; it has no limit of its own. */
     NATS_INFO_LINE_MAX = 1024 * 1024,

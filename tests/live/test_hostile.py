@@ -208,6 +208,22 @@ def test_quarantine_of_earlier_versions_is_renamed(server, varve):
     assert rows_by_pattern(varve.output) == 90
 
 
+def test_subjects_as_long_as_a_stream_takes_them(any_server_binary, make_server, make_runner):
+    """The server's max_control_line was raised; the longest subject that a stream keeps is not the
+    longest one that varve reads."""
+    server = make_server(any_server_binary, extra="max_control_line: 262144\n")
+    varve = make_runner(server)
+    server.add_stream(subjects=["logging.>"])
+    events = [message.data for message in Load(seed=15).run(4)]
+    subjects = ["logging.a", "logging." + "x" * 9000, "logging." + "y.z" * 20_000, "logging.b"]
+    for subject, data in zip(subjects, events, strict=True):
+        server.publish([data], subject=subject)
+    run = varve.once(sources=[{"stream": "LOGGING", "subjects": ["logging.>"]}])
+    assert not run.lines("disconnected")
+    assert Output(varve.output).table()["nats_subject"].to_pylist() == subjects
+    check_verify(varve.output)
+
+
 def test_rows_and_quarantine_are_one_commit(any_server, varve):
     any_server.generate(900, corrupt=9, seed=31)
     run = varve.once()

@@ -294,8 +294,8 @@ static size_t bytes_until_bad(const char *start)
 
 TEST(nats_parse_bounds_a_line_without_an_end)
 {
-    EXPECT_U64(bytes_until_bad("MSG a"), 8 * 1024);
-    EXPECT_U64(bytes_until_bad("HMSG a"), 8 * 1024);
+    EXPECT_U64(bytes_until_bad("MSG a"), 128 * 1024);
+    EXPECT_U64(bytes_until_bad("HMSG a"), 128 * 1024);
     EXPECT_U64(bytes_until_bad("-ERR 'x"), 4 * 1024);
     EXPECT_U64(bytes_until_bad("INFO {"), 1024 * 1024);
     EXPECT_U64(bytes_until_bad("GET / HTTP"), 1);
@@ -305,7 +305,7 @@ TEST(nats_parse_refuses_a_long_line_also_if_it_arrives_whole)
 {
     struct buf text = {0};
     buf_append_text(&text, "MSG ");
-    while (text.len < 8 * 1024)
+    while (text.len < 128 * 1024)
         buf_append_byte(&text, 'a');
     buf_append_text(&text, " 1 0\r\n\r\n");
     struct buf out = {0};
