@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/account.h"
+
+#define EMPTY_TEXT "%empty"
+
+enum {
+    HASH_LEN = 18, /* "%-" and 16 digits */
+    CUT_LEN = TEXT_ESCAPED_MAX - HASH_LEN,
+};
 
 char *text_copy_slice(struct slice text)
 {
@@ -34,4 +42,53 @@ int text_hex_digit(uint8_t c)
     if (c >= 'A' && c <= 'F')
         return c - 'A' + 10;
     return -1;
+}
+
+/* True if the byte stands in an escaped text as it is. */
+static bool is_plain(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+static void append_percent(struct buf *out, uint8_t byte)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char text[3] = {'%', digits[byte >> 4], digits[byte & 15]};
+    buf_append(out, text, sizeof(text));
+}
+
+/* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide
+ * has put them into one directory, no more. */
+static uint64_t stable_hash(struct slice value)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < value.len; i++)
+        hash = (hash ^ value.data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+void text_escape(struct buf *out, struct slice value)
+{
+    if (value.len == 0) {
+        buf_append_text(out, EMPTY_TEXT);
+        return;
+    }
+    size_t start = out->len;
+    size_t cut = start; /* where to cut it if it turns out to be long: never inside of an escape */
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.data[i];
+        bool hides = i == 0 && (c == '.' || c == '_');
+        if (is_plain(c) && !hides)
+            buf_append_byte(out, c);
+        else
+            append_percent(out, c);
+        if (out->len - start <= CUT_LEN)
+            cut = out->len;
+        if (out->len - start > TEXT_ESCAPED_MAX) {
+            out->len = cut;
+            buf_printf(out, "%%-%016" PRIx64, stable_hash(value));
+            return;
+        }
+    }
 }

@@ -16,4 +16,21 @@ bool text_ends_with(const char *text, const char *suffix);
 /* The value of a hexadecimal digit of either case, or -1. */
 int text_hex_digit(uint8_t c);
 
+/*
+ * Append a text as a part of a name that any file system and any store of objects takes, at most
+ * TEXT_ESCAPED_MAX bytes of [A-Za-z0-9._%-], never empty:
+ *
+ *   - A-Z a-z 0-9 . _ - stand for themselves, any other byte becomes %XX;
+ *   - a '.' or '_' at the very start becomes %2E or %5F: such names are hidden from readers of data
+ *     lakes, and ".." is not a name at all;
+ *   - an empty text becomes "%empty";
+ *   - what would be longer is cut, and "%-" and 16 hexadecimal digits, a hash of the whole text,
+ * are put behind.
+ *
+ * Since a '%' of the first rule is always followed by two hexadecimal digits, distinct texts stay
+ * distinct, but for hash collisions of long ones.
+ */
+enum { TEXT_ESCAPED_MAX = 64 }; /* three fit into one file name */
+void text_escape(struct buf *out, struct slice value);
+
 #endif

@@ -8,7 +8,6 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "delta/action.h"
-#include "store/path.h"
 
 static void put_ranges(struct json_writer *w, const char *name, const struct seqset *set)
 {
@@ -142,16 +141,16 @@ int delta_positions_parse(struct positions *out, const struct json *array, struc
 void delta_app_prefix(struct buf *out, const char *instance)
 {
     buf_append_text(out, "varve:");
-    store_path_escape(out, slice_of(instance));
+    text_escape(out, slice_of(instance));
     buf_append_byte(out, ':');
 }
 
 void delta_app_id(struct buf *out, const char *instance, const struct position *p)
 {
     delta_app_prefix(out, instance);
-    store_path_escape(out, slice_of(p->stream));
+    text_escape(out, slice_of(p->stream));
     buf_append_byte(out, ':');
-    store_path_escape(out, slice_of(p->consumer));
+    text_escape(out, slice_of(p->consumer));
     buf_append_byte(out, ':');
     buf_append_text(out, p->created);
 }

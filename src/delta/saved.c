@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "delta/position.h"
-#include "store/path.h"
 
 static void saved_name(struct buf *out, const char *instance)
 {
     buf_append_text(out, DELTA_LOG_FOLDER "_varve/");
-    store_path_escape(out, slice_of(instance));
+    text_escape(out, slice_of(instance));
     buf_append_text(out, ".json");
 }
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/num.h"
@@ -12,12 +13,9 @@
 #define ENDING ".parquet"
 #define FIRST_SEQ "{first_seq}"
 #define LAST_SEQ "{last_seq}"
-#define EMPTY_VALUE "%empty"
 
 enum {
     ENDING_LEN = sizeof(ENDING) - 1,
-    HASH_LEN = 18, /* "%-" and 16 digits */
-    CUT_LEN = STORE_PATH_VALUE_MAX - HASH_LEN,
 };
 
 static const struct field {
@@ -25,11 +23,11 @@ static const struct field {
     uint32_t longest; /* bytes that it can get */
 } fields[] = {
     [STORE_PATH_LITERAL] = {"", 0},
-    [STORE_PATH_SIMULATION_ID] = {"simulation_id", STORE_PATH_VALUE_MAX},
-    [STORE_PATH_EVENT_TYPE_KEY] = {"event_type_key", STORE_PATH_VALUE_MAX},
-    [STORE_PATH_WORKER_ID] = {"worker_id", STORE_PATH_VALUE_MAX},
-    [STORE_PATH_STREAM] = {"stream", STORE_PATH_VALUE_MAX},
-    [STORE_PATH_INSTANCE] = {"instance", STORE_PATH_VALUE_MAX},
+    [STORE_PATH_SIMULATION_ID] = {"simulation_id", TEXT_ESCAPED_MAX},
+    [STORE_PATH_EVENT_TYPE_KEY] = {"event_type_key", TEXT_ESCAPED_MAX},
+    [STORE_PATH_WORKER_ID] = {"worker_id", TEXT_ESCAPED_MAX},
+    [STORE_PATH_STREAM] = {"stream", TEXT_ESCAPED_MAX},
+    [STORE_PATH_INSTANCE] = {"instance", TEXT_ESCAPED_MAX},
     [STORE_PATH_DATE] = {"YYYY-MM-DD", 10},
     [STORE_PATH_YEAR] = {"YYYY", 4},
     [STORE_PATH_MONTH] = {"MM", 2},
@@ -52,13 +50,6 @@ static bool is_alphanumeric(uint8_t c)
 static bool is_plain(uint8_t c)
 {
     return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
-}
-
-static void append_percent(struct buf *out, uint8_t byte)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    char text[3] = {'%', digits[byte >> 4], digits[byte & 15]};
-    buf_append(out, text, sizeof(text));
 }
 
 static int add_token(struct store_path *path, enum store_path_field field, size_t start, size_t len,
@@ -247,7 +238,7 @@ static void append_field(struct buf *out, const struct store_path *path,
     case STORE_PATH_WORKER_ID:
     case STORE_PATH_STREAM:
     case STORE_PATH_INSTANCE:
-        store_path_escape(out, value_of(values, token->field));
+        text_escape(out, value_of(values, token->field));
         break;
     }
 }
@@ -280,7 +271,7 @@ bool store_path_same(const struct store_path *path, const struct store_path_valu
 void store_path_quarantine_key(struct buf *out, struct slice stream)
 {
     buf_append_text(out, STORE_PATH_QUARANTINE);
-    store_path_escape(out, stream);
+    text_escape(out, stream);
     buf_append_text(out, "-" FIRST_SEQ "-" LAST_SEQ STORE_PATH_QUARANTINE_ENDING);
 }
 
@@ -318,39 +309,4 @@ void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint
         }
     }
     buf_append_text(out, ending);
-}
-
-/* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide
- * has put them into one directory, no more. */
-static uint64_t stable_hash(struct slice value)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < value.len; i++)
-        hash = (hash ^ value.data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-void store_path_escape(struct buf *out, struct slice value)
-{
-    if (value.len == 0) {
-        buf_append_text(out, EMPTY_VALUE);
-        return;
-    }
-    size_t start = out->len;
-    size_t cut = start; /* where to cut it if it turns out to be long: never inside of an escape */
-    for (size_t i = 0; i < value.len; i++) {
-        uint8_t c = value.data[i];
-        bool hides = i == 0 && (c == '.' || c == '_');
-        if (is_plain(c) && !hides)
-            buf_append_byte(out, c);
-        else
-            append_percent(out, c);
-        if (out->len - start <= CUT_LEN)
-            cut = out->len;
-        if (out->len - start > STORE_PATH_VALUE_MAX) {
-            out->len = cut;
-            buf_printf(out, "%%-%016" PRIx64, stable_hash(value));
-            return;
-        }
-    }
 }

@@ -13,23 +13,13 @@
  * relative path of a file, in two steps. Rows that belong into one file share a *key*: the template
  * with all but the two sequences filled in. The path follows from the key when the file is sealed.
  *
- * A value that came with an event is never trusted as part of a path. How it is written:
- *
- *   - A-Z a-z 0-9 . _ - stand for themselves, any other byte becomes %XX;
- *   - a '.' or '_' at the very start becomes %2E or %5F: such names are hidden from readers of data
- *     lakes, and ".." is not a name at all;
- *   - an empty value becomes "%empty";
- *   - what would be longer than STORE_PATH_VALUE_MAX is cut, and "%-" and 16 hexadecimal digits, a
- *     hash of the whole value, are put behind.
- *
- * Since a '%' of the first rule is always followed by two hexadecimal digits, distinct values give
- * distinct texts, but for hash collisions of long ones; those share a file, which harms nothing, as
- * the value itself is a column.
+ * A value that came with an event is never trusted as part of a path: it is written by the rules of
+ * text_escape. Long values whose hashes collide share a file, which harms nothing, as the value
+ * itself is a column.
  */
 enum {
     STORE_PATH_TEMPLATE_MAX = 1024, /* bytes of a template */
     STORE_PATH_TOKENS_MAX = 64,     /* pieces of a template */
-    STORE_PATH_VALUE_MAX = 64,      /* bytes of a written value: three fit into one file name */
     STORE_PATH_SUFFIX_MAX = 11,     /* "-" and the digits of object_name_numbered */
     STORE_PATH_NAME_MAX = 255,      /* NAME_MAX of every Linux file system */
     STORE_PATH_MAX = 3072,          /* a whole path; PATH_MAX is 4096 with the root in front */
@@ -106,9 +96,5 @@ void store_path_quarantine_name(struct buf *out, struct slice path, bool *rename
 /* Append the path, relative to the root, that the file with this key and these sequences should
  * have; object_commit puts a number behind it where that is taken. */
 void store_path_name(struct buf *out, struct slice key, uint64_t first_seq, uint64_t last_seq);
-
-/* Append one value, written by the rules above: at most STORE_PATH_VALUE_MAX bytes of
- * [A-Za-z0-9._%-], never empty. */
-void store_path_escape(struct buf *out, struct slice value);
 
 #endif

@@ -15,7 +15,7 @@
 static int open_objects(struct store *store, const struct store_config *config, struct err *err)
 {
     struct buf name = {0};
-    store_path_escape(&name, slice_of(config->instance));
+    text_escape(&name, slice_of(config->instance));
     struct object_posix_config posix = {.root = config->root,
                                         .entries = DELTA_LOG_FOLDER,
                                         .writer = config->instance,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/path.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,7 +42,7 @@ static void expect_key(const char *text, const struct store_path_values *values,
 static void expect_escaped(const char *value, size_t len, const char *expected)
 {
     struct buf out = {0};
-    store_path_escape(&out, (struct slice){(const uint8_t *)value, len});
+    text_escape(&out, (struct slice){(const uint8_t *)value, len});
     EXPECT_TEXT(buf_text(&out), expected);
     buf_free(&out);
 }
@@ -183,7 +185,7 @@ TEST(store_path_never_leaves_the_root)
             continue;
         /* The file system agrees: one new directory, right here. */
         buf_reset(&key);
-        store_path_escape(&key, values.simulation_id);
+        text_escape(&key, values.simulation_id);
         char resolved[4096];
         char here[4096];
         EXPECT(mkdir(buf_text(&key), 0755) == 0 || access(buf_text(&key), F_OK) == 0);
@@ -213,9 +215,9 @@ TEST(store_path_escapes_distinct_values_differently)
         }
         buf_reset(&a);
         buf_reset(&b);
-        store_path_escape(&a, x);
-        store_path_escape(&b, y);
-        EXPECT(a.len > 0 && a.len <= STORE_PATH_VALUE_MAX);
+        text_escape(&a, x);
+        text_escape(&b, y);
+        EXPECT(a.len > 0 && a.len <= TEXT_ESCAPED_MAX);
         EXPECT(slice_equal(buf_slice(&a), buf_slice(&b)) == slice_equal(x, y));
     }
     buf_free(&a);
