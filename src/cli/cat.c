@@ -257,7 +257,7 @@ int cli_cat(int argc, char **argv)
     }
     if (optind == argc)
         return cli_usage("cat", "no file or folder given");
-    cat.codec = parquet_codec_new();
+    cat.codec = parquet_codec_new(NULL);
     for (int i = optind; i < argc; i++)
         status |= cat_path(&cat, argv[i]);
     parquet_codec_free(cat.codec);

@@ -151,7 +151,7 @@ static int read_rows(const struct parquet_file *file, delta_visit *visit, void *
     }
     if (count == 0)
         return err_set(err, ERR_FORMAT, "it has no column add");
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_records *records = parquet_records_new(file, fields, count, codec);
     const struct parquet_value *row;
     struct arena arena = {0};

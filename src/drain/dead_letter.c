@@ -154,12 +154,15 @@ struct dead_letter *dead_letters_give_up(struct dead_letters *d)
     return NULL;
 }
 
-uint64_t dead_letters_memory(const struct dead_letters *d)
+void dead_letters_set_account(struct dead_letters *d, struct account *account)
 {
-    uint64_t bytes = 0;
-    for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++)
-        bytes += d->waiting[i].payload.cap + d->waiting[i].header.cap;
-    return bytes;
+    d->header.account = account;
+    for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++) {
+        d->waiting[i].reply.account = account;
+        d->waiting[i].subject.account = account;
+        d->waiting[i].header.account = account;
+        d->waiting[i].payload.account = account;
+    }
 }
 
 bool dead_letters_wait(const struct dead_letters *d, const struct source *source)

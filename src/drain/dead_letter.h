@@ -77,8 +77,8 @@ struct nats_ack dead_letter_ack(struct dead_letter *letter);
 void dead_letters_log(const struct source *source, uint64_t sequence,
                       const struct dead_letter_cause *cause, const char *to);
 
-/* Bytes of memory held. */
-uint64_t dead_letters_memory(const struct dead_letters *d);
+/* Book its memory there from now on; it must not hold any yet. */
+void dead_letters_set_account(struct dead_letters *d, struct account *account);
 
 /* True if some of this source, or of any where it is NULL, wait. */
 bool dead_letters_wait(const struct dead_letters *d, const struct source *source);

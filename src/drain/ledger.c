@@ -126,9 +126,11 @@ uint64_t ledger_taken_position(const struct ledger *l)
     return seqset_contains(&l->taken, 0) ? seqset_contiguous_end(&l->taken, 0) : 0;
 }
 
-uint64_t ledger_memory(const struct ledger *l)
+void ledger_set_account(struct ledger *l, struct account *account)
 {
-    return seqset_memory(&l->taken) + seqset_memory(&l->sealed) + seqset_memory(&l->durable);
+    l->taken.account = account;
+    l->sealed.account = account;
+    l->durable.account = account;
 }
 
 void ledger_reset(struct ledger *l)

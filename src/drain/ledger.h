@@ -77,8 +77,8 @@ uint64_t ledger_position(const struct ledger *l);
 /* The same of what is received. */
 uint64_t ledger_taken_position(const struct ledger *l);
 
-/* Bytes of memory held. */
-uint64_t ledger_memory(const struct ledger *l);
+/* Book its memory there from now on; it must not hold any yet. */
+void ledger_set_account(struct ledger *l, struct account *account);
 
 void ledger_reset(struct ledger *l);
 void ledger_free(struct ledger *l);

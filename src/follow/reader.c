@@ -56,7 +56,7 @@ struct follow_reader *follow_reader_new(struct object_store *store, const struct
                                 .count = count,
                                 .columns = columns,
                                 .column_count = column_count,
-                                .codec = parquet_codec_new(),
+                                .codec = parquet_codec_new(NULL),
                                 .next = after < UINT64_MAX ? after + 1 : after,
                                 .span = SPAN_START};
     return r;

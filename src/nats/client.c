@@ -47,9 +47,10 @@ void nats_client_trim(struct nats_client *c)
     buf_trim(&c->out, NATS_OUTPUT_KEPT);
 }
 
-uint64_t nats_client_memory(const struct nats_client *c)
+void nats_client_set_account(struct nats_client *c, struct account *account)
 {
-    return c->in.cap + c->out.cap;
+    c->out.account = account;
+    c->in.account = account;
 }
 
 void nats_client_received(struct nats_client *c, size_t len, int64_t now)

@@ -66,7 +66,8 @@ enum {
 struct nats_input {
     uint8_t *data;
     size_t cap;
-    size_t start; /* the first byte that is not consumed */
+    struct account *account; /* of the memory */
+    size_t start;            /* the first byte that is not consumed */
     size_t end;
 };
 
@@ -193,8 +194,8 @@ struct nats_space nats_client_space(struct nats_client *c);
  * slices of all events. */
 void nats_client_trim(struct nats_client *c);
 
-/* Bytes of memory held for what comes and goes. */
-uint64_t nats_client_memory(const struct nats_client *c);
+/* Book the memory of what is on its way in and out there from now on; none may be held yet. */
+void nats_client_set_account(struct nats_client *c, struct account *account);
 
 /* `len` > 0 bytes were read into it. */
 void nats_client_received(struct nats_client *c, size_t len, int64_t now);

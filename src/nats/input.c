@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/client.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/assert.h"
 
 /* Move the bytes that are not consumed to the front of a buffer of `cap` bytes. */
@@ -11,12 +11,10 @@ static void move_to_front(struct nats_input *in, size_t cap)
 {
     size_t len = in->end - in->start;
     if (cap != in->cap) {
-        uint8_t *data = malloc(cap);
-        if (data == NULL)
-            out_of_memory(cap);
+        uint8_t *data = account_resize(in->account, NULL, 0, cap);
         if (len > 0)
             memcpy(data, in->data + in->start, len);
-        free(in->data);
+        account_free(in->account, in->data, in->cap);
         in->data = data;
         in->cap = cap;
     } else if (len > 0) {
@@ -72,6 +70,6 @@ void nats_input_reset(struct nats_input *in)
 
 void nats_input_free(struct nats_input *in)
 {
-    free(in->data);
-    *in = (struct nats_input){0};
+    account_free(in->account, in->data, in->cap);
+    *in = (struct nats_input){.account = in->account};
 }

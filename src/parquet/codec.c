@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/codec.h"
 
-#include <stdlib.h>
-
 /* For ZSTD_c_literalCompressionMode; zstd is linked statically, so its version is ours. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "parquet/format.h"
 
 struct parquet_codec {
+    struct account *account;
     ZSTD_CCtx *compressor;   /* NULL until it is needed: readers never do */
     ZSTD_DCtx *decompressor; /* NULL until it is needed */
     struct buf trial;        /* what parquet_effort_choose tries out */
@@ -37,12 +37,37 @@ enum {
     NEARLY_PERCENT = 1, /* what a page may be larger than the best one if it costs less CPU */
 };
 
-struct parquet_codec *parquet_codec_new(void)
+struct parquet_codec *parquet_codec_new(struct account *account)
 {
-    struct parquet_codec *codec = calloc(1, sizeof(*codec));
-    if (codec == NULL)
-        out_of_memory(sizeof(*codec));
+    struct parquet_codec *codec = account_alloc(account, 1, sizeof(*codec));
+    codec->account = account;
+    codec->trial.account = account;
+    parquet_scratch_set_account(&codec->scratch, account);
     return codec;
+}
+
+/* zstd's memory is counted like any other. It does not say how much it gives back, so that is in
+ * front of what it gets. */
+enum { SIZE_BYTES = 16 }; /* what follows is aligned for any type */
+
+static void *counted_alloc(void *context, size_t size)
+{
+    uint8_t *memory = account_alloc(context, 1, size + SIZE_BYTES);
+    store_u64le(memory, size + SIZE_BYTES);
+    return memory + SIZE_BYTES;
+}
+
+static void counted_free(void *context, void *memory)
+{
+    if (memory == NULL)
+        return;
+    uint8_t *whole = (uint8_t *)memory - SIZE_BYTES;
+    account_free(context, whole, load_u64le(whole));
+}
+
+static ZSTD_customMem counted(struct parquet_codec *codec)
+{
+    return (ZSTD_customMem){counted_alloc, counted_free, codec->account};
 }
 
 void parquet_codec_free(struct parquet_codec *codec)
@@ -53,7 +78,7 @@ void parquet_codec_free(struct parquet_codec *codec)
     ZSTD_freeDCtx(codec->decompressor);
     buf_free(&codec->trial);
     parquet_scratch_free(&codec->scratch);
-    free(codec);
+    account_free(codec->account, codec, sizeof(*codec));
 }
 
 struct parquet_scratch *parquet_codec_scratch(struct parquet_codec *codec)
@@ -69,7 +94,7 @@ static void set_parameter(ZSTD_CCtx *compressor, ZSTD_cParameter parameter, int 
 static ZSTD_CCtx *compressor_of(struct parquet_codec *codec)
 {
     if (codec->compressor == NULL) {
-        codec->compressor = ZSTD_createCCtx();
+        codec->compressor = ZSTD_createCCtx_advanced(counted(codec));
         if (codec->compressor == NULL)
             out_of_memory(sizeof(*codec));
         set_parameter(codec->compressor, ZSTD_c_checksumFlag, 1);
@@ -150,7 +175,7 @@ int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t 
 {
     ASSERT(len <= PARQUET_PAGE_BYTES_MAX);
     if (codec->decompressor == NULL) {
-        codec->decompressor = ZSTD_createDCtx();
+        codec->decompressor = ZSTD_createDCtx_advanced(counted(codec));
         if (codec->decompressor == NULL)
             out_of_memory(sizeof(*codec));
     }
@@ -163,10 +188,4 @@ int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t 
         return err_set(err, ERR_FORMAT, "zstd: %zu bytes where %zu were stated", got, len);
     out->len += len;
     return 0;
-}
-
-uint64_t parquet_codec_memory(const struct parquet_codec *codec)
-{
-    return ZSTD_sizeof_CCtx(codec->compressor) + ZSTD_sizeof_DCtx(codec->decompressor) +
-           codec->trial.cap + parquet_scratch_memory(&codec->scratch);
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -27,7 +28,9 @@ uint32_t *parquet_scratch_indexes(struct parquet_scratch *scratch, uint32_t coun
 /* `count` zero bytes. Valid until the next call. */
 uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count);
 
-uint64_t parquet_scratch_memory(const struct parquet_scratch *scratch);
+/* Book its memory there from now on; it must not hold any yet. */
+void parquet_scratch_set_account(struct parquet_scratch *scratch, struct account *account);
+
 void parquet_scratch_free(struct parquet_scratch *scratch);
 
 /*
@@ -42,7 +45,8 @@ enum {
     PARQUET_LEVEL_MAX = 19, /* above, windows get too large for some decoders */
 };
 
-struct parquet_codec *parquet_codec_new(void);
+/* Its memory, that of zstd included, is booked to `account`, which may be NULL. */
+struct parquet_codec *parquet_codec_new(struct account *account);
 void parquet_codec_free(struct parquet_codec *codec);
 
 /* How to compress: a zstd level, and whether literals are Huffman-coded at negative levels too,
@@ -74,8 +78,5 @@ int parquet_decompress(struct parquet_codec *codec, struct slice frames, size_t 
 
 /* Memory that the writers of the thread share, each only within one call. */
 struct parquet_scratch *parquet_codec_scratch(struct parquet_codec *codec);
-
-/* Bytes of memory held. */
-uint64_t parquet_codec_memory(const struct parquet_codec *codec);
 
 #endif

@@ -49,11 +49,7 @@ bool flow_must_seal(const struct flow_state *s)
 
 uint64_t flow_memory(const struct pipeline *p)
 {
-    uint64_t bytes = store_writer_memory(p->writer) + account_bytes(&p->epochs_account) +
-                     account_bytes(&p->acker.account) + dead_letters_memory(&p->dead_letters) +
-                     nats_client_memory(&p->connection.client);
-    for (uint32_t i = 0; i < p->source_count; i++)
-        bytes += ledger_memory(&p->sources[i].generation.ledger);
+    uint64_t bytes = account_bytes(&p->account);
     return bytes + bytes / FLOW_ROUNDING;
 }
 

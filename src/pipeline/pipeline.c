@@ -105,9 +105,11 @@ static void init_sources(struct pipeline *p)
     p->sources = calloc(p->source_count, sizeof(*p->sources));
     if (p->sources == NULL)
         out_of_memory(p->source_count * sizeof(*p->sources));
-    for (uint32_t i = 0; i < p->source_count; i++)
+    for (uint32_t i = 0; i < p->source_count; i++) {
         source_init(&p->sources[i], p->config, i, &p->store->positions, p->once,
                     p->connection.options.random_key);
+        ledger_set_account(&p->sources[i].generation.ledger, &p->account);
+    }
 }
 
 static struct parquet_options parquet_options(const struct config *c)
@@ -138,6 +140,7 @@ static int init_stages(struct pipeline *p, struct err *err)
         .store = p->store,
         .instance = p->config->nats.name,
         .parquet = parquet_options(p->config),
+        .account = &p->account,
         .stepped = p->options.stepped,
         .waker = p->waker,
     };
@@ -148,10 +151,13 @@ static int init_stages(struct pipeline *p, struct err *err)
     if (p->writer == NULL)
         return -1;
     init_sources(p);
-    epochs_init(&p->epochs, p->writer, &p->path, limits, p->source_count, &p->epochs_account);
+    epochs_init(&p->epochs, p->writer, &p->path, limits, p->source_count, &p->account);
     flow_set_limit(p, p->config->memory_limit);
     acker_init(&p->acker, p->sources, p->source_count);
+    p->acker.account.parent = &p->account;
     dead_letters_init(&p->dead_letters, p->config->dead_letter.subject);
+    dead_letters_set_account(&p->dead_letters, &p->account);
+    nats_client_set_account(&p->connection.client, &p->account);
     look_init(p);
     return 0;
 }

@@ -67,10 +67,10 @@ struct pipeline {
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
 
+    struct account account; /* of all that grows with what is drained */
     struct store_path path;
     struct store *store;
     struct store_writer *writer;
-    struct account epochs_account;
     struct epochs epochs;
     struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;

@@ -23,31 +23,6 @@ static struct parquet_sink image_sink(struct group_file *file)
     return (struct parquet_sink){.write = image_write, .context = &file->image};
 }
 
-/* Book what is held now instead of what was booked before. */
-static void book(struct account *account, uint64_t *booked, uint64_t now)
-{
-    if (now > *booked)
-        account_add(account, now - *booked);
-    else
-        account_remove(account, *booked - now);
-    *booked = now;
-}
-
-static void book_writer(struct encoder *e, struct group_file *file)
-{
-    uint64_t now = file->writer == NULL ? 0 : parquet_writer_memory(file->writer);
-    book(e->account, &file->writer_memory, now);
-}
-
-/* The same for what is kept for all files. */
-static void book_own(struct encoder *e)
-{
-    uint64_t now = parquet_codec_memory(e->codec);
-    if (e->spare != NULL)
-        now += parquet_writer_memory(e->spare);
-    book(e->account, &e->own_memory, now);
-}
-
 /* The sequences of the rows of a batch. */
 static const uint8_t *sequences_of(const struct batch *b)
 {
@@ -201,7 +176,6 @@ static void finish_file(struct encoder *e, struct group_file *file)
     buf_shrink(&file->image);
     sha256_text(buf_slice(&file->image), file->sha256);
     recycle_writer(e, file);
-    book_writer(e, file);
 }
 
 /* Append rows to the part's file. One that has as much as the format takes is complete, and they
@@ -245,7 +219,6 @@ static void encode(struct encoder *e, struct encode_job *job)
         buf_reserve_exact(&file->image, buffered + IMAGE_REST);
         ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
     }
-    book_writer(e, file);
 }
 
 /* The file of a part that has few rows, which were kept until now. */
@@ -306,7 +279,6 @@ static void tell(struct encoder *e, uint64_t bytes)
 static void do_and_return(struct encoder *e, struct queue_item *item)
 {
     do_job(e, (struct encode_job *)item);
-    book_own(e);
     queue_push(&e->returned, item);
 }
 
@@ -332,8 +304,9 @@ void encoder_init(struct encoder *e, const struct parquet_options *options, cons
                           .waker = waker};
     queue_init(&e->jobs);
     queue_init(&e->returned);
+    e->options.account = account;
     e->text.account = account;
-    e->codec = parquet_codec_new();
+    e->codec = parquet_codec_new(account);
 }
 
 int encoder_start(struct encoder *e, struct err *err)
@@ -369,6 +342,5 @@ void encoder_end(struct encoder *e)
     parquet_writer_free(e->spare);
     batch_free(e->rows);
     parquet_codec_free(e->codec);
-    book(e->account, &e->own_memory, 0);
     buf_free(&e->text);
 }

@@ -56,7 +56,6 @@ struct encoder {
     const struct schema *spare_schema;
     struct batch *rows; /* those that were kept of one part */
     struct buf text;
-    uint64_t own_memory;     /* of these, as booked to the account */
     uint64_t returned_bytes; /* since the loop was told */
     int64_t busy_ns;         /* for the group that is open */
 };

@@ -99,7 +99,7 @@ void group_file_add(struct store_group *g, struct group_file *file, uint64_t seq
 static void file_free(struct store_group *g, struct group_file *file)
 {
     parquet_writer_free(file->writer);
-    account_remove(g->account, file->writer_memory + file->entry_memory);
+    account_remove(g->account, file->entry_memory);
     seqset_free(&file->sequences);
     buf_free(&file->image);
     buf_free(&file->stats_text);

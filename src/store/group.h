@@ -51,7 +51,6 @@ struct group_file {
     uint64_t rows;
     uint64_t clock_suspect;        /* rows that are not filed under their own time */
     struct parquet_writer *writer; /* until the image is complete */
-    uint64_t writer_memory;        /* as booked to the account */
     struct buf image;             /* all bytes of the file, kept until it is committed: whatever the
                                      disk does, it can be written anew */
     char sha256[SHA256_TEXT_MAX]; /* of the image */

@@ -28,7 +28,7 @@ static int scan_rows(struct seqset *out, const struct parquet_file *file, const 
     if (leaf < 0 || file->leaves[leaf].type.width != 8)
         return err_set(err, ERR_FORMAT, "it has no column %s", column);
     uint32_t number = (uint32_t)leaf;
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_rows *rows = parquet_rows_new(file, &number, 1, codec);
     while ((result = parquet_rows_next(rows, &value, err)) == 1) {
         if (value.data != NULL)

@@ -70,6 +70,7 @@ struct store_writer *store_writer_new(const struct store_writer_options *options
 {
     struct store_writer *w = account_alloc(NULL, 1, sizeof(*w));
     w->options = *options;
+    w->account.parent = options->account;
     w->keys.account = &w->account;
     w->partitions.account = &w->account;
     w->expansion = STORE_EXPANSION_START;
@@ -430,9 +431,4 @@ uint64_t store_writer_expansion(struct store_writer *w)
     if (w->expansion > STORE_EXPANSION_MAX)
         w->expansion = STORE_EXPANSION_MAX;
     return w->expansion;
-}
-
-uint64_t store_writer_memory(const struct store_writer *w)
-{
-    return account_bytes(&w->account);
 }

@@ -109,8 +109,9 @@ struct store_writer_options {
     struct store *store; /* borrowed */
     const char *instance;
     struct parquet_options parquet;
-    bool stepped;       /* no threads */
-    struct waker waker; /* woken by the threads when something changed */
+    struct account *account; /* to which its memory is booked; may be NULL */
+    bool stepped;            /* no threads */
+    struct waker waker;      /* woken by the threads when something changed */
 };
 
 struct store_writer;
@@ -156,8 +157,5 @@ uint64_t store_writer_queued(const struct store_writer *w);
 
 /* Bytes of memory that a byte of rows takes until it is compressed. */
 uint64_t store_writer_expansion(struct store_writer *w);
-
-/* Bytes of memory of rows in every form (batches, pages, images) until they are committed. */
-uint64_t store_writer_memory(const struct store_writer *w);
 
 #endif

@@ -259,7 +259,7 @@ int verify_paths(const struct verify_options *options, char *const *paths, int c
 {
     struct verify v = {.options = options,
                        .report = {.json = options->json, .progress = options->progress},
-                       .codec = parquet_codec_new()};
+                       .codec = parquet_codec_new(NULL)};
     for (int i = 0; i < count; i++)
         verify_path(&v, paths[i]);
     report_summary(&v.report);

@@ -137,7 +137,7 @@ int main(int argc, char **argv)
     long rows = atol(argv[1]), rounds = atol(argv[4]);
     size_t count = ((size_t)rows + BATCH_ROWS_MAX - 1) / BATCH_ROWS_MAX;
     struct batch **batches = calloc(count, sizeof(*batches));
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_options options = parquet_options_default();
     options.compression_level = atoi(argv[2]);
     options.delta = strcmp(argv[3], "delta") == 0;

@@ -58,7 +58,7 @@ static uint8_t look(const struct parquet_value *value)
 static void read_file(struct slice bytes)
 {
     struct parquet_source source = {read_bytes, &bytes, bytes.len};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_file file;
     struct err err = {0};
     const struct parquet_value *row = NULL;

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct parquet_source source = {read_bytes, &bytes, size};
     uint64_t findings = 0;
     struct parquet_verify verify = {
-        .codec = parquet_codec_new(), .found = count, .context = &findings};
+        .codec = parquet_codec_new(NULL), .found = count, .context = &findings};
     parquet_verify(&verify, &source);
     if ((verify.findings == 0) != (findings == 0))
         __builtin_trap();

@@ -223,7 +223,7 @@ int main(int argc, char **argv)
     options.delta = strcmp(argv[4], "delta") == 0;
     options.page_bytes = (uint32_t)strtoul(argv[5], NULL, 10);
     options.row_group_rows = (uint32_t)strtoul(argv[6], NULL, 10);
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
     if (copy_rows(w, in, (uint32_t)strtoul(argv[3], NULL, 10), (struct parquet_sink){put, out},
                   &err) != 0)

@@ -285,7 +285,7 @@ int main(int argc, char **argv)
     FILE *out = fopen(argv[1], "wb");
     if (out == NULL)
         die("cannot open", argv[1]);
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
     struct batch *b = batch_new(&schema, NULL);
     if (write_rows(w, b, arguments, (struct parquet_sink){put, out}, &err) != 0)

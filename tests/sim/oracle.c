@@ -35,7 +35,7 @@ struct oracle *oracle_new(struct server *server, struct disk *disk, const char *
     o->root = root;
     o->dead_letters = dead_letters;
     o->next_dead = 1;
-    o->codec = parquet_codec_new();
+    o->codec = parquet_codec_new(NULL);
     return o;
 }
 

@@ -53,7 +53,7 @@ static void put_row(struct batch *b, uint64_t sequence, size_t len, struct buf *
 static void write_file(const char *name, const uint64_t *sequences, size_t count, size_t len)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct buf bytes = {0}, text = {0}, path = {0};
     struct parquet_sink sink = {append, &bytes};
     struct err err = {0};

@@ -25,7 +25,7 @@ static void make(struct made *m, enum parquet_type type, uint32_t width, bool op
     m->leaf = (struct parquet_leaf){
         .element = &m->element, .type = {type, width}, .definition = optional, .ordered = true};
     m->chunk.type = type;
-    m->codec = parquet_codec_new();
+    m->codec = parquet_codec_new(NULL);
     buf_append_text(&m->bytes, PARQUET_MAGIC);
 }
 

@@ -89,7 +89,7 @@ static enum err_code body_of(struct parquet_page *page, enum parquet_compression
                              struct slice *body, struct buf *memory)
 {
     struct err err = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     int result = parquet_page_body(page, compression, codec, memory, body, &err);
     parquet_codec_free(codec);
     EXPECT((result == 0) == (err.code == ERR_NONE));
@@ -122,7 +122,7 @@ TEST(parquet_page_read_zstd)
 {
     struct buf packed = {0}, memory = {0}, plain = {0};
     struct slice body;
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     for (int i = 0; i < 1000; i++)
         buf_append_text(&plain, "abc");
     parquet_compress(codec, (struct parquet_effort){.level = 1}, buf_slice(&plain), &packed);

@@ -120,7 +120,7 @@ TEST(parquet_records_of_a_checkpoint)
 {
     enum { ROWS = 5000 };
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct err err = {0};
     struct parquet_file file;
     const struct parquet_value *row = NULL;
@@ -218,7 +218,7 @@ static enum err_code read_pair(const char *a, const char *b, uint64_t *rows)
     struct parquet_source source = fixture_source(&slice);
     struct parquet_file file;
     struct err err = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     const struct parquet_value *row = NULL;
     EXPECT(parquet_file_open(&file, &source, &err) == 0);
     struct parquet_records *r = parquet_records_new(&file, NULL, 0, codec);

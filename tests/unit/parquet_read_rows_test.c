@@ -56,7 +56,7 @@ TEST(parquet_rows_read_what_was_written)
 {
     static const uint32_t chosen[] = {2, 0, 1};
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_file(&bytes, codec);
     struct slice slice = buf_slice(&bytes);
     struct parquet_source source = fixture_source(&slice);
@@ -94,7 +94,7 @@ TEST(parquet_rows_are_skipped)
 {
     static const uint32_t chosen[] = {0, 2};
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_file(&bytes, codec);
     struct slice slice = buf_slice(&bytes);
     struct parquet_source source = fixture_source(&slice);
@@ -131,7 +131,7 @@ TEST(parquet_rows_read_names_the_place)
     uint8_t *damaged = (uint8_t *)(uintptr_t)slice.data; /* the test's own memory */
     damaged[GOLDEN_BODY] ^= 1;
     struct parquet_source source = fixture_source(&slice);
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_file file;
     struct slice row[1];
     struct err err = {0};
@@ -149,7 +149,7 @@ TEST(parquet_rows_read_column_is_too_short)
     static const uint32_t chosen[] = {0};
     struct slice slice = fixture_hex(GOLDEN_ROWS);
     struct parquet_source source = fixture_source(&slice);
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_file file;
     struct slice row[1];
     struct err err = {0};

@@ -136,7 +136,7 @@ static void flip_all(struct buf *bytes, struct parquet_codec *codec)
 TEST(parquet_verify_every_flipped_bit)
 {
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_flat(&bytes, codec, false);
     flip_all(&bytes, codec);
 }
@@ -144,7 +144,7 @@ TEST(parquet_verify_every_flipped_bit)
 TEST(parquet_verify_every_flipped_bit_delta)
 {
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_flat(&bytes, codec, true);
     flip_all(&bytes, codec);
 }
@@ -152,7 +152,7 @@ TEST(parquet_verify_every_flipped_bit_delta)
 TEST(parquet_verify_every_flipped_bit_nested)
 {
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_nested(&bytes, codec);
     flip_all(&bytes, codec);
 }
@@ -160,7 +160,7 @@ TEST(parquet_verify_every_flipped_bit_nested)
 TEST(parquet_verify_every_flipped_bit_without_rows)
 {
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_options options = parquet_options_default();
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
@@ -172,7 +172,7 @@ TEST(parquet_verify_every_flipped_bit_without_rows)
 TEST(parquet_verify_every_truncation)
 {
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     write_flat(&bytes, codec, false);
     for (size_t len = 0; len < bytes.len; len++)
         EXPECT(findings((struct slice){bytes.data, len}, codec) > 0);
@@ -206,7 +206,7 @@ TEST(parquet_checksum_of_a_file)
     static const struct column_spec number = {.name = "v", .type = COLUMN_INT64};
     static const struct schema numbers = {"numbers", &number, 1};
     struct buf bytes = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_options options = parquet_options_default();
     struct parquet_sink sink = {append, &bytes};
     struct err err = {0};

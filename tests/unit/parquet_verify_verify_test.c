@@ -33,7 +33,7 @@ static const char *verify(struct found *f, struct slice bytes, struct parquet_co
 TEST(parquet_verify_goldens)
 {
     struct found f = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     EXPECT_TEXT(verify(&f, fixture_hex(GOLDEN_ROWS), codec), "");
     EXPECT(f.verify.rows == 3 && f.verify.pages == 1 && f.verify.pages_without_crc == 0);
     EXPECT_TEXT(verify(&f, fixture_hex(GOLDEN_EMPTY), codec), "");
@@ -57,7 +57,7 @@ struct lie {
 static void lie_begin(struct lie *l)
 {
     struct err err = {0};
-    *l = (struct lie){.golden = fixture_hex(GOLDEN_ROWS), .codec = parquet_codec_new()};
+    *l = (struct lie){.golden = fixture_hex(GOLDEN_ROWS), .codec = parquet_codec_new(NULL)};
     l->source = fixture_source(&l->golden);
     EXPECT(parquet_file_open(&l->file, &l->source, &err) == 0);
     l->metadata = l->file.metadata;
@@ -314,7 +314,7 @@ static void expect_pages(const int32_t *first, const int32_t *second, bool crc,
     struct parquet_column_chunk chunks[2] = {{0}, {0}};
     struct buf bytes = {0};
     struct found f = {0};
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     buf_append_text(&bytes, PARQUET_MAGIC);
     for (int i = 0; i < 2; i++) {
         schema_elements[i + 1] =

@@ -60,7 +60,7 @@ static const int64_t low[] = {1, 2, NULL_NUMBER}, middle[] = {2, 5, 9},
 static void expect_column_index(const int64_t *const *pages, const uint32_t *rows, uint32_t count,
                                 const char *hex)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct arena arena = {0};
     struct buf out = {0};
     struct chunk c;
@@ -107,7 +107,7 @@ TEST(chunk_metadata_column_index_out_of_order)
 
 TEST(chunk_metadata_offset_index)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct arena arena = {0};
     struct buf out = {0}, expected = {0};
     struct chunk c;
@@ -158,7 +158,7 @@ static void expect_encodings(const struct parquet_column_chunk *metadata,
 /* P17: both totals have headers and the dictionary page in them. */
 TEST(chunk_metadata_of_a_dictionary_chunk)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct arena arena = {0};
     struct chunk c;
 
@@ -194,7 +194,7 @@ TEST(chunk_metadata_of_a_dictionary_chunk)
 
 TEST(chunk_metadata_of_numbers)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct arena arena = {0};
     struct chunk c;
 
@@ -220,7 +220,7 @@ TEST(chunk_metadata_of_numbers)
 
 TEST(chunk_metadata_of_nulls_only)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct arena arena = {0};
     struct chunk c;
 

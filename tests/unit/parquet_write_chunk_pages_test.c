@@ -54,7 +54,7 @@ static void expect_body(const struct chunk *c, struct parquet_codec *codec, uint
 
 TEST(chunk_pages_tiny_pages_decide_nothing_and_are_stored)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct chunk c;
     uint8_t bytes[255];
 
@@ -71,7 +71,7 @@ TEST(chunk_pages_tiny_pages_decide_nothing_and_are_stored)
 /* All pages of a chunk have one codec, so those before are compressed as well. */
 TEST(chunk_pages_first_page_that_compresses_decides)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct chunk c;
     uint8_t tiny[100], other[200], large[30000], more[500];
 
@@ -95,7 +95,7 @@ TEST(chunk_pages_first_page_that_compresses_decides)
 
 TEST(chunk_pages_what_does_not_compress_is_stored)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct chunk c;
     uint8_t noise[20000], soft[20000];
 
@@ -116,7 +116,7 @@ TEST(chunk_pages_what_does_not_compress_is_stored)
 
 TEST(chunk_pages_effort_is_chosen_once_a_chunk)
 {
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct chunk c;
     uint8_t small[1000], large[20000];
 

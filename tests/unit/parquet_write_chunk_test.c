@@ -24,7 +24,7 @@ static void set_up(struct fixture *f, const struct column_spec *spec, enum parqu
     struct chunk_layout layout = {
         .spec = spec, .type = type, .encoding = PARQUET_ENCODING_PLAIN, .ceiling = 1};
 
-    *f = (struct fixture){.codec = parquet_codec_new(), .column.definition = 1};
+    *f = (struct fixture){.codec = parquet_codec_new(NULL), .column.definition = 1};
     chunk_begin_file(&f->chunk, &layout);
 }
 

@@ -42,15 +42,15 @@ TEST(cut_columns_are_views_of_the_batch)
     put(b, 3, 0);
     put(b, 0, SIZE_MAX);
     prepare(&s, b, 4096);
-    EXPECT_U64(s.columns[0].width, 8);
-    EXPECT_U64(s.columns[1].width, 0);
-    EXPECT(s.columns[1].definitions == NULL);
-    EXPECT_BYTES(s.columns[2].definitions, 2, "\1\0", 2);
-    EXPECT_U64(s.columns[2].nulls, 1);
-    EXPECT_U64(s.columns[1].values.len, 11);
+    EXPECT_U64(s.columns.list[0].width, 8);
+    EXPECT_U64(s.columns.list[1].width, 0);
+    EXPECT(s.columns.list[1].definitions == NULL);
+    EXPECT_BYTES(s.columns.list[2].definitions, 2, "\1\0", 2);
+    EXPECT_U64(s.columns.list[2].nulls, 1);
+    EXPECT_U64(s.columns.list[1].values.len, 11);
     for (int i = 0; i < 3; i++) {
-        EXPECT_U64(s.columns[i].rows, 2);
-        EXPECT_U64(s.columns[i].cuts_count, 0);
+        EXPECT_U64(s.columns.list[i].rows, 2);
+        EXPECT_U64(s.columns.list[i].cuts_count, 0);
     }
     cut_free(&s);
     batch_free(b);
@@ -77,10 +77,10 @@ TEST(cut_cuts_between_values)
     put(b, 10000, 0);
     put(b, 0, 0);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1],
+    expect_cuts(&s.columns.list[1],
                 (const struct cut[]){{40, 40, 4000}, {41, 41, 4100}, {42, 42, 14104}}, 3);
-    expect_cuts(&s.columns[0], NULL, 0);
-    expect_cuts(&s.columns[2], NULL, 0);
+    expect_cuts(&s.columns.list[0], NULL, 0);
+    expect_cuts(&s.columns.list[2], NULL, 0);
     cut_free(&s);
     batch_free(b);
 }
@@ -93,18 +93,18 @@ TEST(cut_that_just_fits_is_not_cut)
     for (int i = 0; i < 4; i++)
         put(b, 1020, 1020);
     prepare(&s, b, 4096);
-    EXPECT_U64(s.columns[1].cuts_count, 0);
+    EXPECT_U64(s.columns.list[1].cuts_count, 0);
     batch_reset(b);
     for (int i = 0; i < 4; i++)
         put(b, 1020 + (i == 3), 1020);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1], (const struct cut[]){{3, 3, 3072}}, 1);
+    expect_cuts(&s.columns.list[1], (const struct cut[]){{3, 3, 3072}}, 1);
     batch_reset(b);
     for (int i = 0; i < 8; i++) /* two pages that are full to the byte */
         put(b, 1020, 0);
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1], (const struct cut[]){{4, 4, 4096}}, 1);
-    EXPECT_U64(s.columns[2].cuts_count, 0);
+    expect_cuts(&s.columns.list[1], (const struct cut[]){{4, 4, 4096}}, 1);
+    EXPECT_U64(s.columns.list[2].cuts_count, 0);
     cut_free(&s);
     batch_free(b);
 }
@@ -120,11 +120,11 @@ TEST(cut_cuts_wide_columns_at_the_same_rows)
     for (int i = 0; i < 6; i++)
         put(b, 0, 1996); /* 4 and 2000 bytes */
     prepare(&s, b, 4096);
-    expect_cuts(&s.columns[1],
+    expect_cuts(&s.columns.list[1],
                 (const struct cut[]){
                     {2, 2, 4000}, {4, 4, 8000}, {7, 7, 12004}, {9, 9, 12012}, {11, 11, 12020}},
                 5);
-    expect_cuts(&s.columns[2],
+    expect_cuts(&s.columns.list[2],
                 (const struct cut[]){
                     {2, 2, 2000}, {4, 4, 3000}, {7, 7, 7000}, {9, 9, 11000}, {11, 11, 15000}},
                 5);
@@ -146,7 +146,7 @@ TEST(cut_cuts_leave_no_page_too_large)
                 test_random() % 3 == 0 ? SIZE_MAX : test_random() % largest);
         prepare(&s, b, 4096);
         for (int c = 0; c < 3; c++) {
-            const struct cut_column *column = &s.columns[c];
+            const struct cut_column *column = &s.columns.list[c];
             size_t start = 0;
             uint32_t row = 0;
             for (uint32_t i = 0; i <= column->cuts_count; i++) {

@@ -49,7 +49,7 @@ struct fixture {
 static void set_up(struct fixture *f, const struct parquet_options *options)
 {
     *f = (struct fixture){.file.room = SIZE_MAX};
-    f->codec = parquet_codec_new();
+    f->codec = parquet_codec_new(NULL);
     f->writer = parquet_writer_new(&schema, options, f->codec);
     f->batch = batch_new(&schema, NULL);
     f->sink = (struct parquet_sink){put, &f->file};
@@ -316,7 +316,7 @@ static const struct schema id_schema = {"id", one_text, 1};
 TEST(writer_leaves_no_gaps_between_pages)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
     struct parquet_sink sink = {put, &file};
@@ -352,7 +352,7 @@ TEST(writer_leaves_no_gaps_between_pages)
 TEST(writer_refuses_a_value_that_no_page_can_hold)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&id_schema, &options, codec);
     struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
@@ -413,7 +413,7 @@ TEST(writer_of_many_columns_says_when_it_is_full)
     static struct column_spec specs[SCHEMA_COLUMNS_MAX];
     static const uint32_t counts[] = {1, 24, 25, 300, SCHEMA_COLUMNS_MAX};
     struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
 
     options.row_group_rows = 1;
     for (uint32_t i = 0; i < SCHEMA_COLUMNS_MAX; i++)
@@ -446,7 +446,7 @@ TEST(writer_stops_before_there_are_too_many_pages)
     static const struct column_spec spec = {.name = "n", .type = COLUMN_INT64};
     static const struct schema numbers = {"numbers", &spec, 1};
     struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
     struct batch *row = batch_new(&numbers, NULL);
     struct file file = {.room = SIZE_MAX};

@@ -48,7 +48,7 @@ static inline void fixture_open(struct fixture *f, const char *stream)
         &err);
     EXPECT(p->writer != NULL);
     epochs_init(&p->epochs, p->writer, &p->path, (struct epoch_limits){.age = 10 * CLOCK_SECOND}, 2,
-                &p->epochs_account);
+                &p->account);
     acker_init(&p->acker, p->sources, 2);
     look_init(p);
     p->connection.state = CONNECTION_READY;

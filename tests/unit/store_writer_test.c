@@ -15,6 +15,7 @@ struct stage {
     struct store_path path;
     struct store_kind table, beside;
     struct store_writer *writer;
+    struct account account;
     struct position position;
     struct seqset no_dead_letters;
     uint64_t sealed;
@@ -49,10 +50,12 @@ static void start_with(struct stage *s, const struct schema *schema, struct parq
                             &err) == 0);
     s->table = (struct store_kind){schema, &s->path};
     s->beside = (struct store_kind){schema, NULL};
-    s->writer = store_writer_new(
-        &(struct store_writer_options){
-            .store = s->store, .instance = "i", .parquet = options, .stepped = true},
-        &err);
+    s->writer = store_writer_new(&(struct store_writer_options){.store = s->store,
+                                                                .instance = "i",
+                                                                .parquet = options,
+                                                                .account = &s->account,
+                                                                .stepped = true},
+                                 &err);
     EXPECT(s->writer != NULL);
     store_writer_set_limits(s->writer, &limits);
 }
@@ -65,6 +68,7 @@ static void start(struct stage *s, struct store_writer_limits limits)
 static void stop(struct stage *s)
 {
     store_writer_free(s->writer);
+    EXPECT_U64(account_bytes(&s->account), 0);
     store_close(s->store);
     fixture_end_fast(s->dir);
 }
@@ -134,7 +138,7 @@ static uint64_t read_sequences(const char *path, uint64_t *out, uint32_t *row_gr
     EXPECT(parquet_file_open(&f, &source, &err) == 0);
     if (row_groups != NULL)
         *row_groups = (uint32_t)f.metadata.row_groups_count;
-    struct parquet_codec *codec = parquet_codec_new();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
     uint32_t column = 0;
     struct parquet_rows *rows = parquet_rows_new(&f, &column, 1, codec);
     struct slice value;
@@ -294,14 +298,14 @@ TEST(store_writer_counts_all_memory_and_gets_it_back)
 {
     struct stage s;
     start(&s, generous);
-    uint64_t before = store_writer_memory(s.writer);
+    uint64_t before = account_bytes(&s.account);
     for (uint64_t seq = 1; seq <= 30000; seq++)
         add_large(&s, seq, seq % 2 ? "a" : "b", 100);
-    EXPECT(store_writer_memory(s.writer) > before + 1000000);
+    EXPECT(account_bytes(&s.account) > before + 1000000);
     (void)commit(&s);
     EXPECT_U64(store_writer_queued(s.writer), 0);
     /* What is left are batches and a file's buffers for the next time. */
-    EXPECT(store_writer_memory(s.writer) < before + (UINT64_C(12) << 20));
+    EXPECT(account_bytes(&s.account) < before + (UINT64_C(12) << 20));
     stop(&s);
 }
 
@@ -409,7 +413,7 @@ TEST(store_writer_holds_many_small_partitions)
     struct stage s;
     uint64_t rows[ROWS];
     start(&s, generous);
-    uint64_t before = store_writer_memory(s.writer);
+    uint64_t before = account_bytes(&s.account);
     for (uint64_t seq = 1; seq <= (uint64_t)ROWS * SIMULATIONS; seq++) {
         char simulation[16];
         (void)snprintf(simulation, sizeof(simulation), "s%04d", (int)(seq % SIMULATIONS));
@@ -419,7 +423,7 @@ TEST(store_writer_holds_many_small_partitions)
         add_large(&s, seq > last ? mirrored : seq, simulation, 100);
     }
     EXPECT_U64(store_writer_partitions(s.writer), SIMULATIONS);
-    EXPECT(store_writer_memory(s.writer) - before < SIMULATIONS * (ROWS * 200 + 6 * 1024));
+    EXPECT(account_bytes(&s.account) - before < SIMULATIONS * (ROWS * 200 + 6 * 1024));
     EXPECT_U64(commit(&s).files, SIMULATIONS);
     glob_t found = find("root/s0007/*/*/*.parquet");
     EXPECT_U64(found.gl_pathc, 1);

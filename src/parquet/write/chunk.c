@@ -305,10 +305,12 @@ void chunk_append(struct chunk *c, const struct cut_column *column, struct parqu
     append_pages(c, column, codec);
 }
 
-uint64_t chunk_memory(const struct chunk *c)
+void chunk_set_account(struct chunk *c, struct account *account)
 {
-    return (uint64_t)c->stored.cap + c->pages.cap + c->bytes_bounds.cap +
-           map_memory(&c->dictionary.map);
+    c->stored.account = account;
+    c->pages.account = account;
+    c->bytes_bounds.account = account;
+    c->dictionary.map.account = account;
 }
 
 void chunk_free(struct chunk *c)

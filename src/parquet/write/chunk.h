@@ -125,7 +125,8 @@ const struct chunk_page *chunk_page(const struct chunk *c, uint32_t index);
 /* The bounds of a page of byte strings with has_bounds. */
 const struct bounds_bytes *chunk_page_bytes(const struct chunk *c, const struct chunk_page *page);
 
-uint64_t chunk_memory(const struct chunk *c);
+/* Book its memory there from now on; it must not hold any yet. */
+void chunk_set_account(struct chunk *c, struct account *account);
 void chunk_free(struct chunk *c);
 
 /* The finished pages of a chunk, and how they are compressed: a part of chunk.h. */

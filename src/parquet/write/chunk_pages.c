@@ -55,7 +55,7 @@ static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
     struct buf old = c->stored;
     size_t at = 0;
 
-    c->stored = (struct buf){0};
+    c->stored = (struct buf){.account = old.account};
     for (uint32_t i = 0; i < chunk_page_count(c); i++) {
         struct chunk_page *page = &pages_of(c)[i];
         at += page->extent.gap + page->extent.size;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/cut.h"
 
-#include <stdlib.h>
-
 #include "base/bytes.h"
 #include "base/assert.h"
 
@@ -126,8 +124,8 @@ static void cut_wide_columns(struct cut_batch *s, uint32_t columns, uint32_t pag
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < columns; i++)
-        if (size_of(&s->columns[i]) > page_bytes)
-            wide[count++] = (struct wide){.column = &s->columns[i]};
+        if (size_of(&s->columns.list[i]) > page_bytes)
+            wide[count++] = (struct wide){.column = &s->columns.list[i]};
     if (count == 0)
         return;
     size_t most = most_cuts(wide, count, page_bytes);
@@ -141,15 +139,13 @@ static void cut_wide_columns(struct cut_batch *s, uint32_t columns, uint32_t pag
 int cut_batch(struct cut_batch *s, const struct batch *batch, const struct cut_leaf *leaves,
               uint32_t leaves_count, uint32_t page_bytes, struct err *err)
 {
-    if (s->columns == NULL) {
-        s->columns = calloc(leaves_count, sizeof(*s->columns));
-        if (s->columns == NULL)
-            out_of_memory(leaves_count * sizeof(*s->columns));
-    }
+    s->columns.count = 0;
+    array_reserve(&s->columns, leaves_count);
+    s->columns.count = leaves_count;
     for (uint32_t i = 0; i < leaves_count; i++) {
         const struct cut_leaf *leaf = &leaves[i];
         const struct column *column = &batch->columns[leaf->column];
-        s->columns[i] = (struct cut_column){
+        s->columns.list[i] = (struct cut_column){
             .values = buf_slice(&column->values),
             .width = column_width(batch->schema->columns[leaf->column].type),
             .definitions = leaf->definition > 0 ? column->definitions.data : NULL,
@@ -160,21 +156,15 @@ int cut_batch(struct cut_batch *s, const struct batch *batch, const struct cut_l
             .entries = column->entries,
             .nulls = column->nulls,
         };
-        if (check_sizes(batch, &s->columns[i], leaf->column, err) != 0)
+        if (check_sizes(batch, &s->columns.list[i], leaf->column, err) != 0)
             return -1;
     }
     cut_wide_columns(s, leaves_count, page_bytes);
     return 0;
 }
 
-uint64_t cut_memory(const struct cut_batch *s)
-{
-    return s->cuts.cap;
-}
-
 void cut_free(struct cut_batch *s)
 {
-    free(s->columns);
+    array_free(&s->columns);
     buf_free(&s->cuts);
-    *s = (struct cut_batch){0};
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "batch/batch.h"
@@ -43,9 +44,9 @@ struct cut_leaf {
     uint8_t definition, repetition;
 };
 
-/* A zeroed struct is empty. */
+/* A zeroed struct is empty; its array and its buffer may be given an account. */
 struct cut_batch {
-    struct cut_column *columns; /* one a leaf */
+    ARRAY(struct cut_column) columns; /* one a leaf */
     struct buf cuts;
 };
 
@@ -57,7 +58,6 @@ int cut_batch(struct cut_batch *s, const struct batch *batch, const struct cut_l
               uint32_t leaves_count, uint32_t page_bytes, struct err *err)
     __attribute__((warn_unused_result));
 
-uint64_t cut_memory(const struct cut_batch *s);
 void cut_free(struct cut_batch *s);
 
 #endif

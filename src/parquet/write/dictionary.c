@@ -115,5 +115,5 @@ void dictionary_reset(struct dictionary *d)
 void dictionary_free(struct dictionary *d)
 {
     map_free(&d->map);
-    *d = (struct dictionary){0};
+    *d = (struct dictionary){.map = {.account = d->map.account}};
 }

@@ -137,10 +137,13 @@ uint32_t footer_row_groups(const struct footer *f)
     return (uint32_t)(f->row_groups.len / sizeof(struct parquet_row_group));
 }
 
-uint64_t footer_memory(const struct footer *f)
+void footer_set_account(struct footer *f, struct account *account)
 {
-    return arena_memory(&f->arena) + f->row_groups.cap + f->key_values.cap + f->column_indexes.cap +
-           f->offset_indexes.cap;
+    f->arena.account = account;
+    f->row_groups.account = account;
+    f->key_values.account = account;
+    f->column_indexes.account = account;
+    f->offset_indexes.account = account;
 }
 
 void footer_reset(struct footer *f)
@@ -160,5 +163,5 @@ void footer_free(struct footer *f)
     buf_free(&f->key_values);
     buf_free(&f->column_indexes);
     buf_free(&f->offset_indexes);
-    *f = (struct footer){0};
+    f->rows = 0;
 }

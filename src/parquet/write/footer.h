@@ -39,7 +39,9 @@ void footer_write(struct footer *f, const struct layout *layout, uint64_t offset
                   struct buf *out);
 
 uint32_t footer_row_groups(const struct footer *f);
-uint64_t footer_memory(const struct footer *f);
+
+/* Book its memory there from now on; it must not hold any yet. */
+void footer_set_account(struct footer *f, struct account *account);
 
 void footer_reset(struct footer *f);
 void footer_free(struct footer *f);

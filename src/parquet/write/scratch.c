@@ -30,10 +30,12 @@ uint8_t *parquet_scratch_used(struct parquet_scratch *scratch, uint32_t count)
     return scratch->used.data;
 }
 
-uint64_t parquet_scratch_memory(const struct parquet_scratch *scratch)
+void parquet_scratch_set_account(struct parquet_scratch *scratch, struct account *account)
 {
-    return (uint64_t)scratch->body.cap + scratch->numbers.cap + scratch->indexes.cap +
-           scratch->used.cap;
+    scratch->body.account = account;
+    scratch->numbers.account = account;
+    scratch->indexes.account = account;
+    scratch->used.account = account;
 }
 
 void parquet_scratch_free(struct parquet_scratch *scratch)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/writer.h"
 
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/crc32.h"
@@ -21,6 +19,7 @@ struct column_total {
 };
 
 struct parquet_writer {
+    struct account account;
     const struct schema *schema;
     struct parquet_options options;
     struct parquet_codec *codec;
@@ -43,19 +42,18 @@ struct parquet_writer {
     struct cut_batch cut; /* scratch */
 };
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (memory == NULL)
-        out_of_memory(count * size);
-    return memory;
-}
-
 struct parquet_writer *parquet_writer_new(const struct schema *schema,
                                           const struct parquet_options *options,
                                           struct parquet_codec *codec)
 {
-    struct parquet_writer *w = allocate(1, sizeof(*w));
+    struct parquet_writer *w = account_alloc(options->account, 1, sizeof(*w));
+    w->account.parent = options->account;
+    w->layout_arena.account = &w->account;
+    w->group_arena.account = &w->account;
+    w->bytes.account = &w->account;
+    w->cut.columns.account = &w->account;
+    w->cut.cuts.account = &w->account;
+    footer_set_account(&w->footer, &w->account);
     w->schema = schema;
     w->options = *options;
     w->codec = codec;
@@ -65,8 +63,10 @@ struct parquet_writer *parquet_writer_new(const struct schema *schema,
     w->leaves = arena_calloc(&w->layout_arena, leaves, sizeof(*w->leaves));
     for (uint32_t i = 0; i < leaves; i++)
         w->leaves[i] = w->layout.leaves[i].leaf;
-    w->chunks = allocate(leaves, sizeof(*w->chunks));
-    w->totals = allocate(leaves, sizeof(*w->totals));
+    w->chunks = account_alloc(&w->account, leaves, sizeof(*w->chunks));
+    w->totals = account_alloc(&w->account, leaves, sizeof(*w->totals));
+    for (uint32_t i = 0; i < leaves; i++)
+        chunk_set_account(&w->chunks[i], &w->account);
     parquet_writer_reset(w);
     return w;
 }
@@ -92,14 +92,14 @@ void parquet_writer_free(struct parquet_writer *w)
         return;
     for (uint32_t i = 0; i < w->layout.leaves_count; i++)
         chunk_free(&w->chunks[i]);
-    free(w->chunks);
-    free(w->totals);
+    account_free(&w->account, w->chunks, w->layout.leaves_count * sizeof(*w->chunks));
+    account_free(&w->account, w->totals, w->layout.leaves_count * sizeof(*w->totals));
     arena_free(&w->group_arena);
     footer_free(&w->footer);
     buf_free(&w->bytes);
     cut_free(&w->cut);
     arena_free(&w->layout_arena);
-    free(w);
+    account_free(w->account.parent, w, sizeof(*w));
 }
 
 static int emit(struct parquet_writer *w, struct parquet_sink sink, struct slice bytes,
@@ -251,7 +251,7 @@ static int check_batch(struct parquet_writer *w, const struct batch *batch, stru
 static void append_batch(struct parquet_writer *w, uint32_t rows)
 {
     for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
-        const struct cut_column *column = &w->cut.columns[i];
+        const struct cut_column *column = &w->cut.columns.list[i];
         w->group_bytes += column->values.len;
         w->pages += column->cuts_count + 1;
         chunk_append(&w->chunks[i], column, w->codec);
@@ -322,12 +322,7 @@ uint64_t parquet_writer_buffered(const struct parquet_writer *w)
 
 uint64_t parquet_writer_memory(const struct parquet_writer *w)
 {
-    uint64_t bytes = sizeof(*w) + arena_memory(&w->group_arena) + footer_memory(&w->footer) +
-                     w->bytes.cap + cut_memory(&w->cut) + arena_memory(&w->layout_arena);
-
-    for (uint32_t i = 0; i < w->layout.leaves_count; i++)
-        bytes += sizeof(w->chunks[i]) + sizeof(w->totals[i]) + chunk_memory(&w->chunks[i]);
-    return bytes;
+    return account_bytes(&w->account);
 }
 
 void parquet_writer_bounds(const struct parquet_writer *w, uint32_t column,

@@ -31,6 +31,9 @@ struct parquet_options {
     /* DELTA_BINARY_PACKED for int64 and DELTA_LENGTH_BYTE_ARRAY for byte strings: smaller and
      * faster, but some readers can't have them. Off by default. */
     bool delta;
+
+    struct account
+        *account; /* to which the memory is booked, too; outlives the writer. NULL: none */
 };
 
 enum {
