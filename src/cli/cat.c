@@ -8,13 +8,13 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
-#include "follow/catalogue.h"
-#include "follow/file_source.h"
 #include "cli/value_json.h"
+#include "follow/file_source.h"
+#include "follow/reader.h"
 #include "object/posix.h"
+#include "parquet/read/records.h"
 #include "verify/table.h"
 #include "verify/tree.h"
-#include "parquet/read/records.h"
 
 struct cat {
     const char *columns; /* comma-separated, NULL: all */

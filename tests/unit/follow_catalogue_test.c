@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "follow/catalogue.h"
+#include "follow/reader.h"
 
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parquet/read/snappy.h"
+#include "parquet/read/page.h"
 
 #include "parquet_fixture.h"
 

@@ -6,7 +6,6 @@
 
 #include "base/crc32.h"
 #include "parquet/read/metadata.h"
-#include "parquet/read/snappy.h"
 
 /* A zstd block makes at most 128 KiB out of at least 4 bytes: so no frame is announced to be
  * larger than this times its own size, and memory for it follows the size of the file. */

@@ -3,6 +3,7 @@
 #define VARVE_PARQUET_READ_PAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -69,5 +70,18 @@ int parquet_page_body(const struct parquet_page *page, enum parquet_compression 
 
 /* "ZSTD" and so on, or NULL for a number that has no name. */
 const char *parquet_compression_name(enum parquet_compression compression);
+
+/* Snappy (google/snappy, format_description.txt), as Parquet has it: one raw block, without frames.
+ * Only to read what others wrote; varve writes zstd. */
+enum {
+    /* No block makes more than this many bytes out of one: a copy of 64 takes three. */
+    SNAPPY_RATIO_MAX = 22,
+};
+
+/* Append exactly `len` bytes to `out` by decompressing `block`. `len` was checked by the caller.
+ * The bytes are hostile: ERR_FORMAT if they hold another number of bytes or are damaged; `out` then
+ * holds what it held before. */
+int snappy_decompress(struct slice block, size_t len, struct buf *out, struct err *err)
+    __attribute__((warn_unused_result));
 
 #endif
