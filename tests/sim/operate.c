@@ -10,6 +10,8 @@
 /* One that has the name of the first, and other messages under the same numbers. */
 static void make_again(struct world *w, const struct instance *i)
 {
+    if (!server_is_up(w->server))
+        return;
     world_ask(w, "STREAM.DELETE", i->stream, NULL, "");
     oracle_made_again(w->oracle, i->stream, 0);
     world_make_stream(w, i);
@@ -64,10 +66,15 @@ static void optimize(struct world *w, uint64_t value)
     struct buf to = {0};
     struct buf content = {0};
     struct buf entry = {0};
-    if (oracle_next_file(w->oracle, value, &from) &&
+    struct buf taken = {0};
+    uint64_t version = oracle_version(w->oracle);
+    buf_printf(&entry, "%s/_delta_log/%020llu.json", ROOT, (unsigned long long)version);
+    bool free_number = !disk_read(w->disk, buf_text(&entry), false, &taken);
+    buf_reset(&entry);
+    buf_free(&taken);
+    if (free_number && oracle_next_file(w->oracle, value, &from) &&
         disk_read(w->disk, buf_text(&from), true, &content)) {
         const char *old = buf_text(&from) + strlen(ROOT) + 1;
-        uint64_t version = oracle_version(w->oracle);
         buf_printf(&to, "%s/part-%llu.c000.zstd.parquet", ROOT, (unsigned long long)value);
         disk_write(w->disk, buf_text(&to), buf_slice(&content));
         buf_append_text(&entry, "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":"
