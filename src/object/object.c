@@ -66,7 +66,7 @@ void object_store_close(struct object_store *store)
 
 int object_put(struct object_store *store, const char *name, struct slice content, struct err *err)
 {
-    bool taken;
+    bool taken = false;
     return check_put(name, err) != 0
                ? -1
                : store->operations->put(store, name, content, true, &taken, err);
