@@ -16,7 +16,7 @@
 
 enum { RULES_MAX = 8, PATH_SIZE = 256, TEXT_SIZE = 1024 };
 
-enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER, ACTION_SLOW };
+enum action { ACTION_FAIL, ACTION_KILL, ACTION_KILL_AFTER, ACTION_SLOW, ACTION_HANG };
 
 enum { SLOW_MILLISECONDS = 5 };
 
@@ -59,8 +59,8 @@ static bool parse_action(struct rule *rule, const char *text)
         rule->action = strcmp(text, "kill") == 0 ? ACTION_KILL : ACTION_KILL_AFTER;
         return true;
     }
-    if (strcmp(text, "slow") == 0) {
-        rule->action = ACTION_SLOW;
+    if (strcmp(text, "slow") == 0 || strcmp(text, "hang") == 0) {
+        rule->action = strcmp(text, "slow") == 0 ? ACTION_SLOW : ACTION_HANG;
         return true;
     }
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
@@ -134,6 +134,13 @@ static void end_process(void)
         (void)pause();
 }
 
+/* As a disk behind a network does. */
+static void hang(const struct rule *rule)
+{
+    while (rule->until[0] == '\0' || access(rule->until, F_OK) != 0)
+        clock_sleep(SLOW_MILLISECONDS * CLOCK_MILLISECOND);
+}
+
 static int apply(struct rule *rule, enum system_call call, bool after)
 {
     if (rule->call != SYSTEM_CALL_COUNT && rule->call != (int)call)
@@ -146,6 +153,8 @@ static int apply(struct rule *rule, enum system_call call, bool after)
         return 0;
     if (rule->action == ACTION_SLOW)
         clock_sleep(SLOW_MILLISECONDS * CLOCK_MILLISECOND);
+    else if (rule->action == ACTION_HANG)
+        hang(rule);
     else if (rule->action != ACTION_FAIL)
         end_process();
     return rule->error;

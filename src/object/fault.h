@@ -17,7 +17,8 @@
  *
  * CALL is a name of system_call_names or "any"; N counts those calls from 1. ACTION is "kill"
  * (SIGKILL instead of the call), "kill-after" (SIGKILL right behind it), "slow" (5 ms in front of
- * it, as on a disk that is no match for us), or the name of an errno such as ENOSPC. With "sticky"
+ * it, as on a disk that is no match for us), "hang" (until PATH exists, else for ever), or the name
+ * of an errno such as ENOSPC. With "sticky"
  * it happens to the calls after the N-th, too. From when PATH exists the rule is off, so a test can
  * end a fault while varve runs.
  */

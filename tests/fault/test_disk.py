@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from generator import Load
-from support import VARVE, Output, check_rows, numbered, wait_for
+from support import VARVE, VARVE_FAULT, Output, check_rows, numbered, wait_for
 
 MIB = 1024 * 1024
 LOAD = {"seed": 41, "payload_bytes": 20_000}
@@ -268,6 +268,19 @@ def test_links_lead_nowhere(any_server, varve, tmp_path):
     refused = varve.start()
     assert refused.wait() != 0 and "symbolic link" in refused.text()
     assert precious.read_text() == "not varve's"
+
+
+def test_the_question_for_free_space_hangs(any_server, varve):
+    """As on a file system behind a network: pings are answered, rows are stored, the end comes."""
+    any_server.generate(20, seed=48)
+    run = varve.start(
+        program=VARVE_FAULT, env={"VARVE_FAULT": "statvfs:2:hang"}, batching={"max_age": "100ms"}
+    )
+    run.wait_rows(20)
+    any_server.generate(20, seed=48, start_index=20)
+    run.wait_rows(40)
+    assert run.stop() == 0
+    assert any_server.consumer().ack_floor.stream_seq == 40
 
 
 def test_a_file_system_that_does_not_say_how_much_is_free(any_server, varve, tmp_path):
