@@ -204,6 +204,18 @@ def test_disk(any_server, varve):
     assert said(found, "problem", "varve pauses below 976.6 TiB")
 
 
+def test_table_that_varve_cannot_write_to(any_server, varve):
+    any_server.generate(10)
+    varve.once()
+    assert check(varve)[0] == 0
+    log = varve.output / "_delta_log"
+    protocol = '{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["x"]}}'
+    (log / f"{len(list(log.glob('*.json'))):020}.json").write_text(protocol + "\n")
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "it needs the Delta reader feature x")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_directory_that_may_not_be_written(any_server, varve):
     any_server.add_stream()
