@@ -302,11 +302,11 @@ static bool is_ahead(struct source *s, struct nats_client *client,
     if (!may_renew(s)) {
         source_refuse(s, client,
                       "the consumer is ahead of the stream, which was set back: it would pass over "
-                      "new events; delete it and let varve make it anew");
+                      "new events; delete it and let varve create it again");
         return true;
     }
     source_log(s, LOG_WARNING, "consumer_ahead",
-               "the consumer is ahead of the stream, which was set back; it is made anew");
+               "the consumer is ahead of the stream, which was set back; it is created again");
     s->renew_consumer = true;
     source_attach(s, client, now);
     return true;

@@ -56,7 +56,7 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
     case SOURCE_PULLING:
         return p->pauses != 0 ? "paused" : is_stalled(p, s) ? "stalled" : "pulling";
     case SOURCE_ANCHORING:
-        return "committing where it starts";
+        return "committing its starting position";
     case SOURCE_LEAVING:
         return "changing over to another generation";
     case SOURCE_RETRY:

@@ -90,7 +90,8 @@ static void log_how_it_starts(const struct pipeline *p)
             "in them, events will be drained again",
             c->nats.name);
     if (r->evolved)
-        log_message(LOG_INFO, "store", "the table got what this version of varve adds to it");
+        log_message(LOG_INFO, "store",
+                    "the table was extended with what this version of varve adds");
     if (r->incomplete && !r->forgotten)
         log_message(
             LOG_WARNING, "store",

@@ -112,12 +112,12 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
         if (g == NULL && stream == NULL)
             continue;
         if (g == NULL)
-            return err_set(err, ERR_REFUSED,
-                           "another engine has rewritten files of several streams into one, so "
-                           "varve can't tell which events of stream %s are stored: go on under the "
-                           "nats.name and the consumer that stored them, or choose another "
-                           "directory",
-                           stream);
+            return err_set(
+                err, ERR_REFUSED,
+                "another engine has rewritten files of several streams into one, so varve can't "
+                "tell which events of stream %s are stored: continue under the nats.name and the "
+                "consumer that stored them, or choose another directory",
+                stream);
         if (!is_covered(file, &g->rows) && scan_file(&g->rows, store, file, err) != 0)
             return -1;
     }
