@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 enum debt_state {
-    DEBT_HELD,   /* the epoch is not committed */
+    DEBT_HELD,   /* the epoch is not committed; extended where others would get the messages */
     DEBT_DUE,    /* to be sent, from not_before on */
     DEBT_ASKED,  /* all is sent, and the server was asked to confirm the last one */
     DEBT_SETTLED /* nothing is owed, or not any more */
@@ -19,10 +19,12 @@ struct debt {
     enum debt_state state;
     struct buf created; /* the generation of its stream */
     struct acklist acks;
-    struct acklist_cursor cursor; /* of DUE: how far they are sent */
-    int64_t not_before;           /* of DUE */
-    uint64_t request;             /* of ASKED */
-    int64_t oldest;               /* when the first message was received */
+    struct acklist_cursor cursor;   /* of DUE: how far they are sent */
+    int64_t not_before;             /* of DUE */
+    struct acklist_cursor extended; /* of HELD: how far +WPI is sent, in a round that has begun */
+    int64_t extend_at;              /* of HELD: when the next round begins */
+    uint64_t request;               /* of ASKED */
+    int64_t oldest;                 /* when the first message was received */
 };
 
 struct acker_epoch {
@@ -204,10 +206,40 @@ static void send(struct acker *a, struct nats_client *client, struct debt *debt,
     counters->acks_sent++;
 }
 
+/* Tell the server that the messages of an epoch that waits are being worked on: with half of
+ * ack_wait gone, each costs as much as an ack. What comes into the open epoch meanwhile is in the
+ * next round. */
+static int64_t extend(struct nats_client *client, struct debt *debt, const struct source *source,
+                      int64_t now)
+{
+    static const struct slice wpi = {(const uint8_t *)"+WPI", 4};
+    struct nats_ack ack;
+    if (!source->shared || source->ack_wait <= 0 || source->state != SOURCE_PULLING)
+        return INT64_MAX;
+    if (debt->extend_at == 0)
+        debt->extend_at = debt->oldest + source->ack_wait / 2;
+    if (now < debt->extend_at)
+        return debt->extend_at;
+    struct buf subject = {0};
+    while (client->out.len < ACKER_OUTPUT_MAX && acklist_next(&debt->acks, &debt->extended, &ack)) {
+        buf_reset(&subject);
+        nats_ack_append_subject(&subject, &ack);
+        nats_client_publish(client, buf_slice(&subject), (struct slice){0}, wpi);
+    }
+    buf_free(&subject);
+    if (debt->extended.done < debt->acks.count)
+        return now; /* when there is room again */
+    debt->extended = (struct acklist_cursor){0};
+    debt->extend_at = now + source->ack_wait / 2;
+    return debt->extend_at;
+}
+
 /* Send what is due of one debt. Returns when there is more to do for it. */
 static int64_t advance(struct acker *a, struct nats_client *client, struct debt *debt,
                        struct source *source, int64_t now)
 {
+    if (debt->state == DEBT_HELD)
+        return extend(client, debt, source, now);
     /* Once a source pulls again, its consumer is known to be there. */
     if (debt->state != DEBT_DUE || source->state != SOURCE_PULLING)
         return INT64_MAX;
@@ -272,7 +304,7 @@ void acker_restart(struct acker *a)
             struct debt *debt = &e->debts[i];
             if (debt->state == DEBT_ASKED)
                 debt->state = DEBT_DUE;
-            debt->cursor = (struct acklist_cursor){0};
+            debt->cursor = debt->extended = (struct acklist_cursor){0};
             debt->not_before = 0;
         }
     }

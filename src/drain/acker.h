@@ -45,8 +45,9 @@ void acklist_free(struct acklist *list);
  * only place that acks what is new (redeliveries of what is durable are acked on the spot). Nothing
  * is sent before acker_committed names the epoch. It is kept until the server has confirmed the
  * last of its acks, so that acks which a broken connection or a change of leaders swallowed are
- * sent again. Those of a stream that was made again since are dropped: under their numbers it has
- * others.
+ * sent again. Where others share the consumer, the server is told that work is in progress (+WPI)
+ * while an epoch waits, or it would give the messages to them. Those of a stream that was made
+ * again since are dropped: under their numbers it has others.
  */
 enum {
     /* Acks are rendered while less than this waits to be written: an epoch of acks is 20 MB. */

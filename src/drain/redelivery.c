@@ -11,12 +11,13 @@ static uint32_t sequences_at_once(struct seqrange range, uint64_t pending)
 }
 
 void redelivery_begin(struct redelivery *r, struct seqrange range, uint64_t pending,
-                      uint64_t consumer_seq, int64_t now)
+                      uint64_t consumer_seq, bool acks_only, int64_t now)
 {
     r->state = REDELIVERY_ASKING;
     r->left = range;
     r->at_once = sequences_at_once(range, pending);
     r->consumer_seq = consumer_seq;
+    r->acks_only = acks_only;
     r->next = now;
     r->awaited = 0;
 }
@@ -60,7 +61,8 @@ int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct
     for (uint32_t i = 0; i < r->at_once; i++) {
         uint64_t sequence = r->left.first;
         bool durable = seqset_contains(&ledger->durable, sequence);
-        if (durable || !seqset_contains(&ledger->taken, sequence)) { /* else its epoch acks it */
+        bool held = !durable && seqset_contains(&ledger->taken, sequence); /* its epoch acks it */
+        if (durable || !(held || r->acks_only)) {
             r->awaited += !durable;
             send(r, client, prefix, sequence, durable ? (struct slice){0} : nak);
         }

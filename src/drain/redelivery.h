@@ -2,6 +2,7 @@
 #ifndef VARVE_DRAIN_REDELIVERY_H
 #define VARVE_DRAIN_REDELIVERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -35,14 +36,16 @@ struct redelivery {
     uint32_t at_once;     /* sequences that make REDELIVERY_AT_ONCE messages, on average */
     uint64_t consumer_seq;
     int64_t next;
+    bool acks_only;     /* others may hold the rest: nothing is asked for */
     uint32_t awaited;   /* asked for, and not come yet */
     struct buf subject; /* scratch */
 };
 
 /* Settle `range` of the stream, which is not empty: the server holds `pending` of its sequences.
- * The consumer has counted its deliveries up to `consumer_seq`. */
+ * The consumer has counted its deliveries up to `consumer_seq`. With `acks_only` what is durable is
+ * acked and nothing else done, since others may hold the rest. */
 void redelivery_begin(struct redelivery *r, struct seqrange range, uint64_t pending,
-                      uint64_t consumer_seq, int64_t now);
+                      uint64_t consumer_seq, bool acks_only, int64_t now);
 void redelivery_cancel(struct redelivery *r);
 void redelivery_free(struct redelivery *r);
 

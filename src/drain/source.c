@@ -229,10 +229,9 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
 {
     const struct ledger *ledger = &s->generation.ledger;
     bool next = ack->consumer_seq == s->last_consumer_seq + 1;
-    if (source_is_durable(s) && !next && !s->shared) {
-        s->shared = true;
-        source_log(s, LOG_INFO, "pull", "another client is taking messages from this consumer");
-    }
+    /* Where nobody pulled when we began, it is not what an earlier connection of ours asked for. */
+    if (source_is_durable(s) && !next && !s->shared)
+        source_found_others(s);
     if (next && ack->delivered == 1 && s->covers_stream && ledger->in_step &&
         ack->stream_seq > ledger->last_stream_seq + 1)
         s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;

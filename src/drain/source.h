@@ -71,6 +71,7 @@ enum source_alert {
     SOURCE_ALERT_STREAM_MISSING,
     SOURCE_ALERT_STREAM_RECREATED,
     SOURCE_ALERT_CONSUMER_RECREATED,
+    SOURCE_ALERT_CONSUMER_SHARED,
     SOURCE_ALERT_DATA_LOST,
     SOURCE_ALERT_DEAD_LETTERS,
     SOURCE_ALERTS,
@@ -118,6 +119,9 @@ struct source {
     bool renew_consumer;        /* it is of the stream as it was before that was set back */
     bool consumer_ahead;        /* it has delivered what the stream does not have: look again */
     bool shared;                /* somebody else pulls from it, as far as we can see */
+    bool others_pull;           /* that was seen beyond doubt: it counts as shared from then on */
+    bool strangers_seen;        /* the last poll showed more pulls than ours */
+    int64_t ack_wait;           /* of it */
     bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
     uint64_t last_consumer_seq; /* greatest number of a delivery */
     uint64_t accounted;         /* deliveries of the consumer that are accounted for: received, or

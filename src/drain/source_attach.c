@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "drain/source_consumer.h"
+#include "drain/source_floor.h"
 #include "drain/source_step.h"
 
 static struct consumer_scene scene_of(struct source *s)
@@ -126,97 +127,26 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
     s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
 }
 
-/* What a consumer that is there has as acked, and this store, which has nothing of the stream, was
- * never given: from where on is it wanted? */
-static uint64_t first_wanted(const struct source *s, const struct nats_consumer_info *info)
-{
-    const struct config_start *start = &s->settings->start;
-    if (s->generation.later)
-        return 1;
-    switch (start->kind) {
-    case CONFIG_START_FIRST:
-        return 1;
-    case CONFIG_START_SEQUENCE:
-        return start->sequence;
-    case CONFIG_START_NEW:
-    case CONFIG_START_TIME: /* the consumer was made for it */
-        return info->ack_floor_stream_seq + 1;
-    }
-    return 1;
-}
-
-/* The first contact of an empty store with the stream's consumer. */
-static void anchor(struct source *s, const struct nats_consumer_info *info, bool made)
-{
-    uint64_t start = first_wanted(s, info);
-    bool by_policy = !s->generation.later && (s->settings->start.kind == CONFIG_START_NEW ||
-                                              s->settings->start.kind == CONFIG_START_TIME);
-    if (made && by_policy)
-        start = info->delivered_stream_seq + 1;
-    generation_anchor(&s->generation, start);
-    s->generation.unsaved = start > 1;
-    s->generation.start_saved = !by_policy; /* else the configuration says it each time */
-    if (by_policy)
-        s->accounted = info->ack_floor_consumer_seq;
-}
-
-/* The others have them, in this store or in theirs: the floor proves nothing. */
-static void tell_shared(struct source *s)
-{
-    if (!s->told_shared)
-        source_log(s, LOG_INFO, "shared",
-                   "other instances have acked events that this store lacks; as the consumer is "
-                   "shared, they are not fetched again");
-    s->told_shared = true;
-}
-
-/* Deliveries that the consumer has as acked and that never came here: the store is older than the
- * consumer, or somebody else took them. What the stream has of them is fetched again. */
-static void compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
-{
-    struct ledger *ledger = &s->generation.ledger;
-    struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
-    uint64_t floor = info->ack_floor_consumer_seq;
-    if (s->refetch.state != REFETCH_IDLE)
-        return;
-    if (info->delivered_consumer_seq < s->accounted)
-        s->accounted = 0; /* another consumer under the same name */
-    uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
-    uint64_t count = ledger_missing(ledger, range, &missing);
-    bool lacking = unknown > 0 && count > 0;
-    if (lacking && !s->settings->shared && s->retention != NATS_RETENTION_WORKQUEUE) {
-        s->owed = unknown;
-        refetch_begin(&s->refetch, missing, unknown, now);
-        return;
-    }
-    s->accounted += unknown;
-    ledger_nothing_at(ledger, 0, range.last);
-    if (lacking && s->settings->shared) {
-        tell_shared(s);
-    } else if (lacking) {
-        /* What is acked is not in a work queue any more. */
-        s->generation.unsaved = true;
-        source_count_lost(s, missing, count < unknown ? count : unknown);
-    }
-}
-
 static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
-                    int64_t now)
+                    bool acks_only, int64_t now)
 {
     struct seqrange range = {from, info->delivered_stream_seq};
     if (range.first <= range.last)
         redelivery_begin(&s->redelivery, range, info->ack_pending, info->delivered_consumer_seq,
-                         now);
+                         acks_only, now);
 }
 
-/* Deliveries to an earlier connection that were not acked: ours, unless others share the consumer;
- * then only ack_wait can tell. */
+/* Deliveries to an earlier connection that were not acked: what is durable is acked, always. The
+ * rest is ours to ask for unless others share the consumer; then only ack_wait can tell. */
 static void plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     s->orphans_seen = false;
-    s->shared = source_is_durable(s) && (s->settings->shared || info->waiting > 0);
-    if (source_is_durable(s) && !s->shared && info->ack_pending > 0)
-        recover(s, info, info->ack_floor_stream_seq + 1, now);
+    s->strangers_seen = false;
+    s->shared =
+        source_is_durable(s) && (s->settings->shared || s->others_pull || info->waiting > 0);
+    s->ack_wait = info->config.ack_wait_ns;
+    if (source_is_durable(s) && info->ack_pending > 0)
+        recover(s, info, info->ack_floor_stream_seq + 1, s->shared, now);
 }
 
 static void begin_pulling(struct source *s, struct nats_client *client,
@@ -224,7 +154,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
 {
     struct ledger *ledger = &s->generation.ledger;
     struct err err = {0};
-    static_assert(CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
+    static_assert(2 * CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
                   "each source that may be configured finds its subscriptions");
     if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
                        buf_text(&s->consumer), s->pull_target, &s->feed, now, &err) != 0) {
@@ -234,9 +164,9 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     log_consumer(s, info, made);
     note_consumer(s, info);
     if (ledger->taken.count == 0)
-        anchor(s, info, made);
+        source_anchor(s, info, made);
     if (source_is_durable(s))
-        compare_floor(s, info, now);
+        source_compare_floor(s, info, now);
     plan_recovery(s, info, now);
     s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
@@ -330,7 +260,7 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
                         s->settings->stream, s->settings->consumer);
         }
         if (!source_is_durable(s) && s->generation.ledger.taken.count == 0)
-            anchor(s, &info, made);
+            source_anchor(s, &info, made);
         if (is_anchored(s, client))
             begin_pulling(s, client, &info, made, now);
         return;
@@ -357,12 +287,21 @@ static void look_for_orphans(struct source *s, const struct nats_consumer_info *
 {
     uint64_t floor = info->ack_floor_stream_seq;
     uint64_t missing = seqset_contiguous_end(&s->generation.ledger.taken, floor + 1) + 1;
-    bool orphans = !s->settings->shared && info->ack_pending > 0 &&
+    bool orphans = !s->settings->shared && !s->others_pull && info->ack_pending > 0 &&
                    info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
                    s->redelivery.state == REDELIVERY_DONE;
     if (orphans && s->orphans_seen)
-        recover(s, info, missing, now);
+        recover(s, info, missing, false, now);
     s->orphans_seen = orphans;
+}
+
+/* More pulls wait than are ours, twice in a row: another instance uses the consumer by accident. */
+static void look_for_strangers(struct source *s, const struct nats_consumer_info *info)
+{
+    bool seen = info->waiting > live_pulls(&s->pull);
+    if (seen && s->strangers_seen)
+        source_found_others(s);
+    s->strangers_seen = seen;
 }
 
 void source_on_consumer_poll(struct source *s, struct nats_client *client, struct slice payload,
@@ -388,8 +327,9 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     }
     note_consumer(s, &info);
     if (source_is_durable(s)) {
-        compare_floor(s, &info, now);
+        source_compare_floor(s, &info, now);
         look_for_orphans(s, &info, now);
+        look_for_strangers(s, &info);
     }
     if (!s->once)
         return;

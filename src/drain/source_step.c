@@ -32,6 +32,20 @@ void source_log(const struct source *s, enum log_level level, const char *event,
     log_end(&line);
 }
 
+void source_found_others(struct source *s)
+{
+    s->shared = true;
+    if (s->others_pull)
+        return;
+    s->others_pull = true;
+    if (s->settings->shared)
+        return;
+    source_raise(s, SOURCE_ALERT_CONSUMER_SHARED);
+    source_log(s, LOG_WARNING, "consumer_shared",
+               "another client takes messages from this consumer: give each instance a consumer of "
+               "its own, or set shared: true for all of them");
+}
+
 void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
 {
     s->counters.lost += count;

@@ -37,6 +37,9 @@ bool source_is_durable(const struct source *s);
 void source_raise(struct source *s, enum source_alert alert);
 void source_resolve(struct source *s, enum source_alert alert);
 
+/* Somebody else takes messages from the consumer, beyond doubt. */
+void source_found_others(struct source *s);
+
 /* So many messages, at most, of these that are not in the stream any more were never stored. */
 void source_count_lost(struct source *s, struct seqrange range, uint64_t count);
 

@@ -117,7 +117,7 @@ void nats_input_free(struct nats_input *in);
 enum {
     /* Subscriptions of one connection: the slots of 64 pulls, the replies, and some to spare. A sid
      * is a multiple of this plus the index of its entry. */
-    NATS_SUBSCRIPTIONS_MAX = 512,
+    NATS_SUBSCRIPTIONS_MAX = 1024,
     /* What the output keeps when it is empty. */
     NATS_OUTPUT_KEPT = 1024 * 1024,
 };

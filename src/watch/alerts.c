@@ -19,6 +19,7 @@ const char *alert_name(enum alert_kind kind)
         [ALERT_STREAM_MISSING] = "stream_missing",
         [ALERT_STREAM_RECREATED] = "stream_recreated",
         [ALERT_CONSUMER_RECREATED] = "consumer_recreated",
+        [ALERT_CONSUMER_SHARED] = "consumer_shared",
         [ALERT_DATA_LOST] = "data_lost",
         [ALERT_DEAD_LETTERS] = "dead_letters",
     };

@@ -101,6 +101,9 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
     case ALERT_CONSUMER_RECREATED:
         buf_append_text(out, "the consumer was deleted; varve created it again");
         break;
+    case ALERT_CONSUMER_SHARED:
+        buf_append_text(out, "another client takes messages from the consumer");
+        break;
     case ALERT_DATA_LOST:
         buf_printf(out,
                    "events were gone before varve received them, the last ones in the sequences "

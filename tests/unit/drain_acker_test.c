@@ -259,3 +259,26 @@ TEST(acker_lets_go_of_epochs_behind_one_that_waits)
     EXPECT_U64(account_bytes(&s.acker.account), 0);
     stop(&s);
 }
+
+/* A commit that is slower than ack_wait: the server must not give the messages to others. */
+TEST(acker_extends_ack_wait_while_an_epoch_waits)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    s.source.shared = true;
+    s.source.ack_wait = 10 * CLOCK_SECOND;
+    owe(&s, 1, 1, 3); /* received at 1 */
+    EXPECT_I64(acker_tick(&s.acker, &s.client, 1), 1 + 5 * CLOCK_SECOND);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    EXPECT_I64(acker_tick(&s.acker, &s.client, 1 + 5 * CLOCK_SECOND), 1 + 10 * CLOCK_SECOND);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    EXPECT(strstr(buf_text(&s.client.out), " 4\r\n+WPI\r\n") != NULL);
+    buf_reset(&s.client.out);
+    EXPECT_I64(acker_tick(&s.acker, &s.client, 1 + 6 * CLOCK_SECOND), 1 + 10 * CLOCK_SECOND);
+    EXPECT_U64(acks_in(&s.client.out), 0);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    acker_tick(&s.acker, &s.client, 1 + 6 * CLOCK_SECOND);
+    EXPECT_U64(acks_in(&s.client.out), 3);
+    EXPECT(strstr(buf_text(&s.client.out), "+WPI") == NULL);
+    stop(&s);
+}

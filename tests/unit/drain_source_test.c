@@ -208,7 +208,8 @@ TEST(source_sees_that_another_client_takes_messages)
     stage_deliver(&s, 1, 1, 1);
     stage_deliver(&s, 3, 3, 1);
     EXPECT_I64(s.verdict, LEDGER_NEW);
-    EXPECT(stage_logged(&s, "another client is taking messages from this consumer"));
+    EXPECT(stage_logged(&s, "another client takes messages from this consumer"));
+    EXPECT((s.source.standing & 1u << SOURCE_ALERT_CONSUMER_SHARED) != 0);
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 9\r\n");
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
@@ -367,5 +368,34 @@ TEST(source_compares_the_consumer_at_each_poll)
     EXPECT(stage_logged(&s, "consumer_changed"));
     stage_expect_question(&s, "STREAM.INFO.S");
     EXPECT_I64(s.source.state, SOURCE_STREAM); /* in which nothing is acked */
+    stage_close(&s);
+}
+
+/* Shared: what is durable is acked, always; the rest may be with others. */
+TEST(source_acks_at_start_what_is_durable_of_a_shared_consumer)
+{
+    struct stage s;
+    struct position p = {.stream = "S",
+                         .created = STAGE_CREATED,
+                         .consumer = "c",
+                         .through = 3,
+                         .last_seq = 3,
+                         .last_time = STAGE_TIME + 3 * CLOCK_SECOND};
+    stage_open(&s, CONFIG_DURABLE);
+    positions_put(&s.stored, &p);
+    s.config.sources[0].shared = true;
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 3, "2026-01-01T00:00:03Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        &s, (struct stage_consumer){
+                .delivered = 6, .delivered_stream = 6, .ack_pending = 6, .waiting = 2});
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 3);
+    EXPECT_I64(stage_count(&s, "-NAK"), 0);
     stage_close(&s);
 }

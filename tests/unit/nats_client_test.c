@@ -422,7 +422,7 @@ static void converse(struct buf *out, const struct buf *text, uint64_t piece)
         while ((got = next(0)) > 0) {
             describe(out);
             if (event.kind == NATS_EVENT_READY)
-                EXPECT_U64(nats_client_subscribe(&c, slice_of("i.*"), NULL, 4), 1025);
+                EXPECT_U64(nats_client_subscribe(&c, slice_of("i.*"), NULL, 4), 2049);
         }
     }
     nats_client_free(&c);
@@ -433,11 +433,11 @@ TEST(nats_client_events_do_not_depend_on_how_the_bytes_were_cut)
     struct buf text = {0};
     buf_append_text(&text, "INFO {\"headers\":true}\r\nPONG\r\n");
     for (int i = 1; i <= 40; i++) {
-        buf_printf(&text, "MSG s.%d 1025 $JS.ACK.S.C.1.%d.%d.1.0 %d\r\n", i, i, i, i * 50);
+        buf_printf(&text, "MSG s.%d 2049 $JS.ACK.S.C.1.%d.%d.1.0 %d\r\n", i, i, i, i * 50);
         for (int k = 0; k < i * 50; k++)
             buf_append_byte(&text, (uint8_t)("\r\nMSG P"[(i + k) % 7]));
         buf_append_text(&text,
-                        "\r\nPING\r\nHMSG i.1 1025 28 28\r\nNATS/1.0 404 No Messages\r\n\r\n\r\n");
+                        "\r\nPING\r\nHMSG i.1 2049 28 28\r\nNATS/1.0 404 No Messages\r\n\r\n\r\n");
     }
     buf_append_text(&text, "-ERR 'Invalid Subject'\r\n");
     struct buf whole = {0};

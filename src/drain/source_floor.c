@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain/source_floor.h"
+
+#include "drain/source_step.h"
+
+/* What a consumer that is there has as acked, and this store, which has nothing of the stream, was
+ * never given: from where on is it wanted? */
+static uint64_t first_wanted(const struct source *s, const struct nats_consumer_info *info)
+{
+    const struct config_start *start = &s->settings->start;
+    if (s->generation.later)
+        return 1;
+    switch (start->kind) {
+    case CONFIG_START_FIRST:
+        return 1;
+    case CONFIG_START_SEQUENCE:
+        return start->sequence;
+    case CONFIG_START_NEW:
+    case CONFIG_START_TIME: /* the consumer was made for it */
+        return info->ack_floor_stream_seq + 1;
+    }
+    return 1;
+}
+
+void source_anchor(struct source *s, const struct nats_consumer_info *info, bool made)
+{
+    uint64_t start = first_wanted(s, info);
+    bool by_policy = !s->generation.later && (s->settings->start.kind == CONFIG_START_NEW ||
+                                              s->settings->start.kind == CONFIG_START_TIME);
+    if (made && by_policy)
+        start = info->delivered_stream_seq + 1;
+    generation_anchor(&s->generation, start);
+    s->generation.unsaved = start > 1;
+    s->generation.start_saved = !by_policy; /* else the configuration says it each time */
+    if (by_policy)
+        s->accounted = info->ack_floor_consumer_seq;
+}
+
+/* The others have them, in this store or in theirs: the floor proves nothing. */
+static void tell_shared(struct source *s)
+{
+    if (!s->told_shared)
+        source_log(s, LOG_INFO, "shared",
+                   "other instances have acked events that this store lacks; as the consumer is "
+                   "shared, they are not fetched again");
+    s->told_shared = true;
+}
+
+void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    struct ledger *ledger = &s->generation.ledger;
+    struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
+    uint64_t floor = info->ack_floor_consumer_seq;
+    if (s->refetch.state != REFETCH_IDLE)
+        return;
+    if (info->delivered_consumer_seq < s->accounted)
+        s->accounted = 0; /* another consumer under the same name */
+    uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
+    uint64_t count = ledger_missing(ledger, range, &missing);
+    bool lacking = unknown > 0 && count > 0;
+    if (lacking && !s->settings->shared && s->retention != NATS_RETENTION_WORKQUEUE) {
+        s->owed = unknown;
+        refetch_begin(&s->refetch, missing, unknown, now);
+        return;
+    }
+    s->accounted += unknown;
+    ledger_nothing_at(ledger, 0, range.last);
+    if (lacking && s->settings->shared) {
+        tell_shared(s);
+    } else if (lacking) {
+        /* What is acked is not in a work queue any more. */
+        s->generation.unsaved = true;
+        source_count_lost(s, missing, count < unknown ? count : unknown);
+    }
+}
