@@ -10,8 +10,7 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import binary_or_skip
-from support import VARVE_FAULT, Output, wait_for
+from support import VARVE_FAULT, Output, server_binaries, wait_for
 
 FAST = {"max_age": "200ms"}
 
@@ -422,7 +421,7 @@ def test_headers_only_is_set_while_it_drains(server, varve):
     check_whole(server, varve.output)
 
 
-def test_markers_of_the_server_are_no_events(make_server, varve_on_newest):
+def test_markers_of_the_server_are_no_events(varve_on_newest):
     """A message that expires may leave a marker behind, which nobody published."""
     server, varve = varve_on_newest
 
@@ -455,5 +454,7 @@ def test_markers_of_the_server_are_no_events(make_server, varve_on_newest):
 
 @pytest.fixture
 def varve_on_newest(make_server, make_runner):
-    server = make_server(binary_or_skip("newest"))
+    server = make_server(
+        server_binaries()["newest"] or pytest.skip("nats-server: newest")
+    )
     return server, make_runner(server)

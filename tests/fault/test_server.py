@@ -52,7 +52,9 @@ def only_connection(port):
     """A connection as somebody else; None if the server does not want it."""
     other = socket.create_connection(("127.0.0.1", port), timeout=5)
     try:
-        other.sendall(b'CONNECT {"user":"admin","pass":"a","verbose":false}\r\nPING\r\n')
+        other.sendall(
+            b'CONNECT {"user":"admin","pass":"a","verbose":false}\r\nPING\r\n'
+        )
         said = b""
         while data := other.recv(4096):
             said += data
@@ -77,7 +79,9 @@ def test_no_connection_is_free(make_varve):
     check_all(runner, 100)
 
 
-@pytest.mark.parametrize("subject", ["$JS.API.CONSUMER.MSG.NEXT.>", "$JS.API.STREAM.INFO.>"])
+@pytest.mark.parametrize(
+    "subject", ["$JS.API.CONSUMER.MSG.NEXT.>", "$JS.API.STREAM.INFO.>"]
+)
 def test_not_permitted_until_the_server_is_told(make_varve, subject):
     denied = f'permissions: {{ publish: {{ deny: "{subject}" }}, subscribe: {{ allow: ">" }} }}'
     runner, server, configure = make_varve(permissions=denied)
@@ -93,7 +97,9 @@ def test_not_permitted_until_the_server_is_told(make_varve, subject):
 
 def test_acks_are_not_permitted(make_varve):
     """Rows are committed all the same; what the server thinks of it is put right later."""
-    denied = 'permissions: { publish: { deny: "$JS.ACK.>" }, subscribe: { allow: ">" } }'
+    denied = (
+        'permissions: { publish: { deny: "$JS.ACK.>" }, subscribe: { allow: ">" } }'
+    )
     runner, server, configure = make_varve(permissions=denied)
     run = as_varve(runner)
     run.wait_rows(100)
@@ -106,9 +112,48 @@ def test_acks_are_not_permitted(make_varve):
     check_all(runner, 100)
 
 
+def test_killed_between_commit_and_acks_of_a_shared_consumer(make_varve):
+    """What the store has is acked at start, instead of coming again when ack_wait is over."""
+    denied = (
+        'permissions: { publish: { deny: "$JS.ACK.>" }, subscribe: { allow: ">" } }'
+    )
+    runner, server, configure = make_varve(permissions=denied)
+    shared = {"sources": [{"stream": "LOGGING", "shared": True}]}
+    run = runner.start(**FAST, **shared, nats={"user": "varve", "password": "v"})
+    run.wait_rows(100)
+    run.process.kill()
+    run.process.wait()
+    assert server.unacked() == 100
+    configure("")
+    server.process.send_signal(signal.SIGHUP)
+    run = runner.start(**FAST, **shared, nats={"user": "varve", "password": "v"})
+    wait_for(lambda: server.unacked() == 0, "all is acked")
+    server.publish([event.data for event in Load(seed=96).run(10)])
+    run.wait_rows(10)
+    assert run.stop() == 0
+    assert len(Output(runner.output).table()) == 110
+
+
+def test_two_by_accident_on_one_consumer(make_varve):
+    """Two directories, one consumer: both instances say so."""
+    runner, server, _ = make_varve()
+    one = as_varve(runner)
+    one.wait_rows(100)
+    there = {"log_output_directory": str(runner.output) + "-2"}
+    named = {"user": "varve", "password": "v", "name": "two"}
+    two = runner.start(**FAST, output=there, nats=named)
+    two.wait_line("consumer_found")
+    for i in range(40):
+        server.publish([event.data for event in Load(seed=200 + i).run(10)])
+    one.wait_line("consumer_shared", seconds=60)
+    two.wait_line("consumer_shared", seconds=60)
+
+
 def test_several_subjects_on_a_server_that_can_filter_by_one(make_server, make_runner):
     """Before 2.10 such a consumer is made without a filter, and nobody says so."""
-    server = make_server(server_binaries()["debian"] or pytest.skip("nats-server: debian"))
+    server = make_server(
+        server_binaries()["debian"] or pytest.skip("nats-server: debian")
+    )
     server.add_stream(subjects=["logging.>"])
     varve = make_runner(server)
     source = {"stream": "LOGGING", "subjects": ["logging.a", "logging.b"]}
@@ -127,7 +172,10 @@ def test_purged_while_draining(any_server, varve):
 
     any_server.ask(purge)
     any_server.generate(500, seed=95, start_index=3000)
-    wait_for(lambda: "3500" in str(run.lines("committed")[-1]["last_seq"]), "the end is there")
+    wait_for(
+        lambda: "3500" in str(run.lines("committed")[-1]["last_seq"]),
+        "the end is there",
+    )
     assert run.stop() == 0
     rows, _ = numbered(Load(seed=95).run(3500))
     found = Output(varve.output).table()["stream_seq"].to_pylist()
@@ -142,7 +190,9 @@ def test_the_stream_has_consumers_enough(any_server, varve):
     from nats.js.api import ConsumerConfig
 
     any_server.add_stream(max_consumers=1)
-    any_server.ask(lambda js: js.add_consumer("LOGGING", ConsumerConfig(durable_name="other")))
+    any_server.ask(
+        lambda js: js.add_consumer("LOGGING", ConsumerConfig(durable_name="other"))
+    )
     any_server.publish([event.data for event in Load(seed=95).run(100)])
     run = varve.start(**FAST)
     assert "consumer" in run.wait_line("source_waiting")["reason"]
@@ -178,7 +228,9 @@ def test_the_consumer_is_changed_under_us(server, varve, change):
 
 def test_a_consumer_that_is_paused(make_server, make_runner):
     """Since 2.11. It is quiet, and that is no fault."""
-    server = make_server(server_binaries()["newest"] or pytest.skip("nats-server: newest"))
+    server = make_server(
+        server_binaries()["newest"] or pytest.skip("nats-server: newest")
+    )
     server.add_stream()
     varve = make_runner(server)
     run = varve.start(**FAST)
