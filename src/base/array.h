@@ -28,14 +28,15 @@
 /* Make room for `more` elements behind the last one. */
 #define array_reserve(array, more)                                                           \
     ((void)((array)->list = array_grow((array)->list, &(array)->cap, (array)->count, (more), \
-                                       sizeof(*(array)->list), (array)->account)))
+                                       sizeof(__typeof__(*(array)->list)), (array)->account)))
 
 /* A pointer to a new last element, which is not initialised. Valid until the next one is added. */
 #define array_add(array) (array_reserve(array, 1), &(array)->list[(array)->count++])
 
 /* Give the memory back. The array is empty and usable afterwards, with the same account. */
-#define array_free(array)                                                                  \
-    (account_free((array)->account, (array)->list, (array)->cap * sizeof(*(array)->list)), \
+#define array_free(array)                                             \
+    (account_free((array)->account, (array)->list,                    \
+                  (array)->cap * sizeof(__typeof__(*(array)->list))), \
      (array)->list = NULL, (array)->count = (array)->cap = 0)
 
 /* The list with room for `more` elements of `size` bytes behind the first `count`; *cap follows. It

@@ -28,7 +28,8 @@ static int write_file(struct committer *c, struct group_file *file, struct err *
 static int finish_files(struct committer *c, struct store_group *group, struct err *err)
 {
     size_t count = group->files.count;
-    struct object_staged **staged = account_alloc(group->account, count + 1, sizeof(*staged));
+    struct object_staged **staged =
+        account_alloc(group->account, count + 1, sizeof(struct object_staged *));
     for (size_t i = 0; i < count; i++)
         staged[i] = group->files.list[i]->stored;
     int result = object_finish(c->store->objects, staged, count, err);
@@ -36,7 +37,7 @@ static int finish_files(struct committer *c, struct store_group *group, struct e
         if (!object_is_finished(staged[i]))
             abandon(group->files.list[i]);
     }
-    account_free(group->account, staged, (count + 1) * sizeof(*staged));
+    account_free(group->account, staged, (count + 1) * sizeof(struct object_staged *));
     return result;
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/assert.h"
 
 /* What a file takes beside its content while it is committed: its entry in the commit log (a buffer
  * that grows), paths, statistics; and each range of its sequences as text. */
