@@ -158,8 +158,3 @@ void map_free(struct map *m)
     buf_free(&m->keys);
     *m = (struct map){.account = m->account};
 }
-
-size_t map_memory(const struct map *m)
-{
-    return slots_memory(m) + m->starts_cap * sizeof(*m->starts) + m->keys.cap;
-}

@@ -49,9 +49,6 @@ struct slice map_key(const struct map *m, uint32_t index);
 void map_reset(struct map *m);
 void map_free(struct map *m);
 
-/* Bytes of memory held. */
-size_t map_memory(const struct map *m);
-
 /* The seeded 64-bit hash of some bytes. */
 uint64_t map_hash(struct slice key);
 

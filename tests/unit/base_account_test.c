@@ -88,8 +88,10 @@ static void free_all(struct holders *h)
 
 static uint64_t held(const struct holders *h)
 {
-    return h->buf.cap + arena_memory(&h->arena) + map_memory(&h->map) +
-           h->numbers.cap * sizeof(uint64_t);
+    const struct map *m = &h->map;
+    uint64_t slots = m->mask == 0 ? 0 : (uint64_t)m->mask + 1;
+    return h->buf.cap + arena_memory(&h->arena) + slots * sizeof(*m->slots) +
+           m->starts_cap * sizeof(*m->starts) + m->keys.cap + h->numbers.cap * sizeof(uint64_t);
 }
 
 TEST(account_is_exact_after_each_change)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/account.h"
 #include "base/bytes.h"
 #include "child.h"
 #include "test.h"
@@ -18,9 +19,10 @@ static uint32_t put(struct map *m, struct slice key, bool expect_added)
 
 TEST(map_zeroed_is_empty)
 {
-    struct map m = {0};
+    struct account account = {0};
+    struct map m = {.account = &account};
     EXPECT_I64(map_find(&m, slice_of("a")), -1);
-    EXPECT_U64(map_memory(&m), 0);
+    EXPECT_U64(account_bytes(&account), 0);
     map_reset(&m);
     map_free(&m);
     map_free(&m);
@@ -48,18 +50,19 @@ TEST(map_numbers_keys_in_order_and_keeps_them_plain)
 
 TEST(map_reset_forgets_keys_and_keeps_memory)
 {
-    struct map m = {0};
+    struct account account = {0};
+    struct map m = {.account = &account};
     for (uint32_t i = 0; i < 1000; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "key %u", i);
         EXPECT_U64(put(&m, slice_of(key), true), i);
     }
-    size_t memory = map_memory(&m);
+    uint64_t memory = account_bytes(&account);
     map_reset(&m);
     EXPECT_I64(map_find(&m, slice_of("key 1")), -1);
     EXPECT_U64(put(&m, slice_of("key 999"), true), 0);
     EXPECT_I64(map_find(&m, slice_of("key 0")), -1);
-    EXPECT_U64(map_memory(&m), memory);
+    EXPECT_U64(account_bytes(&account), memory);
     map_free(&m);
 }
 
@@ -115,7 +118,8 @@ TEST(map_agrees_with_a_list)
 TEST(map_holds_many_keys)
 {
     enum { KEYS = 300000 };
-    struct map m = {0};
+    struct account account = {0};
+    struct map m = {.account = &account};
     uint8_t key[8];
     for (uint32_t i = 0; i < KEYS; i++) {
         store_u64le(key, i);
@@ -127,7 +131,7 @@ TEST(map_holds_many_keys)
     }
     store_u64le(key, KEYS);
     EXPECT_I64(map_find(&m, (struct slice){key, 8}), -1);
-    EXPECT(map_memory(&m) >= KEYS * (12 + 4 + 8));
+    EXPECT(account_bytes(&account) >= KEYS * (12 + 4 + 8));
     map_free(&m);
 }
 
