@@ -238,6 +238,14 @@ uint64_t generation_count_lost(struct generation *g, const struct nats_stream_in
     return lost;
 }
 
+/* What was received and is in no epoch yet, such as a dead letter that waits for its confirmation,
+ * is lost with this process: a consumer that has it as acked has to be asked for it again. */
+static uint64_t settled_deliveries(const struct generation *g)
+{
+    uint64_t open = seqset_size(&g->ledger.taken) - seqset_size(&g->ledger.sealed);
+    return g->delivered > open ? g->delivered - open : 0;
+}
+
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,
                      int64_t last_time, struct position *out)
 {
@@ -252,7 +260,7 @@ void generation_seal(struct generation *g, const struct seqset *rows, uint64_t l
         .start = g->start,
         .last_seq = g->sealed_seq,
         .last_time = g->sealed_time,
-        .delivered = g->delivered,
+        .delivered = settled_deliveries(g),
         .marks = g->marks,
     };
     if (seqset_contains(&l->sealed, 0))
