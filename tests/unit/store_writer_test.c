@@ -9,7 +9,7 @@
 #include "store_fixture.h"
 #include "test.h"
 
-/* A writer without threads over a store in the directory "root". */
+/* A writer over a store in the directory "root": without threads, unless it is given a waker. */
 struct stage {
     struct store *store;
     struct store_path path;
@@ -36,7 +36,7 @@ static const struct store_writer_limits generous = {
     .batch_bytes = 4 << 20, .open_memory = UINT64_MAX, .row_group_bytes = 0};
 
 static void start_with(struct stage *s, const struct schema *schema, struct parquet_options options,
-                       struct store_writer_limits limits)
+                       struct store_writer_limits limits, struct waker waker)
 {
     struct err err = {0};
     struct store_config config = {
@@ -54,7 +54,8 @@ static void start_with(struct stage *s, const struct schema *schema, struct parq
                                                                 .instance = "i",
                                                                 .parquet = options,
                                                                 .account = &s->account,
-                                                                .stepped = true},
+                                                                .waker = waker,
+                                                                .stepped = waker.wake == NULL},
                                  &err);
     EXPECT(s->writer != NULL);
     store_writer_set_limits(s->writer, &limits);
@@ -62,7 +63,7 @@ static void start_with(struct stage *s, const struct schema *schema, struct parq
 
 static void start(struct stage *s, struct store_writer_limits limits)
 {
-    start_with(s, &narrow, parquet_options_default(), limits);
+    start_with(s, &narrow, parquet_options_default(), limits, (struct waker){0});
 }
 
 static void stop(struct stage *s)
@@ -247,7 +248,7 @@ TEST(store_writer_begins_another_file_when_one_is_full)
         wide_columns[i] =
             (struct column_spec){.name = names[i], .type = COLUMN_INT64, .ordered = i == 0};
     }
-    start_with(&s, &wide, options, generous);
+    start_with(&s, &wide, options, generous, (struct waker){0});
     for (uint64_t seq = 1; seq <= ROWS; seq++) {
         struct store_row row = row_of(&s, seq, "a", BASE);
         struct batch *b = store_writer_begin_row(s.writer, &row);
@@ -282,7 +283,7 @@ TEST(store_writer_keeps_row_groups_as_small_as_asked)
     struct stage s;
     uint32_t row_groups;
     options.row_group_rows = 10;
-    start_with(&s, &narrow, options, generous);
+    start_with(&s, &narrow, options, generous, (struct waker){0});
     for (uint64_t seq = 1; seq <= 35; seq++)
         add(&s, seq, "a", BASE);
     (void)commit(&s);
@@ -432,4 +433,44 @@ TEST(store_writer_holds_many_small_partitions)
         EXPECT_U64(rows[row], 7 + row * SIMULATIONS);
     globfree(&found);
     stop(&s);
+}
+
+static void wake(int handle)
+{
+    EXPECT(write(handle, "", 1) == 1);
+}
+
+TEST(store_writer_works_on_threads_of_its_own)
+{
+    enum { COMMITS = 3, ROWS = 5000 };
+    struct stage s;
+    struct store_committed how;
+    struct store_writer_limits limits = generous;
+    int ends[2];
+    uint64_t committed = 0;
+    EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+    limits.batch_bytes = 10000;
+    start_with(&s, &narrow, parquet_options_default(), limits, (struct waker){wake, ends[1]});
+    for (uint64_t number = 1; number <= COMMITS; number++) {
+        for (uint64_t seq = (number - 1) * ROWS + 1; seq <= number * ROWS; seq++) {
+            add_large(&s, seq, seq % 2 == 0 ? "a" : "b", 50);
+            (void)store_writer_turn(s.writer, 0);
+        }
+        store_writer_seal(s.writer, &(struct store_seal){.number = number});
+    }
+    while (committed < COMMITS) {
+        char byte;
+        EXPECT(read(ends[0], &byte, 1) == 1); /* the harness ends what waits for ever */
+        (void)store_writer_turn(s.writer, 0);
+        while (store_writer_committed(s.writer, &how))
+            EXPECT_U64(how.number, ++committed); /* in order */
+    }
+    glob_t found = find(TABLE_FILES);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        rows += read_sequences(found.gl_pathv[i], NULL, NULL);
+    EXPECT_U64(rows, (uint64_t)COMMITS * ROWS);
+    globfree(&found);
+    stop(&s);
+    EXPECT(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
