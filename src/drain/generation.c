@@ -47,7 +47,7 @@ static void load(struct generation *g)
     ledger_reset(&g->ledger);
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
-    g->start = g->delivered = 0;
+    g->start = g->delivered = g->seen = 0;
     g->start_saved = p != NULL || known != NULL;
     g->unsaved = g->was_set_back = g->in_doubt = false;
     g->skew = GENERATION_SKEW;
@@ -224,14 +224,22 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
     g->newest_time = time;
 }
 
-uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info,
-                               struct seqrange *missing)
+static uint64_t looked_through(const struct generation *g)
 {
     uint64_t position = ledger_taken_position(&g->ledger);
-    bool begun = g->newest_seq > 0;
-    if (!begun || info->retention != NATS_RETENTION_LIMITS || info->first_seq <= position + 1)
+    return position > g->seen ? position : g->seen;
+}
+
+bool generation_may_have_lost(const struct generation *g, uint64_t first_seq)
+{
+    return g->newest_seq > 0 && first_seq > looked_through(g) + 1;
+}
+
+uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct seqrange *missing)
+{
+    if (!generation_may_have_lost(g, first_seq))
         return 0;
-    struct seqrange gone = {position + 1, info->first_seq - 1};
+    struct seqrange gone = {looked_through(g) + 1, first_seq - 1};
     uint64_t lost = ledger_missing(&g->ledger, gone, missing);
     ledger_nothing_at(&g->ledger, gone.first, gone.last);
     g->unsaved = g->unsaved || lost > 0;

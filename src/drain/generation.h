@@ -38,6 +38,7 @@ struct generation {
     struct position_marks marks;
     uint64_t newest_seq; /* newest message that we know of, 0: none, */
     int64_t newest_time; /* and when the stream stored it */
+    uint64_t seen;       /* up to here nothing of ours was left to deliver, whatever was dropped */
     uint64_t start;      /* the first sequence that is wanted, 0: not known */
     bool start_saved;    /* and the store says so, or the configuration */
     bool unsaved;        /* what is durable has changed although no row came */
@@ -85,8 +86,10 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time);
 
 /* The messages that a stream with limits retention dropped before we had them, at most, and from
  * where to where; from then on they count as not there. */
-uint64_t generation_count_lost(struct generation *g, const struct nats_stream_info *info,
-                               struct seqrange *missing);
+uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct seqrange *missing);
+
+/* Whether there may be such. */
+bool generation_may_have_lost(const struct generation *g, uint64_t first_seq);
 
 /* An epoch with these rows is sealed: see source_seal. */
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,

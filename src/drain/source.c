@@ -2,6 +2,7 @@
 #include "drain/source.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "drain/message.h"
 #include "drain/source_step.h"
 
@@ -48,7 +49,10 @@ void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_b
 void source_limit_pull(struct source *s, uint64_t bytes, bool pause)
 {
     bool again = s->refetch.state == REFETCH_PULLING;
-    uint64_t most = again ? s->pull_target / 2 : s->pull_target;
+    uint64_t target =
+        s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
+    uint64_t most = again ? target / 2 : target;
+    s->was_paused = s->was_paused || pause;
     bytes = again ? bytes / 2 : bytes;
     if (bytes < SOURCE_PULL_MIN)
         bytes = SOURCE_PULL_MIN;
@@ -63,17 +67,40 @@ uint64_t source_oversize(const struct source *s)
     return s->pull.oversize + s->refetch.pull.oversize;
 }
 
+/* The same server is back at once: it was not restarted, but has cut us off. */
+static void ask_for_less(struct source *s, uint64_t server)
+{
+    bool cut = s->cut_bytes > 0 && server == s->server;
+    s->server = server;
+    if (cut) {
+        s->pull_cap = s->cut_bytes / 2 > SOURCE_CAP_MIN ? s->cut_bytes / 2 : SOURCE_CAP_MIN;
+        struct log_line line;
+        log_begin(&line, LOG_WARNING, "pull_cut");
+        log_text(&line, "stream", s->settings->stream);
+        log_text(&line, "text",
+                 "the server closed the connection while events were on the way: perhaps its "
+                 "max_pending is too small for them; asking for less");
+        log_u64(&line, "bytes", s->pull_cap);
+        log_end(&line);
+    }
+    s->cut_bytes = 0;
+}
+
 void source_connected(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_REFUSED)
         return;
     s->retry_pause = SOURCE_RETRY_MIN;
+    ask_for_less(s, map_hash(client->session.info.server_id));
     if (s->state != SOURCE_LEAVING)
         source_begin(s, client, now);
 }
 
-void source_lost(struct source *s)
+void source_lost(struct source *s, int64_t now)
 {
+    uint64_t bytes = s->state == SOURCE_PULLING ? nats_pull_outstanding(&s->pull) : 0;
+    bool flowing = s->heard > 0 && now - s->heard < SOURCE_CUT_WITHIN;
+    s->cut_bytes = flowing && bytes >= SOURCE_CUT_MIN ? bytes : 0;
     source_let_go(s, NULL);
     if (s->state != SOURCE_REFUSED && s->state != SOURCE_LEAVING)
         s->state = SOURCE_OFF;
@@ -307,6 +334,7 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     if (is_again(event))
         return receive_again(s, client, event, now);
     nats_pull_message(&s->pull, event, now);
+    s->heard = now;
     const struct nats_ack *ack = &event->ack;
     if (is_out_of_order(s, ack)) {
         start_over(s, client, "deliveries are out of order", now);

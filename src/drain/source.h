@@ -47,11 +47,16 @@ enum source_state {
 #define SOURCE_RETRY_MIN (CLOCK_SECOND / 2)
 #define SOURCE_RETRY_MAX (10 * CLOCK_SECOND)
 #define SOURCE_POLL_INTERVAL (15 * CLOCK_SECOND) /* of the infos, for watching */
+#define SOURCE_CUT_WITHIN (2 * CLOCK_SECOND)     /* of the last message */
 #define SOURCE_END_INTERVAL (CLOCK_SECOND / 5)   /* the same when waiting for the end, and idle */
 
 enum {
     /* A pull asks for that many bytes at least; asking for nothing is what pausing is for. */
     SOURCE_PULL_MIN = 4096,
+    /* A server that closes the connection while this much is on the way may have no room for it
+     * (max_pending; it says nothing, see closeConnection in nats-server's client.go). */
+    SOURCE_CUT_MIN = 256 * 1024,
+    SOURCE_CAP_MIN = 64 * 1024,
 };
 
 /* While PULLING the infos are asked for now and then. */
@@ -108,6 +113,8 @@ struct source {
     struct generation generation;
     enum nats_retention retention; /* as it said last */
     uint64_t last_seq;             /* the same */
+    uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
+    bool was_paused;               /* since `seen` of the generation was known */
     bool transforms;               /* it changes subjects on the way in */
     bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
@@ -131,7 +138,10 @@ struct source {
     struct redelivery redelivery;
     struct nats_pull pull;
     uint64_t pull_target; /* bytes on the way */
-    uint64_t pull_limit;  /* for now */
+    uint64_t pull_cap;    /* of these, since a server has cut us off; 0: none */
+    uint64_t cut_bytes;   /* that were on the way when the connection went, with data flowing */
+    uint64_t server;      /* which one it was to, hashed */
+    int64_t heard;        /* when the last message came */
     struct refetch refetch;
     struct source_feed feed, feed_again;
 
@@ -165,7 +175,7 @@ uint64_t source_oversize(const struct source *s);
 void source_connected(struct source *s, struct nats_client *client, int64_t now);
 
 /* The connection is gone. */
-void source_lost(struct source *s);
+void source_lost(struct source *s, int64_t now);
 
 /* True if the event was the answer to a question of this source. */
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,

@@ -149,6 +149,12 @@ static void plan_recovery(struct source *s, const struct nats_consumer_info *inf
         recover(s, info, info->ack_floor_stream_seq + 1, s->shared, now);
 }
 
+/* The owner says soon what there is room for; a server may have less. */
+static uint64_t first_target(const struct source *s)
+{
+    return s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
+}
+
 static void begin_pulling(struct source *s, struct nats_client *client,
                           const struct nats_consumer_info *info, bool made, int64_t now)
 {
@@ -157,7 +163,7 @@ static void begin_pulling(struct source *s, struct nats_client *client,
     static_assert(2 * CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
                   "each source that may be configured finds its subscriptions");
     if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
-                       buf_text(&s->consumer), s->pull_target, &s->feed, now, &err) != 0) {
+                       buf_text(&s->consumer), first_target(s), &s->feed, now, &err) != 0) {
         source_refuse(s, client, err.text);
         return;
     }
@@ -304,6 +310,21 @@ static void look_for_strangers(struct source *s, const struct nats_consumer_info
     s->strangers_seen = seen;
 }
 
+/* What the stream drops while nothing of ours is left to deliver is not ours. */
+static void look_at_dropped(struct source *s, const struct nats_consumer_info *info)
+{
+    bool up_to_date = info->pending == 0 && info->delivered_consumer_seq == s->last_consumer_seq &&
+                      s->redelivery.state == REDELIVERY_DONE && s->refetch.state == REFETCH_IDLE;
+    bool known = up_to_date && !(s->was_paused && s->dropped_before > 0);
+    if (known && s->last_seq > s->generation.seen)
+        s->generation.seen = s->last_seq;
+    if (s->dropped_before > 0)
+        source_count_dropped(s, s->dropped_before);
+    s->dropped_before = 0;
+    if (up_to_date)
+        s->was_paused = false;
+}
+
 void source_on_consumer_poll(struct source *s, struct nats_client *client, struct slice payload,
                              int64_t now)
 {
@@ -331,6 +352,7 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
         look_for_orphans(s, &info, now);
         look_for_strangers(s, &info);
     }
+    look_at_dropped(s, &info);
     if (!s->once)
         return;
     s->end.idle = info.pending == 0 && info.delivered_consumer_seq == s->last_consumer_seq &&

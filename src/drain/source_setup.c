@@ -45,14 +45,6 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     source_resolve(s, SOURCE_ALERT_STREAM_MISSING);
 }
 
-static void count_lost(struct source *s, const struct nats_stream_info *info)
-{
-    struct seqrange missing;
-    uint64_t lost = generation_count_lost(&s->generation, info, &missing);
-    if (lost > 0)
-        source_count_lost(s, missing, lost);
-}
-
 static void on_stream(struct source *s, struct nats_client *client, struct slice payload,
                       int64_t now)
 {
@@ -80,7 +72,7 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
                       "messages only until they are acked: use delivery: durable");
         return;
     }
-    count_lost(s, &info);
+    source_count_dropped(s, info.first_seq);
     if (s->generation.was_set_back) {
         generation_begin_cut(&s->generation, info.last_seq);
         ask_cut(s, client, now);
@@ -151,10 +143,17 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
         return;
     }
     note_stream(s, &info);
-    if (generation_fits(&s->generation, &info))
-        count_lost(s, &info);
-    else
+    if (!generation_fits(&s->generation, &info)) {
         source_leave(s, client);
+        return;
+    }
+    /* Of a stream with other subjects that may have been messages of others: the consumer tells. */
+    if (s->covers_stream || !generation_may_have_lost(&s->generation, info.first_seq)) {
+        source_count_dropped(s, info.first_seq);
+        return;
+    }
+    s->dropped_before = info.first_seq;
+    source_poll_soon(s, now);
 }
 
 static void on_poll(struct source *s, struct nats_client *client, const struct nats_event *event,

@@ -62,6 +62,16 @@ void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
     log_end(&line);
 }
 
+void source_count_dropped(struct source *s, uint64_t first_seq)
+{
+    struct seqrange missing;
+    uint64_t lost = s->retention == NATS_RETENTION_LIMITS
+                        ? generation_count_lost(&s->generation, first_seq, &missing)
+                        : 0;
+    if (lost > 0)
+        source_count_lost(s, missing, lost);
+}
+
 void source_let_go(struct source *s, struct nats_client *client)
 {
     if (s->pull.open)

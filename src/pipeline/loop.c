@@ -19,7 +19,7 @@ static void on_ready(struct pipeline *p, int64_t now)
 static void on_lost(struct pipeline *p, int64_t now)
 {
     for (uint32_t i = 0; i < p->source_count; i++)
-        source_lost(&p->sources[i]);
+        source_lost(&p->sources[i], now);
     acker_restart(&p->acker);
     receive_unconfirmed(p, now);
     watch_lost(&p->watch, p->connection.address, now);

@@ -366,6 +366,46 @@ def test_to_another_server_and_back_while_commits_fail(
     assert len(ids) == 310 and set(ids.values()) == {1}
 
 
+# ---- what a server does that is no loss ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delivery", ["position", "durable"])
+def test_what_is_dropped_of_others_is_not_lost(any_server, varve, delivery):
+    """A stream with other subjects, too, drops its oldest messages: none of them is ours."""
+    any_server.add_stream(subjects=["logging.events.raw", "other"], max_msgs=1000)
+    any_server.generate(10, seed=1)
+    source = {
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+        "batching": FAST,
+    }
+    run = varve.start(**source)
+    run.wait_rows(10)
+
+    async def flood(js):
+        for _ in range(5000):
+            await js._nc.publish("other", b"x")
+        await js._nc.flush()
+
+    any_server.ask(flood)
+    # Two polls of the stream see it.
+    time.sleep(50)
+    any_server.generate(5, seed=2)
+    run.wait_rows(15)
+    assert run.stop() == 0
+    assert not run.lines("data_lost")
+
+
+def test_a_server_with_little_room(any_server, varve):
+    """It cuts off whoever does not read as fast as it writes."""
+    any_server.stop()
+    any_server.configure("max_pending: 1048576")
+    any_server.start()
+    any_server.generate(60000, seed=1)
+    run = varve.once(seconds=120)
+    check_whole(any_server, varve.output)
+    assert len(run.lines("disconnected")) <= 8
+
+
 # ---- what is no event of ours ---------------------------------------------------------------------
 
 

@@ -138,7 +138,7 @@ TEST(source_stays_while_the_server_is_shutting_down)
     stage_status(&s, "409 Server Shutdown", "Nats-Pending-Messages: 1\r\n");
     EXPECT(stage_logged(&s, "the server is shutting down"));
     EXPECT_I64(s.source.state, SOURCE_PULLING);
-    source_lost(&s.source);
+    source_lost(&s.source, s.now);
     EXPECT_I64(s.source.state, SOURCE_OFF);
     EXPECT(!s.source.pull.open);
     stage_close(&s);
@@ -236,7 +236,7 @@ TEST(source_refuses_a_push_consumer)
     EXPECT_I64(s.source.state, SOURCE_REFUSED);
     EXPECT(strstr(s.source.refusal.text, "push consumer") != NULL);
     EXPECT_I64(stage_tick(&s, 1), INT64_MAX);
-    source_lost(&s.source);
+    source_lost(&s.source, s.now);
     source_connected(&s.source, &s.client, s.now); /* that needs a human */
     EXPECT_I64(s.source.state, SOURCE_REFUSED);
     stage_close(&s);
@@ -254,7 +254,7 @@ TEST(source_waits_for_the_old_generation_to_be_sealed)
     EXPECT(source_must_adopt(&s.source));
     EXPECT_I64(s.source.state, SOURCE_LEAVING);
     EXPECT_I64(stage_tick(&s, SOURCE_POLL_INTERVAL), INT64_MAX);
-    source_lost(&s.source); /* which changes nothing */
+    source_lost(&s.source, s.now); /* which changes nothing */
     source_connected(&s.source, &s.client, s.now);
     EXPECT_I64(s.source.state, SOURCE_LEAVING);
     source_adopt(&s.source, &s.client, s.now);
@@ -397,5 +397,37 @@ TEST(source_acks_at_start_what_is_durable_of_a_shared_consumer)
     (void)stage_tick(&s, 1);
     EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 3);
     EXPECT_I64(stage_count(&s, "-NAK"), 0);
+    stage_close(&s);
+}
+
+/* A server whose max_pending is small closes the connection without a word. */
+TEST(source_asks_for_less_where_the_server_cuts_it_off)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    uint64_t on_the_way = nats_pull_outstanding(&s.source.pull);
+    EXPECT(on_the_way > SOURCE_CUT_MIN);
+    source_lost(&s.source, s.now + 1);
+    source_connected(&s.source, &s.client, s.now + 2);
+    EXPECT(stage_logged(&s, "pull_cut"));
+    EXPECT_U64(s.source.pull_cap, on_the_way / 2);
+    source_limit_pull(&s.source, UINT64_MAX, false);
+    EXPECT_U64(s.source.pull.target, on_the_way / 2);
+    stage_close(&s);
+}
+
+/* An idle connection that ends, or another server behind it, says nothing about max_pending. */
+TEST(source_asks_for_no_less_where_the_connection_just_ends)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    source_lost(&s.source, s.now + SOURCE_CUT_WITHIN);
+    source_connected(&s.source, &s.client, s.now);
+    EXPECT_U64(s.source.pull_cap, 0);
+    EXPECT(!stage_logged(&s, "pull_cut"));
     stage_close(&s);
 }
