@@ -163,12 +163,11 @@ bool refetch_reply(struct refetch *r, struct nats_client *client, const struct n
     struct err err = {0};
     arena_reset(&r->arena);
     r->request = 0;
-    if (event->outcome != NATS_OUTCOME_REPLY)
-        wait_a_while(r, client, now);
-    else if (nats_consumer_info_parse(event->payload, &r->arena, &info, &error, &err) == 0 &&
-             info.pending > 0)
+    bool parsed = event->outcome == NATS_OUTCOME_REPLY &&
+                  nats_consumer_info_parse(event->payload, &r->arena, &info, &error, &err) == 0;
+    if (parsed && info.pending > 0)
         open_pull(r, client, now);
-    else if (!err_is_set(&err) || error.meaning == NATS_MEANING_REQUEST)
+    else if (parsed || error.meaning == NATS_MEANING_REQUEST)
         finish(r, client); /* nothing is there, or it is a stream that gives no message twice */
     else
         wait_a_while(r, client, now);
