@@ -77,6 +77,28 @@ TEST(store_path_makes_names_from_a_key)
     buf_free(&out);
 }
 
+TEST(store_path_knows_the_former_names_of_the_quarantine)
+{
+    static const struct {
+        const char *path, *now;
+    } cases[] = {
+        {"_quarantine/S-1-9.parquet", "_quarantine/S-1-9.quarantine"},
+        {"_quarantine/S-1-9-2.parquet", "_quarantine/S-1-9-2.quarantine"},
+        {"_quarantine/S-1-9.quarantine", NULL},
+        {"a/_quarantine/1.parquet", NULL},
+        {"a/1-9.parquet", NULL},
+        {"_quarantine.parquet", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf out = {0};
+        bool renamed;
+        store_path_quarantine_name(&out, slice_of(cases[i].path), &renamed);
+        EXPECT(renamed == (cases[i].now != NULL));
+        EXPECT_TEXT(buf_text(&out), renamed ? cases[i].now : cases[i].path);
+        buf_free(&out);
+    }
+}
+
 TEST(store_path_refuses_bad_templates)
 {
     expect_refused("", "does not end with .parquet");
