@@ -13,6 +13,7 @@ static const struct {
     [GAP_LOST] = {"lost", true, "are in the stream, and in no file here"},
     [GAP_SETTLED] = {"settled", false, "hold no rows: deleted, expired, or of other subjects"},
     [GAP_DEAD_LETTER] = {"dead_letter", false, "went to the dead letter stream"},
+    [GAP_CARRIED] = {"carried", false, "were stored before the stream was set back"},
     [GAP_DELETED] = {"deleted", false, "are not in the stream any more"},
     [GAP_FOREIGN] = {"other_subject", false, "are of other subjects"},
 };
@@ -96,6 +97,10 @@ static uint64_t judge(struct gaps *g, uint64_t first, uint64_t last)
     struct slice subject = {0};
     if (within(&claim->dead_letters, first, &last)) {
         extend(g, first, last, GAP_DEAD_LETTER, subject);
+        return last;
+    }
+    if (g->carried != NULL && within(g->carried, first, &last)) {
+        extend(g, first, last, GAP_CARRIED, subject);
         return last;
     }
     if (within(&claim->settled, first, &last) || (g->behind && first <= claim->acked))

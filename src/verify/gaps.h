@@ -12,8 +12,9 @@ enum gap_reason {
     GAP_LOST,        /* it is in the stream, and for us: a finding */
     GAP_SETTLED,     /* the commits say that nothing for us is there */
     GAP_DEAD_LETTER, /* the commits say so */
-    GAP_DELETED,     /* the server says so */
-    GAP_FOREIGN,     /* the server says so: it is of another subject */
+    GAP_CARRIED, /* a former generation has it: the stream was set back, and is the same there */
+    GAP_DELETED, /* the server says so */
+    GAP_FOREIGN, /* the server says so: it is of another subject */
     GAP_REASONS,
 };
 
@@ -23,6 +24,7 @@ struct gaps {
     const struct claims *claims;  /* empty: there is no log */
     struct verify_server *server; /* NULL: none is asked */
     bool allow_unknown;
+    const struct seqset *carried; /* rows of former generations that are of this one, too */
 
     /* The generation at hand: */
     struct slice generation; /* as of claims_key */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_first(const void *a, const void *b)
 {
@@ -96,27 +97,55 @@ static void end_stream(struct sweep *w)
                      (const char *)w->stream.data, w->duplicates - REPORT_EACH_MAX);
 }
 
+static bool counts(const struct verified_file *files, uint32_t file)
+{
+    return files == NULL || files[file].state == VERIFY_LIVE || files[file].state == VERIFY_BESIDE;
+}
+
+/* The same stream in another state: what varve puts behind the time of its creation, from '~' on,
+ * when it was set back, differs. */
+static bool is_former(struct slice key, struct slice other)
+{
+    const uint8_t *mark = memrchr(key.data, '~', key.len);
+    size_t len = mark != NULL ? (size_t)(mark - key.data) : 0;
+    return len > 0 && !slice_equal(key, other) && other.len >= len &&
+           memcmp(key.data, other.data, len) == 0 && (other.len == len || other.data[len] == '~');
+}
+
+/* Rows of former states of a stream that are in front of the first row of this one: where the two
+ * are the same, nothing was stored again. */
+static void find_carried(const struct sequences *s, const struct verified_file *states,
+                         struct slice key, uint64_t first, struct seqset *out)
+{
+    seqset_reset(out);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct sequence_range *range = &s->list[i];
+        if (range->first < first && counts(states, range->file) &&
+            is_former(key, map_key(&s->streams, range->stream)))
+            seqset_add_range(out, range->first, range->last < first ? range->last : first - 1);
+    }
+}
+
 /* Generations that the commits know, and of which no file has a row: the server may know more. */
-static void report_without_files(const struct sequences *s, struct gaps *gaps)
+static void report_without_files(const struct sequences *s, const struct verified_file *states,
+                                 struct gaps *gaps, struct seqset *carried)
 {
     for (uint32_t i = 0; i < gaps->claims->generations.count; i++) {
         struct slice key = map_key(&gaps->claims->generations, i);
         if (map_find(&s->streams, key) >= 0)
             continue;
         uint64_t first = gaps_begin(gaps, key);
+        find_carried(s, states, key, UINT64_MAX, carried);
+        gaps->carried = carried;
         gaps_end(gaps, first > 0 ? first - 1 : 0);
     }
-}
-
-static bool counts(const struct verified_file *files, uint32_t file)
-{
-    return files == NULL || files[file].state == VERIFY_LIVE || files[file].state == VERIFY_BESIDE;
 }
 
 void sequences_report(struct sequences *s, struct report *r, const char *const *paths,
                       const struct verified_file *states, struct gaps *gaps)
 {
     struct sweep w = {0};
+    struct seqset carried = {0};
     if (s->count > 0)
         qsort(s->list, s->count, sizeof(*s->list), by_stream);
     int64_t stream = -1;
@@ -135,12 +164,16 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
             uint64_t first = gaps != NULL ? gaps_begin(gaps, w.stream) : 0;
             if (first > 0 && first <= w.covered)
                 w.covered = first - 1;
+            find_carried(s, states, w.stream, range->first, &carried);
+            if (gaps != NULL)
+                gaps->carried = &carried;
         }
         step(&w, range);
     }
     end_stream(&w);
     if (gaps != NULL && gaps->server != NULL)
-        report_without_files(s, gaps);
+        report_without_files(s, states, gaps, &carried);
+    seqset_free(&carried);
 }
 
 void sequences_find_extra(const struct sequences *s, struct verified_file *files)
