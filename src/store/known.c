@@ -91,6 +91,7 @@ static struct delta_generation *generation_of(struct delta_snapshot *s,
     struct slice created = delta_map_get(&file->tags, "varve.created");
     for (size_t i = 0; i < s->generation_list.count; i++) {
         struct delta_generation *g = &s->generation_list.list[i];
+        ASSERT(g != NULL);
         if (stream.data != NULL && created.data != NULL && slice_is(stream, g->stream) &&
             slice_is(created, g->created))
             return g;
@@ -141,9 +142,9 @@ static const char *find_unknown(const struct store *store, const struct store_co
 
 static int by_creation(const void *a, const void *b)
 {
-    const struct delta_generation *const *x = a;
-    const struct delta_generation *const *y = b;
-    return strcmp((*x)->created, (*y)->created);
+    const struct delta_generation *x = a;
+    const struct delta_generation *y = b;
+    return strcmp(x->created, y->created);
 }
 
 /* The newest generation of a stream comes last: names begin with the time of creation, and go on
@@ -151,20 +152,20 @@ static int by_creation(const void *a, const void *b)
 static void add_generations(struct positions *out, const struct delta_snapshot *s)
 {
     size_t count = s->generation_list.count;
-    const struct delta_generation **sorted = calloc(count + 1, sizeof(const void *));
+    struct delta_generation *sorted = calloc(count + 1, sizeof(*sorted));
     if (sorted == NULL)
-        out_of_memory((count + 1) * sizeof(const void *));
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &s->generation_list.list[i];
+        out_of_memory((count + 1) * sizeof(*sorted));
+    if (count > 0)
+        memcpy(sorted, s->generation_list.list, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), by_creation);
     for (size_t i = 0; i < count; i++) {
-        struct position known = {.stream = sorted[i]->stream,
-                                 .created = sorted[i]->created,
+        struct position known = {.stream = sorted[i].stream,
+                                 .created = sorted[i].created,
                                  .consumer = STORE_ANYBODY,
-                                 .above = sorted[i]->rows};
+                                 .above = sorted[i].rows};
         positions_put(out, &known);
     }
-    free(sorted);
+    free(sorted); /* what is in them is the snapshot's */
 }
 
 /* What the files say lies above our own positions is not in the log any more. */
