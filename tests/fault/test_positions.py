@@ -5,12 +5,13 @@ others gave, a stream that was set back. The stream's own messages say what has 
 import json
 import re
 import shutil
+import subprocess
 import threading
 import time
 from collections import Counter
 
 import pytest
-from support import VARVE_FAULT, Output, server_binaries, wait_for
+from support import VARVE, VARVE_FAULT, Output, server_binaries, wait_for
 
 FAST = {"max_age": "200ms"}
 
@@ -50,6 +51,14 @@ def set_back(server, backup):
     server.start()
 
 
+def check(varve, tmp_path):
+    """What varve check says."""
+    config = tmp_path / "check.yaml"
+    config.write_text(json.dumps(varve.config(batching=FAST)))
+    out = subprocess.run([VARVE, "check", "-c", config], capture_output=True, text=True)
+    return out.stdout + out.stderr
+
+
 # ---- the directory --------------------------------------------------------------------------------
 
 
@@ -61,6 +70,7 @@ def test_a_restored_directory_gets_what_it_lacks(server, varve, tmp_path):
     varve.once(batching=FAST)
     copy(tmp_path / "backup", varve.output)
     server.generate(20, seed=3)
+    assert "lacks from 101 on" in check(varve, tmp_path)
     run = varve.start(batching=FAST)
     run.wait_rows(125)
     # New events flow meanwhile.
@@ -69,6 +79,7 @@ def test_a_restored_directory_gets_what_it_lacks(server, varve, tmp_path):
     assert run.stop() == 0
     check_whole(server, varve.output)
     assert run.lines("fetch_again") and not run.lines("data_lost")
+    assert "lacks" not in check(varve, tmp_path)
     # And it is settled: nothing is fetched the next time.
     run = varve.once(batching=FAST)
     assert not run.lines("fetch_again")
