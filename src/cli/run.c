@@ -25,15 +25,28 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *once)
 /* For the last lines of the log; who has not read them by then does not read. */
 #define LOG_PATIENCE CLOCK_SECOND
 
+/* Between starting over and being able to: whoever removed the directory may be at it still. A
+ * start that fails is the user's to look at, but not when it goes on with a run. */
+#define REOPEN_PAUSE (CLOCK_SECOND / 4)
+
+/* False if a signal asks to stop. */
+static bool wait_to_reopen(void)
+{
+    net_wait(NULL, 0, clock_monotonic() + REOPEN_PAUSE);
+    return !stop_take().stop;
+}
+
 /* Until a signal asks to stop or, with --once, until the end; or, *again, until all has to be begun
  * anew. */
-static int drain(const struct config *config, const struct pipeline_options *options, bool *again,
-                 struct err *err)
+static int drain(const struct config *config, const struct pipeline_options *options, bool has_run,
+                 bool *again, struct err *err)
 {
     *again = false;
     struct pipeline *p = pipeline_new(config, options, err);
-    if (p == NULL)
+    if (p == NULL) {
+        *again = has_run && err->code == ERR_SYSTEM && wait_to_reopen();
         return -1;
+    }
     stop_wakes(&p->waker);
     int64_t deadline = pipeline_turn(p);
     for (; !pipeline_is_done(p); deadline = pipeline_turn(p)) {
@@ -77,11 +90,12 @@ static int run(struct cli_options *options, bool once)
     if (result == 0)
         result = log_start(&err);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
-    bool again = result == 0;
+    bool again = result == 0, has_run = false;
     while (again) {
-        result = drain(&config, &how, &again, &err);
+        result = drain(&config, &how, has_run, &again, &err);
         if (!again)
             break;
+        has_run = true;
         log_message(LOG_WARNING, "starting_over", "%s", err.text);
         err_clear(&err);
         read_again(options, &config);
