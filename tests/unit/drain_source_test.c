@@ -431,3 +431,94 @@ TEST(source_asks_for_no_less_where_the_connection_just_ends)
     EXPECT(!stage_logged(&s, "pull_cut"));
     stage_close(&s);
 }
+
+/* The reply subject of the question that stands last in the output. */
+static void find_reply(struct stage *s)
+{
+    const char *inbox = NULL;
+    for (const char *at = buf_text(&s->client.out); (at = strstr(at, "_INBOX.")) != NULL; at++)
+        inbox = at;
+    EXPECT(inbox != NULL);
+    (void)snprintf(s->reply, sizeof(s->reply), "%.*s", (int)strcspn(inbox, " "), inbox);
+}
+
+/* A message to the consumer that fetches again. */
+static void deliver_again(struct stage *s, uint64_t sequence, uint64_t consumer_seq,
+                          uint64_t pending)
+{
+    char message[512];
+    (void)snprintf(
+        message, sizeof(message), "MSG e %llu $JS.ACK.S.x.1.%llu.%llu.%lld.%llu 1\r\nx\r\n",
+        (unsigned long long)s->source.refetch.pull.slots[0].sid, (unsigned long long)sequence,
+        (unsigned long long)consumer_seq,
+        (long long)(STAGE_TIME + (int64_t)sequence * CLOCK_SECOND), (unsigned long long)pending);
+    stage_receive(s, message);
+}
+
+/* A consumer that has acked what an empty store never got, and the one that fetches it. */
+static void begin_again(struct stage *s)
+{
+    stage_open(s, CONFIG_DURABLE);
+    stage_pull(s, 9, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    EXPECT_I64(s->source.refetch.state, REFETCH_CREATING);
+    EXPECT(stage_count(s, "\"opt_start_seq\":1") == 1);
+    EXPECT(stage_count(s, "\"ack_policy\":\"none\"") == 1);
+}
+
+TEST(source_fetches_again_what_the_store_lacks)
+{
+    struct stage s;
+    begin_again(&s);
+    EXPECT(s.source.state == SOURCE_PULLING);
+    stage_deliver(&s, 6, 6, 1); /* new ones come meanwhile */
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    const char *create = strstr(buf_text(&s.client.out), "CONSUMER.CREATE.S.c_");
+    EXPECT(create != NULL);
+    (void)snprintf(s.reply, sizeof(s.reply), "%.*s", (int)strcspn(strchr(create, ' ') + 1, " "),
+                   strchr(create, ' ') + 1);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 4});
+    EXPECT_I64(s.source.refetch.state, REFETCH_PULLING);
+    (void)stage_tick(&s, 1);
+    deliver_again(&s, 2, 1, 3);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    deliver_again(&s, 4, 3, 1); /* the one between was lost on the way */
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
+    (void)stage_tick(&s, REFETCH_RETRY_MIN);
+    EXPECT(stage_count(&s, "\"opt_start_seq\":3") == 1);
+    find_reply(&s);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    (void)stage_tick(&s, 1);
+    deliver_again(&s, 3, 1, 2);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    deliver_again(&s, 6, 2, 1); /* behind the range: that is for the other consumer */
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    EXPECT_I64(s.source.refetch.state, REFETCH_DONE);
+    (void)stage_tick(&s, 1);
+    /* Five were acked, two are found; the others may be of other subjects, or gone. */
+    EXPECT_U64(s.source.counters.lost, 3);
+    EXPECT(stage_logged(&s, "data_lost"));
+    EXPECT(source_wants_commit(&s.source));
+    EXPECT(
+        !seqset_contains(&s.source.generation.ledger.durable, 2)); /* not before it is committed */
+    stage_close(&s);
+}
+
+TEST(source_goes_on_fetching_again_after_a_lost_connection)
+{
+    struct stage s;
+    begin_again(&s);
+    source_lost(&s.source, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
+    s.asked_at = s.client.out.len;
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 9);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        &s, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    (void)stage_tick(&s, REFETCH_RETRY_MIN);
+    EXPECT_I64(s.source.refetch.state, REFETCH_CREATING);
+    EXPECT(stage_count(&s, "\"opt_start_seq\":1") == 2);
+    stage_close(&s);
+}
