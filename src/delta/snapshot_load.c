@@ -18,10 +18,12 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
     struct arena arena = {0};
     struct slice line;
     int result = 0;
+    bool empty = true;
     while (result == 0 && delta_next_line(&text, &line)) {
         struct delta_action action;
         if (line.len == 0)
             continue; /* some writers end with an empty line */
+        empty = false;
         arena_reset(&arena);
         result = delta_action_parse(&action, &arena, line, err);
         if (result == 0 && visit != NULL)
@@ -30,6 +32,11 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
             result = delta_snapshot_apply(s, &action, err);
     }
     arena_free(&arena);
+    /* To take it for a commit that did nothing is to miss what the commit did. */
+    if (empty)
+        return err_set(err, ERR_FORMAT,
+                       "it is empty: its writer was interrupted, or the file was cut off; restore "
+                       "it, or remove it if it is the newest");
     return result;
 }
 

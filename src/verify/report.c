@@ -181,7 +181,7 @@ static void print_summary_json(const struct report *r)
     buf_free(&line);
 }
 
-void report_summary(struct report *r)
+void report_summary(struct report *r, bool failed)
 {
     char size[NUM_SIZE_TEXT_MAX];
     clear_progress(r);
@@ -191,8 +191,8 @@ void report_summary(struct report *r)
     }
     num_format_size(r->bytes, size);
     printf("%s: %" PRIu64 " file%s, %" PRIu64 " rows, %s, %" PRIu64 " finding%s",
-           r->findings == 0 ? "ok" : "NOT OK", r->files, r->files == 1 ? "" : "s", r->rows, size,
-           r->findings, r->findings == 1 ? "" : "s");
+           r->findings == 0 && !failed ? "ok" : "NOT OK", r->files, r->files == 1 ? "" : "s",
+           r->rows, size, r->findings, r->findings == 1 ? "" : "s");
     if (r->notes > 0)
         printf(", %" PRIu64 " note%s", r->notes, r->notes == 1 ? "" : "s");
     printf("\n");

@@ -50,8 +50,8 @@ void report_progress(void *context, uint64_t offset);
  * nothing was found or noted. */
 void report_end(struct report *r, const struct parquet_verify *file);
 
-/* The last line. */
-void report_summary(struct report *r);
+/* The last line. `failed`: not all could be looked at. */
+void report_summary(struct report *r, bool failed);
 void report_free(struct report *r);
 
 #endif

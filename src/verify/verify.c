@@ -262,7 +262,7 @@ int verify_paths(const struct verify_options *options, char *const *paths, int c
                        .codec = parquet_codec_new(NULL)};
     for (int i = 0; i < count; i++)
         verify_path(&v, paths[i]);
-    report_summary(&v.report);
+    report_summary(&v.report, v.failed);
     int result = v.failed || v.report.findings > 0;
     parquet_codec_free(v.codec);
     seqset_free(&v.ranges);

@@ -164,6 +164,16 @@ def test_clean(tree):
     assert lines[-1]["summary"]["findings"] == 0
 
 
+def test_a_path_that_is_not_there(tree):
+    """Nothing was found wrong, but not all was looked at: that is not ok."""
+    tree.file(range(1, 100))
+    missing = tree.root / "nosuch"
+    for paths in ([missing], [tree.root, missing]):
+        out = subprocess.run([VARVE, "verify", *paths], capture_output=True, text=True)
+        assert out.returncode == 1 and out.stdout.startswith("NOT OK: ")
+        assert out.stderr == f"varve: {missing}: No such file or directory\n"
+
+
 def test_interleaved_simulations(tree):
     tree.file(range(1, 100, 2))
     path = "sim-2/2026-11-24/12/2-100.parquet"

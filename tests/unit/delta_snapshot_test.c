@@ -146,6 +146,8 @@ TEST(delta_snapshot_refuses_damage)
     static const char *const bad[] = {
         "{\"add\":{\"path\":\"a\"}}\n",
         "{\"add\":",
+        "", /* cut off at its beginning */
+        "\n",
         "{\"commitInfo\":{\"varve\":{\"instance\":\"i\",\"positions\":[{}]}}}\n",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
