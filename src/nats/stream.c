@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/stream.h"
 
+#include "base/base64.h"
 #include "base/num.h"
 #include "base/time.h"
+#include "nats/header.h"
 
 static uint64_t get_u64(const struct json *object, const char *name)
 {
@@ -129,6 +131,19 @@ void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subj
     json_close_object(&w);
 }
 
+static bool is_marker(const struct json *message)
+{
+    struct buf block = {0};
+    struct nats_header header;
+    struct slice text, reason;
+    bool marker = json_get_text(message, "hdrs", &text) && base64_decode(&block, text) &&
+                  nats_header_parse(buf_slice(&block), &header) &&
+                  nats_header_get(&header, "Nats-Marker-Reason", &reason);
+    marker = marker && !(json_get_text(message, "data", &text) && text.len > 0);
+    buf_free(&block);
+    return marker;
+}
+
 int nats_stored_message_parse(struct slice json, struct arena *arena,
                               struct nats_stored_message *message, struct nats_api_error *error,
                               struct err *err)
@@ -143,6 +158,7 @@ int nats_stored_message_parse(struct slice json, struct arena *arena,
         !json_get_u64(m, "seq", &message->sequence) || !json_get_text(m, "time", &time) ||
         !time_parse(time, &message->time_ns))
         return err_set(err, ERR_PROTOCOL, "a STREAM.MSG.GET reply lacks subject, seq or time");
+    message->marker = is_marker(m);
     return 0;
 }
 

@@ -48,6 +48,8 @@ struct nats_stored_message {
     struct slice subject;
     uint64_t sequence;
     int64_t time_ns; /* when the stream stored it */
+    bool marker;     /* written by the server itself: there was a message of this subject, and it
+                        expired, or was removed or purged (ADR-48) */
 };
 
 int nats_stored_message_parse(struct slice json, struct arena *arena,

@@ -15,6 +15,7 @@ static const struct {
     [GAP_DEAD_LETTER] = {"dead_letter", false, "went to the dead letter stream"},
     [GAP_CARRIED] = {"carried", false, "were stored before the stream was set back"},
     [GAP_DELETED] = {"deleted", false, "are not in the stream any more"},
+    [GAP_MARKER] = {"marker", false, "are markers that the server wrote, and no events"},
     [GAP_FOREIGN] = {"other_subject", false, "are of other subjects"},
 };
 
@@ -115,6 +116,9 @@ static uint64_t judge(struct gaps *g, uint64_t first, uint64_t last)
         break;
     case VERIFY_FOREIGN:
         reason = GAP_FOREIGN;
+        break;
+    case VERIFY_MARKER:
+        reason = GAP_MARKER;
         break;
     case VERIFY_OURS:
         reason = GAP_LOST;

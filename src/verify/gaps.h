@@ -14,6 +14,7 @@ enum gap_reason {
     GAP_DEAD_LETTER, /* the commits say so */
     GAP_CARRIED, /* a former generation has it: the stream was set back, and is the same there */
     GAP_DELETED, /* the server says so */
+    GAP_MARKER,  /* the server says so: it wrote the message itself */
     GAP_FOREIGN, /* the server says so: it is of another subject */
     GAP_REASONS,
 };

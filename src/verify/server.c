@@ -268,6 +268,7 @@ static int fetch_next(struct verify_server *v, struct verify_next *next, uint64_
     buf_reset(&next->subject);
     if (result == 0) {
         next->at = message.sequence;
+        next->marker = message.marker;
         buf_append_slice(&next->subject, message.subject);
         if (message.sequence < sequence)
             result = err_set(err, ERR_PROTOCOL, "stream %s: the server gave an earlier message",
@@ -348,6 +349,10 @@ enum verify_answer verify_server_ask(struct verify_server *v, uint64_t first, ui
         if (v->any.at <= *last)
             *last = v->any.at - 1;
         return VERIFY_DELETED;
+    }
+    if (v->any.marker) {
+        *last = first;
+        return VERIFY_MARKER;
     }
     if (v->ours_count == 0)
         return VERIFY_UNANSWERED;

@@ -24,6 +24,7 @@ enum verify_answer {
     VERIFY_UNANSWERED,
     VERIFY_DELETED, /* or expired, or purged */
     VERIFY_FOREIGN, /* there, of another subject */
+    VERIFY_MARKER,  /* there, written by the server itself: no event */
     VERIFY_OURS,    /* there, of a subject that varve takes */
 };
 
@@ -31,6 +32,7 @@ enum verify_answer {
 struct verify_next {
     char *filter;
     uint64_t from; /* the sequence that was asked for, 0: none yet */
+    bool marker;   /* what is there */
     uint64_t at;   /* where the next message is, UINT64_MAX: there is none */
     struct buf subject;
 };

@@ -82,16 +82,20 @@ def test_block(place, network, block):
         pytest.skip(reason)
     shell = ["bash", "-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c"]
     command = {"sh": shell, "python": [VENV / "bin/python", "-c"]}[block.language]
-    out = subprocess.run(
-        [*network, *command, block.text],
-        cwd=place,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=100,
-        env={**os.environ, "PATH": f"{VENV}/bin:{os.environ['PATH']}", "MAKEFLAGS": ""},
-    )
+    for _ in range(2):
+        out = subprocess.run(
+            [*network, *command, block.text],
+            cwd=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=100,
+            env={**os.environ, "PATH": f"{VENV}/bin:{os.environ['PATH']}", "MAKEFLAGS": ""},
+        )
+        # Now and then a reader's own threads end after the interpreter: its rows are printed then.
+        if "terminate called without an active exception" not in out.stdout:
+            break
     assert out.returncode == 0, out.stdout
     print(out.stdout)
 
