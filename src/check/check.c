@@ -214,8 +214,10 @@ static void check_source_consumer(struct check_report *r, struct api_client *a,
         nats_consumer_info_parse(reply, arena, &info, &error, &err) == 0) {
         check_consumer(r, config, index, stream, &info);
         check_floor(r, config, source, &info);
+        check_overlaps(r, a, source, stream, &info);
     } else if (error.meaning == NATS_MEANING_NO_CONSUMER) {
         check_consumer(r, config, index, stream, NULL);
+        check_overlaps(r, a, source, stream, NULL);
     } else {
         check_say(r, CHECK_PROBLEM, "consumer %s of stream %s: %s", source->consumer,
                   source->stream, err.text);

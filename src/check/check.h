@@ -10,6 +10,8 @@
 #include "nats/consumer.h"
 #include "nats/stream.h"
 
+struct api_client;
+
 /* What `varve check` found: a sentence a line, each behind its level. */
 enum check_level {
     CHECK_OK,
@@ -59,5 +61,17 @@ void check_stream(struct check_report *r, const struct config *config,
 /* Does the consumer do what the batching needs? `info` is NULL if it does not exist. */
 void check_consumer(struct check_report *r, const struct config *config, uint32_t source,
                     const struct nats_stream_info *stream, const struct nats_consumer_info *info);
+
+/* A work queue has one consumer for each subject (10099 and 10100 in nats-server's errors.json):
+ * does another consumer take what the source wants? One of the source's own name is no other. */
+void check_overlap(struct check_report *r, const struct config_source *source,
+                   const struct nats_consumer_info *other);
+
+/* Ask for all consumers of the source's stream and judge each, if the stream is a work queue and
+ * the source's consumer does not take all its subjects yet. `info` is that consumer, or NULL if it
+ * does not exist; what it points to may be gone afterwards. */
+void check_overlaps(struct check_report *r, struct api_client *a,
+                    const struct config_source *source, const struct nats_stream_info *stream,
+                    const struct nats_consumer_info *info);
 
 #endif

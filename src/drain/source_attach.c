@@ -271,6 +271,9 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
             begin_pulling(s, client, &info, made, now);
         return;
     }
+    if (error.meaning == NATS_MEANING_OVERLAP)
+        err_prefix(&err, "a work queue has one consumer for each subject, and another consumer "
+                         "takes these already (varve check names it)");
     if (!made && error.meaning == NATS_MEANING_NO_CONSUMER)
         create_consumer(s, client, now);
     else if (made && error.meaning == NATS_MEANING_REQUEST)

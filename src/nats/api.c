@@ -48,6 +48,9 @@ enum nats_api_meaning nats_api_meaning(uint32_t code)
     case 10039: /* account */
     case 10076: /* server */
         return NATS_MEANING_DISABLED;
+    case 10099: /* a consumer without a filter, and it is not the only one */
+    case 10100: /* filters that another consumer has */
+        return NATS_MEANING_OVERLAP;
     case 10003: /* bad request */
     case 10012: /* consumer configuration, with a text */
     case 10025: /* invalid JSON */

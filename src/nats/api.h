@@ -38,6 +38,7 @@ enum nats_api_meaning {
     NATS_MEANING_RETRY,     /* no leader, restarting, moving: backoff */
     NATS_MEANING_RESOURCES, /* a limit or a full disk: alert, slow retry */
     NATS_MEANING_DISABLED,  /* no JetStream for this account or server: alert, slow retry */
+    NATS_MEANING_OVERLAP,   /* a work queue has a consumer for these subjects already: slow retry */
     NATS_MEANING_REQUEST,   /* the request contradicts the configuration of the stream: no retry */
 };
 

@@ -4,7 +4,8 @@
 
 #include "nats/api.h"
 
-/* CONSUMER.CREATE and CONSUMER.INFO (type ConsumerConfig in nats-server's consumer.go). */
+/* CONSUMER.CREATE, CONSUMER.INFO and CONSUMER.LIST (type ConsumerConfig in nats-server's
+ * consumer.go). */
 
 enum nats_deliver {
     NATS_DELIVER_ALL,
@@ -82,6 +83,24 @@ void nats_consumer_update_body(struct buf *out, const char *stream,
 /* The reply to CONSUMER.INFO and CONSUMER.CREATE. */
 int nats_consumer_info_parse(struct slice json, struct arena *arena,
                              struct nats_consumer_info *info, struct nats_api_error *error,
+                             struct err *err) __attribute__((warn_unused_result));
+
+/* The body that asks CONSUMER.LIST for a page of a stream's consumers, without the first `offset`.
+ */
+void nats_consumer_list_body(struct buf *out, uint64_t offset);
+
+/* A server sends at most 256 (JSApiListLimit in nats-server's jetstream_api.go). */
+enum { NATS_CONSUMER_PAGE_MAX = 1024 };
+
+struct nats_consumer_page {
+    struct nats_consumer_info *consumers; /* in the arena */
+    size_t count;
+    uint64_t total; /* of all pages */
+};
+
+/* The reply to CONSUMER.LIST. ERR_LIMIT if the page has more than NATS_CONSUMER_PAGE_MAX. */
+int nats_consumer_page_parse(struct slice json, struct arena *arena,
+                             struct nats_consumer_page *page, struct nats_api_error *error,
                              struct err *err) __attribute__((warn_unused_result));
 
 /* Take the start (deliver policy, sequence, time) of an existing consumer as our own: a start is

@@ -74,14 +74,9 @@ static int read_config(const struct json *config, struct arena *arena,
     return read_filters(config, arena, c, err);
 }
 
-int nats_consumer_info_parse(struct slice json, struct arena *arena,
-                             struct nats_consumer_info *info, struct nats_api_error *error,
-                             struct err *err)
+static int read_info(const struct json *root, struct arena *arena, struct nats_consumer_info *info,
+                     struct err *err)
 {
-    *info = (struct nats_consumer_info){0};
-    const struct json *root = nats_api_reply(json, arena, error, err);
-    if (root == NULL)
-        return -1;
     info->raw_config = json_member(root, "config");
     if (!json_get_text(root, "name", &info->name) || info->raw_config == NULL ||
         info->raw_config->type != JSON_OBJECT)
@@ -101,4 +96,47 @@ int nats_consumer_info_parse(struct slice json, struct arena *arena,
     json_get_bool(root, "paused", &info->paused);
     json_get_text(json_member(root, "cluster"), "leader", &info->leader);
     return read_config(info->raw_config, arena, &info->config, err);
+}
+
+int nats_consumer_info_parse(struct slice json, struct arena *arena,
+                             struct nats_consumer_info *info, struct nats_api_error *error,
+                             struct err *err)
+{
+    *info = (struct nats_consumer_info){0};
+    const struct json *root = nats_api_reply(json, arena, error, err);
+    return root != NULL ? read_info(root, arena, info, err) : -1;
+}
+
+void nats_consumer_list_body(struct buf *out, uint64_t offset)
+{
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    json_put_u64(&w, "offset", offset);
+    json_close_object(&w);
+}
+
+int nats_consumer_page_parse(struct slice json, struct arena *arena,
+                             struct nats_consumer_page *page, struct nats_api_error *error,
+                             struct err *err)
+{
+    *page = (struct nats_consumer_page){0};
+    const struct json *root = nats_api_reply(json, arena, error, err);
+    if (root == NULL)
+        return -1;
+    const struct json *list = json_member(root, "consumers");
+    size_t count = 0;
+    json_get_u64(root, "total", &page->total);
+    if (list == NULL || list->type == JSON_NULL)
+        return 0; /* Go writes an empty list as null */
+    if (list->type != JSON_ARRAY)
+        return err_set(err, ERR_PROTOCOL, "a list of consumers is not an array");
+    for (const struct json *c = list->first; c != NULL; c = c->next)
+        count++;
+    if (count > NATS_CONSUMER_PAGE_MAX)
+        return err_set(err, ERR_LIMIT, "a page of %zu consumers", count);
+    page->consumers = arena_calloc(arena, count, sizeof(*page->consumers));
+    for (const struct json *c = list->first; c != NULL; c = c->next)
+        if (read_info(c, arena, &page->consumers[page->count++], err) != 0)
+            return -1;
+    return 0;
 }

@@ -56,6 +56,18 @@ bool nats_subject_matches(struct slice filter, struct slice subject)
     return filter.len == 0 && subject.len == 0;
 }
 
+bool nats_subject_overlaps(struct slice a, struct slice b)
+{
+    while (a.len > 0 && b.len > 0) {
+        struct slice of_a = take_token(&a), of_b = take_token(&b);
+        if (slice_is(of_a, ">") || slice_is(of_b, ">"))
+            return true;
+        if (!slice_is(of_a, "*") && !slice_is(of_b, "*") && !slice_equal(of_a, of_b))
+            return false;
+    }
+    return a.len == 0 && b.len == 0;
+}
+
 struct slice nats_subject_last_token(struct slice subject)
 {
     size_t start = subject.len;

@@ -22,6 +22,9 @@ bool nats_name_valid(struct slice name);
 /* True if `filter` matches `subject`, which has no wildcards. */
 bool nats_subject_matches(struct slice filter, struct slice subject);
 
+/* True if some subject matches both filters. */
+bool nats_subject_overlaps(struct slice a, struct slice b);
+
 /* What follows the last dot; all of it if there is none. */
 struct slice nats_subject_last_token(struct slice subject);
 

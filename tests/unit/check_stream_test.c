@@ -219,3 +219,36 @@ TEST(check_consumer_limit_of_the_stream)
                     "batching.max_rows needs 565536");
     finish();
 }
+
+/* Another consumer of a work queue, with these filters; NULL: none. */
+static void expect_overlap(const char *name, const char *first, const char *second,
+                           unsigned problems, const char *text)
+{
+    struct slice filters[] = {slice_of(first != NULL ? first : ""),
+                              slice_of(second != NULL ? second : "")};
+    struct nats_consumer_info other = {
+        .name = slice_of(name),
+        .config = {.filters = filters, .filter_count = second != NULL ? 2 : first != NULL},
+    };
+    buf_reset(&report.text);
+    memset(report.counts, 0, sizeof(report.counts));
+    check_overlap(&report, &config.sources[0], &other);
+    EXPECT(strstr(buf_text(&report.text), text) != NULL);
+    EXPECT_U64(report.counts[CHECK_PROBLEM], problems);
+}
+
+TEST(check_overlap_on_a_work_queue)
+{
+    start();
+    expect_overlap("other", "a.b", NULL, 1,
+                   "problem  stream S is a work queue, with one consumer for each subject, and its "
+                   "consumer other takes a.b: consumer varve can't take a.b as well; delete the "
+                   "other consumer");
+    expect_overlap("other", "a.*", NULL, 1, "consumer other takes a.*: ");
+    expect_overlap("other", "x", "a.>", 1, "consumer other takes a.>: ");
+    expect_overlap("other", NULL, NULL, 1, "consumer other takes >: ");
+    expect_overlap("other", "a.c", "a.b.c", 0, "");
+    expect_overlap("other", "a", "*", 0, "");
+    expect_overlap("varve", "a.b", NULL, 0, ""); /* our own */
+    finish();
+}

@@ -127,6 +127,53 @@ TEST(nats_consumer_info_reads_all_fields)
     EXPECT(slice_is(i.leader, "n1"));
 }
 
+TEST(nats_consumer_page_reads_each_consumer)
+{
+    struct nats_consumer_page page;
+    struct nats_api_error error;
+    struct err err = {0};
+    struct buf text = {0};
+    nats_consumer_list_body(&text, 256);
+    EXPECT_TEXT(buf_text(&text), "{\"offset\":256}");
+    buf_reset(&text);
+    buf_printf(&text, "{\"total\":300,\"offset\":256,\"limit\":256,\"consumers\":[%s,%s]}", reply,
+               "{\"name\":\"second\",\"config\":{}}");
+    EXPECT_I64(nats_consumer_page_parse(buf_slice(&text), &arena, &page, &error, &err), 0);
+    EXPECT(page.count == 2 && page.total == 300);
+    EXPECT(slice_is(page.consumers[0].config.filters[0], "logging.events.raw"));
+    EXPECT(slice_is(page.consumers[1].name, "second"));
+    EXPECT_U64(page.consumers[1].config.filter_count, 0);
+    buf_free(&text);
+}
+
+static int parse_page(const char *json, struct nats_consumer_page *page, struct err *err)
+{
+    struct nats_api_error error;
+    *err = (struct err){0};
+    return nats_consumer_page_parse(slice_of(json), &arena, page, &error, err);
+}
+
+TEST(nats_consumer_page_that_is_none)
+{
+    struct nats_consumer_page page;
+    struct err err;
+    EXPECT_I64(parse_page("{\"total\":0,\"consumers\":null}", &page, &err), 0);
+    EXPECT_U64(page.count, 0);
+    EXPECT_I64(parse_page("{\"consumers\":{}}", &page, &err), -1);
+    EXPECT_I64(err.code, ERR_PROTOCOL);
+    EXPECT_I64(parse_page("{\"consumers\":[1]}", &page, &err), -1);
+    EXPECT_I64(err.code, ERR_PROTOCOL);
+
+    struct buf text = {0};
+    buf_append_text(&text, "{\"consumers\":[1");
+    for (int i = 0; i < NATS_CONSUMER_PAGE_MAX; i++)
+        buf_append_text(&text, ",1");
+    buf_append_text(&text, "]}");
+    EXPECT_I64(parse_page(buf_text(&text), &page, &err), -1);
+    EXPECT_I64(err.code, ERR_LIMIT);
+    buf_free(&text);
+}
+
 TEST(nats_consumer_info_with_several_filters_and_unknown_policies)
 {
     struct nats_consumer_info i;

@@ -67,3 +67,18 @@ TEST(nats_subject_last_token_is_what_follows_the_last_dot)
     EXPECT_U64(nats_subject_last_token(slice_of("ends.")).len, 0);
     EXPECT_U64(nats_subject_last_token((struct slice){0}).len, 0);
 }
+
+static bool overlaps(const char *a, const char *b)
+{
+    bool found = nats_subject_overlaps(slice_of(a), slice_of(b));
+    EXPECT(nats_subject_overlaps(slice_of(b), slice_of(a)) == found);
+    return found;
+}
+
+TEST(nats_subject_overlaps_of_filters)
+{
+    EXPECT(overlaps("a.b", "a.b") && !overlaps("a.b", "a.c") && !overlaps("a", "a.b"));
+    EXPECT(overlaps("a.*", "a.b") && overlaps("a.*", "*.b") && !overlaps("a.*", "b.*"));
+    EXPECT(overlaps("a.>", "*.b.c") && overlaps("a.>", "a.*") && !overlaps("a.>", "a"));
+    EXPECT(overlaps(">", "a") && overlaps(">", "*.>") && !overlaps("*.>", "a"));
+}

@@ -108,6 +108,81 @@ def test_position_on_a_work_queue(any_server, varve):
     assert said(found, "problem", "use delivery: durable")
 
 
+def make_others(server, *filters, subjects=("orders.*", "logs.>")):
+    """A work queue with one other consumer for each filter."""
+    from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
+
+    server.add_stream(subjects=subjects, retention=RetentionPolicy.WORK_QUEUE)
+    for i, taken in enumerate(filters):
+        other = ConsumerConfig(
+            durable_name=f"other{i:03}", filter_subject=taken, ack_policy=AckPolicy.EXPLICIT
+        )
+        server.ask(lambda js, other=other: js.add_consumer("LOGGING", other))
+
+
+ORDERS = {"sources": [{"stream": "LOGGING", "subjects": ["orders.new"]}]}
+
+
+@pytest.mark.parametrize("taken", ["orders.new", "orders.*", ">", None])
+def test_a_work_queue_whose_events_another_consumer_takes(any_server, varve, taken):
+    make_others(any_server, taken)
+    status, found, _ = check(varve, **ORDERS)
+    assert status == 1
+    [sentence] = said(found, "problem", "work queue")
+    assert f"other000 takes {taken or '>'}: consumer varve can't take orders.new" in sentence
+    assert any_server.stream().state.consumer_count == 1
+    run = varve.start(**ORDERS)
+    assert "another consumer takes these already" in run.wait_line("source_waiting")["reason"]
+    assert run.stop() == 0
+
+
+def test_a_work_queue_whose_other_consumers_take_other_events(any_server, varve):
+    make_others(any_server, "orders.old", "logs.>")
+    status, found, _ = check(varve, **ORDERS)
+    assert status == 0
+    assert not said(found, "problem", "") and not said(found, "warning", "work queue")
+    any_server.publish([b"{}"], "orders.new")
+    varve.once(**ORDERS)
+    assert check(varve, **ORDERS)[0] == 0
+
+
+def test_a_consumer_that_is_to_take_the_events_of_another(any_server, varve):
+    """It exists, and other subjects are configured since."""
+    make_others(any_server, "orders.old")
+    any_server.publish([b"{}"], "orders.new")
+    varve.once(**ORDERS)
+    more = {"sources": [{"stream": "LOGGING", "subjects": ["orders.new", "orders.old"]}]}
+    status, found, _ = check(varve, consumer={"manage": "update"}, **more)
+    assert status == 1
+    [sentence] = said(found, "problem", "work queue")
+    assert "consumer other000 takes orders.old: consumer varve can't take orders.old" in sentence
+
+
+def test_a_work_queue_with_pages_of_consumers(any_server, varve):
+    """The one that overlaps is last of more than a page of 256."""
+    make_others(any_server, *(f"logs.{i}" for i in range(260)), "orders.*")
+    status, found, _ = check(varve, **ORDERS)
+    assert status == 1
+    [sentence] = said(found, "problem", "work queue")
+    assert "its consumer other260 takes orders.*" in sentence
+
+
+def test_consumers_that_may_not_be_listed(make_server, any_server_binary, make_runner):
+    allowed = '"$JS.API.STREAM.>", "$JS.API.CONSUMER.INFO.>"'
+    server = make_server(
+        any_server_binary,
+        extra=PERMISSIONS.format(allowed=allowed),
+        user="admin",
+        password="admin",
+    )
+    make_others(server, "orders.*")
+    nats = {"servers": [server.url], "user": "limited", "password": "limited"}
+    status, found, _ = check(make_runner(server), nats=nats, **ORDERS)
+    assert status == 0
+    [sentence] = said(found, "warning", "can't tell whether other consumers")
+    assert "$JS.API.CONSUMER.LIST.LOGGING" in sentence
+
+
 def test_a_consumer_that_contradicts(any_server, varve):
     from nats.js.api import ConsumerConfig
 
