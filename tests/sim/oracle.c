@@ -182,6 +182,7 @@ void oracle_finish(struct oracle *o)
                         (unsigned long long)a->seq, a->stream);
     }
     disk_walk(o->disk, o->root, check_named, o);
+    oracle_follow(o);
 }
 
 static void put_hex(struct json_writer *line, const char *name, struct slice bytes)

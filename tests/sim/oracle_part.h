@@ -51,4 +51,7 @@ int64_t oracle_int64(struct slice value);
 /* Read what is durable and was not read yet. */
 void oracle_look(struct oracle *o);
 
+/* Read the table as a follower does: each row that is stored comes, in the order of its stream. */
+void oracle_follow(struct oracle *o);
+
 #endif
