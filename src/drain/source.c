@@ -415,6 +415,7 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_CONSUMER:
     case SOURCE_DELETE:
     case SOURCE_CREATE:
+    case SOURCE_CONFIRM:
     case SOURCE_ANCHORING:
     case SOURCE_LEAVING:
     case SOURCE_REFUSED:

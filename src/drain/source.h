@@ -15,14 +15,19 @@
 #include "drain/redelivery.h"
 #include "drain/refetch.h"
 #include "nats/client.h"
+#include "nats/consumer.h"
 #include "nats/pull.h"
 
 /*
  * One stream being drained through one consumer, as a state machine that is fed with events and
  * writes what it has to say into the client's output:
  *
- *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [DELETE] -> [CREATE] -> PULLING
- *                                 (position: CREATE only)
+ *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [DELETE] -> [CREATE] -> CONFIRM
+ *                                 (position: CREATE only)                           -> PULLING
+ *
+ * A stream that is deleted and made again between two of the questions must not have its messages
+ * judged by the ledger of the one before. A consumer goes with its stream: where the stream is
+ * still the same after the consumer has answered, CONFIRM, the consumer is of that stream.
  *
  * Whenever there is doubt it goes back to STREAM. It knows nothing of rows: the owner gives it each
  * message, and learns what to do with it; and it tells the owner what a sealed epoch makes durable.
@@ -35,6 +40,7 @@ enum source_state {
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
     SOURCE_DELETE,   /* CONSUMER.DELETE was asked, to make it anew */
     SOURCE_CREATE,   /* CONSUMER.CREATE was asked */
+    SOURCE_CONFIRM, /* STREAM.INFO was asked once more: is it the stream that the consumer is of? */
     SOURCE_PULLING,
     SOURCE_ANCHORING, /* where it starts is being committed, before anything is asked for */
     SOURCE_LEAVING,   /* the stream has another generation: waits for source_adopt */
@@ -144,6 +150,10 @@ struct source {
     int64_t heard;        /* when the last message came */
     struct refetch refetch;
     struct source_feed feed, feed_again;
+
+    /* What it said of itself, while CONFIRM: numbers alone, no text; and was it made just now? */
+    struct nats_consumer_info found;
+    bool made;
 
     struct source_end end;
     struct source_counters counters;

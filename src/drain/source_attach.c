@@ -114,7 +114,7 @@ static void log_consumer(const struct source *s, const struct nats_consumer_info
     struct log_line line;
     log_begin(&line, LOG_INFO, made ? "consumer_made" : "consumer_found");
     log_text(&line, "stream", s->settings->stream);
-    log_bytes(&line, "consumer", info->name.data, info->name.len);
+    log_bytes(&line, "consumer", s->consumer.data, s->consumer.len);
     log_u64(&line, "pending", info->pending);
     log_u64(&line, "unacked", info->ack_pending);
     log_u64(&line, "position", ledger_taken_position(&s->generation.ledger));
@@ -155,9 +155,9 @@ static uint64_t first_target(const struct source *s)
     return s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
 }
 
-static void begin_pulling(struct source *s, struct nats_client *client,
-                          const struct nats_consumer_info *info, bool made, int64_t now)
+static void begin_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
+    const struct nats_consumer_info *info = &s->found;
     struct ledger *ledger = &s->generation.ledger;
     struct err err = {0};
     static_assert(2 * CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
@@ -167,10 +167,10 @@ static void begin_pulling(struct source *s, struct nats_client *client,
         source_refuse(s, client, err.text);
         return;
     }
-    log_consumer(s, info, made);
+    log_consumer(s, info, s->made);
     note_consumer(s, info);
     if (ledger->taken.count == 0)
-        source_anchor(s, info, made);
+        source_anchor(s, info, s->made);
     if (source_is_durable(s))
         source_compare_floor(s, info, now);
     plan_recovery(s, info, now);
@@ -248,6 +248,38 @@ static bool is_ahead(struct source *s, struct nats_client *client,
     return true;
 }
 
+static void ask_confirm(struct source *s, struct nats_client *client,
+                        const struct nats_consumer_info *info, int64_t now)
+{
+    s->made = s->state == SOURCE_CREATE;
+    s->found = (struct nats_consumer_info){
+        .config = {.ack_wait_ns = info->config.ack_wait_ns,
+                   .filter_count = info->config.filter_count},
+        .delivered_consumer_seq = info->delivered_consumer_seq,
+        .delivered_stream_seq = info->delivered_stream_seq,
+        .ack_floor_consumer_seq = info->ack_floor_consumer_seq,
+        .ack_floor_stream_seq = info->ack_floor_stream_seq,
+        .ack_pending = info->ack_pending,
+        .waiting = info->waiting,
+        .pending = info->pending,
+    };
+    buf_reset(&s->body);
+    source_ask(s, client, SOURCE_CONFIRM, "STREAM.INFO", NULL, now);
+}
+
+void source_on_confirmed(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (s->made && s->seen_consumer && source_is_durable(s)) {
+        source_raise(s, SOURCE_ALERT_CONSUMER_RECREATED);
+        log_message(LOG_WARNING, "consumer_recreated", "stream %s, consumer %s",
+                    s->settings->stream, s->settings->consumer);
+    }
+    if (!source_is_durable(s) && s->generation.ledger.taken.count == 0)
+        source_anchor(s, &s->found, s->made);
+    if (is_anchored(s, client))
+        begin_pulling(s, client, now);
+}
+
 void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
                         int64_t now)
 {
@@ -258,17 +290,8 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
     if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) == 0) {
         if (!made && is_ahead(s, client, &info, now))
             return;
-        if (!consumer_fits(s, client, &info, !made, now))
-            return;
-        if (made && s->seen_consumer && source_is_durable(s)) {
-            source_raise(s, SOURCE_ALERT_CONSUMER_RECREATED);
-            log_message(LOG_WARNING, "consumer_recreated", "stream %s, consumer %s",
-                        s->settings->stream, s->settings->consumer);
-        }
-        if (!source_is_durable(s) && s->generation.ledger.taken.count == 0)
-            source_anchor(s, &info, made);
-        if (is_anchored(s, client))
-            begin_pulling(s, client, &info, made, now);
+        if (consumer_fits(s, client, &info, !made, now))
+            ask_confirm(s, client, &info, now);
         return;
     }
     if (error.meaning == NATS_MEANING_OVERLAP)

@@ -45,27 +45,34 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     source_resolve(s, SOURCE_ALERT_STREAM_MISSING);
 }
 
+/* True if it is the stream that we are draining; else the way on is taken already. */
+static bool take_stream(struct source *s, struct nats_client *client, struct slice payload,
+                        struct nats_stream_info *info, int64_t now)
+{
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    if (nats_stream_info_parse(payload, &s->arena, info, &error, &err) != 0) {
+        if (error.meaning == NATS_MEANING_NO_STREAM)
+            source_raise(s, SOURCE_ALERT_STREAM_MISSING);
+        source_retry_because(s, client, err.text, now);
+        return false;
+    }
+    note_stream(s, info);
+    bool first = s->generation.created.len == 0;
+    bool fits = generation_fits(&s->generation, info);
+    if (first)
+        s->accounted = s->generation.delivered;
+    if (!fits)
+        source_leave(s, client);
+    return fits;
+}
+
 static void on_stream(struct source *s, struct nats_client *client, struct slice payload,
                       int64_t now)
 {
     struct nats_stream_info info;
-    struct nats_api_error error = {0};
-    struct err err = {0};
-    if (nats_stream_info_parse(payload, &s->arena, &info, &error, &err) != 0) {
-        if (error.meaning == NATS_MEANING_NO_STREAM)
-            source_raise(s, SOURCE_ALERT_STREAM_MISSING);
-        source_retry_because(s, client, err.text, now);
+    if (!take_stream(s, client, payload, &info, now))
         return;
-    }
-    note_stream(s, &info);
-    bool first = s->generation.created.len == 0;
-    bool fits = generation_fits(&s->generation, &info);
-    if (first)
-        s->accounted = s->generation.delivered;
-    if (!fits) {
-        source_leave(s, client);
-        return;
-    }
     if (!source_is_durable(s) && s->retention != NATS_RETENTION_LIMITS) {
         source_refuse(s, client,
                       "delivery: position is for streams with limits retention; this one keeps "
@@ -116,6 +123,14 @@ static void on_cut(struct source *s, struct nats_client *client, struct slice pa
     }
     cut_answer(&s->generation.cut, there, message.sequence, message.time_ns);
     ask_cut(s, client, now);
+}
+
+static void on_confirm(struct source *s, struct nats_client *client, struct slice payload,
+                       int64_t now)
+{
+    struct nats_stream_info info;
+    if (take_stream(s, client, payload, &info, now))
+        source_on_confirmed(s, client, now);
 }
 
 void source_poll(struct source *s, struct nats_client *client, int64_t now)
@@ -212,6 +227,9 @@ void source_take_answer(struct source *s, struct nats_client *client,
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:
         source_on_consumer(s, client, event->payload, now);
+        break;
+    case SOURCE_CONFIRM:
+        on_confirm(s, client, event->payload, now);
         break;
     case SOURCE_PULLING:
         on_poll(s, client, event, now);

@@ -57,9 +57,13 @@ void source_attach(struct source *s, struct nats_client *client, int64_t now);
 /* CONSUMER.DELETE was answered, however. */
 void source_on_deleted(struct source *s, struct nats_client *client, int64_t now);
 
-/* The reply to CONSUMER.INFO or CONSUMER.CREATE; and to the former while pulling. */
+/* The reply to CONSUMER.INFO or CONSUMER.CREATE; and below, to the former while pulling. */
 void source_on_consumer(struct source *s, struct nats_client *client, struct slice payload,
                         int64_t now);
+
+/* The stream is still the one that it was before the consumer was asked for. */
+void source_on_confirmed(struct source *s, struct nats_client *client, int64_t now);
+
 void source_on_consumer_poll(struct source *s, struct nats_client *client, struct slice payload,
                              int64_t now);
 

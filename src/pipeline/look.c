@@ -52,6 +52,7 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
     case SOURCE_DELETE:
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:
+    case SOURCE_CONFIRM:
         return "asking the server";
     case SOURCE_PULLING:
         return p->pauses != 0 ? "paused" : is_stalled(p, s) ? "stalled" : "pulling";

@@ -30,6 +30,7 @@ TEST(source_makes_a_consumer_that_is_not_there)
     stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10014,\"description\":\"none\"}}");
     stage_expect_question(&s, "CONSUMER.CREATE.S.c.e");
     stage_answer_consumer(&s, fresh);
+    stage_confirm(&s, 10);
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     stage_close(&s);
 }
@@ -110,6 +111,7 @@ TEST(source_looks_after_a_consumer_that_has_fallen_silent)
     stage_answer_stream(&s, STAGE_CREATED, 1, 10);
     stage_expect_question(&s, "CONSUMER.INFO.S.c");
     stage_answer_consumer(&s, fresh);
+    stage_confirm(&s, 10);
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     stage_close(&s);
 }
@@ -194,6 +196,7 @@ TEST(source_starts_over_where_deliveries_were_lost)
     stage_answer_message(&s, 1, "2026-01-01T00:00:01Z");
     stage_expect_question(&s, "CONSUMER.INFO.S.c");
     stage_answer_consumer(&s, (struct stage_consumer){4, 4, 0, 4, 0, 6, NULL});
+    stage_confirm(&s, 10);
     (void)stage_tick(&s, 1);
     EXPECT_I64(stage_count(&s, "-NAK"), 3); /* 2 to 4; 1 is in an epoch, which acks it */
     stage_close(&s);
@@ -262,6 +265,76 @@ TEST(source_waits_for_the_old_generation_to_be_sealed)
     EXPECT_TEXT(buf_text(&s.source.generation.created), "2026-02-02T00:00:00Z");
     EXPECT_U64(ledger_taken_position(&s.source.generation.ledger), 0);
     stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+/* What the consumer's answer says may be of another stream than what the stream's answer said. */
+static void find_stream_made_again(bool consumer_was_there)
+{
+    struct stage s;
+    struct position p = {.stream = "S",
+                         .created = STAGE_CREATED,
+                         .consumer = "c",
+                         .through = 3,
+                         .last_seq = 3,
+                         .last_time = STAGE_TIME + 3 * CLOCK_SECOND};
+    stage_open(&s, CONFIG_DURABLE);
+    positions_put(&s.stored, &p);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 4, 3); /* a work queue without what was acked */
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    if (!consumer_was_there) { /* it went with its stream */
+        stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10014,\"description\":\"none\"}}");
+        stage_expect_question(&s, "CONSUMER.CREATE.S.c.e");
+    }
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.MSG.NEXT.S.c "), 0);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, "2026-02-02T00:00:00Z", 1, 3);
+    EXPECT(source_must_adopt(&s.source));
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.MSG.NEXT.S.c "), 0);
+    source_adopt(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, "2026-02-02T00:00:00Z", 1, 3);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, "2026-02-02T00:00:00Z", 1, 3);
+    (void)stage_tick(&s, 1);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        stage_deliver(&s, seq, seq, 1);
+        EXPECT_I64(s.verdict, LEDGER_NEW);
+    }
+    EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 0); /* none of them is in the store */
+    stage_close(&s);
+}
+
+TEST(source_sees_a_stream_made_again_before_its_consumer_was_made)
+{
+    find_stream_made_again(false);
+}
+
+TEST(source_sees_a_stream_made_again_before_its_consumer_was_found)
+{
+    find_stream_made_again(true);
+}
+
+TEST(source_waits_for_a_stream_that_goes_while_it_is_set_up)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, fresh);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10059,\"description\":\"no\"}}");
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    EXPECT((s.source.standing & 1u << SOURCE_ALERT_STREAM_MISSING) != 0);
+    EXPECT(!s.source.pull.open);
     stage_close(&s);
 }
 
@@ -347,6 +420,7 @@ TEST(source_takes_an_event_that_only_looks_stripped)
     stage_expect_question(&s, "CONSUMER.INFO.S.c");
     stage_answer_consumer(
         &s, (struct stage_consumer){.delivered = 1, .delivered_stream = 1, .ack_pending = 1});
+    stage_confirm(&s, 10);
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     (void)stage_tick(&s, 1);
     stage_deliver_stripped(&s, 1, 2, 2);
@@ -393,6 +467,7 @@ TEST(source_acks_at_start_what_is_durable_of_a_shared_consumer)
     stage_answer_consumer(
         &s, (struct stage_consumer){
                 .delivered = 6, .delivered_stream = 6, .ack_pending = 6, .waiting = 2});
+    stage_confirm(&s, 10);
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     (void)stage_tick(&s, 1);
     EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 3);
@@ -517,6 +592,7 @@ TEST(source_goes_on_fetching_again_after_a_lost_connection)
     stage_expect_question(&s, "CONSUMER.INFO.S.c");
     stage_answer_consumer(
         &s, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    stage_confirm(&s, 9);
     (void)stage_tick(&s, REFETCH_RETRY_MIN);
     EXPECT_I64(s.source.refetch.state, REFETCH_CREATING);
     EXPECT(stage_count(&s, "\"opt_start_seq\":1") == 2);

@@ -190,6 +190,14 @@ static inline void stage_answer_consumer(struct stage *s, struct stage_consumer 
     stage_answer(s, json);
 }
 
+/* The consumer has answered: the stream is asked once more, and is the same. */
+static inline void stage_confirm(struct stage *s, uint64_t last_seq)
+{
+    EXPECT_I64(s->source.state, SOURCE_CONFIRM);
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer_stream(s, STAGE_CREATED, 1, last_seq);
+}
+
 /* From the start to a first pull. */
 static inline void stage_pull(struct stage *s, uint64_t last_seq, struct stage_consumer c)
 {
@@ -203,6 +211,7 @@ static inline void stage_pull(struct stage *s, uint64_t last_seq, struct stage_c
                        strstr(buf_text(&s->client.out) + s->asked_at, "_INBOX."));
     s->reply[strcspn(s->reply, " ")] = '\0';
     stage_answer_consumer(s, c);
+    stage_confirm(s, last_seq);
     EXPECT_I64(s->source.state, SOURCE_PULLING);
     s->asked_at = s->client.out.len;
     (void)stage_tick(s, 1);
