@@ -92,17 +92,26 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
     }
 }
 
+/* The reply to STREAM.MSG.GET. False: it says nothing, and all is begun again later. */
+static bool take_message(struct source *s, struct nats_client *client, struct slice payload,
+                         struct nats_stored_message *message, bool *there, int64_t now)
+{
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    *there = nats_stored_message_parse(payload, &s->arena, message, &error, &err) == 0;
+    if (*there || error.meaning == NATS_MEANING_NO_MESSAGE)
+        return true;
+    source_retry_because(s, client, err.text, now);
+    return false;
+}
+
 static void on_position(struct source *s, struct nats_client *client, struct slice payload,
                         int64_t now)
 {
     struct nats_stored_message message;
-    struct nats_api_error error = {0};
-    struct err err = {0};
-    bool there = nats_stored_message_parse(payload, &s->arena, &message, &error, &err) == 0;
-    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE) {
-        source_retry_because(s, client, err.text, now);
+    bool there;
+    if (!take_message(s, client, payload, &message, &there, now))
         return;
-    }
     /* Deleted, or acked on a stream that drops what is acked: no contradiction by itself. */
     if (there ? generation_has_newest(&s->generation, message.time_ns)
               : generation_lacks_newest(&s->generation))
@@ -114,13 +123,9 @@ static void on_position(struct source *s, struct nats_client *client, struct sli
 static void on_cut(struct source *s, struct nats_client *client, struct slice payload, int64_t now)
 {
     struct nats_stored_message message;
-    struct nats_api_error error = {0};
-    struct err err = {0};
-    bool there = nats_stored_message_parse(payload, &s->arena, &message, &error, &err) == 0;
-    if (!there && error.meaning != NATS_MEANING_NO_MESSAGE) {
-        source_retry_because(s, client, err.text, now);
+    bool there;
+    if (!take_message(s, client, payload, &message, &there, now))
         return;
-    }
     cut_answer(&s->generation.cut, there, message.sequence, message.time_ns);
     ask_cut(s, client, now);
 }
