@@ -88,7 +88,8 @@ static void log_c1_controls(void)
 /* U+009B is CSI to a terminal, as ESC [ is. */
 TEST(log_no_control_character_reaches_a_terminal)
 {
-    EXPECT(strstr(logged_by(log_c1_controls), " text=\"\\u009b31m\\u0080\\u009f\xC2\xA0\"\n"));
+    EXPECT(strstr(logged_by(log_c1_controls), " text=\"\\u009b31m\\u0080\\u009f\xC2\xA0\"\n") !=
+           NULL);
 }
 
 static void log_at_each_level(void)

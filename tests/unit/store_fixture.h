@@ -228,8 +228,8 @@ static inline void fixture_walk(const char *dir, struct fixture_view *view)
         } else if (len > 8 && strcmp(found->d_name + len - 8, ".parquet") == 0) {
             view->files_on_disk++;
             fixture_count_rows(path, view->on_disk);
-        } else if (strstr(path, ".inprogress") || strstr(path, "/.pending-") ||
-                   strstr(path, "/.writing-")) {
+        } else if (strstr(path, ".inprogress") != NULL || strstr(path, "/.pending-") != NULL ||
+                   strstr(path, "/.writing-") != NULL) {
             view->hidden++;
         }
     }

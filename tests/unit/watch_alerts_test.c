@@ -153,7 +153,8 @@ TEST(alerts_wait_for_the_connection)
     tick();
     struct event event = published(&decoder);
     EXPECT(member_is(event.event_payload, "state", "raised"));
-    EXPECT(memmem(event.event_payload.data, event.event_payload.len, "\"seconds\":1.500", 15));
+    EXPECT(memmem(event.event_payload.data, event.event_payload.len, "\"seconds\":1.500", 15) !=
+           NULL);
     EXPECT_I64(event.timestamp_ns, alerts.list[0].since);
     tick();
     EXPECT_U64(client.out.len, 0); /* one after the other */
