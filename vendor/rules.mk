@@ -4,6 +4,7 @@
 # sources.lock pins.
 
 ZSTD_DIR := vendor/zstd/lib
+SODIUM_DIR := vendor/libsodium/src/libsodium
 VENDOR_SOURCES := \
     vendor/protobuf-c/protobuf-c/protobuf-c.c \
     $(addprefix vendor/yaml/src/,api.c dumper.c emitter.c loader.c parser.c reader.c scanner.c \
@@ -14,12 +15,24 @@ VENDOR_SOURCES := \
         zstd_compress_literals.c zstd_compress_sequences.c zstd_compress_superblock.c \
         zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c zstd_preSplit.c) \
     $(addprefix $(ZSTD_DIR)/decompress/,huf_decompress.c huf_decompress_amd64.S zstd_ddict.c \
-        zstd_decompress.c zstd_decompress_block.c)
+        zstd_decompress.c zstd_decompress_block.c) \
+    $(addprefix $(SODIUM_DIR)/,crypto_core/ed25519/ref10/ed25519_ref10.c \
+        crypto_hash/sha512/cp/hash_sha512_cp.c crypto_sign/ed25519/sign_ed25519.c \
+        crypto_sign/ed25519/ref10/keypair.c crypto_sign/ed25519/ref10/sign.c \
+        crypto_verify/sodium/verify.c sodium/utils.c)
 
-VENDOR_INCLUDES := -isystem vendor/protobuf-c -isystem vendor/yaml/include -isystem $(ZSTD_DIR)
+VENDOR_INCLUDES := -isystem vendor/protobuf-c -isystem vendor/yaml/include -isystem $(ZSTD_DIR) \
+    -isystem $(SODIUM_DIR)/include
 
 # Not our code, so not our warnings. zstd is two thirds of all CPU time: -O3, as its authors do.
 VENDOR_CFLAGS := -std=gnu11 -O3 -g -w $(VENDOR_INCLUDES) \
     -DXXH_NAMESPACE=ZSTD_ -DZSTD_LEGACY_SUPPORT=0 \
     -DYAML_VERSION_MAJOR=0 -DYAML_VERSION_MINOR=2 -DYAML_VERSION_PATCH=5 \
     -DYAML_VERSION_STRING='"0.2.5"'
+
+# And what only one of them gets: VENDOR_CFLAGS_NAME for vendor/NAME/.
+#
+# Of libsodium only Ed25519 (sodium/crypto_sign_ed25519.h), as its authors wrote it in C, and without
+# its configure. Nothing of it asks for random bytes when it signs: who links it gives it
+# sodium_misuse() and randombytes_buf(), in place of what sodium_init() would set up.
+VENDOR_CFLAGS_libsodium := -O2 -DCONFIGURED=1 -I$(SODIUM_DIR)/include/sodium
