@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""README.md does what it says: its commands run as they stand, in their order, against a real
-server on the default port of a network of their own; and its tables are those of the program."""
+"""README.md and its chapters do what they say: their commands run as they stand, in their order,
+against a real server on the default port of a network of their own; and their tables are those of
+the program."""
 
 import json
 import os
@@ -18,11 +19,15 @@ import pytest
 from support import BUILD, ROOT, VARVE, VENV, Output, end, server_binaries, wait_for
 
 README = (ROOT / "README.md").read_text()
+# In the order in which the README lists them.
+CHAPTERS = [ROOT / name for name in re.findall(r"\]\((tools/share/doc/\w+\.md)\) \|", README)]
+PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *CHAPTERS]}
 FENCE = re.compile(r"(?:<!-- (by hand: [^>]*) -->\n)?```(\w*)\n(.*?)\n```\n", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Block:
+    page: str
     line: int
     by_hand: str
     language: str
@@ -30,8 +35,9 @@ class Block:
 
 
 BLOCKS = [
-    Block(README[: m.start(3)].count("\n") + 1, m[1] or "", m[2], m[3])
-    for m in FENCE.finditer(README)
+    Block(name, page[: m.start(3)].count("\n") + 1, m[1] or "", m[2], m[3])
+    for name, page in PAGES.items()
+    for m in FENCE.finditer(page)
 ]
 RUN = [block for block in BLOCKS if not block.by_hand]
 
@@ -71,7 +77,7 @@ def missing(text):
     return None
 
 
-@pytest.mark.parametrize("block", RUN, ids=[f"line-{block.line}" for block in RUN])
+@pytest.mark.parametrize("block", RUN, ids=[f"{block.page}-{block.line}" for block in RUN])
 def test_block(place, network, block):
     if block.language == "yaml":
         name = re.match(r"# (\S+)\n", block.text)[1]
@@ -114,7 +120,7 @@ def test_all_of_it_was_drained(place):
 
 def test_every_block_is_run_or_has_a_test():
     assert {block.language for block in BLOCKS} == {"sh", "python", "yaml"}
-    assert README.count("```") == 2 * len(BLOCKS)
+    assert sum(page.count("```") for page in PAGES.values()) == 2 * len(BLOCKS)
     names = {name for block in BLOCKS for name in re.findall(r"test_\w+", block.by_hand)}
     assert names <= set(globals())
     assert all(
@@ -124,8 +130,26 @@ def test_every_block_is_run_or_has_a_test():
     )
 
 
+def test_every_chapter_is_listed_and_every_link_leads_somewhere():
+    assert sorted(CHAPTERS) == sorted((ROOT / "tools/share/doc").glob("*.md"))
+    for path in [ROOT / "README.md", *CHAPTERS]:
+        for link in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+            assert link.startswith("http") or (path.parent / link.split("#")[0]).exists(), link
+
+
+def test_the_venv_has_what_the_python_imports():
+    """The venv that the README names; what it installs is pinned for the tests."""
+    [named] = [line for block in BLOCKS for line in block.text.splitlines() if "-m venv" in line]
+    packages = set(named.split(" install ")[1].split())
+    pinned = (ROOT / "tests/requirements.txt").read_text()
+    assert all(f"\n{package}==" in pinned for package in packages)
+    python = [block.text for block in BLOCKS if block.language == "python"]
+    imported = {name for text in python for name in re.findall(r"^import (\w+)", text, re.MULTILINE)}
+    assert imported <= packages and len(python) > 3
+
+
 def test_demo():
-    """tools/demo works, within its two minutes, and cleans up after itself."""
+    """tools/demo works, within two minutes, and cleans up after itself."""
     if server_binaries()["newest"] is None:
         pytest.skip("nats-server: newest is not here")
     began = time.monotonic()
@@ -169,7 +193,7 @@ def test_install(tmp_path):
     assert out.returncode == 0, out.stdout + out.stderr
     installed = tmp_path / "usr/local/bin/varve"
     assert subprocess.run([installed, "version"], timeout=10).returncode == 0
-    section = README.split("## Install", 1)[1].split("\n## ", 1)[0]
+    section = PAGES["operate.md"].split("## Install", 1)[1].split("\n## ", 1)[0]
     named = re.findall(r"/usr/local/[\w./-]+\w", section)
     assert named
     assert all((tmp_path / name.lstrip("/")).exists() for name in named), named
@@ -204,9 +228,9 @@ def test_dist(tmp_path):
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def rows_after(heading):
+def rows_after(chapter, heading):
     """The cells of the first table after a heading."""
-    rest = README.split(heading, 1)[1]
+    rest = PAGES[chapter].split(heading, 1)[1]
     lines = []
     for line in rest.splitlines():
         if line.startswith("|"):
@@ -222,7 +246,7 @@ def test_the_table_of_keys_is_that_of_the_program():
     known = dict(line.split("\t") for line in out.stdout.splitlines())
     assert len(known) > 25
     listed = {}
-    for keys, default, _ in rows_after("## Configure"):
+    for keys, default, _ in rows_after("configure.md", "# Configure"):
         for key in keys.split(", "):
             listed[key] = default
     refused = re.compile(r"nats\.(tls\..*|nkey_seed_file|credentials_file)")
@@ -235,7 +259,7 @@ def test_metrics_that_are_named_exist(any_server, varve):
     with urllib.request.urlopen(address + "/metrics", timeout=10) as answer:
         scraped = answer.read().decode()
     types = set(re.findall(r"^# TYPE (\w+) ", scraped, re.MULTILINE))
-    named = set(re.findall(r"\bvarve_[a-z_]+\b", README))
+    named = set(re.findall(r"\bvarve_[a-z_]+\b", "\n".join(PAGES.values())))
     assert named and named <= types
 
 
@@ -244,6 +268,6 @@ def test_columns_are_those_of_a_file(place):
     file = Output(place / "sim_logs").files()[0]
     inspect = [VARVE, "inspect", "--json", file]
     out = subprocess.run(inspect, capture_output=True, text=True, check=True, timeout=10)
-    rows = rows_after("outside of the directory.")
+    rows = rows_after("store.md", "outside of the directory.")
     listed = [name for names, *_ in rows for name in names.split(", ")]
     assert listed == [column["name"] for column in json.loads(out.stdout)["schema"]]

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "test.h"
 
-/* The table of keys in README.md. */
+/* The table of keys in tools/share/doc/configure.md. */
 TEST(config_init_gives_the_defaults)
 {
     struct config c;

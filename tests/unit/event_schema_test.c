@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-/* The order and the types are a contract: the table of columns in README.md. */
+/* The order and the types are a contract: the table of columns in tools/share/doc/store.md. */
 static const struct {
     const char *name;
     enum column_type type;

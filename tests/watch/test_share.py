@@ -28,11 +28,15 @@ def succeeds(*command, **options):
     return out.stdout + out.stderr
 
 
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 @pytest.fixture
 def installed(tmp_path):
     """The root of an installation below tmp_path, with the prefix /usr."""
     root = tmp_path / "root"
-    for path in SHARE.iterdir():
+    for path in files(SHARE):
         succeeds(ROOT / "tools" / "install", path, root, "/usr")
     (root / "usr/bin").mkdir()
     shutil.copy(VARVE, root / "usr/bin/varve")
@@ -47,6 +51,7 @@ def test_where_it_goes(installed):
         "share/bash-completion/completions/varve",
         "share/man/man1/varve.1",
         "share/man/man5/varve.yaml.5",
+        *(f"share/varve/doc/{path.name}" for path in (SHARE / "doc").iterdir()),
         "share/varve/grafana-dashboard.json",
         "share/varve/prometheus-rules.yml",
         "share/varve/varve.yaml",
@@ -58,8 +63,8 @@ def test_keys_are_up_to_date(tmp_path):
     copy = tmp_path / "share"
     shutil.copytree(SHARE, copy)
     succeeds(ROOT / "tools" / "share-keys", KEYS, copy)
-    for path in SHARE.iterdir():
-        assert (copy / path.name).read_text() == path.read_text(), path.name
+    for path in files(SHARE):
+        assert (copy / path.relative_to(SHARE)).read_text() == path.read_text(), path.name
 
 
 # ---- Prometheus and Grafana ----------------------------------------------------------------------
