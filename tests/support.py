@@ -93,7 +93,16 @@ def server_binaries():
 class Server:
     """A nats-server with JetStream in a directory of its own; the port stays over a restart."""
 
-    def __init__(self, binary, directory, extra="", user=None, password=None, token=None):
+    def __init__(
+        self,
+        binary,
+        directory,
+        extra="",
+        domain=None,
+        user=None,
+        password=None,
+        token=None,
+    ):
         self.binary = binary
         self.directory = directory
         self.log = directory / "nats-server.log"
@@ -101,13 +110,15 @@ class Server:
         self.credentials = {"user": user, "password": password, "token": token}
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.domain = f", domain: {domain}" if domain else ""
         self.configure(extra)
 
     def configure(self, extra):
         self.config = self.directory / "nats-server.conf"
         self.config.write_text(
             f"listen: 127.0.0.1:{self.port}\nserver_name: test\n"
-            f"jetstream {{ store_dir: {json.dumps(str(self.directory / 'jetstream'))} }}\n{extra}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self.directory / 'jetstream'))}"
+            f"{self.domain} }}\n{extra}\n"
         )
 
     @property
@@ -145,7 +156,11 @@ class Server:
         async def main():
             given = {key: value for key, value in self.credentials.items() if value}
             client = await nats.connect(
-                self.url, connect_timeout=5, allow_reconnect=False, error_cb=ignore, **given
+                self.url,
+                connect_timeout=5,
+                allow_reconnect=False,
+                error_cb=ignore,
+                **given,
             )
             try:
                 return await asyncio.wait_for(work(client.jetstream(timeout=10)), seconds)
@@ -281,9 +296,7 @@ def merge(into, more):
 class Varve:
     """One run of varve. What it logs goes to a file, as JSON lines unless told otherwise."""
 
-    def __init__(
-        self, directory, config, *args, prefix=(), env=None, cwd=None, program=VARVE
-    ):
+    def __init__(self, directory, config, *args, prefix=(), env=None, cwd=None, program=VARVE):
         directory.mkdir(parents=True, exist_ok=True)
         number = len(list(directory.glob("varve-*.log")))
         self.log = directory / f"varve-{number}.log"
@@ -377,7 +390,13 @@ class Runner:
         if config is None:
             config = self.config(**more)
         varve = Varve(
-            self.directory, config, *args, prefix=prefix, env=env, cwd=cwd, program=program
+            self.directory,
+            config,
+            *args,
+            prefix=prefix,
+            env=env,
+            cwd=cwd,
+            program=program,
         )
         self.started.append(varve)
         return varve
@@ -539,5 +558,9 @@ def numbered(messages, first=1, subject=SUBJECT):
         if message.row is None:
             quarantined[sequence] = message.data
         else:
-            rows[sequence] = {**message.row, "stream_seq": sequence, "nats_subject": subject}
+            rows[sequence] = {
+                **message.row,
+                "stream_seq": sequence,
+                "nats_subject": subject,
+            }
     return rows, quarantined

@@ -17,6 +17,20 @@ static int check_servers(const struct config_list *servers, struct err *err)
     return 0;
 }
 
+static int check_api(const struct config_nats *n, struct err *err)
+{
+    if (n->domain[0] != '\0' && !nats_name_valid(slice_of(n->domain)))
+        return err_set(err, ERR_USAGE, "nats.domain: \"%.64s\" is not the name of a domain",
+                       n->domain);
+    if (n->api_prefix[0] != '\0' && !nats_subject_valid(slice_of(n->api_prefix), false))
+        return err_set(
+            err, ERR_USAGE,
+            "nats.api_prefix: \"%.64s\" is not a subject: write for instance JS.hub.API, "
+            "without wildcards and without a dot at its end",
+            n->api_prefix);
+    return 0;
+}
+
 static int check_source(const struct config_source *s, size_t number, struct err *err)
 {
     const char *name = "1 to 255 characters, without blanks or . * > / \\";
@@ -57,7 +71,7 @@ static int check_loop(const struct config *c, struct err *err)
 int lint_config(const struct config *c, struct err *err)
 {
     struct store_path path;
-    if (check_servers(&c->nats.servers, err) != 0)
+    if (check_servers(&c->nats.servers, err) != 0 || check_api(&c->nats, err) != 0)
         return -1;
     for (size_t i = 0; i < c->source_count; i++)
         if (check_source(&c->sources[i], i, err) != 0)

@@ -67,6 +67,7 @@ struct config_nats {
     struct config_list servers; /* at least one: [nats://][user:password@]host[:port] */
     const char *name;
     const char *user, *password, *token; /* secrets: never print them */
+    const char *domain, *api_prefix;     /* of JetStream; at most one of them is set */
     const char *nkey_seed_file, *credentials_file;
     struct config_tls tls;
 };

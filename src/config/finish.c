@@ -85,6 +85,8 @@ static int check_nats(const struct config_nats *n, struct err *err)
         return err_set(err, ERR_USAGE,
                        "nats.name identifies this instance in the store: it needs 1 to %d bytes",
                        CONFIG_NAME_MAX);
+    if (is_set(n->domain) && is_set(n->api_prefix))
+        return err_set(err, ERR_USAGE, "nats.domain and nats.api_prefix: set only one of them");
     if (is_set(n->password) && !is_set(n->user))
         return err_set(err, ERR_USAGE, "nats.password: nats.user is missing");
     if (is_set(n->user) && is_set(n->token))

@@ -40,6 +40,12 @@ const struct config_key config_keys[] = {
      .help = "File with an NKey seed. Not supported yet."},
     {"nats.credentials_file", CONFIG_TEXT, AT(nats.credentials_file), "",
      .help = "File with a user JWT and its seed. Not supported yet."},
+    {"nats.domain", CONFIG_TEXT, AT(nats.domain), "",
+     .help = "JetStream domain of the streams, where it is not the server's own: behind a leaf "
+             "node."},
+    {"nats.api_prefix", CONFIG_TEXT, AT(nats.api_prefix), "",
+     .help = "Subject under which the account imports the JetStream API of another one, in place "
+             "of $JS.API and of nats.domain."},
     {"nats.tls.enabled", CONFIG_BOOL, AT(nats.tls.enabled), "false",
      .help = "Encrypt the connection. Not supported yet, like all of nats.tls."},
     {"nats.tls.ca_file", CONFIG_TEXT, AT(nats.tls.ca_file), "",

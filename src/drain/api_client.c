@@ -81,7 +81,8 @@ int api_client_api(struct api_client *a, const char *call, const char *stream, c
     int64_t now = clock_monotonic();
     buf_reset(&a->subject);
     buf_reset(&a->complaint);
-    nats_api_subject(&a->subject, NATS_API_PREFIX, call, stream, consumer);
+    nats_api_subject(&a->subject, nats_client_api_prefix(&a->connection.client), call, stream,
+                     consumer);
     uint64_t request = nats_client_request(&a->connection.client, buf_slice(&a->subject),
                                            (struct slice){0}, body, API_CLIENT_TIMEOUT, now);
     ASSERT(request != 0); /* one question at a time */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "nats/api.h"
 
 /* "" is how the configuration says that something is not set; the engine says NULL. */
 static const char *given(const char *text)
@@ -56,6 +57,15 @@ void connection_set_credentials(struct connection *c, const struct config_nats *
     set_login(&c->configured, nats->user, nats->password, nats->token);
 }
 
+static void set_api_prefix(struct connection *c, const struct config_nats *nats)
+{
+    if (nats->domain[0] != '\0')
+        nats_api_domain_prefix(&c->api_prefix, nats->domain);
+    else
+        buf_append_text(&c->api_prefix, nats->api_prefix);
+    c->options.api_prefix = given(buf_text(&c->api_prefix));
+}
+
 int connection_init(struct connection *c, const struct config *config, struct err *err)
 {
     *c = (struct connection){.state = CONNECTION_WAITING, .down_since = clock_wall()};
@@ -66,6 +76,7 @@ int connection_init(struct connection *c, const struct config *config, struct er
         .version = varve_version,
         .tls = NATS_TLS_NEVER,
     };
+    set_api_prefix(c, &config->nats);
     connection_set_credentials(c, &config->nats);
     if (getrandom(c->options.random_key, sizeof(c->options.random_key), 0) !=
         (ssize_t)sizeof(c->options.random_key))
@@ -84,6 +95,7 @@ void connection_free(struct connection *c)
     stream_close(&c->stream);
     nats_client_free(&c->client);
     nats_pool_free(&c->pool);
+    buf_free(&c->api_prefix);
     free_login(&c->configured);
     free_login(&c->login);
 }

@@ -37,6 +37,7 @@ struct connection {
     struct nats_pool pool;
     struct nats_options options;
     struct connection_login configured; /* for where a URL brings none along */
+    struct buf api_prefix;              /* empty: JetStream's own */
     struct connection_login login;      /* of the attempt or connection: options point into it */
     struct net_connecting connecting;
     struct stream *stream; /* NULL: none */

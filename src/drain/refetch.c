@@ -56,8 +56,8 @@ static void delete_consumer(struct refetch *r, struct nats_client *client)
     if (client == NULL || r->consumer.len == 0)
         return;
     buf_reset(&r->subject);
-    nats_api_subject(&r->subject, NATS_API_PREFIX, "CONSUMER.DELETE", r->settings->stream,
-                     buf_text(&r->consumer));
+    nats_api_subject(&r->subject, nats_client_api_prefix(client), "CONSUMER.DELETE",
+                     r->settings->stream, buf_text(&r->consumer));
     nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, (struct slice){0});
     buf_reset(&r->consumer);
 }
@@ -131,7 +131,8 @@ static void create(struct refetch *r, struct nats_client *client, int64_t now)
     };
     buf_reset(&r->subject);
     buf_reset(&r->body);
-    nats_consumer_create_subject(&r->subject, NATS_API_PREFIX, r->settings->stream, &config);
+    nats_consumer_create_subject(&r->subject, nats_client_api_prefix(client), r->settings->stream,
+                                 &config);
     nats_consumer_create_body(&r->body, r->settings->stream, &config, "create");
     r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
                                      buf_slice(&r->body), REFETCH_CREATE_TIMEOUT, now);
@@ -143,7 +144,7 @@ static void create(struct refetch *r, struct nats_client *client, int64_t now)
 static void open_pull(struct refetch *r, struct nats_client *client, int64_t now)
 {
     struct err err = {0};
-    if (nats_pull_open(&r->pull, client, NATS_API_PREFIX, r->settings->stream,
+    if (nats_pull_open(&r->pull, client, nats_client_api_prefix(client), r->settings->stream,
                        buf_text(&r->consumer), r->target, r->owner, now, &err) != 0) {
         log_message(LOG_WARNING, "fetch_again", "stream %s: %s", r->settings->stream, err.text);
         wait_a_while(r, client, now);

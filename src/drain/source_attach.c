@@ -39,7 +39,8 @@ static void ask_create(struct source *s, struct nats_client *client,
                        const struct nats_consumer_config *wanted, int64_t now)
 {
     buf_reset(&s->subject);
-    nats_consumer_create_subject(&s->subject, NATS_API_PREFIX, s->settings->stream, wanted);
+    nats_consumer_create_subject(&s->subject, nats_client_api_prefix(client), s->settings->stream,
+                                 wanted);
     s->state = SOURCE_CREATE;
     if (!source_send(s, client,
                      wanted->filter_count > 0 ? SOURCE_CREATE_TIMEOUT : SOURCE_REQUEST_TIMEOUT,
@@ -54,8 +55,8 @@ static void delete_ephemeral(struct source *s, struct nats_client *client)
     if (source_is_durable(s) || s->consumer.len == 0)
         return;
     buf_reset(&s->subject);
-    nats_api_subject(&s->subject, NATS_API_PREFIX, "CONSUMER.DELETE", s->settings->stream,
-                     buf_text(&s->consumer));
+    nats_api_subject(&s->subject, nats_client_api_prefix(client), "CONSUMER.DELETE",
+                     s->settings->stream, buf_text(&s->consumer));
     nats_client_publish(client, buf_slice(&s->subject), (struct slice){0}, (struct slice){0});
 }
 
@@ -162,7 +163,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     struct err err = {0};
     static_assert(2 * CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
                   "each source that may be configured finds its subscriptions");
-    if (nats_pull_open(&s->pull, client, NATS_API_PREFIX, s->settings->stream,
+    if (nats_pull_open(&s->pull, client, nats_client_api_prefix(client), s->settings->stream,
                        buf_text(&s->consumer), first_target(s), &s->feed, now, &err) != 0) {
         source_refuse(s, client, err.text);
         return;

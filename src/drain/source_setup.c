@@ -142,7 +142,7 @@ void source_poll(struct source *s, struct nats_client *client, int64_t now)
 {
     buf_reset(&s->body);
     buf_reset(&s->subject);
-    nats_api_subject(&s->subject, NATS_API_PREFIX,
+    nats_api_subject(&s->subject, nats_client_api_prefix(client),
                      s->poll.stream_next ? "STREAM.INFO" : "CONSUMER.INFO", s->settings->stream,
                      s->poll.stream_next ? NULL : buf_text(&s->consumer));
     if (source_send(s, client, SOURCE_REQUEST_TIMEOUT, now))

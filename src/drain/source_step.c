@@ -130,7 +130,8 @@ void source_ask(struct source *s, struct nats_client *client, enum source_state 
                 const char *call, const char *consumer, int64_t now)
 {
     buf_reset(&s->subject);
-    nats_api_subject(&s->subject, NATS_API_PREFIX, call, s->settings->stream, consumer);
+    nats_api_subject(&s->subject, nats_client_api_prefix(client), call, s->settings->stream,
+                     consumer);
     s->state = state;
     if (!source_send(s, client, SOURCE_REQUEST_TIMEOUT, now))
         source_retry(s, client, now);

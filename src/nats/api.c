@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/api.h"
 
+void nats_api_domain_prefix(struct buf *out, const char *domain)
+{
+    buf_printf(out, "$JS.%s.API", domain);
+}
+
 void nats_api_subject(struct buf *out, const char *prefix, const char *call, const char *stream,
                       const char *consumer)
 {

@@ -12,9 +12,13 @@
 
 /*
  * The JetStream API: request subjects, and what all replies have in common (nats-server's
- * jetstream_api.go). A prefix is "$JS.API", "$JS.<domain>.API" or what an account imports it under.
+ * jetstream_api.go). A prefix is "$JS.API", "$JS.<domain>.API" (generateJSMappingTable) or what an
+ * account imports it under. Acks never take it: they go to the reply of their message.
  */
 #define NATS_API_PREFIX "$JS.API"
+
+/* Append the prefix under which the JetStream of a domain is asked from another one. */
+void nats_api_domain_prefix(struct buf *out, const char *domain);
 
 /* Append <prefix>.<call>[.<stream>[.<consumer>]]; NULL for what a call does not have. `call` is for
  * instance "STREAM.INFO" or "CONSUMER.MSG.NEXT". */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "nats/api.h"
 #include "nats/command.h"
 #include "nats/subject.h"
 
@@ -100,6 +101,12 @@ void nats_client_inbox(struct nats_client *c, struct buf *out)
     buf_append_text(out, prefix != NULL ? prefix : "_INBOX");
     buf_append_byte(out, '.');
     buf_append_text(out, token);
+}
+
+const char *nats_client_api_prefix(const struct nats_client *c)
+{
+    const char *prefix = c->session.options->api_prefix;
+    return prefix != NULL ? prefix : NATS_API_PREFIX;
 }
 
 static void subscribe_replies(struct nats_client *c)

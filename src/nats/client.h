@@ -236,6 +236,9 @@ void nats_client_publish(struct nats_client *c, struct slice subject, struct sli
 /* Demand a sign of life within NATS_PROBE_TIMEOUT. */
 void nats_client_probe(struct nats_client *c, int64_t now);
 
+/* Under which the JetStream API is asked: for nats_api_subject and its like. */
+const char *nats_client_api_prefix(const struct nats_client *c);
+
 /* Append a subject of our own that nobody can guess: "<inbox prefix>.<22 characters>". */
 void nats_client_inbox(struct nats_client *c, struct buf *out);
 

@@ -37,6 +37,7 @@ struct nats_options {
     struct nats_credentials credentials;
     enum nats_tls tls;
     const char *inbox_prefix; /* NULL: "_INBOX" */
+    const char *api_prefix;   /* of JetStream's API, see nats/api.h; NULL: NATS_API_PREFIX */
     size_t message_max;       /* header + payload received at most; 0: NATS_MESSAGE_MAX */
     uint64_t random_key[2];   /* from getrandom, new for each process */
 };

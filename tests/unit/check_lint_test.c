@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/check.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 static int lint(const char *const *assignments, struct err *err)
@@ -66,6 +68,22 @@ TEST(lint_servers)
     expect_refused("nats.servers=tls://a:1", "nats.servers[0]: tls:// is not supported yet");
     EXPECT(lint((const char *const[]){"nats.servers=nats://joe:hunter2@:99999", NULL}, &err) == -1);
     EXPECT(strncmp(err.text, "nats.servers[0]: ", 17) == 0 && strstr(err.text, "hunter2") == NULL);
+}
+
+TEST(lint_place_of_the_api)
+{
+    struct err err = {0};
+    const char *prefix = " is not a subject: write for instance JS.hub.API, without wildcards and "
+                         "without a dot at its end";
+    char text[128];
+    EXPECT(lint((const char *const[]){"nats.domain=hub", NULL}, &err) == 0);
+    EXPECT(lint((const char *const[]){"nats.api_prefix=JS.hub.API", NULL}, &err) == 0);
+    expect_refused("nats.domain=a.b", "nats.domain: \"a.b\" is not the name of a domain");
+    expect_refused("nats.domain=*", "nats.domain: \"*\" is not the name of a domain");
+    (void)snprintf(text, sizeof(text), "nats.api_prefix: \"JS.hub.API.>\"%s", prefix);
+    expect_refused("nats.api_prefix=JS.hub.API.>", text);
+    (void)snprintf(text, sizeof(text), "nats.api_prefix: \"JS.hub.API.\"%s", prefix);
+    expect_refused("nats.api_prefix=JS.hub.API.", text);
 }
 
 TEST(lint_template)

@@ -50,6 +50,12 @@ TEST(config_finish_one_way_to_log_in)
     config_free(&c);
 }
 
+TEST(config_finish_one_place_of_the_api)
+{
+    expect_refused(SETTINGS("nats.domain=hub", "nats.api_prefix=JS.hub.API"),
+                   "nats.domain and nats.api_prefix: set only one of them");
+}
+
 TEST(config_finish_sources)
 {
     expect_refused(SETTINGS("sources[0].stream="), "sources[0].stream is empty");

@@ -19,6 +19,14 @@ TEST(nats_api_subjects)
     expect_subject("my.js", "CONSUMER.MSG.NEXT", "S", "C", "my.js.CONSUMER.MSG.NEXT.S.C");
 }
 
+TEST(nats_api_of_a_domain)
+{
+    struct buf prefix = {0};
+    nats_api_domain_prefix(&prefix, "hub");
+    expect_subject(buf_text(&prefix), "CONSUMER.INFO", "S", "C", "$JS.hub.API.CONSUMER.INFO.S.C");
+    buf_free(&prefix);
+}
+
 TEST(nats_api_reply_that_is_one)
 {
     struct arena arena = {0};
