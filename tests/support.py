@@ -6,12 +6,16 @@ Nothing here sleeps to let something happen: whatever is waited for is polled, w
 """
 
 import asyncio
+import fcntl
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.parse
 from pathlib import Path
@@ -52,10 +56,42 @@ def wait_for(condition, what, seconds=30.0):
         time.sleep(0.01)
 
 
+class Ports:
+    """Ports of this host that nobody else takes meanwhile: they are below those that the kernel
+    gives to outgoing connections, and a lock keeps other runs of these tests away from them. None
+    is given out twice, since a server may want its own again after a restart."""
+
+    FIRST = 10000
+
+    def __init__(self):
+        low = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
+        count = max(int(low) - self.FIRST, 1000)
+        first = random.randrange(count)
+        self.left = (self.FIRST + (first + i) % count for i in range(count))
+        # Anybody may run tests here. The lock of a byte is that of the port, until we end.
+        path = Path(tempfile.gettempdir()) / f"varve-test-ports-{os.geteuid()}"
+        self.file = path.open("ab")
+
+    def take(self):
+        for port in self.left:
+            try:
+                fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+                with socket.socket() as s:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    s.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                continue
+        raise AssertionError("no port is free")
+
+
+ports = None
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    global ports
+    ports = ports or Ports()
+    return ports.take()
 
 
 def accepts(port):
@@ -146,22 +182,42 @@ class Server:
             end(self.process, number)
             self.process = None
 
-    def ask(self, work, seconds=60):
-        """The result of the coroutine work(jetstream), on a connection of its own."""
+    def reload(self, extra):
+        """Give the running server another configuration; it is in force when this returns."""
+        said = "Reloaded server configuration"
+        before = self.log.read_text(errors="replace").count(said)
+        self.configure(extra)
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(
+            lambda: self.log.read_text(errors="replace").count(said) > before,
+            "nats-server has read its configuration",
+        )
+
+    async def connect(self, seconds=30):
+        """A client of nats-py. A server that starts, or that reads its configuration again, turns
+        connections down for a moment: asked again until it is over."""
         import nats
 
         async def ignore(_):
             pass
 
+        given = {key: value for key, value in self.credentials.items() if value}
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return await nats.connect(
+                    self.url, connect_timeout=5, allow_reconnect=False, error_cb=ignore, **given
+                )
+            except (nats.errors.Error, OSError, asyncio.TimeoutError):
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise
+            await asyncio.sleep(0.1)
+
+    def ask(self, work, seconds=60):
+        """The result of the coroutine work(jetstream), on a connection of its own."""
+
         async def main():
-            given = {key: value for key, value in self.credentials.items() if value}
-            client = await nats.connect(
-                self.url,
-                connect_timeout=5,
-                allow_reconnect=False,
-                error_cb=ignore,
-                **given,
-            )
+            client = await self.connect(min(seconds, 30))
             try:
                 return await asyncio.wait_for(work(client.jetstream(timeout=10)), seconds)
             finally:
@@ -425,40 +481,59 @@ def partition(value):
 
 
 class Output:
-    """A directory that varve wrote, as its commit log and its files say."""
+    """A directory that varve wrote, as its commit log and its files say. May be read while varve
+    commits: what the log names is there, and what is there before the log names it is waited for.
+    """
 
     def __init__(self, root):
         self.root = Path(root)
 
     def entries(self):
-        names = sorted((self.root / "_delta_log").glob("*.json"))
-        assert [int(p.stem) for p in names] == list(range(len(names)))
-        return [[json.loads(line) for line in p.read_text().splitlines()] for p in names]
+        log = self.root / "_delta_log"
+        seen = {path.name for path in log.glob("*.json")}
+        entries = []
+        for version in itertools.count():
+            path = log / f"{version:020}.json"
+            if not path.exists():
+                break
+            seen.discard(path.name)
+            entries.append([json.loads(line) for line in path.read_text().splitlines()])
+        assert not seen, f"entries after one that is missing: {seen}"
+        return entries
 
     def adds(self):
         return [a["add"] for entry in self.entries() for a in entry if "add" in a]
 
+    def named(self):
+        """The data files that the log names."""
+        names = {urllib.parse.unquote(add["path"]) for add in self.adds()}
+        return sorted(self.root / name for name in names)
+
     def files(self):
         """The data files; the tree must have those that the log names, and no others."""
-        named = {urllib.parse.unquote(add["path"]) for add in self.adds()}
-        found = {
-            str(path.relative_to(self.root))
-            for path in self.root.rglob("*")
-            if path.is_file() and path.relative_to(self.root).parts[0][0] not in "._"
-        }
-        assert found == named
-        return sorted(self.root / name for name in named)
 
-    def quarantine_files(self):
-        named = {
-            q["path"]
+        def found():
+            return sorted(
+                path
+                for path in self.root.rglob("*")
+                if path.relative_to(self.root).parts[0][0] not in "._" and path.is_file()
+            )
+
+        return agreed(self.named, found)
+
+    def named_quarantine(self):
+        """The files of the quarantine that the log names."""
+        names = {
+            urllib.parse.unquote(q["path"])
             for entry in self.entries()
             for action in entry
             for q in action.get("commitInfo", {}).get("varve", {}).get("quarantine", [])
         }
-        found = {str(p.relative_to(self.root)) for p in self.root.glob("_quarantine/*")}
-        assert found == {urllib.parse.unquote(name) for name in named}
-        return sorted(self.root / name for name in found)
+        return sorted(self.root / name for name in names)
+
+    def quarantine_files(self):
+        """The files of the quarantine; those that the log names, and no others."""
+        return agreed(self.named_quarantine, lambda: sorted(self.root.glob("_quarantine/*")))
 
     def leftovers(self):
         """Files that only a crash may leave behind, and only until the next start."""
@@ -472,10 +547,10 @@ class Output:
 
     def table(self):
         """All rows in the order of the stream, read by pyarrow, checksums verified."""
-        return read_arrow(self.files(), "stream_seq")
+        return read_arrow(self.named(), "stream_seq")
 
     def quarantine(self):
-        files = self.quarantine_files()
+        files = self.named_quarantine()
         return read_arrow(files, "stream_seq").to_pylist() if files else []
 
     def footers(self):
@@ -483,6 +558,19 @@ class Output:
 
         keys = {path: pyarrow.parquet.read_metadata(path).metadata for path in self.files()}
         return {p: {k.decode(): v.decode() for k, v in m.items()} for p, m in keys.items()}
+
+
+def agreed(named, found, seconds=10.0):
+    """What the log names, once the directory has the same: a commit puts its files in their places
+    before it is in the log."""
+    deadline = time.monotonic() + seconds
+    while True:
+        before, there = named(), found()
+        if before == there == named():
+            return there
+        if time.monotonic() > deadline:
+            assert there == before
+        time.sleep(0.01)
 
 
 def read_arrow(files, order):
@@ -532,6 +620,8 @@ def check_rows(root, rows, quarantined=None, times=None, gaps=()):
     and in quarantine exactly these messages, {sequence: bytes}. `times` are {sequence: ns};
     `gaps` are what the stream has no message for, such as 5-7."""
     output = Output(root)
+    output.files()
+    output.quarantine_files()
     sequences = sorted(rows)
     table = output.table()
     assert table.column_names == list(COLUMNS)

@@ -3,7 +3,6 @@
 an administrator changes the consumer. Work goes on by itself when it can."""
 
 import json
-import signal
 import socket
 from datetime import datetime, timedelta, timezone
 
@@ -25,20 +24,20 @@ def make_varve(tmp_path, make_runner, any_server_binary):
     """varve as user "varve" of a server whose configuration the test gives and changes."""
     server = Server(any_server_binary, tmp_path / "nats", **ADMIN)
 
-    def configure(text, permissions=""):
-        server.configure(
+    def configured(text, permissions=""):
+        return (
             f"{text}\nauthorization {{ users: [\n"
             f"  {{ user: admin, password: a }}\n"
             f"  {{ user: varve, password: v, {permissions} }}\n] }}"
         )
 
     def make(permissions=""):
-        configure("", permissions)
+        server.configure(configured("", permissions))
         server.start()
         server.add_stream()
         server.publish([event.data for event in Load(seed=95).run(100)])
         runner = make_runner(server)
-        return runner, server, configure
+        return runner, server, configured
 
     yield make
     server.stop()
@@ -67,9 +66,9 @@ def only_connection(port):
 
 
 def test_no_connection_is_free(make_varve):
-    runner, server, configure = make_varve()
+    runner, server, configured = make_varve()
     server.stop()
-    configure("max_connections: 1")
+    server.configure(configured("max_connections: 1"))
     server.start()
     with wait_for(lambda: only_connection(server.port), "the only connection"):
         run = as_varve(runner)
@@ -84,12 +83,11 @@ def test_no_connection_is_free(make_varve):
 )
 def test_not_permitted_until_the_server_is_told(make_varve, subject):
     denied = f'permissions: {{ publish: {{ deny: "{subject}" }}, subscribe: {{ allow: ">" }} }}'
-    runner, server, configure = make_varve(permissions=denied)
+    runner, server, configured = make_varve(permissions=denied)
     run = as_varve(runner)
     said = run.wait_line("server_error")["text"]
     assert "Permissions Violation for Publish" in said and subject[:-1] in said
-    configure("")
-    server.process.send_signal(signal.SIGHUP)
+    server.reload(configured(""))
     run.wait_rows(100, seconds=40)
     assert run.stop() == 0
     check_all(runner, 100)
@@ -100,21 +98,13 @@ def test_acks_are_not_permitted(make_varve):
     denied = (
         'permissions: { publish: { deny: "$JS.ACK.>" }, subscribe: { allow: ">" } }'
     )
-    runner, server, configure = make_varve(permissions=denied)
+    runner, server, configured = make_varve(permissions=denied)
     run = as_varve(runner)
     run.wait_rows(100)
     assert "$JS.ACK" in run.wait_line("server_error")["text"]
     assert server.unacked() == 100
-    configure("")
-    server.process.send_signal(signal.SIGHUP)
-
-    def all_acked():
-        try:
-            return server.unacked() == 0
-        except ConnectionError:  # as the server reads its configuration again
-            return False
-
-    wait_for(all_acked, "all is acked")
+    server.reload(configured(""))
+    wait_for(lambda: server.unacked() == 0, "all is acked")
     assert run.stop() == 0
     check_all(runner, 100)
 
@@ -124,15 +114,14 @@ def test_killed_between_commit_and_acks_of_a_shared_consumer(make_varve):
     denied = (
         'permissions: { publish: { deny: "$JS.ACK.>" }, subscribe: { allow: ">" } }'
     )
-    runner, server, configure = make_varve(permissions=denied)
+    runner, server, configured = make_varve(permissions=denied)
     shared = {"sources": [{"stream": "LOGGING", "shared": True}]}
     run = runner.start(**FAST, **shared, nats={"user": "varve", "password": "v"})
     run.wait_rows(100)
     run.process.kill()
     run.process.wait()
     assert server.unacked() == 100
-    configure("")
-    server.process.send_signal(signal.SIGHUP)
+    server.reload(configured(""))
     run = runner.start(**FAST, **shared, nats={"user": "varve", "password": "v"})
     wait_for(lambda: server.unacked() == 0, "all is acked")
     server.publish([event.data for event in Load(seed=96).run(10)])
