@@ -229,7 +229,7 @@ dist: $(BUILD)/vendor.stamp
 	$(Q)rm -rf $(BUILD)/dist && mkdir -p $(BUILD)/dist
 	$(Q)git archive --prefix=$(DIST)/ HEAD | tar -x -C $(BUILD)/dist
 	$(Q)git rev-parse --short=12 HEAD >$(BUILD)/dist/$(DIST)/BUILD
-	$(Q)cp vendor/*.tar.* $(BUILD)/dist/$(DIST)/vendor/
+	$(Q)cp $$(tools/vendor files) $(BUILD)/dist/$(DIST)/vendor/
 	$(Q)tar -C $(BUILD)/dist --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
 	    --mtime=@$$(git log -1 --format=%ct) -c $(DIST) | gzip -9n >$(BUILD)/$(DIST).tar.gz
 	@echo $(BUILD)/$(DIST).tar.gz
