@@ -130,6 +130,21 @@ const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence)
     return at == set->count ? NULL : &set->list[at];
 }
 
+bool seqset_meet(const struct seqset *a, const struct seqset *b, uint64_t *first)
+{
+    const struct seqset *few = a->count < b->count ? a : b;
+    const struct seqset *many = few == a ? b : a;
+    for (size_t i = 0; i < few->count; i++) {
+        const struct seqrange *range = &few->list[i];
+        const struct seqrange *next = seqset_find(many, range->first);
+        if (next == NULL || next->first > range->last)
+            continue;
+        *first = next->first > range->first ? next->first : range->first;
+        return true;
+    }
+    return false;
+}
+
 uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from)
 {
     size_t at = find(set, from);

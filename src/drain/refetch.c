@@ -37,17 +37,40 @@ static void log_range(const struct refetch *r, const char *event, const char *ke
     log_end(&line);
 }
 
-void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, int64_t now)
+void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, bool kept)
 {
     ASSERT(r->state == REFETCH_IDLE && range.first <= range.last);
-    r->state = REFETCH_WAITS;
+    r->state = REFETCH_ASKS;
     r->range = range;
-    r->next = range.first;
+    r->kept = kept;
     r->expected = expected;
     r->fetched = 0;
-    r->at = now;
+}
+
+void refetch_sealed(struct refetch *r)
+{
+    r->seals++;
+    if (r->state != REFETCH_ASKS)
+        return;
+    r->state = REFETCH_LOOKS;
+    r->look = r->seals;
+}
+
+void refetch_committed(struct refetch *r)
+{
+    struct seqrange missing;
+    r->commits++;
+    if (r->state != REFETCH_LOOKS || r->commits < r->look)
+        return;
+    r->state = REFETCH_DONE;
+    if (!r->kept || ledger_missing(r->ledger, r->range, &missing) == 0)
+        return;
+    r->state = REFETCH_WAITS;
+    r->range = missing;
+    r->next = missing.first;
+    r->at = 0; /* at once */
     r->pause = REFETCH_RETRY_MIN;
-    log_range(r, "fetch_again", "at_most", expected);
+    log_range(r, "fetch_again", "at_most", r->expected);
 }
 
 /* Should this not arrive, the consumer goes by itself. */
@@ -245,6 +268,8 @@ int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
             return r->at;
         return nats_pull_deadline(&r->pull);
     case REFETCH_IDLE:
+    case REFETCH_ASKS:
+    case REFETCH_LOOKS:
     case REFETCH_CREATING:
     case REFETCH_DONE:
         return INT64_MAX;

@@ -16,7 +16,8 @@
  * Messages that a durable consumer has as acked, and that the store lacks: the directory was
  * restored or is a new one, or somebody else took them. What the stream still has of them is
  * fetched by a consumer of our own, without acks, from the first of them on, while new messages
- * come through the durable one.
+ * come through the durable one. What others have stored since the store was opened is not lacking:
+ * a commit, which looks at what they did, comes first.
  */
 #define REFETCH_RETRY_MIN CLOCK_SECOND
 #define REFETCH_RETRY_MAX (60 * CLOCK_SECOND)
@@ -24,6 +25,8 @@
 
 enum refetch_state {
     REFETCH_IDLE,
+    REFETCH_ASKS,     /* for a commit */
+    REFETCH_LOOKS,    /* it is under way */
     REFETCH_WAITS,    /* until `at`, to make the consumer */
     REFETCH_CREATING, /* CONSUMER.CREATE was asked */
     REFETCH_PULLING,
@@ -37,14 +40,17 @@ struct refetch {
     void *owner; /* of the pull's events */
 
     enum refetch_state state;
-    struct seqrange range; /* of stream sequences */
-    uint64_t next;         /* what of it was not looked at begins here */
-    uint64_t expected;     /* so many messages of ours may be in it, UINT64_MAX: any number */
-    uint64_t fetched;      /* so many were found */
-    int64_t at, pause;     /* of WAITS */
-    uint64_t request;      /* of CREATING */
-    uint64_t consumer_seq; /* of PULLING: deliveries */
-    uint64_t target;       /* bytes on the way */
+    struct seqrange range;   /* of stream sequences */
+    uint64_t next;           /* what of it was not looked at begins here */
+    bool kept;               /* the stream may have them still */
+    uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
+    uint64_t fetched;        /* so many were found */
+    uint64_t seals, commits; /* of epochs of the source */
+    uint64_t look;           /* of LOOKS: the commit that it waits for */
+    int64_t at, pause;       /* of WAITS */
+    uint64_t request;        /* of CREATING */
+    uint64_t consumer_seq;   /* of PULLING: deliveries */
+    uint64_t target;         /* bytes on the way */
     struct nats_pull pull;
     struct buf consumer;      /* its name, a new one each time */
     struct buf subject, body; /* scratch */
@@ -56,8 +62,13 @@ void refetch_init(struct refetch *r, const struct config_source *settings, struc
                   struct nats_random *random, void *owner);
 void refetch_free(struct refetch *r);
 
-/* Look through `range`, which is not empty, for messages that are not taken; of an IDLE one. */
-void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, int64_t now);
+/* Look through `range`, which is not empty, for messages that are not taken; of an IDLE one. Unless
+ * the stream has `kept` them there is nothing to be fetched, but what is missing is known then. */
+void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, bool kept);
+
+/* An epoch of the source was sealed, which it ASKS for; is in the store. */
+void refetch_sealed(struct refetch *r);
+void refetch_committed(struct refetch *r);
 
 /* Start again later from where it is: what is on the way is ignored. `client` is NULL if the
  * connection is gone. */

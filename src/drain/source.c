@@ -131,30 +131,6 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
         source_begin(s, client, now);
 }
 
-void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
-                 struct position *out)
-{
-    s->generation.delivered = source_is_durable(s) ? s->accounted : 0;
-    generation_seal(&s->generation, rows, last_seq, last_time, out);
-}
-
-bool source_wants_commit(const struct source *s)
-{
-    return s->generation.unsaved && !source_must_adopt(s);
-}
-
-void source_committed(struct source *s, const char *created, const struct seqset *rows)
-{
-    if (!slice_is(buf_slice(&s->generation.created), created))
-        return; /* the ledger of an earlier generation is gone */
-    ledger_commit(&s->generation.ledger, rows);
-    s->generation.start_saved = true;
-    if (s->state == SOURCE_ANCHORING) {
-        s->state = SOURCE_RETRY;
-        s->retry_at = 0; /* at once */
-    }
-}
-
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now)
 {

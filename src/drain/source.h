@@ -222,6 +222,10 @@ bool source_wants_commit(const struct source *s);
 void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
                  struct position *out);
 
+/* Others have stored what stands above these positions. To be called before source_committed for
+ * the commit that has found it out. */
+void source_stored(struct source *s, const struct positions *others);
+
 /* That epoch, of the generation with this name, is in the store. */
 void source_committed(struct source *s, const char *created, const struct seqset *rows);
 

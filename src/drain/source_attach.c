@@ -173,7 +173,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     if (ledger->taken.count == 0)
         source_anchor(s, info, s->made);
     if (source_is_durable(s))
-        source_compare_floor(s, info, now);
+        source_compare_floor(s, info);
     plan_recovery(s, info, now);
     s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
@@ -375,7 +375,7 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     }
     note_consumer(s, &info);
     if (source_is_durable(s)) {
-        source_compare_floor(s, &info, now);
+        source_compare_floor(s, &info);
         look_for_orphans(s, &info, now);
         look_for_strangers(s, &info);
     }

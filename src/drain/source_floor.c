@@ -46,7 +46,7 @@ static void tell_shared(struct source *s)
     s->told_shared = true;
 }
 
-void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
+void source_compare_floor(struct source *s, const struct nats_consumer_info *info)
 {
     struct ledger *ledger = &s->generation.ledger;
     struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
@@ -58,18 +58,13 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
     uint64_t count = ledger_missing(ledger, range, &missing);
     bool lacking = unknown > 0 && count > 0;
-    if (lacking && !s->settings->shared && s->retention != NATS_RETENTION_WORKQUEUE) {
+    if (lacking && !s->settings->shared) {
         s->owed = unknown;
-        refetch_begin(&s->refetch, missing, unknown, now);
+        refetch_begin(&s->refetch, missing, unknown, s->retention != NATS_RETENTION_WORKQUEUE);
         return;
     }
     s->accounted += unknown;
     ledger_nothing_at(ledger, 0, range.last);
-    if (lacking && s->settings->shared) {
+    if (lacking)
         tell_shared(s);
-    } else if (lacking) {
-        /* What is acked is not in a work queue any more. */
-        s->generation.unsaved = true;
-        source_count_lost(s, missing, count < unknown ? count : unknown);
-    }
 }

@@ -212,6 +212,15 @@ int object_resume(struct object_store *store, const struct object_group *group, 
                                           : store->operations->resume(store, group, committed, err);
 }
 
+int object_withdraw(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (check_name(names[i], err) != 0)
+            return -1;
+    return store->operations->withdraw(store, names, count, err);
+}
+
 int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
 {
     *removed = 0;

@@ -188,6 +188,13 @@ int object_interrupted(struct object_store *store, struct buf *text, bool *found
 int object_resume(struct object_store *store, const struct object_group *group, bool *committed,
                   struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * Take it back instead, also after object_resume has failed: `names` are those of its members that
+ * have them, and go; the others are left to object_clean. When this returns 0 that lasts.
+ */
+int object_withdraw(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err) __attribute__((warn_unused_result));
+
 /* Remove what this writer has staged in earlier runs and did not commit: how many objects. To be
  * called after object_resume and before object_stage. */
 int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
@@ -225,6 +232,8 @@ struct object_operations {
     int (*interrupted)(struct object_store *store, struct buf *text, bool *found, struct err *err);
     int (*resume)(struct object_store *store, const struct object_group *group, bool *committed,
                   struct err *err);
+    int (*withdraw)(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err);
     int (*clean)(struct object_store *store, uint32_t *removed, struct err *err);
     int (*reopen)(struct object_store *store, bool *lost, struct err *err);
 };

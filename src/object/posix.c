@@ -313,6 +313,7 @@ static const struct object_operations posix_operations = {
     .commit = posix_commit,
     .interrupted = posix_interrupted,
     .resume = posix_resume,
+    .withdraw = posix_withdraw,
     .clean = posix_clean,
     .reopen = posix_reopen,
 };

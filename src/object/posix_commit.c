@@ -349,3 +349,25 @@ int posix_resume(struct object_store *store, const struct object_group *group, b
     *committed = go_on(p, err) == 0;
     return *committed ? 0 : -1;
 }
+
+/* The files first: as long as .pending is there, all of it is done again. */
+int posix_withdraw(struct object_store *store, const char *const *names, size_t count,
+                   struct err *err)
+{
+    struct posix *p = posix_of(store);
+    struct buf pending = {0};
+    int result = posix_check_root(p, err);
+    posix_forget_commit(p);
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = object_remove(store, names[i], err);
+    if (result == 0)
+        result = posix_sync_folders(p, names, count, err);
+    pending_name(&pending, p);
+    if (result == 0)
+        result = remove_pending(p, buf_text(&pending), err);
+    if (result == 0)
+        result = directory_sync(&p->system, p->entries_dir, ".", err);
+    posix_folder_forget(p);
+    buf_free(&pending);
+    return result;
+}

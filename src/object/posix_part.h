@@ -126,6 +126,9 @@ int posix_interrupted(struct object_store *store, struct buf *text, bool *found,
 int posix_resume(struct object_store *store, const struct object_group *group, bool *committed,
                  struct err *err);
 
+int posix_withdraw(struct object_store *store, const char *const *names, size_t count,
+                   struct err *err);
+
 /* Forget the commit under way. */
 void posix_forget_commit(struct posix *p);
 

@@ -32,6 +32,7 @@ static struct epoch *epoch_new(struct epochs *e, uint64_t number)
     struct epoch *epoch = account_alloc(e->account, 1, sizeof(*epoch));
     epoch->account = e->account;
     epoch->number = number;
+    epoch->heard = e->heard;
     epoch->source_count = e->source_count;
     epoch->sources = account_alloc(e->account, e->source_count, sizeof(*epoch->sources));
     epoch->positions = account_alloc(e->account, e->source_count, sizeof(*epoch->positions));
@@ -222,6 +223,7 @@ void epochs_send(struct epochs *e, struct epoch *epoch, int64_t now)
 {
     struct store_seal seal = {
         .number = epoch->number,
+        .heard = epoch->heard,
         .rows = epoch->rows,
         .time = now,
         .positions = epoch->positions,
@@ -240,5 +242,6 @@ struct epoch *epochs_committed(struct epochs *e, struct store_committed *how)
     ASSERT(epoch->number == how->number);
     e->sealed = epoch->next;
     e->sealed_count--;
+    e->heard = epoch->number;
     return epoch;
 }

@@ -51,6 +51,7 @@ struct epoch {
     struct epoch *next; /* the one that was sealed behind it */
     struct account *account;
     uint64_t number; /* 1, 2... in this process */
+    uint64_t heard;  /* of the newest one that was committed when this one was opened */
     enum epoch_reason reason;
     int64_t opened; /* clock_monotonic of the first message; 0: it is empty */
     uint64_t rows;  /* of all sources and kinds */
@@ -85,6 +86,7 @@ struct epochs {
     struct epoch *open;   /* never NULL */
     struct epoch *sealed; /* oldest first */
     uint32_t sealed_count;
+    uint64_t heard; /* of the newest one that was committed */
 };
 
 /* All is borrowed. `path` is the template of the table's files. */

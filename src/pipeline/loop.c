@@ -142,7 +142,7 @@ static void shutdown_check_refused(struct pipeline *p, int64_t now)
 /* Go on to the next phase where this one is over. Returns when to look again. */
 static int64_t shutdown_advance(struct pipeline *p, int64_t now)
 {
-    if (p->trouble.set_back) {
+    if (p->trouble.outdated) {
         p->failure = p->trouble.err;
         p->phase = PIPELINE_DONE;
     } else if (p->phase == PIPELINE_DRAINING) {

@@ -89,6 +89,10 @@ static void log_how_it_starts(const struct pipeline *p)
             "%s has no position in the log, and old entries of the log are gone: if one was "
             "in them, events will be drained again",
             c->nats.name);
+    if (r->withdrawn)
+        log_message(LOG_WARNING, "store",
+                    "a commit had been interrupted, and another instance has stored what it had: "
+                    "it was taken back");
     if (r->evolved)
         log_message(LOG_INFO, "store",
                     "the table was extended with what this version of varve adds");
@@ -228,7 +232,7 @@ bool pipeline_is_done(const struct pipeline *p)
 
 bool pipeline_must_start_over(const struct pipeline *p)
 {
-    return p->trouble.set_back;
+    return p->trouble.outdated;
 }
 
 static void log_end_of_run(const struct pipeline *p)

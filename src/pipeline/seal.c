@@ -132,6 +132,9 @@ void seal_collect_committed(struct pipeline *p)
     struct epoch *epoch;
     int64_t wall = clock_wall();
     while ((epoch = epochs_committed(&p->epochs, &how)) != NULL) {
+        for (uint32_t i = 0; i < p->source_count; i++)
+            source_stored(&p->sources[i], &how.others);
+        positions_free(&how.others);
         count_committed(p, epoch, &how, wall);
         log_commit(epoch, &how);
         p->next_disk = 0; /* there is less room now */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "delta/log.h"
 #include "delta/saved.h"
+#include "store/known.h"
 #include "store/path.h"
 #include "store/recover.h"
 
@@ -68,6 +69,8 @@ int store_next_entry(void *context, bool taken, struct buf *out, struct err *err
     struct store *store = context;
     (void)taken; /* the log says so, too */
     if (store_refresh_table(store, err) != 0)
+        return -1;
+    if (store->epoch != NULL && store_check_others(store, store->epoch, err) != 0)
         return -1;
     delta_entry_name(out, store->table.version + 1);
     return 0;
@@ -174,7 +177,7 @@ int store_commit(struct store *store, const struct store_epoch *epoch, struct er
 {
     if (store->epoch == NULL) {
         /* Before anything is written down that the next start would bring to its end. */
-        if (store_refresh_table(store, err) != 0)
+        if (store_refresh_table(store, err) != 0 || store_check_others(store, epoch, err) != 0)
             return -1;
         prepare(store, epoch);
     }

@@ -41,13 +41,15 @@ struct store_epoch {
     size_t position_count;
     const struct seqset *rows_of;      /* of each position; NULL: not known of any */
     const struct seqset *dead_letters; /* of each position; NULL: none of any */
+    uint64_t number, heard;            /* see struct store_seal; 0: others don't matter */
 };
 
 /*
  * Commit an epoch: its files and one entry of the log, by object_commit. Returns 0 once the entry
  * is durable: now, and not before, the messages may be acknowledged. -1 means that the epoch is not
  * known to be committed. Nothing is lost and nothing may be acknowledged: call again, with the same
- * epoch and all that it borrows unchanged, as soon as the disk may work again, until it returns 0.
+ * epoch and all that it borrows unchanged, as soon as the disk may work again, until it returns 0;
+ * unless store_is_outdated.
  * No other epoch can be committed before. If the process ends instead, store_open finishes the
  * commit, or removes all of it.
  */

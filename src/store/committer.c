@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "object/object.h"
 #include "store/commit.h"
+#include "store/known.h"
 
 static void abandon(struct group_file *file)
 {
@@ -88,7 +89,9 @@ static void view_fill(struct committer *c, const struct store_group *group)
                                     .positions = group->seal.positions,
                                     .position_count = group->seal.position_count,
                                     .rows_of = group->seal.rows_of,
-                                    .dead_letters = group->seal.dead_letters};
+                                    .dead_letters = group->seal.dead_letters,
+                                    .number = group->seal.number,
+                                    .heard = group->seal.heard};
 }
 
 static void view_free(struct committer *c)
@@ -112,7 +115,7 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.failing = true;
         c->trouble.failed++;
         c->trouble.err = *failure;
-        c->trouble.set_back = store_is_set_back(c->store);
+        c->trouble.outdated = store_is_outdated(c->store);
     }
     ASSERT(pthread_mutex_unlock(&c->lock) == 0);
     waker_wake(c->waker);
@@ -126,10 +129,11 @@ struct store_trouble committer_trouble(struct committer *c)
     return trouble;
 }
 
-static void log_failure(const struct store_group *group, const struct err *err, uint64_t attempt)
+static void log_failure(const struct store_group *group, const struct err *err, uint64_t attempt,
+                        bool outdated)
 {
     struct log_line line;
-    log_begin(&line, LOG_ERROR, "commit_failed");
+    log_begin(&line, outdated ? LOG_WARNING : LOG_ERROR, "commit_failed");
     log_u64(&line, "epoch", group->seal.number);
     log_u64(&line, "rows", group->seal.rows);
     log_u64(&line, "attempt", attempt);
@@ -143,7 +147,7 @@ static void repair(struct committer *c, struct err *failure)
     struct err err = {0};
     bool reopened;
     if (store_reopen(c->store, &reopened, &err) != 0) {
-        if (store_is_set_back(c->store))
+        if (store_is_outdated(c->store))
             *failure = err; /* the cause of what failed */
         log_message(LOG_ERROR, "store_removed", "%s", err.text);
         return;
@@ -182,6 +186,7 @@ static void finish(struct committer *c, int64_t now)
     view_free(c);
     c->group = NULL;
     group->commit_ns = now - group->seal.time;
+    store_take_others(c->store, group->seal.number, &group->others);
     for (size_t i = 0; i < group->files.count; i++)
         group->bytes_written += group->files.list[i]->image.len;
     queue_push(&c->done, &group->item);
@@ -206,10 +211,10 @@ static void attempt(struct committer *c)
         finish(c, clock_monotonic());
         return;
     }
-    log_failure(c->group, &err, ++c->attempts);
+    log_failure(c->group, &err, ++c->attempts, store_is_outdated(c->store));
     repair(c, &err);
     report(c, &err);
-    if (store_is_set_back(c->store)) {
+    if (store_is_outdated(c->store)) {
         give_up(c);
         return;
     }

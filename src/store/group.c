@@ -115,6 +115,7 @@ void group_free(struct store_group *g)
         file_free(g, g->files.list[i]);
     array_free(&g->files);
     array_free(&g->parts);
+    positions_free(&g->others);
     arena_free(&g->arena);
     arena_free(&g->staged);
     account_remove(g->account, g->parts_memory);

@@ -73,9 +73,10 @@ struct store_group {
     ARRAY(struct group_file *) files; /* E */
 
     /* Filled by the encoder and the committer: */
-    uint64_t bytes_written; /* to the files */
-    int64_t encode_ns;      /* time spent encoding */
-    int64_t commit_ns;      /* from sealed to committed */
+    uint64_t bytes_written;  /* to the files */
+    int64_t encode_ns;       /* time spent encoding */
+    int64_t commit_ns;       /* from sealed to committed */
+    struct positions others; /* see struct store_committed */
 };
 
 /* Owned by the caller; memory is booked to `account`. */

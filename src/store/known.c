@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "delta/object_file.h"
 #include "parquet/read/rows.h"
+#include "store/commit.h"
 
 /* The column that has the sequence of a row, in every table that varve writes. */
 static const char *sequence_column(const struct schema *schema)
@@ -202,4 +203,113 @@ int store_read_known(struct store *store, const struct store_config *config, str
         raise_own(store, out);
     delta_snapshot_free(&full);
     return result;
+}
+
+int store_note_others(struct store *store, const struct delta_action *action, struct err *err)
+{
+    if (action->kind != DELTA_COMMIT_INFO && action->kind != DELTA_ADD)
+        return 0;
+    return delta_snapshot_apply(&store->others.fresh, action, err);
+}
+
+void store_note_all(struct store *store, const struct delta_snapshot *table)
+{
+    for (size_t i = 0; i < table->generation_list.count; i++) {
+        const struct delta_generation *g = &table->generation_list.list[i];
+        delta_snapshot_add_rows(&store->others.fresh, slice_of(g->stream), slice_of(g->created),
+                                &g->rows);
+    }
+}
+
+static int refuse(struct store *store, const char *stream, uint64_t sequence, struct err *err)
+{
+    store->outdated = true;
+    return err_set(err, ERR_REFUSED,
+                   "another instance has stored sequence %llu of stream %s, which was about to be "
+                   "stored",
+                   (unsigned long long)sequence, stream);
+}
+
+/* Sequences of a generation, against what entries say. */
+static bool find_rows(const struct delta_snapshot *entries, const char *stream, const char *created,
+                      const struct seqset *rows, uint64_t *sequence)
+{
+    const struct delta_generation *known = delta_snapshot_generation(entries, stream, created);
+    return known != NULL && seqset_meet(&known->rows, rows, sequence);
+}
+
+static bool has_one_of(const struct position *p, const struct seqset *rows, uint64_t *sequence)
+{
+    if (rows->count == 0 || rows->list[0].first > p->through)
+        return seqset_meet(&p->above, rows, sequence);
+    *sequence = rows->list[0].first;
+    return true;
+}
+
+/* What was told before the first row of an epoch came is not in it, and not in those behind it. */
+static void rotate_told(struct store_others *others, uint64_t heard)
+{
+    if (others->told_at[1] > heard)
+        return;
+    positions_free(&others->told[1]);
+    others->told[1] = others->told[0];
+    others->told_at[1] = others->told_at[0];
+    others->told[0] = (struct positions){0};
+}
+
+int store_check_others(struct store *store, const struct store_epoch *epoch, struct err *err)
+{
+    struct store_others *others = &store->others;
+    rotate_told(others, epoch->heard);
+    for (size_t i = 0; epoch->rows_of != NULL && i < epoch->position_count; i++) {
+        const struct position *p = &epoch->positions[i];
+        const struct seqset *rows = &epoch->rows_of[i];
+        uint64_t sequence;
+        for (size_t k = 0; k < 2; k++) {
+            const struct position *told =
+                positions_find(&others->told[k], p->stream, p->created, STORE_ANYBODY);
+            if (told != NULL && has_one_of(told, rows, &sequence))
+                return refuse(store, p->stream, sequence, err);
+        }
+        if (find_rows(&others->fresh, p->stream, p->created, rows, &sequence))
+            return refuse(store, p->stream, sequence, err);
+    }
+    return 0;
+}
+
+int store_find_stored(struct store *store, struct slice text, bool *stored, struct err *err)
+{
+    struct delta_snapshot own = {.want_varve = true};
+    int result = delta_snapshot_apply_entry(&own, 0, text, err);
+    *stored = false;
+    for (size_t i = 0; i < own.generation_list.count && result == 0; i++) {
+        const struct delta_generation *g = &own.generation_list.list[i];
+        uint64_t sequence;
+        *stored |= find_rows(&store->table, g->stream, g->created, &g->rows, &sequence) ||
+                   find_rows(&store->others.fresh, g->stream, g->created, &g->rows, &sequence);
+    }
+    delta_snapshot_free(&own);
+    return result;
+}
+
+void store_take_others(struct store *store, uint64_t number, struct positions *out)
+{
+    struct store_others *others = &store->others;
+    struct positions fresh = {0};
+    if (others->fresh.generation_list.count > 0)
+        add_generations(&fresh, &others->fresh);
+    for (size_t i = 0; i < fresh.count; i++) {
+        positions_merge(&others->told[0], &fresh.list[i]);
+        others->told_at[0] = number;
+    }
+    positions_copy(out, &fresh);
+    positions_free(&fresh);
+    delta_snapshot_free(&others->fresh);
+}
+
+void store_forget_others(struct store *store)
+{
+    delta_snapshot_free(&store->others.fresh);
+    positions_free(&store->others.told[0]);
+    positions_free(&store->others.told[1]);
 }

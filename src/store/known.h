@@ -19,4 +19,27 @@
 int store_read_known(struct store *store, const struct store_config *config, struct positions *out,
                      struct err *err) __attribute__((warn_unused_result));
 
+/* An action of an entry that somebody else has made since; or, with want_varve, all of a log. */
+int store_note_others(struct store *store, const struct delta_action *action, struct err *err)
+    __attribute__((warn_unused_result));
+void store_note_all(struct store *store, const struct delta_snapshot *table);
+
+/*
+ * ERR_REFUSED, and the store is outdated, if others have stored since what is about to be stored.
+ * An epoch can't be told to leave something out; what is delivered again is judged by what is
+ * there.
+ */
+int store_check_others(struct store *store, const struct store_epoch *epoch, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Whether it is known that others have stored something of what an entry with this text would. */
+int store_find_stored(struct store *store, struct slice text, bool *stored, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Epoch `number` is committed: append what others have stored since the one before it, with the
+ * consumer STORE_ANYBODY. */
+void store_take_others(struct store *store, uint64_t number, struct positions *out);
+
+void store_forget_others(struct store *store);
+
 #endif

@@ -14,7 +14,6 @@
 #include "delta/durable.h"
 #include "delta/entry.h"
 #include "delta/log.h"
-#include "delta/object_file.h"
 #include "delta/position.h"
 #include "delta/saved.h"
 #include "delta/table.h"
@@ -128,7 +127,7 @@ static int visit_action(void *context, uint64_t version, const struct delta_acti
 {
     struct visitor *v = context;
     if (action->kind != DELTA_TXN || !slice_starts_with(action->txn.app_id, buf_text(&v->prefix)))
-        return 0;
+        return store_note_others(v->store, action, err);
     return err_set(err, ERR_REFUSED,
                    "another process commits as instance %s (entry %" PRIu64
                    " of the log): stop one of the two, or give it a nats.name of its own",
@@ -163,7 +162,7 @@ void store_note_newest(struct store *store)
 
 static int set_back(struct store *store, const char *how, struct err *err)
 {
-    store->set_back = true;
+    store->outdated = true;
     return err_set(err, ERR_REFUSED, "the table %s since varve wrote to it last", how);
 }
 
@@ -183,6 +182,10 @@ static int reload_table(struct store *store, struct err *err)
         result = set_back(store, "was replaced by another one", err);
     else if (result == 0 && known && store->table.version < version)
         result = set_back(store, "was set back to an older state", err);
+    if (result == 0 && store->table.want_varve)
+        store_note_all(store, &store->table);
+    else if (result == 0)
+        result = delta_snapshot_load(&store->others.fresh, store->objects, err);
     buf_free(&table);
     for (size_t i = 0; i < store->current.count && result == 0; i++) {
         const struct position *p = &store->current.list[i];
@@ -207,8 +210,8 @@ int store_refresh_table(struct store *store, struct err *err)
     bool evolve;
     bool same = true;
     int result = 0;
-    if (store->set_back)
-        return set_back(store, "was set back", err);
+    if (store->outdated)
+        return err_set(err, ERR_REFUSED, "the table is not what varve knows of it any more");
     delta_app_prefix(&v.prefix, store->instance);
     if (!gap)
         result = look_at_newest(store, &info, &same, err);
@@ -227,74 +230,6 @@ int store_refresh_table(struct store *store, struct err *err)
     if (result == 0)
         store_note_newest(store);
     buf_free(&v.prefix);
-    return result;
-}
-
-struct interrupted {
-    struct store *store;
-    struct delta_pending entry;
-    struct object_member *members; /* of the group; they own their names */
-};
-
-static int interrupted_text(void *context, const char *const *names, struct buf *out,
-                            struct err *err)
-{
-    struct interrupted *i = context;
-    (void)err; /* nothing can fail here */
-    for (size_t move = 0; move < i->entry.moves.count; move++)
-        delta_pending_set_path(&i->entry, move, slice_of(names[move]));
-    buf_append_slice(out, buf_slice(&i->entry.text));
-    return 0;
-}
-
-static int interrupted_name(void *context, bool taken, struct buf *out, struct err *err)
-{
-    struct interrupted *i = context;
-    return store_next_entry(i->store, taken, out, err);
-}
-
-static int parse_interrupted(struct interrupted *i, struct err *err)
-{
-    if (delta_pending_parse(&i->entry, i->store->instance, err) != 0)
-        return -1;
-    i->members = calloc(i->entry.moves.count + 1, sizeof(*i->members));
-    if (i->members == NULL)
-        out_of_memory((i->entry.moves.count + 1) * sizeof(*i->members));
-    for (size_t move = 0; move < i->entry.moves.count; move++) {
-        struct buf path = {0};
-        delta_pending_path(&path, &i->entry, move);
-        i->members[move] =
-            (struct object_member){i->entry.moves.list[move].id, text_copy_slice(buf_slice(&path))};
-        buf_free(&path);
-    }
-    return 0;
-}
-
-static void free_interrupted(struct interrupted *i)
-{
-    for (size_t move = 0; i->members != NULL && move < i->entry.moves.count; move++)
-        free((char *)i->members[move].name);
-    free(i->members);
-    delta_pending_free(&i->entry);
-}
-
-static int recover_commit(struct store *store, struct err *err)
-{
-    struct interrupted i = {.store = store};
-    bool found;
-    int result = object_interrupted(store->objects, &i.entry.text, &found, err);
-    if (result == 0 && found) {
-        result = parse_interrupted(&i, err);
-        if (result != 0)
-            (void)err_prefix(err, "the interrupted commit, _delta_log/.pending-%s",
-                             store->instance);
-    }
-    if (result == 0 && found) {
-        struct object_group group = {i.members, i.entry.moves.count, interrupted_text,
-                                     interrupted_name, &i};
-        result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
-    }
-    free_interrupted(&i);
     return result;
 }
 
@@ -333,21 +268,6 @@ static bool note_name(void *context, struct slice name)
     return true;
 }
 
-/* Of this instance: a commit of another one may be under way and look for it. */
-static int is_own(struct store *store, const char *name, bool *own, struct err *err)
-{
-    struct delta_object_file object;
-    bool found;
-    *own = false;
-    if (delta_object_file_open(&object, store->objects, name, &found, err) != 0)
-        return -1;
-    if (!found)
-        return 0;
-    *own = slice_is(parquet_file_value(&object.file, "varve.instance"), store->instance);
-    delta_object_file_close(&object);
-    return 0;
-}
-
 /* Copied, then removed: whatever ends it, the next start goes on. */
 static int rename_quarantine(struct store *store, const char *name, struct err *err)
 {
@@ -355,7 +275,7 @@ static int rename_quarantine(struct store *store, const char *name, struct err *
     bool renamed, own, taken = false;
     bool found = false, same = true;
     store_path_quarantine_name(&now, slice_of(name), &renamed);
-    int result = is_own(store, name, &own, err);
+    int result = store_is_own_file(store, name, &own, err);
     if (result == 0 && own)
         result = object_get_all(store->objects, name, STORE_QUARANTINE_MAX, &content, &found, err);
     if (result == 0 && found)
@@ -395,7 +315,7 @@ int store_recover(struct store *store, const struct store_config *config, struct
 {
     bool gap = false;
     store->table.want_varve = true;
-    if (store_recover_table(store, err) != 0 || recover_commit(store, err) != 0)
+    if (store_recover_table(store, err) != 0 || store_recover_commit(store, err) != 0)
         return -1;
     /* The commit that was finished is an entry like any other. */
     if (store->recovery.rolled_forward &&

@@ -9,6 +9,7 @@
 #include "delta/log.h"
 #include "object/posix.h"
 #include "store/commit.h"
+#include "store/known.h"
 #include "store/path.h"
 #include "store/recover.h"
 
@@ -35,6 +36,7 @@ struct store *store_open(const struct store_config *config, struct err *err)
     store->instance = text_copy(config->instance);
     store->engine = text_copy(config->engine);
     store->schema = config->schema;
+    store->others.fresh.want_varve = true;
     if (open_objects(store, config, err) != 0 || store_recover(store, config, err) != 0) {
         (void)err_prefix(err, "%s", config->root);
         store_close(store);
@@ -58,6 +60,7 @@ void store_close(struct store *store)
     positions_free(&store->positions);
     positions_free(&store->current);
     delta_snapshot_free(&store->table);
+    store_forget_others(store);
     free(store->root);
     free(store->instance);
     free(store->engine);
@@ -81,7 +84,7 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
     return 0;
 }
 
-bool store_is_set_back(const struct store *store)
+bool store_is_outdated(const struct store *store)
 {
-    return store->set_back;
+    return store->outdated;
 }

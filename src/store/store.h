@@ -45,7 +45,8 @@ struct store_config {
 /* What store_open found and did, for a line in the log. */
 struct store_recovery {
     bool created;           /* the table is new */
-    bool rolled_forward;    /* a commit that had been interrupted was finished */
+    bool rolled_forward;    /* a commit that had been interrupted was finished, */
+    bool withdrawn;         /* or taken back: meanwhile others have stored what it had */
     uint32_t files_removed; /* unfinished files that were removed */
     bool evolved;           /* the table got columns or properties that it lacked */
     uint64_t entries;       /* that were ever made in the log */
@@ -57,6 +58,14 @@ struct store_recovery {
 };
 
 #define STORE_ANYBODY "" /* no consumer has this name */
+
+/* What others have stored since the store was opened, as long as an epoch on its way may have it,
+ * too. Belongs to known.h. */
+struct store_others {
+    struct delta_snapshot fresh; /* in entries behind the last commit of our own */
+    struct positions told[2];    /* what store_take_others has told: of late, and before, */
+    uint64_t told_at[2];         /* up to these epochs */
+};
 
 struct store_epoch;
 
@@ -86,8 +95,10 @@ struct store {
     bool opened;                   /* store_open is done */
     bool lost;                     /* store_reopen has lost it, and is not done yet */
 
+    struct store_others others;
+
     struct object_info newest; /* the entry store->table.version as it was; size 0: not known */
-    bool set_back;             /* see store_is_set_back */
+    bool outdated;             /* see store_is_outdated */
 };
 
 /*
@@ -114,10 +125,11 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
     __attribute__((warn_unused_result));
 
 /*
- * Somebody has removed the table under us, or put an older state of it in its place. What we know
- * to be stored may not be there any more, so nothing is ever committed with it: close the store and
+ * Somebody has removed the table under us, or put an older state of it in its place, so that what
+ * we know to be stored may not be there any more; or another instance has stored messages that are
+ * in the epoch which was to be committed. Nothing is ever committed with this store: close it and
  * open it again.
  */
-bool store_is_set_back(const struct store *store);
+bool store_is_outdated(const struct store *store);
 
 #endif

@@ -155,7 +155,7 @@ void store_writer_free(struct store_writer *w)
     store_writer_end(w);
     collect(w);
     while (store_writer_committed(w, &ignored))
-        continue;
+        positions_free(&ignored.others);
     for (size_t i = 0; i < w->partitions.count; i++)
         batch_free(w->partitions.list[i].batch);
     for (uint32_t i = 0; i < w->spare_count; i++)
@@ -384,7 +384,9 @@ bool store_writer_committed(struct store_writer *w, struct store_committed *out)
         .bytes = group->bytes_written,
         .encode_ns = group->encode_ns,
         .commit_ns = group->commit_ns,
+        .others = group->others,
     };
+    group->others = (struct positions){0};
     group_free(group);
     return true;
 }

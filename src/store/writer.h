@@ -73,8 +73,11 @@ struct store_row {
 
 /* What a commit says beside its files. Borrowed until it is committed, or the writer freed. */
 struct store_seal {
-    uint64_t number, rows; /* for messages */
-    int64_t time;          /* clock_monotonic */
+    uint64_t number; /* ascending, from 1 on */
+    uint64_t heard;  /* of the newest commit that the caller had been told of, and had taken to
+                        heart, before the first of these rows; 0: of none */
+    uint64_t rows;   /* for messages */
+    int64_t time;    /* clock_monotonic */
     /* What is durable once this is: for each generation of a stream that took part. */
     const struct position *positions;
     const struct seqset *rows_of;      /* see commit.h; as many */
@@ -88,6 +91,9 @@ struct store_committed {
     uint64_t bytes;    /* of these */
     int64_t encode_ns; /* spent encoding */
     int64_t commit_ns; /* from sealed to committed */
+    /* What others are known to have stored since the commit before, with the consumer
+     * STORE_ANYBODY: whoever stores it again will fail. The caller's to free. */
+    struct positions others;
 };
 
 /* How the newest attempts to commit went, for readiness and alerts. */
@@ -96,7 +102,7 @@ struct store_trouble {
     uint64_t failed; /* attempts since the last commit */
     int64_t since;   /* clock_monotonic of the first of them */
     struct err err;  /* of the newest */
-    bool set_back;   /* nothing can be committed any more: see store_is_set_back */
+    bool outdated;   /* nothing can be committed any more: see store_is_outdated */
 };
 
 struct store_writer_limits {

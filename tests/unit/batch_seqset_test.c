@@ -266,3 +266,28 @@ TEST(seqset_adds_what_is_new)
     expect_new("5-9,12,20-30", "1-3,10-11,13-19,31", 0, "5-9,12,20-30");
     expect_new("", "1-3", 0, "");
 }
+
+TEST(seqset_meet_finds_the_lowest)
+{
+    static const struct {
+        const char *a, *b;
+        uint64_t first; /* 0: they don't meet */
+    } cases[] = {
+        {"", "1-5", 0},        {"1-5", "6-9", 0},      {"1-5,9", "6-8,10", 0}, {"1-5", "5-9", 5},
+        {"3-7", "1-4,6", 3},   {"2,4,6,8", "5-6", 6},  {"1-100", "50", 50},    {"7", "7", 7},
+        {"1,3,5", "2,4,6", 0}, {"1,3,5,9", "8-20", 9},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct seqset a = {0}, b = {0};
+        uint64_t first = 0;
+        EXPECT(seqset_parse_text(&a, slice_of(cases[i].a)));
+        EXPECT(seqset_parse_text(&b, slice_of(cases[i].b)));
+        EXPECT(seqset_meet(&a, &b, &first) == (cases[i].first > 0));
+        EXPECT_U64(first, cases[i].first);
+        first = 0;
+        EXPECT(seqset_meet(&b, &a, &first) == (cases[i].first > 0));
+        EXPECT_U64(first, cases[i].first);
+        seqset_free(&a);
+        seqset_free(&b);
+    }
+}

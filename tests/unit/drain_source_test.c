@@ -530,11 +530,32 @@ static void deliver_again(struct stage *s, uint64_t sequence, uint64_t consumer_
     stage_receive(s, message);
 }
 
+/* An epoch without rows is sealed and committed, and finds out what others have stored (NULL:
+ * nothing). */
+static void stage_commit(struct stage *s, const char *others)
+{
+    static const struct seqset nothing;
+    struct position position;
+    source_seal(&s->source, &nothing, 0, 0, &position);
+    seqset_free(&position.above);
+    struct position known = {.stream = "S", .created = STAGE_CREATED, .consumer = ""};
+    struct positions list = {0};
+    EXPECT(others == NULL || seqset_parse_text(&known.above, slice_of(others)));
+    positions_put(&list, &known);
+    source_stored(&s->source, &list);
+    source_committed(&s->source, STAGE_CREATED, &nothing);
+    positions_free(&list);
+    seqset_free(&known.above);
+}
+
 /* A consumer that has acked what an empty store never got, and the one that fetches it. */
 static void begin_again(struct stage *s)
 {
     stage_open(s, CONFIG_DURABLE);
     stage_pull(s, 9, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    EXPECT(source_wants_commit(&s->source)); /* perhaps others have stored it */
+    stage_commit(s, NULL);
+    (void)stage_tick(s, 1);
     EXPECT_I64(s->source.refetch.state, REFETCH_CREATING);
     EXPECT(stage_count(s, "\"opt_start_seq\":1") == 1);
     EXPECT(stage_count(s, "\"ack_policy\":\"none\"") == 1);
@@ -596,5 +617,42 @@ TEST(source_goes_on_fetching_again_after_a_lost_connection)
     (void)stage_tick(&s, REFETCH_RETRY_MIN);
     EXPECT_I64(s.source.refetch.state, REFETCH_CREATING);
     EXPECT(stage_count(&s, "\"opt_start_seq\":1") == 2);
+    stage_close(&s);
+}
+
+/* Another instance has acked them, and they are in the store: what it has stored is known when a
+ * commit has looked, and nothing of it is fetched. */
+TEST(source_fetches_nothing_that_others_have_stored)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    EXPECT(source_wants_commit(&s.source));
+    stage_commit(&s, "1-5");
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT_U64(s.source.counters.lost, 0);
+    stage_deliver(&s, 4, 6, 2);
+    EXPECT_I64(s.verdict, LEDGER_DURABLE);
+    stage_close(&s);
+}
+
+/* The commit that was under way when the question came up may have looked before. */
+TEST(source_waits_for_a_commit_that_was_sealed_later)
+{
+    static const struct seqset nothing;
+    struct position position;
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_seal(&s.source, &nothing, 0, 0, &position);
+    seqset_free(&position.above);
+    stage_pull(&s, 9, (struct stage_consumer){.delivered = 5, .delivered_stream = 5, .floor = 5});
+    source_committed(&s.source, STAGE_CREATED, &nothing);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    source_seal(&s.source, &nothing, 0, 0, &position);
+    seqset_free(&position.above);
+    EXPECT_I64(s.source.refetch.state, REFETCH_LOOKS);
+    source_committed(&s.source, STAGE_CREATED, &nothing);
+    EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
     stage_close(&s);
 }

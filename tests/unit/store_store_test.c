@@ -164,7 +164,7 @@ TEST(store_reopen_makes_again_what_was_removed)
     EXPECT_U64(store->current.list[0].through, 4);
     struct fixture_view view = fixture_look();
     EXPECT(view.in_log[1] == 1 && view.in_log[3] == 1 && view.in_log[4] == 1);
-    EXPECT(!store_is_set_back(store));
+    EXPECT(!store_is_outdated(store));
     store_close(store);
 }
 
@@ -179,7 +179,7 @@ TEST(store_with_a_table_that_is_gone_commits_nothing)
         fixture_commit(store, "p/{first_seq}.parquet", 1, 2);
         fixture_remove(removed[i]);
         EXPECT(store_reopen(store, &reopened, &err) == -1 && !reopened);
-        EXPECT(store_is_set_back(store));
+        EXPECT(store_is_outdated(store));
         EXPECT(fixture_try_commit(store, "q/{first_seq}.parquet", 3, 4, &err) == -1);
         store_close(store);
         store = fixture_open("i");
@@ -201,7 +201,7 @@ TEST(store_reopen_says_what_is_in_the_way)
     EXPECT(strstr(err.text, "root") != NULL);
     EXPECT(unlink("root") == 0);
     err_clear(&err);
-    EXPECT(store_reopen(store, &reopened, &err) == -1 && store_is_set_back(store));
+    EXPECT(store_reopen(store, &reopened, &err) == -1 && store_is_outdated(store));
     store_close(store);
     store = fixture_open("i");
     fixture_commit(store, "p/{first_seq}.parquet", 1, 2);

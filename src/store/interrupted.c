@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/text.h"
+#include "delta/entry.h"
+#include "delta/object_file.h"
+#include "store/commit.h"
+#include "store/known.h"
+#include "store/recover.h"
+
+struct interrupted {
+    struct store *store;
+    struct delta_pending entry;
+    struct object_member *members; /* of the group; they own their names */
+    bool stored;                   /* others have stored what it has, or some of it */
+};
+
+static int look_for_rows(struct interrupted *i, struct err *err)
+{
+    return store_find_stored(i->store, buf_slice(&i->entry.text), &i->stored, err);
+}
+
+static int interrupted_text(void *context, const char *const *names, struct buf *out,
+                            struct err *err)
+{
+    struct interrupted *i = context;
+    (void)err; /* nothing can fail here */
+    for (size_t move = 0; move < i->entry.moves.count; move++)
+        delta_pending_set_path(&i->entry, move, slice_of(names[move]));
+    buf_append_slice(out, buf_slice(&i->entry.text));
+    return 0;
+}
+
+static int interrupted_name(void *context, bool taken, struct buf *out, struct err *err)
+{
+    struct interrupted *i = context;
+    if (store_next_entry(i->store, taken, out, err) != 0 || look_for_rows(i, err) != 0)
+        return -1;
+    return i->stored ? err_set(err, ERR_REFUSED, "others have stored what it has") : 0;
+}
+
+static int parse_interrupted(struct interrupted *i, struct err *err)
+{
+    if (delta_pending_parse(&i->entry, i->store->instance, err) != 0)
+        return -1;
+    i->members = calloc(i->entry.moves.count + 1, sizeof(*i->members));
+    if (i->members == NULL)
+        out_of_memory((i->entry.moves.count + 1) * sizeof(*i->members));
+    for (size_t move = 0; move < i->entry.moves.count; move++) {
+        struct buf path = {0};
+        delta_pending_path(&path, &i->entry, move);
+        i->members[move] =
+            (struct object_member){i->entry.moves.list[move].id, text_copy_slice(buf_slice(&path))};
+        buf_free(&path);
+    }
+    return 0;
+}
+
+static void free_interrupted(struct interrupted *i)
+{
+    for (size_t move = 0; i->members != NULL && move < i->entry.moves.count; move++)
+        free((char *)i->members[move].name);
+    free(i->members);
+    delta_pending_free(&i->entry);
+}
+
+int store_is_own_file(struct store *store, const char *name, bool *own, struct err *err)
+{
+    struct delta_object_file object;
+    bool found;
+    *own = false;
+    if (delta_object_file_open(&object, store->objects, name, &found, err) != 0)
+        return -1;
+    if (!found)
+        return 0;
+    *own = slice_is(parquet_file_value(&object.file, "varve.instance"), store->instance);
+    delta_object_file_close(&object);
+    return 0;
+}
+
+/* What nobody has of it comes again: nothing of it was acked. A name of a file may have become that
+ * of another instance's since, where this was begun before. */
+static int withdraw(struct interrupted *i, struct err *err)
+{
+    size_t count = i->entry.moves.count, own_count = 0;
+    struct buf path = {0};
+    char **names = calloc(count + 1, sizeof(*names));
+    int result = 0;
+    if (names == NULL)
+        out_of_memory((count + 1) * sizeof(*names));
+    for (size_t move = 0; move < count && result == 0; move++) {
+        bool own;
+        buf_reset(&path);
+        delta_pending_path(&path, &i->entry, move);
+        result = store_is_own_file(i->store, buf_text(&path), &own, err);
+        if (result == 0 && own)
+            names[own_count++] = text_copy_slice(buf_slice(&path));
+    }
+    if (result == 0)
+        result = object_withdraw(i->store->objects, (const char *const *)names, own_count, err);
+    i->store->recovery.withdrawn = result == 0;
+    for (size_t k = 0; k < own_count; k++)
+        free(names[k]);
+    free(names);
+    buf_free(&path);
+    return result;
+}
+
+/* Forward, unless others were faster: it may have been interrupted long ago. */
+static int finish_interrupted(struct interrupted *i, struct err *err)
+{
+    struct store *store = i->store;
+    struct object_group group = {i->members, i->entry.moves.count, interrupted_text,
+                                 interrupted_name, i};
+    int result = look_for_rows(i, err);
+    if (result == 0 && !i->stored)
+        result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
+    if (!i->stored)
+        return result;
+    err_clear(err);
+    return withdraw(i, err);
+}
+
+int store_recover_commit(struct store *store, struct err *err)
+{
+    struct interrupted i = {.store = store};
+    bool found;
+    int result = object_interrupted(store->objects, &i.entry.text, &found, err);
+    if (result == 0 && found) {
+        result = parse_interrupted(&i, err);
+        if (result != 0)
+            (void)err_prefix(err, "the interrupted commit, _delta_log/.pending-%s",
+                             store->instance);
+    }
+    if (result == 0 && found)
+        result = finish_interrupted(&i, err);
+    free_interrupted(&i);
+    return result;
+}

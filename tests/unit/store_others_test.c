@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/known.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "store/writer.h"
+#include "store_fixture.h"
+#include "test.h"
+
+/* Two instances that write to the table in the directory "root" at the same time. */
+static const struct column_spec columns[] = {
+    {.name = "seq", .type = COLUMN_INT64, .bounds = true, .ordered = true},
+};
+static const struct schema narrow = {"narrow", columns, 1};
+static const struct store_origin origin = {"S", "C", "D"};
+
+struct party {
+    const char *name;
+    struct store *store;
+    struct store_writer *writer;
+    struct store_path path;
+    struct store_kind table;
+    struct position position;
+    struct seqset rows, no_dead_letters;
+    uint64_t sealed;
+};
+
+static void enter(struct party *p, const char *name)
+{
+    struct err err = {0};
+    struct store_config config = {
+        .root = "root", .instance = name, .engine = "varve/0", .schema = &narrow};
+    *p = (struct party){.name = name, .position = fixture_position(0)};
+    p->store = store_open(&config, &err);
+    EXPECT_TEXT(err.text, "");
+    EXPECT(store_path_parse(&p->path, "{simulation_id}/{first_seq}-{last_seq}.parquet", &err) == 0);
+    p->table = (struct store_kind){&narrow, &p->path};
+    p->writer =
+        store_writer_new(&(struct store_writer_options){.store = p->store,
+                                                        .instance = name,
+                                                        .parquet = parquet_options_default(),
+                                                        .stepped = true},
+                         &err);
+    EXPECT(p->writer != NULL);
+    store_writer_set_limits(
+        p->writer, &(struct store_writer_limits){.batch_bytes = 4096, .open_memory = UINT64_MAX});
+}
+
+static void leave(struct party *p)
+{
+    store_writer_free(p->writer);
+    store_close(p->store);
+    seqset_free(&p->rows);
+}
+
+static void seal(struct party *p, uint64_t first, uint64_t last, uint64_t heard)
+{
+    seqset_reset(&p->rows);
+    seqset_add_range(&p->rows, first, last);
+    for (uint64_t seq = first; seq <= last; seq++) {
+        struct store_row row = {.kind = &p->table,
+                                .origin = &origin,
+                                .sequence = seq,
+                                .values = {.simulation_id = slice_of("x")}};
+        struct batch *b = store_writer_begin_row(p->writer, &row);
+        batch_put_int64(b, 0, (int64_t)seq);
+        batch_end_row(b);
+        (void)store_writer_end_row(p->writer);
+    }
+    store_writer_seal(p->writer, &(struct store_seal){.number = ++p->sealed,
+                                                      .heard = heard,
+                                                      .positions = &p->position,
+                                                      .rows_of = &p->rows,
+                                                      .dead_letters = &p->no_dead_letters,
+                                                      .position_count = 1});
+}
+
+/* What others have stored meanwhile, as text; "no" if it was not committed. */
+static const char *settle(struct party *p)
+{
+    static char text[256];
+    struct store_committed how;
+    struct buf out = {0};
+    for (int turn = 0; turn < 8; turn++)
+        (void)store_writer_turn(p->writer, 0);
+    if (!store_writer_committed(p->writer, &how))
+        return "no";
+    for (size_t i = 0; i < how.others.count; i++) {
+        EXPECT_TEXT(how.others.list[i].consumer, STORE_ANYBODY);
+        seqset_write_text(&out, &how.others.list[i].above);
+    }
+    (void)snprintf(text, sizeof(text), "%s", buf_text(&out));
+    positions_free(&how.others);
+    buf_free(&out);
+    return text;
+}
+
+static void expect_files(const char *const *names, size_t count)
+{
+    DIR *dir = opendir("root/x");
+    size_t found = 0;
+    EXPECT(dir != NULL);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        found += entry->d_name[0] != '.';
+    EXPECT(closedir(dir) == 0);
+    EXPECT_U64(found, count);
+    for (size_t i = 0; i < count; i++)
+        EXPECT(fixture_is_file(names[i]));
+}
+
+TEST(store_tells_what_others_have_stored)
+{
+    struct party a, b;
+    enter(&a, "a");
+    enter(&b, "b");
+    seal(&a, 1, 3, 0);
+    EXPECT_TEXT(settle(&a), "");
+    seal(&a, 5, 6, 1);
+    EXPECT_TEXT(settle(&a), "");
+    seal(&b, 8, 9, 0);
+    EXPECT_TEXT(settle(&b), "1-3,5-6");
+    seal(&b, 10, 10, 1);
+    EXPECT_TEXT(settle(&b), ""); /* once is enough */
+    seal(&a, 7, 7, 2);
+    EXPECT_TEXT(settle(&a), "8-10");
+    leave(&a);
+    leave(&b);
+}
+
+TEST(store_stores_nothing_that_others_have_stored)
+{
+    static const char *const names[] = {"root/x/1-5.parquet", "root/x/6-8.parquet"};
+    struct party a, b;
+    enter(&a, "a");
+    enter(&b, "b");
+    seal(&a, 1, 5, 0);
+    EXPECT_TEXT(settle(&a), "");
+    seal(&b, 5, 8, 0);
+    EXPECT_TEXT(settle(&b), "no");
+    struct store_trouble trouble = store_writer_trouble(b.writer);
+    EXPECT(trouble.outdated && strstr(trouble.err.text, "sequence 5 of stream S") != NULL);
+    leave(&b);
+    enter(&b, "b");
+    EXPECT(!b.store->recovery.rolled_forward);
+    seal(&b, 6, 8, 0);
+    EXPECT_TEXT(settle(&b), "");
+    expect_files(names, 2);
+    leave(&a);
+    leave(&b);
+}
+
+/* It was sealed before its owner was told. */
+TEST(store_knows_for_a_while_what_it_has_told)
+{
+    struct party a, b;
+    enter(&a, "a");
+    enter(&b, "b");
+    seal(&a, 1, 5, 0);
+    EXPECT_TEXT(settle(&a), "");
+    seal(&b, 8, 8, 0);
+    EXPECT_TEXT(settle(&b), "1-5");
+    seal(&b, 9, 9, 0);
+    EXPECT_TEXT(settle(&b), "");
+    seal(&b, 3, 4, 0);
+    EXPECT_TEXT(settle(&b), "no");
+    EXPECT(store_writer_trouble(b.writer).outdated);
+    leave(&a);
+    leave(&b);
+}
+
+struct renames {
+    int good; /* so many succeed */
+};
+
+static int fail_renames(void *context, enum system_call call, bool after)
+{
+    struct renames *renames = context;
+    if (call != SYSTEM_CALL_RENAMEAT2 || after)
+        return 0;
+    return renames->good-- > 0 ? 0 : EIO;
+}
+
+/* The files have their names, the entry has not; then others get the messages. */
+TEST(store_takes_an_interrupted_commit_back_where_others_were_faster)
+{
+    static const char *const names[] = {"root/x/3-5.parquet", "root/x/1-9.parquet"};
+    struct renames renames = {1};
+    struct party a, b;
+    enter(&a, "a");
+    enter(&b, "b");
+    fixture_hook(a.store, fail_renames, &renames);
+    seal(&a, 1, 9, 0);
+    EXPECT_TEXT(settle(&a), "no");
+    leave(&a);
+    expect_files(names + 1, 1);
+    seal(&b, 3, 5, 0);
+    EXPECT_TEXT(settle(&b), "");
+    enter(&a, "a");
+    EXPECT(a.store->recovery.withdrawn && !a.store->recovery.rolled_forward);
+    expect_files(names, 1);
+    EXPECT_U64(fixture_look().hidden, 0);
+    leave(&a);
+    enter(&a, "a");
+    EXPECT(!a.store->recovery.withdrawn);
+    leave(&a);
+    leave(&b);
+}
+
+/* A file of another instance has got the name of one that was taken back already. */
+TEST(store_takes_back_no_file_of_others)
+{
+    static const char *const names[] = {"root/x/1-9.parquet"};
+    struct renames renames = {1};
+    struct party a, b;
+    enter(&a, "a");
+    enter(&b, "b");
+    fixture_hook(a.store, fail_renames, &renames);
+    seal(&a, 1, 9, 0);
+    EXPECT_TEXT(settle(&a), "no");
+    leave(&a);
+    EXPECT(unlink(names[0]) == 0); /* as far as a was when it was killed */
+    seal(&b, 1, 9, 0);
+    EXPECT_TEXT(settle(&b), "");
+    enter(&a, "a");
+    EXPECT(a.store->recovery.withdrawn);
+    expect_files(names, 1);
+    leave(&a);
+    leave(&b);
+}
