@@ -44,7 +44,7 @@ FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
 PROTOS := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(wildcard proto/*.proto))
-GENERATED := $(GEN)/version.c $(GEN)/licenses.c $(PROTOS:=.c)
+GENERATED := $(GEN)/version.c $(GEN)/licenses.c $(GEN)/embedded.c $(PROTOS:=.c)
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -192,6 +192,13 @@ $(GEN)/licenses.c: LICENSE tools/licenses $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/licenses >$@
+
+# What of the tree is part of the binary.
+EMBEDDED := $(wildcard tools/share/doc/*.md)
+$(GEN)/embedded.c: $(EMBEDDED) tools/embed
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)tools/embed $(EMBEDDED) >$@
 
 # Asked each time, written only when the answer is new.
 $(GEN)/version.c: FORCE

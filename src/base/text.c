@@ -33,6 +33,27 @@ bool text_ends_with(const char *text, const char *suffix)
     return len >= suffix_len && memcmp(text + len - suffix_len, suffix, suffix_len) == 0;
 }
 
+size_t text_edits(const char *a, const char *b)
+{
+    size_t row[TEXT_EDITS_MAX + 1];
+    size_t len = strlen(b);
+    if (len > TEXT_EDITS_MAX || strlen(a) > TEXT_EDITS_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < len; j++) {
+            size_t replaced = diagonal + (a[i] != b[j]);
+            size_t other = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = replaced < other ? replaced : other;
+        }
+    }
+    return row[len];
+}
+
 int text_hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9')

@@ -13,6 +13,11 @@ char *text_copy_slice(struct slice text);
 
 bool text_ends_with(const char *text, const char *suffix);
 
+/* How many single characters have to be put in, taken out or replaced to turn one text into the
+ * other (Levenshtein's distance). SIZE_MAX if one has more than TEXT_EDITS_MAX bytes. */
+enum { TEXT_EDITS_MAX = 128 };
+size_t text_edits(const char *a, const char *b);
+
 /* The value of a hexadecimal digit of either case, or -1. */
 int text_hex_digit(uint8_t c);
 

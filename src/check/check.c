@@ -42,8 +42,13 @@ void check_config(struct check_report *r, const struct config *config)
     if (config->metrics.listen[0] == '\0')
         check_say(r, CHECK_WARNING, "metrics.listen is off: nobody can monitor varve");
     if (config->alerts.subject[0] == '\0')
+        check_say(r, CHECK_OK,
+                  "alerts appear on the status page and in the log; alerts.subject would publish "
+                  "them, too");
+    if (config->beside[0] != '\0')
         check_say(r, CHECK_WARNING,
-                  "alerts.subject is not set: alerts appear only on the status page");
+                  "%s stands beside logging_layer, and is not read: varve's keys go below it",
+                  config->beside);
 }
 
 /* Put the directory, or the nearest one above it that exists, into `found`. */

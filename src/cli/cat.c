@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -239,32 +238,30 @@ static int cat_path(struct cat *cat, const char *path)
     return flat ? CLI_DONE : cat_files(cat, path);
 }
 
+static int parse(struct cat *cat, struct cli_words *w)
+{
+    int option;
+    while ((option = cli_next(w)) > 0) {
+        if (option == 'c')
+            cat->columns = w->value;
+        else if (!num_parse_u64(slice_of(w->value), &cat->left))
+            return cli_usage("cat", "--limit needs a number, not '%s'", w->value);
+    }
+    return option == CLI_STOP ? w->status : CLI_GO_ON;
+}
+
 int cli_cat(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"columns", required_argument, NULL, 'c'}, {"limit", required_argument, NULL, 'l'}, {0}};
     struct cat cat = {.left = UINT64_MAX};
-    int option = 0, status = CLI_DONE;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (option == 'c')
-            cat.columns = optarg;
-        else if (option != 'l')
-            return cli_usage("cat", "%s is not an option, or its value is missing",
-                             cli_shown(argv[optind - 1]));
-        else if (!num_parse_u64(slice_of(optarg), &cat.left))
-            return cli_usage("cat", "--limit needs a number, not '%s'", optarg);
-    }
-    if (optind == argc)
-        return cli_usage("cat", "no file or folder given");
+    struct cli_words w = cli_words(argc, argv);
+    int status = parse(&cat, &w);
+    if (status != CLI_GO_ON)
+        return status;
+    status = CLI_DONE;
     cat.codec = parquet_codec_new(NULL);
-    for (int i = optind; i < argc; i++)
-        status |= cat_path(&cat, argv[i]);
+    for (int i = 0; i < w.count; i++)
+        status |= cat_path(&cat, w.operands[i]);
     parquet_codec_free(cat.codec);
     buf_free(&cat.line);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("varve cat: can't write to standard output\n", stderr);
-        return CLI_FAILED;
-    }
-    return status;
+    return status; /* main looks at stdout */
 }

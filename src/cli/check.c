@@ -8,17 +8,16 @@
 
 static int parse(int argc, char **argv, struct cli_options *options, bool *offline)
 {
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_options_take(options, argc, argv, &i);
+    struct cli_words w = cli_words(argc, argv);
+    int option;
+    while ((option = cli_next(&w)) > 0) {
+        int taken = cli_options_take(options, &w, option);
         if (taken < 0)
             return CLI_USAGE;
-        if (taken > 0)
-            continue;
-        if (strcmp(argv[i], "--offline") != 0)
-            return cli_usage("check", "%s is not an option", cli_shown(argv[i]));
-        *offline = true;
+        if (taken == 0)
+            *offline = true;
     }
-    return CLI_DONE;
+    return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
 
 static int check(struct cli_options *options, bool offline)
@@ -49,7 +48,7 @@ int cli_check(int argc, char **argv)
     struct cli_options options = {0};
     bool offline = false;
     int status = parse(argc, argv, &options, &offline);
-    if (status == CLI_DONE)
+    if (status == CLI_GO_ON)
         status = check(&options, offline);
     cli_options_free(&options);
     return status;

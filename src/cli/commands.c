@@ -5,38 +5,105 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
+#define CONFIG_OPTIONS                                                                          \
+    {'c', "-c", "FILE",                                                                         \
+     "the configuration; without it, varve.yaml if it exists, else the defaults"},              \
+    {                                                                                           \
+        's', "--set", "KEY=VALUE", "set one key, such as batching.max_age=10s; can be repeated" \
+    }
+
+static const struct cli_option run_options[] = {
+    CONFIG_OPTIONS,
+    {'o', "--once", NULL, "drain up to the current end of the stream, commit, ack, exit"},
+    {0},
+};
+
+static const struct cli_option check_options[] = {
+    CONFIG_OPTIONS,
+    {'o', "--offline", NULL, "check the configuration only"},
+    {0},
+};
+
+static const struct cli_option inspect_options[] = {
+    {'j', "--json", NULL, "one JSON object a file"},
+    {0},
+};
+
+static const struct cli_option cat_options[] = {
+    {'c', "--columns", "A,B", "only these columns, in this order"},
+    {'l', "--limit", "N", "at most N rows"},
+    {0},
+};
+
+static const struct cli_option verify_options[] = {
+    {'j', "--json", NULL, "one JSON object a file, then a summary"},
+    {'g', "--allow-gaps", NULL, "accept missing sequences that nothing accounts for"},
+    {'s', "--server", "URL",
+     "ask this server, such as nats://user:password@host, what the stream has where no file has a "
+     "row; changes nothing"},
+    {0},
+};
+
+static const struct cli_option no_options[] = {{0}};
+
 const struct cli_command cli_commands[] = {
-    {"run", cli_run, "[-c FILE] [--once] [--set KEY=VALUE]...",
+    {"run",
+     cli_run,
+     "",
      "drain the streams into Parquet files",
-     "  -c FILE          the configuration; without it, varve.yaml if it exists, else the "
-     "defaults\n"
-     "  --once           drain up to the current end of the stream, commit, ack, exit\n"
-     "  --set KEY=VALUE  set one key, such as --set batching.max_age=10s\n"},
-    {"check", cli_check, "[-c FILE] [--offline] [--set KEY=VALUE]...",
-     "ask the server and the disk whether anything could be lost; change nothing",
-     "  -c FILE          the configuration, as for run\n"
-     "  --offline        check the configuration only\n"
-     "  --set KEY=VALUE  set one key\n\n"
-     "Each line is ok, a warning or a problem; with a problem the exit status is 1.\n"},
-    {"inspect", cli_inspect, "FILE... [--json]",
+     run_options,
+     "It goes on until SIGTERM or SIGINT, and then commits and acks what it has; a second\n"
+     "one ends it at once. SIGHUP has it read the configuration again.",
+     {"run --once", "run -c varve.yaml --once --set batching.max_age=10s"}},
+    {"check",
+     cli_check,
+     "",
+     "ask the server and the disk whether anything could be lost",
+     check_options,
+     "It changes nothing. Each line is ok, a warning or a problem; with a problem the exit\n"
+     "status is 1.",
+     {"check -c varve.yaml", "check --offline --set memory_limit=64MiB"}},
+    {"inspect",
+     cli_inspect,
+     "FILE...",
      "show schema, row groups, encodings, sizes, statistics, footer keys",
-     "  --json           one JSON object per file\n"},
-    {"cat", cli_cat, "PATH... [--columns a,b] [--limit N]",
-     "print rows as JSON Lines, bytes in base64",
-     "  --columns a,b    only these columns, in this order\n"
-     "  --limit N        at most N rows\n"},
-    {"verify", cli_verify, "PATH... [--json] [--allow-gaps] [--server URL]",
+     inspect_options,
+     "",
+     {"inspect sim_logs/*/*/*/*.parquet", "inspect --json sim_logs/*/*/*/*.parquet"}},
+    {"cat",
+     cli_cat,
+     "PATH...",
+     "print rows as JSON Lines",
+     cat_options,
+     "A PATH is a file, or a directory. The rows of one that varve wrote come in the order of\n"
+     "their stream. Bytes are in base64.",
+     {"cat --limit 3 sim_logs", "cat --columns stream_seq,event_type_key sim_logs"}},
+    {"verify",
+     cli_verify,
+     "PATH...",
      "check every byte: structure, checksums, statistics, sequences, commit log",
-     "  --json           one JSON object per file, then a summary\n"
-     "  --allow-gaps     accept missing sequences that nothing accounts for\n"
-     "  --server URL     ask this server, such as nats://user:password@host, what the stream\n"
-     "                   has where no file has a row; changes nothing\n\n"
+     verify_options,
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
-     "(deleted, of another subject, a dead letter). Findings make the exit status 1.\n"},
-    {"version", cli_version, "", "print version and build", ""},
-    {"licenses", cli_licenses, "", "print the licences of varve and of everything in it", ""},
-    {"help", cli_help, "[COMMAND]", "explain a command", ""},
-    {NULL, NULL, NULL, NULL, NULL},
+     "(deleted, of another subject, a dead letter). Findings make the exit status 1.",
+     {"verify sim_logs", "verify sim_logs --server 127.0.0.1:4222"}},
+    {"version", cli_version, "", "print version and build", no_options, "", {"version"}},
+    {"licenses",
+     cli_licenses,
+     "",
+     "print the licences of varve and of everything in it",
+     no_options,
+     "",
+     {"licenses"}},
+    {"help",
+     cli_help,
+     "[COMMAND | KEY | CHAPTER]",
+     "explain a command, a key, or a subject",
+     no_options,
+     "",
+     {"help config", "help batching.max_age"}},
+    {0},
 };
 
 const struct cli_command *cli_find(const char *name)
@@ -45,6 +112,20 @@ const struct cli_command *cli_find(const char *name)
         if (strcmp(c->name, name) == 0)
             return c;
     return NULL;
+}
+
+const struct cli_command *cli_nearest(const char *name)
+{
+    const struct cli_command *nearest = NULL;
+    size_t best = strlen(name) / 2 + 2; /* two letters that are swapped are two edits */
+    for (const struct cli_command *c = cli_commands; c->name != NULL; c++) {
+        size_t distance = text_edits(name, c->name);
+        if (distance < best) {
+            best = distance;
+            nearest = c;
+        }
+    }
+    return nearest;
 }
 
 int cli_status_of(const struct err *err)

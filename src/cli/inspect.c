@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/inspect.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -176,28 +175,20 @@ static int inspect(const char *path, bool json, struct err *err)
 
 int cli_inspect(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    struct cli_words w = cli_words(argc, argv);
     bool json = false;
-    int option = 0, status = CLI_DONE;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (option != 'j')
-            return cli_usage("inspect", "unknown option %s", cli_shown(argv[optind - 1]));
+    int option, status = CLI_DONE;
+    while ((option = cli_next(&w)) > 0)
         json = true;
-    }
-    if (optind == argc)
-        return cli_usage("inspect", "no file given");
-    for (int i = optind; i < argc; i++) {
+    if (option == CLI_STOP)
+        return w.status;
+    for (int i = 0; i < w.count; i++) {
         struct err err = {0};
-        if (i > optind && !json)
+        if (i > 0 && !json)
             (void)putchar('\n'); /* looked at in the end */
-        if (inspect(argv[i], json, &err) != 0) {
+        if (inspect(w.operands[i], json, &err) != 0) {
             status = cli_fail(&err);
         }
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("varve inspect: can't write to standard output\n", stderr);
-        return CLI_FAILED;
-    }
-    return status;
+    return status; /* main looks at stdout */
 }

@@ -8,7 +8,6 @@
 
 #include "base/text.h"
 #include "check/check.h"
-#include "cli/cli.h"
 #include "config/keys.h"
 
 static const char default_file[] = "varve.yaml";
@@ -29,24 +28,18 @@ static void take_set(struct cli_options *o, char *assignment)
         memset(value + 1, '*', strlen(value + 1));
 }
 
-int cli_options_take(struct cli_options *o, int argc, char **argv, int *i)
+int cli_options_take(struct cli_options *o, const struct cli_words *w, int option)
 {
-    bool file = strcmp(argv[*i], "-c") == 0;
-    if (!file && strcmp(argv[*i], "--set") != 0)
+    if (option != 'c' && option != 's')
         return 0;
-    if (*i + 1 == argc) {
-        (void)cli_usage(argv[0], "%s needs a value", argv[*i]);
+    if (option == 'c' && o->file != NULL) {
+        (void)cli_usage(w->command->name, "-c is given twice");
         return -1;
     }
-    if (file && o->file != NULL) {
-        (void)cli_usage(argv[0], "-c is given twice");
-        return -1;
-    }
-    ++*i;
-    if (file)
-        o->file = argv[*i];
+    if (option == 'c')
+        o->file = w->value;
     else
-        take_set(o, argv[*i]);
+        take_set(o, w->value);
     return 1;
 }
 

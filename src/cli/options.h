@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/array.h"
+#include "cli/cli.h"
 #include "config/config.h"
 
 /* The options that make a configuration: -c FILE and --set KEY=VALUE. A zeroed struct is empty. */
@@ -13,9 +14,9 @@ struct cli_options {
     ARRAY(char *) sets; /* the values of --set, copied, in order */
 };
 
-/* Take argv[*i], and its value, if it is one of them: 1, and *i is at the last word of it. 0: it is
- * something else. -1: it is wrong, and that was said. argv[0] is the command. */
-int cli_options_take(struct cli_options *o, int argc, char **argv, int *i);
+/* Take an option that cli_next has returned, with its value in `w`, if it is one of them: 1. 0: it
+ * is something else. -1: it is wrong, and that was said. */
+int cli_options_take(struct cli_options *o, const struct cli_words *w, int option);
 
 /* Read, set, finish and lint. The context is the struct cli_options; also for reloads. */
 int cli_options_read(void *context, struct config *config, struct err *err)

@@ -9,17 +9,16 @@
 
 static int parse(int argc, char **argv, struct cli_options *options, bool *once)
 {
-    for (int i = 1; i < argc; i++) {
-        int taken = cli_options_take(options, argc, argv, &i);
+    struct cli_words w = cli_words(argc, argv);
+    int option;
+    while ((option = cli_next(&w)) > 0) {
+        int taken = cli_options_take(options, &w, option);
         if (taken < 0)
             return CLI_USAGE;
-        if (taken > 0)
-            continue;
-        if (strcmp(argv[i], "--once") != 0)
-            return cli_usage("run", "%s is not an option", cli_shown(argv[i]));
-        *once = true;
+        if (taken == 0)
+            *once = true;
     }
-    return CLI_DONE;
+    return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
 
 /* For the last lines of the log; who has not read them by then does not read. */
@@ -89,6 +88,10 @@ static int run(struct cli_options *options, bool once)
     }
     if (result == 0)
         result = log_start(&err);
+    if (result == 0 && config.beside[0] != '\0')
+        log_message(LOG_WARNING, "configuration",
+                    "%s stands beside logging_layer, and is not read: varve's keys go below it",
+                    config.beside);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
     bool again = result == 0, has_run = false;
     while (again) {
@@ -112,7 +115,7 @@ int cli_run(int argc, char **argv)
     struct cli_options options = {0};
     bool once = false;
     int status = parse(argc, argv, &options, &once);
-    if (status == CLI_DONE)
+    if (status == CLI_GO_ON)
         status = run(&options, once);
     cli_options_free(&options);
     return status;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,32 +19,20 @@ static char *take_url(char *argument)
     return copy;
 }
 
-/* Read the options; the paths begin at optind. */
-static int parse(struct verify_options *verify, char **server, int argc, char **argv)
+static int parse(struct verify_options *verify, char **server, struct cli_words *w)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"allow-gaps", no_argument, NULL, 'g'},
-                                            {"server", required_argument, NULL, 's'},
-                                            {0}};
-    int option = 0;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+    int option;
+    while ((option = cli_next(w)) > 0) {
         if (option == 'j')
             verify->json = true;
         else if (option == 'g')
             verify->allow_gaps = true;
-        else if (option == 's' && *server == NULL)
-            *server = take_url(optarg);
-        else if (option == 's')
-            return cli_usage("verify", "--server is given twice");
-        else if (option == ':')
-            return cli_usage("verify", "%s needs a value", cli_shown(argv[optind - 1]));
+        else if (*server == NULL)
+            *server = take_url(w->value);
         else
-            return cli_usage("verify", "unknown option %s", cli_shown(argv[optind - 1]));
+            return cli_usage("verify", "--server is given twice");
     }
-    if (optind == argc)
-        return cli_usage("verify", "no file or folder given");
-    return CLI_DONE;
+    return option == CLI_STOP ? w->status : CLI_GO_ON;
 }
 
 static void say(const struct err *err)
@@ -57,10 +44,11 @@ int cli_verify(int argc, char **argv)
 {
     struct verify_options options = {.failed = say, .progress = isatty(STDERR_FILENO) == 1};
     char *server = NULL;
-    int status = parse(&options, &server, argc, argv);
+    struct cli_words w = cli_words(argc, argv);
+    int status = parse(&options, &server, &w);
     options.server = server;
-    if (status == CLI_DONE)
-        status = verify_paths(&options, argv + optind, argc - optind) == 0 ? CLI_DONE : CLI_FAILED;
+    if (status == CLI_GO_ON)
+        status = verify_paths(&options, w.operands, w.count) == 0 ? CLI_DONE : CLI_FAILED;
     free(server);
     return status;
 }

@@ -7,18 +7,18 @@
 
 int cli_version(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        return cli_usage("version", "it takes no arguments");
+    struct cli_words w = cli_words(argc, argv);
+    if (cli_next(&w) == CLI_STOP)
+        return w.status;
     printf("varve %s (build %s)\n", varve_version, varve_build);
     return CLI_DONE;
 }
 
 int cli_licenses(int argc, char **argv)
 {
-    (void)argv;
-    if (argc > 1)
-        return cli_usage("licenses", "it takes no arguments");
+    struct cli_words w = cli_words(argc, argv);
+    if (cli_next(&w) == CLI_STOP)
+        return w.status;
     (void)fputs(varve_licenses, stdout); /* main looks at stdout */
     return CLI_DONE;
 }

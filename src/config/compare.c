@@ -35,6 +35,7 @@ static bool same_value(const struct config_key *key, const void *base_a, const v
     const void *b = field(base_b, key);
     switch (key->type) {
     case CONFIG_TEXT:
+    case CONFIG_PATH:
     case CONFIG_SECRET:
     case CONFIG_LISTEN:
         return same_text(a, b);

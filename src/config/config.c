@@ -64,7 +64,7 @@ int config_add_source(struct config *c, struct err *err)
 void config_init(struct config *c)
 {
     struct err err = {0};
-    *c = (struct config){.orchestrator_address = ""};
+    *c = (struct config){.orchestrator_address = "", .beside = ""};
     c->sources = arena_calloc(&c->arena, CONFIG_SOURCES_MAX, sizeof(*c->sources));
     for (size_t i = 0; i < config_key_count; i++)
         if (!config_key_of_source(&config_keys[i]))

@@ -114,6 +114,10 @@ struct config {
     struct arena arena;
     const char *orchestrator_address; /* of a simulation's file; "" if it has none */
     bool servers_set;
+
+    /* "line 12: output": a key beside logging_layer that is called as one of ours, and is not read;
+     * "" if there is none. It may belong to another layer, so it is only worth a warning. */
+    const char *beside;
 };
 
 /*
@@ -156,6 +160,10 @@ uint64_t config_max_ack_pending(const struct config *c);
 /* Append an example file: each key with its default and a comment. It parses back to the
  * defaults. */
 void config_append_example(struct buf *out);
+
+/* Append what is to know of a key, or of each key of a section, such as "batching"; the number of a
+ * source may stand in its brackets. Nothing if there is no such key or section. */
+void config_append_help(struct buf *out, const char *path);
 
 /* Append the keys as the rows of a man page (roff, tagged paragraphs). */
 void config_append_manual(struct buf *out);

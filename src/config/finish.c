@@ -24,8 +24,22 @@ static bool name_ok(const char *name, size_t len)
     return len > 0;
 }
 
-/* Replace each ${NAME} in *text; anything else stays, a lone $ too. */
-static int expand(struct config *c, const char *path, const char **text, struct err *err)
+/* A user or password may hold any character; in a URL most of them need a %. */
+static void append_percent(struct buf *out, const char *text)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL)
+            buf_append_byte(out, (uint8_t)*text);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)*text);
+    }
+}
+
+/* Replace each ${NAME} in *text; anything else stays, a lone $ too. In front of the '@' of a URL
+ * the value is percent-encoded. */
+static int expand(struct config *c, const char *path, const char **text, bool url, struct err *err)
 {
     struct buf out = {0};
     const char *at = *text;
@@ -49,6 +63,8 @@ static int expand(struct config *c, const char *path, const char **text, struct 
             result =
                 err_set(err, ERR_USAGE, "%s: the environment variable%s%s is not %s", path,
                         is_name ? " " : "", is_name ? copy : "", value == NULL ? "set" : "UTF-8");
+        else if (url && strchr(at, '@') != NULL)
+            append_percent(&out, value);
         else
             buf_append_text(&out, value);
     }
@@ -60,15 +76,49 @@ static int expand(struct config *c, const char *path, const char **text, struct 
     return result;
 }
 
-static int expand_secrets(struct config *c, struct err *err)
+static int expand_servers(struct config *c, struct err *err)
+{
+    struct config_list *servers = &c->nats.servers;
+    const char **items = arena_calloc(&c->arena, servers->count + 1, sizeof(*items));
+    for (size_t i = 0; i < servers->count; i++) {
+        items[i] = servers->items[i];
+        if (expand(c, "nats.servers", &items[i], true, err) != 0)
+            return -1;
+    }
+    servers->items = items;
+    return 0;
+}
+
+static int expand_home(struct config *c, const char *path, const char **text, struct err *err)
+{
+    const char *rest = *text + 1;
+    if (**text != '~')
+        return 0;
+    const char *home = getenv("HOME");
+    if (*rest != '\0' && *rest != '/')
+        return err_set(err, ERR_USAGE, "%s: only ~/ is known, not the home of others", path);
+    if (home == NULL || home[0] != '/' || !utf8_valid(slice_of(home)))
+        return err_set(err, ERR_USAGE, "%s: for ~ the environment variable HOME has to be a path",
+                       path);
+    struct buf out = {0};
+    buf_printf(&out, "%s%s", home, rest);
+    *text = arena_text(&c->arena, out.data, out.len);
+    buf_free(&out);
+    return 0;
+}
+
+static int expand_all(struct config *c, struct err *err)
 {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->type == CONFIG_SECRET &&
-            expand(c, key->path, (const char **)((char *)c + key->offset), err) != 0)
+        const char **text = (const char **)((char *)c + key->offset);
+        bool is_path = key->type == CONFIG_PATH;
+        if (is_path && expand_home(c, key->path, text, err) != 0)
+            return -1;
+        if ((is_path || key->type == CONFIG_SECRET) && expand(c, key->path, text, false, err) != 0)
             return -1;
     }
-    return 0;
+    return expand_servers(c, err);
 }
 
 static int check_nats(const struct config_nats *n, struct err *err)
@@ -138,8 +188,8 @@ int config_finish(struct config *c, struct err *err)
         items[0] = c->orchestrator_address;
         c->nats.servers = (struct config_list){items, 1};
     }
-    if (expand_secrets(c, err) != 0 || check_nats(&c->nats, err) != 0 ||
-        check_sources(c, err) != 0 || check_memory(c, err) != 0)
+    if (expand_all(c, err) != 0 || check_nats(&c->nats, err) != 0 || check_sources(c, err) != 0 ||
+        check_memory(c, err) != 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");

@@ -23,22 +23,22 @@ static const char *const log_formats[] = {"logfmt", "json", NULL};
 /* Keys of one section stand together, sections in the order in which the example shows them. */
 const struct config_key config_keys[] = {
     {"nats.servers", CONFIG_LIST, AT(nats.servers), "nats://127.0.0.1:4222",
-     .help = "Servers, tried in turn: nats://host:port."},
+     .help = "Servers, tried in turn: nats://host:port, or nats://user:password@host:port."},
     {"nats.name", CONFIG_TEXT, AT(nats.name), "varve",
      .help =
          "Name of this instance: in the server's monitoring, and in the output directory, where "
          "it owns its positions. Instances that write to one directory need different ones."},
     {"nats.user", CONFIG_SECRET, AT(nats.user), "",
-     .help = "User, with nats.password. In user, password and token ${NAME} stands for the "
+     .help = "User, with nats.password. In secrets, in servers and in paths ${NAME} stands for the "
              "environment variable NAME.",
      .change = CONFIG_CHANGE_NEXT_CONNECTION},
     {"nats.password", CONFIG_SECRET, AT(nats.password), "", .help = "Password of nats.user.",
      .change = CONFIG_CHANGE_NEXT_CONNECTION},
     {"nats.token", CONFIG_SECRET, AT(nats.token), "", .help = "Token, in place of a user.",
      .change = CONFIG_CHANGE_NEXT_CONNECTION},
-    {"nats.nkey_seed_file", CONFIG_TEXT, AT(nats.nkey_seed_file), "",
+    {"nats.nkey_seed_file", CONFIG_PATH, AT(nats.nkey_seed_file), "",
      .help = "File with an NKey seed. Not supported yet."},
-    {"nats.credentials_file", CONFIG_TEXT, AT(nats.credentials_file), "",
+    {"nats.credentials_file", CONFIG_PATH, AT(nats.credentials_file), "",
      .help = "File with a user JWT and its seed. Not supported yet."},
     {"nats.domain", CONFIG_TEXT, AT(nats.domain), "",
      .help = "JetStream domain of the streams, where it is not the server's own: behind a leaf "
@@ -48,11 +48,11 @@ const struct config_key config_keys[] = {
              "of $JS.API and of nats.domain."},
     {"nats.tls.enabled", CONFIG_BOOL, AT(nats.tls.enabled), "false",
      .help = "Encrypt the connection. Not supported yet, like all of nats.tls."},
-    {"nats.tls.ca_file", CONFIG_TEXT, AT(nats.tls.ca_file), "",
+    {"nats.tls.ca_file", CONFIG_PATH, AT(nats.tls.ca_file), "",
      .help = "Certificates to trust, PEM; the system's if empty."},
-    {"nats.tls.cert_file", CONFIG_TEXT, AT(nats.tls.cert_file), "",
+    {"nats.tls.cert_file", CONFIG_PATH, AT(nats.tls.cert_file), "",
      .help = "Client certificate, PEM."},
-    {"nats.tls.key_file", CONFIG_TEXT, AT(nats.tls.key_file), "",
+    {"nats.tls.key_file", CONFIG_PATH, AT(nats.tls.key_file), "",
      .help = "Key of the client certificate, PEM."},
     {"nats.tls.handshake_first", CONFIG_BOOL, AT(nats.tls.handshake_first), "false",
      .help = "Start TLS before the server speaks, if it is configured that way."},
@@ -88,8 +88,10 @@ const struct config_key config_keys[] = {
      24 * HOUR, .help = "Commit when the oldest row has waited this long.",
      .change = CONFIG_CHANGE_IF_IT_FITS},
 
-    {"output.log_output_directory", CONFIG_TEXT, AT(output.log_output_directory), "./sim_logs",
-     .help = "Directory for the files and their commit log; created if missing."},
+    {"output.log_output_directory", CONFIG_PATH, AT(output.log_output_directory), "./sim_logs",
+     .help =
+         "Directory for the files and their commit log; created if missing. ~/ at its start is the "
+         "home directory."},
     {"output.path_template", CONFIG_TEXT, AT(output.path_template),
      "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet",
      .help = "Path of a file below the directory; also takes {event_type_key} {worker_id} {stream} "

@@ -14,6 +14,7 @@
  */
 enum config_type {
     CONFIG_TEXT,     /* const char * */
+    CONFIG_PATH,     /* const char *; ${ENV} and ~/ at its start are expanded in it */
     CONFIG_SECRET,   /* const char *; ${ENV} is expanded in it, and it is never printed */
     CONFIG_LIST,     /* struct config_list; written as a list, or as one text */
     CONFIG_BOOL,     /* bool */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config/config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/num.h"
+#include "config/assign.h"
 #include "config/keys.h"
 
 /* One text as a YAML scalar, quoted unless it is plainly harmless. */
@@ -48,8 +51,8 @@ static void indent(struct buf *out, size_t levels)
         buf_append_text(out, "  ");
 }
 
-/* The help as comment lines of at most 100 columns. */
-static void append_comment(struct buf *out, const char *text, size_t level)
+/* The help in lines of at most 100 columns, "# " or spaces in front of each. */
+static void append_wrapped(struct buf *out, const char *text, size_t level, const char *mark)
 {
     const size_t width = 100 - 2 * level - 2;
     while (*text != '\0') {
@@ -60,7 +63,7 @@ static void append_comment(struct buf *out, const char *text, size_t level)
                 len--;
         }
         indent(out, level);
-        buf_printf(out, "# %.*s\n", (int)len, text);
+        buf_printf(out, "%s%.*s\n", mark, (int)len, text);
         text += len;
         text += *text == ' ';
     }
@@ -100,7 +103,7 @@ void config_append_example(struct buf *out)
         const struct config_key *key = &config_keys[i];
         const char *dot = strrchr(key->path, '.');
         size_t level = open_sections(out, key->path, before);
-        append_comment(out, key->help, level);
+        append_wrapped(out, key->help, level, "# ");
         indent(out, level);
         buf_printf(out, "%s: ", dot == NULL ? key->path : dot + 1);
         append_default(out, key);
@@ -119,5 +122,79 @@ void config_append_manual(struct buf *out)
             buf_printf(out, " Default: %s.", key->initial);
         buf_append_text(out,
                         key->change == CONFIG_CHANGE_RESTART ? "\n" : " Read again on SIGHUP.\n");
+    }
+}
+
+/* A range as one writes it. */
+static void append_range(struct buf *out, const struct config_key *key)
+{
+    char min[NUM_SIZE_TEXT_MAX], max[NUM_SIZE_TEXT_MAX];
+    switch (key->type) {
+    case CONFIG_SIZE:
+        num_format_size((uint64_t)key->min, min);
+        num_format_size((uint64_t)key->max, max);
+        buf_printf(out, "  %s to %s\n", min, max);
+        break;
+    case CONFIG_DURATION:
+        num_format_duration(key->min, min);
+        num_format_duration(key->max, max);
+        buf_printf(out, "  %s to %s\n", min, max);
+        break;
+    case CONFIG_INTEGER:
+    case CONFIG_COUNT:
+        buf_printf(out, "  %" PRId64 " to %" PRId64 "\n", key->min, key->max);
+        break;
+    case CONFIG_CHOICE:
+        for (size_t i = 0; key->choices[i] != NULL; i++)
+            buf_printf(out, "%s%s", i == 0 ? "  one of: " : ", ", key->choices[i]);
+        buf_append_byte(out, '\n');
+        break;
+    case CONFIG_TEXT:
+    case CONFIG_PATH:
+    case CONFIG_SECRET:
+    case CONFIG_LIST:
+    case CONFIG_BOOL:
+    case CONFIG_START:
+    case CONFIG_LISTEN:
+        break;
+    }
+}
+
+static const char *change_text(enum config_change change)
+{
+    switch (change) {
+    case CONFIG_CHANGE_RESTART:
+        return "a change takes a restart";
+    case CONFIG_CHANGE_NOW:
+        return "a change takes effect on SIGHUP";
+    case CONFIG_CHANGE_IF_IT_FITS:
+        return "a change takes effect on SIGHUP, where the consumers that exist can hold it";
+    case CONFIG_CHANGE_NEXT_CONNECTION:
+        return "a change takes effect on SIGHUP, with the next connection";
+    }
+    return "";
+}
+
+void config_append_help(struct buf *out, const char *path)
+{
+    struct config_target target = config_target_of(path);
+    size_t len = strlen(path);
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        bool below =
+            strncmp(key->path, path, len) == 0 && (key->path[len] == '.' || key->path[len] == '[');
+        if (key != target.key && !below)
+            continue;
+        if (out->len > 0)
+            buf_append_byte(out, '\n');
+        buf_printf(out, "%s: ", key->path);
+        if (key->initial[0] != '\0')
+            append_default(out, key);
+        else
+            buf_append_text(out, "not set");
+        buf_append_byte(out, '\n');
+        append_wrapped(out, key->help, 0, "  ");
+        append_range(out, key);
+        buf_printf(out, "  %s\n", change_text(key->change));
     }
 }

@@ -205,6 +205,41 @@ static int go_to(struct reader *r, const char *const *names, bool *found)
     return empty ? 0 : find_path(w, names, found);
 }
 
+static bool is_ours(struct slice name)
+{
+    char path[CONFIG_PATH_MAX];
+    if (name.len >= sizeof(path))
+        return false;
+    snprintf(path, sizeof(path), "%.*s", (int)name.len, (const char *)name.data);
+    return config_key_find(path) != NULL || config_key_section(path);
+}
+
+/* The first key that is called as one of ours, but stands beside the section that is read. */
+static int note_beside(struct reader *r)
+{
+    static const char *const root[] = {NULL};
+    struct yaml_walk *w = &r->walk;
+    bool found;
+    if (go_to(r, root, &found) < 0)
+        return -1;
+    for (;;) {
+        if (yaml_walk_next(w) < 0)
+            return -1;
+        if (yaml_walk_is_close(w))
+            return 0;
+        if (yaml_walk_is_scalar(w) && is_ours(yaml_walk_scalar(w))) {
+            struct slice name = yaml_walk_scalar(w);
+            char text[CONFIG_PATH_MAX + sizeof("line 4294967295: ")];
+            int len = snprintf(text, sizeof(text), "line %u: %.*s", yaml_walk_line(w),
+                               (int)name.len, (const char *)name.data);
+            r->config->beside = arena_text(&r->config->arena, text, (size_t)len);
+            return 0;
+        }
+        if (yaml_walk_skip(w) < 0 || yaml_walk_next(w) < 0 || yaml_walk_skip(w) < 0)
+            return -1;
+    }
+}
+
 /* Ours is one section of a simulation's file: at its value. */
 static int read_layer(struct reader *r)
 {
@@ -228,7 +263,7 @@ static int read_layer(struct reader *r)
         struct slice text = yaml_walk_scalar(w);
         r->config->orchestrator_address = arena_text(&r->config->arena, text.data, text.len);
     }
-    return 0;
+    return note_beside(r);
 }
 
 static int read_all(struct reader *r)

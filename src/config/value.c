@@ -195,6 +195,7 @@ int config_value_store(const struct config_key *key, void *base, struct arena *a
     struct slice text = value.items[0];
     switch (key->type) {
     case CONFIG_TEXT:
+    case CONFIG_PATH:
     case CONFIG_SECRET:
         *(const char **)field = arena_text(arena, text.data, text.len);
         return 0;

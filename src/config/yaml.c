@@ -68,7 +68,11 @@ static int parser_failed(struct yaml_walk *w)
         for (size_t i = 0; i < p->problem_offset && i < w->text.len; i++)
             line += w->text.data[i] == '\n';
     }
-    err_set(w->err, ERR_USAGE, "not YAML: %s", p->problem == NULL ? "no memory" : p->problem);
+    size_t at = p->problem_mark.index;
+    if (p->error == YAML_SCANNER_ERROR && at < w->text.len && w->text.data[at] == '\t')
+        err_set(w->err, ERR_USAGE, "there is a tab: YAML takes only spaces in front of a key");
+    else
+        err_set(w->err, ERR_USAGE, "not YAML: %s", p->problem == NULL ? "no memory" : p->problem);
     return yaml_walk_place(w, line);
 }
 

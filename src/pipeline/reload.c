@@ -2,6 +2,7 @@
 #include "pipeline/reload.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -35,9 +36,31 @@ static const char *effect_of(const struct differences *d, enum config_change cha
     return NULL;
 }
 
+struct search {
+    const char *path;
+    bool found;
+};
+
+static void look_for(void *context, const char *path, enum config_change change)
+{
+    struct search *s = context;
+    (void)change;
+    s->found = s->found || strcmp(s->path, path) == 0;
+}
+
+/* A key that takes a restart, and is set to what it was at the start, again. */
+static bool is_back(const struct differences *d, const char *path, enum config_change change)
+{
+    struct search s = {.path = path};
+    config_compare(d->p->config, d->fresh, look_for, &s);
+    return change == CONFIG_CHANGE_RESTART && !s.found;
+}
+
 static void tell(void *context, const char *path, enum config_change change)
 {
-    const char *effect = effect_of(context, change);
+    const struct differences *d = context;
+    const char *effect =
+        is_back(d, path, change) ? "none: it is the running value again" : effect_of(d, change);
     struct log_line line;
     log_begin(&line, effect == NULL ? LOG_WARNING : LOG_INFO, "reloaded");
     log_text(&line, "key", path);

@@ -167,3 +167,23 @@ TEST(config_derived_max_ack_pending)
     EXPECT_U64(config_max_ack_pending(&c), 2000 + 65536);
     config_free(&c);
 }
+
+TEST(config_finish_expands_paths_and_servers)
+{
+    struct config c;
+    struct err err = {0};
+    EXPECT(setenv("HOME", "/home/lab", 1) == 0 && setenv("WHERE", "disk 1", 1) == 0);
+    EXPECT(setenv("SECRET", "p@s:s/w%", 1) == 0 && setenv("HOST", "db.lab:4333", 1) == 0);
+    EXPECT(finish(&c,
+                  SETTINGS("output.log_output_directory=~/${WHERE}/a~b",
+                           "nats.servers=nats://me:${SECRET}@${HOST},${HOST}"),
+                  &err) == 0);
+    EXPECT_TEXT(c.output.log_output_directory, "/home/lab/disk 1/a~b");
+    EXPECT_TEXT(c.nats.servers.items[0], "nats://me:p%40s%3As%2Fw%25@db.lab:4333");
+    EXPECT_TEXT(c.nats.servers.items[1], "db.lab:4333");
+    config_free(&c);
+    expect_refused(SETTINGS("output.log_output_directory=~else/x"),
+                   "output.log_output_directory: only ~/ is known, not the home of others");
+    expect_refused(SETTINGS("output.log_output_directory=/x/${NOBODY_SETS_IT}"),
+                   "output.log_output_directory: the environment variable is not set");
+}

@@ -25,6 +25,15 @@ TEST(config_nearest_key_or_section)
     expect_nearest("", NULL);
 }
 
+TEST(config_nearest_of_what_others_call_it)
+{
+    expect_nearest("nats.url", "nats.servers");
+    expect_nearest("output.directory", "output.log_output_directory");
+    expect_nearest("metrics.port", "metrics.listen");
+    expect_nearest("sources[12].subject", "sources[N].subjects");
+    expect_nearest("batching.interval", "batching.max_age");
+}
+
 TEST(config_nearest_of_a_path_longer_than_any_key)
 {
     char path[CONFIG_PATH_MAX + 2];

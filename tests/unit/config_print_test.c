@@ -13,6 +13,7 @@ static void expect_same(const struct config_key *key, const void *a, const void 
     const struct config_start *start = x, *other_start = y;
     switch (key->type) {
     case CONFIG_TEXT:
+    case CONFIG_PATH:
     case CONFIG_SECRET:
     case CONFIG_LISTEN:
         EXPECT_TEXT(*(const char *const *)x, *(const char *const *)y);

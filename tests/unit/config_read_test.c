@@ -231,8 +231,8 @@ TEST(config_read_hostile_yaml)
 {
     expect_refused("a: b: c\n",
                    "varve.yaml:1: not YAML: mapping values are not allowed in this context");
-    expect_refused("nats:\n\tname: x\n", "varve.yaml:2: not YAML: found character that cannot "
-                                         "start any token");
+    expect_refused("nats:\n\tname: x\n", "varve.yaml:2: there is a tab: YAML takes only "
+                                         "spaces in front of a key");
     expect_refused("nats: {name: x}\n---\nnats: {name: y}\n",
                    "varve.yaml:2: there is a second document");
     expect_refused("nats:\n  name: *x\n", "varve.yaml:2: aliases (*name) are not supported here: "
@@ -319,5 +319,16 @@ TEST(config_read_from_disk)
     err_clear(&err);
     EXPECT(config_read(&c, ".", &err) == -1);
     EXPECT_TEXT(err.text, ".: Is a directory");
+    config_free(&c);
+}
+
+TEST(config_read_notes_keys_beside_the_layer)
+{
+    struct config c;
+    config_init(&c);
+    read_text(&c,
+              "a: {output: 1}\nlogging_layer: {memory_limit: 64MiB}\nbatching: {max_rows: 5}\n");
+    EXPECT_TEXT(c.beside, "line 3: batching");
+    EXPECT(c.batching.max_rows != 5);
     config_free(&c);
 }

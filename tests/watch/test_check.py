@@ -306,7 +306,8 @@ def test_offline(varve):
     assert status == 0
     assert said(found, "ok", "ack_wait is 10m and max_ack_pending 565536")
     assert said(found, "warning", "metrics.listen is off")
-    assert len(said(found, "ok", "")) == 1
+    assert said(found, "ok", "alerts appear on the status page and in the log")
+    assert len(said(found, "ok", "")) == 2
 
 
 def test_errors_of_the_configuration(varve):

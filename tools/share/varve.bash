@@ -4,14 +4,14 @@
 _varve()
 {
     local keys='nats.servers nats.name nats.user nats.password nats.token nats.nkey_seed_file nats.credentials_file nats.domain nats.api_prefix nats.tls.enabled nats.tls.ca_file nats.tls.cert_file nats.tls.key_file nats.tls.handshake_first nats.tls.server_name sources[].stream sources[].subjects sources[].delivery sources[].consumer sources[].shared sources[].start consumer.manage batching.max_rows batching.max_bytes batching.max_age output.log_output_directory output.path_template output.min_free parquet.compression_level parquet.page_bytes parquet.row_group_rows parquet.profile memory_limit dead_letter.subject metrics.listen alerts.subject settings.log_level settings.log_format'
+    local commands='run check inspect cat verify version licenses help' valued='--columns --limit --server' option
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]-} options=
     # Bash takes a = apart: KEY = VALUE.
     [[ $word == = || $before == = ]] && return
     COMPREPLY=()
-    if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(
-            compgen -W 'run check inspect cat verify version licenses help' -- "$word")
+    if ((COMP_CWORD == 1)) || { ((COMP_CWORD == 2)) && [[ $command == help ]]; }; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
         return
     fi
     case $before in
@@ -24,22 +24,19 @@ _varve()
         compopt -o nospace 2>/dev/null || true # it is no completion where this is tested
         return
         ;;
-    --columns | --limit | --server)
-        return
-        ;;
     esac
+    # BEGIN COMMANDS: make share
     case $command in
-    run) options='-c --once --set' ;;
-    check) options='-c --offline --set' ;;
-    inspect) options=--json ;;
+    run) options='-c --set --once' ;;
+    check) options='-c --set --offline' ;;
+    inspect) options='--json' ;;
     cat) options='--columns --limit' ;;
     verify) options='--json --allow-gaps --server' ;;
-    help)
-        mapfile -t COMPREPLY < <(
-            compgen -W 'run check inspect cat verify version licenses help' -- "$word")
-        return
-        ;;
     esac
+    # END COMMANDS
+    for option in $valued; do
+        [[ $before == "$option" ]] && return
+    done
     if [[ $word == -* || $command == run || $command == check ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     elif [[ -n $options ]]; then
