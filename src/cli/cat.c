@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "cli/confine.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "follow/reader.h"
@@ -254,9 +255,12 @@ int cli_cat(int argc, char **argv)
 {
     struct cat cat = {.left = UINT64_MAX};
     struct cli_words w = cli_words(argc, argv);
+    struct err err = {0};
     int status = parse(&cat, &w);
     if (status != CLI_GO_ON)
         return status;
+    if (confine_reading(w.operands, w.count, false, &err) != 0)
+        return cli_fail(&err);
     status = CLI_DONE;
     cat.codec = parquet_codec_new(NULL);
     for (int i = 0; i < w.count; i++)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/confine.h"
 #include "cli/options.h"
 #include "check/check.h"
 
@@ -20,6 +21,25 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *offli
     return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
 
+static void check_sandbox(struct check_report *r, const struct config *config)
+{
+    struct buf lacking = {0};
+    bool starts = confine_lacking(config, &lacking);
+    if (config->sandbox == CONFIG_SANDBOX_OFF)
+        check_say(r, CHECK_WARNING,
+                  "sandbox is off: varve run may do all that its user may, whoever takes it over");
+    else if (!starts)
+        check_say(r, CHECK_PROBLEM,
+                  "sandbox is on, and this kernel can't confine %s: varve run will not start",
+                  buf_text(&lacking));
+    else if (lacking.len > 0)
+        check_say(r, CHECK_WARNING, "sandbox: this kernel can't confine %s", buf_text(&lacking));
+    else
+        check_say(r, CHECK_OK, "this kernel can confine varve run (sandbox is %s)",
+                  config->sandbox == CONFIG_SANDBOX_ON ? "on" : "auto");
+    buf_free(&lacking);
+}
+
 static int check(struct cli_options *options, bool offline)
 {
     struct check_report report = {0};
@@ -33,6 +53,7 @@ static int check(struct cli_options *options, bool offline)
     /* What goes wrong on the way is in the report. */
     log_configure(LOG_OFF, config.settings.log_format);
     check_config(&report, &config);
+    check_sandbox(&report, &config);
     if (!offline)
         check_live(&report, &config);
     (void)fwrite(report.text.data, 1, report.text.len, stdout); /* main looks at stdout */

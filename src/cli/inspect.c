@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/confine.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "parquet/read/column.h"
@@ -176,14 +177,17 @@ static int inspect(const char *path, bool json, struct err *err)
 int cli_inspect(int argc, char **argv)
 {
     struct cli_words w = cli_words(argc, argv);
+    struct err err = {0};
     bool json = false;
     int option, status = CLI_DONE;
     while ((option = cli_next(&w)) > 0)
         json = true;
     if (option == CLI_STOP)
         return w.status;
+    if (confine_reading(w.operands, w.count, false, &err) != 0)
+        return cli_fail(&err);
     for (int i = 0; i < w.count; i++) {
-        struct err err = {0};
+        err_clear(&err);
         if (i > 0 && !json)
             (void)putchar('\n'); /* looked at in the end */
         if (inspect(w.operands[i], json, &err) != 0) {

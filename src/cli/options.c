@@ -43,12 +43,17 @@ int cli_options_take(struct cli_options *o, const struct cli_words *w, int optio
     return 1;
 }
 
+const char *cli_options_file(const struct cli_options *o)
+{
+    if (o->file != NULL)
+        return o->file;
+    return access(default_file, F_OK) == 0 ? default_file : NULL;
+}
+
 int cli_options_read(void *context, struct config *config, struct err *err)
 {
     const struct cli_options *o = context;
-    const char *file = o->file;
-    if (file == NULL && access(default_file, F_OK) == 0)
-        file = default_file;
+    const char *file = cli_options_file(o);
     if (file != NULL && config_read(config, file, err) != 0)
         return -1;
     for (size_t i = 0; i < o->sets.count; i++)

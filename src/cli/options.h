@@ -18,6 +18,9 @@ struct cli_options {
  * is something else. -1: it is wrong, and that was said. */
 int cli_options_take(struct cli_options *o, const struct cli_words *w, int option);
 
+/* The file that there is to read, borrowed, or NULL. */
+const char *cli_options_file(const struct cli_options *o);
+
 /* Read, set, finish and lint. The context is the struct cli_options; also for reloads. */
 int cli_options_read(void *context, struct config *config, struct err *err)
     __attribute__((warn_unused_result));

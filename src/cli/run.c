@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "base/clock.h"
+#include "cli/confine.h"
 #include "cli/options.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/stop.h"
@@ -76,22 +77,35 @@ static void read_again(struct cli_options *options, struct config *config)
     *config = fresh;
 }
 
+/* Once the configuration is known: confine the process while it is one thread, which the log's is
+ * the first to follow. */
+static int begin(struct cli_options *options, struct config *config, struct err *err)
+{
+    struct confinement confinement = {0};
+    if (cli_options_read(options, config, err) != 0)
+        return -1;
+    log_configure(config->settings.log_level, config->settings.log_format);
+    int result = stop_install(err);
+    if (result == 0)
+        result = confine_run(config, cli_options_file(options), &confinement, err);
+    if (result == 0)
+        result = log_start(err);
+    if (result == 0)
+        confine_log(config, &confinement);
+    if (result == 0 && config->beside[0] != '\0')
+        log_message(LOG_WARNING, "configuration",
+                    "%s stands beside logging_layer, and is not read: varve's keys go below it",
+                    config->beside);
+    confinement_free(&confinement);
+    return result;
+}
+
 static int run(struct cli_options *options, bool once)
 {
     struct config config;
     struct err err = {0};
     config_init(&config);
-    int result = cli_options_read(options, &config, &err);
-    if (result == 0) {
-        log_configure(config.settings.log_level, config.settings.log_format);
-        result = stop_install(&err);
-    }
-    if (result == 0)
-        result = log_start(&err);
-    if (result == 0 && config.beside[0] != '\0')
-        log_message(LOG_WARNING, "configuration",
-                    "%s stands beside logging_layer, and is not read: varve's keys go below it",
-                    config.beside);
+    int result = begin(options, &config, &err);
     struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
     bool again = result == 0, has_run = false;
     while (again) {

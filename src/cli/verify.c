@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/confine.h"
 
 /* Everybody on the host can see the arguments of a process: what is secret in a URL is kept here,
  * and overwritten there. */
@@ -44,9 +45,12 @@ int cli_verify(int argc, char **argv)
 {
     struct verify_options options = {.failed = say, .progress = isatty(STDERR_FILENO) == 1};
     char *server = NULL;
+    struct err err = {0};
     struct cli_words w = cli_words(argc, argv);
     int status = parse(&options, &server, &w);
     options.server = server;
+    if (status == CLI_GO_ON && confine_reading(w.operands, w.count, server != NULL, &err) != 0)
+        status = cli_fail(&err);
     if (status == CLI_GO_ON)
         status = verify_paths(&options, w.operands, w.count) == 0 ? CLI_DONE : CLI_FAILED;
     free(server);

@@ -31,6 +31,7 @@ struct config_list {
 enum config_delivery { CONFIG_DURABLE, CONFIG_POSITION };
 enum config_manage { CONFIG_MANAGE_CREATE, CONFIG_MANAGE_UPDATE, CONFIG_MANAGE_BIND };
 
+enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_ON, CONFIG_SANDBOX_OFF };
 enum config_profile { CONFIG_PROFILE_PLAIN, CONFIG_PROFILE_DELTA };
 enum config_start_kind {
     CONFIG_START_FIRST,
@@ -96,6 +97,7 @@ struct config {
         enum config_profile profile;
     } parquet;
     uint64_t memory_limit;
+    enum config_sandbox sandbox;
     struct {
         const char *subject;
     } dead_letter;

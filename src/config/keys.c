@@ -16,6 +16,7 @@
 
 static const char *const deliveries[] = {"durable", "position", NULL};
 static const char *const manages[] = {"create", "update", "bind", NULL};
+static const char *const sandboxes[] = {"auto", "on", "off", NULL};
 static const char *const profiles[] = {"plain", "delta", NULL};
 static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -115,6 +116,13 @@ const struct config_key config_keys[] = {
              "The process needs at most 16 MiB more. A message may take a quarter of it, shared by "
              "the sources: 8 MiB with 32MiB and one source.",
      .change = CONFIG_CHANGE_NOW},
+
+    {"sandbox", CONFIG_CHOICE, AT(sandbox), "auto", .choices = sandboxes,
+     .help = "Give up at the start what varve does not need: writing outside of the folder that "
+             "holds the output directory, reading outside of the folders that are named here, "
+             "other ports, programs and system calls. auto: as far as the kernel can. on: write "
+             "below the output directory alone, connect to the ports of nats.servers alone, and "
+             "don't start where the kernel can't confine files and system calls. off: none of it."},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
      .help = "Subject for messages that can't become rows, published with the reason. If empty, "

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/confine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "config/keys.h"
+#include "nats/url.h"
+#include "object/directory.h"
+
+enum { DNS_PORT = 53 };
+
+/* Files that the C library and TLS read, and which other programs replace. */
+static const char *const host_files[] = {"/etc/hosts", "/etc/resolv.conf", "/etc/ssl/cert.pem",
+                                         "/etc/ssl/certs/ca-certificates.crt",
+                                         "/etc/pki/tls/certs/ca-bundle.crt"};
+
+/* Where the link /etc/resolv.conf may lead tomorrow; certificates of Debian and SUSE; what varve
+ * says of itself in /metrics; and the memory that its cgroup has. */
+static const char *const host_folders[] = {"/run/systemd/resolve",
+                                           "/run/NetworkManager",
+                                           "/run/resolvconf",
+                                           "/usr/share/ca-certificates",
+                                           "/var/lib/ca-certificates",
+                                           "/proc/self",
+                                           "/sys/fs/cgroup"};
+
+/* What of these is missing is not needed. */
+static void allow_host(struct sandbox *s)
+{
+    for (size_t i = 0; i < sizeof(host_files) / sizeof(host_files[0]); i++)
+        sandbox_allow_folder_of(s, host_files[i], SANDBOX_READ);
+    for (size_t i = 0; i < sizeof(host_folders) / sizeof(host_folders[0]); i++)
+        (void)sandbox_allow(s, host_folders[i], SANDBOX_READ);
+}
+
+static void allow_files_of_keys(struct sandbox *s, const struct config *config)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->type != CONFIG_TEXT || !text_ends_with(key->path, "_file") ||
+            config_key_of_source(key))
+            continue;
+        const char *file = *(const char *const *)((const char *)config + key->offset);
+        if (file[0] != '\0')
+            sandbox_allow_folder_of(s, file, SANDBOX_READ);
+    }
+}
+
+static void allow_ports(struct sandbox *s, const struct config *config)
+{
+    const struct config_list *servers = &config->nats.servers;
+    const char *colon = strrchr(config->metrics.listen, ':');
+    uint64_t port;
+    for (size_t i = 0; i < servers->count; i++) {
+        struct nats_url url;
+        struct err ignored = {0}; /* it was looked at before */
+        if (nats_url_parse(&url, slice_of(servers->items[i]), &ignored) == 0)
+            *array_add(&s->connect) = url.port;
+    }
+    *array_add(&s->connect) = DNS_PORT;
+    if (colon != NULL && num_parse_u64(slice_of(colon + 1), &port) && port <= UINT16_MAX)
+        *array_add(&s->bind) = (uint16_t)port;
+}
+
+/*
+ * Allow the store, which is there; and, unless the configuration insists on the least, the folder
+ * that holds it, so that one that was removed can be made again. One that is a file system of its
+ * own can't be removed, and beside one in / lies everything.
+ */
+static bool allow_store(struct sandbox *s, const struct config *config)
+{
+    struct stat store, above;
+    char *path = realpath(config->output.log_output_directory, NULL);
+    char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    bool alone = config->sandbox == CONFIG_SANDBOX_ON || slash == NULL || slash == path;
+    if (!alone && stat(path, &store) == 0) {
+        *slash = '\0';
+        alone = stat(path, &above) != 0 || above.st_dev != store.st_dev ||
+                !sandbox_allow(s, path, SANDBOX_WRITE);
+    }
+    free(path);
+    (void)sandbox_allow(s, config->output.log_output_directory, SANDBOX_WRITE);
+    return alone;
+}
+
+/* All but the files of `config`. */
+static struct sandbox sandbox_of(const struct config *config)
+{
+    const char *manager = getenv("NOTIFY_SOCKET"); /* sd_notify(3) */
+    return (struct sandbox){
+        .network = true,
+        .secrets = true,
+        /* A cluster names its other servers once varve is connected, with any ports. */
+        .any_port = config->sandbox == CONFIG_SANDBOX_AUTO,
+        .abstract_sockets = manager != NULL && manager[0] == '@',
+    };
+}
+
+static int make_store(const struct config *config, struct err *err)
+{
+    static const struct system plain;
+    const char *root = config->output.log_output_directory;
+    int fd =
+        directory_open(&plain, SYSTEM_WORKING_DIR, root, DIRECTORY_FOLLOW | DIRECTORY_MAKE, err);
+    if (fd < 0)
+        return err_prefix(err, "%s", root);
+    (void)system_close(&plain, fd); /* the store makes it durable */
+    return 0;
+}
+
+bool confine_lacking(const struct config *config, struct buf *out)
+{
+    struct sandbox_support support = sandbox_support();
+    struct sandbox s = sandbox_of(config);
+    s.writes = true;
+    sandbox_append_lacking(&s, &support, out);
+    return config->sandbox != CONFIG_SANDBOX_ON || sandbox_is_whole(&s, &support);
+}
+
+static int refuse_less(const struct config *config, struct err *err)
+{
+    struct buf lacking = {0};
+    int result = 0;
+    if (!confine_lacking(config, &lacking))
+        result = err_set(err, ERR_USAGE,
+                         "sandbox: on, but this kernel can't confine %s; set it to auto to start "
+                         "without",
+                         buf_text(&lacking));
+    buf_free(&lacking);
+    return result;
+}
+
+int confine_run(const struct config *config, const char *file, struct confinement *out,
+                struct err *err)
+{
+    *out = (struct confinement){0};
+    if (config->sandbox == CONFIG_SANDBOX_OFF)
+        return 0;
+    if (refuse_less(config, err) != 0 || make_store(config, err) != 0)
+        return -1;
+    struct sandbox s = sandbox_of(config);
+    allow_host(&s);
+    allow_files_of_keys(&s, config);
+    if (file != NULL)
+        sandbox_allow_folder_of(&s, file, SANDBOX_READ);
+    allow_ports(&s, config);
+    out->store_alone = allow_store(&s, config);
+    int result = sandbox_enter(&s, err);
+    out->entered = result == 0;
+    sandbox_free(&s);
+    return result;
+}
+
+void confine_log(const struct config *config, const struct confinement *confinement)
+{
+    struct buf lacking = {0};
+    struct log_line line;
+    if (!confinement->entered)
+        return;
+    (void)confine_lacking(config, &lacking);
+    log_begin(&line, lacking.len > 0 ? LOG_WARNING : LOG_INFO, "sandbox");
+    log_text(&line, "writes", confinement->store_alone ? "output" : "folder of output");
+    log_text(&line, "connects", config->sandbox == CONFIG_SANDBOX_ON ? "nats.servers" : "any port");
+    if (lacking.len > 0)
+        log_text(&line, "not_confined", buf_text(&lacking));
+    log_end(&line);
+    buf_free(&lacking);
+}
+
+int confine_reading(char *const *paths, int count, bool server, struct err *err)
+{
+    struct sandbox s = {.network = server, .any_port = true, .secrets = server};
+    for (int i = 0; i < count; i++)
+        (void)sandbox_allow(&s, paths[i], SANDBOX_READ); /* the command says what is not there */
+    if (server)
+        allow_host(&s);
+    int result = sandbox_enter(&s, err);
+    sandbox_free(&s);
+    return result;
+}

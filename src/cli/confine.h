@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_CLI_CONFINE_H
+#define VARVE_CLI_CONFINE_H
+
+#include <stdbool.h>
+
+#include "config/config.h"
+
+/*
+ * What each command needs, as a sandbox (base/sandbox.h). This is the one place that names folders
+ * and ports; base/sandbox_calls.c names the system calls. A key of the configuration whose name
+ * ends in _file needs no line here: the folder of its file may be read.
+ */
+
+/* What was done for `varve run`, to be logged once the log has begun. */
+struct confinement {
+    bool entered;
+    bool store_alone; /* nothing is written beside the store: one that is removed can't be made anew
+                       */
+};
+
+/* Make the output directory, and confine `varve run` to what `config`, which is finished, asks for;
+ * `file` is where it came from, or NULL. ERR_SYSTEM if the directory can't be made; ERR_USAGE if
+ * the configuration insists on what the kernel can't do. */
+int confine_run(const struct config *config, const char *file, struct confinement *out,
+                struct err *err) __attribute__((warn_unused_result));
+
+/* Say in the log what holds. */
+void confine_log(const struct config *config, const struct confinement *confinement);
+
+/* Confine a command to reading these files and folders and to what it has open, as far as the
+ * kernel can; with `server` also to asking a NATS server. */
+int confine_reading(char *const *paths, int count, bool server, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Say what of the sandbox for `config` the kernel can't do; empty if it can do all. False if
+ * `varve run` would refuse to start for it. */
+bool confine_lacking(const struct config *config, struct buf *out);
+
+#endif
