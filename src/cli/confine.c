@@ -123,26 +123,18 @@ bool confine_lacking(const struct config *config, struct buf *out)
     return config->sandbox != CONFIG_SANDBOX_ON || sandbox_is_whole(&s, &support);
 }
 
-static int refuse_less(const struct config *config, struct err *err)
-{
-    struct buf lacking = {0};
-    int result = 0;
-    if (!confine_lacking(config, &lacking))
-        result = err_set(err, ERR_USAGE,
-                         "sandbox: on, but this kernel can't confine %s; set it to auto to start "
-                         "without",
-                         buf_text(&lacking));
-    buf_free(&lacking);
-    return result;
-}
-
 int confine_run(const struct config *config, const char *file, struct confinement *out,
                 struct err *err)
 {
     *out = (struct confinement){0};
     if (config->sandbox == CONFIG_SANDBOX_OFF)
         return 0;
-    if (refuse_less(config, err) != 0 || make_store(config, err) != 0)
+    if (!confine_lacking(config, &out->lacking))
+        return err_set(err, ERR_USAGE,
+                       "sandbox: on, but this kernel can't confine %s; set it to auto to start "
+                       "without",
+                       buf_text(&out->lacking));
+    if (make_store(config, err) != 0)
         return -1;
     struct sandbox s = sandbox_of(config);
     allow_host(&s);
@@ -159,18 +151,21 @@ int confine_run(const struct config *config, const char *file, struct confinemen
 
 void confine_log(const struct config *config, const struct confinement *confinement)
 {
-    struct buf lacking = {0};
     struct log_line line;
+    bool whole = confinement->lacking.len == 0;
     if (!confinement->entered)
         return;
-    (void)confine_lacking(config, &lacking);
-    log_begin(&line, lacking.len > 0 ? LOG_WARNING : LOG_INFO, "sandbox");
+    log_begin(&line, whole ? LOG_INFO : LOG_WARNING, "sandbox");
     log_text(&line, "writes", confinement->store_alone ? "output" : "folder of output");
     log_text(&line, "connects", config->sandbox == CONFIG_SANDBOX_ON ? "nats.servers" : "any port");
-    if (lacking.len > 0)
-        log_text(&line, "not_confined", buf_text(&lacking));
+    if (!whole)
+        log_bytes(&line, "not_confined", confinement->lacking.data, confinement->lacking.len);
     log_end(&line);
-    buf_free(&lacking);
+}
+
+void confinement_free(struct confinement *confinement)
+{
+    buf_free(&confinement->lacking);
 }
 
 int confine_reading(char *const *paths, int count, bool server, struct err *err)

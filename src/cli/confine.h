@@ -12,11 +12,12 @@
  * ends in _file needs no line here: the folder of its file may be read.
  */
 
-/* What was done for `varve run`, to be logged once the log has begun. */
+/* What was done for `varve run`, to be logged once the log has begun. A zeroed struct is empty. */
 struct confinement {
     bool entered;
-    bool store_alone; /* nothing is written beside the store: one that is removed can't be made anew
-                       */
+    bool store_alone;   /* nothing is written beside the store: one that was removed can't be made
+                           again */
+    struct buf lacking; /* see confine_lacking; inside of the sandbox nobody can tell any more */
 };
 
 /* Make the output directory, and confine `varve run` to what `config`, which is finished, asks for;
@@ -27,6 +28,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
 
 /* Say in the log what holds. */
 void confine_log(const struct config *config, const struct confinement *confinement);
+void confinement_free(struct confinement *confinement);
 
 /* Confine a command to reading these files and folders and to what it has open, as far as the
  * kernel can; with `server` also to asking a NATS server. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/committer.h"
 
+#include <errno.h>
+
 #include "base/assert.h"
 #include "base/log.h"
 #include "object/object.h"
@@ -149,7 +151,8 @@ static void repair(struct committer *c, struct err *failure)
     if (store_reopen(c->store, &reopened, &err) != 0) {
         if (store_is_outdated(c->store))
             *failure = err; /* the cause of what failed */
-        log_message(LOG_ERROR, "store_removed", "%s", err.text);
+        log_message(LOG_ERROR, "store_removed", "%s%s", err.text,
+                    err.system == EACCES ? "; if the sandbox forbids it, start varve again" : "");
         return;
     }
     if (!reopened)

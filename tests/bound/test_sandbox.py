@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""The sandbox: all that varve does goes on in it, and what it lacks is said.
+
+That each forbidden thing fails is tested in unit/base_sandbox_test.c.
+"""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import VARVE, Output, check_rows, numbered, wait_for
+from generator import Load
+from watching import Endpoint
+
+LANDLOCK_CREATE_RULESET = 444  # the same on each architecture
+ON = {"sandbox": "on"}
+
+
+def landlock():
+    """The version of the kernel's Landlock, 0 where it has none."""
+    return max(0, ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, 1))
+
+
+@pytest.fixture(autouse=True)
+def kernel():
+    if landlock() < 4:
+        pytest.skip(f"this kernel has version {landlock()} of Landlock, not 4")
+
+
+def status(run):
+    text = Path(f"/proc/{run.process.pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def replace(path, text):
+    """As editors and Kubernetes do it: a new file gets the name."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+def test_all_of_a_run_is_possible(any_server, varve):
+    """Names, metrics, a reload of a file that was replaced, a server that comes back, a message
+    that is no event, and the end, where all is allowed that is needed and no more."""
+    load = Load(seed=51)
+    any_server.generate(100, seed=51)
+    config = varve.config(**ON, metrics={"listen": "127.0.0.1:0"}, batching={"max_age": "100ms"})
+    config["nats"]["servers"] = [any_server.url.replace("127.0.0.1", "localhost")]
+    run = varve.start(config=config)
+    run.wait_rows(100)
+    line = run.wait_line("sandbox")
+    assert (line["writes"], line["connects"]) == ("output", "nats.servers")
+    assert status(run)["NoNewPrivs"] == "1"
+    assert status(run)["Seccomp"] == "2"
+    endpoint = Endpoint(run)
+    metrics = endpoint.text("/metrics")
+    assert re.search(r"^process_resident_memory_bytes [1-9]", metrics, re.M)
+    assert re.search(r"^process_open_fds [1-9]", metrics, re.M)
+
+    config["settings"]["log_level"] = "DEBUG"
+    replace(run.log.with_suffix(".yaml"), json.dumps(config))
+    run.send(signal.SIGHUP)
+    run.wait_line("reloaded", key="settings.log_level")
+
+    any_server.stop()
+    run.wait_line("disconnected")
+    any_server.start()
+    run.wait_line("connected", 2)
+    any_server.generate(100, seed=51, start_index=100, corrupt=1)
+    run.wait_rows(200)
+    wait_for(lambda: list((varve.output / "_quarantine").rglob("*")), "the dead letter is kept")
+    assert run.stop() == 0
+    assert sorted(Output(varve.output).table()["event_id"].to_pylist()) == sorted(
+        load.event(index).row["event_id"] for index in range(200)
+    )
+
+
+def test_a_removed_directory_needs_a_restart_where_it_alone_may_be_written(any_server, varve):
+    """sandbox: auto makes it again (test_a_removed_directory_is_made_again)."""
+    any_server.generate(50, seed=52)
+    run = varve.start(**ON, batching={"max_age": "100ms"})
+    run.wait_rows(50)
+    shutil.rmtree(varve.output)
+    any_server.generate(50, seed=52, start_index=50)
+    text = run.wait_line("store_removed")["text"]
+    assert "Permission denied" in text and "sandbox" in text
+    run.stop(signal.SIGKILL)
+    varve.once(**ON)
+    check_rows(varve.output, numbered(Load(seed=52).run(100))[0])
+
+
+def run_varve(*args):
+    return subprocess.run([VARVE, *args], capture_output=True, text=True, timeout=60)
+
+
+def test_readers_read_what_they_were_given_and_nothing_else(any_server, varve, tmp_path):
+    any_server.generate(20, seed=53)
+    varve.once()
+    file = next(varve.output.rglob("[0-9]*.parquet"))
+    given = tmp_path / "given"
+    given.mkdir()
+    shutil.copy(file, given / "own.parquet")
+    for command in ("cat", "inspect"):
+        assert run_varve(command, given / "own.parquet").returncode == 0
+    assert run_varve("verify", varve.output).stdout.startswith("ok")
+    (given / "trap.parquet").symlink_to(file)  # leads out of the folder
+    refused = run_varve("cat", given)
+    assert refused.returncode == 1
+    assert "Permission denied" in refused.stderr
+    assert run_varve("cat", given, file).returncode == 0  # now it was given
+
+
+@pytest.fixture
+def without():
+    """A prefix for a command that runs it on a kernel that lacks a system call."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not here")
+    return lambda call, error: (
+        ["strace", "-f", "-qq", "-o", "/dev/null", f"-einject={call}:error={error}"]
+    )
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EOPNOTSUPP"])
+def test_a_kernel_without_landlock(any_server, varve, without, error):
+    any_server.generate(20, seed=54)
+    prefix = without("landlock_create_ruleset", error)
+    run = varve.once(prefix=prefix)
+    reason = {"ENOSYS": "missing", "EOPNOTSUPP": "switched off"}[error]
+    line = run.lines("sandbox")[0]
+    assert line["not_confined"] == f"files and ports (Landlock is {reason})"
+    check_rows(varve.output, numbered(Load(seed=54).run(20))[0])
+    refused = varve.start("--once", prefix=prefix, **ON)
+    assert refused.wait() == 2
+    assert "can't confine files and ports" in refused.text()
+
+
+def test_check_says_what_will_be_confined(any_server, varve, without, tmp_path):
+    def check(mode, prefix=()):
+        path = tmp_path / "check.yaml"
+        path.write_text(json.dumps(varve.config(sandbox=mode)))
+        done = subprocess.run(
+            [*prefix, VARVE, "check", "--offline", "-c", path], capture_output=True, text=True
+        )
+        line = next(line for line in done.stdout.splitlines() if "sandbox" in line)
+        return done.returncode, line
+
+    lacking = without("landlock_create_ruleset", "ENOSYS")
+    assert check("auto") == (0, "ok       this kernel can confine varve run (sandbox is auto)")
+    assert check("off")[1].startswith("warning  sandbox is off")
+    assert check("auto", lacking)[1].startswith("warning  sandbox: this kernel can't confine files")
+    assert check("on", lacking)[0] == 1
