@@ -113,8 +113,8 @@ const struct config_key config_keys[] = {
 
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
      .help = "Memory for everything that is not committed yet; close to it, varve commits early. "
-             "The process needs at most 16 MiB more. A message may take a quarter of it, shared by "
-             "the sources: 8 MiB with 32MiB and one source.",
+             "The process needs at most 16 MiB more. An event may take a quarter of it, shared by "
+             "the sources: 8 MiB with 32MiB and one source. Larger messages become dead letters.",
      .change = CONFIG_CHANGE_NOW},
 
     {"sandbox", CONFIG_CHOICE, AT(sandbox), "auto", .choices = sandboxes,

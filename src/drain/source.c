@@ -37,36 +37,6 @@ void source_free(struct source *s)
     buf_free(&s->body);
 }
 
-void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes)
-{
-    uint64_t most = NATS_PULL_TARGET_DEFAULT / s->config->source_count;
-    s->pull_target = pull_bytes < most ? pull_bytes : most;
-    nats_pull_set_message_max(&s->pull, message_bytes);
-    nats_pull_set_message_max(&s->refetch.pull, message_bytes);
-    s->refetch.target = s->pull_target / 2;
-}
-
-void source_limit_pull(struct source *s, uint64_t bytes, bool pause)
-{
-    bool again = s->refetch.state == REFETCH_PULLING;
-    uint64_t target =
-        s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
-    uint64_t most = again ? target / 2 : target;
-    s->was_paused = s->was_paused || pause;
-    bytes = again ? bytes / 2 : bytes;
-    if (bytes < SOURCE_PULL_MIN)
-        bytes = SOURCE_PULL_MIN;
-    nats_pull_pause(&s->pull, pause);
-    nats_pull_set_target(&s->pull, bytes < most ? bytes : most);
-    nats_pull_pause(&s->refetch.pull, pause);
-    nats_pull_set_target(&s->refetch.pull, bytes < most ? bytes : most);
-}
-
-uint64_t source_oversize(const struct source *s)
-{
-    return s->pull.oversize + s->refetch.pull.oversize;
-}
-
 /* The same server is back at once: it was not restarted, but has cut us off. */
 static void ask_for_less(struct source *s, uint64_t server)
 {
@@ -147,8 +117,7 @@ bool source_reply(struct source *s, struct nats_client *client, const struct nat
 static void take_too_big(struct source *s, struct nats_client *client, int64_t now)
 {
     static const char why[] = "the next message is larger than the consumer's max_bytes, or than "
-                              "this source's share of a "
-                              "quarter of memory_limit: raise the one that is too small";
+                              "memory_limit: raise the one that is too small";
     if (s->once) {
         source_refuse(s, client, why);
         return;

@@ -170,9 +170,11 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
 
-/* Have no more than `pull_bytes` on the way, and ask for no message that is larger than
- * `message_bytes` as the server counts it. To be called before the first event. */
-void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes);
+/* Have no more than `pull_bytes` on the way, and ask for a message that is larger than
+ * `message_bytes` as the server counts it only while source_allow_large says so; for one that is
+ * larger than `large_bytes` never. To be called before the first event. */
+void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes,
+                       uint64_t large_bytes);
 
 /* For now, have no more than this on the way; or ask for nothing. */
 void source_limit_pull(struct source *s, uint64_t bytes, bool pause);
@@ -180,6 +182,16 @@ void source_limit_pull(struct source *s, uint64_t bytes, bool pause);
 /* Bytes of the messages that the next pulls are for, where these are known to be larger than what
  * is asked for normally. */
 uint64_t source_oversize(const struct source *s);
+
+/* The next message is larger than `message_bytes`: bytes to ask for it with, which waits for
+ * source_allow_large; else 0. */
+uint64_t source_large(const struct source *s);
+
+/* Whether it may be asked for; and, with `alone`, nothing else. Behind source_limit_pull. */
+void source_allow_large(struct source *s, bool allowed, bool alone);
+
+/* Bytes that are on the way at most. */
+uint64_t source_on_the_way(const struct source *s);
 
 /* The connection is ready. */
 void source_connected(struct source *s, struct nats_client *client, int64_t now);

@@ -48,6 +48,11 @@ void nats_client_trim(struct nats_client *c)
     buf_trim(&c->out, NATS_OUTPUT_KEPT);
 }
 
+struct nats_memory nats_client_detach(struct nats_client *c)
+{
+    return nats_input_detach(&c->in);
+}
+
 void nats_client_set_account(struct nats_client *c, struct account *account)
 {
     c->out.account = account;

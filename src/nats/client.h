@@ -96,6 +96,17 @@ void nats_input_consume(struct nats_input *in, size_t len);
  * Invalidates all slices into the buffer if there is something to give back. */
 void nats_input_trim(struct nats_input *in, size_t need);
 
+/* Memory that has changed hands. */
+struct nats_memory {
+    void *data;
+    size_t size;
+    struct account *account; /* to which it is booked */
+};
+
+/* Give the memory away, with all slices into it, and go on in another one with what is not
+ * consumed. */
+struct nats_memory nats_input_detach(struct nats_input *in);
+
 /* Forget the content, keep the memory. */
 void nats_input_reset(struct nats_input *in);
 void nats_input_free(struct nats_input *in);
@@ -213,6 +224,10 @@ bool nats_client_is_ready(const struct nats_client *c);
 
 /* When nats_client_next has something to do even if nothing arrives. */
 int64_t nats_client_deadline(const struct nats_client *c);
+
+/* Give away the memory that the slices of the newest event point into, and with it the event: for a
+ * message that is too large to be copied. */
+struct nats_memory nats_client_detach(struct nats_client *c);
 
 /* Subscribe; events of it carry owner and slot. Returns the sid, or 0 if there are
  * NATS_SUBSCRIPTIONS_MAX already. `owner` is not touched, only handed back. */

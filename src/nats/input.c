@@ -6,22 +6,37 @@
 #include "base/account.h"
 #include "base/assert.h"
 
+/* Move the bytes that are not consumed into memory of `cap` bytes. The old one is returned. */
+static struct nats_memory move_away(struct nats_input *in, size_t cap)
+{
+    struct nats_memory old = {in->data, in->cap, in->account};
+    size_t len = in->end - in->start;
+    uint8_t *data = account_resize(in->account, NULL, 0, cap);
+    if (len > 0)
+        memcpy(data, in->data + in->start, len);
+    *in = (struct nats_input){.data = data, .cap = cap, .account = in->account, .end = len};
+    return old;
+}
+
 /* Move the bytes that are not consumed to the front of a buffer of `cap` bytes. */
 static void move_to_front(struct nats_input *in, size_t cap)
 {
-    size_t len = in->end - in->start;
     if (cap != in->cap) {
-        uint8_t *data = account_resize(in->account, NULL, 0, cap);
-        if (len > 0)
-            memcpy(data, in->data + in->start, len);
-        account_free(in->account, in->data, in->cap);
-        in->data = data;
-        in->cap = cap;
-    } else if (len > 0) {
-        memmove(in->data, in->data + in->start, len);
+        struct nats_memory old = move_away(in, cap);
+        account_free(old.account, old.data, old.size);
+        return;
     }
+    size_t len = in->end - in->start;
+    if (len > 0)
+        memmove(in->data, in->data + in->start, len);
     in->start = 0;
     in->end = len;
+}
+
+struct nats_memory nats_input_detach(struct nats_input *in)
+{
+    size_t len = in->end - in->start;
+    return move_away(in, len < NATS_INPUT_START ? NATS_INPUT_START : len);
 }
 
 struct nats_space nats_input_space(struct nats_input *in, size_t need)

@@ -90,10 +90,21 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+uint64_t nats_pull_large(const struct nats_pull *p)
+{
+    return p->open && p->message_max > 0 && p->oversize > p->message_max ? p->oversize : 0;
+}
+
+void nats_pull_allow_large(struct nats_pull *p, bool allowed)
+{
+    p->allowed = allowed;
+}
+
 /* A slot for a new pull, or -1 if none is free or none is due. */
 static int due_slot(const struct nats_pull *p)
 {
-    if (p->paused || nats_pull_outstanding(p) > p->target / 2)
+    if (p->paused || nats_pull_outstanding(p) > p->target / 2 ||
+        (nats_pull_large(p) > 0 && !p->allowed))
         return -1;
     for (int i = 0; i < NATS_PULL_SLOTS; i++)
         if (p->slots[i].token == 0)
@@ -121,10 +132,11 @@ static enum nats_pull_need grow(struct nats_pull *p, const struct nats_pull_slot
 {
     if (slot->messages > 0)
         return NATS_PULL_NEEDS_NOTHING;
-    uint64_t most = smaller(p->bytes_max, p->message_max > 0 ? p->message_max : NATS_MESSAGE_MAX);
+    uint64_t freely = p->message_max > 0 ? p->message_max : NATS_MESSAGE_MAX;
+    uint64_t most = smaller(p->bytes_max, p->large_max > freely ? p->large_max : freely);
     if (slot->asked >= most)
         return halt(p, NATS_PULL_MESSAGE_TOO_BIG);
-    uint64_t next = smaller(slot->asked * 2, most);
+    uint64_t next = smaller(slot->asked * 2, slot->asked < freely ? smaller(freely, most) : most);
     if (next > p->oversize)
         p->oversize = next;
     return NATS_PULL_NEEDS_NOTHING;
@@ -209,9 +221,10 @@ void nats_pull_set_target(struct nats_pull *p, uint64_t target)
     p->target = smaller(target, NATS_PULL_TARGET_MAX);
 }
 
-void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max)
+void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max, uint64_t large_max)
 {
     p->message_max = smaller(message_max, NATS_MESSAGE_MAX);
+    p->large_max = smaller(large_max, NATS_MESSAGE_MAX);
 }
 
 void nats_pull_resume(struct nats_pull *p)
@@ -256,6 +269,8 @@ static enum nats_pull_need end_by_status(struct nats_pull *p, const struct nats_
     case NATS_STATUS_EXPIRED:
         if (now - slot->sent < p->expires / 2)
             p->not_before = now + NATS_PULL_RETRY_PAUSE;
+        if (slot->messages == 0 && slot->asked == p->oversize)
+            p->oversize = 0; /* the message that it was for is gone */
         return NATS_PULL_NEEDS_NOTHING;
     case NATS_STATUS_TOO_BIG:
         return grow(p, slot);

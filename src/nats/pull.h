@@ -79,7 +79,9 @@ struct nats_pull {
     uint64_t last_token;
     uint64_t target;      /* outstanding bytes wanted */
     uint64_t message_max; /* of one message, as the server counts it; 0: NATS_MESSAGE_MAX */
+    uint64_t large_max;   /* of one that is only asked for when the owner says so */
     uint64_t oversize;    /* max_bytes for one message that did not fit; 0: none is known */
+    bool allowed;         /* the owner says so */
     uint64_t batch_max;   /* limits of the consumer, as far as statuses told */
     uint64_t bytes_max;
     int64_t expires, heartbeat;
@@ -131,10 +133,16 @@ enum nats_pull_need nats_pull_tick(struct nats_pull *p, struct nats_client *c, i
 void nats_pull_pause(struct nats_pull *p, bool paused);
 
 /* Other limits from the next pull on: the target is at most NATS_PULL_TARGET_MAX. A message that is
- * larger than `message_max` as the server counts it (subject, header and payload) is never asked
- * for; without a call that is NATS_MESSAGE_MAX. */
+ * larger than `message_max` as the server counts it (subject, header and payload) is asked for
+ * while nats_pull_allow_large allows it, and one that is larger than `large_max` never; without a
+ * call `message_max` is NATS_MESSAGE_MAX. */
 void nats_pull_set_target(struct nats_pull *p, uint64_t target);
-void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max);
+void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max, uint64_t large_max);
+
+/* The next message is larger than `message_max`: bytes to ask for it with, else 0. No pull is sent
+ * until that is allowed. */
+uint64_t nats_pull_large(const struct nats_pull *p);
+void nats_pull_allow_large(struct nats_pull *p, bool allowed);
 
 /* Go on after a need that halted it: the consumer is there. Pulls that were live are void. */
 void nats_pull_resume(struct nats_pull *p);

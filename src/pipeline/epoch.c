@@ -138,21 +138,47 @@ void epochs_add_row(struct epochs *e, const struct epoch_origin *from, const str
     s->clock_suspect += suspect;
 }
 
+static struct store_row quarantine_row(const struct epochs *e, const struct epoch_source *s,
+                                       const struct epoch_origin *from,
+                                       const struct quarantined *message)
+{
+    return (struct store_row){
+        .kind = &e->quarantine,
+        .source = from->source,
+        .origin = &s->origin,
+        .sequence = message->origin.stream_seq,
+    };
+}
+
+static void count_quarantined(struct epochs *e, struct epoch_source *s,
+                              const struct quarantined *message, uint64_t bytes)
+{
+    const struct event_origin *origin = &message->origin;
+    count_message(e, s, origin->stream_seq, origin->stream_time_ns, bytes);
+    s->dead[message->result]++;
+}
+
 void epochs_add_quarantined(struct epochs *e, const struct epoch_origin *from,
                             const struct quarantined *message, int64_t now)
 {
     struct epoch_source *s = part_of(e, from, now);
-    const struct event_origin *origin = &message->origin;
-    struct store_row row = {
-        .kind = &e->quarantine,
-        .source = from->source,
-        .origin = &s->origin,
-        .sequence = origin->stream_seq,
-    };
+    struct store_row row = quarantine_row(e, s, from, message);
     quarantine_append(store_writer_begin_row(e->store, &row), message);
-    uint64_t bytes = store_writer_end_row(e->store);
-    count_message(e, s, origin->stream_seq, origin->stream_time_ns, bytes);
-    s->dead[message->result]++;
+    count_quarantined(e, s, message, store_writer_end_row(e->store));
+}
+
+void epochs_add_large(struct epochs *e, const struct epoch_origin *from,
+                      const struct quarantined *message, const struct store_outside *payload,
+                      int64_t now)
+{
+    struct epoch_source *s = part_of(e, from, now);
+    struct store_row row = quarantine_row(e, s, from, message);
+    struct quarantined rest = *message;
+    struct batch *batch = batch_new(&quarantine_schema, e->account);
+    rest.payload = (struct slice){0};
+    quarantine_append(batch, &rest);
+    count_quarantined(e, s, message, batch->bytes + payload->value.len);
+    store_writer_add_outside(e->store, &row, batch, payload);
 }
 
 void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,

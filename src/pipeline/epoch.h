@@ -110,6 +110,12 @@ void epochs_add_row(struct epochs *e, const struct epoch_origin *from, const str
 void epochs_add_quarantined(struct epochs *e, const struct epoch_origin *from,
                             const struct quarantined *message, int64_t now);
 
+/* The same for one that is too large to be copied: `payload` is where its payload is, which is
+ * taken over. That of `message` is not looked at. */
+void epochs_add_large(struct epochs *e, const struct epoch_origin *from,
+                      const struct quarantined *message, const struct store_outside *payload,
+                      int64_t now);
+
 /* Add a message that was confirmed by the dead letter stream: nothing but its sequence. */
 void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,
                             enum event_result reason, uint64_t sequence, int64_t stream_time,

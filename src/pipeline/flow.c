@@ -16,12 +16,27 @@ const char *flow_pause_name(enum flow_pause pause)
     return names[pause];
 }
 
+static uint64_t most_at_once(const struct flow_state *s)
+{
+    return s->memory_limit / 4 * 3;
+}
+
 uint64_t flow_pull_bytes(const struct flow_state *s)
 {
-    uint64_t most = s->memory_limit / 4 * 3;
+    uint64_t most = most_at_once(s);
     /* A single large message stands in the read buffer, decoded and in its batch at a time. */
-    uint64_t taken = s->memory + 3 * s->oversize;
+    uint64_t taken = s->memory + 3 * s->oversize + s->large;
     return taken < most ? (most - taken) / s->expansion : 0;
+}
+
+bool flow_has_room(const struct flow_state *s)
+{
+    return s->memory + s->expansion * s->on_the_way + s->large <= most_at_once(s);
+}
+
+bool flow_may_be_large(const struct flow_state *s)
+{
+    return flow_has_room(s) || (s->epochs == 0 && s->empty && s->on_the_way == 0);
 }
 
 uint32_t flow_pauses(const struct flow_state *s)
@@ -44,6 +59,7 @@ bool flow_must_seal(const struct flow_state *s)
     if (s->epochs > 0 || s->empty)
         return false;
     bool in_the_way = s->oversize > 0 && (flow_pauses(s) & 1u << FLOW_MEMORY) != 0;
+    in_the_way = in_the_way || (s->large > 0 && !flow_has_room(s));
     return in_the_way || s->memory >= s->memory_limit / 2;
 }
 
@@ -64,7 +80,7 @@ void flow_set_limit(struct pipeline *p, uint64_t limit)
                                        });
     for (uint32_t i = 0; i < p->source_count; i++)
         source_set_limits(&p->sources[i], FLOW_PULL_BYTES(limit, p->source_count),
-                          FLOW_MESSAGE_BYTES(limit, p->source_count));
+                          FLOW_MESSAGE_BYTES(limit, p->source_count), FLOW_LARGE_BYTES(limit));
 }
 
 static void log_pauses(uint32_t before, uint32_t after)
@@ -93,8 +109,12 @@ static struct flow_state flow_of(struct pipeline *p)
         .disk_free = p->disk_free,
         .min_free = p->config->output.min_free,
     };
-    for (uint32_t i = 0; i < p->source_count; i++)
+    for (uint32_t i = 0; i < p->source_count; i++) {
         state.oversize += source_oversize(&p->sources[i]);
+        state.on_the_way += source_on_the_way(&p->sources[i]);
+        if (state.large == 0) /* one at a time */
+            state.large = source_large(&p->sources[i]);
+    }
     return state;
 }
 
@@ -105,6 +125,20 @@ static void look_at_disk(struct pipeline *p, int64_t now)
         p->next_disk = now + FLOW_DISK_INTERVAL;
     }
     p->disk_free = space_bytes(p->space);
+}
+
+static void limit_pulls(struct pipeline *p, const struct flow_state *state, bool pause)
+{
+    uint64_t share = flow_pull_bytes(state) / p->source_count;
+    bool alone = state->large > 0 && !flow_has_room(state);
+    bool wanted = state->large > 0;
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        struct source *s = &p->sources[i];
+        bool first = wanted && source_large(s) > 0;
+        wanted = wanted && !first;
+        source_limit_pull(s, share, pause || (alone && !first));
+        source_allow_large(s, first && flow_may_be_large(state), alone);
+    }
 }
 
 int64_t flow_control(struct pipeline *p, int64_t now)
@@ -118,8 +152,6 @@ int64_t flow_control(struct pipeline *p, int64_t now)
     uint32_t pauses = flow_pauses(&state);
     log_pauses(p->pauses, pauses);
     p->pauses = pauses;
-    uint64_t share = flow_pull_bytes(&state) / p->source_count;
-    for (uint32_t i = 0; i < p->source_count; i++)
-        source_limit_pull(&p->sources[i], share, pauses != 0 || p->move_at != INT64_MAX);
+    limit_pulls(p, &state, pauses != 0 || p->move_at != INT64_MAX);
     return p->next_disk;
 }

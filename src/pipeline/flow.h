@@ -37,9 +37,11 @@ enum {
 #define FLOW_ROW_GROUP_BYTES(limit) ((limit) / 8) /* of a row group, compressed */
 #define FLOW_PULL_BYTES(limit, sources) ((limit) / 8 / (sources)) /* asked for at most */
 #define FLOW_PULL_BYTES_MIN(limit) ((limit) / 256) /* for less it is not worth to ask */
-/* The largest message, with room for its subject and headers. Smaller than that is no limit for
- * what a server takes: see config_finish. */
+/* The largest message that can become a row, which takes memory several times, with room for its
+ * subject and headers. Smaller than that is no limit for what a server takes: see config_finish. */
 #define FLOW_MESSAGE_BYTES(limit, sources) ((limit) / 4 / (sources) + 64 * 1024)
+/* The largest message at all: it is there once, from the socket to the disk. */
+#define FLOW_LARGE_BYTES(limit) (limit)
 
 /* Open partitions: what they take when they are sealed, beside their rows. */
 #define FLOW_PARTITIONS(limit) ((limit) / 4 * 3 / STORE_PARTITION_BYTES)
@@ -58,6 +60,9 @@ struct flow_state {
     uint64_t expansion; /* bytes of memory that a byte of rows takes until it is compressed */
     uint64_t oversize;  /* bytes of the messages that the next pulls are for, where those are known
                            to be larger than what is asked for normally */
+    uint64_t large;     /* bytes of a message that is too large to become a row, and the next one of
+                           a source; 0: there is none */
+    uint64_t on_the_way; /* bytes that were asked for */
     uint64_t memory_limit;
     uint64_t disk_free;
     uint64_t min_free;
@@ -68,6 +73,12 @@ uint32_t flow_pauses(const struct flow_state *s);
 
 /* Bytes that may be on the way in all. */
 uint64_t flow_pull_bytes(const struct flow_state *s);
+
+/* Whether the large message fits beside all else. If not it has to be alone, and... */
+bool flow_has_room(const struct flow_state *s);
+
+/* ...whether it may be asked for now. */
+bool flow_may_be_large(const struct flow_state *s);
 
 /* Whether the open epoch has to be sealed for memory. */
 bool flow_must_seal(const struct flow_state *s);

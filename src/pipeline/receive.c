@@ -39,7 +39,26 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
 struct raw_message {
     struct slice subject, header, payload;
     const struct nats_ack *ack;
+    bool large; /* the slices are the client's, and the payload is not copied */
 };
+
+/* A quarter of the memory is what a message may take that goes the way of all others. */
+static bool is_large(const struct pipeline *p, const struct nats_event *event)
+{
+    return event->bytes > FLOW_MESSAGE_BYTES(p->memory_limit, p->source_count);
+}
+
+/* The payload, in the memory into which it was read, which is no longer the client's. In front of
+ * it there is its line, or header. */
+static struct store_outside detach_payload(struct pipeline *p, struct slice payload)
+{
+    struct nats_memory memory = nats_client_detach(&p->connection.client);
+    return (struct store_outside){.memory = memory.data,
+                                  .size = memory.size,
+                                  .account = memory.account,
+                                  .value = payload,
+                                  .column = QUARANTINE_COLUMN_PAYLOAD};
+}
 
 static void quarantine(struct pipeline *p, struct source *source, const struct raw_message *raw,
                        const struct dead_letter_cause *cause, int64_t now)
@@ -56,16 +75,21 @@ static void quarantine(struct pipeline *p, struct source *source, const struct r
         .header = raw->header,
         .payload = raw->payload,
     };
-    epochs_add_quarantined(&p->epochs, &from, &message, now);
+    if (raw->large) {
+        struct store_outside payload = detach_payload(p, raw->payload);
+        epochs_add_large(&p->epochs, &from, &message, &payload, now);
+    } else {
+        epochs_add_quarantined(&p->epochs, &from, &message, now);
+    }
     owe(p, source, raw->ack, now);
 }
 
-static void take_undecodable(struct pipeline *p, struct source *source,
-                             const struct nats_event *event, enum event_result result, int64_t now)
+static void take_no_row(struct pipeline *p, struct source *source, const struct nats_event *event,
+                        enum event_result result, const char *detail, int64_t now)
 {
-    struct dead_letter_cause cause = {(int)result, event_result_name(result),
-                                      event_reason(&p->decoder)};
-    struct raw_message raw = {event->subject, event->header, event->payload, &event->ack};
+    struct dead_letter_cause cause = {(int)result, event_result_name(result), detail};
+    struct raw_message raw = {event->subject, event->header, event->payload, &event->ack,
+                              is_large(p, event)};
     if (dead_letters_publish(&p->dead_letters, &p->connection.client, source, event, &cause, now))
         return;
     dead_letters_log(source, event->ack.stream_seq, &cause, "quarantine");
@@ -76,12 +100,17 @@ static void take_new(struct pipeline *p, struct source *source, const struct nat
                      int64_t now)
 {
     struct event decoded;
-    enum event_result result = event_decode(&p->decoder, event->payload, event->subject, &decoded);
     source->counters.pending++;
+    if (is_large(p, event)) {
+        take_no_row(p, source, event, EVENT_TOO_LARGE,
+                    "larger than a quarter of memory_limit, which the sources share", now);
+        return;
+    }
+    enum event_result result = event_decode(&p->decoder, event->payload, event->subject, &decoded);
     if (result == EVENT_OK)
         add_row(p, source, event, &decoded, now);
     else
-        take_undecodable(p, source, event, result, now);
+        take_no_row(p, source, event, result, event_reason(&p->decoder), now);
     event_decoder_trim(&p->decoder);
 }
 
@@ -95,7 +124,7 @@ static void settle(struct pipeline *p, struct dead_letter *letter, int64_t now)
         owe(p, letter->source, &ack, now);
     } else {
         struct raw_message raw = {buf_slice(&letter->subject), buf_slice(&letter->header),
-                                  buf_slice(&letter->payload), &ack};
+                                  buf_slice(&letter->payload), &ack, false};
         quarantine(p, letter->source, &raw, &letter->cause, now);
     }
     dead_letters_release(&p->dead_letters, letter);

@@ -21,11 +21,15 @@ static int write_file(struct committer *c, struct group_file *file, struct err *
     file->stored = object_stage(c->store->objects, err);
     if (file->stored == NULL)
         return -1;
-    if (object_write(file->stored, file->image.data, file->image.len, err) != 0) {
+    struct slice pieces[GROUP_FILE_PIECES];
+    int result = 0;
+    group_file_pieces(file, pieces);
+    for (int i = 0; i < GROUP_FILE_PIECES && result == 0; i++)
+        if (pieces[i].len > 0)
+            result = object_write(file->stored, pieces[i].data, pieces[i].len, err);
+    if (result != 0)
         abandon(file);
-        return -1;
-    }
-    return 0;
+    return result;
 }
 
 static int finish_files(struct committer *c, struct store_group *group, struct err *err)
@@ -191,7 +195,7 @@ static void finish(struct committer *c, int64_t now)
     group->commit_ns = now - group->seal.time;
     store_take_others(c->store, group->seal.number, &group->others);
     for (size_t i = 0; i < group->files.count; i++)
-        group->bytes_written += group->files.list[i]->image.len;
+        group->bytes_written += object_staged_size(group->files.list[i]->stored);
     queue_push(&c->done, &group->item);
     report(c, NULL);
 }

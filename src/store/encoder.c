@@ -10,8 +10,12 @@
 
 static int image_write(void *context, const void *data, size_t len, struct err *err)
 {
+    struct group_file *file = context;
     (void)err; /* memory either is there or ends the process */
-    buf_append(context, data, len);
+    if (data == file->outside.value.data && data != NULL)
+        file->outside_at = file->image.len; /* it stays where it is */
+    else
+        buf_append(&file->image, data, len);
     return 0;
 }
 
@@ -20,7 +24,7 @@ enum { IMAGE_REST = 16 * 1024 };
 
 static struct parquet_sink image_sink(struct group_file *file)
 {
-    return (struct parquet_sink){.write = image_write, .context = &file->image};
+    return (struct parquet_sink){.write = image_write, .context = file};
 }
 
 /* The sequences of the rows of a batch. */
@@ -163,6 +167,20 @@ static void recycle_writer(struct encoder *e, struct group_file *file)
     file->writer = NULL;
 }
 
+static void hash_file(struct group_file *file)
+{
+    struct slice pieces[GROUP_FILE_PIECES];
+    struct sha256 sum;
+    group_file_pieces(file, pieces);
+    uint8_t hash[SHA256_BYTES];
+    sha256_begin(&sum);
+    for (int i = 0; i < GROUP_FILE_PIECES; i++)
+        if (pieces[i].len > 0)
+            sha256_add(&sum, pieces[i].data, pieces[i].len);
+    sha256_end(&sum, hash);
+    sha256_format(hash, file->sha256);
+}
+
 static void finish_file(struct encoder *e, struct group_file *file)
 {
     struct err err = {0};
@@ -174,7 +192,7 @@ static void finish_file(struct encoder *e, struct group_file *file)
         collect_stats(e, file);
     /* Most of an image is written at once, so half of its memory may be room for growth. */
     buf_shrink(&file->image);
-    sha256_text(buf_slice(&file->image), file->sha256);
+    hash_file(file);
     recycle_writer(e, file);
 }
 
@@ -200,6 +218,33 @@ static struct group_file *append(struct encoder *e, const struct encode_job *job
     file = begin_file(e, job->group, job->part);
     ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
     return file;
+}
+
+/* Make the value what PLAIN wants. */
+static void put_length(struct store_outside *o)
+{
+    size_t at = (size_t)(o->value.data - (const uint8_t *)o->memory);
+    ASSERT(at >= STORE_OUTSIDE_ROOM && at + o->value.len <= o->size);
+    uint8_t *plain = (uint8_t *)o->memory + at - STORE_OUTSIDE_ROOM;
+    store_u32le(plain, (uint32_t)o->value.len);
+    o->value = (struct slice){plain, o->value.len + STORE_OUTSIDE_ROOM};
+}
+
+/* One row with a value that is not copied: a file, while others of the part may be open. */
+static void encode_outside(struct encoder *e, struct encode_job *job)
+{
+    struct err err = {0};
+    struct group_file *open = job->part->file;
+    struct group_file *file = begin_file(e, job->group, job->part);
+    file->outside = job->outside;
+    put_length(&file->outside);
+    ASSERT(parquet_writer_append_outside(file->writer, job->batch, file->outside.column,
+                                         file->outside.value, image_sink(file), &err) == 0);
+    group_file_add(job->group, file, load_u64le(sequences_of(job->batch)));
+    file->clock_suspect += job->clock_suspect;
+    finish_file(e, file);
+    batch_reset(job->batch);
+    job->part->file = open;
 }
 
 static void encode(struct encoder *e, struct encode_job *job)
@@ -254,7 +299,9 @@ static void finish_group(struct encoder *e, struct store_group *group)
 static void do_job(struct encoder *e, struct encode_job *job)
 {
     int64_t start = clock_monotonic();
-    if (job->part != NULL)
+    if (job->outside.memory != NULL)
+        encode_outside(e, job);
+    else if (job->part != NULL)
         encode(e, job);
     else
         finish_group(e, job->group);

@@ -29,9 +29,10 @@ enum {
 struct encode_job {
     struct queue_item item;
     struct store_group *group;
-    struct group_part *part; /* NULL: the group is sealed */
-    struct batch *batch;     /* of `part`; comes back empty through `returned` */
-    bool unsorted;           /* rows have to be brought into stream order first */
+    struct group_part *part;      /* NULL: the group is sealed */
+    struct batch *batch;          /* of `part`; comes back empty through `returned` */
+    struct store_outside outside; /* a value of its only row, which gets a file of its own */
+    bool unsorted;                /* rows have to be brought into stream order first */
     bool next_file; /* they stand in front of rows that the part's file has: begin another */
     uint64_t clock_suspect;   /* of the rows: those not filed under their own time */
     uint64_t row_group_bytes; /* close the row group when this many compressed bytes are in it: they

@@ -95,12 +95,22 @@ void group_file_add(struct store_group *g, struct group_file *file, uint64_t seq
     }
 }
 
+void group_file_pieces(const struct group_file *file, struct slice pieces[static GROUP_FILE_PIECES])
+{
+    const struct buf *image = &file->image;
+    size_t at = file->outside_at;
+    pieces[0] = (struct slice){image->data, at};
+    pieces[1] = file->outside.value;
+    pieces[2] = (struct slice){image->data + at, image->len - at};
+}
+
 static void file_free(struct store_group *g, struct group_file *file)
 {
     parquet_writer_free(file->writer);
     account_remove(g->account, file->entry_memory);
     seqset_free(&file->sequences);
     buf_free(&file->image);
+    account_free(file->outside.account, file->outside.memory, file->outside.size);
     buf_free(&file->stats_text);
     account_free(g->account, file->stats, file->stats_count * sizeof(*file->stats));
     object_staged_free(file->stored);

@@ -53,7 +53,9 @@ struct group_file {
     struct parquet_writer *writer; /* until the image is complete */
     struct buf image;             /* all bytes of the file, kept until it is committed: whatever the
                                      disk does, it can be written anew */
-    char sha256[SHA256_TEXT_MAX]; /* of the image */
+    struct store_outside outside; /* what the image lacks, */
+    size_t outside_at;            /* and where */
+    char sha256[SHA256_TEXT_MAX]; /* of all of it */
     struct store_column_stats *stats; /* of a file of the table */
     size_t stats_count;
     struct buf stats_text; /* what text bounds in `stats` point to */
@@ -97,6 +99,12 @@ struct group_file *group_add_file(struct store_group *g, struct group_part *part
 
 /* A row with this sequence, which no row of the file has, goes into it. */
 void group_file_add(struct store_group *g, struct group_file *file, uint64_t sequence);
+
+enum { GROUP_FILE_PIECES = 3 };
+
+/* The bytes of a complete file, in order; pieces may be empty. Valid as long as it is. */
+void group_file_pieces(const struct group_file *file,
+                       struct slice pieces[static GROUP_FILE_PIECES]);
 
 /* Accepts NULL, and a group in whatever state it is. Files that were stored are not removed. */
 void group_free(struct store_group *g);

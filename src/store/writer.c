@@ -345,6 +345,20 @@ uint64_t store_writer_end_row(struct store_writer *w)
     return bytes;
 }
 
+void store_writer_add_outside(struct store_writer *w, const struct store_row *row,
+                              struct batch *batch, const struct store_outside *outside)
+{
+    uint32_t partition = route(w, row);
+    struct encode_job *job = new_job(w);
+    job->part = w->partitions.list[partition].part;
+    job->batch = batch;
+    job->outside = *outside;
+    job->clock_suspect = row->clock_suspect;
+    job->batch_bytes = batch->bytes;
+    w->queued_bytes += job->batch_bytes;
+    encoder_push(&w->encoder, job);
+}
+
 /* Where many partitions are open, their batches fill slowly and take memory that they would not
  * take compressed. */
 static void relieve(struct store_writer *w)

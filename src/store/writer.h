@@ -71,6 +71,18 @@ struct store_row {
     bool clock_suspect;              /* values.time is not its own time */
 };
 
+/* Memory with a value that is too large to be copied, for a column of byte strings that is not
+ * optional and in no group. */
+struct store_outside {
+    void *memory; /* NULL: there is none */
+    size_t size;
+    struct account *account; /* to which it is booked, and is given back */
+    struct slice value;      /* within it, with STORE_OUTSIDE_ROOM bytes or more in front of it,
+                                which are overwritten */
+    uint32_t column;
+};
+enum { STORE_OUTSIDE_ROOM = 4 }; /* for the length that Parquet wants there */
+
 /* What a commit says beside its files. Borrowed until it is committed, or the writer freed. */
 struct store_seal {
     uint64_t number; /* ascending, from 1 on */
@@ -142,6 +154,11 @@ struct batch *store_writer_begin_row(struct store_writer *w, const struct store_
 
 /* The row was appended: the bytes that it takes. */
 uint64_t store_writer_end_row(struct store_writer *w);
+
+/* Add a row, the only one of `batch`, with its value in outside->column in place of what the batch
+ * has there: to a file of its own. Both are taken over. */
+void store_writer_add_outside(struct store_writer *w, const struct store_row *row,
+                              struct batch *batch, const struct store_outside *outside);
 
 /* Without rows it is a commit that moves positions. */
 void store_writer_seal(struct store_writer *w, const struct store_seal *seal);

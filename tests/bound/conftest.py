@@ -4,4 +4,4 @@
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent / "watch")]
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent / name) for name in ("watch", "fault")]

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """memory_limit is real: the process stays below it and 16 MiB, whatever comes."""
 
+import random
+import signal
+
 import pytest
 
 from bound import MIB, REST, Peaks, capped
+from proxy import Proxy
 from support import VARVE_FAULT, Output, check_verify, wait_for
 
 # Directories are not what is measured.
@@ -132,11 +136,134 @@ def test_large_buffers_do_not_stay(make_server, any_server_binary, make_runner):
     assert run.stop() == 0
 
 
-def test_a_message_that_there_is_no_memory_for(make_server, any_server_binary, make_runner):
-    """It is named, nothing is lost, and with a larger limit it comes."""
-    server = make_server(any_server_binary, extra=f"max_payload: {16 * MIB}")
+def publish_large(server, size, subject="logging.events.raw", headers=None):
+    """A message that zstd can't make smaller: its bytes."""
+    body = random.Random(size).randbytes(size)
+    server.ask(lambda js: js.publish(subject, body, headers=headers, timeout=30))
+    return body
+
+
+def check_large(output, bodies, header=None):
+    """These, by sequence, are what the quarantine has."""
+    found = Output(output).quarantine()
+    assert {row["stream_seq"]: row["payload"] for row in found} == bodies
+    for row in found:
+        assert row["reason"] == "too_large" and "memory_limit" in row["detail"]
+        assert header is None or header in row["header"]
+    check_verify(output)
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_messages_that_there_is_no_memory_for_as_rows(
+    make_server, any_server_binary, make_runner, delivery
+):
+    """Above a quarter of the limit they become dead letters, and are held once: up to the limit."""
+    server = make_server(any_server_binary, extra=f"max_payload: {33 * MIB}")
     server.generate(10)
-    server.generate(1, payload_bytes=12 * MIB, start_index=10)
+    bodies = {11: publish_large(server, 12 * MIB, headers={"X-Run": "seven"})}
+    server.generate(10, start_index=10)
+    bodies[22] = publish_large(server, 9 * MIB, headers={"X-Run": "seven"})
+    # What a stream's file takes at most, but for the message's own line and headers.
+    bodies[23] = publish_large(server, 32 * MIB - 4096, headers={"X-Run": "seven"})
+    server.generate(10, start_index=20)
+    runner = make_runner(server)
+    run = runner.start(
+        "--once", prefix=capped(32), memory_limit="32MiB", sources=[{"delivery": delivery}]
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 60)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    table = Output(runner.output).table()
+    assert table["stream_seq"].to_pylist() == [s for s in range(1, 34) if s not in bodies]
+    check_large(runner.output, bodies, b"X-Run: seven")
+
+
+def test_a_large_message_of_one_of_several_sources(make_server, any_server_binary, make_runner):
+    """The others make room for it, until what they have asked for has come or expired."""
+    server = make_server(any_server_binary, extra=f"max_payload: {33 * MIB}")
+    for name in ("A", "B"):
+        server.generate(200, stream=name, subject=name.lower(), payload_bytes=20_000)
+    publish_large(server, 20 * MIB, subject="a")
+    for name in ("A", "B"):
+        server.generate(200, stream=name, subject=name.lower(), payload_bytes=20_000, start_index=9)
+    runner = make_runner(server)
+    run = runner.start(
+        "--once",
+        prefix=capped(32),
+        memory_limit="32MiB",
+        sources=[{"stream": "A", "subjects": "a"}, {"stream": "B", "subjects": "b"}],
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 100)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    assert Output(runner.output).table().num_rows == 800
+    [row] = Output(runner.output).quarantine()
+    assert (row["stream"], len(row["payload"])) == ("A", 20 * MIB)
+
+
+def test_a_large_message_is_cut_off_and_killed(make_server, any_server_binary, make_runner):
+    """In the middle of its body, again and again; then varve itself, between commit and ack. It
+    comes again, and is there once."""
+    server = make_server(any_server_binary, extra=f"max_payload: {33 * MIB}")
+    server.generate(10)
+    bodies = {11: publish_large(server, 20 * MIB)}
+    server.generate(10, start_index=10)
+    proxy = Proxy(server.port)
+    runner = make_runner(server)
+    settings = {
+        "nats": {"servers": [proxy.url]},
+        "memory_limit": "32MiB",
+        "batching": {"max_age": "200ms"},
+    }
+    proxy.reset_after(7 * MIB)
+    run = runner.start(prefix=capped(32), **settings)
+    run.wait_line("disconnected", count=1)
+    proxy.reset_after(19 * MIB)
+    run.wait_line("disconnected", count=2)
+    wait_for(lambda: run.lines("dead_letter"), "the message", 60)
+    wait_for(lambda: run.lines("committed", reason="memory"), "its commit", 60)
+    run.stop(signal.SIGKILL)
+    runner.once(**settings)
+    table = Output(runner.output).table()
+    assert table["stream_seq"].to_pylist() == [s for s in range(1, 22) if s != 11]
+    check_large(runner.output, bodies)
+    proxy.close()
+
+
+def test_a_large_message_on_a_full_disk(make_server, any_server_binary, make_runner):
+    """It waits for the disk in memory, where nothing else joins it."""
+    server = make_server(any_server_binary, extra=f"max_payload: {33 * MIB}")
+    server.generate(100)
+    bodies = {101: publish_large(server, 20 * MIB)}
+    runner = make_runner(server)
+    works = runner.directory / "works"
+    run = runner.start(
+        prefix=capped(32),
+        program=VARVE_FAULT,
+        env={"VARVE_FAULT": f"pwrite:6:ENOSPC:sticky:until={works}"},
+        memory_limit="32MiB",
+        batching={"max_age": "200ms"},
+    )
+    peaks = Peaks(run)
+    run.wait_line("commit_failed")
+    peaks.look()
+    works.touch()
+    run.wait_rows(101)
+    peaks.look()
+    assert run.stop() == 0
+    assert peaks.most["VmHWM"] <= 32 + REST
+    check_large(runner.output, bodies)
+
+
+def test_a_message_larger_than_the_limit(make_server, any_server_binary, make_runner):
+    """Only a stream in memory has one. It is named, nothing is lost, and when it is gone the others
+    come."""
+    server = make_server(any_server_binary, extra=f"max_payload: {40 * MIB}\nmax_pending: {80 * MIB}")
+    server.add_stream("LOGGING", ["logging.events.raw"], storage="memory")
+    server.generate(10)
+    publish_large(server, 36 * MIB)
     runner = make_runner(server)
     run = runner.start("--once", memory_limit="32MiB")
     peaks = Peaks(run)

@@ -360,7 +360,7 @@ TEST(nats_pull_message_larger_than_every_limit_is_told)
 TEST(nats_pull_never_asks_for_a_message_that_there_is_no_memory_for)
 {
     open_pull(MIB);
-    nats_pull_set_message_max(&p, 3 * MIB);
+    nats_pull_set_message_max(&p, 3 * MIB, 0);
     enum nats_pull_need need = NATS_PULL_NEEDS_NOTHING;
     uint64_t most = 0;
     for (int i = 0; i < 10 && need == NATS_PULL_NEEDS_NOTHING; i++) {
@@ -370,6 +370,48 @@ TEST(nats_pull_never_asks_for_a_message_that_there_is_no_memory_for)
     }
     EXPECT_U64(most, 3 * MIB);
     EXPECT_I64(need, NATS_PULL_MESSAGE_TOO_BIG);
+}
+
+/* Between the two limits it waits for the owner, and nothing is asked for meanwhile. */
+TEST(nats_pull_asks_for_a_large_message_when_it_may)
+{
+    open_pull(MIB);
+    nats_pull_set_message_max(&p, 3 * MIB, 20 * MIB);
+    int64_t now = 0;
+    for (; nats_pull_large(&p) == 0 && now < 10; now++) {
+        tick(now);
+        EXPECT(p.slots[0].asked <= 3 * MIB);
+        EXPECT_I64(status(0, "409 Message Size Exceeds MaxBytes", now), NATS_PULL_NEEDS_NOTHING);
+    }
+    EXPECT_U64(nats_pull_large(&p), 6 * MIB); /* after 1, 2 and 3 */
+    tick(now);
+    EXPECT(!nats_pull_is_live(&p));
+    EXPECT_I64(nats_pull_deadline(&p), INT64_MAX); /* it has nothing to do */
+    nats_pull_allow_large(&p, true);
+    tick(now);
+    EXPECT_U64(p.slots[0].asked, 6 * MIB);
+    EXPECT_U64(p.slots[0].batch_left, 1);
+    message(0, 5 * MIB, now);
+    EXPECT_U64(nats_pull_large(&p), 0);
+    tick(now);
+    EXPECT_U64(p.slots[0].asked, MIB);
+    nats_pull_close(&p, &c);
+    EXPECT_U64(nats_pull_large(&p), 0);
+}
+
+TEST(nats_pull_forgets_a_large_message_that_does_not_come)
+{
+    open_pull(MIB);
+    nats_pull_set_message_max(&p, MIB, 4 * MIB);
+    tick(0);
+    status(0, "409 Message Size Exceeds MaxBytes", 0);
+    nats_pull_allow_large(&p, true);
+    tick(1);
+    EXPECT_U64(p.slots[0].asked, 2 * MIB);
+    status(0, "408 Request Timeout", 31 * S); /* somebody has removed it */
+    EXPECT_U64(nats_pull_large(&p), 0);
+    tick(31 * S);
+    EXPECT_U64(p.slots[0].asked, MIB);
 }
 
 TEST(nats_pull_clamps_to_the_limits_of_the_consumer)

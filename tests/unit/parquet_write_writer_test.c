@@ -486,3 +486,59 @@ TEST(writer_memory_counts_what_is_held)
     EXPECT_U64(parquet_writer_bytes_written(f.writer), 0);
     tear_down(&f);
 }
+
+static int note_piece(void *context, const void *data, size_t len, struct err *err)
+{
+    struct file *file = context;
+
+    if (len > file->room) { /* the value, from where it is */
+        EXPECT(file->writes++ == 0);
+        EXPECT_U64(load_u32le(data), len - 4);
+    }
+    buf_append(&file->bytes, data, len);
+    (void)err;
+    return 0;
+}
+
+/* A value that is not copied makes the bytes that it would have made; zstd can't shrink it. */
+TEST(writer_of_a_value_outside_of_the_batch)
+{
+    enum { LEN = 3 * 1024 * 1024 };
+    struct parquet_options options = parquet_options_default();
+    struct fixture copied, outside;
+    uint8_t *value = calloc(1, LEN + 4);
+    uint32_t random = 1;
+
+    for (size_t i = 0; i < LEN; i++)
+        value[4 + i] = (uint8_t)((random = random * 1664525 + 1013904223) >> 24);
+    store_u32le(value, LEN);
+    set_up(&copied, &options);
+    set_up(&outside, &options);
+    append(&copied, 1, 10);
+    append(&outside, 1, 10);
+    EXPECT_I64(parquet_writer_flush(copied.writer, copied.sink, &copied.err), 0);
+    for (int i = 0; i < 2; i++) {
+        struct batch *b = i == 0 ? copied.batch : outside.batch;
+        batch_reset(b);
+        batch_put_int64(b, 0, 11);
+        batch_put_null(b, 1);
+        batch_put_bytes(b, 2, i == 0 ? (struct slice){value + 4, LEN} : (struct slice){0});
+        batch_end_row(b);
+    }
+    EXPECT_I64(parquet_writer_append(copied.writer, copied.batch, copied.sink, &copied.err), 0);
+    outside.sink.write = note_piece;
+    outside.file.room = LEN - 1;
+    EXPECT_I64(parquet_writer_append_outside(outside.writer, outside.batch, 2,
+                                             (struct slice){value, LEN + 4}, outside.sink,
+                                             &outside.err),
+               0);
+    EXPECT_I64(parquet_writer_finish(copied.writer, copied.sink, &copied.err), 0);
+    EXPECT_I64(parquet_writer_finish(outside.writer, outside.sink, &outside.err), 0);
+    EXPECT_U64(outside.file.writes, 1);
+    EXPECT_U64(parquet_writer_rows(outside.writer), 11);
+    EXPECT_BYTES(outside.file.bytes.data, outside.file.bytes.len, copied.file.bytes.data,
+                 copied.file.bytes.len);
+    free(value);
+    tear_down(&copied);
+    tear_down(&outside);
+}

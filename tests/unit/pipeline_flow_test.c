@@ -94,6 +94,28 @@ TEST(flow_seals_to_make_room_for_a_large_message)
     EXPECT(!flow_must_seal(&s));
 }
 
+/* By hand: 92 + 2 * 20 + 60 is 192, three quarters of the limit. */
+TEST(flow_makes_room_for_what_can_not_become_a_row)
+{
+    struct flow_state s = calm();
+    s.memory = 92 * MIB;
+    s.on_the_way = 20 * MIB;
+    s.large = 60 * MIB;
+    EXPECT(flow_has_room(&s) && flow_may_be_large(&s) && !flow_must_seal(&s));
+    s.large++;
+    EXPECT(!flow_has_room(&s) && !flow_may_be_large(&s));
+    EXPECT(flow_must_seal(&s));
+    s.empty = true; /* what is open is sealed */
+    s.epochs = 1;
+    EXPECT(!flow_may_be_large(&s));
+    s.epochs = 0; /* and committed */
+    EXPECT(!flow_may_be_large(&s));
+    s.on_the_way = 0;
+    s.large = FLOW_LARGE_BYTES(s.memory_limit);
+    EXPECT(flow_may_be_large(&s));
+    EXPECT_U64(flow_pauses(&s), 0);
+}
+
 /* Whatever the limit: when all has come that may be asked for, a row group fits, too. */
 TEST(flow_shares_fit_into_the_limit)
 {

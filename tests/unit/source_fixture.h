@@ -87,7 +87,7 @@ static inline void stage_open(struct stage *s, enum config_delivery delivery)
                       &err) == 0);
     EXPECT(config_finish(&s->config, &err) == 0);
     source_init(&s->source, &s->config, 0, &s->stored, false, key);
-    source_set_limits(&s->source, 1 << 20, 1 << 20);
+    source_set_limits(&s->source, 1 << 20, 1 << 20, 1 << 20);
     nats_client_start(&s->client, &s->options, s->now);
     stage_receive(s, "INFO {\"headers\":true,\"max_payload\":1000000,\"proto\":1}\r\nPONG\r\n");
     EXPECT(nats_client_is_ready(&s->client));

@@ -474,3 +474,41 @@ TEST(store_writer_works_on_threads_of_its_own)
     stop(&s);
     EXPECT(close(ends[0]) == 0 && close(ends[1]) == 0);
 }
+
+/* A row with a value that is not copied, between others that are: its file is whole, and theirs go
+ * on. */
+TEST(store_writer_takes_a_value_that_is_too_large_to_be_copied)
+{
+    enum { ROOM = 100, LEN = 5 * 1024 * 1024 };
+    struct stage s;
+    uint64_t rows[64];
+    start(&s, generous);
+    for (uint64_t seq = 1; seq <= 60; seq++) {
+        if (seq != 1 && seq != 30) {
+            add(&s, seq, "a", BASE);
+            continue;
+        }
+        struct store_outside outside = {.size = ROOM + LEN, .account = &s.account, .column = 1};
+        outside.memory = account_alloc(&s.account, 1, outside.size);
+        outside.value = (struct slice){(uint8_t *)outside.memory + ROOM, LEN};
+        struct batch *batch = batch_new(&narrow, &s.account);
+        batch_put_int64(batch, 0, (int64_t)seq);
+        batch_put_bytes(batch, 1, (struct slice){0});
+        batch_end_row(batch);
+        struct store_row row = row_of(&s, seq, "a", BASE);
+        store_writer_add_outside(s.writer, &row, batch, &outside);
+        /* Once, and what is known of it. */
+        while (store_writer_turn(s.writer, 0) == 0)
+            EXPECT(account_bytes(&s.account) < LEN + LEN / 2);
+    }
+    EXPECT_U64(commit(&s).files, 3);
+    glob_t found = find(TABLE_FILES);
+    EXPECT_U64(found.gl_pathc, 3);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        uint64_t count = read_sequences(found.gl_pathv[i], rows, NULL);
+        EXPECT(count == 58 ? rows[0] == 2 && rows[28] == 31
+                           : count == 1 && (rows[0] == 1 || rows[0] == 30));
+    }
+    globfree(&found);
+    stop(&s);
+}

@@ -277,6 +277,7 @@ void chunk_begin_row_group(struct chunk *c)
     dictionary_reset(&c->dictionary);
     buf_reset(&c->stored);
     buf_trim(&c->stored, STORED_KEPT);
+    c->outside = (struct slice){0};
     buf_reset(&c->pages);
     buf_reset(&c->bytes_bounds);
     c->compression = CHUNK_UNDECIDED;

@@ -85,6 +85,7 @@ struct chunk {
     struct chunk_layout layout;
 
     struct buf stored;       /* finished data pages, headers and bodies; see page_extent */
+    struct slice outside;    /* the body of the last of them, where that is not in `stored` */
     struct buf pages;        /* struct chunk_page */
     struct buf bytes_bounds; /* struct bounds_bytes, for those pages that have them */
     struct dictionary dictionary;
@@ -113,6 +114,11 @@ void chunk_begin_row_group(struct chunk *c);
 
 /* Encode and compress the values of a batch. */
 void chunk_append(struct chunk *c, const struct cut_column *column, struct parquet_codec *codec);
+
+/* The only value of a row group, of a column of byte strings outside of lists that is never null,
+ * as PLAIN has it: a u32 length and the bytes. It is not copied, and stays where it is until the
+ * next row group begins. */
+void chunk_append_outside(struct chunk *c, struct slice value);
 
 /* Append the dictionary page to `out`; of size 0 if there is none. It is to stand in front of the
  * data pages in the file. The chunk is complete: it takes no further batch. */

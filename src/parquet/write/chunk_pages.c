@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/write/chunk.h"
 
+#include "base/assert.h"
 #include "parquet/write/page.h"
 
 enum {
@@ -88,6 +89,17 @@ static bool compress_or_not(struct chunk *c, enum parquet_encoding encoding, str
     return saves;
 }
 
+static void take_page(struct chunk *c, const struct chunk_page *page)
+{
+    buf_append(&c->pages, page, sizeof(*page));
+    c->rows += page->rows;
+    c->entries += page->entries;
+    c->nulls += page->nulls;
+    c->text_bytes += page->text_bytes;
+    if (page->nulls > 0)
+        c->ascending = false;
+}
+
 void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice body,
                        struct parquet_codec *codec)
 {
@@ -104,13 +116,22 @@ void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice bod
         compress(c, page.encoding, body, codec);
     }
     seal(c, &page, start);
-    buf_append(&c->pages, &page, sizeof(page));
-    c->rows += page.rows;
-    c->entries += page.entries;
-    c->nulls += page.nulls;
-    c->text_bytes += page.text_bytes;
-    if (page.nulls > 0)
-        c->ascending = false;
+    take_page(c, &page);
+}
+
+void chunk_append_outside(struct chunk *c, struct slice value)
+{
+    ASSERT(c->rows == 0 && c->layout.leaf.definition == 0 && c->layout.leaf.repetition == 0);
+    struct chunk_page page = {.encoding = PARQUET_ENCODING_PLAIN,
+                              .rows = 1,
+                              .entries = 1,
+                              .raw_size = (uint32_t)value.len,
+                              .stored_size = (uint32_t)value.len,
+                              .text_bytes = value.len - 4};
+    size_t body = page_begin(&c->stored);
+    page.extent = page_seal_outside(&c->stored, body, value);
+    c->outside = value;
+    take_page(c, &page);
 }
 
 struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_codec *codec,

@@ -18,36 +18,41 @@ size_t page_begin(struct buf *out)
     return out->len;
 }
 
-static struct page_extent seal(struct buf *out, size_t body, uint32_t raw_size,
-                               struct parquet_page_header *header)
+/* `content` is the body: what is in `out` from there on, or lies elsewhere. */
+static struct page_extent seal(struct buf *out, size_t body, struct slice content,
+                               uint32_t raw_size, struct parquet_page_header *header)
 {
     uint8_t room[PAGE_HEADER_ROOM];
     struct buf bytes = {.data = room, .cap = sizeof(room)};
-    size_t stored_size = out->len - body;
+    size_t here = out->len - body;
 
-    ASSERT(raw_size <= PARQUET_PAGE_BYTES_MAX && stored_size <= INT32_MAX);
+    ASSERT(raw_size <= PARQUET_PAGE_BYTES_MAX && content.len <= INT32_MAX);
     header->uncompressed_page_size = (int32_t)raw_size;
-    header->compressed_page_size = (int32_t)stored_size;
+    header->compressed_page_size = (int32_t)content.len;
     header->has_crc = true;
-    header->crc = crc32_update(0, out->data + body, stored_size);
+    header->crc = crc32_update(0, content.data, content.len);
     parquet_write_page_header(&bytes, header);
 
     struct page_extent extent = {.gap = (uint32_t)(PAGE_HEADER_ROOM - bytes.len),
-                                 .size = (uint32_t)(bytes.len + stored_size)};
+                                 .size = (uint32_t)(bytes.len + content.len)};
     uint8_t *start = out->data + body - bytes.len;
     memcpy(start, bytes.data, bytes.len);
-    if (stored_size <= SMALL_BODY) {
-        memmove(start - extent.gap, start, extent.size);
+    if (here <= SMALL_BODY) {
+        memmove(start - extent.gap, start, bytes.len + here);
         out->len -= extent.gap;
         extent.gap = 0;
     }
     return extent;
 }
 
-struct page_extent page_seal_data(struct buf *out, size_t body, enum parquet_encoding encoding,
-                                  uint32_t num_values, uint32_t raw_size)
+static struct slice body_in(const struct buf *out, size_t body)
 {
-    struct parquet_page_header header = {
+    return (struct slice){out->data + body, out->len - body};
+}
+
+static struct parquet_page_header data_header(enum parquet_encoding encoding, uint32_t num_values)
+{
+    return (struct parquet_page_header){
         .type = PARQUET_PAGE_DATA,
         .num_values = (int32_t)num_values,
         .encoding = encoding,
@@ -55,8 +60,21 @@ struct page_extent page_seal_data(struct buf *out, size_t body, enum parquet_enc
         .definition_level_encoding = PARQUET_ENCODING_RLE,
         .repetition_level_encoding = PARQUET_ENCODING_RLE,
     };
+}
 
-    return seal(out, body, raw_size, &header);
+struct page_extent page_seal_data(struct buf *out, size_t body, enum parquet_encoding encoding,
+                                  uint32_t num_values, uint32_t raw_size)
+{
+    struct parquet_page_header header = data_header(encoding, num_values);
+
+    return seal(out, body, body_in(out, body), raw_size, &header);
+}
+
+struct page_extent page_seal_outside(struct buf *out, size_t body, struct slice content)
+{
+    struct parquet_page_header header = data_header(PARQUET_ENCODING_PLAIN, 1);
+
+    return seal(out, body, content, (uint32_t)content.len, &header);
 }
 
 struct page_extent page_seal_dictionary(struct buf *out, size_t body, uint32_t num_values,
@@ -68,5 +86,5 @@ struct page_extent page_seal_dictionary(struct buf *out, size_t body, uint32_t n
         .encoding = PARQUET_ENCODING_PLAIN,
     };
 
-    return seal(out, body, raw_size, &header);
+    return seal(out, body, body_in(out, body), raw_size, &header);
 }

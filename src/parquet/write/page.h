@@ -32,6 +32,10 @@ size_t page_begin(struct buf *out);
 struct page_extent page_seal_data(struct buf *out, size_t body, enum parquet_encoding encoding,
                                   uint32_t num_values, uint32_t raw_size);
 
+/* The same for one PLAIN value that stays where it is, and is to be written to the file behind what
+ * is in `out`: `content` is the body. The extent covers both. */
+struct page_extent page_seal_outside(struct buf *out, size_t body, struct slice content);
+
 /* The same for a dictionary page of PLAIN values. */
 struct page_extent page_seal_dictionary(struct buf *out, size_t body, uint32_t num_values,
                                         uint32_t raw_size);

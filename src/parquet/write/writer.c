@@ -143,7 +143,9 @@ static int emit_pages(struct parquet_writer *w, const struct chunk *c, struct pa
         }
         at += extent.gap + extent.size;
     }
-    return emit(w, sink, (struct slice){c->stored.data + start, at - start}, err);
+    if (emit(w, sink, (struct slice){c->stored.data + start, c->stored.len - start}, err) != 0)
+        return -1;
+    return emit(w, sink, c->outside, err);
 }
 
 /* The headers of the data pages, which their own CRCs do not cover. */
@@ -248,13 +250,15 @@ static int check_batch(struct parquet_writer *w, const struct batch *batch, stru
                      layout_page_bytes(&w->options, w->pages), err);
 }
 
-static void append_batch(struct parquet_writer *w, uint32_t rows)
+/* The value of leaf `outside`, if there is such a leaf, is appended by the caller. */
+static void append_batch(struct parquet_writer *w, uint32_t rows, uint32_t outside)
 {
     for (uint32_t i = 0; i < w->layout.leaves_count; i++) {
         const struct cut_column *column = &w->cut.columns.list[i];
         w->group_bytes += column->values.len;
         w->pages += column->cuts_count + 1;
-        chunk_append(&w->chunks[i], column, w->codec);
+        if (i != outside)
+            chunk_append(&w->chunks[i], column, w->codec);
     }
     w->group_rows += rows;
 }
@@ -269,10 +273,24 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
     if (w->group_rows + batch->rows > w->options.row_group_rows &&
         parquet_writer_flush(w, sink, err) != 0)
         return -1;
-    append_batch(w, batch->rows);
+    append_batch(w, batch->rows, UINT32_MAX);
     if (w->group_rows >= w->options.row_group_rows || w->group_bytes >= w->options.row_group_bytes)
         return parquet_writer_flush(w, sink, err);
     return 0;
+}
+
+int parquet_writer_append_outside(struct parquet_writer *w, const struct batch *batch,
+                                  uint32_t column, struct slice value, struct parquet_sink sink,
+                                  struct err *err)
+{
+    uint32_t leaf = w->layout.leaf_of[column];
+    ASSERT(batch->rows == 1 && w->layout.leaves[leaf].type == PARQUET_TYPE_BYTE_ARRAY &&
+           value.len >= 4 && value.len - 4 <= BATCH_VALUE_MAX);
+    if (check_batch(w, batch, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
+        return -1;
+    append_batch(w, 1, leaf);
+    chunk_append_outside(&w->chunks[leaf], value);
+    return parquet_writer_flush(w, sink, err);
 }
 
 void parquet_writer_metadata(struct parquet_writer *w, const char *key, struct slice value)

@@ -79,6 +79,16 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
                           struct parquet_sink sink, struct err *err)
     __attribute__((warn_unused_result));
 
+/*
+ * A row group of its own for the one row of `batch`, whose value in `column` (byte strings, not
+ * optional, in no group) is too large to be copied: what the batch has there is ignored, `value`
+ * takes its place, as PLAIN has it: a u32 little-endian length and the bytes. It goes to the sink
+ * from where it is, in one piece, neither compressed nor bounded.
+ */
+int parquet_writer_append_outside(struct parquet_writer *w, const struct batch *batch,
+                                  uint32_t column, struct slice value, struct parquet_sink sink,
+                                  struct err *err) __attribute__((warn_unused_result));
+
 /* Write out the row group that is open, if any: gives memory back early. */
 int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
     __attribute__((warn_unused_result));
