@@ -5,11 +5,16 @@
 # make          build/varve, one static binary; `make V=1` shows the commands
 # make install  PREFIX=/usr/local DESTDIR=
 # make dist     a source tarball that builds without a network
+# make CROSS=aarch64|armv7|riscv64|i686|s390x
+#               the same for another machine: build/MACHINE/varve
 # make sim      10,000 simulated histories; SEED=n tells one of them
 # make lint | unit | asan | tsan | fuzz | bench | soak | clean
 
 VERSION := 0.1.0
-BUILD ?= build
+# The machine to build for: this one, or one of MACHINES.
+CROSS ?=
+MACHINES := aarch64 armv7 riscv64 i686 s390x
+BUILD ?= build$(CROSS:%=/%)
 PREFIX ?= /usr/local
 DESTDIR ?=
 # To work on a part while others don't compile: make unit FOLDERS='base nats' BUILD=/tmp/mine
@@ -26,6 +31,30 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 include vendor/rules.mk
+
+# ---- compilers -----------------------------------------------------------------------------------
+
+# One compiler for all other machines, with musl in it, from the Python package index (pinned in
+# tests/requirements.txt): `tools/setup cross` installs it.
+ifeq ($(CROSS),)
+TOOLS := build
+MUSL_CC := musl-gcc
+AR := ar
+else
+ifeq ($(filter $(CROSS),$(MACHINES)),)
+$(error CROSS=$(CROSS) is none of $(MACHINES))
+endif
+TARGET_aarch64 := aarch64-linux-musl
+TARGET_armv7 := arm-linux-musleabihf -mcpu=generic+v7a
+TARGET_riscv64 := riscv64-linux-musl
+TARGET_i686 := x86-linux-musl -mcpu=pentium4
+TARGET_s390x := s390x-linux-musl
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/build/zig
+export ZIG_LOCAL_CACHE_DIR := $(CURDIR)/build/zig
+TOOLS := cross
+MUSL_CC := build/venv/bin/python -m ziglang cc -target $(TARGET_$(CROSS))
+AR := build/venv/bin/python -m ziglang ar
+endif
 
 # ---- sources -------------------------------------------------------------------------------------
 
@@ -92,7 +121,7 @@ $(BUILD)/obj/$(1)/libvarve.a: $$(call objects,$(1),$(SOURCES)) $$(call generated
 $(BUILD)/obj/$(1)/libvendor.a: $$(call objects,$(1),$(VENDOR_SOURCES))
 $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a:
 	$$(call say,AR,$$@)
-	$(Q)rm -f $$@ && ar rcs $$@ $$^
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
 
 link_$(1) = $(2) $(CFLAGS) $(3) $(4) -pthread -Wl,--gc-sections $(5)
 -include $$(patsubst %.o,%.d,$$(filter $(BUILD)/obj/$(1)/%,\
@@ -103,7 +132,7 @@ say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo " 
 
 ASAN := -fsanitize=address -fno-omit-frame-pointer
 UBSAN := -fsanitize=undefined -fno-sanitize-recover=all
-$(eval $(call variant,musl,musl-gcc,,,-static))
+$(eval $(call variant,musl,$(MUSL_CC),,,-static))
 $(eval $(call variant,asan,gcc,$(ASAN),$(UBSAN),))
 $(eval $(call variant,tsan,gcc,-fsanitize=thread,,))
 $(eval $(call variant,fuzz,clang,$(ASAN) -fsanitize=fuzzer-no-link,$(UBSAN),))
@@ -116,9 +145,10 @@ all: $(BUILD)/varve
 programs: $(BUILD)/varve $(BUILD)/varve-gen $(BUILD)/varve-fault $(BUILD)/varve-sim \
     $(PROGRAMS:%=$(BUILD)/%)
 
-# A debugger finds the symbols beside the binary.
+# A debugger finds the symbols beside the binary. (Not for other machines: the link has a checksum of
+# the symbols, in which paths of the compiler's own cache would keep two builds from being equal.)
 $(BUILD)/varve: $(BUILD)/varve.debug
-	$(Q)objcopy --strip-all --add-gnu-debuglink=$< $< $@
+	$(Q)$(if $(CROSS),llvm-objcopy --strip-all,objcopy --strip-all --add-gnu-debuglink=$<) $< $@
 
 $(BUILD)/varve.debug: $(call objects,musl,$(MAIN)) $(call library,musl)
 	$(call say,LINK,$@)
@@ -135,7 +165,7 @@ FAULTY := $(BUILD)/obj/fault/fault.o
 $(FAULTY): src/object/fault.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)musl-gcc $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
+	$(Q)$(MUSL_CC) $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
 
 $(BUILD)/varve-fault: $(call objects,musl,$(MAIN)) $(FAULTY) $(call library,musl)
 	$(call say,LINK,$@)
@@ -177,7 +207,7 @@ $(VENDOR_SOURCES): | $(BUILD)/vendor.stamp ;
 # The tools that the build needs are there, and the pinned sources lie unpacked in vendor/.
 $(BUILD)/vendor.stamp: vendor/sources.lock tools/vendor
 	@mkdir -p $(@D)
-	$(Q)tools/setup --check build
+	$(Q)tools/setup --check $(TOOLS)
 	$(Q)tools/vendor
 	@touch $@
 

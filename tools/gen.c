@@ -73,14 +73,15 @@ static int set(const struct setting *settings, const char *name, const char *val
 static int parse(struct command *c, int argc, char **argv)
 {
     const uint64_t any = INT64_MAX;
+    const uint64_t most = 1000000000; /* a product of two such numbers fits */
     const struct setting settings[] = {
         {"server", &c->publish.server, NULL, 0, 0},
         {"stream", &c->publish.stream, NULL, 0, 0},
         {"subject", &c->publish.subject, NULL, 0, 0},
         {"retention", &c->publish.retention, NULL, 0, 0},
-        {"count", NULL, &c->publish.count, 0, any},
+        {"count", NULL, &c->publish.count, 0, most},
         {"start-index", NULL, &c->publish.start_index, 0, any},
-        {"corrupt", NULL, &c->publish.corrupt, 0, any},
+        {"corrupt", NULL, &c->publish.corrupt, 0, most},
         {"simulations", NULL, &c->load.simulations, 1, 9999},
         {"payload-bytes", NULL, &c->load.payload_bytes, 0, 64 * 1024 * 1024},
         {"per-hour", NULL, &c->load.per_hour, 1, 1000000000},

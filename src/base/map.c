@@ -15,12 +15,28 @@ enum {
     KEY_MAX = 64 * 1024 * 1024,
 };
 
+static inline void multiply_wide(uint64_t a, uint64_t b, uint64_t *high, uint64_t *low)
+{
+#ifdef __SIZEOF_INT128__
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)a * b;
+    *high = (uint64_t)(product >> 64);
+    *low = (uint64_t)product;
+#else /* 32-bit machines: by halves, as on paper */
+    uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    uint64_t middle = a_high * b_low + (a_low * b_low >> 32);
+    uint64_t carry = a_low * b_high + (uint32_t)middle;
+    *high = a_high * b_high + (middle >> 32) + (carry >> 32);
+    *low = a * b;
+#endif
+}
+
 /* The two halves of a 128-bit product folded together: every input bit reaches every output bit. */
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    uint64_t high, low;
+    multiply_wide(a, b, &high, &low);
+    return high ^ low;
 }
 
 /* One seed a process, drawn at first use. Two threads that race here agree on whichever won. */

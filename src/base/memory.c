@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifndef __GLIBC__
+#if !defined(__GLIBC__) && (defined(__x86_64__) || defined(__i386__))
 
 struct block {
     uint64_t low, high;

@@ -98,8 +98,8 @@ static uint64_t unpack_number(struct slice packed, size_t *at)
 static void unpack_bytes(struct buf *to, struct slice packed, size_t *at, uint64_t len)
 {
     ASSERT(len <= packed.len - *at);
-    buf_append(to, packed.data + *at, len);
-    *at += len;
+    buf_append(to, packed.data + *at, (size_t)len);
+    *at += (size_t)len;
 }
 
 void batch_unpack(struct batch *b, struct slice packed)

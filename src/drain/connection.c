@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/connection.h"
 
-#include <errno.h>
-#include <sys/random.h>
-
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/version.h"
 #include "nats/api.h"
 
@@ -78,9 +76,8 @@ int connection_init(struct connection *c, const struct config *config, struct er
     };
     set_api_prefix(c, &config->nats);
     connection_set_credentials(c, &config->nats);
-    if (getrandom(c->options.random_key, sizeof(c->options.random_key), 0) !=
-        (ssize_t)sizeof(c->options.random_key))
-        return err_set_system(err, errno, "getrandom");
+    if (random_bytes(c->options.random_key, sizeof(c->options.random_key), err) != 0)
+        return -1;
     nats_pool_init(&c->pool, c->options.random_key);
     for (size_t i = 0; i < config->nats.servers.count; i++)
         if (nats_pool_add(&c->pool, slice_of(config->nats.servers.items[i]), err) != 0)

@@ -62,7 +62,7 @@ static void counted_free(void *context, void *memory)
     if (memory == NULL)
         return;
     uint8_t *whole = (uint8_t *)memory - SIZE_BYTES;
-    account_free(context, whole, load_u64le(whole));
+    account_free(context, whole, (size_t)load_u64le(whole));
 }
 
 static ZSTD_customMem counted(struct parquet_codec *codec)

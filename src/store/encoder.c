@@ -185,7 +185,7 @@ static void finish_file(struct encoder *e, struct group_file *file)
 {
     struct err err = {0};
     put_footer(e, file);
-    buf_reserve_exact(&file->image, parquet_writer_buffered(file->writer) + IMAGE_REST);
+    buf_reserve_exact(&file->image, (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST);
     ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
     ASSERT(parquet_writer_rows(file->writer) == file->rows);
     if (file->part->kind->path != NULL)
@@ -261,7 +261,7 @@ static void encode(struct encoder *e, struct encode_job *job)
     batch_reset(job->batch);
     uint64_t buffered = parquet_writer_buffered(file->writer);
     if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
-        buf_reserve_exact(&file->image, buffered + IMAGE_REST);
+        buf_reserve_exact(&file->image, (size_t)buffered + IMAGE_REST);
         ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
     }
 }

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "delta/durable.h"
 #include "delta/entry.h"
@@ -29,16 +29,18 @@ enum {
 };
 
 /* A random UUID (RFC 9562, version 4). */
-static void make_uuid(char out[static UUID_TEXT])
+static int make_uuid(char out[static UUID_TEXT], struct err *err)
 {
     uint8_t b[16];
-    ASSERT(getrandom(b, sizeof(b), 0) == (ssize_t)sizeof(b));
+    if (random_bytes(b, sizeof(b), err) != 0)
+        return -1;
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     (void)snprintf(out, UUID_TEXT,
                    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
                    b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
                    b[14], b[15]);
+    return 0;
 }
 
 /* Another instance may be making it at this moment: whoever comes first wins. */
@@ -47,7 +49,8 @@ static int create_table(struct store *store, struct err *err)
     struct buf entry = {0};
     char id[UUID_TEXT];
     bool taken;
-    make_uuid(id);
+    if (make_uuid(id, err) != 0)
+        return -1;
     delta_table_create(&entry, store->schema, id, store->engine, clock_wall());
     int result = delta_entry_append(store->objects, 0, buf_slice(&entry), &taken, err);
     store->recovery.created = true;

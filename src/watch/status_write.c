@@ -116,8 +116,8 @@ static void append_points(struct buf *out, const struct status_curve *curve)
     for (size_t i = 0; i < curve->count; i++) {
         double back = (double)(curve->count - 1 - i) / (double)(STATUS_CURVE_POINTS - 1);
         double high = (double)curve->values[i] / (double)greatest;
-        buf_printf(out, "%s%.1f,%.1f", i > 0 ? " " : "", CURVE_WIDTH * (1 - back),
-                   CURVE_HEIGHT * (1 - high));
+        buf_printf(out, "%s%.1f,%.1f", i > 0 ? " " : "", (double)CURVE_WIDTH * (1 - back),
+                   (double)CURVE_HEIGHT * (1 - high));
     }
 }
 

@@ -44,7 +44,7 @@ static void choose(uint32_t number, int64_t base, struct fields *f)
     f->timestamp = base - sim_random_between(&r, 0, 2 * HOUR * CLOCK_SECOND);
     if (sim_random_chance(&r, 20))
         f->timestamp = 0;
-    f->payload_len = sim_random_below(&r, PAYLOAD_MAX + 1);
+    f->payload_len = (size_t)sim_random_below(&r, PAYLOAD_MAX + 1);
     for (size_t i = 0; i < f->payload_len; i++)
         f->payload[i] = (uint8_t)sim_random_next(&r);
     if (sim_random_chance(&r, 100)) {

@@ -58,7 +58,7 @@ static void be_faster(void *context, const char *name)
 void world_configure(struct world *w, struct instance *i)
 {
     static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
-                                        "output.log_output_directory=" ROOT,
+                                        ("output.log_output_directory=" ROOT),
                                         "output.min_free=4KiB",
                                         "memory_limit=32MiB",
                                         "metrics.listen=off",

@@ -128,7 +128,7 @@ static int compare(const void *a, const void *b)
 static void choose_world(struct plan *p, struct sim_random *r)
 {
     static const char *const retentions[] = {"limits", "limits", "interest", "workqueue"};
-    size_t release = sim_random_below(r, sizeof(releases) / sizeof(releases[0]));
+    size_t release = (size_t)sim_random_below(r, sizeof(releases) / sizeof(releases[0]));
     p->server = (struct server_options){.minor = releases[release].minor,
                                         .patch = releases[release].patch,
                                         .wall = INT64_C(1700000000) * CLOCK_SECOND,

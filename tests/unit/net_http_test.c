@@ -36,7 +36,7 @@ static void start(void)
 static uint16_t port_of_server(void)
 {
     const char *colon = strrchr(server.address, ':');
-    uint64_t port;
+    uint64_t port = 0;
     EXPECT(colon != NULL && num_parse_u64(slice_of(colon + 1), &port));
     return (uint16_t)port;
 }

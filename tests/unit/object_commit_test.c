@@ -148,7 +148,7 @@ static int commit_group(struct world *w, struct object_store *store, uint64_t nu
             add_member(g, object_staged_id(staged[i]), name);
     }
     if (result == 0)
-        result = object_finish(store, staged, w->members, err);
+        result = object_finish(store, staged, (size_t)w->members, err);
     struct object_group group = as_group(g);
     /* As the committer does it: until it works, or the power is gone. */
     for (int attempt = 0; result == 0 && attempt < 8; attempt++) {

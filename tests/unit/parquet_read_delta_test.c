@@ -77,7 +77,7 @@ static void refused(const char *hex, uint64_t count)
     int64_t values[200];
     size_t len = 0;
     bool read = delta_reader_init(&d, fixture_hex(hex), count, &err) == 0 &&
-                delta_read(&d, values, count, &err) == 0;
+                delta_read(&d, values, (size_t)count, &err) == 0;
     EXPECT(!read && err.code == ERR_FORMAT);
     err_clear(&err);
     EXPECT(delta_measure(fixture_hex(hex), count, &len, &err) == -1);

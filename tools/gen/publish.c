@@ -53,8 +53,8 @@ void publish_message(const struct publish_options *options, const struct load *l
     /* Message i is corrupt if the number of corrupt ones up to it is higher than up to the one
      * before: so they lie at even distances. */
     uint64_t total = options->count + options->corrupt;
-    uint64_t before = (uint64_t)((unsigned __int128)i * options->corrupt / total);
-    uint64_t after = (uint64_t)((unsigned __int128)(i + 1) * options->corrupt / total);
+    uint64_t before = i * options->corrupt / total;
+    uint64_t after = (i + 1) * options->corrupt / total;
     if (after > before)
         load_corrupt(load, options->start_index + before, out);
     else

@@ -101,7 +101,7 @@ bool dictionary_number(struct dictionary *d, struct slice values, uint32_t count
 
 struct slice dictionary_page(const struct dictionary *d)
 {
-    return (struct slice){d->map.keys.data, d->bytes};
+    return (struct slice){d->map.keys.data, (size_t)d->bytes};
 }
 
 void dictionary_reset(struct dictionary *d)
