@@ -71,6 +71,9 @@ void config_init(struct config *c)
             assign_default(c, &config_keys[i], 0);
     ASSERT(config_add_source(c, &err) == 0);
     c->servers_set = false;
+    uint64_t room = config_memory_room();
+    if (c->memory_limit > room)
+        c->memory_limit = room;
 }
 
 void config_free(struct config *c)

@@ -111,10 +111,12 @@ const struct config_key config_keys[] = {
              "CPU time, smaller files; a few readers, such as fastparquet, can't read "
              "DELTA_LENGTH_BYTE_ARRAY."},
 
-    {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 32 * MIB, 1024 * GIB,
-     .help = "Memory for everything that is not committed yet; close to it, varve commits early. "
-             "The process needs at most 16 MiB more. An event may take a quarter of it, shared by "
-             "the sources: 8 MiB with 32MiB and one source. Larger messages become dead letters.",
+    {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
+     .help =
+         "Memory for everything that is not committed yet; close to it, varve commits early. "
+         "The process needs at most 16 MiB more, and the default is less where its control group "
+         "may not take that much. An event may take a quarter of it, shared by the sources: "
+         "8 MiB with 32MiB and one source. Larger messages become dead letters.",
      .change = CONFIG_CHANGE_NOW},
 
     {"sandbox", CONFIG_CHOICE, AT(sandbox), "auto", .choices = sandboxes,

@@ -37,7 +37,7 @@ def rows_of(run):
 
 
 @pytest.mark.parametrize("delivery", ["durable", "position"])
-@pytest.mark.parametrize("limit", [32, 64])
+@pytest.mark.parametrize("limit", [16, 64])
 def test_a_thousand_simulations(any_server, drained, limit, delivery):
     """Interleaved, and with no page more than the limit and the rest: an allocation beyond that
     would end the process."""
@@ -49,7 +49,7 @@ def test_a_thousand_simulations(any_server, drained, limit, delivery):
     assert run.lines("committed", reason="memory")
 
 
-@pytest.mark.parametrize("limit", [32, 64])
+@pytest.mark.parametrize("limit", [16, 64])
 def test_a_disk_that_does_not_keep_up(any_server, varve, memory_directory, tmp_path, limit):
     """The worst case: as many epochs as there may be wait for the disk while another one fills."""
     any_server.generate(100_000, simulations=1000)

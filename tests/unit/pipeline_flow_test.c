@@ -119,7 +119,7 @@ TEST(flow_makes_room_for_what_can_not_become_a_row)
 /* Whatever the limit: when all has come that may be asked for, a row group fits, too. */
 TEST(flow_shares_fit_into_the_limit)
 {
-    for (uint64_t limit = 32 * MIB; limit <= 1024 * MIB; limit *= 2) {
+    for (uint64_t limit = 16 * MIB; limit <= 1024 * MIB; limit *= 2) {
         struct flow_state s = calm();
         s.memory_limit = limit;
         for (s.memory = 0; s.memory < limit; s.memory += limit / 64) {
