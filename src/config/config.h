@@ -148,8 +148,9 @@ int config_finish(struct config *c, struct err *err) __attribute__((warn_unused_
 
 void config_free(struct config *c);
 
-/* The largest memory_limit that the control group of this process leaves room for; the default is no
- * larger, and config_finish refuses what is. UINT64_MAX or close to it where there is no limit. */
+/* The largest memory_limit that the control group of this process leaves room for; the default is
+ * no larger, and config_finish refuses what is. UINT64_MAX or close to it where there is no limit.
+ */
 uint64_t config_memory_room(void);
 
 /* Derived, so that nobody has to guess them; of a finished config. */
