@@ -11,6 +11,10 @@ BEGIN {
     FS = "|"
     # External headers, and where alone they may be included.
     place["yaml.h"] = "^src/config/"
+    split("error md pk psa_util ssl x509_crt", tls, " ")
+    for (i in tls)
+        place["mbedtls/" tls[i] ".h"] = "^src/net/tls"
+    place["psa/crypto.h"] = "^src/net/tls"
     place["zstd.h"] = "^src/parquet/codec\\.c$"
     place["zstd_errors.h"] = "^src/parquet/codec\\.c$"
     clock = "^src/base/clock\\.[ch]$"

@@ -35,6 +35,7 @@ void check_config(struct check_report *r, const struct config *config)
         "commits happen every %" PRIu64
         " rows, %s or %s, whichever comes first; so ack_wait is %s and max_ack_pending %" PRIu64,
         config->batching.max_rows, bytes, age, wait, config_max_ack_pending(config));
+    check_tls_files(r, config);
     if (config->batching.max_bytes > config->memory_limit)
         check_say(r, CHECK_WARNING,
                   "batching.max_bytes is more than memory_limit: events that do not compress well "
@@ -312,6 +313,7 @@ static void check_server(struct check_report *r, const struct api_client *a,
     const struct nats_info *info = &a->connection.client.session.info;
     check_say(r, CHECK_OK, "connected to %s, nats-server %.*s", a->connection.address,
               (int)info->version_text.len, (const char *)info->version_text.data);
+    check_tls(r, &a->connection.secure);
     for (uint32_t i = 0; i < config->source_count; i++)
         if (config->sources[i].subjects.count > 1 &&
             !nats_version_at_least(info->version, 2, 10, 0))

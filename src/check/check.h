@@ -38,6 +38,13 @@ const char *check_duration(int64_t ns, char out[static CHECK_DURATION_MAX]);
 /* What follows from the configuration alone. */
 void check_config(struct check_report *r, const struct config *config);
 
+/* The files of nats.tls, if it is used: are they what they should be, and for how long? */
+void check_tls_files(struct check_report *r, const struct config *config);
+
+/* How a connection that is made is encrypted. */
+struct secure;
+void check_tls(struct check_report *r, const struct secure *secure);
+
 /* All the rest: takes seconds, more where a server does not answer. */
 void check_live(struct check_report *r, const struct config *config);
 

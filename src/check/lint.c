@@ -11,8 +11,6 @@ static int check_servers(const struct config_list *servers, struct err *err)
         struct nats_url url;
         if (nats_url_parse(&url, slice_of(servers->items[i]), err) != 0)
             return err_prefix(err, "nats.servers[%zu]", i);
-        if (url.tls)
-            return err_set(err, ERR_USAGE, "nats.servers[%zu]: tls:// is not supported yet", i);
     }
     return 0;
 }

@@ -11,14 +11,13 @@
 #include "base/text.h"
 #include "config/keys.h"
 #include "nats/url.h"
+#include "net/tls.h"
 #include "object/directory.h"
 
 enum { DNS_PORT = 53 };
 
-/* Files that the C library and TLS read, and which other programs replace. */
-static const char *const host_files[] = {"/etc/hosts", "/etc/resolv.conf", "/etc/ssl/cert.pem",
-                                         "/etc/ssl/certs/ca-certificates.crt",
-                                         "/etc/pki/tls/certs/ca-bundle.crt"};
+/* Files that the C library reads, and which other programs replace. */
+static const char *const host_files[] = {"/etc/hosts", "/etc/resolv.conf"};
 
 /* Where the link /etc/resolv.conf may lead tomorrow; certificates of Debian and SUSE; what varve
  * says of itself in /metrics; and the memory that its cgroup has. */
@@ -37,6 +36,9 @@ static void allow_host(struct sandbox *s)
         sandbox_allow_folder_of(s, host_files[i], SANDBOX_READ);
     for (size_t i = 0; i < sizeof(host_folders) / sizeof(host_folders[0]); i++)
         (void)sandbox_allow(s, host_folders[i], SANDBOX_READ);
+    const char *trusted = tls_host_ca_file();
+    if (trusted != NULL)
+        sandbox_allow_folder_of(s, trusted, SANDBOX_READ);
 }
 
 static void allow_files_of_keys(struct sandbox *s, const struct config *config)

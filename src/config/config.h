@@ -56,12 +56,15 @@ struct config_source {
 };
 
 struct config_tls {
-    bool enabled;
+    bool enabled; /* once the config is finished also where any other key of it is set */
     bool handshake_first;
     const char *ca_file;
     const char *cert_file;
     const char *key_file;
+    const char *key_password; /* a secret: never print it */
+    const char *key_password_file;
     const char *server_name;
+    bool insecure;
 };
 
 struct config_nats {

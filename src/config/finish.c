@@ -123,12 +123,29 @@ static int expand_all(struct config *c, struct err *err)
     return expand_servers(c, err);
 }
 
+static int finish_tls(struct config_tls *t, struct err *err)
+{
+    t->enabled = t->enabled || t->handshake_first || t->insecure || is_set(t->ca_file) ||
+                 is_set(t->cert_file) || is_set(t->key_file) || is_set(t->server_name);
+    if (is_set(t->cert_file) != is_set(t->key_file))
+        return err_set(err, ERR_USAGE, "nats.tls.%s: nats.tls.%s is missing",
+                       is_set(t->cert_file) ? "cert_file" : "key_file",
+                       is_set(t->cert_file) ? "key_file" : "cert_file");
+    if (is_set(t->key_password) && is_set(t->key_password_file))
+        return err_set(
+            err, ERR_USAGE,
+            "nats.tls.key_password and nats.tls.key_password_file: set only one of them");
+    if ((is_set(t->key_password) || is_set(t->key_password_file)) && !is_set(t->key_file))
+        return err_set(err, ERR_USAGE, "nats.tls.%s: nats.tls.key_file is missing",
+                       is_set(t->key_password) ? "key_password" : "key_password_file");
+    if (t->insecure && is_set(t->ca_file))
+        return err_set(err, ERR_USAGE,
+                       "nats.tls.insecure and nats.tls.ca_file: set only one of them");
+    return 0;
+}
+
 static int check_nats(const struct config_nats *n, struct err *err)
 {
-    const struct config_tls *tls = &n->tls;
-    if (tls->enabled || tls->handshake_first || is_set(tls->ca_file) || is_set(tls->cert_file) ||
-        is_set(tls->key_file) || is_set(tls->server_name))
-        return err_set(err, ERR_USAGE, "nats.tls is not supported yet");
     if (is_set(n->nkey_seed_file))
         return err_set(err, ERR_USAGE, "nats.nkey_seed_file is not supported yet");
     if (is_set(n->credentials_file))
@@ -203,8 +220,8 @@ int config_finish(struct config *c, struct err *err)
         items[0] = c->orchestrator_address;
         c->nats.servers = (struct config_list){items, 1};
     }
-    if (expand_all(c, err) != 0 || check_nats(&c->nats, err) != 0 || check_sources(c, err) != 0 ||
-        check_memory(c, err) != 0)
+    if (expand_all(c, err) != 0 || finish_tls(&c->nats.tls, err) != 0 ||
+        check_nats(&c->nats, err) != 0 || check_sources(c, err) != 0 || check_memory(c, err) != 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");

@@ -53,6 +53,7 @@ static void choose_credentials(struct connection *c)
 void connection_set_credentials(struct connection *c, const struct config_nats *nats)
 {
     set_login(&c->configured, nats->user, nats->password, nats->token);
+    secure_configure(&c->secure, &nats->tls);
 }
 
 static void set_api_prefix(struct connection *c, const struct config_nats *nats)
@@ -72,7 +73,6 @@ int connection_init(struct connection *c, const struct config *config, struct er
     c->options = (struct nats_options){
         .name = config->nats.name,
         .version = varve_version,
-        .tls = NATS_TLS_NEVER,
     };
     set_api_prefix(c, &config->nats);
     connection_set_credentials(c, &config->nats);
@@ -92,6 +92,7 @@ void connection_free(struct connection *c)
     stream_close(&c->stream);
     nats_client_free(&c->client);
     nats_pool_free(&c->pool);
+    secure_free(&c->secure);
     buf_free(&c->api_prefix);
     free_login(&c->configured);
     free_login(&c->login);
@@ -182,6 +183,18 @@ static void begin(struct connection *c, int64_t now)
         fail(c, err.text, now);
 }
 
+/* TLS before anything else is said. What keeps it from working lasts, as a rule: no hurry. */
+static void start_tls(struct connection *c, int64_t now)
+{
+    struct err err = {0};
+    if (secure_start(&c->secure, nats_pool_current(&c->pool), &c->stream, &err) == 0) {
+        c->state = CONNECTION_SECURING;
+        return;
+    }
+    c->slow_retry = true;
+    fail(c, err.text, now);
+}
+
 static void step_connect(struct connection *c, int64_t now)
 {
     struct err err = {0};
@@ -193,10 +206,14 @@ static void step_connect(struct connection *c, int64_t now)
         return;
     case NET_IO_DONE:
         choose_credentials(c);
+        c->secure.active = false;
+        c->options.tls = secure_mode(&c->secure, &nats_pool_current(&c->pool)->url);
         nats_client_start(&c->client, &c->options, now);
         c->stuck_since = 0;
         err_clear(&c->broken);
-        c->state = CONNECTION_SECURING;
+        c->state = CONNECTION_GREETING;
+        if (c->options.tls == NATS_TLS_FIRST)
+            start_tls(c, now);
         return;
     }
 }
@@ -204,16 +221,19 @@ static void step_connect(struct connection *c, int64_t now)
 static void step_handshake(struct connection *c, int64_t now)
 {
     struct err err = {0};
-    switch (stream_handshake(c->stream, &err)) {
-    case NET_IO_AGAIN:
+    enum net_io io = stream_handshake(c->stream, &err);
+    if (io == NET_IO_AGAIN && now < nats_client_deadline(&c->client))
         return;
-    case NET_IO_DEAD:
-        fail(c, err.text, now);
-        return;
-    case NET_IO_DONE:
+    if (io == NET_IO_AGAIN)
+        err_set(&err, ERR_NETWORK, "the server did not complete the handshake of TLS in time");
+    if (io == NET_IO_DONE) {
+        secure_done(&c->secure, c->stream);
         c->state = CONNECTION_GREETING;
-        return;
+        if (c->options.tls == NATS_TLS_FIRST || nats_client_tls_done(&c->client, &err) == 0)
+            return;
     }
+    c->slow_retry = err.code != ERR_NETWORK;
+    fail(c, err.text, now);
 }
 
 static void read_once(struct connection *c, int64_t now)
@@ -230,7 +250,9 @@ static void read_once(struct connection *c, int64_t now)
             fail(c, c->broken.text, now);
         return;
     case NET_IO_DEAD:
-        fail(c, err_is_set(&c->broken) ? c->broken.text : err.text, now);
+        /* What the peer said tells more than that it is gone. */
+        c->slow_retry = c->slow_retry || err.code == ERR_REFUSED;
+        fail(c, err_is_set(&c->broken) && err.code != ERR_REFUSED ? c->broken.text : err.text, now);
         return;
     }
 }
@@ -290,6 +312,12 @@ bool connection_next(struct connection *c, int64_t now, struct nats_event *event
     int got = nats_client_next(&c->client, now, event, &err);
     if (got < 0) {
         fail(c, err.text, now);
+        return false;
+    }
+    if (got > 0 && event->kind == NATS_EVENT_START_TLS) {
+        start_tls(c, now);
+        if (c->state == CONNECTION_SECURING)
+            step_handshake(c, now);
         return false;
     }
     if (got == 0)

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "drain/secure.h"
 #include "nats/client.h"
 #include "nats/pool.h"
 #include "net/connect.h"
@@ -21,7 +22,7 @@
 enum connection_state {
     CONNECTION_WAITING,    /* until the pool's retry_at */
     CONNECTION_CONNECTING, /* name look-up and TCP */
-    CONNECTION_SECURING,   /* the handshake of the stream */
+    CONNECTION_SECURING,   /* the handshake of TLS: before INFO, or behind it */
     CONNECTION_GREETING,   /* INFO, CONNECT, first PONG */
     CONNECTION_READY,
 };
@@ -39,6 +40,7 @@ struct connection {
     struct connection_login configured; /* for where a URL brings none along */
     struct buf api_prefix;              /* empty: JetStream's own */
     struct connection_login login;      /* of the attempt or connection: options point into it */
+    struct secure secure;
     struct net_connecting connecting;
     struct stream *stream; /* NULL: none */
     struct err broken;     /* why nothing can be written; what can be read may say more */
@@ -56,7 +58,7 @@ int connection_init(struct connection *c, const struct config *config, struct er
     __attribute__((warn_unused_result));
 void connection_free(struct connection *c);
 
-/* Use these credentials from the next connection on. */
+/* Use these credentials, and this nats.tls, from the next connection on. */
 void connection_set_credentials(struct connection *c, const struct config_nats *nats);
 
 /* What to wait for. */

@@ -58,6 +58,21 @@ static int add_credentials(struct json_writer *w, const struct nats_credentials 
     return 0;
 }
 
+/* Whether CONNECT goes out encrypted, as the server is told. */
+static bool is_secure(enum nats_tls tls, const struct nats_info *info)
+{
+    switch (tls) {
+    case NATS_TLS_NEVER:
+        return false;
+    case NATS_TLS_IF_REQUIRED:
+        return info->tls_required;
+    case NATS_TLS_REQUIRED:
+    case NATS_TLS_FIRST:
+        break;
+    }
+    return true;
+}
+
 int nats_command_connect(struct buf *out, const struct nats_options *options,
                          const struct nats_info *info, struct err *err)
 {
@@ -73,7 +88,7 @@ int nats_command_connect(struct buf *out, const struct nats_options *options,
     json_put_bool(&w, "no_responders", true);
     json_put_u64(&w, "protocol", 1);
     json_put_text(&w, "lang", "c");
-    json_put_bool(&w, "tls_required", options->tls != NATS_TLS_NEVER);
+    json_put_bool(&w, "tls_required", is_secure(options->tls, info));
     add_text(&w, "version", options->version);
     add_text(&w, "name", options->name);
     if (add_credentials(&w, &options->credentials, info, err) != 0) {

@@ -25,9 +25,10 @@ struct nats_credentials {
 
 /* Whether a session starts TLS. The engine only says when; the owner of the socket does it. */
 enum nats_tls {
-    NATS_TLS_NEVER,    /* a server that requires it is refused */
-    NATS_TLS_REQUIRED, /* after INFO; a server without it is refused, never downgraded to */
-    NATS_TLS_FIRST,    /* was done before the first byte */
+    NATS_TLS_NEVER,       /* a server that requires it is refused */
+    NATS_TLS_IF_REQUIRED, /* after INFO, if it says so */
+    NATS_TLS_REQUIRED,    /* after INFO; a server without it is refused, never downgraded to */
+    NATS_TLS_FIRST,       /* was done before the first byte */
 };
 
 /* Everything borrowed: must outlive what it was given to. */

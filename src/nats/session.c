@@ -40,15 +40,22 @@ static int handle_first_info(struct nats_session *s, bool more, struct buf *out,
     switch (s->options->tls) {
     case NATS_TLS_NEVER:
         if (info->tls_required)
-            return err_set(err, ERR_REFUSED, "the server requires TLS: set nats.tls.enabled");
+            return err_set(err, ERR_REFUSED,
+                           "the server requires TLS, which this program does not speak");
         return say_connect(s, out, err);
+    case NATS_TLS_IF_REQUIRED:
+        if (!info->tls_required)
+            return say_connect(s, out, err);
+        break;
     case NATS_TLS_FIRST:
         return say_connect(s, out, err);
     case NATS_TLS_REQUIRED:
         break;
     }
     if (!info->tls_required && !info->tls_available)
-        return err_set(err, ERR_REFUSED, "TLS is required, but the server does not offer it");
+        return err_set(err, ERR_REFUSED,
+                       "the server does not offer TLS, and nats.tls or its tls:// URL asks for it: "
+                       "nothing was sent");
     if (more) /* somebody between us could have put it there to have it taken for the server's */
         return err_set(err, ERR_PROTOCOL, "the server sent unencrypted bytes after its INFO");
     s->state = NATS_SESSION_WAIT_TLS;

@@ -65,6 +65,10 @@ static int parse_scheme(struct nats_url *url, struct slice *text, struct err *er
         url->tls = true;
         text->data += 6;
         text->len -= 6;
+    } else if (slice_starts_with(*text, "ws://") || slice_starts_with(*text, "wss://")) {
+        return err_set(err, ERR_USAGE,
+                       "varve does not speak NATS over WebSocket: name a port of the server for "
+                       "clients, with nats:// or tls://");
     } else {
         for (size_t i = 0; i + 2 < text->len; i++)
             if (memcmp(text->data + i, "://", 3) == 0)

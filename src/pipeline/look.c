@@ -128,6 +128,10 @@ void look_fill(struct pipeline *p)
     v->server = c->address;
     v->version = c->client.session.info.version_text;
     v->down_since = c->down_since;
+    v->tls = c->secure.active ? c->secure.version : NULL;
+    v->tls_insecure = c->secure.tls.insecure;
+    v->server_expires = c->secure.active ? c->secure.server_expires : 0;
+    v->own_expires = c->secure.own_expires;
     v->commit_failure = failure_of(&p->trouble);
     v->pauses = p->pauses;
     v->disk_low = (p->pauses & 1u << FLOW_DISK_LOW) != 0;

@@ -58,7 +58,7 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
         log_message(LOG_WARNING, "lame_duck", "%s is about to close", p->connection.address);
         p->move_at = now + PIPELINE_LAME_GRACE;
         break;
-    case NATS_EVENT_START_TLS: /* not offered: connection.c never asks for TLS */
+    case NATS_EVENT_START_TLS: /* drain/connection.c has done it */
     case NATS_EVENT_PLAIN:
     case NATS_EVENT_SERVER_ERROR:
     case NATS_EVENT_INFO:

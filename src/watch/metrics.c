@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/pages.h"
 
+#include <inttypes.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -183,6 +184,21 @@ static void append_commits(struct buf *out, const struct stats *s, const struct 
     histogram(out, "varve_encode_seconds", NULL, &s->encode);
 }
 
+/* When certificates run out, in seconds since 1970, as far as there are any. */
+static void append_certificates(struct buf *out, const struct view *v)
+{
+    static const char name[] = "varve_tls_certificate_expiry_timestamp_seconds";
+    if (v->server_expires == 0 && v->own_expires == 0)
+        return;
+    begin(out, name, "gauge", "When the certificate of the server, and our own, expires.");
+    if (v->server_expires != 0)
+        buf_printf(out, "%s{certificate=\"server\"} %" PRId64 "\n", name,
+                   v->server_expires / CLOCK_SECOND);
+    if (v->own_expires != 0)
+        buf_printf(out, "%s{certificate=\"client\"} %" PRId64 "\n", name,
+                   v->own_expires / CLOCK_SECOND);
+}
+
 static void append_pipeline(struct buf *out, const struct view *v, const struct stats *s)
 {
     append_commits(out, s, &v->reason_names);
@@ -191,6 +207,7 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
            "Memory of what is not committed, as counted against memory_limit.");
     single(out, "varve_connected", "gauge", v->client != NULL, "1 while connected to NATS.");
     single(out, "varve_reconnects_total", "counter", s->reconnects, "Connections that were lost.");
+    append_certificates(out, v);
     if (v->disk_free != UINT64_MAX)
         single(out, "varve_disk_free_bytes", "gauge", v->disk_free,
                "Bytes free for varve on the file system of the output.");

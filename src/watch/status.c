@@ -39,6 +39,25 @@ static void show_connection(struct status_writer *w, const struct view *v)
                     duration(clock_wall() - v->down_since, age), v->server);
 }
 
+static void show_encryption(struct status_writer *w, const struct view *v)
+{
+    char server[TIME_TEXT_MAX], own[TIME_TEXT_MAX];
+    if (v->client == NULL)
+        return;
+    if (v->tls == NULL)
+        status_fact(w, "encrypted", "Encrypted", "no");
+    else if (v->tls_insecure)
+        status_fact(w, "encrypted", "Encrypted",
+                    "%s, but the server may be anybody: nats.tls.insecure is set", v->tls);
+    else if (v->own_expires == 0)
+        status_fact(w, "encrypted", "Encrypted", "%s; the server's certificate expires at %s",
+                    v->tls, time_of(v->server_expires, server));
+    else
+        status_fact(w, "encrypted", "Encrypted",
+                    "%s; the server's certificate expires at %s, ours at %s", v->tls,
+                    time_of(v->server_expires, server), time_of(v->own_expires, own));
+}
+
 static void show_paused(struct status_writer *w, const struct view *v)
 {
     struct buf names = {0};
@@ -56,6 +75,7 @@ static void show_facts(struct status_writer *w, const struct watch *watch)
     char used[NUM_SIZE_TEXT_MAX], limit[NUM_SIZE_TEXT_MAX], time[TIME_TEXT_MAX];
     status_facts_begin(w);
     show_connection(w, v);
+    show_encryption(w, v);
     status_fact(w, "reconnects", "Connections lost", "%" PRIu64, s->reconnects);
     show_paused(w, v);
     status_fact(w, "last-commit", "Last commit", "%s",

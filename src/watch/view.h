@@ -47,6 +47,10 @@ struct view {
     const char *server;         /* that is connected, or was tried last */
     struct slice version;       /* of the server */
     int64_t down_since;         /* clock_wall, while not connected */
+    const char *tls;            /* the version that the connection is encrypted with; NULL: none */
+    bool tls_insecure;          /* without a look at the server's certificate */
+    int64_t server_expires;     /* the server's certificate, ns since 1970; 0: none */
+    int64_t own_expires;        /* our own one */
 
     const char *commit_failure; /* why commits fail; NULL: they don't */
     uint32_t pauses;            /* what keeps from asking for more, as 1 << index of pause_names */

@@ -65,7 +65,9 @@ TEST(lint_dead_letters_that_come_back)
 TEST(lint_servers)
 {
     struct err err = {0};
-    expect_refused("nats.servers=tls://a:1", "nats.servers[0]: tls:// is not supported yet");
+    expect_refused("nats.servers=wss://a:1",
+                   "nats.servers[0]: varve does not speak NATS over WebSocket: name a port of the "
+                   "server for clients, with nats:// or tls://");
     EXPECT(lint((const char *const[]){"nats.servers=nats://joe:hunter2@:99999", NULL}, &err) == -1);
     EXPECT(strncmp(err.text, "nats.servers[0]: ", 17) == 0 && strstr(err.text, "hunter2") == NULL);
 }

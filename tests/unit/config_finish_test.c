@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
 #include "config/config.h"
 
 #include <stdlib.h>
@@ -30,11 +32,32 @@ static void expect_refused(const char *const *assignments, const char *text)
 
 TEST(config_finish_refuses_what_is_not_there_yet)
 {
-    expect_refused(SETTINGS("nats.tls.enabled=true"), "nats.tls is not supported yet");
-    expect_refused(SETTINGS("nats.tls.ca_file=x"), "nats.tls is not supported yet");
     expect_refused(SETTINGS("nats.nkey_seed_file=x"), "nats.nkey_seed_file is not supported yet");
     expect_refused(SETTINGS("nats.credentials_file=x"),
                    "nats.credentials_file is not supported yet");
+}
+
+TEST(config_finish_tls)
+{
+    const char *const each[] = {"enabled=true", "handshake_first=true", "insecure=true",
+                                "ca_file=x",    "server_name=x",        NULL};
+    for (size_t i = 0; each[i] != NULL; i++) {
+        struct config c;
+        struct err err = {0};
+        char setting[64];
+        snprintf(setting, sizeof(setting), "nats.tls.%s", each[i]);
+        EXPECT(finish(&c, SETTINGS(setting), &err) == 0);
+        EXPECT(c.nats.tls.enabled); /* who sets anything of it wants it */
+        config_free(&c);
+    }
+    expect_refused(SETTINGS("nats.tls.cert_file=x"),
+                   "nats.tls.cert_file: nats.tls.key_file is missing");
+    expect_refused(SETTINGS("nats.tls.key_file=x"),
+                   "nats.tls.key_file: nats.tls.cert_file is missing");
+    expect_refused(SETTINGS("nats.tls.key_password=x"),
+                   "nats.tls.key_password: nats.tls.key_file is missing");
+    expect_refused(SETTINGS("nats.tls.insecure=true", "nats.tls.ca_file=x"),
+                   "nats.tls.insecure and nats.tls.ca_file: set only one of them");
 }
 
 TEST(config_finish_one_way_to_log_in)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/time.h"
+#include "net/tls_part.h"
+
+const char *tls_host_ca_file(void)
+{
+    static const char *const places[] = {
+        "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch, Gentoo */
+        "/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora, RHEL */
+        "/etc/ssl/ca-bundle.pem",                            /* openSUSE */
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* RHEL 7 */
+        "/etc/ssl/cert.pem",                                 /* the BSDs' place, of small images */
+    };
+    const char *told = getenv("SSL_CERT_FILE");
+    if (told != NULL && told[0] != '\0')
+        return told;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (access(places[i], R_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+static int read_all(int fd, const char *path, size_t max, struct buf *out, struct err *err)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return err_set_system(err, errno, "can't read %s", path);
+    if (!S_ISREG(about.st_mode))
+        return err_set(err, ERR_USAGE, "%s is not a file", path);
+    if ((uint64_t)about.st_size > max)
+        return err_set(err, ERR_LIMIT, "%s is larger than %zu KiB", path, max / 1024);
+    buf_reserve_exact(out, (size_t)about.st_size + 1); /* never moved, so nothing to wipe twice */
+    while (out->len < (size_t)about.st_size) {
+        ssize_t got = read(fd, out->data + out->len, (size_t)about.st_size - out->len);
+        if (got < 0 && errno != EINTR)
+            return err_set_system(err, errno, "can't read %s", path);
+        if (got == 0)
+            break; /* it has become shorter meanwhile */
+        out->len += got > 0 ? (size_t)got : 0;
+    }
+    if (out->len == 0)
+        return err_set(err, ERR_USAGE, "%s is empty", path);
+    buf_append_byte(out, '\0');
+    return 0;
+}
+
+int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return err_set_system(err, errno, "can't read %s", path);
+    int result = read_all(fd, path, max, out, err);
+    close(fd);
+    return result;
+}
+
+void tls_wipe(struct buf *b)
+{
+    if (b->data != NULL)
+        explicit_bzero(b->data, b->cap);
+    buf_free(b);
+}
+
+bool tls_cpu_has_aes(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("aes") != 0 && __builtin_cpu_supports("pclmul") != 0;
+#elif defined(__aarch64__)
+    return (getauxval(AT_HWCAP) & (1 << 3)) != 0; /* HWCAP_AES */
+#else
+    return false;
+#endif
+}
+
+int tls_explain_flaw(const struct tls_flawed *flawed, const char *name, const char *ca_file,
+                     struct err *err)
+{
+    char from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], now[TIME_TEXT_MAX];
+    const char *subject = flawed->subject;
+    time_format(flawed->valid_from, 0, from);
+    time_format(flawed->valid_to, 0, to);
+    time_format(clock_wall(), 0, now);
+    switch (flawed->flaw) {
+    case TLS_FLAW_EXPIRED:
+        return err_set(err, ERR_REFUSED,
+                       "the server's certificate (%s) expired at %s; this host's clock says %s",
+                       subject, to, now);
+    case TLS_FLAW_FUTURE:
+        return err_set(err, ERR_REFUSED,
+                       "the server's certificate (%s) is not valid before %s; this host's clock "
+                       "says %s",
+                       subject, from, now);
+    case TLS_FLAW_NAME:
+        return err_set(err, ERR_REFUSED,
+                       "the server's certificate (%s) is not for %s: if it is the right server, "
+                       "set nats.tls.server_name",
+                       subject, name);
+    case TLS_FLAW_UNKNOWN_CA:
+        return err_set(err, ERR_REFUSED,
+                       "no CA in %s has signed the server's certificate (%s): set nats.tls.ca_file",
+                       ca_file, subject);
+    case TLS_FLAW_USAGE:
+        return err_set(err, ERR_REFUSED, "the server's certificate (%s) is not meant for a server",
+                       subject);
+    case TLS_FLAW_WEAK:
+        break;
+    }
+    return err_set(err, ERR_REFUSED,
+                   "the server's certificate (%s) has a signature or key that is too weak",
+                   subject);
+}
+
+const char *tls_alert_text(int alert)
+{
+    switch (alert) {
+    case 40:
+        return "it has no cipher, curve or certificate that suits both sides (varve can't verify "
+               "Ed25519 certificates)";
+    case 42:
+    case 43:
+    case 46:
+        return "it does not take our certificate";
+    case 44:
+        return "our certificate is revoked";
+    case 45:
+        return "our certificate has expired";
+    case 48:
+        return "it does not trust the CA of our certificate";
+    case 49:
+        return "our certificate gives no access";
+    case 51:
+        return "the key does not belong to our certificate";
+    case 70:
+        return "it speaks neither TLS 1.2 nor 1.3";
+    case 80:
+        return "it has an internal error";
+    case 112:
+        return "it has no certificate for this name: set nats.tls.server_name";
+    case 116:
+        return "it wants a client certificate: set nats.tls.cert_file and nats.tls.key_file";
+    default:
+        return "it gives no reason that we know";
+    }
+}

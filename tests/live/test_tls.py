@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""Encrypted connections: to every kind of server that is right, every row is drained; to none that
+is not, a word is said."""
+
+import re
+import ssl
+import subprocess
+
+import pytest
+
+from certificates import Certificate
+from generator import Load
+from support import VARVE, Output, Server, check_verify
+
+COUNT = 40
+EVENTS = [m.data for m in Load(seed=3, simulations=1, payload_bytes=500).run(COUNT)]
+EVERYONE = ("localhost", "127.0.0.1", "::1")
+
+
+class Room:
+    """A CA, servers with certificates of it, and varve."""
+
+    def __init__(self, directory, binary, make_runner):
+        self.directory = directory
+        self.binary = binary
+        self.make_runner = make_runner
+        self.ca = Certificate("test CA", ca=True)
+        self.ca_file, _ = self.ca.write(directory, "ca")
+        self.servers = []
+
+    def serve(self, certificate=None, more="", first=False, client=None, around=""):
+        """A server with some events; its settings of TLS are those given and `more`."""
+        certificate = certificate or Certificate("server", self.ca, EVERYONE)
+        cert, key = certificate.write(self.directory, "server")
+        server = Server(self.binary, self.directory / f"nats-{len(self.servers)}")
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if client:
+            context.load_cert_chain(*client)
+        server.credentials = {"tls": context, "tls_handshake_first": first}
+        server.configure(f'tls {{ cert_file: "{cert}", key_file: "{key}", {more} }}\n{around}')
+        self.servers.append(server)
+        server.start()
+        server.add_stream()
+        server.publish(EVENTS)
+        return server
+
+    def runner(self, server):
+        return self.make_runner(server)
+
+    def drain(self, server, host="127.0.0.1", **tls):
+        """varve drains all with this nats.tls; what it logged of TLS."""
+        runner = self.make_runner(server)
+        url = f"nats://{host}:{server.port}"
+        run = runner.once(nats={"servers": [url], "tls": {"ca_file": self.ca_file, **tls}})
+        rows = Output(runner.output).table()
+        assert rows["stream_seq"].to_pylist() == list(range(1, COUNT + 1))
+        check_verify(runner.output)
+        return run.lines("tls")[0]
+
+    def refusal(self, server, host="127.0.0.1", scheme="nats", **tls):
+        """Why varve does not connect with this nats.tls."""
+        runner = self.make_runner(server)
+        before = len(Output(runner.output).adds())
+        run = runner.start(
+            nats={"servers": [f"{scheme}://{host}:{server.port}"], "tls": tls}
+        )
+        line = run.wait_line("connect_failed")
+        run.stop()
+        assert len(Output(runner.output).adds()) == before
+        return line["reason"]
+
+
+@pytest.fixture
+def room(tmp_path, any_server_binary, make_runner):
+    room = Room(tmp_path, any_server_binary, make_runner)
+    yield room
+    for server in room.servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("kind", ["rsa", "p256", "p384"])
+def test_keys_of_the_server(room, kind):
+    server = room.serve(Certificate("server", room.ca, EVERYONE, kind=kind))
+    assert room.drain(server)["version"] == "TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    "more, version", [('min_version: "1.3"', "TLSv1.3"), ('max_version: "1.2"', "TLSv1.2")]
+)
+def test_versions(room, more, version):
+    if version == "TLSv1.2":  # nats-server has no key for the latest version, but for the ciphers
+        more = 'cipher_suites: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"], min_version: "1.2"'
+    line = room.drain(room.serve(more=more))
+    assert line["version"] in (version, "TLSv1.3")
+    assert "AES-128-GCM" in line["cipher"]
+
+
+def test_handshake_first(room):
+    server = room.serve(more="handshake_first: true", first=True)
+    room.drain(server, handshake_first=True)
+
+
+def test_intermediate_and_name(room):
+    middle = Certificate("middle", room.ca, ca=True)
+    server = room.serve(Certificate("server", middle, ["nats.example.test"]))
+    room.drain(server, server_name="nats.example.test")
+    assert "is not for 127.0.0.1" in room.refusal(server, ca_file=room.ca_file)
+
+
+def test_required_by_the_server_alone(room):
+    """No key of nats.tls: what the host trusts counts."""
+    server = room.serve()
+    runner = room.runner(server)
+    runner.once(nats={"servers": [server.url]}, env={"SSL_CERT_FILE": room.ca_file})
+    check_verify(runner.output)
+
+
+def test_client_certificate(room):
+    client = Certificate("client", room.ca, ["client"])
+    cert, key = client.write(room.directory, "client", b"a word")
+    _, plain = client.write(room.directory, "plain")
+    password = room.directory / "password"
+    password.write_text("a word\n")
+    around = 'authorization { users: [ { user: "CN=client" } ] }'
+    server = room.serve(
+        more=f'ca_file: "{room.ca_file}", verify_and_map: true',
+        client=(cert, plain),
+        around=around,
+    )
+    room.drain(server, cert_file=cert, key_file=key, key_password_file=str(password))
+    ca = {"ca_file": room.ca_file}
+    assert "wants a client certificate" in room.refusal(server, **ca)
+    other = Certificate("client", Certificate("other CA", ca=True), ["client"])
+    cert, key = other.write(room.directory, "other")
+    assert "does not trust the CA of our certificate" in room.refusal(
+        server, cert_file=cert, key_file=key, **ca
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        ({"since": -20, "until": -10}, "expired at"),
+        ({"since": 5, "until": 10}, "is not valid before"),
+        ({"names": ["other.example.test"]}, "is not for 127.0.0.1"),
+        ({"names": ["10.1.2.3"]}, "is not for 127.0.0.1"),
+        ({"kind": "ed25519"}, "Ed25519"),
+    ],
+    ids=lambda x: None if isinstance(x, str) else "-".join(x),
+)
+def test_wrong_certificates(room, wrong, sentence):
+    certificate = Certificate("server", room.ca, **{"names": EVERYONE, **wrong})
+    assert sentence in room.refusal(room.serve(certificate), ca_file=room.ca_file)
+
+
+def test_wrong_expectations(room):
+    server = room.serve()
+    other, _ = Certificate("other CA", ca=True).write(room.directory, "other")
+    assert "no CA in" in room.refusal(server, ca_file=other)
+    first = room.refusal(server, ca_file=room.ca_file, handshake_first=True)
+    assert "does not answer in TLS" in first
+
+
+def test_server_without_tls(room, any_server):
+    for scheme, tls in (("nats", {"enabled": True}), ("tls", {})):
+        assert "does not offer TLS" in room.refusal(any_server, scheme=scheme, **tls)
+
+
+def test_server_certificate_is_renewed(room):
+    """By another CA even: the file is read again for each connection."""
+    server = room.serve()
+    runner = room.runner(server)
+    run = runner.start(nats={"servers": [server.url], "tls": {"ca_file": room.ca_file}},
+                       batching={"max_age": "1s"})
+    run.wait_rows(COUNT)
+    server.stop()
+    new = Certificate("new CA", ca=True)
+    new.write(room.directory, "ca")
+    Certificate("server", new, EVERYONE).write(room.directory, "server")
+    server.start()
+    run.wait_line("connected", count=2)
+    server.publish(EVENTS)
+    run.wait_rows(2 * COUNT)
+    assert run.stop() == 0
+
+
+def test_insecure_is_said(room):
+    server = room.serve(Certificate("server", Certificate("other CA", ca=True), EVERYONE))
+    runner = room.runner(server)
+    run = runner.once(nats={"servers": [server.url], "tls": {"insecure": True}})
+    assert len(run.lines("tls_insecure")) == 1
+    assert len(Output(runner.output).table()) == COUNT
+
+
+def test_check_says_when_certificates_expire(room):
+    client = Certificate("client", room.ca, ["client"], until=3)
+    cert, key = client.write(room.directory, "client")
+    server = room.serve()
+    arguments = ["--set", f"nats.servers={server.url}", "--set", f"nats.tls.ca_file={room.ca_file}",
+                 "--set", f"nats.tls.cert_file={cert}", "--set", f"nats.tls.key_file={key}",
+                 "--set", f"output.log_output_directory={room.directory}/out"]
+    out = subprocess.run([VARVE, "check", *arguments], capture_output=True, text=True, timeout=60)
+    assert re.search(r"warning.* certificate .*nats.tls.cert_file.* expires .*"
+                     + f"{client.until:%Y-%m-%dT%H:%M:%SZ}", out.stdout), out.stdout
+    assert re.search(r"warning.* the server's certificate expires", out.stdout), out.stdout
