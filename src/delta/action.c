@@ -124,12 +124,14 @@ static bool parse_add(struct delta_add *a, struct arena *arena, const struct jso
            get_optional(&a->stats, json, "stats") && get_map(&a->tags, arena, json, "tags");
 }
 
-static bool parse_remove(struct delta_remove *r, const struct json *json)
+static bool parse_remove(struct delta_remove *r, struct arena *arena, const struct json *json)
 {
     r->data_change = true;
     (void)json_get_bool(json, "dataChange", &r->data_change);
     r->has_deletion_timestamp = json_get_i64(json, "deletionTimestamp", &r->deletion_timestamp);
-    return json_get_text(json, "path", &r->path);
+    r->extended = json_get_u64(json, "size", &r->size);
+    return json_get_text(json, "path", &r->path) &&
+           get_map(&r->partition_values, arena, json, "partitionValues");
 }
 
 static bool parse_known(struct delta_action *out, struct arena *arena, const struct json *json)
@@ -147,7 +149,7 @@ static bool parse_known(struct delta_action *out, struct arena *arena, const str
     case DELTA_ADD:
         return parse_add(&out->add, arena, json);
     case DELTA_REMOVE:
-        return parse_remove(&out->remove, json);
+        return parse_remove(&out->remove, arena, json);
     case DELTA_OTHER:
         break;
     }

@@ -82,6 +82,9 @@ struct delta_remove {
     bool has_deletion_timestamp;
     int64_t deletion_timestamp; /* ms since 1970 */
     bool data_change;
+    bool extended; /* extendedFileMetadata: the two below are those of the file */
+    struct delta_map partition_values;
+    uint64_t size;
 };
 
 /* `json` is all of it, NULL where one is to be written. Writers put in the rest: */

@@ -120,6 +120,11 @@ static void write_remove(struct json_writer *w, const struct delta_remove *r)
     if (r->has_deletion_timestamp)
         json_put_i64(w, "deletionTimestamp", r->deletion_timestamp);
     json_put_bool(w, "dataChange", r->data_change);
+    if (!r->extended)
+        return;
+    json_put_bool(w, "extendedFileMetadata", true);
+    put_map(w, "partitionValues", &r->partition_values);
+    json_put_u64(w, "size", r->size);
 }
 
 void delta_action_write(struct buf *out, const struct delta_action *action)

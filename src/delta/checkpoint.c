@@ -70,6 +70,20 @@ static bool get_add(struct delta_add *a, struct arena *arena, const struct parqu
     return sized && a->path.data != NULL;
 }
 
+static bool get_remove(struct delta_remove *r, struct arena *arena,
+                       const struct parquet_value *value)
+{
+    int64_t size = 0;
+    get_text(value, "path", &r->path);
+    r->has_deletion_timestamp =
+        parquet_value_i64(value, "deletionTimestamp", &r->deletion_timestamp);
+    (void)parquet_value_bool(value, "dataChange", &r->data_change);
+    r->extended = parquet_value_i64(value, "size", &size) && size >= 0;
+    r->size = (uint64_t)size;
+    r->partition_values = get_map(arena, value, "partitionValues");
+    return r->path.data != NULL && size >= 0;
+}
+
 static bool get_metadata(struct delta_metadata *m, struct arena *arena,
                          const struct parquet_value *value)
 {
@@ -119,6 +133,9 @@ static int get_action(struct delta_action *out, struct arena *arena,
     if (slice_is(name, delta_kind_name(DELTA_ADD))) {
         out->kind = DELTA_ADD;
         ok = get_add(&out->add, arena, value);
+    } else if (slice_is(name, delta_kind_name(DELTA_REMOVE))) {
+        out->kind = DELTA_REMOVE;
+        ok = get_remove(&out->remove, arena, value);
     } else if (slice_is(name, delta_kind_name(DELTA_TXN))) {
         out->kind = DELTA_TXN;
         ok = get_txn(&out->txn, value);
@@ -141,7 +158,7 @@ static int get_action(struct delta_action *out, struct arena *arena,
 static int read_rows(const struct parquet_file *file, delta_visit *visit, void *context,
                      struct err *err)
 {
-    static const char *const wanted[] = {"txn", "add", "metaData", "protocol", sidecar};
+    static const char *const wanted[] = {"txn", "add", "remove", "metaData", "protocol", sidecar};
     const struct parquet_field *fields[sizeof(wanted) / sizeof(wanted[0])];
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -11,7 +11,8 @@ typedef int delta_visit(void *context, const struct delta_action *action, struct
 
 /*
  * Visit what a checkpoint in the classic form, of one part or many, says that the table is:
- * protocol, metaData, txn and add; tombstones and actions that varve does not know are passed over.
+ * protocol, metaData, txn, add and remove (a tombstone, for who removes files); actions that varve
+ * does not know are passed over.
  * (Delta PROTOCOL.md, "Checkpoint Schema", "Checkpoint Format".) *found is false if a part is not
  * there, or not any more. ERR_UNSUPPORTED for one that has its actions in other files, ERR_FORMAT.
  */

@@ -53,6 +53,12 @@ static bool cut_version(struct slice *name, uint64_t *version)
     return cut_number(name, DELTA_VERSION_DIGITS, version) && *version < INT64_MAX;
 }
 
+bool delta_log_version(struct slice name, uint64_t *version, struct slice *rest)
+{
+    *rest = name;
+    return cut_version(rest, version);
+}
+
 bool delta_entry_version(struct slice name, uint64_t *version)
 {
     return cut_version(&name, version) && slice_is(name, "json");
@@ -186,4 +192,16 @@ bool delta_checkpoint_hint(struct object_store *store, uint64_t *version)
     arena_free(&arena);
     buf_free(&text);
     return known;
+}
+
+int delta_log_list_newest(struct object_store *store, struct delta_listing *out, struct err *err)
+{
+    uint64_t hint;
+    if (delta_checkpoint_hint(store, &hint)) {
+        if (delta_log_list(store, hint, out, err) != 0)
+            return -1;
+        if (out->checkpoint.found)
+            return 0;
+    }
+    return delta_log_list(store, 0, out, err);
 }

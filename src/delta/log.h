@@ -45,6 +45,9 @@ struct delta_listing {
 /* List what has a version of at least `first`. `out` is filled anew. */
 int delta_log_list(struct object_store *store, uint64_t first, struct delta_listing *out,
                    struct err *err) __attribute__((warn_unused_result));
+/* The same from the newest checkpoint on: a good hint saves the listing of all that is older. */
+int delta_log_list_newest(struct object_store *store, struct delta_listing *out, struct err *err)
+    __attribute__((warn_unused_result));
 void delta_listing_free(struct delta_listing *listing);
 
 /* Append the name of an entry; of a checkpoint, where `part` counts from 1 if it has parts. */
@@ -52,7 +55,11 @@ void delta_entry_name(struct buf *out, uint64_t version);
 void delta_checkpoint_name(struct buf *out, const struct delta_checkpoint *checkpoint,
                            uint32_t part);
 
-/* The version of an entry, or of something else of the log, by its name: false if it has none. */
+/* The version of whatever in the log begins with one, by its name, and what stands behind the dot;
+ * false if it has none. */
+bool delta_log_version(struct slice name, uint64_t *version, struct slice *rest);
+
+/* The version of an entry by its name: false if it is none. */
 bool delta_entry_version(struct slice name, uint64_t *version);
 
 /* Append all of an entry. ERR_LIMIT above DELTA_ENTRY_MAX bytes. */

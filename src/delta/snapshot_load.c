@@ -115,25 +115,12 @@ static enum outcome read_checkpoint(struct delta_snapshot *s, struct object_stor
     return LOADED;
 }
 
-/* A good hint saves the listing of all that is older. */
-static int list_log(struct object_store *store, struct delta_listing *listing, struct err *err)
-{
-    uint64_t hint;
-    if (delta_checkpoint_hint(store, &hint)) {
-        if (delta_log_list(store, hint, listing, err) != 0)
-            return -1;
-        if (listing->checkpoint.found)
-            return 0;
-    }
-    return delta_log_list(store, 0, listing, err);
-}
-
 static enum outcome load_once(struct delta_snapshot *s, struct object_store *store, struct err *err)
 {
     struct delta_listing listing = {0};
     enum outcome outcome = LOADED;
     uint64_t next = 0;
-    if (list_log(store, &listing, err) != 0)
+    if (delta_log_list_newest(store, &listing, err) != 0)
         outcome = FAILED;
     if (outcome == LOADED && listing.checkpoint.found) {
         outcome = read_checkpoint(s, store, &listing.checkpoint, err);

@@ -145,17 +145,23 @@ static int check_configuration(const struct delta_map *configuration, struct err
     return 0;
 }
 
-int delta_table_check(const struct delta_protocol *protocol, const struct delta_metadata *metadata,
-                      const struct schema *schema, bool *evolve, struct err *err)
+int delta_table_check_state(const struct delta_protocol *protocol,
+                            const struct delta_metadata *metadata, struct err *err)
 {
-    *evolve = false;
     if (check_protocol(protocol, err) != 0)
         return -1;
     if (metadata->partition_columns.count > 0)
         return err_set(err, ERR_UNSUPPORTED, "it has partition columns, which varve can't write");
     if (metadata->provider.data != NULL && !slice_is(metadata->provider, "parquet"))
         return err_set(err, ERR_UNSUPPORTED, "its files are not Parquet");
-    if (check_configuration(&metadata->configuration, err) != 0 ||
+    return check_configuration(&metadata->configuration, err);
+}
+
+int delta_table_check(const struct delta_protocol *protocol, const struct delta_metadata *metadata,
+                      const struct schema *schema, bool *evolve, struct err *err)
+{
+    *evolve = false;
+    if (delta_table_check_state(protocol, metadata, err) != 0 ||
         delta_schema_check(metadata->schema_string, schema, evolve, err) != 0)
         return -1;
     *evolve |= !has_stats_columns(metadata);

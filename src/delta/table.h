@@ -30,6 +30,12 @@ int delta_table_check(const struct delta_protocol *protocol, const struct delta_
                       const struct schema *schema, bool *evolve, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same without the columns: whether varve understands all that a checkpoint would have to keep.
+ */
+int delta_table_check_state(const struct delta_protocol *protocol,
+                            const struct delta_metadata *metadata, struct err *err)
+    __attribute__((warn_unused_result));
+
 /*
  * Append the entry that brings a table up to date: the columns of `schema` that it lacks, which are
  * null in its old files, and the list of the columns that have bounds in the statistics of all

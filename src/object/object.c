@@ -174,6 +174,12 @@ void object_staged_free(struct object_staged *staged)
         staged->store->operations->staged_free(staged);
 }
 
+int object_place(struct object_staged *staged, const char *name, struct err *err)
+{
+    ASSERT(staged->finished);
+    return check_put(name, err) != 0 ? -1 : staged->store->operations->place(staged, name, err);
+}
+
 static bool is_id(const char *id)
 {
     size_t len = strlen(id);

@@ -138,6 +138,12 @@ void object_abandon(struct object_staged *staged);
  * do this. */
 void object_staged_free(struct object_staged *staged);
 
+/* Give a finished object its name, in place of what has that name, for what is too large for
+ * object_put. When this returns 0 it is durable; free the struct with object_staged_free. After an
+ * error it may be tried again, or abandoned. */
+int object_place(struct object_staged *staged, const char *name, struct err *err)
+    __attribute__((warn_unused_result));
+
 struct object_member {
     const char *id;   /* of a finished object */
     const char *name; /* wanted: where there is another object, a number is put behind it */
@@ -228,6 +234,7 @@ struct object_operations {
                   struct err *err);
     void (*abandon)(struct object_staged *staged);
     void (*staged_free)(struct object_staged *staged);
+    int (*place)(struct object_staged *staged, const char *name, struct err *err);
     int (*commit)(struct object_store *store, const struct object_group *group, struct err *err);
     int (*interrupted)(struct object_store *store, struct buf *text, bool *found, struct err *err);
     int (*resume)(struct object_store *store, const struct object_group *group, bool *committed,

@@ -310,6 +310,7 @@ static const struct object_operations posix_operations = {
     .finish = posix_finish,
     .abandon = posix_abandon,
     .staged_free = posix_staged_free,
+    .place = posix_place,
     .commit = posix_commit,
     .interrupted = posix_interrupted,
     .resume = posix_resume,

@@ -216,3 +216,12 @@ int posix_put(struct object_store *store, const char *name, struct slice content
         posix_staged_free(staged);
     return result;
 }
+
+int posix_place(struct object_staged *staged, const char *name, struct err *err)
+{
+    struct posix *p = posix_of(staged->store);
+    bool taken;
+    int result = put_staged(p, object_staged_id(staged), name, true, &taken, err);
+    posix_folder_forget(p);
+    return result;
+}

@@ -121,6 +121,8 @@ bool posix_exists(const struct posix *p, int dir, const char *name, struct stat 
 int posix_put(struct object_store *store, const char *name, struct slice content, bool replace,
               bool *taken, struct err *err);
 
+int posix_place(struct object_staged *staged, const char *name, struct err *err);
+
 int posix_commit(struct object_store *store, const struct object_group *group, struct err *err);
 int posix_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err);
 int posix_resume(struct object_store *store, const struct object_group *group, bool *committed,
