@@ -32,6 +32,7 @@ struct newest {
 /* One checkpoint. */
 struct round {
     struct object_store *store;
+    const atomic_bool *stop; /* may be NULL */
     struct delta_listing listing;
     struct delta_snapshot table; /* without files */
     uint64_t first, last;        /* the entries that are new; none if first > last */
@@ -58,6 +59,12 @@ static void free_round(struct round *r)
     buf_free(&r->text);
     if (r->staged != NULL)
         object_abandon(r->staged);
+}
+
+static int check_stop(const struct round *r, struct err *err)
+{
+    return r->stop != NULL && atomic_load(r->stop) ? err_set(err, ERR_REFUSED, "varve is stopping")
+                                                   : 0;
 }
 
 /* Visits the actions of one entry; `line` counts those that are something. */
@@ -119,14 +126,11 @@ static int note_kept(void *context, const struct delta_action *action, struct er
 static int read_log(struct round *r, struct err *err)
 {
     bool found = true;
-    if (delta_log_list_newest(r->store, &r->listing, err) != 0)
-        return -1;
     const struct delta_checkpoint *base = &r->listing.checkpoint;
     if (base->found && delta_checkpoint_read(r->store, base, note_kept, r, &found, err) != 0)
         return -1;
     if (!found)
         return err_set(err, ERR_FORMAT, "the last checkpoint was removed meanwhile");
-    r->first = base->found ? base->version + 1 : 0;
     r->last = base->found ? base->version : UINT64_MAX;
     for (size_t i = 0; i < r->listing.entries.count; i++) {
         uint64_t version = r->listing.entries.list[i];
@@ -136,7 +140,7 @@ static int read_log(struct round *r, struct err *err)
             return err_set(err, ERR_FORMAT, "entry %" PRIu64 " of the log is missing", r->last + 1);
         if (r->paths.count >= DELTA_CHECKPOINT_PATHS_MAX)
             break;
-        if (visit_entry(r, version, note_action, err) != 0)
+        if (check_stop(r, err) != 0 || visit_entry(r, version, note_action, err) != 0)
             return -1;
         r->last = version;
     }
@@ -150,6 +154,8 @@ static int sink_write(void *context, const void *data, size_t len, struct err *e
 
 static int write_batch(struct round *r, struct err *err)
 {
+    if (check_stop(r, err) != 0)
+        return -1;
     struct parquet_sink sink = {sink_write, r->staged};
     int result = parquet_writer_append(r->writer, r->batch, sink, err);
     batch_reset(r->batch);
@@ -340,13 +346,17 @@ static int publish(struct round *r, struct delta_checkpoint_made *out, struct er
 static int make_one(struct round *r, uint64_t interval, int64_t wall_time, bool *more,
                     struct delta_checkpoint_made *out, struct err *err)
 {
-    if (read_log(r, err) != 0)
+    if (delta_log_list_newest(r->store, &r->listing, err) != 0)
         return -1;
-    if (r->first > r->last || r->last == UINT64_MAX)
-        return 0; /* nothing new, or no log */
-    out->newest = r->listing.entries.list[r->listing.entries.count - 1];
     out->has_checkpoint = r->listing.checkpoint.found;
     out->version = r->listing.checkpoint.version;
+    r->first = out->has_checkpoint ? out->version + 1 : 0;
+    size_t count = r->listing.entries.count;
+    out->newest = count > 0 ? r->listing.entries.list[count - 1] : 0;
+    if (count == 0 || out->newest < r->first || out->newest - r->first + 1 < interval)
+        return 0; /* before anything is read */
+    if (read_log(r, err) != 0)
+        return -1;
     if (delta_table_check_state(&r->table.protocol, &r->table.metadata, err) != 0)
         return -1;
     out->interval = delta_checkpoint_interval(&r->table.metadata);
@@ -362,13 +372,15 @@ static int make_one(struct round *r, uint64_t interval, int64_t wall_time, bool 
 }
 
 int delta_checkpoint_make(struct object_store *store, uint64_t interval, int64_t wall_time,
-                          struct delta_checkpoint_made *out, struct err *err)
+                          const atomic_bool *stop, struct delta_checkpoint_made *out,
+                          struct err *err)
 {
     int result = 0;
     bool more = true;
-    *out = (struct delta_checkpoint_made){.interval = DELTA_CHECKPOINT_INTERVAL};
+    *out = (struct delta_checkpoint_made){.interval =
+                                              interval > 0 ? interval : DELTA_CHECKPOINT_INTERVAL};
     while (result == 0 && more) {
-        struct round r = {.store = store};
+        struct round r = {.store = store, .stop = stop};
         more = false;
         result = make_one(&r, out->count > 0 ? 1 : interval, wall_time, &more, out, err);
         free_round(&r);

@@ -2,6 +2,7 @@
 #ifndef VARVE_DELTA_CHECKPOINT_MAKE_H
 #define VARVE_DELTA_CHECKPOINT_MAKE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,12 +35,13 @@ struct delta_checkpoint_made {
 
 /*
  * Make one if `interval` entries have come since the last one; 0: as many as the table asks for.
- * Tombstones that have expired at `wall_time` (ns) are left out. `store` is a writer's. ERR_FORMAT
+ * Tombstones that have expired at `wall_time` (ns) are left out. ERR_REFUSED, and nothing is
+ * changed, soon after *stop becomes true (NULL: it never does). `store` is a writer's. ERR_FORMAT
  * or ERR_LIMIT for a log that can't be one file, ERR_UNSUPPORTED for a table that varve can't write
  * to: nothing was changed then. The names of all files may be left to object_clean by a crash.
  */
 int delta_checkpoint_make(struct object_store *store, uint64_t interval, int64_t wall_time,
-                          struct delta_checkpoint_made *out, struct err *err)
-    __attribute__((warn_unused_result));
+                          const atomic_bool *stop, struct delta_checkpoint_made *out,
+                          struct err *err) __attribute__((warn_unused_result));
 
 #endif

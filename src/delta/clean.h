@@ -24,8 +24,8 @@ struct delta_cleaned {
     uint64_t at;
 };
 
-/* `store` is a writer's; `wall_time` in ns. Nothing is removed unless the checkpoint that the log is
- * going to begin with was read from end to end. */
+/* `store` is a writer's; `wall_time` in ns. Nothing is removed unless the checkpoint that the log
+ * is going to begin with was read from end to end. */
 int delta_log_clean(struct object_store *store, int64_t wall_time, struct delta_cleaned *out,
                     struct err *err) __attribute__((warn_unused_result));
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/version.h"
+#include "delta/properties.h"
 #include "pipeline/look.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
@@ -127,6 +128,18 @@ static struct parquet_options parquet_options(const struct config *c)
     return options;
 }
 
+static int start_keeper(struct pipeline *p, struct err *err)
+{
+    struct keeper_options options = {.root = p->config->output.log_output_directory,
+                                     .version = p->store->table.version,
+                                     .interval =
+                                         delta_checkpoint_interval(&p->store->table.metadata)};
+    if (p->options.system != NULL)
+        options.system = *p->options.system;
+    p->keeper = keeper_new(&options, err);
+    return p->keeper == NULL ? -1 : 0;
+}
+
 /* What can fail. */
 static int prepare(struct pipeline *p, struct err *err)
 {
@@ -136,7 +149,9 @@ static int prepare(struct pipeline *p, struct err *err)
         watch_open(&p->watch, p->config, p->once, p->connection.options.random_key, &p->view,
                    err) != 0)
         return -1;
-    return net_waker(&p->waker, err);
+    if (net_waker(&p->waker, err) != 0)
+        return -1;
+    return p->options.stepped ? 0 : start_keeper(p, err);
 }
 
 static int init_stages(struct pipeline *p, struct err *err)
@@ -184,6 +199,8 @@ static void free_stages(struct pipeline *p)
 
 static void free_prepared(struct pipeline *p)
 {
+    /* A run that comes to its end by itself may be followed by nothing but such runs. */
+    keeper_free(p->keeper, p->once && pipeline_is_done(p) && !err_is_set(&p->failure));
     watch_close(&p->watch);
     space_free(p->space);
     store_close(p->store);

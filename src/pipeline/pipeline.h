@@ -12,6 +12,7 @@
 #include "drain/dead_letter.h"
 #include "pipeline/epoch.h"
 #include "pipeline/flow.h"
+#include "store/keeper.h"
 #include "drain/source.h"
 #include "watch/watch.h"
 
@@ -71,6 +72,7 @@ struct pipeline {
     struct store_path path;
     struct store *store;
     struct store_writer *writer;
+    struct keeper *keeper; /* NULL: stepped */
     struct epochs epochs;
     struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;

@@ -192,6 +192,7 @@ static void finish(struct committer *c, int64_t now)
     struct store_group *group = c->group;
     view_free(c);
     c->group = NULL;
+    group->version = c->store->table.version;
     group->commit_ns = now - group->seal.time;
     store_take_others(c->store, group->seal.number, &group->others);
     for (size_t i = 0; i < group->files.count; i++)

@@ -75,6 +75,7 @@ struct store_group {
     ARRAY(struct group_file *) files; /* E */
 
     /* Filled by the encoder and the committer: */
+    uint64_t version;        /* of the table, once it is committed */
     uint64_t bytes_written;  /* to the files */
     int64_t encode_ns;       /* time spent encoding */
     int64_t commit_ns;       /* from sealed to committed */

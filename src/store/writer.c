@@ -392,14 +392,13 @@ bool store_writer_committed(struct store_writer *w, struct store_committed *out)
     struct store_group *group = (struct store_group *)queue_poll(&w->committer.done);
     if (group == NULL)
         return false;
-    *out = (struct store_committed){
-        .number = group->seal.number,
-        .files = (uint32_t)group->files.count,
-        .bytes = group->bytes_written,
-        .encode_ns = group->encode_ns,
-        .commit_ns = group->commit_ns,
-        .others = group->others,
-    };
+    *out = (struct store_committed){.number = group->seal.number,
+                                    .version = group->version,
+                                    .files = (uint32_t)group->files.count,
+                                    .bytes = group->bytes_written,
+                                    .encode_ns = group->encode_ns,
+                                    .commit_ns = group->commit_ns,
+                                    .others = group->others};
     group->others = (struct positions){0};
     group_free(group);
     return true;

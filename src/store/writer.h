@@ -99,6 +99,7 @@ struct store_seal {
 
 struct store_committed {
     uint64_t number;
+    uint64_t version; /* of the table, with it */
     uint32_t files;
     uint64_t bytes;    /* of these */
     int64_t encode_ns; /* spent encoding */

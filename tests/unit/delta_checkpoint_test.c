@@ -27,7 +27,7 @@ static struct delta_checkpoint_made make(struct store *store, uint64_t interval,
 {
     struct delta_checkpoint_made made;
     struct err err = {0};
-    (void)!delta_checkpoint_make(store->objects, interval, now, &made, &err);
+    (void)!delta_checkpoint_make(store->objects, interval, now, NULL, &made, &err);
     EXPECT_TEXT(err.text, "");
     return made;
 }
@@ -178,7 +178,7 @@ TEST(delta_checkpoint_of_another_kind_of_table_is_not_made)
         struct delta_checkpoint_made made;
         struct err err = {0};
         append(store, 1, entries[i]);
-        EXPECT(delta_checkpoint_make(store->objects, 1, clock_wall(), &made, &err) != 0);
+        EXPECT(delta_checkpoint_make(store->objects, 1, clock_wall(), NULL, &made, &err) != 0);
         EXPECT(err.code == (i == 0 ? ERR_UNSUPPORTED : ERR_FORMAT));
         EXPECT(!fixture_is_file(LOG "_last_checkpoint"));
         EXPECT(!fixture_is_file(LOG "00000000000000000001.checkpoint.parquet"));
@@ -203,7 +203,7 @@ TEST(delta_checkpoint_can_fail_anywhere)
         struct err err = {0};
         struct failure failure = {call};
         fixture_hook(store, fail_one, &failure);
-        int result = delta_checkpoint_make(store->objects, 1, clock_wall(), &made, &err);
+        int result = delta_checkpoint_make(store->objects, 1, clock_wall(), NULL, &made, &err);
         fixture_hook(store, NULL, NULL);
         load(&s, store);
         EXPECT(live_files(&s) == 5 && s.version == 5);

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""A table that varve keeps in order by itself: checkpoints of its log, old entries removed. Judged by
+deltalake, Polars and DuckDB, and by what the stream has."""
+
+import json
+import os
+import time
+
+import duckdb
+import polars
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from support import verify
+
+EVENTS, MANY = 1050, {"batching": {"max_rows": 10}}
+
+
+def log_of(varve):
+    return varve.output / "_delta_log"
+
+
+def entries(varve):
+    return sorted(int(p.stem) for p in log_of(varve).glob("*.json") if p.stem.isdigit())
+
+
+def checkpoints(varve):
+    return sorted(int(p.name[:20]) for p in log_of(varve).glob("*.checkpoint.parquet"))
+
+
+def sequences(varve):
+    """Of each reader: all rows of the table."""
+    path = str(varve.output)
+    table = DeltaTable(path)
+    with_log = {
+        "deltalake": table.to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
+        "polars": polars.scan_delta(path).select("stream_seq").collect()["stream_seq"].to_list(),
+    }
+    # The glob of the template's depth meets no checkpoint.
+    files = f"{path}/*/*/*/*.parquet"
+    without = {
+        "duckdb": [r[0] for r in duckdb.sql(f"SELECT stream_seq FROM '{files}'").fetchall()],
+        "polars files": polars.scan_parquet(files).select("stream_seq").collect()["stream_seq"].to_list(),
+    }
+    return {**with_log, **without}
+
+
+def assert_once(varve, last, readers=4):
+    """The first readers go by the log."""
+    for reader, found in list(sequences(varve).items())[:readers]:
+        assert sorted(found) == list(range(1, last + 1)), reader
+    assert verify(varve.output)["findings"] == []
+
+
+def test_checkpoints_are_what_the_entries_say(any_server, varve):
+    any_server.generate(EVENTS, seed=1, simulations=3)
+    varve.once(**MANY)
+    assert checkpoints(varve)[-1] >= 100
+    newest = checkpoints(varve)[-1]
+    hint = json.loads((log_of(varve) / "_last_checkpoint").read_text())
+    rows = pq.read_table(log_of(varve) / f"{newest:020}.checkpoint.parquet")
+    assert hint["version"] == newest and hint["size"] == rows.num_rows
+    adds = [add for add in rows["add"].to_pylist() if add is not None]
+    assert hint["numOfAddFiles"] == len(adds)
+    # As the entries have it, read without any checkpoint.
+    expected = {}
+    for version in range(newest + 1):
+        for line in (log_of(varve) / f"{version:020}.json").read_text().splitlines():
+            action = json.loads(line)
+            if "add" in action:
+                expected[action["add"]["path"]] = action["add"]
+    assert {add["path"] for add in adds} == set(expected)
+    for add in adds:
+        entry = expected[add["path"]]
+        assert (add["size"], add["modificationTime"], add["stats"]) == (
+            entry["size"],
+            entry["modificationTime"],
+            entry["stats"],
+        )
+        assert dict(add["tags"]) == entry["tags"] and add["partitionValues"] == []
+    assert_once(varve, EVENTS)
+    # And with nothing but the checkpoint before it.
+    for version in range(newest):
+        (log_of(varve) / f"{version:020}.json").unlink()
+    assert_once(varve, EVENTS)
+    any_server.generate(50, seed=2)
+    varve.once(**MANY)
+    assert_once(varve, EVENTS + 50)
+
+
+def test_old_entries_are_removed_and_nothing_else_is(any_server, varve):
+    any_server.generate(EVENTS, seed=1, corrupt=5)
+    varve.once(**MANY)
+    months = time.time() - 90 * 86400
+    for version in entries(varve)[:-5]:
+        os.utime(log_of(varve) / f"{version:020}.json", (months, months))
+    any_server.generate(EVENTS, seed=2)
+    varve.once(**MANY)
+    assert entries(varve)[0] >= 100
+    assert checkpoints(varve)[0] == entries(varve)[0]
+    assert verify(varve.output)["findings"] == []
+    for _ in range(2):
+        any_server.generate(20, seed=3)
+        done = varve.once(**MANY)
+        assert "incomplete" not in done.text()
+    found = sequences(varve)
+    assert len({tuple(sorted(f)) for f in found.values()}) == 1
+    assert len(found["deltalake"]) == len(set(found["deltalake"])) == 2 * EVENTS + 40
+
+
+def test_other_engines_keep_it_too(any_server, varve):
+    """Their checkpoint on ours, ours on theirs."""
+    any_server.generate(EVENTS, seed=1)
+    varve.once(**MANY)
+    table = DeltaTable(varve.output)
+    table.optimize.compact()
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    table.create_checkpoint()
+    any_server.generate(EVENTS, seed=2)
+    varve.once(**MANY)
+    assert len(checkpoints(varve)) >= 3
+    table = DeltaTable(varve.output)
+    table.cleanup_metadata()
+    assert_once(varve, 2 * EVENTS, readers=2)  # it puts files of its own elsewhere
