@@ -108,11 +108,12 @@ static int make_store(const struct config *config, struct err *err)
 {
     static const struct system plain;
     const char *root = config->output.log_output_directory;
-    int fd =
-        directory_open(&plain, SYSTEM_WORKING_DIR, root, DIRECTORY_FOLLOW | DIRECTORY_MAKE, err);
+    /* Durable now: the folders above it are closed in the sandbox. */
+    const unsigned flags = DIRECTORY_FOLLOW | DIRECTORY_MAKE | DIRECTORY_DURABLE;
+    int fd = directory_open(&plain, SYSTEM_WORKING_DIR, root, flags, err);
     if (fd < 0)
         return err_prefix(err, "%s", root);
-    (void)system_close(&plain, fd); /* the store makes it durable */
+    (void)system_close(&plain, fd); /* nothing was written through it */
     return 0;
 }
 
