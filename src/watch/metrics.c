@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/pages.h"
 
-#include <inttypes.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -188,8 +188,6 @@ static void append_commits(struct buf *out, const struct stats *s, const struct 
 static void append_certificates(struct buf *out, const struct view *v)
 {
     static const char name[] = "varve_tls_certificate_expiry_timestamp_seconds";
-    if (v->server_expires == 0 && v->own_expires == 0)
-        return;
     begin(out, name, "gauge", "When the certificate of the server, and our own, expires.");
     if (v->server_expires != 0)
         buf_printf(out, "%s{certificate=\"server\"} %" PRId64 "\n", name,

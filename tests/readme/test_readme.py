@@ -253,7 +253,7 @@ def test_the_table_of_keys_is_that_of_the_program():
     for keys, default, _ in rows_after("configure.md", "# Configure"):
         for key in keys.split(", "):
             listed[key] = default
-    refused = re.compile(r"nats\.(tls\..*|nkey_seed_file|credentials_file)")
+    refused = re.compile(r"nats\.(nkey_seed_file|credentials_file)")
     assert listed == {key: known[key] for key in known if not refused.fullmatch(key)}
 
 

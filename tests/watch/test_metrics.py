@@ -35,6 +35,7 @@ NAMES = {
     "varve_memory_bytes": "gauge",
     "varve_connected": "gauge",
     "varve_reconnects_total": "counter",
+    "varve_tls_certificate_expiry_timestamp_seconds": "gauge",
     "varve_messages_lost_total": "counter",
     "varve_stream_gaps_total": "counter",
     "varve_disk_free_bytes": "gauge",
