@@ -3,6 +3,8 @@
 readers of what varve wrote that are not varve.
 
 Nothing here sleeps to let something happen: whatever is waited for is polled, with a deadline.
+Deadlines are there for what never comes: PATIENCE is far more than a machine needs that is slow and
+busy with other tests.
 """
 
 import asyncio
@@ -27,6 +29,8 @@ VARVE = BUILD / "varve"
 VARVE_FAULT = BUILD / "varve-fault"
 GEN = BUILD / "varve-gen"
 
+PATIENCE = 120.0  # seconds
+
 SUBJECT = "logging.events.raw"
 COLUMNS = (
     "timestamp_ns",
@@ -44,7 +48,7 @@ COLUMNS = (
 )
 
 
-def wait_for(condition, what, seconds=30.0):
+def wait_for(condition, what, seconds=PATIENCE):
     """Poll until condition() is true, and return what it returned."""
     deadline = time.monotonic() + seconds
     while True:
@@ -102,7 +106,7 @@ def accepts(port):
     return True
 
 
-def end(process, number=signal.SIGKILL, seconds=20.0):
+def end(process, number=signal.SIGKILL, seconds=PATIENCE):
     """Signal one process that we started, and wait for it. Its exit status."""
     if process.poll() is None:
         process.send_signal(number)
@@ -193,7 +197,7 @@ class Server:
             "nats-server has read its configuration",
         )
 
-    async def connect(self, seconds=30):
+    async def connect(self, seconds=PATIENCE / 2):
         """A client of nats-py. A server that starts, or that reads its configuration again, turns
         connections down for a moment: asked again until it is over."""
         import nats
@@ -206,20 +210,20 @@ class Server:
         while True:
             try:
                 return await nats.connect(
-                    self.url, connect_timeout=5, allow_reconnect=False, error_cb=ignore, **given
+                    self.url, connect_timeout=20, allow_reconnect=False, error_cb=ignore, **given
                 )
             except (nats.errors.Error, OSError, asyncio.TimeoutError):
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     raise
             await asyncio.sleep(0.1)
 
-    def ask(self, work, seconds=60):
+    def ask(self, work, seconds=PATIENCE):
         """The result of the coroutine work(jetstream), on a connection of its own."""
 
         async def main():
-            client = await self.connect(min(seconds, 30))
+            client = await self.connect(min(seconds, PATIENCE / 2))
             try:
-                return await asyncio.wait_for(work(client.jetstream(timeout=10)), seconds)
+                return await asyncio.wait_for(work(client.jetstream(timeout=30)), seconds)
             finally:
                 await client.close()
 
@@ -285,7 +289,7 @@ async def all_messages(js, stream):
     pull = await js.pull_subscribe_bind(consumer=made.name, stream=stream)
     out = []
     while len(out) < left:
-        for m in await pull.fetch(min(1000, left - len(out)), timeout=10):
+        for m in await pull.fetch(min(1000, left - len(out)), timeout=30):
             # $JS.ACK.stream.consumer.deliveries.sequence.number.time.pending, perhaps with domain,
             # account and a random token: count from the end or the start.
             tokens = m.reply.split(".")
@@ -298,7 +302,7 @@ def generate(url, count, prefix=(), **options):
     args = [*prefix, GEN, "--server", url, "--count", str(count)]
     for name, value in options.items():
         args += [f"--{name.replace('_', '-')}", str(value)]
-    out = subprocess.run(args, capture_output=True, text=True, timeout=60)
+    out = subprocess.run(args, capture_output=True, text=True, timeout=PATIENCE)
     assert out.returncode == 0, out.stderr
     found = re.search(r"first_seq=(\d+) last_seq=(\d+)", out.stdout)
     return int(found[1]), int(found[2])
@@ -356,6 +360,7 @@ class Varve:
         directory.mkdir(parents=True, exist_ok=True)
         number = len(list(directory.glob("varve-*.log")))
         self.log = directory / f"varve-{number}.log"
+        self.config = config
         if isinstance(config, dict):
             # YAML contains JSON.
             path = directory / f"varve-{number}.yaml"
@@ -384,7 +389,7 @@ class Varve:
                 out.append(line)
         return out
 
-    def wait_line(self, event, count=1, seconds=30.0, **fields):
+    def wait_line(self, event, count=1, seconds=PATIENCE, **fields):
         """Wait for the count-th such line, and return it."""
 
         def found():
@@ -398,7 +403,7 @@ class Varve:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text()}") from None
 
-    def wait_rows(self, rows, seconds=30.0):
+    def wait_rows(self, rows, seconds=PATIENCE):
         """Wait until that many rows are committed."""
 
         def done():
@@ -411,7 +416,7 @@ class Varve:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text()}") from None
 
-    def wait(self, seconds=60.0):
+    def wait(self, seconds=PATIENCE):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -420,7 +425,16 @@ class Varve:
     def send(self, number):
         self.process.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, seconds=20.0):
+    def reload(self, section, key, value):
+        """Change a key of its configuration; it is in force when this returns."""
+        before = len(self.lines("reloaded", key=f"{section}.{key}"))
+        self.config.setdefault(section, {})[key] = value
+        self.log.with_suffix(".yaml").write_text(json.dumps(self.config))
+        self.send(signal.SIGHUP)
+        line = self.wait_line("reloaded", before + 1, key=f"{section}.{key}")
+        assert line["effect"] == "now"
+
+    def stop(self, number=signal.SIGTERM, seconds=PATIENCE):
         return end(self.process, number, seconds)
 
 
@@ -457,7 +471,7 @@ class Runner:
         self.started.append(varve)
         return varve
 
-    def once(self, *args, seconds=60.0, **more):
+    def once(self, *args, seconds=PATIENCE, **more):
         """Drain to the end; it must work."""
         varve = self.start("--once", *args, **more)
         assert varve.wait(seconds) == 0, varve.text()
@@ -597,7 +611,7 @@ def ranges(sequences):
 def verify(root, *options, status=0):
     """What varve verify says of the tree, in one JSON object: findings, and notes."""
     command = [VARVE, "verify", "--json", *options, root]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    out = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert out.returncode == status, out.stdout + out.stderr
     *lines, _ = map(json.loads, out.stdout.splitlines())
     return {key: [x for line in lines for x in line[key]] for key in ("findings", "notes")}

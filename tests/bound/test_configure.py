@@ -32,7 +32,7 @@ def test_a_file_saved_again_by_pyyaml(any_server, varve, tmp_path):
     path.write_text(resaved(yaml.safe_dump(config)))
     assert "sources:\n- consumer: varve\n" in path.read_text()
     run = varve.start("--once", "-c", path, config=())
-    assert run.wait(30) == 0, run.text()
+    assert run.wait() == 0, run.text()
     assert len(Output(varve.output).table()) == 10
 
 
@@ -54,7 +54,7 @@ def test_styles_of_pyyaml(any_server, varve, tmp_path):
         # All scalars quoted are texts, and their values are checked as what the key wants.
         path.write_text(yaml.safe_dump(config, **style))
         run = varve.start("--once", "-c", path, config=())
-        assert run.wait(30) == 0, (path.read_text(), run.text())
+        assert run.wait() == 0, (path.read_text(), run.text())
     assert len(Output(varve.output).table()) == 10
 
 
@@ -87,7 +87,7 @@ logging_layer:
         )
     )
     run = varve.start("--once", "-c", path, config=())
-    assert run.wait(30) == 0, run.text()
+    assert run.wait() == 0, run.text()
     assert len(Output(varve.output).table()) == 10
 
 
@@ -157,7 +157,7 @@ def test_a_single_drain_ends_though_one_source_is_refused(any_server, varve):
             {"stream": "WORK", "subjects": ["work"], "delivery": "position"},
         ],
     )
-    assert run.wait(30) == 1
+    assert run.wait() == 1
     assert len(Output(varve.output).table()) == 100
     assert any_server.unacked() == 0
     last = run.text().splitlines()[-1]
@@ -167,7 +167,7 @@ def test_a_single_drain_ends_though_one_source_is_refused(any_server, varve):
 def test_more_sources_than_memory_is_there_for(varve):
     sources = [{"stream": f"S{i}"} for i in range(9)]
     run = varve.start(config=json.loads(json.dumps({"memory_limit": "32MiB", "sources": sources})))
-    assert run.wait(10) == 2
+    assert run.wait() == 2
     assert "memory_limit: 9 sources need at least 36 MiB" in run.text()
 
 

@@ -18,12 +18,12 @@ FLAT = "{simulation_id}.{first_seq}-{last_seq}.parquet"
 def drained(varve, memory_directory):
     """Drain to the end below a limit of so many MiB: the run, and its peaks."""
 
-    def drain(limit, prefix=(), seconds=60, **more):
+    def drain(limit, prefix=(), **more):
         output = {"log_output_directory": str(memory_directory / "out")}
         more["output"] = {**output, **more.get("output", {})}
         run = varve.start("--once", prefix=prefix, memory_limit=f"{limit}MiB", **more)
         peaks = Peaks(run)
-        wait_for(peaks.ended, f"the end of {run.lines('committed')[-1:]}", seconds)
+        wait_for(peaks.ended, f"the end of {run.lines('committed')[-1:]}")
         assert run.wait() == 0, run.text()
         assert 1 < peaks.most["VmHWM"] <= limit + REST, (peaks.most, run.text())
         run.output = Output(memory_directory / "out")
@@ -109,7 +109,7 @@ def test_messages_of_8_mib(make_server, any_server_binary, make_runner, memory_d
         output={"log_output_directory": str(output)},
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 60)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= limit + REST
     table = Output(output).table()
@@ -132,7 +132,7 @@ def test_large_buffers_do_not_stay(make_server, any_server_binary, make_runner):
         peaks.look()
         return peaks.most["VmRSS"] < 8
 
-    wait_for(small, "memory is given back", 10)
+    wait_for(small, "memory is given back")
     assert run.stop() == 0
 
 
@@ -267,7 +267,7 @@ def test_a_message_larger_than_the_limit(make_server, any_server_binary, make_ru
     runner = make_runner(server)
     run = runner.start("--once", memory_limit="32MiB")
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 30)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 1
     assert "memory_limit" in run.lines("source_refused")[0]["text"], run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
@@ -292,7 +292,7 @@ def test_large_dead_letters(make_server, any_server_binary, make_runner, subject
         "--once", prefix=capped(32), memory_limit="32MiB", dead_letter={"subject": subject}
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 60)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
     assert rows_of(run) == 200
@@ -332,7 +332,7 @@ def test_the_limit_is_shared_by_sources(make_server, any_server_binary, make_run
         "--once", prefix=capped(32), memory_limit="32MiB", sources=sources
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 60)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
     assert rows_of(run) == 24

@@ -177,7 +177,7 @@ def test_commands_that_end(locked, make_runner, tmp_path, command):
         )
         if command[0] == "run" and url.endswith(":1"):
             process.terminate()
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
         assert SECRET not in out
 
 
@@ -217,7 +217,7 @@ def expect_no_secret(command, **options):
         [VARVE, *command],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         **options,
     )

@@ -143,7 +143,7 @@ class Chaos:
             fault = self.random.choices(faults, weights)[0]
             fault(self)
         events = self.publisher.stop()
-        assert self.run.stop(seconds=30) == 0, self.run.text()
+        assert self.run.stop() == 0, self.run.text()
         self.runner.once(**self.settings(self.server.url))
         return events
 

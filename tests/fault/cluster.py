@@ -60,7 +60,7 @@ class Cluster:
 
         def attempt():
             try:
-                return [self.alive().ask(work, seconds=10)]
+                return [self.alive().ask(work, seconds=20)]
             except (Error, JetStreamError, TimeoutError, OSError):
                 return None
 
@@ -86,6 +86,6 @@ class Cluster:
         subject = f"$JS.API.{what}.LEADER.STEPDOWN{names[what]}"
 
         async def work(js):
-            return json.loads((await js._nc.request(subject, b"", timeout=5)).data)
+            return json.loads((await js._nc.request(subject, b"", timeout=10)).data)
 
         assert self.ask(work)["success"]

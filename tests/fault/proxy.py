@@ -16,7 +16,7 @@ class Proxy:
     def __init__(self, target):
         self.target = target
         self.pairs = set()  # writers to either side of a connection
-        self.left = None  # bytes that still go to clients before all is reset
+        self.left = []  # bytes that still go to clients before all is reset, and then again
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -30,9 +30,10 @@ class Proxy:
         """RST on all connections."""
         self._do(self._reset())
 
-    def reset_after(self, count):
-        """RST when that many more bytes have gone to clients: in the middle of something."""
-        self._do(self._set(left=count))
+    def reset_after(self, *counts):
+        """RST when that many more bytes have gone to clients: in the middle of something; and then
+        when the next number of bytes has."""
+        self._do(self._set(left=list(counts)))
 
     def freeze(self):
         """Nothing goes through any more, and nobody is told."""
@@ -103,12 +104,12 @@ class Proxy:
     async def _pump(self, reader, writer, to_client):
         while data := await reader.read(CHUNK):
             await self.flowing.wait()
-            if to_client and self.left is not None:
-                data = data[: self.left]
-                self.left -= len(data)
+            if to_client and self.left:
+                data = data[: self.left[0]]
+                self.left[0] -= len(data)
             writer.write(data)
             await writer.drain()
-            if to_client and self.left == 0:
-                self.left = None
+            if to_client and self.left and self.left[0] == 0:
+                self.left.pop(0)
                 await self._reset()
         raise ConnectionResetError  # one side has ended: so does the other

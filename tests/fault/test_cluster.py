@@ -52,10 +52,10 @@ class Drain:
     def finish(self):
         events = self.publisher.stop()
         if self.delivery == "durable":
-            wait_for(self.all_acked, "all is acked", 40)
+            wait_for(self.all_acked, "all is acked")
         assert self.run.stop() == 0, self.run.text()
         last = self.start("--once")
-        assert last.wait(30) == 0, last.text()
+        assert last.wait() == 0, last.text()
         held = self.cluster.ask(lambda js: all_messages(js, "LOGGING"))
         check_published(self.runner.output, events, self.publisher.repeated, held)
 

@@ -67,7 +67,7 @@ def test_killed_run_after_run(loaded, varve, call, action):
     n, runs = 1, 0
     while True:
         run = start(varve, f"{call}:{n}:{action}")
-        status = run.wait(60)
+        status = run.wait()
         runs += 1
         acked = loaded.consumer().ack_floor.stream_seq if committed_rows(varve) else 0
         assert acked <= committed_rows(varve)
@@ -92,7 +92,7 @@ def test_a_full_disk_is_waited_for(loaded, varve, tmp_path, call, delivery):
         assert loaded.consumer().ack_floor.stream_seq <= before < ALL
     assert run.process.poll() is None
     space.touch()
-    assert run.wait(60) == 0, run.text()
+    assert run.wait() == 0, run.text()
     check_all(varve)
 
 
@@ -109,6 +109,6 @@ def test_without_renameat2(loaded, varve):
     """As on NFS: the same by linkat and unlinkat, over kills as well."""
     for n in range(1, 40, 6):
         run = start(varve, f"renameat2:1:EINVAL:sticky,unlinkat:{n}:kill")
-        assert run.wait(60) in (0, -9), run.text()
-    assert start(varve, "renameat2:1:EINVAL:sticky").wait(60) == 0
+        assert run.wait() in (0, -9), run.text()
+    assert start(varve, "renameat2:1:EINVAL:sticky").wait() == 0
     check_all(varve)

@@ -17,14 +17,17 @@ from pathlib import Path
 import pytest
 
 from generator import Load
-from support import BUILD, VARVE, VARVE_FAULT, Output, check_rows, numbered
+from support import BUILD, PATIENCE, VARVE, VARVE_FAULT, Output, check_rows, numbered
 
 # So large that a read of the socket takes a few of them only: a run has several epochs.
 LOAD = Load(seed=31, simulations=2, payload_bytes=400_000)
 COUNT = 9
 AT_ONCE = 6  # cases side by side: they wait more than they work
 CALLS_MAX = 400
+TIMEOUT = 600  # seconds, of one of the tests here: each is hundreds of runs
 KILLED = -9
+
+pytestmark = pytest.mark.timeout(TIMEOUT)
 
 
 @functools.cache
@@ -78,7 +81,7 @@ class Cases:
             env={"VARVE_FAULT": fault} if fault else {},
         )
         try:
-            _, log = await asyncio.wait_for(process.communicate(), 30)
+            _, log = await asyncio.wait_for(process.communicate(), PATIENCE)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -107,9 +110,9 @@ class Cases:
         verify = await asyncio.create_subprocess_exec(
             *(VARVE, "verify", output.root), stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await asyncio.wait_for(verify.communicate(), 30)
+        said, _ = await asyncio.wait_for(verify.communicate(), PATIENCE)
         assert verify.returncode == 0, f"{name}: {said.decode()}"
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while (floor := await self.ack_floor(name)) < COUNT:
             assert time.monotonic() < deadline, f"{name}: acked {floor}"
 
@@ -154,7 +157,7 @@ def run_cases(server, directory, work):
     async def main(js):
         return await work(Cases(directory, server.url, js))
 
-    return server.ask(main, seconds=110)
+    return server.ask(main, seconds=TIMEOUT)
 
 
 def test_killed_at_every_call(any_server, memory_directory):

@@ -50,8 +50,8 @@ def test_all_into_one_directory(any_server, make_runner):
     any_server.generate(
         COUNT, seed=103, simulations=2, per_hour=500, stream="THIRD", subject="third"
     )
-    runs[0].wait_rows(3 * COUNT, seconds=60)
-    runs[1].wait_rows(2 * COUNT, seconds=60)
+    runs[0].wait_rows(3 * COUNT)
+    runs[1].wait_rows(2 * COUNT)
     for run in runs:
         assert run.stop() == 0, run.text()
 
@@ -92,7 +92,7 @@ def test_two_writers_are_killed_all_the_time(any_server, make_runner):
         )
         for run in runs:
             run.process.kill()
-            run.process.wait(5)
+            run.process.wait()
     for one in settings:
         runner.once(**one)
     output = Output(runner.output)

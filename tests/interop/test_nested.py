@@ -191,6 +191,7 @@ def test_duckdb_writes(tmp_path, seed):
 # ---- varve writes, others read -------------------------------------------------------------------
 
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+PROGRAM = BUILD / "interop" / "nested_cases"
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_PROJECT = ROOT / "build" / "node" / "interop"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -247,14 +248,7 @@ def our_value(value, kind):
     return value
 
 
-@pytest.fixture(scope="session")
-def program():
-    target = BUILD / "interop" / "nested_cases"
-    subprocess.run(["make", "-s", "-C", ROOT, target.relative_to(ROOT)], check=True, timeout=280)
-    return target
-
-
-def write(program, path, table, seed, batch, profile="plain", page_bytes=1 << 20, group=1 << 20):
+def write(path, table, seed, batch, profile="plain", page_bytes=1 << 20, group=1 << 20):
     rng = random.Random(seed)
     columns = [column for field in table.schema for column in our_columns(rng, field)]
     rows = path.with_suffix(".rows")
@@ -263,7 +257,7 @@ def write(program, path, table, seed, batch, profile="plain", page_bytes=1 << 20
         for row in table.to_pylist():
             value = {f.name: our_value(row[f.name], f.type) for f in table.schema}
             print(json.dumps(value), file=out)
-    command = [program, path, rows, batch, profile, page_bytes, group]
+    command = [PROGRAM, path, rows, batch, profile, page_bytes, group]
     subprocess.run([str(word) for word in command], check=True, timeout=60)
 
 
@@ -304,12 +298,11 @@ def check_page_index(path):
 
 
 @pytest.mark.parametrize("seed", range(48))
-def test_varve_writes(tmp_path, program, seed):
+def test_varve_writes(tmp_path, seed):
     rng = random.Random(seed + 5000)
     table = random_table(seed + 100, rng.choice([1, 7, 200, 3000]), depth=rng.choice([1, 2, 4]))
     path = tmp_path / "f.parquet"
     write(
-        program,
         path,
         table,
         seed,
@@ -350,14 +343,14 @@ def in_hyparquet(value, kind):
     return value
 
 
-def test_varve_writes_for_hyparquet(tmp_path, program):
+def test_varve_writes_for_hyparquet(tmp_path):
     if not (NODE_PROJECT / "node_modules").is_dir():
         pytest.skip("hyparquet is not installed")
     tables, paths = [], []
     for seed in range(12):
         tables.append(random_table(seed + 300, 60))
         paths.append(tmp_path / f"{seed}.parquet")
-        write(program, paths[-1], tables[-1], seed, batch=25, page_bytes=4096)
+        write(paths[-1], tables[-1], seed, batch=25, page_bytes=4096)
     done = subprocess.run(
         ["node", HERE / "nested.mjs", *paths],
         env={**os.environ, "NODE_PROJECT": str(NODE_PROJECT)},
@@ -374,7 +367,7 @@ def test_varve_writes_for_hyparquet(tmp_path, program):
         assert json.loads(line) == wanted
 
 
-def test_the_deepest_schema(tmp_path, program):
+def test_the_deepest_schema(tmp_path):
     """30 lists in each other, which take 61 groups of the file's schema."""
     kind, value = pa.int64(), 7
     for _ in range(30):
@@ -382,25 +375,25 @@ def test_the_deepest_schema(tmp_path, program):
     values = [value, None, [], [[]], [[None]]]
     table = pa.table({"deep": pa.array(values, kind)})
     path = tmp_path / "f.parquet"
-    write(program, path, table, 1, batch=2)
+    write(path, table, 1, batch=2)
     check(path, table)
     assert pq.read_table(path).to_pylist() == table.to_pylist()
 
 
-def test_a_long_row_has_a_page_of_its_own(tmp_path, program):
+def test_a_long_row_has_a_page_of_its_own(tmp_path):
     """A page ends where a row ends, however long the row is."""
     rng = random.Random(4)
     rows = [[rng.randrange(2**40) for _ in range(n)] for n in (3, 20000, 0, 5, 9000, 1, 1)] * 5
     table = pa.table({"v": pa.array(rows, pa.list_(pa.field("element", pa.int64())))})
     path = tmp_path / "f.parquet"
-    write(program, path, table, 1, batch=20, page_bytes=4096)
+    write(path, table, 1, batch=20, page_bytes=4096)
     check(path, table)
     assert pq.read_table(path).to_pylist() == table.to_pylist()
     assert in_duckdb(path).to_pylist() == table.to_pylist()
 
 
 @pytest.mark.parametrize("profile", ["plain", "delta"])
-def test_filters_on_fields_of_structs(tmp_path, program, profile):
+def test_filters_on_fields_of_structs(tmp_path, profile):
     """Bounds of pages and row groups lose no row, for any type, with NaN and both zeros."""
     rng = random.Random(11)
     special = [float("nan"), 0.0, -0.0, float("inf"), float("-inf"), 1.5]
@@ -417,7 +410,7 @@ def test_filters_on_fields_of_structs(tmp_path, program, profile):
     fields = pa.struct([pa.field(name, kind) for name, kind in kinds.items()])
     table = pa.table({"g": pa.array([row["g"] for row in rows], fields)})
     path = tmp_path / "f.parquet"
-    write(program, path, table, 5, batch=100, profile=profile, page_bytes=4096, group=500)
+    write(path, table, 5, batch=100, profile=profile, page_bytes=4096, group=500)
     varve("verify", path)
     with duckdb.connect() as connection:
         connection.register("rows", table)

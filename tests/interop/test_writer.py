@@ -21,6 +21,7 @@ from generate import Column, expected
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
+PROGRAM = os.environ.get("WRITER_CASES", BUILD / "interop" / "writer_cases")
 SEED = int(os.environ.get("TEST_SEED", "20261124"))
 STRIPE = 20480
 NODE_FILES = 12
@@ -245,21 +246,11 @@ for number in range(24):
 # ---- files ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def program():
-    """build/interop/writer_cases, or what WRITER_CASES names."""
-    if "WRITER_CASES" in os.environ:
-        return os.environ["WRITER_CASES"]
-    target = BUILD / "interop" / "writer_cases"
-    subprocess.run(["make", "-s", "-C", ROOT, target.relative_to(ROOT)], check=True, timeout=280)
-    return target
-
-
 class Files:
     """Files of cases, made when they are first asked for."""
 
-    def __init__(self, program, folder):
-        self.program, self.folder = program, folder
+    def __init__(self, folder):
+        self.folder = folder
         self.values, self.digests, self.hyparquet = {}, {}, {}
 
     def path(self, name):
@@ -267,7 +258,7 @@ class Files:
         if not path.exists():
             c = CASES[name]
             specs = [column.spec() for column in c.columns]
-            command = [self.program, path, SEED, c.rows, c.stripe, *c.options, "--", *specs]
+            command = [PROGRAM, path, SEED, c.rows, c.stripe, *c.options, "--", *specs]
             subprocess.run([str(word) for word in command], check=True, timeout=60)
         return path
 
@@ -296,8 +287,8 @@ class Files:
 
 
 @pytest.fixture(scope="module")
-def files(program, tmp_path_factory):
-    return Files(program, tmp_path_factory.mktemp("cases"))
+def files(tmp_path_factory):
+    return Files(tmp_path_factory.mktemp("cases"))
 
 
 # ---- every value ---------------------------------------------------------------------------------

@@ -199,6 +199,7 @@ def steady_drain(server, varve, load, count, **limits):
     run = varve.start(batching=limits)
     run.wait_line("consumer_made")
     server.generate(count, rate=2500, seed=load.seed, payload_bytes=load.payload_bytes)
+    run.wait_line("committed", count=3)
     assert run.stop() == 0
     varve.once(batching=limits)  # what had not arrived
     rows, _ = numbered(load.run(count))
@@ -210,7 +211,6 @@ def test_batches_by_rows(any_server, varve):
     commits = steady_drain(any_server, varve, Load(seed=6), 5300, max_rows=1000)
     assert {line["reason"] for line in commits} == {"rows"}
     assert {line["rows"] for line in commits} == {1000}
-    assert len(commits) >= 3
 
 
 def test_limits_of_a_batch_mean_what_they_say(server, varve):
@@ -228,19 +228,18 @@ def test_batches_by_bytes(any_server, varve):
     commits = steady_drain(any_server, varve, load, 3000, max_bytes="1MiB")
     assert {line["reason"] for line in commits} == {"bytes"}
     assert all(1024 * 1024 / 2300 < line["rows"] <= 1024 * 1024 / 2000 + 1 for line in commits)
-    assert len(commits) >= 3
 
 
 def test_batches_by_age_without_new_traffic(server, varve):
     server.generate(100, seed=6)
     run = varve.start(batching={"max_age": "700ms"})
-    line = run.wait_line("committed", seconds=10)
+    line = run.wait_line("committed")
     assert (line["reason"], line["rows"]) == ("age", 100)
     received = run.wait_line("consumer_made")["time"]
     waited = datetime.fromisoformat(line["time"]) - datetime.fromisoformat(received)
-    assert 0.6 < waited.total_seconds() < 5
+    assert 0.6 < waited.total_seconds() < 20
     server.generate(50, seed=6, start_index=100)
-    line = run.wait_line("committed", count=2, seconds=10)
+    line = run.wait_line("committed", count=2)
     assert (line["reason"], line["rows"]) == ("age", 50)
     assert run.stop() == 0
     check_acked(server, 150)

@@ -112,7 +112,7 @@ def test_protoc_reads_the_payloads():
 
 def test_wrong_usage_is_status_2():
     for args in (["--count"], ["--count", "x"], ["--nope", "1"], ["stray"]):
-        result = subprocess.run([str(GEN), *args], capture_output=True, timeout=10)
+        result = subprocess.run([str(GEN), *args], capture_output=True, timeout=60)
         assert result.returncode == 2
         assert result.stderr.startswith(b"varve-gen: ")
 
@@ -122,6 +122,6 @@ def test_the_generator_says_why_the_server_refuses_it(make_server, server_binary
     server = make_server(server_binary, extra="authorization { token: another }")
     command = [GEN, "--server", server.url, "--count", "10"]
     for _ in range(5):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert "Authorization Violation" in done.stderr

@@ -342,6 +342,6 @@ def test_the_tools_survive_a_hostile_tree(any_server, varve):
     varve.once()
     for command in ("inspect", "cat"):
         paths = Output(varve.output).files()
-        out = subprocess.run([VARVE, command, *paths], capture_output=True, timeout=30)
+        out = subprocess.run([VARVE, command, *paths], capture_output=True, timeout=60)
         assert out.returncode == 0, out.stderr
         assert b"\x1b" not in out.stdout and b"\x07" not in out.stdout

@@ -48,7 +48,7 @@ def test_no_configuration_at_all(network, any_server_binary, tmp_path):
 
         wait_for(published, "the server is there")
         varve = subprocess.Popen([*network, VARVE, "run", "--once"], cwd=here, stderr=log)
-        assert varve.wait(60) == 0, (tmp_path / "varve.log").read_text()
+        assert varve.wait(120) == 0, (tmp_path / "varve.log").read_text()
     finally:
         for process in (varve, server):
             if process:
@@ -68,7 +68,7 @@ def test_varve_yaml_is_read_where_it_lies(any_server, varve, tmp_path):
     here.mkdir()
     (here / "varve.yaml").write_text(json.dumps(varve.config(output={"min_free": "0"})))
     run = varve.start("--once", config=(), cwd=here)
-    assert run.wait(30) == 0, run.text()
+    assert run.wait() == 0, run.text()
     assert len(Output(varve.output).table()) == 10
 
 
@@ -92,7 +92,7 @@ logging_layer:
 """
     )
     run = varve.start("--once", "-c", path, config=())
-    assert run.wait(30) == 0, run.text()
+    assert run.wait() == 0, run.text()
     assert len(Output(varve.output).table()) == 10
 
 
@@ -120,7 +120,7 @@ def test_set_goes_over_the_file(any_server, varve, tmp_path):
 def test_wrong_configuration_is_status_2_and_one_line(varve, tmp_path, text, says):
     (tmp_path / "varve.yaml").write_text(text)
     run = varve.start(config=(), cwd=tmp_path)
-    assert run.wait(10) == 2
+    assert run.wait() == 2
     (line,) = run.text().splitlines()
     assert all(part in line for part in says), line
 
@@ -128,7 +128,7 @@ def test_wrong_configuration_is_status_2_and_one_line(varve, tmp_path, text, say
 @pytest.mark.parametrize("args", [["--onse"], ["-c"], ["-c", "none.yaml"], ["--set", "a"]])
 def test_wrong_usage_is_status_2_and_one_line(varve, args):
     run = varve.start(*args, config=())
-    assert run.wait(10) == 2
+    assert run.wait() == 2
     (line,) = run.text().splitlines()
     assert line.startswith("varve")
 
@@ -142,7 +142,7 @@ def test_the_same_instance_twice_is_refused(any_server, varve):
     first = varve.start(batching={"max_age": "300ms"})
     first.wait_rows(100)
     second = varve.start(batching={"max_age": "300ms"})
-    assert second.wait(10) == 2
+    assert second.wait() == 2
     assert str(varve.output) in second.text().splitlines()[-1]
     any_server.generate(100, seed=92, start_index=100)
     first.wait_rows(200)
@@ -162,7 +162,7 @@ def test_two_instances_share_a_directory(any_server, varve):
         for i, s in enumerate(sources)
     ]
     for run in runs:
-        assert run.wait(60) == 0, run.text()
+        assert run.wait() == 0, run.text()
     found = Output(varve.output).table()["nats_subject"].to_pylist()
     assert (found.count(SUBJECT), found.count("second"), len(found)) == (1000, 800, 1800)
     assert (varve.output / "varve-1" / "SECOND").is_dir()
@@ -221,7 +221,7 @@ def test_a_wrong_password_is_said_and_tried_again(make_server, make_runner, serv
     server.stop()
     server.configure(USER.replace("s3cr:t", "other"))
     server.start()
-    assert run.wait(90) == 0, run.text()
+    assert run.wait() == 0, run.text()
     rows, _ = numbered(Load(seed=95).run(50))
     check_rows(varve.output, rows)
 
@@ -242,7 +242,7 @@ def test_something_else_listens_there(make_runner, tmp_path):
         url = f"nats://127.0.0.1:{listener.getsockname()[1]}"
         run = make_runner(None).start(nats={"servers": [url]})
         for _ in range(3):
-            listener.settimeout(20)
+            listener.settimeout(60)
             client, _ = listener.accept()
             with client:
                 client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -271,7 +271,7 @@ def test_it_needs_nothing_but_itself(any_server, varve, tmp_path):
     config = varve.config(output={"log_output_directory": "/data"})
     (root / "varve.yaml").write_text(json.dumps(config))
     out = subprocess.run(
-        ["chroot", root, "/varve", "run", "--once"], capture_output=True, text=True, timeout=60
+        ["chroot", root, "/varve", "run", "--once"], capture_output=True, text=True, timeout=120
     )
     assert out.returncode == 0, out.stderr
     rows, _ = numbered(Load(seed=96).run(1000))

@@ -193,7 +193,7 @@ def test_questions_are_bounded(server, varve):
     varve.once()
     began = time.monotonic()
     findings, notes = compare(varve)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert findings == {}
     (given_up,) = notes["server"]
     assert "1000 messages were asked for, the most in one run" in given_up
@@ -258,7 +258,7 @@ def test_nothing_is_changed(any_server, varve):
 
 def refused(varve, url, *words):
     command = [VARVE, "verify", "--server", url, varve.output]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("varve: "), done.stderr
     for word in words:
@@ -288,7 +288,7 @@ def test_credentials_are_those_of_the_url(any_server_binary, make_server, make_r
     done = subprocess.run(
         [VARVE, "verify", "--json", "--server", wrong, varve.output],
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 1 and b"wr0ng" not in done.stdout + done.stderr
     json.loads(done.stdout.splitlines()[-1])

@@ -29,7 +29,7 @@ UNMODELLED = {
     "streams", "consumers", "storage", "max_ack_pending", "memory_max_stream_bytes",
     "storage_max_stream_bytes", "max_bytes_required", "total", "offset", "limit",
 }  # fmt: skip
-WAIT = 5.0
+WAIT = 60.0
 
 
 class Client:

@@ -7,7 +7,7 @@ import select
 import subprocess
 import time
 
-from support import end
+from support import PATIENCE, end
 
 
 class Browser:
@@ -58,7 +58,7 @@ class Browser:
         if hasattr(self, "session"):
             request["sessionId"] = self.session
         os.write(self.ask, json.dumps(request).encode() + b"\0")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while (message := self.read(deadline)).get("id") != self.last:
             self.events.append(message)
         assert "error" not in message, message
@@ -68,7 +68,7 @@ class Browser:
         """Load a page, and wait until all of it is there."""
         self.events.clear()
         self.call("Page.navigate", url=url)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self.read(deadline))
 

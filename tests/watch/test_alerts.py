@@ -38,7 +38,7 @@ def settle(server, name, stream="LOGGING"):
     assert raised["event"]["id"] != resolved["event"]["id"]
     assert raised["since"] == resolved["since"] <= resolved["until"]
     assert raised["event"]["time_ns"] <= resolved["event"]["time_ns"]
-    assert abs(raised["event"]["time_ns"] / 1e9 - time.time()) < 120
+    assert abs(raised["event"]["time_ns"] / 1e9 - time.time()) < 600
     return raised, resolved
 
 
@@ -50,7 +50,7 @@ def test_nats_disconnected(running, ops):
     ops.start()
     raised, resolved = settle(ops, "nats_disconnected", None)
     assert raised["seconds"] == resolved["seconds"]
-    assert 1 <= raised["seconds"] <= 30
+    assert 1 <= raised["seconds"] <= 120
     assert "127.0.0.1" in raised["text"]
 
 
@@ -61,12 +61,13 @@ def test_what_happened_while_disconnected(ops, varve, tmp_path):
     varve.once()
     ops.generate(100)
     fault = f"fdatasync:1:EIO:sticky:until={works_again}"
-    config = watched(varve, batching={"max_age": "2s"})
+    config = watched(varve, batching={"max_age": "1h"})
     key = ("varve_messages_received_total", "stream=LOGGING")
     process = varve.start(config=config, env={"VARVE_FAULT": fault}, program=VARVE_FAULT)
     endpoint = Endpoint(process)
     wait_for(lambda: endpoint.metrics()[key] == 100, "100 messages received")
     ops.stop(signal.SIGKILL)
+    process.reload("batching", "max_age", "100ms")
     process.wait_line("commit_failed")
     assert not accepts(ops.port)
     works_again.touch()
@@ -153,7 +154,7 @@ def test_subscribers_without_a_stream(any_server, varve):
         process = varve.start(config=watched(varve))
         try:
             for _ in range(2):
-                got.append((await inbox.next_msg(timeout=20)).data)
+                got.append((await inbox.next_msg(timeout=50)).data)
             process.stop()
             with pytest.raises(nats.errors.TimeoutError):
                 await inbox.next_msg(timeout=1)

@@ -25,7 +25,7 @@ def check(varve, *args, **more):
     path = varve.directory / "check.yaml"
     path.write_text(json.dumps(varve.config(**more)))
     out = subprocess.run(
-        [VARVE, "check", "-c", path, *args], capture_output=True, text=True, timeout=60
+        [VARVE, "check", "-c", path, *args], capture_output=True, text=True, timeout=120
     )
     lines = out.stdout.splitlines()
     found = [(line[:8].strip(), line[9:]) for line in lines[:-1]]

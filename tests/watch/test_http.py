@@ -12,6 +12,7 @@ from watching import Endpoint, watched
 CONNECTIONS_MAX = 16
 REQUEST_MAX = 8 * 1024
 TIME_MAX = 5
+SLACK = 15  # of a busy machine
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def endpoint(any_server, varve):
 
 
 def dial(endpoint):
-    return socket.create_connection((endpoint.host, endpoint.port), timeout=20)
+    return socket.create_connection((endpoint.host, endpoint.port), timeout=60)
 
 
 def hear(connection):
@@ -87,7 +88,7 @@ def test_slow_requests_are_cut_off(endpoint):
             except TimeoutError:
                 pass
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert TIME_MAX - 0.5 < time.monotonic() - began < TIME_MAX + 3
+    assert TIME_MAX - 0.5 < time.monotonic() - began < TIME_MAX + SLACK
 
 
 def test_many_idle_connections_keep_nobody_out(endpoint, any_server):
@@ -109,7 +110,7 @@ def test_a_reader_that_does_not_read_is_bounded(endpoint):
     for connection in stuck:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
-    wait_for(lambda: endpoint.get("/healthz")[0] == 200, "an answer", TIME_MAX + 5)
+    wait_for(lambda: endpoint.get("/healthz")[0] == 200, "an answer", TIME_MAX + SLACK)
     for connection in stuck:
         connection.close()
 

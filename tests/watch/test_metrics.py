@@ -83,7 +83,7 @@ def test_promtool_accepts_it(busy):
         input=busy.text("/metrics"),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert (out.returncode, out.stdout, out.stderr) == (0, "", "")
 
@@ -121,7 +121,7 @@ def test_the_numbers_are_true(busy, any_server, varve):
     assert m["varve_event_delay_seconds_count", "stream=LOGGING"] == 2010
     assert m["varve_event_delay_seconds_bucket", "stream=LOGGING", "le=+Inf"] == 2010
     assert m["varve_connected",] == 1
-    assert abs(m["process_start_time_seconds",] - time.time()) < 60
+    assert abs(m["process_start_time_seconds",] - time.time()) < 600
 
 
 def test_the_invariant(any_server, varve):
@@ -155,7 +155,7 @@ def test_pending_is_what_is_not_committed_yet(any_server, varve):
     assert m["varve_rows_committed_total", "stream=LOGGING"] == 0
     assert m["varve_open_partitions",] > 0
     assert m["varve_memory_bytes",] > 0
-    assert 0 < m["varve_oldest_unacked_seconds", "stream=LOGGING"] < 60
+    assert 0 < m["varve_oldest_unacked_seconds", "stream=LOGGING"] < 600
 
 
 def test_prometheus_scrapes_it(busy, tmp_path):
@@ -185,14 +185,14 @@ def test_prometheus_scrapes_it(busy, tmp_path):
     def ask(query):
         url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=30) as response:
                 result = json.load(response)["data"]["result"]
         except OSError:
             return None
         return result[0]["value"][1] if result else None
 
     try:
-        wait_for(lambda: ask("up") == "1", "Prometheus scrapes", 60)
+        wait_for(lambda: ask("up") == "1", "Prometheus scrapes")
         assert ask('varve_rows_committed_total{stream="LOGGING"}') == "2000"
         assert ask("histogram_quantile(0.5, varve_event_delay_seconds_bucket)") not in (None, "NaN")
         assert ask("scrape_samples_scraped") == str(len(busy.metrics()))

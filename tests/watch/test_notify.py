@@ -46,13 +46,14 @@ def environment(manager, **more):
 
 def test_ready_watchdog_stopping(any_server, varve, manager):
     any_server.generate(100)
-    env = environment(manager, WATCHDOG_USEC="400000")
+    # So long that a busy machine makes no difference.
+    env = environment(manager, WATCHDOG_USEC="4000000")
     process = varve.start(config=watched(varve), env=env)
-    manager.wait("WATCHDOG=1", 6)
+    manager.wait("WATCHDOG=1", 4)
     times = [at for at, message in manager.heard if message == "WATCHDOG=1"]
     gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
-    assert max(gaps) < 0.4  # what is asked for; half of it is aimed at
-    assert sum(gaps) / len(gaps) > 0.15
+    assert max(gaps) < 4  # what is asked for; half of it is aimed at
+    assert sum(gaps) / len(gaps) > 1.5
     assert process.stop() == 0
     messages = manager.listen()
     assert messages[0] == "READY=1"

@@ -47,11 +47,11 @@ def test_stalled_pull(running, any_server):
     """The connection stays open, and nothing comes over it: two heartbeats are missed."""
     any_server.process.send_signal(signal.SIGSTOP)
     try:
-        running.wait_ready(False, "no pull is live", seconds=60)
+        running.wait_ready(False, "no pull is live")
         assert healthy(running)
     finally:
         any_server.process.send_signal(signal.SIGCONT)
-    running.wait_ready(True, seconds=60)
+    running.wait_ready(True)
 
 
 def test_no_stream(any_server, varve):

@@ -31,7 +31,7 @@ class Endpoint:
         self.target = f"{self.host}:{self.port}"
 
     def get(self, path, method="GET"):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path)
             response = connection.getresponse()
@@ -53,14 +53,14 @@ class Endpoint:
         assert status in (200, 503)
         return status == 200, body.decode()
 
-    def wait_ready(self, wanted, reason="", seconds=30):
+    def wait_ready(self, wanted, reason=""):
         """Wait until /readyz says this, with a reason that contains this text."""
 
         def says():
             ready, text = self.ready()
             return ready == wanted and reason in text
 
-        wait_for(says, f"ready={wanted} {reason}: {self.ready()}", seconds)
+        wait_for(says, f"ready={wanted} {reason}: {self.ready()}")
 
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)')
@@ -130,11 +130,11 @@ def alerts(server, stream="OPS"):
     return out
 
 
-def wait_alert(server, name, state, count=1, seconds=30):
+def wait_alert(server, name, state, count=1):
     """Wait for the count-th alert of this name and state, and return it."""
 
     def found():
         some = [a for a in alerts(server) if (a["alert"], a["state"]) == (name, state)]
         return some[count - 1 : count]
 
-    return wait_for(found, f"alert {name} {state}", seconds)[0]
+    return wait_for(found, f"alert {name} {state}")[0]
