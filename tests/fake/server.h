@@ -22,7 +22,7 @@
  *
  * At the end of a script the connection is closed. No wait is longer than FAKE_WAIT_MS.
  */
-enum { FAKE_WAIT_MS = 15 * 1000, FAKE_SCRIPTS_MAX = 8 };
+enum { FAKE_WAIT_MS = 60 * 1000, FAKE_SCRIPTS_MAX = 8 };
 
 struct fake_server;
 

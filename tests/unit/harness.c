@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 enum {
-    PARALLEL = 2,
-    TIME_LIMIT_SECONDS = 60, /* TEST_SECONDS in the environment replaces it */
-    PATH_LEN = 256,          /* of a temporary directory */
-    DEPTH_MAX = 128,         /* of folders in it: deeper ones would be left behind */
+    PARALLEL = 4,             /* many of them wait for a disk */
+    TIME_LIMIT_SECONDS = 180, /* TEST_SECONDS in the environment replaces it */
+    PATH_LEN = 256,           /* of a temporary directory */
+    DEPTH_MAX = 128,          /* of folders in it: deeper ones would be left behind */
 };
 
 /* A test that runs. pid 0 marks a free slot. */

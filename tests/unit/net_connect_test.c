@@ -112,7 +112,7 @@ TEST(net_connect_gives_up_at_its_deadline)
     int64_t before = clock_monotonic();
     EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(strstr(err.text, "took too long") != NULL);
-    EXPECT(clock_monotonic() - before < 10 * CLOCK_SECOND);
+    EXPECT(clock_monotonic() - before < 60 * CLOCK_SECOND);
 }
 
 TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
@@ -124,7 +124,7 @@ TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
     silent_address(&silent);
     close(listener(5, &closed));
     listener(5, &open);
-    start(&c, "127.0.0.1", 1, 600 * CLOCK_MILLISECOND);
+    start(&c, "127.0.0.1", 1, 6 * CLOCK_SECOND);
     c.addresses.list[0] = silent;
     c.addresses.list[1] = closed;
     c.addresses.list[2] = open;

@@ -230,7 +230,7 @@ static void converse(struct stream *a, struct stream *b, size_t total)
         for (int i = 0; i < 2; i++)
             waits[i] =
                 stream_wait(ends[i].stream, ends[i].out.len > 0 || ends[i].said < ends[i].total);
-        int64_t deadline = clock_monotonic() + 20 * CLOCK_SECOND;
+        int64_t deadline = clock_monotonic() + 60 * CLOCK_SECOND;
         net_wait(waits, 2, deadline);
         EXPECT(clock_monotonic() < deadline); /* or it stands still */
         for (int i = 0; i < 2; i++)

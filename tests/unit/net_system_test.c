@@ -93,7 +93,7 @@ static int listener(char name[static NET_NAME_MAX], struct net_addresses *addres
 static void wait_for(int handle, unsigned want)
 {
     struct net_wait wait = {.handle = handle, .want = want};
-    net_wait(&wait, 1, clock_monotonic() + 10 * CLOCK_SECOND);
+    net_wait(&wait, 1, clock_monotonic() + 60 * CLOCK_SECOND);
     EXPECT((wait.ready & want) != 0);
 }
 

@@ -82,9 +82,9 @@ TEST(space_of_a_disk_that_hangs)
     int64_t began = clock_monotonic();
     space_ask(space);
     EXPECT(space_bytes(space) == 5);
-    EXPECT(clock_monotonic() - began < CLOCK_SECOND / 2);
+    EXPECT(clock_monotonic() - began < 20 * CLOCK_SECOND);
     space_free(space);
-    EXPECT(clock_monotonic() - began < 5 * CLOCK_SECOND);
+    EXPECT(clock_monotonic() - began < 40 * CLOCK_SECOND);
 }
 
 /* ramfs, and some of FUSE, say 0 blocks: not that the disk is full. */
