@@ -278,10 +278,10 @@ dist: $(BUILD)/vendor.stamp
 unit: $(BUILD)/unit-tests
 	$(Q)$< $(ONLY)
 
+# The time limit of a test allows for what these cost.
 asan: $(BUILD)/unit-tests-asan
-	$(Q)$< $(ONLY)
+	$(Q)TEST_SECONDS=300 $< $(ONLY)
 
-# The time limit of a test allows for what this costs.
 tsan: $(BUILD)/unit-tests-tsan
 	$(Q)TEST_SECONDS=300 $< $(ONLY)
 

@@ -13,6 +13,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))  # for generat
 from support import Namespace, Runner, Server, accepts, server_binaries  # noqa: E402
 
 
+# Their tests share what is dear to make, or go through a story in order.
+TOGETHER = ("fault/test_cluster.py", "interop/test_writer.py", "readme/test_readme.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With pytest -n 4: a test goes to whichever process is free; those of a file of TOGETHER go to
+    one, in their order, and before all others."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return file if file.endswith(TOGETHER) else nodeid
+
+    return Scheduling(config, log)
+
+
 def binary_or_skip(name):
     binary = server_binaries()[name]
     if binary is None:

@@ -13,10 +13,6 @@ from publisher import Publisher
 from support import Runner, all_messages, server_binaries, wait_for
 
 
-# They share a cluster.
-pytestmark = pytest.mark.xdist_group("cluster")
-
-
 class Drain:
     """A cluster with a stream on all three; events come, varve drains."""
 

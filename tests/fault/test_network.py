@@ -58,7 +58,7 @@ def test_acks_for_a_stream_that_is_gone_ack_nothing(any_server, varve, proxy):
     wait_for(lambda: any_server.unacked() == count, "all is delivered")
     proxy.freeze()
     run.reload("batching", "max_age", "100ms")
-    old = run.wait_line("committed")["rows"]  # what had come through
+    run.wait_line("committed")
     run.reload("batching", "max_age", "1h")
     any_server.delete_stream()
     any_server.generate(count, seed=94)
@@ -66,7 +66,7 @@ def test_acks_for_a_stream_that_is_gone_ack_nothing(any_server, varve, proxy):
     proxy.thaw()
     wait_for(lambda: any_server.unacked() == count, "all is delivered")
     run.stop(signal.SIGKILL)
-    assert len(run.lines("committed")) == 1
+    old = sum(line["rows"] for line in run.lines("committed"))  # what had come through
     assert any_server.consumer().ack_floor.stream_seq == 0
     varve.once(**settings)
     files = Output(varve.output).files()

@@ -25,8 +25,6 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VARVE = os.environ.get("VARVE", str(ROOT / "build" / "varve"))
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def varve(*args, status=0):
     done = subprocess.run([VARVE, *map(str, args)], capture_output=True, timeout=120)

@@ -23,8 +23,6 @@ NOON = int(datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC).timestamp())
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def ranges(sequences):
     parts = []

@@ -26,9 +26,6 @@ SEED = int(os.environ.get("TEST_SEED", "20261124"))
 STRIPE = 20480
 NODE_FILES = 12
 
-# They share files.
-pytestmark = pytest.mark.xdist_group("writer")
-
 # ---- cases ---------------------------------------------------------------------------------------
 
 EVENT = """

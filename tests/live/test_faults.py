@@ -12,13 +12,19 @@ import threading
 import pytest
 
 from generator import Load
-from support import Output, accepts, check_rows, numbered, wait_for
+from support import VARVE_FAULT, Output, accepts, check_rows, numbered, wait_for
 
 COUNT = 12000
 LOAD = Load(seed=21, simulations=1, payload_bytes=2000)
 # Many commits, so that there is a middle: what is asked for at once is an eighth of the memory.
 SMALL = {"batching": {"max_bytes": "1MiB", "max_age": "1s"}, "memory_limit": "32MiB"}
 SLOW = {"batching": {"max_age": "1h"}}  # nothing is committed before the end
+# Still many, on a disk so slow that a test is in time to end something in the middle.
+LAZY = {
+    "batching": {"max_rows": 300},
+    "program": VARVE_FAULT,
+    "env": {"VARVE_FAULT": "fdatasync:1:slow:sticky"},
+}
 
 
 def fill(server, count):
@@ -51,7 +57,7 @@ def wait_delivered(server, count):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_server_goes_and_comes_back(loaded, varve, number, delivery):
     source = {"stream": "LOGGING", "delivery": delivery}
-    run = varve.start("--once", **SMALL, sources=[source])
+    run = varve.start("--once", **LAZY, sources=[source])
     for commits in (1, 3):
         run.wait_line("committed", count=commits)
         loaded.stop(number)
@@ -148,10 +154,7 @@ def test_connections_that_are_cut_anywhere(any_server, varve, delivery, seed):
 
 @pytest.mark.parametrize("delivery", ["durable", "position"])
 def test_killed_and_started_again(loaded, varve, delivery):
-    settings = {
-        **SMALL,
-        "sources": [{"stream": "LOGGING", "delivery": delivery}],
-    }
+    settings = {**LAZY, "sources": [{"stream": "LOGGING", "delivery": delivery}]}
     for commits in (1, 2, 2):
         run = varve.start("--once", **settings)
         run.wait_line("committed", count=commits)
@@ -171,13 +174,13 @@ def test_killed_before_anything_was_committed(loaded, varve):
 
 def test_killed_with_the_server(loaded, varve):
     """Neither had time to say good-bye."""
-    run = varve.start("--once", **SMALL)
+    run = varve.start("--once", **LAZY)
     run.wait_line("committed", count=3)
     loaded.process.kill()
     run.stop(signal.SIGKILL)
     loaded.stop()
     loaded.start()
-    varve.once(**SMALL)
+    varve.once(**LAZY)
     check_all(varve)
 
 

@@ -58,10 +58,11 @@ def test_what_happened_while_disconnected(ops, varve, tmp_path):
     """A disk that fails and works again, while nobody could be told."""
     works_again = tmp_path / "works-again"
     ops.add_stream()
-    varve.once()
+    later = {"batching": {"max_age": "1h"}}
+    varve.once(**later)
     ops.generate(100)
     fault = f"fdatasync:1:EIO:sticky:until={works_again}"
-    config = watched(varve, batching={"max_age": "1h"})
+    config = watched(varve, **later)
     key = ("varve_messages_received_total", "stream=LOGGING")
     process = varve.start(config=config, env={"VARVE_FAULT": fault}, program=VARVE_FAULT)
     endpoint = Endpoint(process)

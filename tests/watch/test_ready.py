@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from support import VARVE_FAULT, free_port
+from support import VARVE_FAULT, free_port, wait_for
 from watching import Endpoint, watched
 
 
@@ -101,4 +101,5 @@ def test_refused(any_server, varve):
     sources = [{"stream": "LOGGING"}, {"stream": "OTHER", "subjects": ["other"]}]
     endpoint = Endpoint(varve.start(config=watched(varve, sources=sources)))
     endpoint.wait_ready(False, "stream OTHER, consumer varve: ")
-    assert "LOGGING" not in endpoint.text("/readyz")
+    wait_for(lambda: "LOGGING" not in endpoint.text("/readyz"), "the other one is ready")
+    assert "OTHER" in endpoint.text("/readyz")
