@@ -27,7 +27,7 @@ void refetch_free(struct refetch *r)
 static void log_range(const struct refetch *r, const char *event, const char *key, uint64_t count)
 {
     struct log_line line;
-    log_begin(&line, LOG_WARNING, event);
+    log_begin(&line, r->expected > 0 ? LOG_WARNING : LOG_INFO, event);
     log_text(&line, "stream", r->settings->stream);
     log_text(&line, "consumer", r->settings->consumer);
     log_u64(&line, "first_seq", r->range.first);

@@ -139,6 +139,7 @@ struct source {
     uint64_t last_consumer_seq; /* greatest number of a delivery */
     uint64_t accounted;         /* deliveries of the consumer that are accounted for: received, or
                                    to be delivered again */
+    int64_t lacking_since;      /* a work queue's floor has passed what never came; 0: it has not */
     uint64_t owed;              /* what becomes accounted for when `refetch` is done */
     bool told_shared;           /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;

@@ -173,7 +173,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     if (ledger->taken.count == 0)
         source_anchor(s, info, s->made);
     if (source_is_durable(s))
-        source_compare_floor(s, info);
+        source_compare_floor(s, info, now);
     plan_recovery(s, info, now);
     s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
@@ -255,6 +255,7 @@ static void ask_confirm(struct source *s, struct nats_client *client,
     s->made = s->state == SOURCE_CREATE;
     s->found = (struct nats_consumer_info){
         .config = {.ack_wait_ns = info->config.ack_wait_ns,
+                   .start_seq = info->config.start_seq,
                    .filter_count = info->config.filter_count},
         .delivered_consumer_seq = info->delivered_consumer_seq,
         .delivered_stream_seq = info->delivered_stream_seq,
@@ -375,7 +376,7 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     }
     note_consumer(s, &info);
     if (source_is_durable(s)) {
-        source_compare_floor(s, &info);
+        source_compare_floor(s, &info, now);
         look_for_orphans(s, &info, now);
         look_for_strangers(s, &info);
     }

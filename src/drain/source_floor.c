@@ -46,7 +46,18 @@ static void tell_shared(struct source *s)
     s->told_shared = true;
 }
 
-void source_compare_floor(struct source *s, const struct nats_consumer_info *info)
+/* A work queue can't be asked for what is below the floor, and a floor may pass what is not acked.
+ * That is delivered again. */
+static bool may_come_again(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    if (s->retention != NATS_RETENTION_WORKQUEUE || info->ack_pending == 0)
+        return false;
+    if (s->lacking_since == 0)
+        s->lacking_since = now;
+    return now - s->lacking_since < s->ack_wait + SOURCE_POLL_INTERVAL;
+}
+
+void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     struct ledger *ledger = &s->generation.ledger;
     struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
@@ -57,7 +68,14 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
         s->accounted = 0; /* another consumer under the same name */
     uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
     uint64_t count = ledger_missing(ledger, range, &missing);
-    bool lacking = unknown > 0 && count > 0;
+    /* A leader that has forgotten some deliveries counts them anew, and its floor may pass one that
+     * never came: where all of the stream is ours, a hole is enough to look at it. And what is in
+     * front of the first message that a consumer was made for is in none of its counts. */
+    bool lacking =
+        count > 0 && (unknown > 0 || s->covers_stream || missing.first < info->config.start_seq);
+    if (lacking && may_come_again(s, info, now))
+        return;
+    s->lacking_since = 0;
     if (lacking && !s->settings->shared) {
         s->owed = unknown;
         refetch_begin(&s->refetch, missing, unknown, s->retention != NATS_RETENTION_WORKQUEUE);
@@ -65,6 +83,6 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     }
     s->accounted += unknown;
     ledger_nothing_at(ledger, 0, range.last);
-    if (lacking)
+    if (lacking && unknown > 0)
         tell_shared(s);
 }

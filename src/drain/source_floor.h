@@ -13,6 +13,6 @@ void source_anchor(struct source *s, const struct nats_consumer_info *info, bool
 
 /* Deliveries that the consumer has as acked and that never came here: the store is older than the
  * consumer, or somebody else took them. What the stream has of them is fetched again. */
-void source_compare_floor(struct source *s, const struct nats_consumer_info *info);
+void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now);
 
 #endif

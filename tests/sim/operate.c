@@ -39,10 +39,10 @@ static void save(struct world *w)
 static void replace(struct world *w, bool restore)
 {
     bury_all(w);
+    oracle_replaced(w->oracle, is_kept(w));
     disk_remove_tree(w->disk, ROOT);
     if (restore)
         disk_copy_tree(w->disk, SAVED, ROOT);
-    oracle_replaced(w->oracle, is_kept(w));
 }
 
 /* Two consumers of a work queue may not want the same. */

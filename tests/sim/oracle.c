@@ -97,9 +97,11 @@ void oracle_made_again(struct oracle *o, const char *stream, uint64_t after)
 
 void oracle_replaced(struct oracle *o, bool kept)
 {
+    oracle_look(o);
     for (size_t i = 0; i < o->list.count; i++) {
         struct accepted *a = &o->list.list[i];
-        a->excused = a->excused || (!kept && a->rows + a->dead > 0);
+        a->was_durable = a->was_durable || a->rows + a->dead > 0;
+        a->excused = a->excused || (!kept && a->was_durable);
         a->rows = a->dead = 0;
     }
     o->next_version = 0;
@@ -124,7 +126,7 @@ void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint6
     for (size_t i = 0; i < o->list.count; i++) {
         const struct accepted *a = &o->list.list[i];
         if (a->excused || strcmp(a->stream, stream) != 0 || a->seq > seq ||
-            (!all && a->seq != seq) || a->rows + a->dead > 0)
+            (!all && a->seq != seq) || a->rows + a->dead > 0 || a->was_durable)
             continue;
         oracle_fail(o, "sequence %llu of %s was acked by %s and is not durable",
                     (unsigned long long)a->seq, stream, consumer);

@@ -33,8 +33,8 @@ void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_
  * numbers. What of it is stored already, or on the way, counts all the same. */
 void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
 
-/* Another directory is in the place of the store. What was stored in the old one must come again if
- * the stream has `kept` it. */
+/* Another directory takes the place of the store at once. What was stored in the old one must come
+ * again if the stream has `kept` it; acks of it may be on their way. */
 void oracle_replaced(struct oracle *o, bool kept);
 
 /* For server_watch_acks. */

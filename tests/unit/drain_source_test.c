@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source.h"
 
+#include "drain/source_floor.h"
 #include "source_fixture.h"
 
 static const struct stage_consumer fresh = {.pending = 10};
@@ -654,5 +655,103 @@ TEST(source_waits_for_a_commit_that_was_sealed_later)
     EXPECT_I64(s.source.refetch.state, REFETCH_LOOKS);
     source_committed(&s.source, STAGE_CREATED, &nothing);
     EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
+    stage_close(&s);
+}
+
+/* A store with 1-3 and 5 and a consumer that has acked five, of which five came here. */
+static void pull_with_a_hole(struct stage *s, const char *more)
+{
+    stage_open(s, CONFIG_DURABLE);
+    struct position known = {.stream = "S",
+                             .created = STAGE_CREATED,
+                             .consumer = "c",
+                             .through = 3,
+                             .last_seq = 5,
+                             .last_time = STAGE_TIME + 5 * CLOCK_SECOND,
+                             .delivered = 5};
+    seqset_add_range(&known.above, 5, 5);
+    positions_put(&s->stored, &known);
+    seqset_free(&known.above);
+    source_connected(&s->source, &s->client, s->now);
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer_stream(s, STAGE_CREATED, 1, 9);
+    stage_expect_question(s, "STREAM.MSG.GET.S");
+    stage_answer_message(s, 5, "2026-01-01T00:00:05Z");
+    stage_expect_question(s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        s, (struct stage_consumer){
+               .delivered = 5, .delivered_stream = 5, .floor = 5, .ack_pending = 1, .more = more});
+    stage_confirm(s, 9);
+    EXPECT_I64(s->source.state, SOURCE_PULLING);
+}
+
+/* As a leader leaves it that has forgotten deliveries and counts them anew. */
+TEST(source_looks_at_a_hole_below_the_floor)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 4);
+    EXPECT_U64(s.source.refetch.range.last, 4);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 4));
+    stage_close(&s);
+}
+
+/* It may be of another subject: but not even that is known of what the consumer was not made for.
+ */
+TEST(source_looks_at_what_a_consumer_was_not_made_for)
+{
+    struct stage s;
+    pull_with_a_hole(&s, ",\"opt_start_seq\":5");
+    s.source.covers_stream = false;
+    refetch_cancel(&s.source.refetch, &s.client);
+    struct nats_consumer_info info = {.config = {.start_seq = 5},
+                                      .delivered_consumer_seq = 5,
+                                      .ack_floor_consumer_seq = 5,
+                                      .ack_floor_stream_seq = 5};
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    refetch_cancel(&s.source.refetch, &s.client);
+    info.config.start_seq = 4;
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
+    stage_close(&s);
+}
+
+/* What its floor has passed is gone for good if it was acked; else it comes again. */
+TEST(source_waits_for_what_a_work_queue_may_deliver_again)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    refetch_cancel(&s.source.refetch, &s.client);
+    s.source.retention = NATS_RETENTION_WORKQUEUE;
+    struct nats_consumer_info info = {.delivered_consumer_seq = 6,
+                                      .ack_floor_consumer_seq = 6,
+                                      .ack_floor_stream_seq = 6,
+                                      .ack_pending = 1};
+    source_compare_floor(&s.source, &info, s.now);
+    source_compare_floor(&s.source, &info, s.now + s.source.ack_wait);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 4));
+    source_compare_floor(&s.source, &info, s.now + s.source.ack_wait + SOURCE_POLL_INTERVAL);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    stage_commit(&s, NULL);
+    EXPECT_I64(s.source.refetch.state, REFETCH_DONE); /* there is no way to ask for them */
+    (void)stage_tick(&s, 1);
+    EXPECT_U64(s.source.counters.lost, 1);
+    stage_close(&s);
+}
+
+TEST(source_believes_a_work_queue_without_open_deliveries)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    refetch_cancel(&s.source.refetch, &s.client);
+    s.source.retention = NATS_RETENTION_WORKQUEUE;
+    struct nats_consumer_info info = {
+        .delivered_consumer_seq = 6, .ack_floor_consumer_seq = 6, .ack_floor_stream_seq = 6};
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     stage_close(&s);
 }
