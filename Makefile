@@ -294,6 +294,11 @@ FIRST ?= 1
 sim: $(BUILD)/varve-sim
 	$(Q)$< $(if $(SEED),replay $(SEED),run $(FIRST) $(HISTORIES) $(shell nproc))
 
+# All of it for other machines, under emulation (tests/machines).
+.PHONY: machines
+machines: setup-test
+	$(Q)VARVE_MACHINES="$(MACHINES)" build/venv/bin/pytest -q tests/machines
+
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
