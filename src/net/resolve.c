@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/resolve.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -41,6 +44,33 @@ static void release(struct net_resolve_job *job)
         free(job);
 }
 
+/* RFC 6761, section 6.3: such names mean the loopback address, whatever a host's files say or lack.
+ */
+static bool is_localhost(const char *host)
+{
+    const char *last = strrchr(host, '.');
+    return strcasecmp(last == NULL ? host : last + 1, "localhost") == 0;
+}
+
+static void put_loopback(uint16_t port, struct net_addresses *out)
+{
+    const struct sockaddr_in four = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    const struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6,
+        .sin6_port = htons(port),
+        .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+    };
+    memcpy(out->list[0].bytes, &four, sizeof(four));
+    out->list[0].len = sizeof(four);
+    memcpy(out->list[1].bytes, &six, sizeof(six));
+    out->list[1].len = sizeof(six);
+    out->count = 2;
+}
+
 int net_look_up(const char *host, uint16_t port, int flags, struct net_addresses *out)
 {
     char port_text[PORT_TEXT_MAX];
@@ -50,6 +80,10 @@ int net_look_up(const char *host, uint16_t port, int flags, struct net_addresses
         .ai_flags = flags | AI_NUMERICSERV,
     };
     struct addrinfo *found = NULL;
+    if ((flags & AI_NUMERICHOST) == 0 && is_localhost(host)) {
+        put_loopback(port, out);
+        return 0;
+    }
     (void)snprintf(port_text, sizeof(port_text), "%u", port);
     int error = getaddrinfo(host, port_text, &hints, &found);
     if (error != 0)

@@ -187,7 +187,11 @@ static int link_entry(struct posix *p, struct err *err)
         result = system_rename_noreplace(&p->system, p->entries_dir, buf_text(&pending),
                                          p->entries_dir, name, &p->linked);
         if (result != 0 && errno != EEXIST) {
-            (void)err_set_system(err, errno, "can't make %s", buf_text(&p->entry));
+            bool lacking = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
+            (void)err_set_system(err, errno, "can't make %s%s", buf_text(&p->entry),
+                                 lacking ? " (a file system for varve must either rename without "
+                                           "replacing or link files; this one may do neither)"
+                                         : "");
             break;
         }
         if (result == 0)

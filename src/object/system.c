@@ -114,6 +114,13 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
     return result;
 }
 
+/* What kernels, file systems and filters for system calls say of a flag or a call that they lack.
+ */
+static bool is_lacking(int error)
+{
+    return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM;
+}
+
 int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
                             const char *to, bool *linked)
 {
@@ -123,7 +130,7 @@ int system_rename_noreplace(const struct system *s, int from_dir, const char *fr
         result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, false);
         leave(s, SYSTEM_CALL_RENAMEAT2);
     }
-    if (result == 0 || (errno != EINVAL && errno != ENOSYS) || !enter(s, SYSTEM_CALL_LINKAT))
+    if (result == 0 || !is_lacking(errno) || !enter(s, SYSTEM_CALL_LINKAT))
         return result;
     result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
     leave(s, SYSTEM_CALL_LINKAT);

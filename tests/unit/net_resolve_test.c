@@ -47,6 +47,21 @@ TEST(net_resolve_a_name_in_a_thread)
     EXPECT_I64(r.fd, -1);
 }
 
+/* Also where there is neither /etc/hosts nor a resolver (RFC 6761, section 6.3). */
+TEST(net_resolve_localhost_is_the_loopback_address)
+{
+    static const char *const names[] = {"localhost", "LocalHost", "varve.localhost"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct net_addresses a = {0};
+        EXPECT_I64(net_look_up(names[i], 4222, 0, &a), 0);
+        EXPECT_U64(a.count, 2);
+        const struct sockaddr_in *four = (const struct sockaddr_in *)a.list[0].bytes;
+        EXPECT(four->sin_family == AF_INET && ntohl(four->sin_addr.s_addr) == 0x7f000001);
+        EXPECT_U64(ntohs(four->sin_port), 4222);
+        EXPECT_I64(((const struct sockaddr *)a.list[1].bytes)->sa_family, AF_INET6);
+    }
+}
+
 TEST(net_resolve_of_a_name_that_cannot_exist_fails)
 {
     struct net_resolve r;
