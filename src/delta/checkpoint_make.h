@@ -21,7 +21,7 @@
  */
 enum {
     /* Paths in memory, some 100 bytes each; one entry more may come on top. */
-    DELTA_CHECKPOINT_PATHS_MAX = 1 << 17,
+    DELTA_CHECKPOINT_PATHS_MAX = 1 << 15,
 };
 
 struct delta_checkpoint_made {

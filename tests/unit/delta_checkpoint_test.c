@@ -145,6 +145,29 @@ TEST(delta_checkpoint_reconciles)
     store_close(store);
 }
 
+/* A log that was never looked after: in memory is only a part of what it names. */
+TEST(delta_checkpoint_of_a_long_log_takes_several)
+{
+    struct store *store = fixture_open("i");
+    struct buf text = {0};
+    for (int i = 0; i < DELTA_CHECKPOINT_PATHS_MAX; i++)
+        buf_printf(&text,
+                   "{\"add\":{\"path\":\"%d\",\"partitionValues\":{},\"size\":1,"
+                   "\"modificationTime\":1,\"dataChange\":true}}\n",
+                   i);
+    append(store, 1, buf_text(&text));
+    append(store, 2, "{\"remove\":{\"path\":\"7\",\"deletionTimestamp\":1}}\n");
+    struct delta_checkpoint_made made = make(store, 3, clock_wall());
+    EXPECT(made.count == 2 && made.version == 2 && made.files == DELTA_CHECKPOINT_PATHS_MAX - 1);
+    EXPECT(fixture_is_file(LOG "00000000000000000001.checkpoint.parquet"));
+    struct delta_snapshot s;
+    load(&s, store);
+    EXPECT(s.base == 2 && live_files(&s) == DELTA_CHECKPOINT_PATHS_MAX - 1);
+    delta_snapshot_free(&s);
+    buf_free(&text);
+    store_close(store);
+}
+
 TEST(delta_checkpoint_respects_the_interval)
 {
     struct store *store = fixture_open("i");
