@@ -5,12 +5,13 @@ deltalake, Polars and DuckDB, and by what the stream has."""
 import json
 import os
 import time
+from pathlib import Path
 
 import duckdb
 import polars
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from support import verify
+from support import verify, wait_for
 
 EVENTS, MANY = 1050, {"batching": {"max_rows": 10}}
 
@@ -85,6 +86,20 @@ def test_checkpoints_are_what_the_entries_say(any_server, varve):
     any_server.generate(50, seed=2)
     varve.once(**MANY)
     assert_once(varve, EVENTS + 50)
+
+
+def test_upkeep_has_the_lowest_priority(any_server, varve):
+    """Also in the sandbox: the 19th field of proc(5)'s stat is the nice value of a thread."""
+    running = varve.start()
+    running.wait_line("connected")
+    tasks = Path(f"/proc/{running.process.pid}/task")
+
+    def nice():
+        return [int(t.read_text().rpartition(")")[2].split()[16]) for t in tasks.glob("*/stat")]
+
+    wait_for(lambda: sorted(nice())[-1] == 19, "a thread of the lowest priority")
+    assert nice().count(19) == 1
+    assert running.stop() == 0
 
 
 def test_old_entries_are_removed_and_nothing_else_is(any_server, varve):
