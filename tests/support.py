@@ -438,6 +438,26 @@ class Varve:
         return end(self.process, number, seconds)
 
 
+PATHS = ("/", "/status.json", "/metrics", "/readyz", "/healthz", "/nothing")
+
+
+def seen(run, endpoint=None, places=()):
+    """Whatever can be seen of a run from outside, by where it was seen: its log, its arguments, what
+    it serves, the files in these places. Where secrets must not be."""
+    proc = Path(f"/proc/{run.process.pid}")
+    texts = {
+        "log": run.text(),
+        **{name: (proc / name).read_text() for name in ("cmdline", "comm", "status", "maps")},
+    }
+    if endpoint:
+        texts.update({path: endpoint.text(path) for path in PATHS})
+    for root in places:
+        for path in Path(root).rglob("*"):
+            if path.is_file():
+                texts[path] = path.read_bytes().decode(errors="replace")
+    return texts
+
+
 class Runner:
     """Starts varve against one server, and ends whatever is left of it."""
 

@@ -18,6 +18,8 @@ BEGIN {
     place["zstd.h"] = "^src/parquet/codec\\.c$"
     place["zstd_errors.h"] = "^src/parquet/codec\\.c$"
     clock = "^src/base/clock\\.[ch]$"
+    place["sodium/crypto_sign_ed25519.h"] = "^src/nats/nkey\\.c$"
+    place["sodium/utils.h"] = "^src/nats/nkey\\.c$"
     place["protobuf-c/protobuf-c.h"] = "^src/event/"
     # Folders that get bytes and give bytes.
     pure = "^src/(nats|batch|event|parquet)/"

@@ -35,6 +35,20 @@ static int value_of(uint8_t c)
     return c == '/' ? 63 : -1;
 }
 
+void base64_append_url(struct buf *out, struct slice data)
+{
+    size_t start = out->len;
+    base64_append(out, data);
+    while (out->len > start && out->data[out->len - 1] == '=')
+        out->len--;
+    for (size_t i = start; i < out->len; i++) {
+        if (out->data[i] == '+')
+            out->data[i] = '-';
+        else if (out->data[i] == '/')
+            out->data[i] = '_';
+    }
+}
+
 bool base64_decode(struct buf *out, struct slice text)
 {
     size_t len = text.len;
@@ -64,4 +78,18 @@ bool base64_decode(struct buf *out, struct slice text)
 refuse:
     out->len = before;
     return false;
+}
+
+bool base64_decode_url(struct buf *out, struct slice text)
+{
+    struct buf standard = {0};
+    bool good = true;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        good = good && c != '+' && c != '/' && c != '=';
+        buf_append_byte(&standard, c == '-' ? '+' : c == '_' ? '/' : c);
+    }
+    good = good && base64_decode(out, buf_slice(&standard));
+    buf_free(&standard);
+    return good;
 }

@@ -72,7 +72,8 @@ struct config_nats {
     const char *name;
     const char *user, *password, *token; /* secrets: never print them */
     const char *domain, *api_prefix;     /* of JetStream; at most one of them is set */
-    const char *nkey_seed_file, *credentials_file;
+    const char *user_file, *password_file, *token_file; /* paths, in place of them */
+    const char *nkey_seed_file, *credentials_file;      /* paths */
     struct config_tls tls;
 };
 

@@ -60,7 +60,8 @@ static int expand(struct config *c, const char *path, const char **text, bool ur
         const char *copy = arena_text(&c->arena, name, len);
         const char *value = getenv(copy);
         /* Next to other text it may be no name, but a part of the secret. */
-        bool is_name = open == *text && *at == '\0';
+        const struct config_key *key = config_key_find(path);
+        bool is_name = (key != NULL && key->type == CONFIG_PATH) || (open == *text && *at == '\0');
         if (value == NULL || !utf8_valid(slice_of(value)))
             result =
                 err_set(err, ERR_USAGE, "%s: the environment variable%s%s is not %s", path,
@@ -144,23 +145,46 @@ static int finish_tls(struct config_tls *t, struct err *err)
     return 0;
 }
 
+/* A user, whose password belongs to it, is one way; so are the others. */
+static int check_login(const struct config_nats *n, struct err *err)
+{
+    const struct {
+        const char *key, *value;
+    } keys[] = {
+        {"nats.user", n->user},
+        {"nats.user_file", n->user_file},
+        {"nats.token", n->token},
+        {"nats.token_file", n->token_file},
+        {"nats.nkey_seed_file", n->nkey_seed_file},
+        {"nats.credentials_file", n->credentials_file},
+    };
+    const char *way = NULL;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!is_set(keys[i].value))
+            continue;
+        if (way != NULL)
+            return err_set(err, ERR_USAGE, "%s and %s: set only one of them", way, keys[i].key);
+        way = keys[i].key;
+    }
+    if (is_set(n->password) && is_set(n->password_file))
+        return err_set(err, ERR_USAGE,
+                       "nats.password and nats.password_file: set only one of them");
+    if ((is_set(n->password) || is_set(n->password_file)) && !is_set(n->user) &&
+        !is_set(n->user_file))
+        return err_set(err, ERR_USAGE, "nats.%s: nats.user is missing",
+                       is_set(n->password) ? "password" : "password_file");
+    return 0;
+}
+
 static int check_nats(const struct config_nats *n, struct err *err)
 {
-    if (is_set(n->nkey_seed_file))
-        return err_set(err, ERR_USAGE, "nats.nkey_seed_file is not supported yet");
-    if (is_set(n->credentials_file))
-        return err_set(err, ERR_USAGE, "nats.credentials_file is not supported yet");
     if (!is_set(n->name) || strlen(n->name) > CONFIG_NAME_MAX)
         return err_set(err, ERR_USAGE,
                        "nats.name identifies this instance in the store: it needs 1 to %d bytes",
                        CONFIG_NAME_MAX);
     if (is_set(n->domain) && is_set(n->api_prefix))
         return err_set(err, ERR_USAGE, "nats.domain and nats.api_prefix: set only one of them");
-    if (is_set(n->password) && !is_set(n->user))
-        return err_set(err, ERR_USAGE, "nats.password: nats.user is missing");
-    if (is_set(n->user) && is_set(n->token))
-        return err_set(err, ERR_USAGE, "nats.user and nats.token: set only one of them");
-    return 0;
+    return check_login(n, err);
 }
 
 static int check_sources(const struct config *c, struct err *err)

@@ -35,11 +35,9 @@ int api_client_connect(struct api_client *a, const struct config *config, struct
     }
     if (connection_is_ready(c))
         return 0;
-    if (a->complaint.len > 0)
-        return err_set(err, ERR_REFUSED, "%s: the server says: %s", c->address,
-                       buf_text(&a->complaint));
-    if (err_is_set(&c->failure))
-        return err_set(err, ERR_NETWORK, "%s", c->failure.text);
+    if (c->reasons.len > 0)
+        return err_set(err, a->complaint.len > 0 ? ERR_REFUSED : ERR_NETWORK, "%s",
+                       buf_text(&c->reasons));
     return err_set(err, ERR_NETWORK, "%s: no answer", c->address);
 }
 

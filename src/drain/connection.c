@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/time.h"
 #include "base/version.h"
 #include "nats/api.h"
 
@@ -14,46 +15,13 @@ static const char *given(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-static void set_login(struct connection_login *l, const char *user, const char *password,
-                      const char *token)
-{
-    buf_reset(&l->user);
-    buf_reset(&l->password);
-    buf_reset(&l->token);
-    buf_append_text(&l->user, user);
-    buf_append_text(&l->password, password);
-    buf_append_text(&l->token, token);
-}
-
-static void free_login(struct connection_login *l)
-{
-    buf_free(&l->user);
-    buf_free(&l->password);
-    buf_free(&l->token);
-}
-
-/* Credentials in the URL of a server go before those of the configuration. They are copied: while
- * the server takes its time, a reload may bring others and the pool may forget the URL. */
-static void choose_credentials(struct connection *c)
-{
-    const struct nats_url *url = &nats_pool_current(&c->pool)->url;
-    struct connection_login *configured = &c->configured;
-    if (url->token[0] != '\0' || url->user[0] != '\0')
-        set_login(&c->login, url->user, url->password, url->token);
-    else
-        set_login(&c->login, buf_text(&configured->user), buf_text(&configured->password),
-                  buf_text(&configured->token));
-    c->options.credentials = (struct nats_credentials){
-        .user = given(buf_text(&c->login.user)),
-        .password = given(buf_text(&c->login.password)),
-        .token = given(buf_text(&c->login.token)),
-    };
-}
-
 void connection_set_credentials(struct connection *c, const struct config_nats *nats)
 {
-    set_login(&c->configured, nats->user, nats->password, nats->token);
+    login_configure(&c->login, nats);
     secure_configure(&c->secure, &nats->tls);
+    c->look_at = 0;
+    if (c->state == CONNECTION_WAITING)
+        c->pool.retry_at = 0; /* somebody has done something about it */
 }
 
 static void set_api_prefix(struct connection *c, const struct config_nats *nats)
@@ -94,8 +62,10 @@ void connection_free(struct connection *c)
     nats_pool_free(&c->pool);
     secure_free(&c->secure);
     buf_free(&c->api_prefix);
-    free_login(&c->configured);
-    free_login(&c->login);
+    login_free(&c->login);
+    buf_free(&c->refusal);
+    buf_free(&c->reasons);
+    buf_free(&c->exposed);
 }
 
 bool connection_is_ready(const struct connection *c)
@@ -121,6 +91,12 @@ static void log_down(const struct connection *c, const char *event, const char *
 static void fail(struct connection *c, const char *reason, int64_t now)
 {
     bool was_ready = c->state == CONNECTION_READY;
+    if (c->refusal.len > 0)
+        reason = buf_text(&c->refusal);
+    login_forget(&c->login);
+    nats_pool_blame(&c->pool, reason);
+    buf_reset(&c->reasons);
+    trouble_list(&c->pool, &c->reasons);
     net_connect_cancel(&c->connecting);
     stream_close(&c->stream);
     nats_pool_failed(&c->pool, c->slow_retry, now);
@@ -177,6 +153,8 @@ static void begin(struct connection *c, int64_t now)
     struct err err = {0};
     nats_url_format(&server->url, c->address);
     c->slow_retry = false;
+    c->trouble = TROUBLE_UNREACHABLE;
+    buf_reset(&c->refusal);
     c->state = CONNECTION_CONNECTING;
     if (net_connect_start(&c->connecting, server->url.host, server->url.port,
                           now + NATS_CONNECT_TIMEOUT, &err) != 0)
@@ -192,7 +170,45 @@ static void start_tls(struct connection *c, int64_t now)
         return;
     }
     c->slow_retry = true;
+    c->trouble = TROUBLE_TLS;
     fail(c, err.text, now);
+}
+
+/* Who we are is read for each connection. */
+static bool prepare_login(struct connection *c, int64_t now)
+{
+    struct err err = {0};
+    const struct nats_url *url = &nats_pool_current(&c->pool)->url;
+    if (login_prepare(&c->login, url, &c->options.credentials, &err) != 0) {
+        c->trouble = TROUBLE_LOGIN_FILE;
+        fail(c, err.text, now);
+        return false;
+    }
+    trouble_log_exposed(&c->exposed, &c->login.exposed);
+    return true;
+}
+
+/* Credentials that run out soon, and that nobody has renewed in their file, are told of: the server
+ * will close the connection. */
+static void watch_expiry(struct connection *c, int64_t now)
+{
+    struct nats_credentials ignored;
+    struct err err = {0};
+    char time[TIME_TEXT_MAX];
+    if (clock_wall() < login_expires_soon(&c->login) || now < c->look_at)
+        return;
+    c->look_at = now + CONNECTION_LOOK_INTERVAL;
+    int64_t expires = login_expires(&c->login);
+    bool told = c->told_expiry;
+    bool read = login_prepare(&c->login, &nats_pool_current(&c->pool)->url, &ignored, &err) == 0;
+    login_forget(&c->login);
+    c->told_expiry = !read || clock_wall() >= login_expires_soon(&c->login);
+    if (told || !c->told_expiry)
+        return;
+    time_format(expires, 0, time);
+    log_message(LOG_WARNING, "login_expires",
+                "the JWT in nats.credentials_file runs out at %s: renew the file%s%s", time,
+                read ? "" : "; ", err.text);
 }
 
 static void step_connect(struct connection *c, int64_t now)
@@ -205,7 +221,8 @@ static void step_connect(struct connection *c, int64_t now)
         fail(c, err.text, now);
         return;
     case NET_IO_DONE:
-        choose_credentials(c);
+        if (!prepare_login(c, now))
+            return;
         c->secure.active = false;
         c->options.tls = secure_mode(&c->secure, &nats_pool_current(&c->pool)->url);
         nats_client_start(&c->client, &c->options, now);
@@ -233,6 +250,7 @@ static void step_handshake(struct connection *c, int64_t now)
             return;
     }
     c->slow_retry = err.code != ERR_NETWORK;
+    c->trouble = c->slow_retry ? TROUBLE_TLS : TROUBLE_UNREACHABLE;
     fail(c, err.text, now);
 }
 
@@ -251,7 +269,10 @@ static void read_once(struct connection *c, int64_t now)
         return;
     case NET_IO_DEAD:
         /* What the peer said tells more than that it is gone. */
-        c->slow_retry = c->slow_retry || err.code == ERR_REFUSED;
+        if (err.code == ERR_REFUSED) {
+            c->slow_retry = true;
+            c->trouble = TROUBLE_TLS;
+        }
         fail(c, err_is_set(&c->broken) && err.code != ERR_REFUSED ? c->broken.text : err.text, now);
         return;
     }
@@ -267,11 +288,17 @@ void connection_turn(struct connection *c, bool ready, int64_t now)
         step_handshake(c, now);
     else if (is_talking(c) && (ready || err_is_set(&c->broken)))
         read_once(c, now);
+    if (c->state == CONNECTION_READY)
+        watch_expiry(c, now);
 }
 
 static void became_ready(struct connection *c, int64_t now)
 {
     c->state = CONNECTION_READY;
+    login_forget(&c->login);
+    c->told_expiry = false;
+    c->look_at = now;
+    buf_reset(&c->reasons);
     nats_pool_ready(&c->pool, now);
     nats_pool_merge(&c->pool, &c->client.session.info);
     c->ready_count++;
@@ -289,6 +316,10 @@ static void became_ready(struct connection *c, int64_t now)
 
 static void log_server_error(struct connection *c, const struct nats_server_error *error)
 {
+    if (error->closes && c->refusal.len == 0) { /* the first one is the cause */
+        c->trouble = trouble_of(&c->login, error->kind, clock_wall());
+        trouble_describe(&c->login, error, c->state == CONNECTION_READY, clock_wall(), &c->refusal);
+    }
     c->slow_retry = c->slow_retry || error->action == NATS_ACTION_RETRY_SLOW;
     struct log_line line;
     log_begin(&line, error->action == NATS_ACTION_RETRY ? LOG_WARNING : LOG_ERROR, "server_error");
@@ -311,6 +342,10 @@ bool connection_next(struct connection *c, int64_t now, struct nats_event *event
     struct err err = {0};
     int got = nats_client_next(&c->client, now, event, &err);
     if (got < 0) {
+        if (c->refusal.len == 0 && c->state == CONNECTION_GREETING && err.code != ERR_NETWORK) {
+            c->trouble = TROUBLE_SERVER; /* it is none that we can use */
+            c->slow_retry = true;
+        }
         fail(c, err.text, now);
         return false;
     }

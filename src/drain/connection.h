@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "drain/login.h"
 #include "drain/secure.h"
+#include "drain/trouble.h"
 #include "nats/client.h"
 #include "nats/pool.h"
 #include "net/connect.h"
@@ -18,6 +20,8 @@
  */
 /* A peer that takes nothing for this long is given up. */
 #define CONNECTION_STUCK_MAX (10 * CLOCK_SECOND)
+/* Of looking whether somebody has renewed credentials that run out soon. */
+#define CONNECTION_LOOK_INTERVAL (60 * CLOCK_SECOND)
 
 enum connection_state {
     CONNECTION_WAITING,    /* until the pool's retry_at */
@@ -27,19 +31,13 @@ enum connection_state {
     CONNECTION_READY,
 };
 
-/* Texts of credentials; "" is not given. */
-struct connection_login {
-    struct buf user, password, token;
-};
-
 struct connection {
     enum connection_state state;
     struct nats_client client;
     struct nats_pool pool;
     struct nats_options options;
-    struct connection_login configured; /* for where a URL brings none along */
-    struct buf api_prefix;              /* empty: JetStream's own */
-    struct connection_login login;      /* of the attempt or connection: options point into it */
+    struct buf api_prefix; /* empty: JetStream's own */
+    struct login login;    /* options.credentials point into it */
     struct secure secure;
     struct net_connecting connecting;
     struct stream *stream; /* NULL: none */
@@ -49,8 +47,14 @@ struct connection {
     bool slow_retry;                /* the server said why it refuses us, and time won't help */
     bool lost;                      /* for connection_take_lost */
     struct err failure;             /* why the newest attempt or connection failed */
-    int64_t down_since;             /* clock_wall; 0 while it is ready */
-    uint64_t ready_count;           /* how often it became ready */
+    enum trouble trouble;           /* the same, of few kinds */
+    struct buf refusal; /* what the server said before it closed, and what to do; empty: nothing */
+    struct buf reasons; /* while it is not ready: why not, of each server that was tried */
+    struct buf exposed; /* files of the login that others can read, as was logged */
+    bool told_expiry;   /* that the credentials run out soon: they still do */
+    int64_t look_at;    /* when their file is looked at again, to see whether they do */
+    int64_t down_since; /* clock_wall; 0 while it is ready */
+    uint64_t ready_count; /* how often it became ready */
 };
 
 /* Of `config` the name is borrowed, all else is copied. */
@@ -58,7 +62,8 @@ int connection_init(struct connection *c, const struct config *config, struct er
     __attribute__((warn_unused_result));
 void connection_free(struct connection *c);
 
-/* Use these credentials, and this nats.tls, from the next connection on. */
+/* Use these credentials, and this nats.tls, from the next connection on; where there is none,
+ * that is tried at once. */
 void connection_set_credentials(struct connection *c, const struct config_nats *nats);
 
 /* What to wait for. */

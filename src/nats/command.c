@@ -12,7 +12,7 @@ static void add_text(struct json_writer *w, const char *key, const char *value)
         json_put_text(w, key, value);
 }
 
-/* The signature of the nonce in URL-safe base64 without padding (RFC 4648 section 5). */
+/* The signature of the nonce in URL-safe base64 without padding. */
 static int add_signature(struct json_writer *w, const struct nats_credentials *c,
                          struct slice nonce, struct err *err)
 {
@@ -24,16 +24,7 @@ static int add_signature(struct json_writer *w, const struct nats_credentials *c
         return err_set(err, ERR_USAGE, "the server's nonce could not be signed");
     struct buf *out = json_put_raw(w, "sig");
     buf_append_byte(out, '"');
-    size_t start = out->len;
-    base64_append(out, (struct slice){signature, sizeof(signature)});
-    while (out->data[out->len - 1] == '=')
-        out->len--;
-    for (size_t i = start; i < out->len; i++) {
-        if (out->data[i] == '+')
-            out->data[i] = '-';
-        else if (out->data[i] == '/')
-            out->data[i] = '_';
-    }
+    base64_append_url(out, (struct slice){signature, sizeof(signature)});
     buf_append_byte(out, '"');
     return 0;
 }

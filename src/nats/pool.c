@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/assert.h"
+#include "base/utf8.h"
 
 void nats_pool_init(struct nats_pool *pool, const uint64_t random_key[static 2])
 {
@@ -68,6 +69,17 @@ const struct nats_server *nats_pool_current(const struct nats_pool *pool)
 void nats_pool_ready(struct nats_pool *pool, int64_t now)
 {
     pool->ready_since = now;
+    for (size_t i = 0; i < pool->count; i++)
+        pool->servers[i].reason[0] = '\0';
+}
+
+void nats_pool_blame(struct nats_pool *pool, const char *reason)
+{
+    ASSERT(pool->count > 0);
+    char *to = pool->servers[pool->current].reason;
+    size_t len = utf8_prefix(slice_of(reason), NATS_REASON_MAX);
+    memcpy(to, reason, len);
+    to[len] = '\0';
 }
 
 /* By chance between 0 and a length that doubles with each round up to a limit. */
@@ -157,6 +169,7 @@ void nats_pool_merge(struct nats_pool *pool, const struct nats_info *info)
         if (!is_numeric(url.host)) /* else its certificate can only carry the name we came by */
             memcpy(server.tls_name, url.host, sizeof(url.host));
         server.discovered = true;
+        server.reason[0] = '\0';
         pool->servers[pool->count++] = server;
     }
 }

@@ -21,7 +21,10 @@
 #define NATS_BACKOFF_SLOW_MAX (30 * CLOCK_SECOND) /* where time alone won't help: credentials */
 #define NATS_STABLE_AFTER (30 * CLOCK_SECOND)
 
-enum { NATS_POOL_MAX = 64 };
+enum {
+    NATS_POOL_MAX = 64,
+    NATS_REASON_MAX = 320, /* longer ones are cut */
+};
 
 struct nats_server {
     struct nats_url url;
@@ -29,6 +32,7 @@ struct nats_server {
      * server. */
     char tls_name[NATS_HOST_MAX + 1];
     bool discovered;
+    char reason[NATS_REASON_MAX + 1]; /* why it could not be had when it was tried last, or "" */
 };
 
 struct nats_pool {
@@ -55,8 +59,11 @@ void nats_pool_shuffle(struct nats_pool *pool);
 /* The server to try at pool->retry_at. The pool is not empty. Valid until the pool changes. */
 const struct nats_server *nats_pool_current(const struct nats_pool *pool);
 
-/* The current server answered with PONG. */
+/* The current server answered with PONG. Reasons are forgotten. */
 void nats_pool_ready(struct nats_pool *pool, int64_t now);
+
+/* Note why the current server can't be had: see `reason` of each. Before nats_pool_failed. */
+void nats_pool_blame(struct nats_pool *pool, const char *reason);
 
 /* The current server could not be reached, or was lost: step to the next and set retry_at. `slow`
  * where trying soon is of no use (NATS_ACTION_RETRY_SLOW). */

@@ -17,6 +17,11 @@ static const char *name_of_reason(uint32_t index)
     return epoch_reason_name((enum epoch_reason)index);
 }
 
+static const char *name_of_trouble(uint32_t index)
+{
+    return trouble_name((enum trouble)index);
+}
+
 void look_init(struct pipeline *p)
 {
     p->view.sources = calloc(p->source_count, sizeof(*p->view.sources));
@@ -24,6 +29,7 @@ void look_init(struct pipeline *p)
         out_of_memory(p->source_count * sizeof(*p->view.sources));
     p->view.source_count = p->source_count;
     p->view.pause_names = (struct view_names){name_of_pause, FLOW_PAUSES};
+    p->view.trouble_names = (struct view_names){name_of_trouble, TROUBLES};
     p->view.reason_names = (struct view_names){name_of_reason, EPOCH_REASONS};
     p->view.output = p->config->output.log_output_directory;
     p->view.min_free = p->config->output.min_free;
@@ -132,6 +138,10 @@ void look_fill(struct pipeline *p)
     v->tls_insecure = c->secure.tls.insecure;
     v->server_expires = c->secure.active ? c->secure.server_expires : 0;
     v->own_expires = c->secure.own_expires;
+    v->down_because = c->reasons.len > 0 ? buf_text(&c->reasons) : NULL;
+    v->trouble = (uint32_t)c->trouble;
+    v->login_expires = login_expires(&c->login) < INT64_MAX ? login_expires(&c->login) : 0;
+    v->login_expiring = c->told_expiry;
     v->commit_failure = failure_of(&p->trouble);
     v->pauses = p->pauses;
     v->disk_low = (p->pauses & 1u << FLOW_DISK_LOW) != 0;

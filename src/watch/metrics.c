@@ -204,6 +204,14 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     single(out, "varve_memory_bytes", "gauge", v->memory,
            "Memory of what is not committed, as counted against memory_limit.");
     single(out, "varve_connected", "gauge", v->client != NULL, "1 while connected to NATS.");
+    begin(out, "varve_disconnected", "gauge", "1 while not connected to NATS, by reason.");
+    for (uint32_t i = 0; i < v->trouble_names.count; i++)
+        whole(out, "varve_disconnected", NULL, v->trouble_names.name(i),
+              v->client == NULL && v->down_because != NULL && v->trouble == i);
+    if (v->login_expires != 0)
+        single(out, "varve_login_expires_timestamp_seconds", "gauge",
+               (uint64_t)(v->login_expires / CLOCK_SECOND),
+               "When the credentials for NATS run out, in seconds since 1970.");
     single(out, "varve_reconnects_total", "counter", s->reconnects, "Connections that were lost.");
     append_certificates(out, v);
     if (v->disk_free != UINT64_MAX)

@@ -58,6 +58,15 @@ static void show_encryption(struct status_writer *w, const struct view *v)
                     time_of(v->server_expires, server), time_of(v->own_expires, own));
 }
 
+static void show_login(struct status_writer *w, const struct view *v)
+{
+    char time[TIME_TEXT_MAX];
+    if (v->login_expires != 0)
+        status_fact(w, "login", "Login", "%s %s",
+                    v->login_expiring ? "renew it: expires" : "expires",
+                    time_of(v->login_expires, time));
+}
+
 static void show_paused(struct status_writer *w, const struct view *v)
 {
     struct buf names = {0};
@@ -76,6 +85,7 @@ static void show_facts(struct status_writer *w, const struct watch *watch)
     status_facts_begin(w);
     show_connection(w, v);
     show_encryption(w, v);
+    show_login(w, v);
     status_fact(w, "reconnects", "Connections lost", "%" PRIu64, s->reconnects);
     show_paused(w, v);
     status_fact(w, "last-commit", "Last commit", "%s",

@@ -49,7 +49,8 @@ bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons)
     if (v->stopping)
         buf_append_text(reasons, "stopping\n");
     if (v->client == NULL)
-        buf_append_text(reasons, "not connected to NATS\n");
+        buf_printf(reasons, "not connected to NATS%s%s\n", v->down_because != NULL ? ": " : "",
+                   v->down_because != NULL ? v->down_because : "");
     if (v->disk_low)
         buf_append_text(reasons, "paused: the disk is nearly full (output.min_free)\n");
     if (v->commit_failure != NULL)

@@ -51,6 +51,11 @@ struct view {
     bool tls_insecure;          /* without a look at the server's certificate */
     int64_t server_expires;     /* the server's certificate, ns since 1970; 0: none */
     int64_t own_expires;        /* our own one */
+    const char *down_because;   /* the same: of each server that was tried, why not; NULL: none */
+    uint32_t trouble; /* the same: why the newest attempt failed, index of trouble_names */
+    struct view_names trouble_names;
+    int64_t login_expires; /* clock_wall, by the credentials; 0: never */
+    bool login_expiring;   /* that is soon, and nobody has renewed them */
 
     const char *commit_failure; /* why commits fail; NULL: they don't */
     uint32_t pauses;            /* what keeps from asking for more, as 1 << index of pause_names */

@@ -4,15 +4,13 @@
 import json
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from support import VARVE, wait_for
+from support import VARVE, seen, wait_for
 from watching import ALERTS, Endpoint, watched
 
 SECRET = "hunter2-is-the-secret"
-PATHS = ("/", "/status.json", "/metrics", "/readyz", "/healthz", "/nothing")
 
 # How a password can be given: what goes into `nats`, more arguments, the environment. {url} and
 # {host} are the server's.
@@ -48,19 +46,8 @@ def start(runner, server, way, **more):
 
 def search(run, endpoint, places=()):
     """Whatever can be seen of a run from outside."""
-    proc = Path(f"/proc/{run.process.pid}")
-    texts = {
-        "log": run.text(),
-        "arguments": (proc / "cmdline").read_text(),
-        "name": (proc / "comm").read_text(),
-        **{path: endpoint.text(path) for path in PATHS},
-    }
-    for root in places:
-        for path in Path(root).rglob("*"):
-            if path.is_file():
-                texts[path] = path.read_bytes().decode(errors="replace")
-    found = [where for where, text in texts.items() if SECRET in text]
-    assert not found
+    texts = seen(run, endpoint, places)
+    assert not [where for where, text in texts.items() if SECRET in text]
     return texts
 
 
@@ -91,7 +78,7 @@ def test_while_it_drains(locked, make_runner, way, log_format):
     assert "connected" in texts["log"]
     assert any(str(path).endswith(".parquet") for path in texts)
     if "command line" in way:
-        assert "*****" in texts["arguments"]
+        assert "*****" in texts["cmdline"]
     # Alerts are published: this one tells of the outage.
     locked.stop()
     wait_for(lambda: "disconnected" in run.text(), "it notices")

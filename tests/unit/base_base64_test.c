@@ -123,3 +123,21 @@ TEST(base64_refuses_bits_left_over)
     expect_refused(slice_of("/////w="));
     expect_refused(slice_of("//=="));
 }
+
+/* RFC 4648 section 5. */
+TEST(base64_url_safe_both_ways)
+{
+    struct buf text = {0};
+    struct buf back = {0};
+    base64_append_url(&text, slice_of("\xFB\xFF\xBF\xF8"));
+    EXPECT_TEXT(buf_text(&text), "-_-_-A");
+    EXPECT(base64_decode_url(&back, buf_slice(&text)));
+    EXPECT_TEXT(buf_text(&back), "\xFB\xFF\xBF\xF8");
+    EXPECT(!base64_decode_url(&back, slice_of("+_-_")));
+    EXPECT(!base64_decode_url(&back, slice_of("-/-_")));
+    EXPECT(!base64_decode_url(&back, slice_of("-_-_-A==")));
+    EXPECT(!base64_decode_url(&back, slice_of("-_-_-B")));
+    EXPECT_U64(back.len, 4);
+    buf_free(&text);
+    buf_free(&back);
+}

@@ -30,13 +30,6 @@ static void expect_refused(const char *const *assignments, const char *text)
 
 #define SETTINGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-TEST(config_finish_refuses_what_is_not_there_yet)
-{
-    expect_refused(SETTINGS("nats.nkey_seed_file=x"), "nats.nkey_seed_file is not supported yet");
-    expect_refused(SETTINGS("nats.credentials_file=x"),
-                   "nats.credentials_file is not supported yet");
-}
-
 TEST(config_finish_tls)
 {
     const char *const each[] = {"enabled=true", "handshake_first=true", "insecure=true",
@@ -67,6 +60,15 @@ TEST(config_finish_one_way_to_log_in)
     expect_refused(SETTINGS("nats.password=x"), "nats.password: nats.user is missing");
     expect_refused(SETTINGS("nats.user=x", "nats.password=y", "nats.token=z"),
                    "nats.user and nats.token: set only one of them");
+    expect_refused(SETTINGS("nats.user=x", "nats.user_file=y"),
+                   "nats.user and nats.user_file: set only one of them");
+    expect_refused(SETTINGS("nats.token_file=x", "nats.credentials_file=y"),
+                   "nats.token_file and nats.credentials_file: set only one of them");
+    expect_refused(SETTINGS("nats.nkey_seed_file=x", "nats.credentials_file=y"),
+                   "nats.nkey_seed_file and nats.credentials_file: set only one of them");
+    expect_refused(SETTINGS("nats.user=u", "nats.password=x", "nats.password_file=y"),
+                   "nats.password and nats.password_file: set only one of them");
+    expect_refused(SETTINGS("nats.password_file=x"), "nats.password_file: nats.user is missing");
     EXPECT(finish(&c, SETTINGS("nats.user=x", "nats.password=y"), &err) == 0);
     config_free(&c);
     EXPECT(finish(&c, SETTINGS("nats.token=z"), &err) == 0);
@@ -139,6 +141,8 @@ TEST(config_finish_expands_secrets)
     EXPECT(finish(&c, SETTINGS("nats.token=a$b$$c{d}$"), &err) == 0);
     EXPECT_TEXT(c.nats.token, "a$b$$c{d}$");
     config_free(&c);
+    expect_refused(SETTINGS("nats.token_file=/run/${TEST_MISSING}/x"),
+                   "nats.token_file: the environment variable TEST_MISSING is not set");
     expect_refused(SETTINGS("nats.token=${TEST_MISSING}"),
                    "nats.token: the environment variable TEST_MISSING is not set");
     expect_refused(SETTINGS("nats.token=${TEST"),
@@ -207,6 +211,7 @@ TEST(config_finish_expands_paths_and_servers)
     config_free(&c);
     expect_refused(SETTINGS("output.log_output_directory=~else/x"),
                    "output.log_output_directory: only ~/ is known, not the home of others");
-    expect_refused(SETTINGS("output.log_output_directory=/x/${NOBODY_SETS_IT}"),
-                   "output.log_output_directory: the environment variable is not set");
+    expect_refused(
+        SETTINGS("output.log_output_directory=/x/${NOBODY_SETS_IT}"),
+        "output.log_output_directory: the environment variable NOBODY_SETS_IT is not set");
 }

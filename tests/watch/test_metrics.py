@@ -34,6 +34,7 @@ NAMES = {
     "varve_open_partitions": "gauge",
     "varve_memory_bytes": "gauge",
     "varve_connected": "gauge",
+    "varve_disconnected": "gauge",
     "varve_reconnects_total": "counter",
     "varve_tls_certificate_expiry_timestamp_seconds": "gauge",
     "varve_messages_lost_total": "counter",
