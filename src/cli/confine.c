@@ -45,7 +45,7 @@ static void allow_files_of_keys(struct sandbox *s, const struct config *config)
 {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->type != CONFIG_TEXT || !text_ends_with(key->path, "_file") ||
+        if (key->type != CONFIG_PATH || !text_ends_with(key->path, "_file") ||
             config_key_of_source(key))
             continue;
         const char *file = *(const char *const *)((const char *)config + key->offset);

@@ -20,7 +20,9 @@ EVENT = b"\x0a\x01a"
 
 
 def write(path, text, mode=0o400):
-    """Replace a file at once, as those do who renew credentials."""
+    """Replace a file at once, as those do who renew credentials; in a folder of its own, which is
+    not that of the configuration."""
+    path.parent.mkdir(exist_ok=True)
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     new.write_text(text)
@@ -86,7 +88,13 @@ class Login:
 
 
 @pytest.fixture
-def login(make_runner, tmp_path):
+def folder(tmp_path):
+    """Where secrets are, away from the configuration and the output."""
+    return tmp_path / "secrets"
+
+
+@pytest.fixture
+def login(make_runner):
     """Starts a varve against a server."""
 
     def start(server, secrets=(), **nats):
@@ -98,7 +106,7 @@ def login(make_runner, tmp_path):
 # ---- users, passwords and tokens in files --------------------------------------------------------
 
 
-def test_user_and_password_in_files_that_change(make_server, any_server_binary, login, tmp_path):
+def test_user_and_password_in_files_that_change(make_server, any_server_binary, login, folder):
     def permit(password):
         return f'authorization {{ user: drain, password: "{password}" }}'
 
@@ -109,8 +117,8 @@ def test_user_and_password_in_files_that_change(make_server, any_server_binary, 
     run = login(
         server,
         ["first-pass", "second-pass"],
-        user_file=write(tmp_path / "user", "drain\n"),
-        password_file=write(tmp_path / "password", "first-pass\r\n"),
+        user_file=write(folder / "user", "drain\n"),
+        password_file=write(folder / "password", "first-pass\r\n"),
     )
     run.drains()
     server.stop()
@@ -118,14 +126,14 @@ def test_user_and_password_in_files_that_change(make_server, any_server_binary, 
     server.credentials["password"] = "second-pass"
     server.start()
     run.wait_refused("check nats.user and nats.password", "login_refused")
-    write(tmp_path / "password", "second-pass")
+    write(folder / "password", "second-pass")
     run.hurry()
     run.run.wait_line("connected", 2, seconds=60)
     run.drains()
     run.end()
 
 
-def test_token_of_systemd(make_server, any_server_binary, make_runner, tmp_path):
+def test_token_of_systemd(make_server, any_server_binary, make_runner, folder):
     """LoadCredential= puts files into a directory and says where in the environment."""
     server = make_server(
         any_server_binary,
@@ -134,10 +142,10 @@ def test_token_of_systemd(make_server, any_server_binary, make_runner, tmp_path)
     )
     server.add_stream()
     server.publish([EVENT])
-    write(tmp_path / "token", "a-token-of-ours\n")
+    write(folder / "token", "a-token-of-ours\n")
     run = make_runner(server).once(
         nats={"token_file": "${CREDENTIALS_DIRECTORY}/token"},
-        env={"CREDENTIALS_DIRECTORY": str(tmp_path)},
+        env={"CREDENTIALS_DIRECTORY": str(folder)},
     )
     assert "a-token-of-ours" not in run.text() and not run.lines("login_file")
 
@@ -155,10 +163,10 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_FILES)
-def test_files_that_are_wrong(any_server, login, tmp_path, wrong):
+def test_files_that_are_wrong(any_server, login, folder, wrong):
     """Named with the key and what is wrong, and read again."""
     content, key, sentence = WRONG_FILES[wrong]
-    path = tmp_path / "file"
+    path = folder / "file"
     if content is not None:
         write(path, content)
     run = login(any_server, ["secret-a", "secret-b"], **{key: str(path)})
@@ -170,8 +178,8 @@ def test_files_that_are_wrong(any_server, login, tmp_path, wrong):
     run.end()
 
 
-def test_a_file_that_others_can_read(any_server, login, tmp_path):
-    path = write(tmp_path / "token", "whatever-it-is", mode=0o644)
+def test_a_file_that_others_can_read(any_server, login, folder):
+    path = write(folder / "token", "whatever-it-is", mode=0o644)
     run = login(any_server, ["whatever-it-is"], token_file=path)
     line = run.run.wait_line("login_file")
     assert line["text"] == f"nats.token_file {path}: others can read it (mode 0644): chmod 400"
@@ -183,7 +191,7 @@ def test_a_file_that_others_can_read(any_server, login, tmp_path):
 # ---- NKeys ---------------------------------------------------------------------------------------
 
 
-def test_nkey(make_server, server_binary, login, tmp_path):
+def test_nkey(make_server, server_binary, login, folder):
     key, stranger = Key(), Key()
     server = make_server(
         server_binary,
@@ -192,22 +200,22 @@ def test_nkey(make_server, server_binary, login, tmp_path):
         password="b",
     )
     server.add_stream()
-    path = write(tmp_path / "seed", f"# of {stranger.public}\n{stranger.seed}\n")
+    path = write(folder / "seed", f"# of {stranger.public}\n{stranger.seed}\n")
     run = login(server, [key.seed, stranger.seed], nkey_seed_file=path)
     run.wait_refused("it does not know the key in nats.nkey_seed_file", "login_refused")
-    write(tmp_path / "seed", key.seed)
+    write(folder / "seed", key.seed)
     run.hurry()
     run.run.wait_line("connected", seconds=60)
     run.drains()
     run.end()
 
 
-def test_signatures_by_another_implementation(varve, tmp_path):
+def test_signatures_by_another_implementation(varve, folder):
     """Whatever the seed and the nonce: python's cryptography finds each signature right."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(20)
         url = f"nats://127.0.0.1:{listener.getsockname()[1]}"
-        path = tmp_path / "seed"
+        path = folder / "seed"
         key = Key()
         write(path, key.seed)
         config = varve.config(nats={"servers": [url], "nkey_seed_file": str(path)})
@@ -252,19 +260,19 @@ def reconfigure(server, operator):
     server.process.send_signal(signal.SIGHUP)
 
 
-def test_credentials(locked, operator, login, tmp_path):
+def test_credentials(locked, operator, login, folder):
     jwt, seed = operator.user()
     run = login(
-        locked, [jwt, seed], credentials_file=write(tmp_path / "creds", credentials(jwt, seed))
+        locked, [jwt, seed], credentials_file=write(folder / "creds", credentials(jwt, seed))
     )
     run.drains()
     assert "varve_login_expires" not in run.endpoint.text("/metrics")
     run.end()
 
 
-def test_a_bearer(locked, operator, login, tmp_path):
+def test_a_bearer(locked, operator, login, folder):
     jwt, _ = operator.user(nats={"bearer_token": True})
-    run = login(locked, [jwt], credentials_file=write(tmp_path / "creds", jwt + "\n"))
+    run = login(locked, [jwt], credentials_file=write(folder / "creds", jwt + "\n"))
     run.drains()
     run.end()
 
@@ -300,9 +308,9 @@ def bad_users(operator):
     }
 
 
-def test_credentials_that_are_refused(locked, operator, login, tmp_path):
+def test_credentials_that_are_refused(locked, operator, login, folder):
     """Each with a sentence of its own; and at last some that are not."""
-    path = tmp_path / "creds"
+    path = folder / "creds"
     users = bad_users(operator)
     secrets = [part for user, _, _ in users.values() for part in user]
     run = None
@@ -320,9 +328,9 @@ def test_credentials_that_are_refused(locked, operator, login, tmp_path):
     run.end()
 
 
-def test_renewed_while_running(locked, operator, login, tmp_path):
+def test_renewed_while_running(locked, operator, login, folder):
     """Warned of before it runs out, told when it has, and in again as soon as the file is renewed."""
-    path = tmp_path / "creds"
+    path = folder / "creds"
     expires = int(time.time()) + 6
     first, second = operator.user(exp=expires), operator.user()
     write(path, credentials(*first))
@@ -344,8 +352,8 @@ def test_renewed_while_running(locked, operator, login, tmp_path):
     run.end()
 
 
-def test_revoked_while_running(locked, operator, login, tmp_path):
-    path = tmp_path / "creds"
+def test_revoked_while_running(locked, operator, login, folder):
+    path = folder / "creds"
     key = Key()
     first, second = operator.user(key), operator.user()
     write(path, credentials(*first))
@@ -362,17 +370,17 @@ def test_revoked_while_running(locked, operator, login, tmp_path):
     run.end()
 
 
-def test_too_many_connections(make_server, any_server_binary, operator, login, tmp_path):
+def test_too_many_connections(make_server, any_server_binary, operator, login, folder):
     operator.limits["conn"] = 0
     server = make_server(any_server_binary, extra=operator.config())
     user = operator.user()
-    write(tmp_path / "creds", credentials(*user))
-    run = login(server, user, credentials_file=str(tmp_path / "creds"))
+    write(folder / "creds", credentials(*user))
+    run = login(server, user, credentials_file=str(folder / "creds"))
     run.wait_refused("(maximum account active connections exceeded)", "too_many_connections")
     run.end()
 
 
-def test_two_servers_with_different_answers(make_server, any_server_binary, login, tmp_path):
+def test_two_servers_with_different_answers(make_server, any_server_binary, login, folder):
     """Both are named."""
     locked = make_server(any_server_binary, "a", extra="authorization { user: a, password: b }")
     with socket.socket() as nobody:
