@@ -224,7 +224,7 @@ $(GEN)/licenses.c: LICENSE tools/licenses $(BUILD)/vendor.stamp
 	$(Q)tools/licenses >$@
 
 # What of the tree is part of the binary.
-EMBEDDED := $(wildcard tools/share/doc/*.md)
+EMBEDDED := $(wildcard tools/share/doc/*.md src/watch/page/*)
 $(GEN)/embedded.c: $(EMBEDDED) tools/embed
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)

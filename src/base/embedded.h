@@ -14,4 +14,9 @@ extern const char embedded_read[];
 extern const char embedded_store[];
 extern const char embedded_watch[];
 
+/* src/watch/page: the status page, with {{names}} where something is filled in. */
+extern const char embedded_page_html[];
+extern const char embedded_page_css[];
+extern const char embedded_page_js[];
+
 #endif

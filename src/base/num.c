@@ -112,6 +112,19 @@ void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])
     (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%.1f %s", value, names[unit]);
 }
 
+void num_format_count(uint64_t count, char out[static NUM_COUNT_TEXT_MAX])
+{
+    char digits[NUM_SIZE_TEXT_MAX];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+    char *to = out;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = '\0';
+}
+
 void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
 {
     const int64_t minute = 60 * CLOCK_SECOND;

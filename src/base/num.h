@@ -39,6 +39,10 @@ enum { NUM_SIZE_TEXT_MAX = 24 };
 /* A size for people, such as "3.2 MiB" or "817 B". */
 void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX]);
 
+/* A count for people, such as "10,005". */
+enum { NUM_COUNT_TEXT_MAX = 27 };
+void num_format_count(uint64_t count, char out[static NUM_COUNT_TEXT_MAX]);
+
 /* A duration for people, such as "60s", "1.5s", "250ms" or "3h". */
 void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX]);
 

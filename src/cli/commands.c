@@ -17,6 +17,8 @@
 static const struct cli_option run_options[] = {
     CONFIG_OPTIONS,
     {'o', "--once", NULL, "drain up to the current end of the stream, commit, ack, exit"},
+    {'t', "--timeout", "TIME",
+     "with --once: give up after this long, such as 90s or 10m, and commit what has come"},
     {0},
 };
 
@@ -55,7 +57,9 @@ const struct cli_command cli_commands[] = {
      "drain the streams into Parquet files",
      run_options,
      "It goes on until SIGTERM or SIGINT, and then commits and acks what it has; a second\n"
-     "one ends it at once. SIGHUP has it read the configuration again.",
+     "one ends it at once. SIGHUP has it read the configuration again.\n"
+     "With --once the exit status is 0 when everything that the stream had is committed and\n"
+     "acked, else 1, and the last line says why.",
      {"run --once", "run -c varve.yaml --once --set batching.max_age=10s"}},
     {"check",
      cli_check,

@@ -1,24 +1,45 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "cli/confine.h"
 #include "cli/options.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/stop.h"
 
-static int parse(int argc, char **argv, struct cli_options *options, bool *once)
+/* What a run is asked for, and what it has done. */
+struct run {
+    struct cli_options options;
+    bool once;
+    int64_t timeout; /* of --once; 0: none */
+    struct pipeline_summary summary;
+};
+
+/* Longer than any stream needs; and clock_monotonic has room for it. */
+#define TIMEOUT_MAX (30 * 24 * 3600 * CLOCK_SECOND)
+
+static int parse(int argc, char **argv, struct run *run)
 {
     struct cli_words w = cli_words(argc, argv);
     int option;
     while ((option = cli_next(&w)) > 0) {
-        int taken = cli_options_take(options, &w, option);
+        int taken = cli_options_take(&run->options, &w, option);
         if (taken < 0)
             return CLI_USAGE;
-        if (taken == 0)
-            *once = true;
+        if (taken > 0)
+            continue;
+        if (option == 'o')
+            run->once = true;
+        else if (!num_parse_duration(slice_of(w.value), &run->timeout) || run->timeout <= 0 ||
+                 run->timeout > TIMEOUT_MAX)
+            return cli_usage("run", "--timeout takes a time, such as 90s, of at most 720h");
     }
+    if (option == CLI_END && run->timeout != 0 && !run->once)
+        return cli_usage("run", "--timeout is for --once");
     return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
 
@@ -38,11 +59,15 @@ static bool wait_to_reopen(void)
 
 /* Until a signal asks to stop or, with --once, until the end; or, *again, until all has to be begun
  * anew. */
-static int drain(const struct config *config, const struct pipeline_options *options, bool has_run,
-                 bool *again, struct err *err)
+static int drain(struct run *run, const struct config *config, bool has_run, bool *again,
+                 struct err *err)
 {
+    struct pipeline_options how = {.once = run->once,
+                                   .timeout = run->timeout,
+                                   .reload = cli_options_read,
+                                   .context = &run->options};
     *again = false;
-    struct pipeline *p = pipeline_new(config, options, err);
+    struct pipeline *p = pipeline_new(config, &how, err);
     if (p == NULL) {
         *again = has_run && err->code == ERR_SYSTEM && wait_to_reopen();
         return -1;
@@ -60,6 +85,10 @@ static int drain(const struct config *config, const struct pipeline_options *opt
     }
     stop_wakes(NULL);
     *again = pipeline_must_start_over(p);
+    struct pipeline_summary done = pipeline_summary(p);
+    run->summary.rows += done.rows;
+    run->summary.files += done.files;
+    run->summary.dead_letters += done.dead_letters;
     return pipeline_free(p, err);
 }
 
@@ -75,6 +104,23 @@ static void read_again(struct cli_options *options, struct config *config)
     }
     config_free(config);
     *config = fresh;
+}
+
+/* The last line of --once, for who looks at a terminal. */
+static void tell_summary(const struct run *run, const struct config *config, int64_t began)
+{
+    char rows[NUM_COUNT_TEXT_MAX], files[NUM_COUNT_TEXT_MAX], dead[NUM_COUNT_TEXT_MAX];
+    const struct pipeline_summary *s = &run->summary;
+    num_format_count(s->rows, rows);
+    num_format_count(s->files, files);
+    num_format_count(s->dead_letters, dead);
+    (void)printf("%s row%s, %s file%s, ", rows, s->rows == 1 ? "" : "s", files,
+                 s->files == 1 ? "" : "s");
+    if (s->dead_letters > 0)
+        (void)printf("%s %s, ", dead,
+                     config->dead_letter.subject[0] == '\0' ? "in quarantine" : "dead letters");
+    (void)printf("%.1f s -> %s\n", (double)(clock_monotonic() - began) / (double)CLOCK_SECOND,
+                 config->output.log_output_directory);
 }
 
 /* Once the configuration is known: confine the process while it is one thread, which the log's is
@@ -100,25 +146,34 @@ static int begin(struct cli_options *options, struct config *config, struct err 
     return result;
 }
 
-static int run(struct cli_options *options, bool once)
+/* Until it is done, through all that makes it start over. */
+static int drain_all(struct run *run, struct config *config, struct err *err)
+{
+    bool again = true, has_run = false;
+    for (;;) {
+        int result = drain(run, config, has_run, &again, err);
+        if (!again)
+            return result;
+        has_run = true;
+        log_message(LOG_WARNING, "starting_over", "%s", err->text);
+        err_clear(err);
+        read_again(&run->options, config);
+    }
+}
+
+static int run_drain(struct run *run)
 {
     struct config config;
     struct err err = {0};
+    int64_t began = clock_monotonic();
     config_init(&config);
-    int result = begin(options, &config, &err);
-    struct pipeline_options how = {.once = once, .reload = cli_options_read, .context = options};
-    bool again = result == 0, has_run = false;
-    while (again) {
-        result = drain(&config, &how, has_run, &again, &err);
-        if (!again)
-            break;
-        has_run = true;
-        log_message(LOG_WARNING, "starting_over", "%s", err.text);
-        err_clear(&err);
-        read_again(options, &config);
-    }
-    config_free(&config);
+    int result = begin(&run->options, &config, &err);
+    if (result == 0)
+        result = drain_all(run, &config, &err);
     bool is_read = log_stop(LOG_PATIENCE);
+    if (result == 0 && run->once && isatty(STDOUT_FILENO) == 1)
+        tell_summary(run, &config, began);
+    config_free(&config);
     if (result == 0)
         return CLI_DONE;
     return is_read ? cli_fail(&err) : cli_status_of(&err);
@@ -126,11 +181,10 @@ static int run(struct cli_options *options, bool once)
 
 int cli_run(int argc, char **argv)
 {
-    struct cli_options options = {0};
-    bool once = false;
-    int status = parse(argc, argv, &options, &once);
+    struct run run = {0};
+    int status = parse(argc, argv, &run);
     if (status == CLI_GO_ON)
-        status = run(&options, once);
-    cli_options_free(&options);
+        status = run_drain(&run);
+    cli_options_free(&run.options);
     return status;
 }

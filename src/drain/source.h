@@ -122,6 +122,7 @@ struct source {
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
     bool was_paused;               /* since `seen` of the generation was known */
     bool transforms;               /* it changes subjects on the way in */
+    bool takes_nothing;            /* no subject that it takes is one of ours, and none has come */
     bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
     /* The consumer. */

@@ -2,6 +2,7 @@
 
 #include "drain/source_consumer.h"
 #include "drain/source_step.h"
+#include "nats/subject.h"
 
 /* Is the newest message that we know still the one that the stream has under its number? */
 static void ask_position(struct source *s, struct nats_client *client, int64_t now)
@@ -30,6 +31,17 @@ static void ask_cut(struct source *s, struct nats_client *client, int64_t now)
     source_attach(s, client, now);
 }
 
+/* Could a message of one of our subjects ever be in the stream? One that copies others, or changes
+ * subjects, says nothing about that. */
+static bool takes_any(const struct config_source *settings, const struct nats_stream_info *info)
+{
+    bool any = info->subject_count == 0 || info->transforms;
+    for (size_t i = 0; i < info->subject_count && !any; i++)
+        for (size_t j = 0; j < settings->subjects.count && !any; j++)
+            any = nats_subject_overlaps(info->subjects[i], slice_of(settings->subjects.items[j]));
+    return any;
+}
+
 /* Take over what an info says. */
 static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
@@ -38,6 +50,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     s->last_seq = info->last_seq;
     s->transforms = info->transforms;
     s->covers_stream = consumer_covers(s->settings, info);
+    s->takes_nothing = s->counters.messages_received == 0 && !takes_any(s->settings, info);
     if (s->once && !s->end.known) {
         s->end.target = info->last_seq;
         s->end.known = true;

@@ -31,6 +31,7 @@ void look_init(struct pipeline *p)
     p->view.pause_names = (struct view_names){name_of_pause, FLOW_PAUSES};
     p->view.trouble_names = (struct view_names){name_of_trouble, TROUBLES};
     p->view.reason_names = (struct view_names){name_of_reason, EPOCH_REASONS};
+    p->view.instance = p->config->nats.name;
     p->view.output = p->config->output.log_output_directory;
     p->view.min_free = p->config->output.min_free;
 }
@@ -106,6 +107,7 @@ static void fill_source(struct pipeline *p, uint32_t index)
 {
     struct source *s = &p->sources[index];
     struct view_source *view = &p->view.sources[index];
+    view->known = s->seen_consumer;
     view->stream = s->settings->stream;
     view->state = state_of(p, s);
     view->counters = &s->counters;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/pipeline.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "pipeline/receive.h"
 #include "pipeline/look.h"
@@ -118,6 +120,10 @@ static void shutdown_check_once(struct pipeline *p, int64_t now)
         bool ended = refused || source_at_end(&p->sources[i]);
         if (refused && !err_is_set(&p->failure))
             p->failure = p->sources[i].refusal; /* for when the others are at their end */
+        else if (ended && p->sources[i].takes_nothing && !err_is_set(&p->failure))
+            err_set(&p->failure, ERR_REFUSED,
+                    "stream %s does not take any of the subjects of its source: nothing can come",
+                    p->sources[i].settings->stream);
         all_ended = all_ended && ended;
         all_idle = all_idle && (ended || p->sources[i].end.idle);
     }
@@ -125,6 +131,26 @@ static void shutdown_check_once(struct pipeline *p, int64_t now)
         shutdown_begin(p, EPOCH_END, now);
     else if (all_idle && !epochs_is_empty(&p->epochs) && p->epochs.sealed == NULL)
         seal_seal(p, EPOCH_END, now); /* the server is waiting for these acks */
+}
+
+/* --once: what is not there by then does not come. Returns when that is. */
+static int64_t shutdown_check_timeout(struct pipeline *p, int64_t now)
+{
+    if (now < p->give_up_at || p->phase != PIPELINE_RUNNING)
+        return p->give_up_at;
+    struct buf reasons = {0};
+    look_fill(p);
+    if (!connection_is_ready(&p->connection) && err_is_set(&p->connection.failure))
+        buf_append_text(&reasons, p->connection.failure.text);
+    else if (view_is_ready(&p->view, now, &reasons))
+        buf_append_text(&reasons, "there is more to drain");
+    const char *text = buf_text(&reasons);
+    if (!err_is_set(&p->failure))
+        err_set(&p->failure, ERR_REFUSED, "the end of the streams was not reached in time: %.*s",
+                (int)strcspn(text, "\n"), text);
+    buf_free(&reasons);
+    shutdown_begin(p, EPOCH_STOP, now);
+    return INT64_MAX;
 }
 
 /* Nothing can go on if the server's side contradicts the configuration of every source. */
@@ -156,8 +182,13 @@ static int64_t shutdown_advance(struct pipeline *p, int64_t now)
     }
     if (p->phase == PIPELINE_ACKING &&
         (acker_is_idle(&p->acker) || !connection_is_ready(&p->connection) ||
-         now >= p->ack_deadline))
+         now >= p->ack_deadline)) {
         p->phase = PIPELINE_DONE;
+        if (p->once && !acker_is_idle(&p->acker) && !err_is_set(&p->failure))
+            err_set(&p->failure, ERR_REFUSED,
+                    "all is committed, but the server has not confirmed all acks, and will "
+                    "deliver these events again");
+    }
     return p->phase == PIPELINE_ACKING ? p->ack_deadline : INT64_MAX;
 }
 
@@ -165,6 +196,8 @@ static void take_requests(struct pipeline *p, int64_t now)
 {
     if (p->reload_asked)
         reload_apply(p);
+    if (p->stop_asked && p->once && p->phase == PIPELINE_RUNNING && !err_is_set(&p->failure))
+        err_set(&p->failure, ERR_REFUSED, "stopped before the end of the streams was reached");
     if (p->stop_asked)
         shutdown_begin(p, EPOCH_STOP, now);
     p->reload_asked = false;
@@ -181,7 +214,7 @@ static int64_t drain(struct pipeline *p, int64_t now)
         at = earliest(at, source_tick(&p->sources[i], &p->connection.client, now));
     shutdown_check_once(p, now);
     shutdown_check_refused(p, now);
-    return at;
+    return earliest(at, shutdown_check_timeout(p, now));
 }
 
 size_t pipeline_waits(struct pipeline *p)

@@ -223,6 +223,8 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
     p->waker.handle = -1;
     p->disk_free = SPACE_UNKNOWN;
     p->move_at = INT64_MAX;
+    p->give_up_at =
+        options->once && options->timeout > 0 ? clock_monotonic() + options->timeout : INT64_MAX;
     watch_init(&p->watch);
     if (prepare(p, err) != 0 || init_stages(p, err) != 0) {
         free_prepared(p);
@@ -250,6 +252,18 @@ bool pipeline_is_done(const struct pipeline *p)
 bool pipeline_must_start_over(const struct pipeline *p)
 {
     return p->trouble.outdated;
+}
+
+struct pipeline_summary pipeline_summary(const struct pipeline *p)
+{
+    struct pipeline_summary s = {0};
+    for (uint32_t i = 0; i < STATS_REASONS; i++)
+        s.files += p->watch.stats.files_committed[i];
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        s.rows += p->sources[i].counters.rows_committed;
+        s.dead_letters += source_counters_dead_lettered(&p->sources[i].counters);
+    }
+    return s;
 }
 
 static void log_end_of_run(const struct pipeline *p)

@@ -39,7 +39,8 @@ enum {
 };
 
 struct pipeline_options {
-    bool once; /* drain to the end that the streams have at start */
+    bool once; /* drain to the end that the streams have at start; ending otherwise is a failure */
+    int64_t timeout; /* with `once`: give up after so many nanoseconds; 0: never */
     /* No threads: pipeline_turn does all the work, in an order that depends on nothing but the
      * clock and what comes in. So a test can run all of varve in its own process, and run the same
      * history again. */
@@ -64,6 +65,7 @@ struct pipeline {
     struct config *reloaded; /* the newest that was read since, NULL: none */
     uint64_t memory_limit;   /* in force */
     bool once;
+    int64_t give_up_at; /* clock_monotonic; INT64_MAX: never */
     bool stop_asked, reload_asked;
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
@@ -135,8 +137,15 @@ bool pipeline_is_done(const struct pipeline *p);
  * place: a new pipeline begins with what is there, as after a restart. */
 bool pipeline_must_start_over(const struct pipeline *p);
 
-/* Free it, at any time. 0 if it has come to its end and all that was received is committed; of what
- * was not, nothing was acked. */
+/* What it has done so far. */
+struct pipeline_summary {
+    uint64_t rows, files, dead_letters;
+};
+struct pipeline_summary pipeline_summary(const struct pipeline *p);
+
+/* Free it, at any time. 0 if it has come to its end and all that was received is committed, and
+ * acked where it had to come to the end of the streams; of what was not committed, nothing was
+ * acked. */
 int pipeline_free(struct pipeline *p, struct err *err) __attribute__((warn_unused_result));
 
 #endif

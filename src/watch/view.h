@@ -29,6 +29,7 @@ struct view_names {
 
 /* One source. */
 struct view_source {
+    bool known;         /* the server has said how far its consumer is, at some time */
     const char *stream; /* as configured; lives as long as the configuration */
     const char *state;  /* for people: "pulling" */
     const struct source_counters *counters;
@@ -42,6 +43,7 @@ struct view_source {
 };
 
 struct view {
+    const char *instance; /* nats.name */
     bool stopping;
     struct nats_client *client; /* NULL: not connected */
     const char *server;         /* that is connected, or was tried last */

@@ -18,10 +18,21 @@ static struct http_response answer_ready(struct watch *w, int64_t now)
         .status = ready ? 200 : 503, .type = "text/plain; charset=utf-8", .fields = ""};
 }
 
+static void look_at_verdict(struct watch *w, int64_t now)
+{
+    struct buf reasons = {0};
+    bool ready = view_is_ready(w->view, now, &reasons);
+    if (w->verdict.since == 0 || ready != w->verdict.ready)
+        w->verdict.since = clock_wall();
+    w->verdict.ready = ready;
+    buf_free(&reasons);
+}
+
 static struct http_response answer(void *context, struct slice path, int64_t now)
 {
     struct watch *w = context;
     struct buf *body = &w->body;
+    look_at_verdict(w, now);
     struct http_response response = {
         .status = 200, .type = "text/plain; charset=utf-8", .fields = ""};
     buf_reset(body);
@@ -33,11 +44,11 @@ static struct http_response answer(void *context, struct slice path, int64_t now
     } else if (slice_is(path, "/readyz")) {
         response = answer_ready(w, now);
     } else if (slice_is(path, "/")) {
-        status_append(body, w, STATUS_PAGE, now);
+        page_append(body, w, now);
         response.type = "text/html; charset=utf-8";
-        response.fields = status_page_policy;
+        response.fields = buf_text(&w->policy);
     } else if (slice_is(path, "/status.json")) {
-        status_append(body, w, STATUS_JSON, now);
+        status_append(body, w, now);
         response.type = "application/json";
     } else {
         response.status = 404;
@@ -52,6 +63,7 @@ void watch_init(struct watch *w)
     *w = (struct watch){.started = clock_wall()};
     w->http.listener = -1;
     w->notify.fd = -1;
+    page_append_policy(&w->policy);
 }
 
 int watch_open(struct watch *w, const struct config *config, bool once,
@@ -80,6 +92,7 @@ void watch_close(struct watch *w)
     notify_close(&w->notify);
     alerts_free(&w->alerts);
     buf_free(&w->body);
+    buf_free(&w->policy);
 }
 
 size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS_MAX])
@@ -172,9 +185,12 @@ static int64_t sample(struct watch *w, int64_t now)
 {
     const struct view *v = w->view;
     struct stats_sample totals = {.written = w->stats.bytes_written};
+    if (now >= w->stats.next_sample)
+        look_at_verdict(w, now);
     for (uint32_t i = 0; i < v->source_count; i++) {
         totals.received += v->sources[i].counters->messages_received;
         totals.committed += v->sources[i].counters->rows_committed;
+        totals.lag += v->sources[i].counters->consumer_pending + v->sources[i].counters->pending;
     }
     return stats_sample(&w->stats, totals, now);
 }

@@ -36,6 +36,7 @@ struct stats_commit {
 /* What went through in one interval. */
 struct stats_sample {
     uint64_t received, committed, written; /* messages, rows, bytes */
+    uint64_t lag;                          /* messages, at its end */
 };
 
 struct stats {
@@ -58,6 +59,13 @@ struct stats {
 /* An epoch is in the store. */
 void stats_committed(struct stats *s, const struct stats_commit *commit);
 
+/* The samples of one of their members, named by its offset, oldest first. */
+struct stats_curve {
+    uint64_t values[STATS_SAMPLES];
+    size_t count;
+};
+struct stats_curve stats_curve(const struct stats *s, size_t offset);
+
 /* Take a sample of the rates if it is time; `totals` are those of all sources. Returns when the
  * next is due. */
 int64_t stats_sample(struct stats *s, struct stats_sample totals, int64_t now);
@@ -74,7 +82,12 @@ struct watch {
     struct notify notify;
     int64_t started; /* clock_wall */
     bool told_ready, told_stopping;
-    struct buf body; /* of the response */
+    struct buf body;   /* of the response */
+    struct buf policy; /* of the page */
+    struct {
+        bool ready;    /* as seen last */
+        int64_t since; /* clock_wall: it is so since then; 0: never looked */
+    } verdict;
 };
 
 /* Before anything can fail; then watch_close is fine at any time. */

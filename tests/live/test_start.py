@@ -233,7 +233,7 @@ def test_a_server_without_jetstream_is_waited_for(make_server, make_runner, any_
     server.start()
     run = make_runner(server).start("--once")
     assert "JetStream" in run.wait_line("source_waiting")["reason"]
-    assert run.stop(signal.SIGTERM) == 0
+    assert run.stop(signal.SIGTERM) == 1
 
 
 def test_something_else_listens_there(make_runner, tmp_path):

@@ -38,6 +38,7 @@ static inline void fixture_open(struct fixture *f, const char *stream)
     static const uint64_t key[2] = {1, 2};
     *f = (struct fixture){.view = {.client = &f->client,
                                    .server = "h:4222",
+                                   .instance = "one",
                                    .version = slice_of("2.11.0"),
                                    .pause_names = {fixture_pause, PAUSES},
                                    .reason_names = {fixture_reason, REASONS},
@@ -47,7 +48,8 @@ static inline void fixture_open(struct fixture *f, const char *stream)
                                    .sources = f->sources,
                                    .source_count = 2}};
     for (int i = 0; i < 2; i++)
-        f->sources[i] = (struct view_source){.stream = i == 0 ? "A" : stream,
+        f->sources[i] = (struct view_source){.known = true,
+                                             .stream = i == 0 ? "A" : stream,
                                              .state = "pulling",
                                              .counters = &f->counters[i],
                                              .oldest = INT64_MAX};

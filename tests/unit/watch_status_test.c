@@ -2,12 +2,13 @@
 #include "watch/pages.h"
 
 #include "base/json.h"
+#include "base/num.h"
 #include "watch_fixture.h"
 
 static const char *page_of(struct fixture *f, struct buf *out)
 {
     buf_reset(out);
-    status_append(out, &f->watch, STATUS_PAGE, NOW);
+    page_append(out, &f->watch, NOW);
     return buf_text(out);
 }
 
@@ -17,9 +18,9 @@ TEST(status_page_says_how_it_is)
     struct buf out = {0};
     fixture_open(&f, "<b>");
     const char *page = page_of(&f, &out);
-    EXPECT(strstr(page, "ready: rows become durable</p>") != NULL);
+    EXPECT(strstr(page, "ready</strong>events become durable") != NULL);
     EXPECT(strstr(page, "<body data-level=\"good\">") != NULL);
-    EXPECT(strstr(page, "&lt;b&gt;") != NULL && strstr(page, "<b>") == NULL);
+    EXPECT(strstr(page, "&lt;b&gt;") != NULL && strstr(page, "><b>") == NULL);
     f.view.client = NULL;
     f.view.pauses = 1u << PAUSE_DISK | 1u << PAUSE_MEMORY;
     alerts_raise(&f.watch.alerts, ALERT_DISK_LOW, NULL, "it & he", NOW);
@@ -27,7 +28,8 @@ TEST(status_page_says_how_it_is)
     EXPECT(strstr(page, "not ready") != NULL && strstr(page, "not connected to NATS") != NULL);
     EXPECT(strstr(page, "<body data-level=\"bad\">") != NULL);
     EXPECT(strstr(page, ">yes: memory, disk<") != NULL);
-    EXPECT(strstr(page, "<td>disk_low</td>") != NULL && strstr(page, "it &amp; he") != NULL);
+    EXPECT(strstr(page, "<b>disk_low</b>it &amp; he") != NULL);
+    EXPECT(strstr(page, "<title>not ready: varve one</title>") != NULL);
     buf_free(&out);
     fixture_close(&f);
 }
@@ -43,7 +45,8 @@ TEST(status_page_is_small)
     for (int i = 0; i < 100; i++)
         stats_committed(&f.watch.stats, &commit);
     for (int i = 0; i < 100; i++)
-        stats_sample(&f.watch.stats, (struct stats_sample){test_random() >> 1, 0, UINT64_MAX},
+        stats_sample(&f.watch.stats,
+                     (struct stats_sample){test_random() >> 1, 0, UINT64_MAX, UINT64_MAX},
                      (i + 1) * STATS_INTERVAL);
     (void)page_of(&f, &out);
     EXPECT(out.len < 32 * 1024);
@@ -62,15 +65,23 @@ TEST(status_commits_newest_first)
         const struct stats_commit commit = {.epoch = i, .reason = REASON_AGE};
         stats_committed(&f.watch.stats, &commit);
     }
-    status_append(&out, &f.watch, STATUS_JSON, NOW);
-    const struct json *commits = json_member(json_parse(&arena, buf_slice(&out), &err), "commits");
-    EXPECT(commits != NULL);
-    uint64_t count = 0;
-    for (const struct json *row = commits->first; row != NULL; row = row->next)
+    f.sources[1].known = false;
+    status_append(&out, &f.watch, NOW);
+    const struct json *status = json_parse(&arena, buf_slice(&out), &err);
+    EXPECT(slice_is(json_member(status, "version")->text, "1"));
+    uint64_t count = 0, epoch = STATS_COMMITS + 2;
+    for (const struct json *c = json_member(status, "commits")->first; c != NULL; c = c->next) {
+        uint64_t found = 0;
+        EXPECT(num_parse_u64(json_member(c, "epoch")->text, &found));
+        EXPECT_U64(found, epoch--);
+        EXPECT(slice_is(json_member(c, "reason")->text, "age"));
         count++;
+    }
     EXPECT_U64(count, STATS_COMMITS);
-    EXPECT(slice_is(commits->first->first->next->text, "10"));
-    EXPECT(slice_is(commits->first->first->next->next->text, "age"));
+    /* What the server has not said is not 0. */
+    const struct json *streams = json_member(status, "streams");
+    EXPECT(slice_is(json_member(streams->first, "lag")->text, "0"));
+    EXPECT(json_member(streams->first->next, "lag")->type == JSON_NULL);
     arena_free(&arena);
     buf_free(&out);
     fixture_close(&f);

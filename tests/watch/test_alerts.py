@@ -125,7 +125,7 @@ def test_disk_low(ops, varve):
     process = varve.start(config=watched(varve, output=output))
     wait_alert(ops, "disk_low", "raised")
     endpoint = Endpoint(process)
-    assert [row[0] for row in endpoint.status()["alerts"]] == ["disk_low"]
+    assert [alert["name"] for alert in endpoint.status()["alerts"]] == ["disk_low"]
     assert states(ops, "disk_low") == ["raised"]
 
 
