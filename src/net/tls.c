@@ -121,6 +121,8 @@ static int explain(struct tls *t, int result, struct err *err)
         return err_set(err, ERR_PROTOCOL,
                        "the server does not answer in TLS: it does not expect "
                        "TLS here, or not before its INFO");
+    if (result == MBEDTLS_ERR_SSL_INVALID_MAC)
+        return err_set(err, ERR_PROTOCOL, "what the server sent was changed on its way (TLS)");
     if (result == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION)
         return err_set(err, ERR_REFUSED, "the server speaks neither TLS 1.2 nor 1.3");
     if (result == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || result == MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG)

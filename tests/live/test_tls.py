@@ -3,13 +3,16 @@
 is not, a word is said."""
 
 import re
+import signal
 import ssl
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from certificates import Certificate
 from generator import Load
+from meddler import Meddler
 from support import VARVE, Output, Server, check_verify
 
 COUNT = 40
@@ -28,7 +31,12 @@ class Room:
         self.ca_file, _ = self.ca.write(directory, "ca")
         self.servers = []
 
-    def serve(self, certificate=None, more="", first=False, client=None, around=""):
+    def meddler(self, server, meddle, **options):
+        meddler = Meddler(server.port, meddle, **options)
+        self.servers.append(SimpleNamespace(stop=meddler.close))
+        return meddler
+
+    def serve(self, certificate=None, more="", first=False, client=None, around="", fill=True):
         """A server with some events; its settings of TLS are those given and `more`."""
         certificate = certificate or Certificate("server", self.ca, EVERYONE)
         cert, key = certificate.write(self.directory, "server")
@@ -41,6 +49,8 @@ class Room:
         server.credentials = {"tls": context, "tls_handshake_first": first}
         server.configure(f'tls {{ cert_file: "{cert}", key_file: "{key}", {more} }}\n{around}')
         self.servers.append(server)
+        if not fill:
+            return server
         server.start()
         server.add_stream()
         server.publish(EVENTS)
@@ -168,6 +178,116 @@ def test_server_without_tls(room, any_server):
         assert "does not offer TLS" in room.refusal(any_server, scheme=scheme, **tls)
 
 
+# ---- somebody in between
+
+
+@pytest.mark.parametrize(
+    "sentence, change",
+    [
+        ("does not offer TLS", lambda info: re.sub(rb'"tls_(required|available)":true,?', b"", info)),
+        ("unencrypted bytes after its INFO", lambda info: info + b"PING\r\n"),
+        ("does not answer in TLS", lambda info: info * 2000),
+    ],
+    ids=["strip", "inject", "flood"],
+)
+def test_nothing_is_said_to_who_meddles_with_info(room, sentence, change):
+    server = room.serve()
+    between = room.meddler(server, lambda _, at, data: change(data) if at == 0 else data)
+    proxied = SimpleNamespace(url=None, port=between.port)
+    login = {"user": "me", "password": "hunter2-secret"}
+    runner = room.runner(proxied)
+    run = runner.start(nats={"servers": [f"nats://127.0.0.1:{between.port}"], **login,
+                             "tls": {"ca_file": room.ca_file}})
+    reason = run.wait_line("connect_failed")["reason"]
+    run.stop()
+    assert sentence in reason or (sentence == "does not answer in TLS" and "INFO" in reason)
+    said = b"".join(between.said)
+    assert b"CONNECT" not in said and b"hunter2" not in said
+    if sentence != "does not answer in TLS":
+        assert said == b""
+
+
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [flip, lambda data, at: None, lambda data, at: data + data],
+    ids=["flip", "cut", "replay"],
+)
+def test_harm_to_encrypted_bytes(room, harm):
+    """One byte is changed, the connection cut, bytes sent again: in the handshake and behind it. No
+    row is missing, none is there twice, and all are as they were."""
+    places = [0, 200, 900, 1500, 5000, 20000]  # behind the INFO
+    info = {}
+
+    def meddle(number, offset, data):
+        if offset == 0:
+            info[number] = len(data)  # the server waits behind it
+        if offset == 0 or number >= len(places):
+            return data
+        first = places[number] + info[number]
+        at = min(max(first - offset, 0), len(data) - 1)
+        return harm(data, at) if offset <= first < offset + len(data) else data
+
+    server = room.serve()
+    between = room.meddler(server, meddle)
+    runner = room.runner(server)
+    run = runner.once(nats={"servers": [f"nats://127.0.0.1:{between.port}"],
+                            "tls": {"ca_file": room.ca_file}})
+    assert len(between.said) > 4, run.text()
+    assert b"CONNECT" not in b"".join(between.said)
+    table = Output(runner.output).table()
+    assert table["stream_seq"].to_pylist() == list(range(1, COUNT + 1))
+    check_verify(runner.output)
+    clean = room.make_runner(server)
+    clean.output = room.directory / "clean"
+    clean.once(nats={"servers": [server.url], "tls": {"ca_file": room.ca_file}})
+    assert table.equals(Output(clean.output).table())
+
+
+@pytest.mark.parametrize("piece", [1, 7])
+def test_records_are_split_anywhere(room, piece):
+    server = room.serve()
+    between = room.meddler(server, lambda _, at, data: data, piece=piece)
+    runner = room.runner(server)
+    runner.once(nats={"servers": [f"nats://127.0.0.1:{between.port}"],
+                      "tls": {"ca_file": room.ca_file}})
+    check_verify(runner.output)
+    assert len(Output(runner.output).table()) == COUNT
+
+
+def test_kills_over_tls(room):
+    """Server and varve are killed in the middle, with client certificates: each row once."""
+    count = 20000
+    plain = Server(room.binary, room.directory / "nats-0").start()
+    plain.add_stream()
+    plain.generate(count, seed=5, simulations=1, payload_bytes=1000)
+    plain.stop()
+    client = Certificate("client", room.ca, ["client"]).write(room.directory, "client")
+    server = room.serve(more=f'ca_file: "{room.ca_file}", verify: true', client=client, fill=False)
+    server.start()
+    runner = room.runner(server)
+    settings = {"nats": {"servers": [server.url], "tls": {"ca_file": room.ca_file,
+                                                          "cert_file": client[0],
+                                                          "key_file": client[1]}},
+                "batching": {"max_bytes": "1MiB", "max_age": "1s"}, "memory_limit": "32MiB"}
+    for kill in (server.stop, None, server.stop, None):
+        run = runner.start("--once", **settings)
+        run.wait_line("committed")
+        if kill:
+            kill(signal.SIGKILL)
+            server.start()
+        run.stop(signal.SIGKILL)
+    runner.once(**settings)
+    assert Output(runner.output).table()["stream_seq"].to_pylist() == list(range(1, count + 1))
+    check_verify(runner.output)
+
+
+# ---- while it runs
+
+
 def test_server_certificate_is_renewed(room):
     """By another CA even: the file is read again for each connection."""
     server = room.serve()
@@ -205,3 +325,41 @@ def test_check_says_when_certificates_expire(room):
     assert re.search(r"warning.* certificate .*nats.tls.cert_file.* expires .*"
                      + f"{client.until:%Y-%m-%dT%H:%M:%SZ}", out.stdout), out.stdout
     assert re.search(r"warning.* the server's certificate expires", out.stdout), out.stdout
+
+
+def test_files_that_make_no_sense(room):
+    """Each is named, with what is wrong with it."""
+    client = Certificate("client", room.ca, ["client"])
+    cert, key = client.write(room.directory, "client")
+    _, locked = client.write(room.directory, "locked", b"a word")
+    other, other_key = Certificate("other", room.ca).write(room.directory, "other")
+    for settings, sentence in [
+        ({"ca_file": "/nowhere"}, "can't read /nowhere: No such file"),
+        ({"ca_file": key}, f"{key}: "),
+        ({"cert_file": cert, "key_file": other_key}, "is not the key of the certificate"),
+        ({"cert_file": cert, "key_file": locked}, "is encrypted: set nats.tls.key_password_file"),
+        ({"cert_file": cert, "key_file": locked, "key_password": "b"}, "not the password"),
+        ({"cert_file": cert, "key_file": cert}, f"{cert}: "),
+        ({"ca_file": str(room.directory)}, "is not a file"),
+    ]:
+        settings = {"ca_file": room.ca_file, **settings}
+        arguments = [x for key, value in settings.items()
+                     for x in ("--set", f"nats.tls.{key}={value}")]
+        out = subprocess.run([VARVE, "check", "--offline", *arguments], capture_output=True,
+                             text=True, timeout=30)
+        assert re.search("problem .*" + re.escape(sentence), out.stdout), (settings, out.stdout)
+        assert out.returncode == 1
+
+
+def test_files_are_looked_at_on_hangup(room):
+    client = Certificate("client", room.ca, ["client"])
+    cert, key = client.write(room.directory, "client")
+    server = room.serve()
+    runner = room.runner(server)
+    run = runner.start(nats={"servers": [server.url], "tls": {
+        "ca_file": room.ca_file, "cert_file": cert, "key_file": key}})
+    run.wait_line("connected")
+    (room.directory / "client.key").write_text("nonsense")
+    run.send(signal.SIGHUP)
+    assert key in run.wait_line("tls_files")["text"]
+    assert run.stop() == 0
