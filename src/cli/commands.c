@@ -29,7 +29,7 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_option inspect_options[] = {
-    {'j', "--json", NULL, "one JSON object a file"},
+    {'j', "--json", NULL, "one JSON object a path"},
     {0},
 };
 
@@ -71,11 +71,12 @@ const struct cli_command cli_commands[] = {
      {"check -c varve.yaml", "check --offline --set memory_limit=64MiB"}},
     {"inspect",
      cli_inspect,
-     "FILE...",
-     "show schema, row groups, encodings, sizes, statistics, footer keys",
+     "PATH...",
+     "show a table, or what is in a file: schema, row groups, encodings, statistics",
      inspect_options,
-     "",
-     {"inspect sim_logs/*/*/*/*.parquet", "inspect --json sim_logs/*/*/*/*.parquet"}},
+     "Of a directory with a commit log: its version, log and checkpoint; files, rows and\n"
+     "times that it has, and how far each instance has come.",
+     {"inspect sim_logs", "inspect --json sim_logs/*/*/*/*.parquet"}},
     {"cat",
      cli_cat,
      "PATH...",

@@ -12,6 +12,7 @@
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "parquet/read/column.h"
+#include "verify/table.h"
 
 enum {
     /* Longer bounds and footer entries are cut for people; --json has all of them. */
@@ -155,6 +156,8 @@ static int inspect(const char *path, bool json, struct err *err)
     struct file_source source;
     struct parquet_file file;
     struct buf text = {0};
+    if (verify_table_exists(path))
+        return inspect_table(path, json, err);
     if (file_source_open(&source, path, err) != 0)
         return err_prefix(err, "%s", path);
     int result = parquet_file_open(&file, &source.source, err);

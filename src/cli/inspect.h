@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "parquet/format.h"
 #include "parquet/read/file.h"
 
@@ -37,6 +38,9 @@ void table_end_row(struct table *t);
 
 /* Print all rows, each behind `indent` blanks, and make the table empty. */
 void table_print(struct table *t, unsigned indent, FILE *out);
+
+/* Print what the Delta log of a directory says of its table, for people or as one line of JSON. */
+int inspect_table(const char *path, bool json, struct err *err) __attribute__((warn_unused_result));
 
 /* Append all that the footer says, as one line of JSON. */
 void inspect_json(struct buf *out, const char *path, const struct parquet_file *file);

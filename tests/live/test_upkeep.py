@@ -4,6 +4,8 @@ deltalake, Polars and DuckDB, and by what the stream has."""
 
 import json
 import os
+import re
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import duckdb
 import polars
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from support import verify, wait_for
+from support import VARVE, verify, wait_for
 
 EVENTS, MANY = 1050, {"batching": {"max_rows": 10}}
 
@@ -136,3 +138,41 @@ def test_other_engines_keep_it_too(any_server, varve):
     table = DeltaTable(varve.output)
     table.cleanup_metadata()
     assert_once(varve, 2 * EVENTS, readers=2)  # it puts files of its own elsewhere
+
+
+def inspect(path):
+    done = subprocess.run(
+        [VARVE, "inspect", "--json", path], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def test_inspect_says_what_the_table_has(any_server, varve):
+    any_server.generate(200, seed=1, simulations=3, corrupt=2)
+    varve.once(nats={"name": "one"})
+    any_server.generate(20, seed=2)
+    varve.once(nats={"name": "two"}, sources=[{"stream": "LOGGING", "consumer": "second"}])
+    files = list(varve.output.glob("*/*/*/*.parquet"))
+    rows = polars.scan_parquet(files).collect()
+    found = inspect(varve.output)
+    table = DeltaTable(varve.output)
+    assert found["version"] == table.version() and found["entries"] == table.version() + 1
+    assert found["files"] == found["small_files"] == len(files)
+    assert found["bytes"] == sum(f.stat().st_size for f in files)
+    assert found["rows"] == rows.height == 220
+    assert found["oldest_timestamp_ns"] == rows["timestamp_ns"].min()
+    assert found["newest_timestamp_ns"] == rows["timestamp_ns"].max()
+    assert sorted(found["simulations"]) == sorted(rows["simulation_id"].unique())
+    assert (found["dead_files"], found["quarantine_files"]) == (0, 1)
+    positions = {i["name"]: i["positions"] for i in found["instances"]}
+    assert positions["one"][0]["through"] == 202
+    assert set(positions) == {"one", "two"}
+    table.optimize.compact()
+    table.create_checkpoint()
+    found = inspect(varve.output)
+    assert (found["rows"], found["files"], found["dead_files"]) == (220, 1, len(files))
+    assert found["checkpoint"] == found["version"] == DeltaTable(varve.output).version()
+    shown = subprocess.run([VARVE, "inspect", varve.output], capture_output=True, text=True, check=True)
+    assert re.search(r"^  rows +220$", shown.stdout, re.M), shown.stdout
+    assert re.search(r"^  position +one: stream LOGGING of .*: 202$", shown.stdout, re.M)
