@@ -3,8 +3,9 @@
 
 #include "base/clock.h"
 
-const double histogram_bounds[HISTOGRAM_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25,
-                                                    0.5,   1,      2.5,   10,   60,    300, 1800};
+const double histogram_bounds[HISTOGRAM_BUCKETS] = {0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1,
+                                                    2.5,   5,     10,    20,  30,   45,  60,
+                                                    90,    120,   300,   600, 1800, 3600};
 
 void histogram_observe(struct histogram *h, int64_t ns)
 {

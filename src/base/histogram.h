@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-/* Durations, counted in buckets from one fsync of a fast disk to a long outage. A zeroed struct is
+/* Durations, counted in buckets from one fsync of a fast disk to an hour. A zeroed struct is
  * empty. */
-enum { HISTOGRAM_BUCKETS = 14 };
+enum { HISTOGRAM_BUCKETS = 20 };
 
 struct histogram {
     uint64_t counts[HISTOGRAM_BUCKETS + 1]; /* not cumulative; the last one is for all above */

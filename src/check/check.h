@@ -2,6 +2,7 @@
 #ifndef VARVE_CHECK_CHECK_H
 #define VARVE_CHECK_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -21,6 +22,7 @@ enum check_level {
 };
 
 struct check_report {
+    bool json; /* an object a line, {"level":"ok","text":...} */
     struct buf text;
     unsigned counts[CHECK_LEVELS];
 };

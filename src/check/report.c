@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 
 enum { SENTENCE_MAX = 2048 }; /* what is longer is cut */
 
@@ -22,8 +23,17 @@ void check_say(struct check_report *r, enum check_level level, const char *forma
     for (char *c = sentence; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
-    buf_printf(&r->text, "%-8s %s\n", names[level], sentence);
     r->counts[level]++;
+    if (!r->json) {
+        buf_printf(&r->text, "%-8s %s\n", names[level], sentence);
+        return;
+    }
+    struct json_writer w = {.out = &r->text};
+    json_open_object(&w, NULL);
+    json_put_text(&w, "level", names[level]);
+    json_put_text(&w, "text", sentence);
+    json_close_object(&w);
+    buf_append_byte(&r->text, '\n');
 }
 
 const char *check_duration(int64_t ns, char out[static CHECK_DURATION_MAX])

@@ -7,7 +7,7 @@
 #include "cli/options.h"
 #include "check/check.h"
 
-static int parse(int argc, char **argv, struct cli_options *options, bool *offline)
+static int parse(int argc, char **argv, struct cli_options *options, bool *offline, bool *json)
 {
     struct cli_words w = cli_words(argc, argv);
     int option;
@@ -15,8 +15,9 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *offli
         int taken = cli_options_take(options, &w, option);
         if (taken < 0)
             return CLI_USAGE;
-        if (taken == 0)
-            *offline = true;
+        if (taken > 0)
+            continue;
+        *(option == 'j' ? json : offline) = true;
     }
     return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
@@ -40,9 +41,9 @@ static void check_sandbox(struct check_report *r, const struct config *config)
     buf_free(&lacking);
 }
 
-static int check(struct cli_options *options, bool offline)
+static int check(struct cli_options *options, bool offline, bool json)
 {
-    struct check_report report = {0};
+    struct check_report report = {.json = json};
     struct config config;
     struct err err = {0};
     config_init(&config);
@@ -57,8 +58,12 @@ static int check(struct cli_options *options, bool offline)
     if (!offline)
         check_live(&report, &config);
     (void)fwrite(report.text.data, 1, report.text.len, stdout); /* main looks at stdout */
-    printf("problems: %u, warnings: %u\n", report.counts[CHECK_PROBLEM],
-           report.counts[CHECK_WARNING]);
+    if (json)
+        printf("{\"problems\":%u,\"warnings\":%u}\n", report.counts[CHECK_PROBLEM],
+               report.counts[CHECK_WARNING]);
+    else
+        printf("problems: %u, warnings: %u\n", report.counts[CHECK_PROBLEM],
+               report.counts[CHECK_WARNING]);
     buf_free(&report.text);
     config_free(&config);
     return report.counts[CHECK_PROBLEM] == 0 ? CLI_DONE : CLI_FAILED;
@@ -67,10 +72,10 @@ static int check(struct cli_options *options, bool offline)
 int cli_check(int argc, char **argv)
 {
     struct cli_options options = {0};
-    bool offline = false;
-    int status = parse(argc, argv, &options, &offline);
+    bool offline = false, json = false;
+    int status = parse(argc, argv, &options, &offline, &json);
     if (status == CLI_GO_ON)
-        status = check(&options, offline);
+        status = check(&options, offline, json);
     cli_options_free(&options);
     return status;
 }

@@ -200,6 +200,10 @@ static void append_certificates(struct buf *out, const struct view *v)
 static void append_pipeline(struct buf *out, const struct view *v, const struct stats *s)
 {
     append_commits(out, s, &v->reason_names);
+    if (s->last_commit != 0)
+        single(out, "varve_last_commit_timestamp_seconds", "gauge",
+               (uint64_t)(s->last_commit / CLOCK_SECOND),
+               "When the last commit was made, in seconds since 1970.");
     single(out, "varve_open_partitions", "gauge", v->partitions, "Partitions of the open epoch.");
     single(out, "varve_memory_bytes", "gauge", v->memory,
            "Memory of what is not committed, as counted against memory_limit.");
@@ -303,9 +307,21 @@ static void append_process(struct buf *out, int64_t started)
            "Maximum number of open file descriptors.");
 }
 
+/* How many of each kind stand: of streams each has its own. */
+static void append_alerts(struct buf *out, const struct alerts *a)
+{
+    uint64_t standing[ALERT_KINDS] = {0};
+    for (uint32_t i = 0; i < a->count; i++)
+        standing[a->list[i].kind] += a->list[i].until == 0;
+    begin(out, "varve_alerts", "gauge", "Alerts that stand, by name.");
+    for (int i = 0; i < ALERT_KINDS; i++)
+        whole(out, "varve_alerts", NULL, alert_name((enum alert_kind)i), standing[i]);
+}
+
 void metrics_append(struct buf *out, const struct watch *w, int64_t now)
 {
     append_streams(out, w->view, now);
     append_pipeline(out, w->view, &w->stats);
+    append_alerts(out, &w->alerts);
     append_process(out, w->started);
 }

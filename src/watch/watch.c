@@ -2,8 +2,10 @@
 #include "watch/watch.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "watch/pages.h"
 #include "watch/view.h"
 
@@ -181,6 +183,22 @@ void watch_connected(struct watch *w)
     alerts_resolve(&w->alerts, ALERT_NATS_DISCONNECTED, NULL);
 }
 
+/* What `systemctl status` shows. */
+static void tell_status(struct watch *w, uint64_t lag)
+{
+    struct buf text = {0}, reasons = {0};
+    char count[NUM_COUNT_TEXT_MAX];
+    num_format_count(lag, count);
+    if (view_is_ready(w->view, clock_monotonic(), &reasons))
+        buf_printf(&text, "STATUS=ready, lag %s", count);
+    else
+        buf_printf(&text, "STATUS=not ready: %.*s", (int)strcspn(buf_text(&reasons), "\n"),
+                   buf_text(&reasons));
+    notify_send(&w->notify, buf_text(&text));
+    buf_free(&text);
+    buf_free(&reasons);
+}
+
 static int64_t sample(struct watch *w, int64_t now)
 {
     const struct view *v = w->view;
@@ -192,6 +210,8 @@ static int64_t sample(struct watch *w, int64_t now)
         totals.committed += v->sources[i].counters->rows_committed;
         totals.lag += v->sources[i].counters->consumer_pending + v->sources[i].counters->pending;
     }
+    if (now >= w->stats.next_sample && w->told_ready)
+        tell_status(w, totals.lag);
     return stats_sample(&w->stats, totals, now);
 }
 

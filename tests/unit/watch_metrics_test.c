@@ -71,8 +71,8 @@ TEST(metrics_histogram)
     histogram_observe(&f.watch.stats.commit, 4000 * CLOCK_SECOND);
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.001\"}"),
                 "varve_commit_seconds_bucket{le=\"0.001\"} 0");
-    EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.0025\"}"),
-                "varve_commit_seconds_bucket{le=\"0.0025\"} 1");
+    EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"0.005\"}"),
+                "varve_commit_seconds_bucket{le=\"0.005\"} 1");
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"1\"}"),
                 "varve_commit_seconds_bucket{le=\"1\"} 1");
     EXPECT_TEXT(line_of(&f, "varve_commit_seconds_bucket{le=\"2.5\"}"),

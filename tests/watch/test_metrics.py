@@ -32,6 +32,8 @@ NAMES = {
     "varve_stream_last_sequence": "gauge",
     "varve_oldest_unacked_seconds": "gauge",
     "varve_open_partitions": "gauge",
+    "varve_last_commit_timestamp_seconds": "gauge",
+    "varve_alerts": "gauge",
     "varve_memory_bytes": "gauge",
     "varve_connected": "gauge",
     "varve_disconnected": "gauge",

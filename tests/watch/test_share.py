@@ -48,6 +48,7 @@ def test_where_it_goes(installed):
     assert found == {
         "bin/varve",
         "lib/systemd/system/varve.service",
+        "lib/systemd/system/varve@.service",
         "share/bash-completion/completions/varve",
         "share/man/man1/varve.1",
         "share/man/man5/varve.yaml.5",
@@ -72,7 +73,7 @@ def test_keys_are_up_to_date(tmp_path):
 
 def test_rules():
     promtool = need("promtool")
-    assert "11 rules found" in succeeds(promtool, "check", "rules", SHARE / "prometheus-rules.yml")
+    assert "16 rules found" in succeeds(promtool, "check", "rules", SHARE / "prometheus-rules.yml")
     succeeds(promtool, "test", "rules", ROOT / "tests" / "watch" / "rules_test.yml")
 
 
@@ -92,8 +93,10 @@ def expressions(panel):
 
 def known_metrics(any_server, varve):
     any_server.generate(10)
-    endpoint = Endpoint(varve.start(config=watched(varve)))
+    run = varve.start(config=watched(varve))
+    endpoint = Endpoint(run)
     endpoint.wait_ready(True)
+    run.wait_rows(10)  # some are there only after a commit
     return {key[0] for key in endpoint.metrics()}
 
 
@@ -133,9 +136,10 @@ def test_dashboard(tmp_path):
 # ---- systemd -------------------------------------------------------------------------------------
 
 
-def test_unit(installed):
+@pytest.mark.parametrize("name", ["varve.service", "varve@.service"])
+def test_unit(installed, name):
     """`systemd-analyze verify` finds nothing to say, and `security` little that is left open."""
-    unit = installed / "usr/lib/systemd/system/varve.service"
+    unit = installed / "usr/lib/systemd/system" / name
     text = unit.read_text()
     assert "ExecStart=/usr/bin/varve run" in text
     unit.write_text(text.replace("=/usr/bin/varve", f"={installed}/usr/bin/varve"))
@@ -144,7 +148,7 @@ def test_unit(installed):
     need("man")  # what Documentation= names is looked up with it
     assert succeeds(analyze, "verify", unit, env=environment) == ""
     succeeds(analyze, "security", "--offline=yes", "--threshold=20", "--no-pager", unit)
-    for line in ("Type=notify", "WatchdogSec=60", "Restart=always"):
+    for line in ("Type=notify", "WatchdogSec=60", "Restart=always", "RestartPreventExitStatus=2"):
         assert line in text.splitlines()
 
 
