@@ -31,6 +31,10 @@ void check_tls_files(struct check_report *r, const struct config *config)
         check_say(r, CHECK_PROBLEM, "nats.tls: %s", err.text);
     if (facts.expires != 0)
         judge_expiry(r, "our certificate (nats.tls.cert_file)", facts.expires);
+    if (facts.key_mode != 0)
+        check_say(r, CHECK_WARNING,
+                  "nats.tls.key_file %s: others can read or change it (mode %04o): chmod 400",
+                  tls->key_file, facts.key_mode);
     if (facts.not_read > 0)
         check_say(
             r, CHECK_WARNING,

@@ -35,6 +35,10 @@ static void look_at_files(struct secure *s)
                     "%u certificates of nats.tls.ca_file are of a kind "
                     "that varve does not know, such as Ed25519",
                     facts.not_read);
+    if (facts.key_mode != 0)
+        log_message(LOG_WARNING, "tls_files",
+                    "nats.tls.key_file %s: others can read or change it (mode %04o): chmod 400",
+                    s->tls.key_file, facts.key_mode);
     s->own_expires = facts.expires;
     if (s->tls.insecure)
         log_message(LOG_WARNING, "tls_insecure",

@@ -34,6 +34,8 @@ struct tls_options {
 /* What a set of files says of itself. Times are nanoseconds since 1970. */
 struct tls_facts {
     int64_t expires;   /* when our certificate does; 0: we have none */
+    unsigned key_mode; /* permissions of the key's file where others than its owner and group can
+                          read it, or others than its owner change it; else 0 */
     unsigned not_read; /* certificates in the CA file that the library does not understand */
 };
 

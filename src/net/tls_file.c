@@ -63,6 +63,14 @@ int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err
     return result;
 }
 
+unsigned tls_exposed_mode(const char *path)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || (about.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) == 0)
+        return 0;
+    return about.st_mode & 07777;
+}
+
 void tls_wipe(struct buf *b)
 {
     if (b->data != NULL)

@@ -117,10 +117,11 @@ int tls_check(const struct tls_options *options, struct tls_facts *facts, struct
     struct tls_material m;
     int result = tls_load(&m, options, err);
     if (result == 0)
-        *facts = (struct tls_facts){
-            .expires = options->cert_file[0] != '\0' ? tls_time_of(&m.own.valid_to) : 0,
-            .not_read = m.not_read,
-        };
+        *facts = (struct tls_facts){.not_read = m.not_read};
+    if (result == 0 && options->cert_file[0] != '\0') {
+        facts->expires = tls_time_of(&m.own.valid_to);
+        facts->key_mode = tls_exposed_mode(options->key_file);
+    }
     tls_unload(&m);
     return result;
 }

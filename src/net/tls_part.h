@@ -36,6 +36,9 @@ int tls_library_error(struct err *err, enum err_code code, int result, const cha
 int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
     __attribute__((warn_unused_result));
 
+/* See tls_facts. */
+unsigned tls_exposed_mode(const char *path);
+
 /* Overwrite and free. */
 void tls_wipe(struct buf *b);
 

@@ -6,6 +6,7 @@ import re
 import signal
 import ssl
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -235,7 +236,8 @@ def test_harm_to_encrypted_bytes(room, harm):
     between = room.meddler(server, meddle)
     runner = room.runner(server)
     run = runner.once(nats={"servers": [f"nats://127.0.0.1:{between.port}"],
-                            "tls": {"ca_file": room.ca_file}})
+                            "tls": {"ca_file": room.ca_file}},
+                      sources=[{"stream": "LOGGING", "delivery": "position"}])  # owes no acks
     assert len(between.said) > 4, run.text()
     assert b"CONNECT" not in b"".join(between.said)
     table = Output(runner.output).table()
@@ -243,7 +245,8 @@ def test_harm_to_encrypted_bytes(room, harm):
     check_verify(runner.output)
     clean = room.make_runner(server)
     clean.output = room.directory / "clean"
-    clean.once(nats={"servers": [server.url], "tls": {"ca_file": room.ca_file}})
+    clean.once(nats={"servers": [server.url], "tls": {"ca_file": room.ca_file}},
+               sources=[{"stream": "LOGGING", "delivery": "position"}])
     assert table.equals(Output(clean.output).table())
 
 
@@ -317,6 +320,7 @@ def test_insecure_is_said(room):
 def test_check_says_when_certificates_expire(room):
     client = Certificate("client", room.ca, ["client"], until=3)
     cert, key = client.write(room.directory, "client")
+    Path(key).chmod(0o644)
     server = room.serve()
     arguments = ["--set", f"nats.servers={server.url}", "--set", f"nats.tls.ca_file={room.ca_file}",
                  "--set", f"nats.tls.cert_file={cert}", "--set", f"nats.tls.key_file={key}",
@@ -324,6 +328,7 @@ def test_check_says_when_certificates_expire(room):
     out = subprocess.run([VARVE, "check", *arguments], capture_output=True, text=True, timeout=60)
     assert re.search(r"warning.* certificate .*nats.tls.cert_file.* expires .*"
                      + f"{client.until:%Y-%m-%dT%H:%M:%SZ}", out.stdout), out.stdout
+    assert re.search(r"warning.* nats.tls.key_file .*others can read.*0644", out.stdout), out.stdout
     assert re.search(r"warning.* the server's certificate expires", out.stdout), out.stdout
 
 
