@@ -132,7 +132,21 @@ say = @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo " 
 
 ASAN := -fsanitize=address -fno-omit-frame-pointer
 UBSAN := -fsanitize=undefined -fno-sanitize-recover=all
-$(eval $(call variant,musl,$(MUSL_CC),,,-static))
+# What an attacker who can write somewhere meets: addresses that differ in each process (musl-gcc has
+# no -static-pie of its own), tables that can't be written after the start, guards on the stack.
+# tools/hardened looks whether the binary has it. musl has no _FORTIFY_SOURCE, and its own objects
+# lack the marks of CET and BTI without which the linker drops those of ours.
+GUARDS := -fstack-protector-strong
+ifeq ($(CROSS),)
+MUSL_LIB := $(dir $(firstword $(wildcard /usr/lib/*-linux-musl/rcrt1.o /usr/lib/musl/lib/rcrt1.o /usr/lib/rcrt1.o)))
+GUARDS += -fPIE -fstack-clash-protection
+STATIC := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
+    $(addprefix $(MUSL_LIB),rcrt1.o crti.o) $(shell gcc -print-file-name=crtbeginS.o)
+STATIC_END := $(shell gcc -print-file-name=crtendS.o) $(MUSL_LIB)crtn.o
+else
+STATIC := -static -Wl,-z,relro,-z,now
+endif
+$(eval $(call variant,musl,$(MUSL_CC),$(GUARDS),,$(STATIC)))
 $(eval $(call variant,asan,gcc,$(ASAN),$(UBSAN),))
 $(eval $(call variant,tsan,gcc,-fsanitize=thread,,))
 $(eval $(call variant,fuzz,clang,$(ASAN) -fsanitize=fuzzer-no-link,$(UBSAN),))
@@ -152,11 +166,11 @@ $(BUILD)/varve: $(BUILD)/varve.debug
 
 $(BUILD)/varve.debug: $(call objects,musl,$(MAIN)) $(call library,musl)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 $(BUILD)/varve-gen: $(call objects,musl,$(LOADER)) $(call library,musl)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 # For tests/fault: varve with faults on demand (src/object/fault.h). It takes the one object that
 # differs before the library's.
@@ -165,15 +179,15 @@ FAULTY := $(BUILD)/obj/fault/fault.o
 $(FAULTY): src/object/fault.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(MUSL_CC) $(OUR_CFLAGS) -DVARVE_FAULT_INJECTION -c -o $@ $<
+	$(Q)$(MUSL_CC) $(OUR_CFLAGS) $(GUARDS) -DVARVE_FAULT_INJECTION -c -o $@ $<
 
 $(BUILD)/varve-fault: $(call objects,musl,$(MAIN)) $(FAULTY) $(call library,musl)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 $(BUILD)/varve-sim: $(call objects,musl,$(SIM)) $(call library,musl)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 $(BUILD)/varve-sim-asan: $(call objects,asan,$(SIM)) $(call library,asan)
 	$(call say,LINK,$@)
@@ -181,7 +195,7 @@ $(BUILD)/varve-sim-asan: $(call objects,asan,$(SIM)) $(call library,asan)
 
 $(BUILD)/unit-tests: $(call objects,musl,$(TESTS)) $(call library,musl)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 $(BUILD)/unit-tests-asan: $(call objects,asan,$(TESTS)) $(call library,asan)
 	$(call say,LINK,$@)
@@ -194,7 +208,7 @@ $(BUILD)/unit-tests-tsan: $(call objects,tsan,$(TESTS)) $(call library,tsan)
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/obj/musl/tests/%.o $(call library,musl)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(link_musl) -o $@ $^
+	$(Q)$(link_musl) -o $@ $^ $(STATIC_END)
 
 $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/tests/fuzz/%_fuzz.o \
         $(call library,fuzz)
@@ -251,6 +265,8 @@ SHARE := $(shell test -d tools/share && find tools/share -type f)
 install: $(BUILD)/varve
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/varve
 	$(Q)for file in $(SHARE); do tools/install "$$file" "$(DESTDIR)" "$(PREFIX)"; done
+	$(Q)for kind in spdx cyclonedx; do \
+	    tools/sbom $$kind $(VERSION) >"$(DESTDIR)$(PREFIX)/share/varve/varve.$$kind.json"; done
 
 # Bring what tools/share/ says about the keys of the configuration up to date.
 .PHONY: share
@@ -266,6 +282,8 @@ dist: $(BUILD)/vendor.stamp
 	$(Q)rm -rf $(BUILD)/dist && mkdir -p $(BUILD)/dist
 	$(Q)git archive --prefix=$(DIST)/ HEAD | tar -x -C $(BUILD)/dist
 	$(Q)git rev-parse --short=12 HEAD >$(BUILD)/dist/$(DIST)/BUILD
+	$(Q)for kind in spdx cyclonedx; do \
+	    tools/sbom $$kind $(VERSION) >$(BUILD)/dist/$(DIST)/varve.$$kind.json; done
 	$(Q)cp $$(tools/vendor files) $(BUILD)/dist/$(DIST)/vendor/
 	$(Q)tar -C $(BUILD)/dist --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
 	    --mtime=@$$(git log -1 --format=%ct) -c $(DIST) | gzip -9n >$(BUILD)/$(DIST).tar.gz
@@ -314,12 +332,17 @@ FORMATTED := $(HEADERS) $(SOURCES) $(MAIN) $(wildcard tests/*/*.[ch] tools/*.[ch
 SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/run 2>/dev/null)
 PYTHON_SCRIPTS := $(shell grep -lE '^\#!/usr/bin/env python3' tools/* 2>/dev/null)
 
-.PHONY: lint lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
-lint: lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
+.PHONY: lint lint-hardened lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
+lint: lint-hardened lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
 
 lint-layers:
 	$(call say,LAYERS,src)
 	$(Q)awk -f tools/layers.awk src/README.md $(HEADERS) $(SOURCES) $(MAIN)
+
+# See GUARDS.
+lint-hardened: $(BUILD)/varve
+	$(call say,GUARDS,$<)
+	$(Q)tools/hardened $< $<.debug
 
 lint-format:
 	$(call say,FORMAT,src tests tools)

@@ -14,4 +14,7 @@ extern const char varve_build[];
 /* The licence texts of varve and of all that is linked in, NUL-terminated. */
 extern const char varve_licenses[];
 
+/* "NAME VERSION (LICENCE)" of each library that is linked in, a line each. */
+extern const char varve_libraries[];
+
 #endif

@@ -49,6 +49,11 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 
+static const struct cli_option version_options[] = {
+    {'v', "--verbose", NULL, "also the libraries in it, with their versions and licences"},
+    {0},
+};
+
 static const struct cli_option no_options[] = {{0}};
 
 const struct cli_command cli_commands[] = {
@@ -94,7 +99,13 @@ const struct cli_command cli_commands[] = {
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
      "(deleted, of another subject, a dead letter). Findings make the exit status 1.",
      {"verify sim_logs", "verify sim_logs --server 127.0.0.1:4222"}},
-    {"version", cli_version, "", "print version and build", no_options, "", {"version"}},
+    {"version",
+     cli_version,
+     "",
+     "print version and build",
+     version_options,
+     "",
+     {"version", "version --verbose"}},
     {"licenses",
      cli_licenses,
      "",

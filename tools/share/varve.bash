@@ -32,6 +32,7 @@ _varve()
     inspect) options='--json' ;;
     cat) options='--columns --limit' ;;
     verify) options='--json --allow-gaps --server' ;;
+    version) options='--verbose' ;;
     esac
     # END COMMANDS
     for option in $valued; do
