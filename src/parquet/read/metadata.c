@@ -19,6 +19,19 @@ struct context {
     bool encrypted;
 };
 
+static const struct thrift_member STATISTICS[] = {
+    THRIFT_PRESENT(3, NATURAL64, struct parquet_statistics, null_count, has_null_count),
+    THRIFT_PRESENT(5, BINARY, struct parquet_statistics, max, has_max),
+    THRIFT_PRESENT(6, BINARY, struct parquet_statistics, min, has_min),
+};
+
+static void read_exact(struct thrift_reader *r, struct thrift_field *field,
+                       enum parquet_exactness *exact)
+{
+    if (thrift_read_is(r, field, THRIFT_TRUE))
+        *exact = thrift_read_bool(r, field) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
+}
+
 static void read_statistics(struct thrift_reader *r, struct thrift_field *field,
                             struct parquet_statistics *s)
 {
@@ -26,35 +39,20 @@ static void read_statistics(struct thrift_reader *r, struct thrift_field *field,
     if (!thrift_read_struct(r, field))
         return;
     while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 3:
-            s->has_null_count = thrift_read_is(r, &f, THRIFT_I64);
-            if (s->has_null_count)
-                s->null_count = thrift_read_natural64(r, &f);
-            break;
-        case 5:
-            s->has_max = thrift_read_is(r, &f, THRIFT_BINARY);
-            if (s->has_max)
-                s->max = thrift_read_binary(r, &f);
-            break;
-        case 6:
-            s->has_min = thrift_read_is(r, &f, THRIFT_BINARY);
-            if (s->has_min)
-                s->min = thrift_read_binary(r, &f);
-            break;
-        case 7:
-            if (thrift_read_is(r, &f, THRIFT_TRUE))
-                s->max_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
-            break;
-        case 8:
-            if (thrift_read_is(r, &f, THRIFT_TRUE))
-                s->min_exact = thrift_read_bool(r, &f) ? PARQUET_EXACT_YES : PARQUET_EXACT_NO;
-            break;
-        default:
+        if (f.id == 7)
+            read_exact(r, &f, &s->max_exact);
+        else if (f.id == 8)
+            read_exact(r, &f, &s->min_exact);
+        else if (!thrift_read_member(r, &f, THRIFT_MEMBERS(STATISTICS), s))
             thrift_read_skip(r, &f);
-        }
     }
 }
+
+static const struct thrift_member ENCODING_STATS[] = {
+    THRIFT_REQUIRED(1, NATURAL, struct parquet_encoding_stats, page_type),
+    THRIFT_REQUIRED(2, NATURAL, struct parquet_encoding_stats, encoding),
+    THRIFT_REQUIRED(3, NATURAL, struct parquet_encoding_stats, count),
+};
 
 static void read_encoding_stats(struct context *c, struct thrift_field *field,
                                 struct parquet_column_chunk *chunk)
@@ -62,39 +60,18 @@ static void read_encoding_stats(struct context *c, struct thrift_field *field,
     struct thrift_field element;
     uint32_t count = thrift_read_list(&c->r, field, THRIFT_STRUCT, LEAST_STRUCT_3, &element);
     struct parquet_encoding_stats *stats = arena_calloc(c->arena, count, sizeof(*stats));
-    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++) {
-        struct thrift_field f = {0};
-        while (thrift_read_next(&c->r, &f)) {
-            if (f.id == 1)
-                stats[i].page_type = (enum parquet_page_type)thrift_read_natural(&c->r, &f);
-            else if (f.id == 2)
-                stats[i].encoding = (enum parquet_encoding)thrift_read_natural(&c->r, &f);
-            else if (f.id == 3)
-                stats[i].count = thrift_read_natural(&c->r, &f);
-            else
-                thrift_read_skip(&c->r, &f);
-        }
-        thrift_read_require(&c->r, &f, THRIFT_FIELDS(1, 3));
-    }
+    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++)
+        thrift_read_members(&c->r, THRIFT_MEMBERS(ENCODING_STATS), &stats[i]);
     chunk->encoding_stats = stats;
     chunk->encoding_stats_count = count;
 }
 
-static void read_size_statistics(struct thrift_reader *r, struct thrift_field *field,
-                                 struct parquet_column_chunk *chunk)
-{
-    struct thrift_field f = {0};
-    if (!thrift_read_struct(r, field))
-        return;
-    while (thrift_read_next(r, &f)) {
-        if (f.id != 1) {
-            thrift_read_skip(r, &f);
-        } else if (thrift_read_is(r, &f, THRIFT_I64)) {
-            chunk->has_size_statistics = true;
-            chunk->unencoded_byte_array_data_bytes = thrift_read_natural64(r, &f);
-        }
-    }
-}
+#define CHUNK(kind, id, value, ...) \
+    THRIFT_##kind(id, value, struct parquet_column_chunk, __VA_ARGS__)
+
+static const struct thrift_member SIZE_STATISTICS[] = {
+    CHUNK(PRESENT, 1, NATURAL64, unencoded_byte_array_data_bytes, has_size_statistics),
+};
 
 static void read_encodings(struct context *c, struct thrift_field *field,
                            struct parquet_column_chunk *chunk)
@@ -119,6 +96,17 @@ static const struct slice *read_binaries(struct context *c, struct thrift_field 
     return list;
 }
 
+static const struct thrift_member COLUMN_METADATA[] = {
+    CHUNK(REQUIRED, 1, NATURAL, type),
+    CHUNK(REQUIRED, 4, NATURAL, codec),
+    CHUNK(REQUIRED, 5, NATURAL64, num_values),
+    CHUNK(REQUIRED, 6, NATURAL64, total_uncompressed_size),
+    CHUNK(REQUIRED, 7, NATURAL64, total_compressed_size),
+    CHUNK(REQUIRED, 9, NATURAL64, data_page_offset),
+    CHUNK(OPTIONAL, 11, NATURAL64, dictionary_page_offset),
+    CHUNK(OPTIONAL, 14, NATURAL64, bloom_filter_offset),
+};
+
 static void read_column_metadata(struct context *c, struct thrift_field *field,
                                  struct parquet_column_chunk *chunk)
 {
@@ -128,32 +116,11 @@ static void read_column_metadata(struct context *c, struct thrift_field *field,
         return;
     while (thrift_read_next(r, &f)) {
         switch (f.id) {
-        case 1:
-            chunk->type = (enum parquet_type)thrift_read_natural(r, &f);
-            break;
         case 2:
             read_encodings(c, &f, chunk);
             break;
         case 3:
             chunk->path = read_binaries(c, &f, &chunk->path_count);
-            break;
-        case 4:
-            chunk->codec = (enum parquet_compression)thrift_read_natural(r, &f);
-            break;
-        case 5:
-            chunk->num_values = thrift_read_natural64(r, &f);
-            break;
-        case 6:
-            chunk->total_uncompressed_size = thrift_read_natural64(r, &f);
-            break;
-        case 7:
-            chunk->total_compressed_size = thrift_read_natural64(r, &f);
-            break;
-        case 9:
-            chunk->data_page_offset = thrift_read_natural64(r, &f);
-            break;
-        case 11:
-            chunk->dictionary_page_offset = thrift_read_natural64(r, &f);
             break;
         case 12:
             chunk->has_statistics = thrift_read_is(r, &f, THRIFT_STRUCT);
@@ -163,54 +130,47 @@ static void read_column_metadata(struct context *c, struct thrift_field *field,
         case 13:
             read_encoding_stats(c, &f, chunk);
             break;
-        case 14:
-            chunk->bloom_filter_offset = thrift_read_natural64(r, &f);
-            break;
         case 16:
-            read_size_statistics(r, &f, chunk);
+            if (thrift_read_struct(r, &f))
+                thrift_read_members(r, THRIFT_MEMBERS(SIZE_STATISTICS), chunk);
             break;
         default:
-            thrift_read_skip(r, &f);
+            if (!thrift_read_member(r, &f, THRIFT_MEMBERS(COLUMN_METADATA), chunk))
+                thrift_read_skip(r, &f);
         }
     }
-    thrift_read_require(r, &f, THRIFT_FIELDS(1, 7) | THRIFT_FIELD(9));
+    thrift_read_require(r, &f,
+                        thrift_required(THRIFT_MEMBERS(COLUMN_METADATA)) | THRIFT_FIELDS(2, 3));
 }
+
+static const struct thrift_member COLUMN_CHUNK[] = {
+    CHUNK(REQUIRED, 2, I64, file_offset),
+    CHUNK(OPTIONAL, 4, NATURAL64, offset_index_offset),
+    CHUNK(OPTIONAL, 5, NATURAL, offset_index_length),
+    CHUNK(OPTIONAL, 6, NATURAL64, column_index_offset),
+    CHUNK(OPTIONAL, 7, NATURAL, column_index_length),
+};
 
 static void read_column_chunk(struct context *c, struct parquet_column_chunk *chunk)
 {
     struct thrift_reader *r = &c->r;
     struct thrift_field f = {0};
     while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 2:
-            chunk->file_offset = thrift_read_i64(r, &f);
-            break;
-        case 3:
+        if (f.id == 3) {
             read_column_metadata(c, &f, chunk);
-            break;
-        case 4:
-            chunk->offset_index_offset = thrift_read_natural64(r, &f);
-            break;
-        case 5:
-            chunk->offset_index_length = thrift_read_natural(r, &f);
-            break;
-        case 6:
-            chunk->column_index_offset = thrift_read_natural64(r, &f);
-            break;
-        case 7:
-            chunk->column_index_length = thrift_read_natural(r, &f);
-            break;
-        case 8:
-        case 9:
-            c->encrypted = true;
-            thrift_read_skip(r, &f);
-            break;
-        default:
+        } else if (!thrift_read_member(r, &f, THRIFT_MEMBERS(COLUMN_CHUNK), chunk)) {
+            c->encrypted = c->encrypted || f.id == 8 || f.id == 9;
             thrift_read_skip(r, &f);
         }
     }
     thrift_read_require(r, &f, c->encrypted ? THRIFT_FIELD(2) : THRIFT_FIELDS(2, 3));
 }
+
+static const struct thrift_member SORTING_COLUMN[] = {
+    THRIFT_REQUIRED(1, NATURAL, struct parquet_sorting_column, column_idx),
+    THRIFT_REQUIRED(2, BOOL, struct parquet_sorting_column, descending),
+    THRIFT_REQUIRED(3, BOOL, struct parquet_sorting_column, nulls_first),
+};
 
 static void read_sorting_columns(struct context *c, struct thrift_field *field,
                                  struct parquet_row_group *group)
@@ -218,20 +178,8 @@ static void read_sorting_columns(struct context *c, struct thrift_field *field,
     struct thrift_field element;
     uint32_t count = thrift_read_list(&c->r, field, THRIFT_STRUCT, LEAST_SORTING, &element);
     struct parquet_sorting_column *columns = arena_calloc(c->arena, count, sizeof(*columns));
-    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++) {
-        struct thrift_field f = {0};
-        while (thrift_read_next(&c->r, &f)) {
-            if (f.id == 1)
-                columns[i].column_idx = thrift_read_natural(&c->r, &f);
-            else if (f.id == 2)
-                columns[i].descending = thrift_read_bool(&c->r, &f);
-            else if (f.id == 3)
-                columns[i].nulls_first = thrift_read_bool(&c->r, &f);
-            else
-                thrift_read_skip(&c->r, &f);
-        }
-        thrift_read_require(&c->r, &f, THRIFT_FIELDS(1, 3));
-    }
+    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++)
+        thrift_read_members(&c->r, THRIFT_MEMBERS(SORTING_COLUMN), &columns[i]);
     group->sorting_columns = columns;
     group->sorting_columns_count = count;
 }
@@ -248,44 +196,28 @@ static void read_column_chunks(struct context *c, struct thrift_field *field,
     group->columns_count = count;
 }
 
+#define GROUP(kind, id, value, ...) THRIFT_##kind(id, value, struct parquet_row_group, __VA_ARGS__)
+
+static const struct thrift_member ROW_GROUP[] = {
+    GROUP(REQUIRED, 2, NATURAL64, total_byte_size),
+    GROUP(REQUIRED, 3, NATURAL64, num_rows),
+    GROUP(PRESENT, 5, NATURAL64, file_offset, has_file_offset),
+    GROUP(PRESENT, 6, NATURAL64, total_compressed_size, has_total_compressed_size),
+    GROUP(PRESENT, 7, I16, ordinal, has_ordinal),
+};
+
 static void read_row_group(struct context *c, struct parquet_row_group *group)
 {
-    struct thrift_reader *r = &c->r;
     struct thrift_field f = {0};
-    while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 1:
+    while (thrift_read_next(&c->r, &f)) {
+        if (f.id == 1)
             read_column_chunks(c, &f, group);
-            break;
-        case 2:
-            group->total_byte_size = thrift_read_natural64(r, &f);
-            break;
-        case 3:
-            group->num_rows = thrift_read_natural64(r, &f);
-            break;
-        case 4:
+        else if (f.id == 4)
             read_sorting_columns(c, &f, group);
-            break;
-        case 5:
-            group->has_file_offset = thrift_read_is(r, &f, THRIFT_I64);
-            if (group->has_file_offset)
-                group->file_offset = thrift_read_natural64(r, &f);
-            break;
-        case 6:
-            group->has_total_compressed_size = thrift_read_is(r, &f, THRIFT_I64);
-            if (group->has_total_compressed_size)
-                group->total_compressed_size = thrift_read_natural64(r, &f);
-            break;
-        case 7:
-            group->has_ordinal = thrift_read_is(r, &f, THRIFT_I16);
-            if (group->has_ordinal)
-                group->ordinal = thrift_read_i16(r, &f);
-            break;
-        default:
-            thrift_read_skip(r, &f);
-        }
+        else if (!thrift_read_member(&c->r, &f, THRIFT_MEMBERS(ROW_GROUP), group))
+            thrift_read_skip(&c->r, &f);
     }
-    thrift_read_require(r, &f, THRIFT_FIELDS(1, 3));
+    thrift_read_require(&c->r, &f, thrift_required(THRIFT_MEMBERS(ROW_GROUP)) | THRIFT_FIELD(1));
 }
 
 static void read_schema(struct context *c, struct thrift_field *field,
@@ -312,26 +244,19 @@ static void read_row_groups(struct context *c, struct thrift_field *field,
     m->row_groups_count = count;
 }
 
+static const struct thrift_member KEY_VALUE[] = {
+    THRIFT_REQUIRED(1, BINARY, struct parquet_key_value, key),
+    THRIFT_PRESENT(2, BINARY, struct parquet_key_value, value, has_value),
+};
+
 static void read_key_values(struct context *c, struct thrift_field *field,
                             struct parquet_file_metadata *m)
 {
     struct thrift_field element;
     uint32_t count = thrift_read_list(&c->r, field, THRIFT_STRUCT, LEAST_STRUCT_1, &element);
     struct parquet_key_value *entries = arena_calloc(c->arena, count, sizeof(*entries));
-    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++) {
-        struct thrift_field f = {0};
-        while (thrift_read_next(&c->r, &f)) {
-            if (f.id == 1) {
-                entries[i].key = thrift_read_binary(&c->r, &f);
-            } else if (f.id != 2) {
-                thrift_read_skip(&c->r, &f);
-            } else if (thrift_read_is(&c->r, &f, THRIFT_BINARY)) {
-                entries[i].has_value = true;
-                entries[i].value = thrift_read_binary(&c->r, &f);
-            }
-        }
-        thrift_read_require(&c->r, &f, THRIFT_FIELD(1));
-    }
+    for (uint32_t i = 0; i < count && thrift_read_struct(&c->r, &element); i++)
+        thrift_read_members(&c->r, THRIFT_MEMBERS(KEY_VALUE), &entries[i]);
     m->key_values = entries;
     m->key_values_count = count;
 }
@@ -350,31 +275,26 @@ static void read_column_orders(struct context *c, struct thrift_field *field,
     m->column_orders_count = count;
 }
 
+static const struct thrift_member FILE_METADATA[] = {
+    THRIFT_REQUIRED(1, I32, struct parquet_file_metadata, version),
+    THRIFT_REQUIRED(3, NATURAL64, struct parquet_file_metadata, num_rows),
+    THRIFT_PRESENT(6, BINARY, struct parquet_file_metadata, created_by, has_created_by),
+};
+
 static void read_file_metadata(struct context *c, struct parquet_file_metadata *m)
 {
     struct thrift_reader *r = &c->r;
     struct thrift_field f = {0};
     while (thrift_read_next(r, &f)) {
         switch (f.id) {
-        case 1:
-            m->version = thrift_read_i32(r, &f);
-            break;
         case 2:
             read_schema(c, &f, m);
-            break;
-        case 3:
-            m->num_rows = thrift_read_natural64(r, &f);
             break;
         case 4:
             read_row_groups(c, &f, m);
             break;
         case 5:
             read_key_values(c, &f, m);
-            break;
-        case 6:
-            m->has_created_by = thrift_read_is(r, &f, THRIFT_BINARY);
-            if (m->has_created_by)
-                m->created_by = thrift_read_binary(r, &f);
             break;
         case 7:
             read_column_orders(c, &f, m);
@@ -385,7 +305,8 @@ static void read_file_metadata(struct context *c, struct parquet_file_metadata *
             thrift_read_skip(r, &f);
             break;
         default:
-            thrift_read_skip(r, &f);
+            if (!thrift_read_member(r, &f, THRIFT_MEMBERS(FILE_METADATA), m))
+                thrift_read_skip(r, &f);
         }
     }
     thrift_read_require(r, &f, THRIFT_FIELDS(1, 4));

@@ -3,88 +3,44 @@
 
 #include "parquet/read/thrift.h"
 
-static void read_data(struct thrift_reader *r, struct thrift_field *field,
-                      struct parquet_page_header *h)
-{
-    struct thrift_field f = {0};
-    if (!thrift_read_struct(r, field))
-        return;
-    while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 1:
-            h->num_values = thrift_read_natural(r, &f);
-            break;
-        case 2:
-            h->encoding = (enum parquet_encoding)thrift_read_natural(r, &f);
-            break;
-        case 3:
-            h->definition_level_encoding = (enum parquet_encoding)thrift_read_natural(r, &f);
-            break;
-        case 4:
-            h->repetition_level_encoding = (enum parquet_encoding)thrift_read_natural(r, &f);
-            break;
-        default:
-            thrift_read_skip(r, &f);
-        }
-    }
-    thrift_read_require(r, &f, THRIFT_FIELDS(1, 4));
-}
+#define REQUIRED(id, value, member) THRIFT_REQUIRED(id, value, struct parquet_page_header, member)
+#define OPTIONAL(id, value, member) THRIFT_OPTIONAL(id, value, struct parquet_page_header, member)
 
-static void read_dictionary(struct thrift_reader *r, struct thrift_field *field,
-                            struct parquet_page_header *h)
-{
-    struct thrift_field f = {0};
-    if (!thrift_read_struct(r, field))
-        return;
-    while (thrift_read_next(r, &f)) {
-        if (f.id == 1)
-            h->num_values = thrift_read_natural(r, &f);
-        else if (f.id == 2)
-            h->encoding = (enum parquet_encoding)thrift_read_natural(r, &f);
-        else if (f.id == 3)
-            h->is_sorted = thrift_read_bool(r, &f);
-        else
-            thrift_read_skip(r, &f);
-    }
-    thrift_read_require(r, &f, THRIFT_FIELDS(1, 2));
-}
+static const struct thrift_member PAGE[] = {
+    REQUIRED(1, NATURAL, type),
+    REQUIRED(2, NATURAL, uncompressed_page_size),
+    REQUIRED(3, NATURAL, compressed_page_size),
+    THRIFT_PRESENT(4, I32, struct parquet_page_header, crc, has_crc),
+};
 
-static void read_data_v2(struct thrift_reader *r, struct thrift_field *field,
-                         struct parquet_page_header *h)
+static const struct thrift_member DATA[] = {
+    REQUIRED(1, NATURAL, num_values),
+    REQUIRED(2, NATURAL, encoding),
+    REQUIRED(3, NATURAL, definition_level_encoding),
+    REQUIRED(4, NATURAL, repetition_level_encoding),
+};
+
+static const struct thrift_member DICTIONARY[] = {
+    REQUIRED(1, NATURAL, num_values),
+    REQUIRED(2, NATURAL, encoding),
+    OPTIONAL(3, BOOL, is_sorted),
+};
+
+static const struct thrift_member DATA_V2[] = {
+    REQUIRED(1, NATURAL, num_values),
+    REQUIRED(2, NATURAL, num_nulls),
+    REQUIRED(3, NATURAL, num_rows),
+    REQUIRED(4, NATURAL, encoding),
+    REQUIRED(5, NATURAL, definition_levels_byte_length),
+    REQUIRED(6, NATURAL, repetition_levels_byte_length),
+    OPTIONAL(7, BOOL, is_compressed),
+};
+
+static void read_header(struct thrift_reader *r, struct thrift_field *field,
+                        struct thrift_members members, struct parquet_page_header *h)
 {
-    struct thrift_field f = {0};
-    h->is_compressed = true;
-    if (!thrift_read_struct(r, field))
-        return;
-    while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 1:
-            h->num_values = thrift_read_natural(r, &f);
-            break;
-        case 2:
-            h->num_nulls = thrift_read_natural(r, &f);
-            break;
-        case 3:
-            h->num_rows = thrift_read_natural(r, &f);
-            break;
-        case 4:
-            h->encoding = (enum parquet_encoding)thrift_read_natural(r, &f);
-            break;
-        case 5:
-            h->definition_levels_byte_length = thrift_read_natural(r, &f);
-            break;
-        case 6:
-            h->repetition_levels_byte_length = thrift_read_natural(r, &f);
-            break;
-        case 7:
-            if (thrift_read_is(r, &f, THRIFT_TRUE))
-                h->is_compressed = thrift_read_bool(r, &f);
-            break;
-        default:
-            thrift_read_skip(r, &f);
-        }
-    }
-    thrift_read_require(r, &f, THRIFT_FIELDS(1, 6));
+    if (thrift_read_struct(r, field))
+        thrift_read_members(r, members, h);
 }
 
 int parquet_page_header_read(struct slice bytes, struct parquet_page_header *header, size_t *used,
@@ -93,37 +49,19 @@ int parquet_page_header_read(struct slice bytes, struct parquet_page_header *hea
     struct thrift_reader r = {.bytes = bytes};
     struct thrift_field f = {0};
     /* A header of another type must not fill the fields that they share. */
-    struct parquet_page_header data = {0}, dictionary = {0}, data_v2 = {0}, h = {0};
+    struct parquet_page_header data = {0}, dictionary = {0}, h = {0};
+    struct parquet_page_header data_v2 = {.is_compressed = true};
     while (thrift_read_next(&r, &f)) {
-        switch (f.id) {
-        case 1:
-            h.type = (enum parquet_page_type)thrift_read_natural(&r, &f);
-            break;
-        case 2:
-            h.uncompressed_page_size = thrift_read_natural(&r, &f);
-            break;
-        case 3:
-            h.compressed_page_size = thrift_read_natural(&r, &f);
-            break;
-        case 4:
-            h.has_crc = thrift_read_is(&r, &f, THRIFT_I32);
-            if (h.has_crc)
-                h.crc = (uint32_t)thrift_read_i32(&r, &f);
-            break;
-        case 5:
-            read_data(&r, &f, &data);
-            break;
-        case 7:
-            read_dictionary(&r, &f, &dictionary);
-            break;
-        case 8:
-            read_data_v2(&r, &f, &data_v2);
-            break;
-        default:
+        if (f.id == 5)
+            read_header(&r, &f, THRIFT_MEMBERS(DATA), &data);
+        else if (f.id == 7)
+            read_header(&r, &f, THRIFT_MEMBERS(DICTIONARY), &dictionary);
+        else if (f.id == 8)
+            read_header(&r, &f, THRIFT_MEMBERS(DATA_V2), &data_v2);
+        else if (!thrift_read_member(&r, &f, THRIFT_MEMBERS(PAGE), &h))
             thrift_read_skip(&r, &f);
-        }
     }
-    thrift_read_require(&r, &f, THRIFT_FIELDS(1, 3));
+    thrift_read_require(&r, &f, thrift_required(THRIFT_MEMBERS(PAGE)));
     *header = h.type == PARQUET_PAGE_DATA_V2      ? data_v2
               : h.type == PARQUET_PAGE_DICTIONARY ? dictionary
                                                   : data;

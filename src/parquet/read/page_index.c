@@ -9,6 +9,12 @@ enum {
     LEAST_PAGE_LOCATION = 7, /* three fields of two bytes, and the end */
 };
 
+static const struct thrift_member LOCATION[] = {
+    THRIFT_REQUIRED(1, NATURAL64, struct parquet_page_location, offset),
+    THRIFT_REQUIRED(2, NATURAL, struct parquet_page_location, compressed_page_size),
+    THRIFT_REQUIRED(3, NATURAL64, struct parquet_page_location, first_row_index),
+};
+
 static const int64_t *read_counts(struct thrift_reader *r, struct thrift_field *field,
                                   struct arena *arena, uint32_t *count)
 {
@@ -37,20 +43,8 @@ static void read_locations(struct thrift_reader *r, struct thrift_field *field, 
     struct thrift_field element;
     uint32_t count = thrift_read_list(r, field, THRIFT_STRUCT, LEAST_PAGE_LOCATION, &element);
     struct parquet_page_location *locations = arena_calloc(arena, count, sizeof(*locations));
-    for (uint32_t i = 0; i < count && thrift_read_struct(r, &element); i++) {
-        struct thrift_field f = {0};
-        while (thrift_read_next(r, &f)) {
-            if (f.id == 1)
-                locations[i].offset = thrift_read_natural64(r, &f);
-            else if (f.id == 2)
-                locations[i].compressed_page_size = thrift_read_natural(r, &f);
-            else if (f.id == 3)
-                locations[i].first_row_index = thrift_read_natural64(r, &f);
-            else
-                thrift_read_skip(r, &f);
-        }
-        thrift_read_require(r, &f, THRIFT_FIELDS(1, 3));
-    }
+    for (uint32_t i = 0; i < count && thrift_read_struct(r, &element); i++)
+        thrift_read_members(r, THRIFT_MEMBERS(LOCATION), &locations[i]);
     index->page_locations = locations;
     index->count = count;
 }

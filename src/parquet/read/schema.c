@@ -41,50 +41,30 @@ static void read_logical_type(struct thrift_reader *r, struct thrift_field *fiel
         read_logical_member(r, &member, logical);
 }
 
+#define ELEMENT(kind, id, value, ...) \
+    THRIFT_##kind(id, value, struct parquet_schema_element, __VA_ARGS__)
+
+static const struct thrift_member MEMBERS[] = {
+    ELEMENT(PRESENT, 1, NATURAL, type, has_type),
+    ELEMENT(OPTIONAL, 2, NATURAL, type_length),
+    ELEMENT(PRESENT, 3, NATURAL, repetition, has_repetition),
+    ELEMENT(REQUIRED, 4, BINARY, name),
+    ELEMENT(OPTIONAL, 5, NATURAL, num_children),
+    ELEMENT(OPTIONAL, 6, NATURAL, converted_type),
+    ELEMENT(OPTIONAL, 7, NATURAL, scale),
+    ELEMENT(OPTIONAL, 8, NATURAL, precision),
+    ELEMENT(OPTIONAL, 9, I32, field_id),
+};
+
 void parquet_schema_element_read(struct thrift_reader *r, struct parquet_schema_element *e)
 {
     struct thrift_field f = {0};
     e->converted_type = PARQUET_CONVERTED_NONE;
     while (thrift_read_next(r, &f)) {
-        switch (f.id) {
-        case 1:
-            e->has_type = thrift_read_is(r, &f, THRIFT_I32);
-            if (e->has_type)
-                e->type = (enum parquet_type)thrift_read_natural(r, &f);
-            break;
-        case 2:
-            e->type_length = thrift_read_natural(r, &f);
-            break;
-        case 3:
-            e->has_repetition = thrift_read_is(r, &f, THRIFT_I32);
-            if (e->has_repetition)
-                e->repetition = (enum parquet_repetition)thrift_read_natural(r, &f);
-            break;
-        case 4:
-            e->name = thrift_read_binary(r, &f);
-            break;
-        case 5:
-            e->num_children = thrift_read_natural(r, &f);
-            break;
-        case 6:
-            if (thrift_read_is(r, &f, THRIFT_I32))
-                e->converted_type = (enum parquet_converted_type)thrift_read_natural(r, &f);
-            break;
-        case 7:
-            e->scale = thrift_read_natural(r, &f);
-            break;
-        case 8:
-            e->precision = thrift_read_natural(r, &f);
-            break;
-        case 9:
-            e->field_id = thrift_read_i32(r, &f);
-            break;
-        case 10:
+        if (f.id == 10)
             read_logical_type(r, &f, &e->logical);
-            break;
-        default:
+        else if (!thrift_read_member(r, &f, THRIFT_MEMBERS(MEMBERS), e))
             thrift_read_skip(r, &f);
-        }
     }
-    thrift_read_require(r, &f, THRIFT_FIELD(4));
+    thrift_read_require(r, &f, thrift_required(THRIFT_MEMBERS(MEMBERS)));
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/read/thrift.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
 #include "base/varint.h"
 
@@ -261,6 +263,90 @@ static void skip(struct thrift_reader *r, uint8_t type, bool element, unsigned d
 void thrift_read_skip(struct thrift_reader *r, const struct thrift_field *field)
 {
     skip(r, field->type, false, 1);
+}
+
+/* The type on the wire. */
+static enum thrift_type type_of(enum thrift_value value)
+{
+    switch (value) {
+    case THRIFT_VALUE_BOOL:
+        return THRIFT_TRUE;
+    case THRIFT_VALUE_I16:
+        return THRIFT_I16;
+    case THRIFT_VALUE_I32:
+    case THRIFT_VALUE_NATURAL:
+        return THRIFT_I32;
+    case THRIFT_VALUE_I64:
+    case THRIFT_VALUE_NATURAL64:
+        return THRIFT_I64;
+    case THRIFT_VALUE_BINARY:
+        break;
+    }
+    return THRIFT_BINARY;
+}
+
+static void read_value(struct thrift_reader *r, struct thrift_field *field, enum thrift_value value,
+                       void *into)
+{
+    int32_t number;
+    switch (value) {
+    case THRIFT_VALUE_BOOL:
+        *(bool *)into = thrift_read_bool(r, field);
+        break;
+    case THRIFT_VALUE_I16:
+        *(int16_t *)into = thrift_read_i16(r, field);
+        break;
+    case THRIFT_VALUE_I32:
+    case THRIFT_VALUE_NATURAL:
+        number =
+            value == THRIFT_VALUE_I32 ? thrift_read_i32(r, field) : thrift_read_natural(r, field);
+        memcpy(into, &number, sizeof(number)); /* it may be an enum */
+        break;
+    case THRIFT_VALUE_I64:
+        *(int64_t *)into = thrift_read_i64(r, field);
+        break;
+    case THRIFT_VALUE_NATURAL64:
+        *(int64_t *)into = thrift_read_natural64(r, field);
+        break;
+    case THRIFT_VALUE_BINARY:
+        *(struct slice *)into = thrift_read_binary(r, field);
+        break;
+    }
+}
+
+bool thrift_read_member(struct thrift_reader *r, struct thrift_field *field,
+                        struct thrift_members members, void *into)
+{
+    for (size_t i = 0; i < members.count; i++) {
+        const struct thrift_member *m = &members.list[i];
+        if (m->id != field->id)
+            continue;
+        bool there = m->required || thrift_read_is(r, field, type_of(m->value));
+        if (m->present != THRIFT_NO_PRESENT)
+            *(bool *)((char *)into + m->present) = there;
+        if (there)
+            read_value(r, field, m->value, (char *)into + m->at);
+        return true;
+    }
+    return false;
+}
+
+uint32_t thrift_required(struct thrift_members members)
+{
+    uint32_t mask = 0;
+    for (size_t i = 0; i < members.count; i++)
+        mask |= members.list[i].required ? THRIFT_FIELD(members.list[i].id) : 0;
+    return mask;
+}
+
+void thrift_read_members(struct thrift_reader *r, struct thrift_members members, void *into)
+{
+    struct thrift_field f = {0};
+    while (thrift_read_next(r, &f)) {
+        if (!thrift_read_member(r, &f, members, into))
+            thrift_read_skip(r, &f);
+    }
+    thrift_read_require(r, &f, thrift_required(members));
 }
 
 int16_t thrift_read_union(struct thrift_reader *r, struct thrift_field *field)

@@ -57,6 +57,60 @@ int32_t thrift_read_natural(struct thrift_reader *r, struct thrift_field *field)
 /* An i64 that is not negative: a count, an offset. */
 int64_t thrift_read_natural64(struct thrift_reader *r, struct thrift_field *field);
 
+/* What the value of a field is, and the C type that it is kept in. */
+enum thrift_value {
+    THRIFT_VALUE_BOOL,      /* bool */
+    THRIFT_VALUE_I16,       /* int16_t */
+    THRIFT_VALUE_I32,       /* int32_t */
+    THRIFT_VALUE_NATURAL,   /* int32_t or an enum; not negative */
+    THRIFT_VALUE_I64,       /* int64_t */
+    THRIFT_VALUE_NATURAL64, /* int64_t, not negative */
+    THRIFT_VALUE_BINARY,    /* struct slice */
+};
+
+/* A field of a Thrift struct, and the member of the C struct that it fills. */
+struct thrift_member {
+    int16_t id; /* 1..31 */
+    enum thrift_value value;
+    bool required;
+    size_t at;      /* offset of the member */
+    size_t present; /* offset of a bool that says whether it was there, or THRIFT_NO_PRESENT */
+};
+
+#define THRIFT_NO_PRESENT SIZE_MAX
+#define THRIFT_REQUIRED(id, value, type, member)                                    \
+    {                                                                               \
+        (id), THRIFT_VALUE_##value, true, offsetof(type, member), THRIFT_NO_PRESENT \
+    }
+/* One of another type is passed over, and leaves the member as it is. */
+#define THRIFT_OPTIONAL(id, value, type, member)                                     \
+    {                                                                                \
+        (id), THRIFT_VALUE_##value, false, offsetof(type, member), THRIFT_NO_PRESENT \
+    }
+#define THRIFT_PRESENT(id, value, type, member, present)                                   \
+    {                                                                                      \
+        (id), THRIFT_VALUE_##value, false, offsetof(type, member), offsetof(type, present) \
+    }
+
+/* The members of a C struct, in any order. */
+struct thrift_members {
+    const struct thrift_member *list;
+    size_t count;
+};
+
+#define THRIFT_MEMBERS(list) ((struct thrift_members){(list), sizeof(list) / sizeof((list)[0])})
+
+/* If the field that is next is one of the members, read it into `into`, else false. */
+bool thrift_read_member(struct thrift_reader *r, struct thrift_field *field,
+                        struct thrift_members members, void *into);
+
+/* All fields up to the end of a struct that has been begun: members are read into `into`, others
+ * passed over, and what is required and not there is a problem. */
+void thrift_read_members(struct thrift_reader *r, struct thrift_members members, void *into);
+
+/* The bits of those that are required. */
+uint32_t thrift_required(struct thrift_members members);
+
 /* Begin a struct: true if the field is one; its fields follow. */
 bool thrift_read_struct(struct thrift_reader *r, struct thrift_field *field);
 
