@@ -247,6 +247,9 @@ static const struct call calls[] = {
     CALL(gettid),
     CALL(membarrier),
     CALL(restart_syscall),
+#ifdef SYS_rseq
+    CALL(rseq), /* a thread of the GNU C library */
+#endif
     CALL(rt_sigaction),
     CALL(rt_sigprocmask),
     CALL(rt_sigreturn),

@@ -125,6 +125,7 @@ TEST(fake_stream_read_in_sevens)
 TEST(fake_info_of_200_kib_read_byte_by_byte)
 {
     w.read_max = 1;
+    w.stands_at = clock_monotonic(); /* however long so many reads take */
     struct fake_server *server = ready_with("-- text INFO {\"headers\":true,\"x\":\"\n"
                                             "-- bytes 204800 x\n"
                                             "S: \"}\n"

@@ -9,7 +9,7 @@ enum { MOMENT_MS = 10 };
 
 int64_t wire_now(const struct wire *w)
 {
-    return clock_monotonic() + w->time_shift;
+    return w->stands_at != 0 ? w->stands_at : clock_monotonic() + w->time_shift;
 }
 
 void wire_open(struct wire *w, uint16_t port, const struct nats_options *options)

@@ -16,6 +16,7 @@ struct wire {
     struct err err;
     size_t read_max;    /* bytes a read at most; 0: what there is space for */
     int64_t time_shift; /* added to the clock, to let time pass */
+    int64_t stands_at;  /* unless 0 the time, which stands still */
 };
 
 int64_t wire_now(const struct wire *w);

@@ -325,7 +325,6 @@ TEST(config_read_from_disk)
 TEST(config_read_notes_keys_beside_the_layer)
 {
     struct config c;
-    config_init(&c);
     read_text(&c,
               "a: {output: 1}\nlogging_layer: {memory_limit: 64MiB}\nbatching: {max_rows: 5}\n");
     EXPECT_TEXT(c.beside, "line 3: batching");

@@ -212,9 +212,9 @@ TEST(store_recovers_from_kill_in_recovery)
     char dir[64];
     fixture_begin_fast(dir);
     uint64_t calls = count_calls(false);
-    for (uint64_t n = 1; n <= calls; n += 2) {
+    for (uint64_t n = 1; n <= calls; n += 3) {
         bool killed = true;
-        for (uint64_t m = 1 + n % 3; m < RECOVERY_CALLS && killed; m += 3) {
+        for (uint64_t m = 1 + n % 5; m < RECOVERY_CALLS && killed; m += 5) {
             uint64_t reported = run_child((struct fault){KILL_AFTER, 0, n, false, 0}, &killed);
             EXPECT(killed);
             reported += run_child((struct fault){KILL_BEFORE, 0, m, false, 0}, &killed);
