@@ -18,9 +18,9 @@
 enum {
     BATCH_ROWS = 1024, /* a path with statistics and tags takes some 500 bytes */
     BATCH_BYTES = 4 * 1024 * 1024,
-    /* Compressed, all of it is in memory until it is written. */
-    ROW_GROUP_BYTES = 16 * 1024 * 1024,
-    ROW_GROUP_ROWS = 100 * 1000,
+    /* What is compressed is in memory until its row group is written: a few MiB. */
+    ROW_GROUP_BYTES = 4 * 1024 * 1024,
+    ROW_GROUP_ROWS = 50 * 1000,
 };
 
 /* Where the newest action of a path stands. */

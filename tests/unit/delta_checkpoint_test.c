@@ -5,6 +5,7 @@
 #include "delta/checkpoint_make.h"
 #include "delta/clean.h"
 #include "delta/properties.h"
+#include "object/memory.h"
 #include "store_fixture.h"
 
 #define KEY "p/{first_seq}-{last_seq}.parquet"
@@ -241,6 +242,57 @@ TEST(delta_checkpoint_can_fail_anywhere)
     EXPECT(failed > 10);
     store_close(store);
     fixture_end_fast(dir);
+}
+
+/* One checkpoint after another, until the power fails in front of call `cut`. True if it did. */
+static bool make_until_cut(struct memory_disk *disk, uint64_t cut)
+{
+    struct err err = {0};
+    struct store *store = fixture_try_open("i", memory_disk_system(disk), &err);
+    EXPECT(store != NULL);
+    fixture_commit(store, KEY, 1, 1);
+    (void)make(store, 1, clock_wall());
+    fixture_commit(store, KEY, 2, 2);
+    memory_disk_cut(disk, cut);
+    struct delta_checkpoint_made made;
+    int result = delta_checkpoint_make(store->objects, 1, clock_wall(), NULL, &made, &err);
+    EXPECT(result == 0 || memory_disk_is_off(disk));
+    bool off = memory_disk_is_off(disk);
+    store_close(store);
+    memory_disk_restart(disk, true);
+    return off;
+}
+
+/* The power fails anywhere: the table is what it was, and _last_checkpoint names a checkpoint that
+ * is there, or nobody could open it. */
+TEST(delta_checkpoint_survives_power_cuts)
+{
+    bool off = true;
+    for (uint64_t cut = 1; off; cut++) {
+        for (uint64_t seed = 1; seed <= 2 && off; seed++) {
+            struct memory_disk *disk = memory_disk_new(cut * 1000 + seed);
+            struct err err = {0};
+            struct delta_snapshot s;
+            struct buf name = {0};
+            struct object_info info;
+            uint64_t hint;
+            bool found = true;
+            off = make_until_cut(disk, cut);
+            struct store *store = fixture_try_open("i", memory_disk_system(disk), &err);
+            EXPECT_TEXT(err.text, "");
+            if (delta_checkpoint_hint(store->objects, &hint)) {
+                delta_checkpoint_name(&name, &(struct delta_checkpoint){true, hint, 0}, 1);
+                EXPECT(object_head(store->objects, buf_text(&name), &info, &found, &err) == 0);
+            }
+            EXPECT(found);
+            load(&s, store);
+            EXPECT(s.version == 2 && live_files(&s) == 2);
+            delta_snapshot_free(&s);
+            buf_free(&name);
+            store_close(store);
+            memory_disk_free(disk);
+        }
+    }
 }
 
 static void make_old(uint64_t from, uint64_t to, int64_t days)
