@@ -30,6 +30,7 @@ static int read_heads(struct delta_snapshot *heads, struct object_store *store, 
     struct delta_listing listing = {0};
     struct buf text = {0};
     uint64_t next = first;
+    *missing = false;
     int result = delta_log_list(store, first, &listing, err);
     for (size_t i = 0; i < listing.entries.count && result == 0 && next <= last; i++) {
         uint64_t version = listing.entries.list[i];
@@ -146,5 +147,27 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
     }
     delta_snapshot_free(&heads);
     delta_saved_free(&file);
+    return result;
+}
+
+int delta_durable_add_history(struct delta_snapshot *snapshot, struct object_store *store,
+                              struct err *err)
+{
+    struct delta_snapshot heads = {.want_varve = true};
+    bool missing;
+    int result = 0;
+    if (snapshot->has_base)
+        result = read_heads(&heads, store, 0, snapshot->base, &missing, err);
+    for (size_t i = 0; i < heads.generation_list.count && result == 0; i++) {
+        const struct delta_generation *g = &heads.generation_list.list[i];
+        delta_snapshot_add_rows(snapshot, slice_of(g->stream), slice_of(g->created), &g->rows);
+        delta_snapshot_add_dead_letters(snapshot, slice_of(g->stream), slice_of(g->created),
+                                        &g->dead_letters);
+    }
+    for (size_t i = 0; i < heads.beside.count && result == 0; i++)
+        *array_add(&snapshot->beside) = heads.beside.list[i]; /* with its texts */
+    if (result == 0)
+        heads.beside.count = 0;
+    delta_snapshot_free(&heads);
     return result;
 }

@@ -33,4 +33,12 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
                        bool *saved, bool *forgotten, struct err *err)
     __attribute__((warn_unused_result));
 
+/*
+ * What no checkpoint keeps, put into a snapshot that began with one (want_varve), as far as the
+ * entries before it are still there: sequences that have a row, dead letters, files beside the
+ * table. Not positions. It reads all of these entries.
+ */
+int delta_durable_add_history(struct delta_snapshot *snapshot, struct object_store *store,
+                              struct err *err) __attribute__((warn_unused_result));
+
 #endif

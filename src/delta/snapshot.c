@@ -157,6 +157,12 @@ void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, stru
     seqset_add_all(&generation_of(s, stream, created)->rows, rows);
 }
 
+void delta_snapshot_add_dead_letters(struct delta_snapshot *s, struct slice stream,
+                                     struct slice created, const struct seqset *dead_letters)
+{
+    seqset_add_all(&generation_of(s, stream, created)->dead_letters, dead_letters);
+}
+
 size_t delta_snapshot_ranges(const struct delta_snapshot *s)
 {
     size_t count = 0;

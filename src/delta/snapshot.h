@@ -116,6 +116,10 @@ int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struc
 void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, struct slice created,
                              const struct seqset *rows);
 
+/* A dead letter stream has confirmed these. */
+void delta_snapshot_add_dead_letters(struct delta_snapshot *s, struct slice stream,
+                                     struct slice created, const struct seqset *dead_letters);
+
 /* Ranges of rows of all generations. */
 size_t delta_snapshot_ranges(const struct delta_snapshot *s);
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/sha256.h"
+#include "delta/durable.h"
 #include "object/posix.h"
 #include "store/path.h"
 
@@ -124,7 +125,8 @@ static void load(struct verify_table *t)
     struct err err = {0};
     delta_snapshot_free(&t->snapshot);
     t->snapshot = (struct delta_snapshot){.want_files = true, .want_varve = true};
-    if (delta_snapshot_load(&t->snapshot, t->store, &err) == 0)
+    if (delta_snapshot_load(&t->snapshot, t->store, &err) == 0 &&
+        delta_durable_add_history(&t->snapshot, t->store, &err) == 0)
         return;
     report_found(t->report, "log", "%s", err.text);
     object_store_close(t->store);

@@ -140,6 +140,23 @@ def test_other_engines_keep_it_too(any_server, varve):
     assert_once(varve, 2 * EVENTS, readers=2)  # it puts files of its own elsewhere
 
 
+def test_verify_looks_behind_a_checkpoint(any_server, varve):
+    """No checkpoint keeps what the entries say of the files beside the table; they do."""
+    any_server.generate(100, seed=1, corrupt=5)
+    varve.once()
+    for commit in range(101):
+        version = len(entries(varve))
+        text = json.dumps({"txn": {"appId": "other", "version": commit}})
+        (log_of(varve) / f"{version:020}.json").write_text(text + "\n")
+    any_server.generate(20, seed=2)
+    varve.once()
+    assert checkpoints(varve)[-1] > 100
+    assert verify(varve.output)["findings"] == []
+    next((varve.output / "_quarantine").iterdir()).unlink()
+    found = verify(varve.output, status=1)["findings"]
+    assert any("missing" in f["text"] and "_quarantine" in f["text"] for f in found), found
+
+
 def inspect(path):
     done = subprocess.run(
         [VARVE, "inspect", "--json", path], capture_output=True, text=True, timeout=60, check=True
