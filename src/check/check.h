@@ -47,6 +47,10 @@ void check_tls_files(struct check_report *r, const struct config *config);
 struct secure;
 void check_tls(struct check_report *r, const struct secure *secure);
 
+/* Append the permissions that a user needs for this configuration, as the configuration of a
+ * nats-server has them: to be pasted behind the user's password or key. */
+void check_permissions(struct buf *out, const struct config *config);
+
 /* All the rest: takes seconds, more where a server does not answer. */
 void check_live(struct check_report *r, const struct config *config);
 

@@ -7,7 +7,11 @@
 #include "cli/options.h"
 #include "check/check.h"
 
-static int parse(int argc, char **argv, struct cli_options *options, bool *offline, bool *json)
+struct wish {
+    bool offline, json, permissions;
+};
+
+static int parse(int argc, char **argv, struct cli_options *options, struct wish *wish)
 {
     struct cli_words w = cli_words(argc, argv);
     int option;
@@ -17,7 +21,9 @@ static int parse(int argc, char **argv, struct cli_options *options, bool *offli
             return CLI_USAGE;
         if (taken > 0)
             continue;
-        *(option == 'j' ? json : offline) = true;
+        wish->json = wish->json || option == 'j';
+        wish->offline = wish->offline || option == 'o';
+        wish->permissions = wish->permissions || option == 'p';
     }
     return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
@@ -41,9 +47,19 @@ static void check_sandbox(struct check_report *r, const struct config *config)
     buf_free(&lacking);
 }
 
-static int check(struct cli_options *options, bool offline, bool json)
+static int print_permissions(struct config *config)
 {
-    struct check_report report = {.json = json};
+    struct buf text = {0};
+    check_permissions(&text, config);
+    (void)fwrite(text.data, 1, text.len, stdout); /* main looks at stdout */
+    buf_free(&text);
+    config_free(config);
+    return CLI_DONE;
+}
+
+static int check(struct cli_options *options, const struct wish *wish)
+{
+    struct check_report report = {.json = wish->json};
     struct config config;
     struct err err = {0};
     config_init(&config);
@@ -51,14 +67,16 @@ static int check(struct cli_options *options, bool offline, bool json)
         config_free(&config);
         return cli_fail(&err);
     }
+    if (wish->permissions)
+        return print_permissions(&config);
     /* What goes wrong on the way is in the report. */
     log_configure(LOG_OFF, config.settings.log_format);
     check_config(&report, &config);
     check_sandbox(&report, &config);
-    if (!offline)
+    if (!wish->offline)
         check_live(&report, &config);
     (void)fwrite(report.text.data, 1, report.text.len, stdout); /* main looks at stdout */
-    if (json)
+    if (wish->json)
         printf("{\"problems\":%u,\"warnings\":%u}\n", report.counts[CHECK_PROBLEM],
                report.counts[CHECK_WARNING]);
     else
@@ -72,10 +90,10 @@ static int check(struct cli_options *options, bool offline, bool json)
 int cli_check(int argc, char **argv)
 {
     struct cli_options options = {0};
-    bool offline = false, json = false;
-    int status = parse(argc, argv, &options, &offline, &json);
+    struct wish wish = {0};
+    int status = parse(argc, argv, &options, &wish);
     if (status == CLI_GO_ON)
-        status = check(&options, offline, json);
+        status = check(&options, &wish);
     cli_options_free(&options);
     return status;
 }

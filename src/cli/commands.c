@@ -25,6 +25,7 @@ static const struct cli_option run_options[] = {
 static const struct cli_option check_options[] = {
     CONFIG_OPTIONS,
     {'o', "--offline", NULL, "check the configuration only"},
+    {'p', "--permissions", NULL, "print what a user of NATS has to be allowed, to be pasted"},
     {'j', "--json", NULL, "a JSON object a line, with level and text; then one that counts"},
     {0},
 };

@@ -297,6 +297,7 @@ static void became_ready(struct connection *c, int64_t now)
     c->state = CONNECTION_READY;
     login_forget(&c->login);
     c->told_expiry = false;
+    c->denied = (struct denied){0};
     c->look_at = now;
     buf_reset(&c->reasons);
     nats_pool_ready(&c->pool, now);
@@ -314,8 +315,10 @@ static void became_ready(struct connection *c, int64_t now)
     c->down_since = 0;
 }
 
-static void log_server_error(struct connection *c, const struct nats_server_error *error)
+static void take_server_error(struct connection *c, const struct nats_server_error *error,
+                              int64_t now)
 {
+    denied_note(&c->denied, error, now);
     if (error->closes && c->refusal.len == 0) { /* the first one is the cause */
         c->trouble = trouble_of(&c->login, error->kind, clock_wall());
         trouble_describe(&c->login, error, c->state == CONNECTION_READY, clock_wall(), &c->refusal);
@@ -362,7 +365,7 @@ bool connection_next(struct connection *c, int64_t now, struct nats_event *event
     else if (event->kind == NATS_EVENT_INFO || event->kind == NATS_EVENT_LAME_DUCK)
         nats_pool_merge(&c->pool, &c->client.session.info);
     else if (event->kind == NATS_EVENT_SERVER_ERROR)
-        log_server_error(c, &event->error);
+        take_server_error(c, &event->error, now);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "drain/denied.h"
 #include "drain/login.h"
 #include "drain/secure.h"
 #include "drain/trouble.h"
@@ -53,7 +54,8 @@ struct connection {
     struct buf exposed; /* files of the login that others can read, as was logged */
     bool told_expiry;   /* that the credentials run out soon: they still do */
     int64_t look_at;    /* when their file is looked at again, to see whether they do */
-    int64_t down_since; /* clock_wall; 0 while it is ready */
+    struct denied denied; /* subjects, on this connection */
+    int64_t down_since;   /* clock_wall; 0 while it is ready */
     uint64_t ready_count; /* how often it became ready */
 };
 

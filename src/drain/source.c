@@ -112,6 +112,19 @@ bool source_reply(struct source *s, struct nats_client *client, const struct nat
     return true;
 }
 
+void source_denied(struct source *s, struct nats_client *client,
+                   const struct nats_server_error *error, int64_t now)
+{
+    if (s->state == SOURCE_PULLING || s->request == 0 ||
+        error->kind != NATS_ERROR_PUBLISH_PERMISSION ||
+        !slice_equal(error->subject, buf_slice(&s->subject)))
+        return;
+    nats_request_cancel(&client->requests, s->request);
+    buf_reset(&s->body);
+    buf_printf(&s->body, "the server does not let this user publish to %s", buf_text(&s->subject));
+    source_retry_because(s, client, buf_text(&s->body), now);
+}
+
 /* Somebody may remove the message, or raise the limit of the consumer; a single drain does not wait
  * for that. */
 static void take_too_big(struct source *s, struct nats_client *client, int64_t now)

@@ -205,6 +205,10 @@ void source_lost(struct source *s, int64_t now);
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now);
 
+/* The server does not let us ask this: if it was asked, there will be no answer. */
+void source_denied(struct source *s, struct nats_client *client,
+                   const struct nats_server_error *error, int64_t now);
+
 /* The source that a STATUS or MESSAGE event is for. */
 struct source *source_of(const struct nats_event *event);
 

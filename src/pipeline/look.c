@@ -39,6 +39,7 @@ void look_init(struct pipeline *p)
 void look_free(struct pipeline *p)
 {
     free(p->view.sources);
+    buf_free(&p->denied);
     p->view = (struct view){0};
 }
 
@@ -144,6 +145,9 @@ void look_fill(struct pipeline *p)
     v->trouble = (uint32_t)c->trouble;
     v->login_expires = login_expires(&c->login) < INT64_MAX ? login_expires(&c->login) : 0;
     v->login_expiring = c->told_expiry;
+    buf_reset(&p->denied);
+    denied_append(&c->denied, clock_monotonic(), &p->denied);
+    v->denied = buf_text(&p->denied);
     v->commit_failure = failure_of(&p->trouble);
     v->pauses = p->pauses;
     v->disk_low = (p->pauses & 1u << FLOW_DISK_LOW) != 0;

@@ -56,13 +56,16 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
     case NATS_EVENT_REPLY:
         on_reply(p, event, now);
         break;
+    case NATS_EVENT_SERVER_ERROR:
+        for (uint32_t i = 0; i < p->source_count; i++)
+            source_denied(&p->sources[i], &p->connection.client, &event->error, now);
+        break;
     case NATS_EVENT_LAME_DUCK:
         log_message(LOG_WARNING, "lame_duck", "%s is about to close", p->connection.address);
         p->move_at = now + PIPELINE_LAME_GRACE;
         break;
     case NATS_EVENT_START_TLS: /* drain/connection.c has done it */
     case NATS_EVENT_PLAIN:
-    case NATS_EVENT_SERVER_ERROR:
     case NATS_EVENT_INFO:
         break;
     }

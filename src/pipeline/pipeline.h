@@ -94,6 +94,7 @@ struct pipeline {
     int64_t move_at;      /* leave a lame duck; INT64_MAX: stay */
     int64_t ack_deadline; /* of PIPELINE_ACKING */
     struct view view;     /* what the watch is shown */
+    struct buf denied;    /* for it */
     struct watch watch;
 };
 

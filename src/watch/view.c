@@ -51,6 +51,8 @@ bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons)
     if (v->client == NULL)
         buf_printf(reasons, "not connected to NATS%s%s\n", v->down_because != NULL ? ": " : "",
                    v->down_because != NULL ? v->down_because : "");
+    if (v->client != NULL && v->denied != NULL)
+        buf_append_text(reasons, v->denied);
     if (v->disk_low)
         buf_append_text(reasons, "paused: the disk is nearly full (output.min_free)\n");
     if (v->commit_failure != NULL)

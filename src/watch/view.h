@@ -59,6 +59,8 @@ struct view {
     int64_t login_expires; /* clock_wall, by the credentials; 0: never */
     bool login_expiring;   /* that is soon, and nobody has renewed them */
 
+    const char *denied; /* a line for each subject that the server does not let us use */
+
     const char *commit_failure; /* why commits fail; NULL: they don't */
     uint32_t pauses;            /* what keeps from asking for more, as 1 << index of pause_names */
     bool disk_low;              /* output.min_free is among them */

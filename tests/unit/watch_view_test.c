@@ -30,6 +30,25 @@ TEST(view_disconnected)
     expect_reasons(&f, "not connected to NATS\n");
 }
 
+TEST(view_disconnected_because)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.view.client = NULL;
+    f.view.down_because = "a:1: it was reached and refused the login; b:1: no answer";
+    f.view.denied = "of an earlier connection\n";
+    expect_reasons(&f, "not connected to NATS: a:1: it was reached and refused the login; b:1: no "
+                       "answer\n");
+}
+
+TEST(view_denied)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.view.denied = "the server does not let this user do it\n";
+    expect_reasons(&f, "the server does not let this user do it\n");
+}
+
 TEST(view_stalled_pull)
 {
     struct fixture f;

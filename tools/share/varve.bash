@@ -28,7 +28,7 @@ _varve()
     # BEGIN COMMANDS: make share
     case $command in
     run) options='-c --set --once --timeout' ;;
-    check) options='-c --set --offline --json' ;;
+    check) options='-c --set --offline --permissions --json' ;;
     inspect) options='--json' ;;
     cat) options='--columns --limit' ;;
     verify) options='--json --allow-gaps --server' ;;
