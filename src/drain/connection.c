@@ -254,6 +254,23 @@ static void step_handshake(struct connection *c, int64_t now)
     fail(c, err.text, now);
 }
 
+/* The connection is over; `err` says what reading it found. */
+static void read_end(struct connection *c, const struct err *err, int64_t now)
+{
+    const char *reason = err->text;
+    if (err->code == ERR_REFUSED) { /* what the peer said tells more than that it is gone */
+        c->slow_retry = true;
+        c->trouble = TROUBLE_TLS;
+    } else if (err_is_set(&c->broken)) {
+        reason = c->broken.text;
+    } else if (err->system == 0 && !c->secure.active &&
+               c->client.session.state == NATS_SESSION_WAIT_INFO) {
+        reason = "the server closed the connection without a word: if it wants TLS first, set "
+                 "nats.tls.handshake_first";
+    }
+    fail(c, reason, now);
+}
+
 static void read_once(struct connection *c, int64_t now)
 {
     struct nats_space space = nats_client_space(&c->client);
@@ -268,12 +285,7 @@ static void read_once(struct connection *c, int64_t now)
             fail(c, c->broken.text, now);
         return;
     case NET_IO_DEAD:
-        /* What the peer said tells more than that it is gone. */
-        if (err.code == ERR_REFUSED) {
-            c->slow_retry = true;
-            c->trouble = TROUBLE_TLS;
-        }
-        fail(c, err_is_set(&c->broken) && err.code != ERR_REFUSED ? c->broken.text : err.text, now);
+        read_end(c, &err, now);
         return;
     }
 }

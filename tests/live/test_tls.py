@@ -113,6 +113,11 @@ def test_handshake_first(room):
     room.drain(server, handshake_first=True)
 
 
+def test_handshake_first_is_hinted_at(room):
+    server = room.serve(more="handshake_first: true", first=True)
+    assert "set nats.tls.handshake_first" in room.refusal(server, ca_file=room.ca_file)
+
+
 def test_intermediate_and_name(room):
     middle = Certificate("middle", room.ca, ca=True)
     server = room.serve(Certificate("server", middle, ["nats.example.test"]))
