@@ -107,6 +107,7 @@ void positions_put(struct positions *positions, const struct position *p)
         .last_seq = p->last_seq,
         .last_time = p->last_time,
         .delivered = p->delivered,
+        .seen = p->seen,
         .marks = p->marks,
     };
     seqset_add_all(&copy.above, &p->above);
@@ -152,6 +153,8 @@ void positions_merge(struct positions *positions, const struct position *p)
         old->delivered = p->delivered;
         old->marks = p->marks;
     }
+    if (old->seen < p->seen)
+        old->seen = p->seen;
     seqset_add_all(&old->above, &p->above);
     settle(old);
     struct position newest = *old;

@@ -40,6 +40,8 @@ struct position {
     int64_t last_time;   /* in ns: shows whether the stream was rolled back to an older state */
     uint64_t delivered;  /* deliveries that the consumer had counted by then, 0: not known; what it
                             has as acked beyond them was acked by somebody else */
+    uint64_t seen; /* up to here nothing of ours was left to be delivered, whatever the stream drops
+                      of it; said where it is beyond `through`, else 0 */
     struct position_marks marks;
 };
 

@@ -84,6 +84,8 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         json_put_i64(w, "lastTime", p->last_time);
         if (p->delivered > 0)
             json_put_u64(w, "delivered", p->delivered);
+        if (p->seen > 0)
+            json_put_u64(w, "seen", p->seen);
         if (p->marks.count > 0)
             put_marks(w, &p->marks);
         json_close_object(w);
@@ -108,6 +110,8 @@ static bool parse_one(struct position *p, const struct json *object)
         return false;
     if (json_member(object, "delivered") != NULL &&
         !json_get_u64(object, "delivered", &p->delivered))
+        return false;
+    if (json_member(object, "seen") != NULL && !json_get_u64(object, "seen", &p->seen))
         return false;
     if (!parse_marks(object, &p->marks))
         return false;

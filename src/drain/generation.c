@@ -37,6 +37,18 @@ static const struct position *find(const struct generation *g, const char *creat
     return p != NULL ? p : positions_find(g->stored, s->stream, created, s->consumer);
 }
 
+/* What of `seen` the ledger does not say. */
+static uint64_t seen_beyond(const struct generation *g)
+{
+    return g->seen > ledger_taken_position(&g->ledger) ? g->seen : 0;
+}
+
+static void note_saved(struct generation *g)
+{
+    g->saved_size = seqset_size(&g->ledger.sealed);
+    g->saved_seen = seen_beyond(g);
+}
+
 /* What the store has is durable, whoever stored it: positions without a consumer say that. */
 static void load(struct generation *g)
 {
@@ -58,12 +70,14 @@ static void load(struct generation *g)
         g->newest_time = g->sealed_time = p->last_time;
         g->start = p->start;
         g->delivered = p->delivered;
+        g->seen = p->seen;
         g->marks = p->marks;
     }
     if (known != NULL)
         seqset_add_all(&above, &known->above);
     if (p != NULL || known != NULL)
         ledger_load(&g->ledger, p == NULL ? 0 : p->through, &above);
+    note_saved(g);
     seqset_free(&above);
 }
 
@@ -254,6 +268,21 @@ static uint64_t settled_deliveries(const struct generation *g)
     return g->delivered > open ? g->delivered - open : 0;
 }
 
+bool generation_has_grown(const struct generation *g)
+{
+    /* 0 is no sequence of a message: it stands for the beginning. */
+    uint64_t least = g->saved_size > 0 ? g->saved_size : 1;
+    return g->unsaved || seqset_size(&g->ledger.sealed) > least || seen_beyond(g) > g->saved_seen;
+}
+
+void generation_stored(struct generation *g, const struct seqset *rows)
+{
+    uint64_t before = seqset_size(&g->ledger.sealed);
+    for (size_t i = 0; i < rows->count; i++)
+        ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
+    g->saved_size += seqset_size(&g->ledger.sealed) - before;
+}
+
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,
                      int64_t last_time, struct position *out)
 {
@@ -264,7 +293,9 @@ void generation_seal(struct generation *g, const struct seqset *rows, uint64_t l
         g->sealed_time = last_time;
     }
     g->unsaved = false;
+    note_saved(g);
     *out = (struct position){
+        .seen = seen_beyond(g),
         .start = g->start,
         .last_seq = g->sealed_seq,
         .last_time = g->sealed_time,

@@ -42,6 +42,8 @@ struct generation {
     uint64_t start;      /* the first sequence that is wanted, 0: not known */
     bool start_saved;    /* and the store says so, or the configuration */
     bool unsaved;        /* what is durable has changed although no row came */
+    uint64_t saved_size; /* sequences that were sealed when a position was written last, */
+    uint64_t saved_seen; /* and what it said of `seen` */
     uint64_t delivered;  /* see struct position */
     uint64_t sealed_seq; /* the same of what is in a sealed epoch, or in the store */
     int64_t sealed_time;
@@ -90,6 +92,13 @@ uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct 
 
 /* Whether there may be such. */
 bool generation_may_have_lost(const struct generation *g, uint64_t first_seq);
+
+/* True if a position would say more than the last one did, be it only of what holds nothing for us:
+ * that can wait for rows, but not for the end. */
+bool generation_has_grown(const struct generation *g);
+
+/* These are durable, by somebody else's commit. */
+void generation_stored(struct generation *g, const struct seqset *rows);
 
 /* An epoch with these rows is sealed: see source_seal. */
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,

@@ -234,6 +234,9 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now);
 /* True if what is durable changes although no row comes: an epoch should be sealed for that. */
 bool source_wants_commit(const struct source *s);
 
+/* The same at the end of a run, when nothing may be left for the next epoch to say. */
+bool source_wants_last_commit(const struct source *s);
+
 /* An epoch with these rows, perhaps none, is sealed, the newest of them with this sequence and
  * time. `out` gets what is durable once it is committed; its set is the caller's to free, its texts
  * are not set. */

@@ -18,6 +18,12 @@ bool source_wants_commit(const struct source *s)
     return (s->generation.unsaved || s->refetch.state == REFETCH_ASKS) && !source_must_adopt(s);
 }
 
+bool source_wants_last_commit(const struct source *s)
+{
+    return s->generation.created.len > 0 && !source_must_adopt(s) &&
+           generation_has_grown(&s->generation);
+}
+
 void source_stored(struct source *s, const struct positions *others)
 {
     for (size_t i = 0; i < others->count; i++) {
@@ -25,8 +31,7 @@ void source_stored(struct source *s, const struct positions *others)
         if (strcmp(p->stream, s->settings->stream) != 0 ||
             !slice_is(buf_slice(&s->generation.created), p->created))
             continue;
-        for (size_t k = 0; k < p->above.count; k++)
-            ledger_nothing_at(&s->generation.ledger, p->above.list[k].first, p->above.list[k].last);
+        generation_stored(&s->generation, &p->above);
     }
 }
 

@@ -103,8 +103,7 @@ static void shutdown_begin(struct pipeline *p, enum epoch_reason reason, int64_t
         return;
     log_message(LOG_INFO, "stopping", "%s", epoch_reason_name(reason));
     receive_unconfirmed(p, now);
-    if (!epochs_is_empty(&p->epochs))
-        seal_seal(p, reason, now);
+    seal_last(p, reason, now);
     for (uint32_t i = 0; i < p->source_count; i++)
         source_end_pulls(&p->sources[i],
                          connection_is_ready(&p->connection) ? &p->connection.client : NULL);

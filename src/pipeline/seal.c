@@ -25,6 +25,18 @@ void seal_if_full(struct pipeline *p, int64_t now)
         seal_seal(p, reason, now);
 }
 
+void seal_last(struct pipeline *p, enum epoch_reason reason, int64_t now)
+{
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        if (!source_wants_last_commit(&p->sources[i]))
+            continue;
+        struct epoch_origin origin = receive_origin(&p->sources[i]);
+        epochs_add_position(&p->epochs, &origin, now);
+    }
+    if (!epochs_is_empty(&p->epochs))
+        seal_seal(p, reason, now);
+}
+
 /* Rows come soon enough, or else an epoch without any. */
 static void seal_positions(struct pipeline *p, int64_t now)
 {

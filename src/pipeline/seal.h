@@ -22,4 +22,7 @@ void seal_adopt_generations(struct pipeline *p, int64_t now);
 /* Take over what the committer has done: ledgers, counters, acks. */
 void seal_collect_committed(struct pipeline *p);
 
+/* At the end: seal what is open, and what else is known that no epoch says. */
+void seal_last(struct pipeline *p, enum epoch_reason reason, int64_t now);
+
 #endif

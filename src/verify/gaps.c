@@ -12,6 +12,9 @@ static const struct {
     [GAP_UNKNOWN] = {"gap", true, "are missing"},
     [GAP_LOST] = {"lost", true, "are in the stream, and in no file here"},
     [GAP_SETTLED] = {"settled", false, "hold no rows: deleted, expired, or of other subjects"},
+    [GAP_REMOVED] = {"removed", false,
+                     "had rows, which somebody has taken out of the table since (RESTORE, DELETE, "
+                     "or a removed partition)"},
     [GAP_DEAD_LETTER] = {"dead_letter", false, "went to the dead letter stream"},
     [GAP_CARRIED] = {"carried", false, "were stored before the stream was set back"},
     [GAP_DELETED] = {"deleted", false, "are not in the stream any more"},
@@ -106,6 +109,8 @@ static uint64_t judge(struct gaps *g, uint64_t first, uint64_t last)
     }
     if (within(&claim->settled, first, &last) || (g->behind && first <= claim->acked))
         reason = GAP_SETTLED;
+    if (within(&claim->rows, first, &last))
+        reason = GAP_REMOVED;
     if (g->server != NULL)
         answer = verify_server_ask(g->server, first, &last, &subject);
     switch (answer) {

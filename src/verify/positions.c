@@ -93,6 +93,7 @@ void claims_read(struct claims *c, const struct verify_table *t)
     for (size_t i = 0; i < t->snapshot.generation_list.count; i++) {
         const struct delta_generation *g = &t->snapshot.generation_list.list[i];
         struct claim *claim = claim_of(c, slice_of(g->stream), slice_of(g->created));
+        seqset_add_all(&claim->rows, &g->rows);
         seqset_add_all(&claim->dead_letters, &g->dead_letters);
     }
     for (size_t i = 0; i < t->snapshot.instances.count; i++) {
@@ -113,6 +114,7 @@ void claims_free(struct claims *c)
 {
     for (uint32_t i = 0; i < c->generations.count; i++) {
         seqset_free(&c->list[i].settled);
+        seqset_free(&c->list[i].rows);
         seqset_free(&c->list[i].dead_letters);
         free(c->list[i].consumer);
     }

@@ -13,6 +13,7 @@
 /* What the commits say of sequences that no file has. Of one generation of a stream: */
 struct claim {
     struct seqset settled;      /* in the store, or nothing for varve: by the positions */
+    struct seqset rows;         /* that had one: all that is known, perhaps not all */
     struct seqset dead_letters; /* confirmed by a dead letter stream */
     uint64_t start;             /* the first sequence that was wanted, 0: not known */
     uint64_t acked;             /* by verify_server_note_acked: up to here the server holds all for

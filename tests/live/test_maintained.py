@@ -102,3 +102,19 @@ def test_cat_prints_a_table_in_the_order_of_its_stream(server, varve):
     rows = cat(varve, "--limit", "7")
     assert [row["stream_seq"] for row in rows] == list(range(1, 8))
     assert all(row["nats_subject"] == SUBJECT for row in rows)
+
+
+def test_rows_that_somebody_restored_away(server, varve):
+    """They were there: verify does not say that they expired."""
+    fill(server, varve)
+    table = DeltaTable(varve.output)
+    before = set(table.file_uris())
+    table.restore(table.version() - 1)
+    assert set(DeltaTable(varve.output).file_uris()) < before
+    notes = verify(varve.output)["notes"]
+    [text] = [note["text"] for note in notes if note["kind"] == "removed"]
+    first = (COMMITS - 1) * EACH + 1
+    assert f" {first}-{COMMITS * EACH} " in text and "RESTORE" in text
+    # The stream has them, and is asked.
+    findings = verify(varve.output, "--server", server.url, status=1)["findings"]
+    assert [finding["kind"] for finding in findings] == ["lost"]

@@ -8,7 +8,7 @@ static const char text[] =
     "\"through\":18446744073709551615,\"above\":\"\",\"lastSeq\":0,\"lastTime\":-1},"
     "{\"stream\":\"T\",\"created\":\"\",\"consumer\":\"c\",\"start\":3,\"through\":4,\"above\":\"6-"
     "7,9\","
-    "\"lastSeq\":9,\"lastTime\":1795536000500000000}]";
+    "\"lastSeq\":9,\"lastTime\":1795536000500000000,\"seen\":17}]";
 
 TEST(positions_come_back_from_json)
 {

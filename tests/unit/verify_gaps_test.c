@@ -36,6 +36,7 @@ static void expect(struct state *s, const char *notes, const char *findings)
     report_free(&s->report);
     map_free(&s->claims.generations);
     seqset_free(&s->claims.list->settled);
+    seqset_free(&s->claims.list->rows);
     seqset_free(&s->claims.list->dead_letters);
 }
 
@@ -45,6 +46,10 @@ static void expect(struct state *s, const char *notes, const char *findings)
 #define DEAD_LETTER(range)                                       \
     "{\"kind\":\"dead_letter\",\"text\":\"LOG created t: " range \
     " went to the dead letter stream\"}"
+#define REMOVED(range)                                                                   \
+    "{\"kind\":\"removed\",\"text\":\"LOG created t: " range                             \
+    " had rows, which somebody has taken out of the table since (RESTORE, DELETE, or a " \
+    "removed partition)\"}"
 #define MISSING(range) "{\"kind\":\"gap\",\"text\":\"LOG created t: " range " are missing\"}"
 
 TEST(cli_verify_gaps_are_cut_where_reasons_change)
@@ -90,4 +95,17 @@ TEST(cli_verify_gaps_of_another_generation)
     gaps_end(&s.gaps, UINT64_MAX);
     expect(&s, "",
            "{\"kind\":\"gap\",\"text\":\"LOG created u: 3-18446744073709551615 are missing\"}");
+}
+
+/* Rows that were there are not said to be expired, whatever has become of them. */
+TEST(cli_verify_gaps_of_rows_that_were_removed)
+{
+    struct state s;
+    struct claim claim;
+    start(&s, &claim);
+    seqset_add_range(&claim.rows, 5, 10);
+    seqset_add_range(&claim.rows, 32, 32);
+    gaps_add(&s.gaps, 7, 12);
+    gaps_end(&s.gaps, 31);
+    expect(&s, REMOVED("7-10") "," SETTLED("11-12") "," REMOVED("32-32") "," SETTLED("33-34"), "");
 }
