@@ -37,31 +37,12 @@ void source_free(struct source *s)
     buf_free(&s->body);
 }
 
-/* The same server is back at once: it was not restarted, but has cut us off. */
-static void ask_for_less(struct source *s, uint64_t server)
-{
-    bool cut = s->cut_bytes > 0 && server == s->server;
-    s->server = server;
-    if (cut) {
-        s->pull_cap = s->cut_bytes / 2 > SOURCE_CAP_MIN ? s->cut_bytes / 2 : SOURCE_CAP_MIN;
-        struct log_line line;
-        log_begin(&line, LOG_WARNING, "pull_cut");
-        log_text(&line, "stream", s->settings->stream);
-        log_text(&line, "text",
-                 "the server closed the connection while events were on the way: perhaps its "
-                 "max_pending is too small for them; asking for less");
-        log_u64(&line, "bytes", s->pull_cap);
-        log_end(&line);
-    }
-    s->cut_bytes = 0;
-}
-
 void source_connected(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->state == SOURCE_REFUSED)
         return;
     s->retry_pause = SOURCE_RETRY_MIN;
-    ask_for_less(s, map_hash(client->session.info.server_id));
+    source_note_cut(s, map_hash(client->session.info.server_id), now);
     if (s->state != SOURCE_LEAVING)
         source_begin(s, client, now);
 }
@@ -344,6 +325,7 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
 
 static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
+    source_raise_cap(s, now);
     int64_t next = earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
     if (s->state != SOURCE_PULLING)

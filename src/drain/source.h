@@ -54,7 +54,11 @@ enum source_state {
 #define SOURCE_RETRY_MAX (10 * CLOCK_SECOND)
 #define SOURCE_POLL_INTERVAL (15 * CLOCK_SECOND) /* of the infos, for watching */
 #define SOURCE_CUT_WITHIN (2 * CLOCK_SECOND)     /* of the last message */
-#define SOURCE_END_INTERVAL (CLOCK_SECOND / 5)   /* the same when waiting for the end, and idle */
+/* From a cut to when twice as much is tried: a cut costs what was on the way, and may have been an
+ * accident of the network. */
+#define SOURCE_CAP_PAUSE_MIN (600 * CLOCK_SECOND)
+#define SOURCE_CAP_PAUSE_MAX (24 * 3600 * CLOCK_SECOND)
+#define SOURCE_END_INTERVAL (CLOCK_SECOND / 5) /* the same when waiting for the end, and idle */
 
 enum {
     /* A pull asks for that many bytes at least; asking for nothing is what pausing is for. */
@@ -147,6 +151,8 @@ struct source {
     struct nats_pull pull;
     uint64_t pull_target; /* bytes on the way */
     uint64_t pull_cap;    /* of these, since a server has cut us off; 0: none */
+    int64_t cap_at;       /* when to try with more, */
+    int64_t cap_pause;    /* and how long after the last change; longer with each cut */
     uint64_t cut_bytes;   /* that were on the way when the connection went, with data flowing */
     uint64_t server;      /* which one it was to, hashed */
     int64_t heard;        /* when the last message came */

@@ -150,12 +150,6 @@ static void plan_recovery(struct source *s, const struct nats_consumer_info *inf
         recover(s, info, info->ack_floor_stream_seq + 1, s->shared, now);
 }
 
-/* The owner says soon what there is room for; a server may have less. */
-static uint64_t first_target(const struct source *s)
-{
-    return s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
-}
-
 static void begin_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
     const struct nats_consumer_info *info = &s->found;
@@ -164,7 +158,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     static_assert(2 * CONFIG_SOURCES_MAX * NATS_PULL_SLOTS < NATS_SUBSCRIPTIONS_MAX,
                   "each source that may be configured finds its subscriptions");
     if (nats_pull_open(&s->pull, client, nats_client_api_prefix(client), s->settings->stream,
-                       buf_text(&s->consumer), first_target(s), &s->feed, now, &err) != 0) {
+                       buf_text(&s->consumer), source_target(s), &s->feed, now, &err) != 0) {
         source_refuse(s, client, err.text);
         return;
     }

@@ -1,5 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-#include "drain/source.h"
+#include "drain/source_step.h"
+
+/* How much a source asks for. */
+
+uint64_t source_target(const struct source *s)
+{
+    return s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
+}
+
+/* The same server is back at once: it was not restarted, but has cut us off. */
+void source_note_cut(struct source *s, uint64_t server, int64_t now)
+{
+    bool cut = s->cut_bytes > 0 && server == s->server;
+    s->server = server;
+    if (cut) {
+        s->pull_cap = s->cut_bytes / 2 > SOURCE_CAP_MIN ? s->cut_bytes / 2 : SOURCE_CAP_MIN;
+        s->cap_pause = s->cap_pause == 0                     ? SOURCE_CAP_PAUSE_MIN
+                       : s->cap_pause < SOURCE_CAP_PAUSE_MAX ? 2 * s->cap_pause
+                                                             : s->cap_pause;
+        s->cap_at = now + s->cap_pause;
+        struct log_line line;
+        log_begin(&line, LOG_WARNING, "pull_cut");
+        log_text(&line, "stream", s->settings->stream);
+        log_text(&line, "text",
+                 "the server closed the connection while events were on the way: perhaps its "
+                 "max_pending is too small for them; asking for less");
+        log_u64(&line, "bytes", s->pull_cap);
+        log_end(&line);
+    }
+    s->cut_bytes = 0;
+}
+
+void source_raise_cap(struct source *s, int64_t now)
+{
+    if (s->pull_cap == 0 || now < s->cap_at)
+        return;
+    s->pull_cap = s->pull_cap < s->pull_target / 2 ? s->pull_cap * 2 : 0;
+    s->cap_at = now + s->cap_pause;
+}
 
 void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_bytes,
                        uint64_t large_bytes)
@@ -14,8 +52,7 @@ void source_set_limits(struct source *s, uint64_t pull_bytes, uint64_t message_b
 void source_limit_pull(struct source *s, uint64_t bytes, bool pause)
 {
     bool again = s->refetch.state == REFETCH_PULLING;
-    uint64_t target =
-        s->pull_cap > 0 && s->pull_cap < s->pull_target ? s->pull_cap : s->pull_target;
+    uint64_t target = source_target(s);
     uint64_t most = again ? target / 2 : target;
     s->was_paused = s->was_paused || pause;
     bytes = again ? bytes / 2 : bytes;

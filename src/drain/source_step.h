@@ -33,6 +33,15 @@ void source_ask(struct source *s, struct nats_client *client, enum source_state 
 bool source_send(struct source *s, struct nats_client *client, int64_t timeout, int64_t now)
     __attribute__((warn_unused_result));
 
+/* Bytes that may be on the way: a server may have less room than we. */
+uint64_t source_target(const struct source *s);
+
+/* A connection to this server is ready: if it is the one that has cut us off, ask it for less. */
+void source_note_cut(struct source *s, uint64_t server, int64_t now);
+
+/* It has not for a while: ask for more again. */
+void source_raise_cap(struct source *s, int64_t now);
+
 bool source_is_durable(const struct source *s);
 void source_raise(struct source *s, enum source_alert alert);
 void source_resolve(struct source *s, enum source_alert alert);

@@ -494,6 +494,34 @@ TEST(source_asks_for_less_where_the_server_cuts_it_off)
     stage_close(&s);
 }
 
+/* It was an accident, or the server has more room now: in time all is asked for again. One that
+ * cuts again is tried less often. */
+TEST(source_asks_for_more_again_where_the_server_does_not_cut_it_off)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    source_lost(&s.source, s.now + 1);
+    source_connected(&s.source, &s.client, s.now + 2);
+    int64_t cut = s.now + 2;
+    uint64_t cap = s.source.pull_cap;
+    source_raise_cap(&s.source, cut + SOURCE_CAP_PAUSE_MIN - 1);
+    EXPECT_U64(s.source.pull_cap, cap);
+    int64_t at = cut;
+    for (int i = 0; i < 20 && s.source.pull_cap > 0; i++) {
+        EXPECT_U64(s.source.pull_cap, cap << i);
+        at += SOURCE_CAP_PAUSE_MIN;
+        source_raise_cap(&s.source, at);
+    }
+    source_limit_pull(&s.source, UINT64_MAX, false);
+    EXPECT_U64(s.source.pull.target, s.source.pull_target);
+    s.source.cut_bytes = SOURCE_CUT_MIN;
+    source_note_cut(&s.source, s.source.server, at);
+    EXPECT_I64(s.source.cap_at, at + 2 * SOURCE_CAP_PAUSE_MIN);
+    stage_close(&s);
+}
+
 /* An idle connection that ends, or another server behind it, says nothing about max_pending. */
 TEST(source_asks_for_no_less_where_the_connection_just_ends)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "drain/source.h"
+#include "drain/source_step.h"
 #include "test.h"
 
 /*
