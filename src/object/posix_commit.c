@@ -15,15 +15,26 @@ static void pending_name(struct buf *out, const struct posix *p)
     buf_printf(out, ".pending-%s", p->writer_name);
 }
 
-/* Find a name for member `i` that nobody has, neither on disk nor in this group (`taken`). */
+/* Whether a name is on disk; only asked where some were, since that takes as long as the move. */
+static bool is_on_disk(struct posix *p, const char *name, struct err *err)
+{
+    struct stat st;
+    bool missing;
+    if (!p->names_met)
+        return false;
+    int folder = posix_folder(p, name, false, &missing, err);
+    return folder >= 0 && posix_exists(p, folder, directory_base(name), &st, err);
+}
+
+/* Find a name for member `i` that nobody has in this group (`taken`), nor, as far as we know, on
+ * disk: when it is moved there that is found out. */
 static int choose_name(struct posix *p, size_t i, struct map *taken, struct err *err)
 {
     struct buf name = {0};
     const char *wanted = p->group->members[i].name;
     int result = -1;
     for (;; p->numbers[i]++) {
-        struct stat st;
-        bool added, missing;
+        bool added;
         buf_reset(&name);
         if (p->numbers[i] == 0)
             buf_append_text(&name, wanted);
@@ -31,10 +42,7 @@ static int choose_name(struct posix *p, size_t i, struct map *taken, struct err 
             object_name_numbered(&name, slice_of(wanted), p->numbers[i]);
         if (map_find(taken, buf_slice(&name)) >= 0)
             continue;
-        int folder = posix_folder(p, buf_text(&name), false, &missing, err);
-        if (folder < 0 && !missing)
-            break;
-        if (folder >= 0 && posix_exists(p, folder, directory_base(buf_text(&name)), &st, err))
+        if (is_on_disk(p, buf_text(&name), err))
             continue;
         if (err_is_set(err))
             break;
@@ -93,13 +101,28 @@ static int write_pending(struct posix *p, struct err *err)
     return result;
 }
 
-/* Somebody else has taken the name since it was chosen. .pending is written anew before the file is
- * moved, so it always tells where a moved file is. */
+/* The file has its temporary name, and no other. */
+static bool is_unmoved(const struct posix *p, const char *id)
+{
+    char name[POSIX_STAGED_NAME_MAX];
+    struct stat st;
+    posix_staged_name(name, id);
+    return system_stat(&p->system, p->own_dir, name, &st) == 0 && st.st_nlink == 1;
+}
+
+/* Somebody else has the name. .pending is written anew before the file is moved, so it always tells
+ * where a moved file is. Where one name is taken others may be, and .pending is long: the names of
+ * the files behind it that were not moved are chosen again as well. */
 static void choose_again(struct posix *p, size_t i)
 {
-    free(p->names[i]);
-    p->names[i] = NULL;
     p->numbers[i]++;
+    for (size_t k = i; k < p->count; k++) {
+        if (k > i && !is_unmoved(p, p->group->members[k].id))
+            continue;
+        free(p->names[k]);
+        p->names[k] = NULL;
+    }
+    p->names_met = true;
     p->stage = POSIX_STAGE_PENDING;
 }
 
@@ -227,7 +250,7 @@ void posix_forget_commit(struct posix *p)
     p->numbers = NULL;
     p->count = 0;
     p->group = NULL;
-    p->named = p->linked = false;
+    p->named = p->linked = p->names_met = false;
     p->stage = POSIX_IDLE;
     buf_free(&p->text); /* ten thousand files make 10 MB of it */
 }

@@ -61,7 +61,8 @@ struct posix {
     struct buf entry;  /* the name of the entry that is tried */
     bool linked;       /* some members, or .pending, have their old names, too */
     bool named;        /* that name was given by the group for this attempt */
-    bool reopening;    /* object_reopen has begun */
+    bool names_met; /* a member's name was on disk: others are looked for before they are moved */
+    bool reopening; /* object_reopen has begun */
 };
 
 static inline struct posix *posix_of(struct object_store *store)
