@@ -42,6 +42,11 @@ void check_config(struct check_report *r, const struct config *config)
                   "are committed earlier, in smaller files");
     if (config->metrics.listen[0] == '\0')
         check_say(r, CHECK_WARNING, "metrics.listen is off: nobody can monitor varve");
+    if (!config_listens_here(config) && config->metrics.token_file[0] == '\0')
+        check_say(r, CHECK_WARNING,
+                  "metrics.listen %s can be reached from elsewhere: set metrics.token_file, or "
+                  "whoever reaches it reads the status page and the metrics",
+                  config->metrics.listen);
     if (config->alerts.subject[0] == '\0')
         check_say(r, CHECK_OK,
                   "alerts appear on the status page and in the log; alerts.subject would publish "

@@ -107,6 +107,7 @@ struct config {
     } dead_letter;
     struct {
         const char *listen; /* host:port; "" is off */
+        const char *token_file;
     } metrics;
     struct {
         const char *subject;
@@ -156,6 +157,9 @@ void config_free(struct config *c);
  * no larger, and config_finish refuses what is. UINT64_MAX or close to it where there is no limit.
  */
 uint64_t config_memory_room(void);
+
+/* True if metrics.listen can be reached from this host alone, or is off. */
+bool config_listens_here(const struct config *c);
 
 /* Derived, so that nobody has to guess them; of a finished config. */
 

@@ -237,6 +237,16 @@ static int check_memory(const struct config *c, struct err *err)
     return 0;
 }
 
+bool config_listens_here(const struct config *c)
+{
+    static const char *const here[] = {"127.", "localhost:", "[::1]:"};
+    const char *listen = c->metrics.listen;
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+        if (strncmp(listen, here[i], strlen(here[i])) == 0)
+            return true;
+    return listen[0] == '\0';
+}
+
 int config_finish(struct config *c, struct err *err)
 {
     if (!c->servers_set && is_set(c->orchestrator_address)) {

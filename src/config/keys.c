@@ -160,6 +160,8 @@ const struct config_key config_keys[] = {
 
     {"metrics.listen", CONFIG_LISTEN, AT(metrics.listen), "127.0.0.1:9464",
      .help = "Address of the status page, /metrics, /healthz and /readyz; or off."},
+    {"metrics.token_file", CONFIG_PATH, AT(metrics.token_file), "",
+     .help = "File with a token that each request has to bring, as Authorization: Bearer."},
 
     {"alerts.subject", CONFIG_TEXT, AT(alerts.subject), "",
      .help = "Subject for alerts, published as events; none if empty."},

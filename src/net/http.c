@@ -92,6 +92,8 @@ static const char *reason_of(int status)
         return "OK";
     case 400:
         return "Bad Request";
+    case 401:
+        return "Unauthorized";
     case 404:
         return "Not Found";
     case 405:
@@ -172,10 +174,26 @@ static void refuse(struct http_connection *c, int status, int64_t now)
     respond(c,
             &(struct http_response){.status = status,
                                     .type = "text/plain",
-                                    .fields = status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                                    .fields = status == 405   ? "Allow: GET, HEAD\r\n"
+                                              : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                                                              : "",
                                     .body = buf_slice(&body)},
             now);
     buf_free(&body);
+}
+
+/* Whoever guesses learns nothing from the time that this takes but the length. */
+static bool may_ask(const struct http_server *s, struct slice token)
+{
+    if (s->token == NULL)
+        return true;
+    size_t len = strlen(s->token);
+    if (token.len != len)
+        return false;
+    uint8_t differs = 0;
+    for (size_t i = 0; i < len; i++)
+        differs |= (uint8_t)(token.data[i] ^ (uint8_t)s->token[i]);
+    return differs == 0;
 }
 
 static void take_bytes(struct http_server *s, struct http_connection *c, size_t len, int64_t now)
@@ -186,6 +204,10 @@ static void take_bytes(struct http_server *s, struct http_connection *c, size_t 
     case HTTP_MORE:
         break;
     case HTTP_WHOLE:
+        if (!may_ask(s, c->request.token)) {
+            refuse(c, 401, now);
+            break;
+        }
         response = s->handler(s->context, c->request.path, now);
         respond(c, &response, now);
         break;

@@ -28,7 +28,9 @@ enum http_parsed {
 struct http_request {
     bool head_only;    /* HEAD */
     struct slice path; /* of the target, without the query; in the bytes that were parsed */
-    int refusal;       /* status of HTTP_BAD: 400, 405, 431 or 505 */
+    struct slice
+        token;   /* what "Authorization: Bearer" gives (RFC 6750 section 2.1); in there, too */
+    int refusal; /* status of HTTP_BAD: 400, 405, 431 or 505 */
 };
 
 /* Parse all bytes that have come so far. What follows the head is ignored. */
@@ -88,6 +90,7 @@ struct http_server {
     char address[NET_NAME_MAX]; /* as bound, with the port that the system chose for port 0 */
     http_handler *handler;
     void *context;
+    const char *token; /* asked of everybody, borrowed from the owner; NULL: none */
     int64_t accept_after;
     struct http_connection connections[HTTP_CONNECTIONS_MAX];
 };

@@ -103,9 +103,24 @@ static enum http_parsed parse_request_line(struct slice line, struct http_reques
     return find_path(target, &out->path) ? HTTP_WHOLE : refuse(out, 400);
 }
 
-static bool is_host(struct slice name)
+static bool is_named(struct slice name, const char *wanted)
 {
-    return name.len == 4 && strncasecmp((const char *)name.data, "host", 4) == 0;
+    return name.len == strlen(wanted) &&
+           strncasecmp((const char *)name.data, wanted, name.len) == 0;
+}
+
+/* The token of a field's value, or nothing. */
+static struct slice bearer_token(struct slice value)
+{
+    static const char scheme[] = "bearer ";
+    const size_t len = sizeof(scheme) - 1;
+    while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
+        value = (struct slice){value.data + 1, value.len - 1};
+    while (value.len > 0 && (value.data[value.len - 1] == ' ' || value.data[value.len - 1] == '\t'))
+        value.len--;
+    if (value.len <= len || strncasecmp((const char *)value.data, scheme, len) != 0)
+        return (struct slice){0};
+    return (struct slice){value.data + len, value.len - len};
 }
 
 static enum http_parsed parse_head(struct slice head, struct http_request *out)
@@ -120,7 +135,9 @@ static enum http_parsed parse_head(struct slice head, struct http_request *out)
     while (next_line(&head, &line)) {
         if (!next_part(&line, ':', &name) || !is_token(name) || has_control(line))
             return refuse(out, 400);
-        hosts += is_host(name);
+        hosts += is_named(name, "host");
+        if (is_named(name, "authorization"))
+            out->token = bearer_token(line);
     }
     /* RFC 9112 section 3.2 */
     return hosts > 1 || (hosts == 0 && minor > 0) ? refuse(out, 400) : HTTP_WHOLE;

@@ -84,6 +84,7 @@ struct watch {
     bool told_ready, told_stopping;
     struct buf body;   /* of the response */
     struct buf policy; /* of the page */
+    struct buf token;  /* that requests have to bring */
     struct {
         bool ready;    /* as seen last */
         int64_t since; /* clock_wall: it is so since then; 0: never looked */

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support import VARVE, Output, check_rows, numbered, wait_for
+from support import VARVE, Output, check_rows, generate, numbered, wait_for
 from generator import Load
 from watching import Endpoint
 
@@ -80,6 +80,28 @@ def test_all_of_a_run_is_possible(any_server, varve):
     assert sorted(Output(varve.output).table()["event_id"].to_pylist()) == sorted(
         load.event(index).row["event_id"] for index in range(200)
     )
+
+
+def test_a_file_that_a_key_names_is_read_again(
+    make_server, any_server_binary, make_runner, tmp_path
+):
+    """Before each connection, from its own folder, though it was replaced by renaming."""
+    server = make_server(any_server_binary, extra="authorization { token: first }", token="first")
+    generate(server.url.replace("//", "//first@"), 20, seed=55)
+    varve = make_runner(server)
+    secret = tmp_path / "secrets" / "token"
+    secret.parent.mkdir()
+    secret.write_text("first")
+    config = varve.config(**ON, batching={"max_age": "100ms"})
+    config["nats"]["token_file"] = str(secret)
+    run = varve.start(config=config)
+    run.wait_rows(20)
+    replace(secret, "second")
+    server.stop()
+    server.configure("authorization { token: second }")
+    server.start()
+    run.wait_line("connected", 2)
+    assert run.stop() == 0
 
 
 def test_a_removed_directory_needs_a_restart_where_it_alone_may_be_written(any_server, varve):

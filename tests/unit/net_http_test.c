@@ -351,3 +351,39 @@ TEST(http_addresses)
         EXPECT(strncmp(s.address, "[::1]:", 6) == 0);
     http_close(&s);
 }
+
+/* What comes back for a request with this field, as the first line. */
+static void expect_status(const char *field, const char *status)
+{
+    struct buf request = {0};
+    char answer[4096] = "";
+    buf_printf(&request, "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", field);
+    int fd = dial();
+    EXPECT(send(fd, request.data, request.len, 0) == (ssize_t)request.len);
+    for (int i = 0; i < 100 && answer[0] == '\0'; i++) {
+        turn();
+        ssize_t got = recv(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT);
+        if (got > 0)
+            answer[got] = '\0';
+    }
+    EXPECT(strncmp(answer, status, strlen(status)) == 0);
+    EXPECT(close(fd) == 0);
+    buf_free(&request);
+}
+
+/* RFC 6750 section 2.1; the scheme is written in any case (RFC 9110 section 11.1). */
+TEST(net_http_asks_for_its_token)
+{
+    start();
+    server.token = "tOken-1";
+    expect_status("", "HTTP/1.1 401 ");
+    expect_status("Authorization: Bearer tOken-1\r\n", "HTTP/1.1 200 ");
+    expect_status("authorization:bearer tOken-1 \r\n", "HTTP/1.1 200 ");
+    expect_status("Authorization: Bearer token-1\r\n", "HTTP/1.1 401 ");
+    expect_status("Authorization: Bearer tOken-12\r\n", "HTTP/1.1 401 ");
+    expect_status("Authorization: Bearer tOken-\r\n", "HTTP/1.1 401 ");
+    expect_status("Authorization: Bearer \r\n", "HTTP/1.1 401 ");
+    expect_status("Authorization: Basic tOken-1\r\n", "HTTP/1.1 401 ");
+    EXPECT_I64(answered, 2);
+    http_close(&server);
+}

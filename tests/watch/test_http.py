@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The endpoint as a server: its limits, and what happens at them, while varve drains."""
 
+import http.client
 import socket
 import time
 
@@ -145,3 +146,27 @@ def test_a_single_drain_beside_a_service(any_server, varve, endpoint):
     second = Varve(varve.directory, config, "--once")
     assert second.wait() == 0
     assert second.lines("not_listening")
+
+
+def test_a_token_is_asked_for(any_server, varve, tmp_path):
+    """Of everybody, at every path; and who can be reached without one is warned."""
+    any_server.add_stream()
+    token = tmp_path / "token"
+    token.write_text("open-sesame\n")
+    metrics = {"listen": "127.0.0.1:0", "token_file": str(token)}
+    run = varve.start(config=varve.config(metrics=metrics))
+    endpoint = Endpoint(run)
+    for path in ("/", "/metrics", "/healthz", "/readyz", "/status.json"):
+        assert endpoint.get(path)[0] == 401
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=10)
+    connection.request("GET", "/healthz", headers={"Authorization": "Bearer open-sesame"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert "open-sesame" not in run.text()
+    assert run.stop() == 0
+    token.write_text("")
+    run = varve.start(config=varve.config(metrics=metrics))
+    assert run.wait() == 2 and "metrics.token_file" in run.text()
+    open_to_all = varve.start(config=varve.config(metrics={"listen": "0.0.0.0:0"}))
+    open_to_all.wait_line("listening", level="warning")
+    assert open_to_all.stop() == 0
