@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "base/time.h"
 #include "delta/durable.h"
 #include "delta/snapshot.h"
 #include "delta/table.h"
@@ -312,6 +313,24 @@ static void check_published(struct check_report *r, struct api_client *a, const 
     buf_free(&body);
 }
 
+/* Its files, and how long it holds. */
+static void check_login(struct check_report *r, const struct login *login)
+{
+    char time[TIME_TEXT_MAX];
+    struct slice rest = buf_slice(&login->exposed);
+    while (rest.len > 0) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.len);
+        int len = (int)(end - rest.data);
+        check_say(r, CHECK_WARNING, "%.*s", len, (const char *)rest.data);
+        rest = (struct slice){end + 1, rest.len - (size_t)len - 1};
+    }
+    if (login_expires(login) == INT64_MAX)
+        return;
+    time_format(login_expires(login), 0, time);
+    check_say(r, clock_wall() >= login_expires_soon(login) ? CHECK_WARNING : CHECK_OK,
+              "the JWT in nats.credentials_file runs out at %s", time);
+}
+
 static void check_server(struct check_report *r, const struct api_client *a,
                          const struct config *config)
 {
@@ -319,6 +338,7 @@ static void check_server(struct check_report *r, const struct api_client *a,
     check_say(r, CHECK_OK, "connected to %s, nats-server %.*s", a->connection.address,
               (int)info->version_text.len, (const char *)info->version_text.data);
     check_tls(r, &a->connection.secure);
+    check_login(r, &a->connection.login);
     for (uint32_t i = 0; i < config->source_count; i++)
         if (config->sources[i].subjects.count > 1 &&
             !nats_version_at_least(info->version, 2, 10, 0))

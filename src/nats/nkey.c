@@ -105,7 +105,7 @@ static void write_public(struct nats_nkey *k)
 
 int nats_nkey_read_seed(struct nats_nkey *k, struct slice text, struct err *err)
 {
-    uint8_t bytes[SEED_TEXT_BYTES], public_key[32];
+    uint8_t bytes[SEED_TEXT_BYTES] = {0}, public_key[32];
     int result = -1;
     if (text.len != NATS_NKEY_SEED_TEXT || !decode_base32(text, bytes)) {
         err_set(err, ERR_FORMAT, "it is not a seed: SU and 56 more of the characters A-Z and 2-7");

@@ -8,12 +8,13 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
 
 from nkeys_jwt import Key, Operator, credentials
-from support import Output, seen, wait_for
+from support import VARVE, Output, seen, wait_for
 from watching import Endpoint, watched
 
 EVENT = b"\x0a\x01a"
@@ -395,3 +396,20 @@ def test_two_servers_with_different_answers(make_server, any_server_binary, logi
 
         wait_for(both, "both are named")
         run.end()
+
+
+def test_check_says_how_long_a_login_holds(make_server, any_server_binary, operator, folder, varve):
+    server = make_server(any_server_binary, extra=operator.config())
+    path = folder / "creds"
+    config = folder.parent / "check.yaml"
+    nats = {"servers": [server.url], "credentials_file": str(path)}
+    config.write_text(json.dumps(varve.config(nats=nats)))
+    for life, level in ((7 * 86400, "ok"), (600, "warning")):
+        issued = int(time.time()) - (0 if level == "ok" else 86400)
+        jwt, seed = operator.user(iat=issued, exp=int(time.time()) + life)
+        write(path, credentials(jwt, seed), mode=0o604)
+        checked = subprocess.run([VARVE, "check", "-c", config], capture_output=True, text=True)
+        told = checked.stdout
+        assert re.search(rf"{level} +the JWT in nats.credentials_file runs out at 20", told), told
+        assert f"nats.credentials_file {path}: others can read it (mode 0604): chmod 400" in told
+        assert seed not in told and jwt not in told
