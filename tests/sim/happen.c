@@ -162,9 +162,13 @@ static void delete_consumer(struct world *w, const struct instance *i)
 static void end_server(struct world *w, enum server_end how)
 {
     server_end(w->server, how, w->now);
-    for (size_t i = 0; i < w->count && (how == SERVER_POWER || how == SERVER_ROLLED); i++)
+    if (how != SERVER_POWER && how != SERVER_ROLLED)
+        return;
+    for (size_t i = 0; i < w->count; i++)
         oracle_made_again(w->oracle, w->list[i].stream,
                           server_last_seq(w->server, w->list[i].stream));
+    if (w->plan.dead_stream)
+        oracle_made_again(w->oracle, DEAD, server_last_seq(w->server, DEAD));
 }
 
 static void do_to_server(struct world *w, struct instance *i, const struct plan_step *step)

@@ -93,6 +93,8 @@ void oracle_made_again(struct oracle *o, const char *stream, uint64_t after)
         if (strcmp(a->stream, stream) == 0 && a->seq > after)
             a->excused = a->past = true;
     }
+    if (strcmp(o->dead_letters, stream) == 0 && o->next_dead > after + 1)
+        o->next_dead = after + 1;
 }
 
 void oracle_replaced(struct oracle *o, bool kept)
