@@ -33,6 +33,7 @@ void source_free(struct source *s)
     refetch_free(&s->refetch);
     arena_free(&s->arena);
     buf_free(&s->consumer);
+    buf_free(&s->guard);
     buf_free(&s->subject);
     buf_free(&s->body);
 }
@@ -73,6 +74,8 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 {
     generation_adopt(&s->generation);
     refetch_cancel(&s->refetch, NULL);
+    buf_reset(&s->guard);
+    s->guarded = false;
     s->last_consumer_seq = 0;
     s->accounted = s->generation.delivered;
     s->owed = 0;
@@ -308,12 +311,30 @@ static int64_t tick_redelivery(struct source *s, struct nats_client *client, int
                            now);
 }
 
+/* What is acked is not in a work queue. Where it is, the stream was set back, and has others under
+ * these numbers, which this consumer will never deliver. */
+static bool has_what_is_acked(const struct source *s)
+{
+    return !s->refetch.kept && s->first_seq > 0 && s->first_seq <= s->refetch.range.last &&
+           s->config->consumer.manage != CONFIG_MANAGE_BIND;
+}
+
 static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_t now)
 {
     int64_t next = refetch_tick(&s->refetch, client, now);
     if (s->refetch.state != REFETCH_DONE)
         return next;
     struct seqrange missing;
+    if (has_what_is_acked(s)) {
+        source_log(s, LOG_WARNING, "consumer_ahead",
+                   "the consumer has passed messages that the work queue still has: the stream was "
+                   "set back; the consumer is created again");
+        refetch_cancel(&s->refetch, client);
+        s->owed = 0;
+        s->renew_consumer = true;
+        source_begin(s, client, now);
+        return INT64_MAX;
+    }
     uint64_t lost = refetch_take(&s->refetch, &missing);
     s->accounted += s->owed;
     s->owed = 0;
@@ -353,6 +374,7 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_POSITION:
     case SOURCE_CUT:
     case SOURCE_CONSUMER:
+    case SOURCE_GUARD:
     case SOURCE_DELETE:
     case SOURCE_CREATE:
     case SOURCE_CONFIRM:

@@ -22,8 +22,8 @@
  * One stream being drained through one consumer, as a state machine that is fed with events and
  * writes what it has to say into the client's output:
  *
- *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [DELETE] -> [CREATE] -> CONFIRM
- *                                 (position: CREATE only)                           -> PULLING
+ *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [[GUARD] -> DELETE] -> [CREATE]
+ *                                (position: CREATE only)                -> CONFIRM -> PULLING
  *
  * A stream that is deleted and made again between two of the questions must not have its messages
  * judged by the ledger of the one before. A consumer goes with its stream: where the stream is
@@ -38,6 +38,7 @@ enum source_state {
     SOURCE_POSITION, /* STREAM.MSG.GET of the newest message that we know was asked */
     SOURCE_CUT,      /* the same of others, to find up to where the stream is what we know */
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
+    SOURCE_GUARD,    /* CONSUMER.CREATE of another one was asked, to keep what ours waits for */
     SOURCE_DELETE,   /* CONSUMER.DELETE was asked, to make it anew */
     SOURCE_CREATE,   /* CONSUMER.CREATE was asked */
     SOURCE_CONFIRM, /* STREAM.INFO was asked once more: is it the stream that the consumer is of? */
@@ -50,6 +51,8 @@ enum source_state {
 
 #define SOURCE_REQUEST_TIMEOUT (5 * CLOCK_SECOND)
 #define SOURCE_CREATE_TIMEOUT (60 * CLOCK_SECOND) /* a filtered one may have to read the stream */
+/* Should varve end while its consumer is made anew: time to start it again. */
+#define SOURCE_GUARD_INACTIVE (24 * 3600 * CLOCK_SECOND)
 #define SOURCE_RETRY_MIN (CLOCK_SECOND / 2)
 #define SOURCE_RETRY_MAX (10 * CLOCK_SECOND)
 #define SOURCE_POLL_INTERVAL (15 * CLOCK_SECOND) /* of the infos, for watching */
@@ -122,7 +125,7 @@ struct source {
     /* The stream. */
     struct generation generation;
     enum nats_retention retention; /* as it said last */
-    uint64_t last_seq;             /* the same */
+    uint64_t first_seq, last_seq;  /* the same */
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
     bool was_paused;               /* since `seen` of the generation was known */
     bool transforms;               /* it changes subjects on the way in */
@@ -131,6 +134,8 @@ struct source {
 
     /* The consumer. */
     struct buf consumer;        /* its name; of an ephemeral a new one each time */
+    struct buf guard;           /* the name of a second one, see GUARD; empty: there is none */
+    bool guarded;               /* it is there */
     bool unfiltered;            /* it delivers whatever the stream has */
     uint64_t suspect_seq;       /* a message that made us look at the consumer; 0: none did */
     bool seen_consumer;         /* it existed in this process, for this generation */

@@ -77,13 +77,6 @@ static void create_consumer(struct source *s, struct nats_client *client, int64_
     ask_create(s, client, &wish.config, now);
 }
 
-/* A stream with interest retention drops what no consumer waits for. */
-static bool may_renew(const struct source *s)
-{
-    return s->config->consumer.manage != CONFIG_MANAGE_BIND &&
-           s->retention != NATS_RETENTION_INTEREST;
-}
-
 /* Without acks it is the store alone that knows where we started: that is committed first. */
 static bool is_anchored(struct source *s, struct nats_client *client)
 {
@@ -103,7 +96,14 @@ void source_attach(struct source *s, struct nats_client *client, int64_t now)
     }
     name_consumer(s);
     buf_reset(&s->body);
-    if (s->renew_consumer && may_renew(s)) {
+    if (s->renew_consumer && s->config->consumer.manage != CONFIG_MANAGE_BIND) {
+        if (s->retention == NATS_RETENTION_INTEREST && !s->guarded) {
+            struct consumer_wish wish;
+            struct consumer_scene scene = scene_of(s);
+            consumer_wish(&wish, &scene);
+            source_ask_guard(s, client, &wish.config, now);
+            return;
+        }
         source_ask(s, client, SOURCE_DELETE, "CONSUMER.DELETE", buf_text(&s->consumer), now);
         return;
     }
@@ -177,6 +177,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     s->seen_consumer = true;
     s->unfiltered = info->config.filter_count == 0;
     s->renew_consumer = false;
+    source_delete_guard(s, client);
     source_resolve(s, SOURCE_ALERT_CONSUMER_RECREATED);
     source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
 }
@@ -230,10 +231,10 @@ static bool is_ahead(struct source *s, struct nats_client *client,
         return true;
     }
     s->consumer_ahead = false;
-    if (!may_renew(s)) {
+    if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
         source_refuse(s, client,
                       "the consumer is ahead of the stream, which was set back: it would pass over "
-                      "new events; delete it and let varve create it again");
+                      "new events; delete it, or allow varve to do so: consumer.manage");
         return true;
     }
     source_log(s, LOG_WARNING, "consumer_ahead",

@@ -47,6 +47,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
     s->retention = info->retention;
     s->counters.stream_last_sequence = info->last_seq;
+    s->first_seq = info->first_seq;
     s->last_seq = info->last_seq;
     s->transforms = info->transforms;
     s->covers_stream = consumer_covers(s->settings, info);
@@ -238,6 +239,9 @@ void source_take_answer(struct source *s, struct nats_client *client,
         break;
     case SOURCE_CUT:
         on_cut(s, client, event->payload, now);
+        break;
+    case SOURCE_GUARD:
+        source_on_guard(s, client, event->payload, now);
         break;
     case SOURCE_DELETE:
         source_on_deleted(s, client, now);

@@ -63,6 +63,14 @@ void source_log(const struct source *s, enum log_level level, const char *event,
 /* Ask for the durable consumer; make an ephemeral one. */
 void source_attach(struct source *s, struct nats_client *client, int64_t now);
 
+/* Make a second consumer like the `wanted` one, so that the stream keeps what only ours waits for;
+ * the reply, upon which ours is deleted; and when ours is there again. */
+void source_ask_guard(struct source *s, struct nats_client *client,
+                      const struct nats_consumer_config *wanted, int64_t now);
+void source_on_guard(struct source *s, struct nats_client *client, struct slice payload,
+                     int64_t now);
+void source_delete_guard(struct source *s, struct nats_client *client);
+
 /* CONSUMER.DELETE was answered, however. */
 void source_on_deleted(struct source *s, struct nats_client *client, int64_t now);
 

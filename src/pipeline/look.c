@@ -57,6 +57,7 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
     case SOURCE_STREAM:
     case SOURCE_POSITION:
     case SOURCE_CUT:
+    case SOURCE_GUARD:
     case SOURCE_DELETE:
     case SOURCE_CONSUMER:
     case SOURCE_CREATE:

@@ -161,6 +161,7 @@ static void delete_consumer(struct world *w, const struct instance *i)
 /* What the disk of the server has not seen is gone, and its numbers are given again. */
 static void end_server(struct world *w, enum server_end how)
 {
+    (void)oracle_is_complete(w->oracle); /* it looks at what is durable by now */
     server_end(w->server, how, w->now);
     if (how != SERVER_POWER && how != SERVER_ROLLED)
         return;

@@ -358,6 +358,8 @@ void server_end(struct server *s, enum server_end how, int64_t now)
 void server_start(struct server *s, int64_t now)
 {
     s->now = now;
+    if (!s->down)
+        return;
     s->down = false;
     for (struct js_stream *stream = s->streams; stream != NULL; stream = stream->next) {
         for (struct js_consumer *c = stream->consumers; c != NULL; c = c->next) {

@@ -766,6 +766,7 @@ TEST(source_waits_for_what_a_work_queue_may_deliver_again)
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     stage_commit(&s, NULL);
     EXPECT_I64(s.source.refetch.state, REFETCH_DONE); /* there is no way to ask for them */
+    s.source.first_seq = 7;
     (void)stage_tick(&s, 1);
     EXPECT_U64(s.source.counters.lost, 1);
     stage_close(&s);
@@ -781,5 +782,66 @@ TEST(source_believes_a_work_queue_without_open_deliveries)
         .delivered_consumer_seq = 6, .ack_floor_consumer_seq = 6, .ack_floor_stream_seq = 6};
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    stage_close(&s);
+}
+
+/* What is acked is not in it, so what is there is something else: the queue was set back. */
+TEST(source_makes_a_consumer_anew_that_has_passed_what_a_work_queue_has)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    refetch_cancel(&s.source.refetch, &s.client);
+    s.source.retention = NATS_RETENTION_WORKQUEUE;
+    struct nats_consumer_info info = {
+        .delivered_consumer_seq = 6, .ack_floor_consumer_seq = 6, .ack_floor_stream_seq = 6};
+    source_compare_floor(&s.source, &info, s.now);
+    stage_commit(&s, NULL);
+    s.source.first_seq = 4;
+    s.asked_at = s.client.out.len;
+    (void)stage_tick(&s, 1);
+    EXPECT_U64(s.source.counters.lost, 0);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT(s.source.renew_consumer && !seqset_contains(&s.source.generation.ledger.taken, 4));
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+static void answer_interest_stream(struct stage *s)
+{
+    stage_answer(s, "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\"],\"retention\":"
+                    "\"interest\"},\"created\":\"" STAGE_CREATED
+                    "\",\"state\":{\"messages\":3,\"first_seq\":1,\"last_seq\":3}}");
+}
+
+/* Without a consumer the stream would drop what it has. */
+TEST(source_keeps_what_an_interest_stream_has_while_the_consumer_is_made_anew)
+{
+    static const struct stage_consumer ahead = {.delivered = 9, .delivered_stream = 9, .floor = 9};
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_connected(&s.source, &s.client, s.now);
+    for (int i = 0; i < 2; i++) { /* once more: it may have grown since it was asked */
+        stage_expect_question(&s, "STREAM.INFO.S");
+        answer_interest_stream(&s);
+        stage_expect_question(&s, "CONSUMER.INFO.S.c");
+        stage_answer_consumer(&s, ahead);
+    }
+    EXPECT_I64(s.source.state, SOURCE_GUARD);
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.CREATE.S.c_"), 1);
+    EXPECT_I64(stage_count(&s, "CONSUMER.DELETE"), 0);
+    find_reply(&s);
+    s.asked_at = s.client.out.len;
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    stage_expect_question(&s, "CONSUMER.DELETE.S.c");
+    stage_answer(&s, "{\"success\":true}");
+    EXPECT_I64(s.source.state, SOURCE_CREATE);
+    EXPECT_I64(stage_count(&s, "CONSUMER.DELETE"), 1); /* the other one stays until ours is there */
+    find_reply(&s);
+    s.asked_at = s.client.out.len;
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    stage_expect_question(&s, "STREAM.INFO.S");
+    answer_interest_stream(&s);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.DELETE.S.c_"), 1);
     stage_close(&s);
 }
