@@ -328,6 +328,36 @@ def test_only_the_stream_was_set_back(server, varve, tmp_path):
     assert len(gone) == 200
 
 
+@pytest.mark.parametrize("retention", ["workqueue", "interest"])
+def test_only_a_stream_that_forgets_was_set_back(
+    make_server, any_server_binary, make_runner, tmp_path, retention
+):
+    """Its consumer is ahead, and without one an interest stream drops what it has."""
+    server = make_server(any_server_binary)
+    varve = make_runner(server)
+    server.add_stream(retention=retention)
+    varve.start(batching=FAST).wait_line("consumer_made")
+    varve.started[-1].stop()
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    server.stop()
+    path = server.directory / "jetstream"
+    copy(path, tmp_path / "backup")
+    server.start()
+    server.generate(100, seed=2)
+    varve.once(batching=FAST)
+    server.stop()
+    (consumers,) = path.rglob("obs")
+    copy(consumers, tmp_path / "obs")
+    copy(tmp_path / "backup", path)
+    copy(tmp_path / "obs", consumers)
+    server.start()
+    server.generate(50, seed=3)
+    varve.once(batching=FAST)
+    ids = stored(varve.output)
+    assert len(ids) == 250 and set(ids.values()) == {1}
+
+
 def test_to_another_server_and_back(make_server, any_server_binary, make_runner):
     """Two servers of one list have different streams under one name."""
     one, two = (make_server(any_server_binary, name) for name in ("one", "two"))

@@ -29,8 +29,9 @@ void oracle_accepted(struct oracle *o, const char *stream, uint64_t seq, uint32_
 /* The stream has dropped the message, or may have: it need not be in the store. */
 void oracle_excuse(struct oracle *o, const char *stream, uint64_t first, uint64_t last);
 
-/* What a stream, or that of dead letters, has behind this sequence, 0 for all, is no more in it, and others may get its
- * numbers. What of it is stored already, or on the way, counts all the same. */
+/* What a stream, or that of dead letters, has behind this sequence, 0 for all, is no more in it,
+ * and others may get its numbers. What of it is stored already, or on the way, counts all the same.
+ */
 void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
 
 /* Another directory takes the place of the store at once. What was stored in the old one must come
