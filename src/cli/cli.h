@@ -19,6 +19,7 @@ enum cli_status {
 
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_status(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_cat(int argc, char **argv);
 int cli_verify(int argc, char **argv);

@@ -30,6 +30,14 @@ static const struct cli_option check_options[] = {
     {0},
 };
 
+static const struct cli_option status_options[] = {
+    CONFIG_OPTIONS,
+    {'u', "--url", "URL", "ask there, such as http://127.0.0.1:9464/, and not at metrics.listen"},
+    {'w', "--watch", NULL, "again every two seconds, until it is interrupted"},
+    {'j', "--json", NULL, "the JSON as it comes; varve help watch says what it means"},
+    {0},
+};
+
 static const struct cli_option inspect_options[] = {
     {'j', "--json", NULL, "one JSON object a path"},
     {0},
@@ -76,6 +84,13 @@ const struct cli_command cli_commands[] = {
      "It changes nothing. Each line is ok, a warning or a problem; with a problem the exit\n"
      "status is 1.",
      {"check -c varve.yaml", "check --offline --set memory_limit=64MiB"}},
+    {"status",
+     cli_status,
+     "",
+     "ask a running instance how it is",
+     status_options,
+     "The exit status is 0 if it is ready: if events become durable.",
+     {"status --url http://127.0.0.1:9464/", "status -c varve.yaml --watch"}},
     {"inspect",
      cli_inspect,
      "PATH...",

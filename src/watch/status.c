@@ -48,8 +48,8 @@ static void put_lines(struct json_writer *j, const char *name, struct slice text
 static void put_instance(struct json_writer *j, const struct watch *w)
 {
     json_put_text(j, "instance", w->view->instance);
-    json_put_text(j, "varve_version", varve_version);
-    json_put_text(j, "varve_build", varve_build);
+    json_put_text(j, "release", varve_version);
+    json_put_text(j, "build", varve_build);
     put_time(j, "time", clock_wall());
     put_time(j, "started", w->started);
 }

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "cli/inspect.h"
+#include "cli/options.h"
+#include "nats/url.h"
+#include "net/http_get.h"
+#include "net/network.h"
+
+#define PATIENCE (5 * CLOCK_SECOND)
+#define PERIOD (2 * CLOCK_SECOND)
+
+enum {
+    BARS = 30,          /* of the newest samples */
+    COMMITS_SHOWN = 5,  /* the newest */
+    STATUS_VERSION = 1, /* of status.json, that this reads */
+};
+
+struct status {
+    struct cli_options options;
+    const char *url; /* NULL: metrics.listen of the configuration */
+    bool watch, json;
+    struct nats_url where;
+};
+
+static int parse(int argc, char **argv, struct status *s)
+{
+    struct cli_words w = cli_words(argc, argv);
+    int option;
+    while ((option = cli_next(&w)) > 0) {
+        int taken = cli_options_take(&s->options, &w, option);
+        if (taken < 0)
+            return CLI_USAGE;
+        if (option == 'u')
+            s->url = w.value;
+        s->watch = s->watch || option == 'w';
+        s->json = s->json || option == 'j';
+    }
+    return option == CLI_STOP ? w.status : CLI_GO_ON;
+}
+
+/* Where the instance listens: host:port, or http://host:port/. */
+static int find(struct status *s, struct err *err)
+{
+    static const char scheme[] = "http://";
+    struct slice text = slice_of(s->url != NULL ? s->url : "");
+    struct config config;
+    config_init(&config);
+    int result = s->url != NULL ? 0 : cli_options_read(&s->options, &config, err);
+    if (result == 0 && s->url == NULL)
+        text = slice_of(config.metrics.listen);
+    if (result == 0 && text.len == 0)
+        result = err_set(err, ERR_USAGE, "metrics.listen is off: nobody can ask this instance");
+    if (text.len >= sizeof(scheme) - 1 && memcmp(text.data, scheme, sizeof(scheme) - 1) == 0)
+        text = (struct slice){text.data + sizeof(scheme) - 1, text.len - (sizeof(scheme) - 1)};
+    while (text.len > 0 && text.data[text.len - 1] == '/')
+        text.len--;
+    /* The same syntax as that of a server: host:port or [ipv6]:port. */
+    if (result == 0 && nats_url_parse(&s->where, text, err) != 0)
+        result = err_prefix(err, "where to ask");
+    config_free(&config);
+    return result;
+}
+
+static void print_text(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        (void)putchar(text.data[i] < ' ' || text.data[i] == 0x7f ? '?' : text.data[i]);
+}
+
+static void print_member(const struct json *object, const char *name)
+{
+    struct slice text = slice_of("unknown");
+    (void)json_get_text(object, name, &text);
+    print_text(text);
+}
+
+static const char *count_of(const struct json *object, const char *name,
+                            char out[static NUM_COUNT_TEXT_MAX])
+{
+    uint64_t n;
+    if (json_get_u64(object, name, &n))
+        num_format_count(n, out);
+    else
+        (void)snprintf(out, NUM_COUNT_TEXT_MAX, "unknown");
+    return out;
+}
+
+/* How long ago a time was, by the clock of the instance: "3s". */
+static const char *age_of(const struct json *status, const struct json *object, const char *name,
+                          char out[static NUM_SIZE_TEXT_MAX])
+{
+    struct slice then_text, now_text;
+    int64_t then, now;
+    if (!json_get_text(object, name, &then_text) || !time_parse(then_text, &then) ||
+        !json_get_text(status, "time", &now_text) || !time_parse(now_text, &now))
+        return "none";
+    num_format_duration((now - then) / CLOCK_SECOND * CLOCK_SECOND, out);
+    return out;
+}
+
+static void print_verdict(const struct json *status)
+{
+    char age[NUM_SIZE_TEXT_MAX];
+    const struct json *connection = json_member(status, "connection");
+    bool ready = false, connected = false;
+    (void)json_get_bool(status, "ready", &ready);
+    (void)json_get_bool(connection, "connected", &connected);
+    printf("%s for %s, instance ", ready ? "\xe2\x9c\x93 ready" : "\xe2\x9c\x97 not ready",
+           age_of(status, status, "ready_changed", age));
+    print_member(status, "instance");
+    printf(", %s ", connected ? "connected to" : "not connected; tried last");
+    print_member(connection, "server");
+    printf("\n");
+    const struct json *reasons = json_member(status, "reasons");
+    for (const struct json *r = reasons != NULL ? reasons->first : NULL; r != NULL; r = r->next) {
+        printf("  - ");
+        print_text(r->text);
+        printf("\n");
+    }
+    const struct json *alerts = json_member(status, "alerts");
+    for (const struct json *a = alerts != NULL ? alerts->first : NULL; a != NULL; a = a->next) {
+        printf("  ! ");
+        print_member(a, "name");
+        printf(" for %s: ", age_of(status, a, "since", age));
+        print_member(a, "text");
+        printf("\n");
+    }
+}
+
+/* The newest samples as bars, eight heights up to the greatest, and the newest number. */
+static void print_bars(const struct json *samples, const char *name, const char *label,
+                       uint64_t seconds)
+{
+    uint64_t values[BARS] = {0}, most = 1, n = 0;
+    char text[NUM_COUNT_TEXT_MAX];
+    const struct json *list = json_member(samples, name);
+    for (const struct json *v = list != NULL ? list->first : NULL; v != NULL; v = v->next, n++)
+        if (!num_parse_u64(v->text, &values[n % BARS]))
+            values[n % BARS] = 0;
+    for (size_t i = 0; i < BARS; i++)
+        most = values[i] > most ? values[i] : most;
+    printf("  %-11s", label);
+    for (uint64_t i = n; i < n + BARS; i++)
+        if (i < BARS && n < BARS)
+            printf(" ");
+        else
+            printf("\xe2\x96%c", (int)(0x81 + values[i % BARS] * 7 / most));
+    num_format_count(n > 0 ? values[(n - 1) % BARS] / seconds : 0, text);
+    printf(" %s%s\n", text, seconds > 1 ? "/s" : "");
+}
+
+static void print_numbers(const struct json *status)
+{
+    const struct json *store = json_member(status, "store");
+    const struct json *samples = json_member(status, "samples");
+    char age[NUM_SIZE_TEXT_MAX], size[NUM_SIZE_TEXT_MAX] = "unknown";
+    uint64_t bytes, seconds = 1;
+    if (json_get_u64(store, "free_bytes", &bytes))
+        num_format_size(bytes, size);
+    printf("last commit %s%s, free disk %s, directory ", age_of(status, store, "last_commit", age),
+           json_member(store, "last_commit") != NULL &&
+                   json_member(store, "last_commit")->type == JSON_STRING
+               ? " ago"
+               : "",
+           size);
+    print_member(store, "directory");
+    printf("\n\n");
+    (void)json_get_u64(samples, "interval_seconds", &seconds);
+    seconds = seconds == 0 ? 1 : seconds;
+    print_bars(samples, "received", "received", seconds);
+    print_bars(samples, "committed", "committed", seconds);
+    print_bars(samples, "lag", "lag", 1);
+    printf("\n");
+}
+
+static void print_streams(const struct json *status)
+{
+    static const char *const columns[] = {"lost",     "dead_letters", "lag",       "committed",
+                                          "received", "deduplicated", "ack_floor", "last_sequence"};
+    enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+    struct table t = {0};
+    char text[NUM_COUNT_TEXT_MAX];
+    table_text(&t, "stream");
+    table_text(&t, "state");
+    for (size_t i = 0; i < COLUMNS; i++)
+        table_number(&t, "%s", columns[i]);
+    table_end_row(&t);
+    const struct json *streams = json_member(status, "streams");
+    for (const struct json *s = streams != NULL ? streams->first : NULL; s != NULL; s = s->next) {
+        struct slice name = slice_of("?"), state = slice_of("?");
+        (void)json_get_text(s, "stream", &name);
+        (void)json_get_text(s, "state", &state);
+        table_cell(&t, name);
+        table_cell(&t, state);
+        for (size_t i = 0; i < COLUMNS; i++)
+            table_number(&t, "%s", count_of(s, columns[i], text));
+        table_end_row(&t);
+    }
+    table_print(&t, 2, stdout);
+    printf("\n");
+}
+
+static void print_commits(const struct json *status)
+{
+    struct table t = {0};
+    char age[NUM_SIZE_TEXT_MAX], text[NUM_COUNT_TEXT_MAX];
+    const struct json *commits = json_member(status, "commits");
+    const struct json *c = commits != NULL ? commits->first : NULL;
+    if (c == NULL) {
+        printf("  no commit yet\n");
+        return;
+    }
+    for (int i = 0; i < COMMITS_SHOWN && c != NULL; i++, c = c->next) {
+        struct slice reason = slice_of("?");
+        (void)json_get_text(c, "reason", &reason);
+        table_number(&t, "%s ago", age_of(status, c, "time", age));
+        table_number(&t, "%s rows", count_of(c, "rows", text));
+        table_number(&t, "%s files", count_of(c, "files", text));
+        table_cell(&t, reason);
+        table_end_row(&t);
+    }
+    table_print(&t, 2, stdout);
+}
+
+/* Ask once and print. The exit status is that of the instance: 0 if it is ready. */
+static int show(const struct status *s, struct err *err)
+{
+    struct buf body = {0};
+    struct arena arena = {0};
+    int status = CLI_FAILED;
+    uint64_t version = 0;
+    if (http_get(s->where.host, s->where.port, "/status.json", PATIENCE, &body, err) != 0)
+        goto end;
+    const struct json *json = json_parse(&arena, buf_slice(&body), err);
+    if (json == NULL)
+        goto end;
+    if (!json_get_u64(json, "version", &version) || version != STATUS_VERSION) {
+        (void)err_set(err, ERR_FORMAT, "another version of varve, or something else, runs there");
+        goto end;
+    }
+    bool ready = false;
+    status = json_get_bool(json, "ready", &ready) && ready ? CLI_DONE : CLI_FAILED;
+    if (s->watch && isatty(STDOUT_FILENO) == 1)
+        printf("\033[H\033[2J");
+    if (s->json) {
+        (void)fwrite(body.data, 1, body.len, stdout); /* main looks at stdout */
+    } else {
+        print_verdict(json);
+        print_numbers(json);
+        print_streams(json);
+        print_commits(json);
+    }
+end:
+    if (err_is_set(err)) {
+        char address[NATS_ADDRESS_MAX];
+        nats_url_format(&s->where, address);
+        (void)err_prefix(err, "http://%s/", address);
+    }
+    arena_free(&arena);
+    buf_free(&body);
+    return status;
+}
+
+static int run(struct status *s)
+{
+    struct err err = {0};
+    if (find(s, &err) != 0)
+        return cli_fail(&err);
+    for (;;) {
+        int status = show(s, &err);
+        if (err_is_set(&err))
+            (void)cli_fail(&err);
+        if (!s->watch || fflush(stdout) != 0)
+            return status;
+        err_clear(&err);
+        net_wait(NULL, 0, clock_monotonic() + PERIOD);
+    }
+}
+
+int cli_status(int argc, char **argv)
+{
+    struct status s = {0};
+    int status = parse(argc, argv, &s);
+    if (status == CLI_GO_ON)
+        status = run(&s);
+    cli_options_free(&s.options);
+    return status;
+}

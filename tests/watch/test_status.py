@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""`varve status`: what a running instance says, for a terminal."""
+
+import json
+import subprocess
+
+from support import VARVE, free_port
+from watching import Endpoint, watched
+
+
+def status(*args):
+    out = subprocess.run([VARVE, "status", *args], capture_output=True, text=True, timeout=30)
+    return out.returncode, out.stdout, out.stderr
+
+
+def test_it_says_what_the_instance_says(any_server, varve):
+    any_server.generate(1234, corrupt=1)
+    run = varve.start(config=watched(varve, nats={"name": "lab-7"}))
+    endpoint = Endpoint(run)
+    endpoint.wait_ready(True)
+    run.wait_rows(1234)
+    code, text, _ = status("--url", endpoint.url)
+    assert code == 0
+    assert text.startswith("✓ ready for ")
+    assert f"instance lab-7, connected to 127.0.0.1:{any_server.port}" in text
+    assert "1,234" in text and "LOGGING" in text and "pulling" in text
+    assert json.loads(status("--url", endpoint.url, "--json")[1])["instance"] == "lab-7"
+    any_server.stop()
+    endpoint.wait_ready(False)
+    code, text, _ = status("--set", f"metrics.listen={endpoint.host}:{endpoint.port}")
+    assert code == 1
+    assert text.startswith("✗ not ready for ") and "not connected to NATS" in text
+    assert "! nats_disconnected for " in text
+
+
+def test_nobody_is_there():
+    code, text, error = status("--url", f"127.0.0.1:{free_port()}")
+    assert (code, text) == (1, "")
+    assert error.count("\n") == 1 and "refused" in error
+    assert status("--set", "metrics.listen=off")[0] == 2
