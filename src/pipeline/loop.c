@@ -167,6 +167,15 @@ static void shutdown_check_refused(struct pipeline *p, int64_t now)
     shutdown_begin(p, EPOCH_STOP, now);
 }
 
+/* How long to wait for the server to confirm the last acks. */
+static int64_t ack_deadline(const struct pipeline *p, int64_t now)
+{
+    int64_t least = now + PIPELINE_ACK_GRACE, most = now + PIPELINE_ONCE_GRACE;
+    if (!p->once || err_is_set(&p->failure))
+        return least;
+    return p->give_up_at > most ? most : p->give_up_at < least ? least : p->give_up_at;
+}
+
 /* Go on to the next phase where this one is over. Returns when to look again. */
 static int64_t shutdown_advance(struct pipeline *p, int64_t now)
 {
@@ -179,7 +188,7 @@ static int64_t shutdown_advance(struct pipeline *p, int64_t now)
             p->phase = PIPELINE_DONE;
         } else if (p->epochs.sealed == NULL) {
             p->phase = PIPELINE_ACKING;
-            p->ack_deadline = now + PIPELINE_ACK_GRACE;
+            p->ack_deadline = ack_deadline(p, now);
         }
     }
     if (p->phase == PIPELINE_ACKING &&

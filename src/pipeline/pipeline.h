@@ -30,6 +30,9 @@ enum pipeline_phase {
 /* Behind the last commit: a server that does not answer by then delivers again, which is harmless.
  */
 #define PIPELINE_ACK_GRACE (3 * CLOCK_SECOND)
+/* The same where the end of the streams was reached, and acks are what is asked for: a server takes
+ * seconds for a million of them. */
+#define PIPELINE_ONCE_GRACE (60 * CLOCK_SECOND)
 /* A lame duck server still delivers what it was asked for; then it is time to go elsewhere. */
 #define PIPELINE_LAME_GRACE (5 * CLOCK_SECOND)
 
