@@ -4,6 +4,7 @@
 # make test     sets up the rest and runs every test; ends with "N passed, N failed"
 # make          build/varve, one static binary; `make V=1` shows the commands
 # make install  PREFIX=/usr/local DESTDIR=
+# make release  a tarball of the binary and what belongs to it, for hosts without a compiler
 # make dist     a source tarball that builds without a network
 # make CROSS=aarch64|armv7|riscv64|i686|s390x
 #               the same for another machine: build/MACHINE/varve
@@ -288,6 +289,22 @@ dist: $(BUILD)/vendor.stamp
 	$(Q)tar -C $(BUILD)/dist --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
 	    --mtime=@$$(git log -1 --format=%ct) -c $(DIST) | gzip -9n >$(BUILD)/$(DIST).tar.gz
 	@echo $(BUILD)/$(DIST).tar.gz
+
+# For a host without a compiler: the static binary and what is installed beside it, with a checksum.
+# The same commit makes the same bytes.
+RELEASE := varve-$(VERSION)-$(or $(CROSS),$(shell uname -m))-linux
+
+.PHONY: release
+release: $(BUILD)/varve
+	$(Q)rm -rf $(BUILD)/release && mkdir -p $(BUILD)/release/$(RELEASE)
+	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(BUILD)/release/root) \
+	    PREFIX=/usr/local >/dev/null
+	$(Q)mv $(BUILD)/release/root/usr/local/* $(BUILD)/release/$(RELEASE)
+	$(Q)cp LICENSE README.md $(BUILD)/release/$(RELEASE)
+	$(Q)tar -C $(BUILD)/release --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \
+	    --mtime=@$$(git log -1 --format=%ct) -c $(RELEASE) | gzip -9n >$(BUILD)/$(RELEASE).tar.gz
+	$(Q)cd $(BUILD) && sha256sum $(RELEASE).tar.gz >$(RELEASE).tar.gz.sha256
+	@echo $(BUILD)/$(RELEASE).tar.gz
 
 # ---- tests ---------------------------------------------------------------------------------------
 
