@@ -97,18 +97,18 @@ library = $(BUILD)/obj/$(1)/libvarve.a $(BUILD)/obj/$(1)/libvendor.a
 
 # $(call variant,NAME,COMPILER,FLAGS FOR ALL,FLAGS FOR OURS,LINKER FLAGS)
 define variant
-$(BUILD)/obj/$(1)/vendor/%.o: vendor/%.c vendor/rules.mk $(BUILD)/vendor.stamp
+$(BUILD)/obj/$(1)/vendor/%.o: vendor/%.c Makefile vendor/rules.mk $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$(2) $(VENDOR_CFLAGS) $$(VENDOR_CFLAGS_$$(word 2,$$(subst /, ,$$<))) $(ALL_CFLAGS) $(3) \
 	    -c -o $$@ $$<
 
-$(BUILD)/obj/$(1)/vendor/%.o: vendor/%.S $(BUILD)/vendor.stamp
+$(BUILD)/obj/$(1)/vendor/%.o: vendor/%.S Makefile $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)
 	$$(call say,AS,$$@)
 	$(Q)$(2) $(ALL_CFLAGS) $(3) -c -o $$@ $$<
 
-$(BUILD)/obj/$(1)/gen/%.o: $(GEN)/%.c $(BUILD)/vendor.stamp
+$(BUILD)/obj/$(1)/gen/%.o: $(GEN)/%.c Makefile $(BUILD)/vendor.stamp
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$@)
 	$(Q)$(2) $(GENERATED_CFLAGS) $(3) -c -o $$@ $$<
