@@ -43,7 +43,7 @@ def test_acks_that_are_refused(any_server, varve):
     any_server.start()
     any_server.add_stream()
     any_server.publish([b""] * 10, SUBJECT)
-    run = varve.start("--once", "--timeout=5s", config=varve.config(nats={"user": "a", "password": "b"}))
+    run = varve.start("--once", "--timeout=20s", config=varve.config(nats={"user": "a", "password": "b"}))
     assert "has not confirmed all acks" in failed(run)
 
 
@@ -53,7 +53,7 @@ def test_the_last_line_on_a_terminal(any_server, varve, tmp_path):
     config.write_text(json.dumps(varve.config()))
     leader, follower = pty.openpty()
     command = [VARVE, "run", "--once", "-c", config]
-    run = subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, timeout=60)
+    run = subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, timeout=120)
     os.close(follower)
     line = os.read(leader, 4096).decode()
     os.close(leader)

@@ -40,8 +40,10 @@ def sequences(varve):
     }
     # The glob of the template's depth meets no checkpoint.
     files = f"{path}/*/*/*/*.parquet"
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT stream_seq FROM '{files}'").fetchall()
     without = {
-        "duckdb": [r[0] for r in duckdb.sql(f"SELECT stream_seq FROM '{files}'").fetchall()],
+        "duckdb": [row[0] for row in rows],
         "polars files": polars.scan_parquet(files).select("stream_seq").collect()["stream_seq"].to_list(),
     }
     return {**with_log, **without}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """varve of other machines, under qemu's user emulation: 32 bits, and bytes in the other order.
 
-VARVE_MACHINES="aarch64 riscv64" tests those; `make machines` tests all."""
+VARVE_MACHINES="aarch64 riscv64" tests those; `make machines` tests all. All of varve is compiled for
+each, and all unit tests run under emulation: too long for every run of all tests."""
 
 import json
 import os
@@ -13,7 +14,7 @@ import pytest
 from support import ROOT, VARVE, Output, check_verify
 
 QEMU = {"armv7": "arm", "i686": "i386"}
-MACHINES = os.environ.get("VARVE_MACHINES", "armv7 s390x").split()
+MACHINES = os.environ.get("VARVE_MACHINES", "").split()
 # Numbers that need more than 32 bits from the first message on.
 FIRST = 2**32 - 5_000
 ROWS = 10_000
@@ -21,10 +22,12 @@ ROWS = 10_000
 pytestmark = pytest.mark.timeout(1200)
 
 
-@pytest.fixture(scope="module", params=MACHINES)
+@pytest.fixture(scope="module", params=MACHINES or ["none"])
 def machine(request):
     """What goes before a program of that machine, and the folder of its programs."""
     name = request.param
+    if name == "none":
+        pytest.skip("other machines: make machines")
     emulator = ROOT / f"build/debian/usr/bin/qemu-{QEMU.get(name, name)}-static"
     if not emulator.exists():
         pytest.skip(f"qemu-user-static of Debian is not here: {name}")
