@@ -43,8 +43,9 @@ enum {
 /* The largest message at all: it is there once, from the socket to the disk. */
 #define FLOW_LARGE_BYTES(limit) (limit)
 
-/* Open partitions: what they take when they are sealed, beside their rows. */
-#define FLOW_PARTITIONS(limit) ((limit) / 4 * 3 / STORE_PARTITION_BYTES)
+/* Open partitions: what they take when they are sealed, beside their rows. While those of one epoch
+ * are committed, another one fills; and what has been received when it is full still goes there. */
+#define FLOW_PARTITIONS(limit) ((limit) / 2 / STORE_PARTITION_BYTES)
 
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 

@@ -46,7 +46,8 @@ def test_a_thousand_simulations(any_server, drained, limit, delivery):
         limit, capped(limit), output={"path_template": FLAT}, sources=[{"delivery": delivery}]
     )
     assert rows_of(run) == 100_000
-    assert run.lines("committed", reason="memory")
+    # Of so many partitions the smallest limit has no room for all at once.
+    assert run.lines("committed", reason="partitions" if limit == 16 else "memory")
 
 
 @pytest.mark.parametrize("limit", [16, 64])
@@ -316,7 +317,7 @@ def test_so_many_partitions_that_they_seal_the_epoch(any_server, drained):
     run = drained(32, capped(32), output={"path_template": FLAT})
     [first, *_] = run.lines("committed")
     assert first["reason"] == "partitions"
-    assert 2048 <= first["files"] < 4096
+    assert 1365 <= first["files"] < 4096
     assert rows_of(run) == 8_000
     check_verify(run.output.root)
 
