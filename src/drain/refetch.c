@@ -9,10 +9,11 @@
 /* Long enough for a stall of ours, and gone soon after us. */
 #define REFETCH_INACTIVE (120 * CLOCK_SECOND)
 
-void refetch_init(struct refetch *r, const struct config_source *settings, struct ledger *ledger,
-                  struct nats_random *random, void *owner)
+void refetch_init(struct refetch *r, const struct config_source *settings,
+                  struct generation *generation, struct nats_random *random, void *owner)
 {
-    *r = (struct refetch){.settings = settings, .ledger = ledger, .random = random, .owner = owner};
+    *r = (struct refetch){
+        .settings = settings, .generation = generation, .random = random, .owner = owner};
 }
 
 void refetch_free(struct refetch *r)
@@ -63,7 +64,7 @@ void refetch_committed(struct refetch *r)
     if (r->state != REFETCH_LOOKS || r->commits < r->look)
         return;
     r->state = REFETCH_DONE;
-    if (!r->kept || ledger_missing(r->ledger, r->range, &missing) == 0)
+    if (!r->kept || ledger_missing(&r->generation->ledger, r->range, &missing) == 0)
         return;
     r->state = REFETCH_WAITS;
     r->range = missing;
@@ -85,19 +86,26 @@ static void delete_consumer(struct refetch *r, struct nats_client *client)
     buf_reset(&r->consumer);
 }
 
+static bool has_consumer(const struct refetch *r)
+{
+    return r->state == REFETCH_CREATING || r->state == REFETCH_CONFIRM ||
+           r->state == REFETCH_PULLING;
+}
+
 static void let_go(struct refetch *r, struct nats_client *client)
 {
     if (r->pull.open)
         nats_pull_close(&r->pull, client);
-    if (r->state == REFETCH_PULLING || r->state == REFETCH_CREATING)
+    if (has_consumer(r))
         delete_consumer(r, client);
     r->request = 0;
 }
 
 void refetch_suspend(struct refetch *r, struct nats_client *client)
 {
+    bool under_way = has_consumer(r);
     let_go(r, client);
-    if (r->state == REFETCH_PULLING || r->state == REFETCH_CREATING)
+    if (under_way)
         r->state = REFETCH_WAITS;
 }
 
@@ -125,8 +133,8 @@ uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
 {
     ASSERT(r->state == REFETCH_DONE);
     r->state = REFETCH_IDLE;
-    uint64_t count = ledger_missing(r->ledger, r->range, missing);
-    ledger_nothing_at(r->ledger, r->range.first, r->range.last);
+    uint64_t count = ledger_missing(&r->generation->ledger, r->range, missing);
+    ledger_nothing_at(&r->generation->ledger, r->range.first, r->range.last);
     uint64_t open = r->expected > r->fetched ? r->expected - r->fetched : 0;
     return count < open ? count : open;
 }
@@ -177,24 +185,63 @@ static void open_pull(struct refetch *r, struct nats_client *client, int64_t now
     r->state = REFETCH_PULLING;
 }
 
-bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
-                   int64_t now)
+static void ask_confirm(struct refetch *r, struct nats_client *client, int64_t now)
 {
-    if (r->state != REFETCH_CREATING || r->request != event->request)
-        return false;
+    buf_reset(&r->subject);
+    nats_api_subject(&r->subject, nats_client_api_prefix(client), "STREAM.INFO",
+                     r->settings->stream, NULL);
+    r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
+                                     (struct slice){0}, REFETCH_CONFIRM_TIMEOUT, now);
+    r->state = REFETCH_CONFIRM;
+    if (r->request == 0)
+        wait_a_while(r, client, now);
+}
+
+static void on_created(struct refetch *r, struct nats_client *client,
+                       const struct nats_event *event, int64_t now)
+{
     struct nats_consumer_info info;
     struct nats_api_error error = {0};
     struct err err = {0};
+    if (event->outcome == NATS_OUTCOME_REPLY &&
+        nats_consumer_info_parse(event->payload, &r->arena, &info, &error, &err) == 0) {
+        r->pending = info.pending;
+        ask_confirm(r, client, now);
+    } else if (error.meaning == NATS_MEANING_REQUEST) {
+        finish(r, client); /* it is a stream that gives no message twice */
+    } else {
+        wait_a_while(r, client, now);
+    }
+}
+
+static void on_confirm(struct refetch *r, struct nats_client *client,
+                       const struct nats_event *event, int64_t now)
+{
+    struct nats_stream_info info;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    if (event->outcome != NATS_OUTCOME_REPLY ||
+        nats_stream_info_parse(event->payload, &r->arena, &info, &error, &err) != 0)
+        wait_a_while(r, client, now);
+    else if (!generation_fits(r->generation, &info))
+        refetch_suspend(r, client);
+    else if (r->pending > 0)
+        open_pull(r, client, now);
+    else
+        finish(r, client);
+}
+
+bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
+                   int64_t now)
+{
+    if (r->request == 0 || r->request != event->request)
+        return false;
     arena_reset(&r->arena);
     r->request = 0;
-    bool parsed = event->outcome == NATS_OUTCOME_REPLY &&
-                  nats_consumer_info_parse(event->payload, &r->arena, &info, &error, &err) == 0;
-    if (parsed && info.pending > 0)
-        open_pull(r, client, now);
-    else if (parsed || error.meaning == NATS_MEANING_REQUEST)
-        finish(r, client); /* nothing is there, or it is a stream that gives no message twice */
+    if (r->state == REFETCH_CREATING)
+        on_created(r, client, event, now);
     else
-        wait_a_while(r, client, now);
+        on_confirm(r, client, event, now);
     return true;
 }
 
@@ -247,7 +294,7 @@ enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *clien
         return LEDGER_VOID;
     }
     r->next = ack->stream_seq + 1;
-    bool found = seqset_add(&r->ledger->taken, ack->stream_seq);
+    bool found = seqset_add(&r->generation->ledger.taken, ack->stream_seq);
     r->fetched += found;
     if (ack->pending == 0 || ack->stream_seq == r->range.last)
         finish(r, client);
@@ -271,6 +318,7 @@ int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
     case REFETCH_ASKS:
     case REFETCH_LOOKS:
     case REFETCH_CREATING:
+    case REFETCH_CONFIRM:
     case REFETCH_DONE:
         return INT64_MAX;
     }

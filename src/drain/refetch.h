@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "config/config.h"
+#include "drain/generation.h"
 #include "drain/ledger.h"
 #include "nats/client.h"
 #include "nats/pull.h"
@@ -18,10 +19,14 @@
  * fetched by a consumer of our own, without acks, from the first of them on, while new messages
  * come through the durable one. What others have stored since the store was opened is not lacking:
  * a commit, which looks at what they did, comes first.
+ *
+ * That consumer goes with its stream. Where the stream is still the same once it is made, CONFIRM,
+ * it is of that stream, and its messages are of the generation whose ledger they meet.
  */
 #define REFETCH_RETRY_MIN CLOCK_SECOND
 #define REFETCH_RETRY_MAX (60 * CLOCK_SECOND)
 #define REFETCH_CREATE_TIMEOUT (60 * CLOCK_SECOND) /* the server may have to count messages */
+#define REFETCH_CONFIRM_TIMEOUT (5 * CLOCK_SECOND)
 
 enum refetch_state {
     REFETCH_IDLE,
@@ -29,13 +34,14 @@ enum refetch_state {
     REFETCH_LOOKS,    /* it is under way */
     REFETCH_WAITS,    /* until `at`, to make the consumer */
     REFETCH_CREATING, /* CONSUMER.CREATE was asked */
+    REFETCH_CONFIRM,  /* STREAM.INFO was asked: is it the stream that the consumer is wanted of? */
     REFETCH_PULLING,
     REFETCH_DONE, /* the range was looked through: for the owner to take */
 };
 
 struct refetch {
     const struct config_source *settings;
-    struct ledger *ledger;
+    struct generation *generation;
     struct nats_random *random;
     void *owner; /* of the pull's events */
 
@@ -48,7 +54,8 @@ struct refetch {
     uint64_t seals, commits; /* of epochs of the source */
     uint64_t look;           /* of LOOKS: the commit that it waits for */
     int64_t at, pause;       /* of WAITS */
-    uint64_t request;        /* of CREATING */
+    uint64_t request;        /* of CREATING and CONFIRM */
+    uint64_t pending;        /* of CONFIRM: messages that the consumer has for us */
     uint64_t consumer_seq;   /* of PULLING: deliveries */
     uint64_t target;         /* bytes on the way */
     struct nats_pull pull;
@@ -58,8 +65,8 @@ struct refetch {
 };
 
 /* All borrowed. */
-void refetch_init(struct refetch *r, const struct config_source *settings, struct ledger *ledger,
-                  struct nats_random *random, void *owner);
+void refetch_init(struct refetch *r, const struct config_source *settings,
+                  struct generation *generation, struct nats_random *random, void *owner);
 void refetch_free(struct refetch *r);
 
 /* Look through `range`, which is not empty, for messages that are not taken; of an IDLE one. Unless
@@ -77,7 +84,8 @@ void refetch_suspend(struct refetch *r, struct nats_client *client);
 /* Forget about it: the stream is another one. */
 void refetch_cancel(struct refetch *r, struct nats_client *client);
 
-/* True if the event was the answer to its question. */
+/* True if the event was the answer to its question. The stream may be another one by then: it is
+ * suspended, and generation_is_left says so. */
 bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
                    int64_t now);
 

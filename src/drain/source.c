@@ -20,7 +20,7 @@ void source_init(struct source *s, const struct config *config, uint32_t index,
     generation_init(&s->generation, s->settings, stored);
     s->feed = (struct source_feed){.source = s};
     s->feed_again = (struct source_feed){.source = s, .again = true};
-    refetch_init(&s->refetch, s->settings, &s->generation.ledger, &s->random, &s->feed_again);
+    refetch_init(&s->refetch, s->settings, &s->generation, &s->random, &s->feed_again);
     /* Each source its own sequence of names under the key of the process. */
     s->random = (struct nats_random){.key = {key[0], key[1] ^ ((uint64_t)index + 1)}};
 }
@@ -88,8 +88,11 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
 bool source_reply(struct source *s, struct nats_client *client, const struct nats_event *event,
                   int64_t now)
 {
-    if (refetch_reply(&s->refetch, client, event, now))
+    if (refetch_reply(&s->refetch, client, event, now)) {
+        if (generation_is_left(&s->generation))
+            source_leave(s, client);
         return true;
+    }
     if (s->request == 0 || event->request != s->request)
         return false;
     source_take_answer(s, client, event, now);

@@ -546,6 +546,14 @@ static void find_reply(struct stage *s)
     (void)snprintf(s->reply, sizeof(s->reply), "%.*s", (int)strcspn(inbox, " "), inbox);
 }
 
+/* The consumer that fetches again was made: is the stream the one that it is wanted of? */
+static void confirm_again(struct stage *s, const char *created)
+{
+    EXPECT_I64(s->source.refetch.state, REFETCH_CONFIRM);
+    find_reply(s);
+    stage_answer_stream(s, created, 1, 9);
+}
+
 /* A message to the consumer that fetches again. */
 static void deliver_again(struct stage *s, uint64_t sequence, uint64_t consumer_seq,
                           uint64_t pending)
@@ -602,6 +610,7 @@ TEST(source_fetches_again_what_the_store_lacks)
     (void)snprintf(s.reply, sizeof(s.reply), "%.*s", (int)strcspn(strchr(create, ' ') + 1, " "),
                    strchr(create, ' ') + 1);
     stage_answer_consumer(&s, (struct stage_consumer){.pending = 4});
+    confirm_again(&s, STAGE_CREATED);
     EXPECT_I64(s.source.refetch.state, REFETCH_PULLING);
     (void)stage_tick(&s, 1);
     deliver_again(&s, 2, 1, 3);
@@ -613,6 +622,7 @@ TEST(source_fetches_again_what_the_store_lacks)
     EXPECT(stage_count(&s, "\"opt_start_seq\":3") == 1);
     find_reply(&s);
     stage_answer_consumer(&s, (struct stage_consumer){.pending = 3});
+    confirm_again(&s, STAGE_CREATED);
     (void)stage_tick(&s, 1);
     deliver_again(&s, 3, 1, 2);
     EXPECT_I64(s.verdict, LEDGER_NEW);
@@ -627,6 +637,34 @@ TEST(source_fetches_again_what_the_store_lacks)
     EXPECT(
         !seqset_contains(&s.source.generation.ledger.durable, 2)); /* not before it is committed */
     stage_close(&s);
+}
+
+/* It was deleted and made again since the source asked: what the consumer would give is of another
+ * generation, whether it has anything for us or not. */
+static void fetch_again_from_another(uint64_t pending)
+{
+    struct stage s;
+    begin_again(&s);
+    find_reply(&s);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = pending});
+    confirm_again(&s, "2026-02-02T00:00:00Z");
+    EXPECT(!s.source.refetch.pull.open);
+    EXPECT(source_must_adopt(&s.source));
+    EXPECT(stage_count(&s, "CONSUMER.DELETE.S.c_") == 1);
+    EXPECT(stage_logged(&s, "stream_recreated"));
+    (void)stage_tick(&s, REFETCH_RETRY_MAX);
+    EXPECT_U64(s.source.counters.lost, 0);
+    s.asked_at = s.client.out.len;
+    source_adopt(&s.source, &s.client, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+TEST(source_fetches_nothing_again_from_a_stream_made_again)
+{
+    fetch_again_from_another(4);
+    fetch_again_from_another(0);
 }
 
 TEST(source_goes_on_fetching_again_after_a_lost_connection)
