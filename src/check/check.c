@@ -226,7 +226,9 @@ static void check_source_consumer(struct check_report *r, struct api_client *a,
         nats_consumer_info_parse(reply, arena, &info, &error, &err) == 0) {
         check_consumer(r, config, index, stream, &info);
         check_floor(r, config, source, &info);
+        uint64_t waiting = info.waiting;
         check_overlaps(r, a, source, stream, &info);
+        check_pulls(r, a, config, source, waiting);
     } else if (error.meaning == NATS_MEANING_NO_CONSUMER) {
         check_consumer(r, config, index, stream, NULL);
         check_overlaps(r, a, source, stream, NULL);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "nats/consumer.h"
 #include "nats/stream.h"
+#include "object/posix.h"
 
 struct api_client;
 
@@ -86,5 +87,19 @@ void check_overlap(struct check_report *r, const struct config_source *source,
 void check_overlaps(struct check_report *r, struct api_client *a,
                     const struct config_source *source, const struct nats_stream_info *stream,
                     const struct nats_consumer_info *info);
+
+/* Does `varve run` with this configuration run already? Its lock in the output directory tells. */
+struct check_instance {
+    bool known;   /* false: it can't be told, for lack of permissions */
+    bool running; /* as `process`, the text of a number */
+    char process[OBJECT_POSIX_OWNER_MAX];
+};
+struct check_instance check_instance_look(const struct config *config);
+
+/* Does another client pull from the consumer, `waiting` of whose pulls are unanswered? Said only
+ * where it is sure: this instance does not run, or it can't have so many pulls. Asks the server
+ * again in that case, a second later. */
+void check_pulls(struct check_report *r, struct api_client *a, const struct config *config,
+                 const struct config_source *source, uint64_t waiting);
 
 #endif

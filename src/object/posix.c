@@ -16,12 +16,12 @@
 
 static const struct object_operations posix_operations;
 
-enum { OWNER_MAX = 32, OWNER_WIDTH = 20 };
+enum { OWNER_WIDTH = 20 };
 
 /* The number that the owner has written, or "?" if it has not come to it yet. */
-static void read_owner(const struct system *system, int fd, char out[static OWNER_MAX])
+static void read_owner(const struct system *system, int fd, char out[static OBJECT_POSIX_OWNER_MAX])
 {
-    ssize_t got = system_pread(system, fd, out, OWNER_MAX - 1, 0);
+    ssize_t got = system_pread(system, fd, out, OBJECT_POSIX_OWNER_MAX - 1, 0);
     out[got > 0 ? got : 0] = '\0';
     out[strspn(out, "0123456789")] = '\0';
     if (out[0] == '\0')
@@ -34,7 +34,7 @@ static void read_owner(const struct system *system, int fd, char out[static OWNE
  */
 static void write_owner(const struct system *system, int dir, int fd)
 {
-    char owner[OWNER_MAX];
+    char owner[OBJECT_POSIX_OWNER_MAX];
     struct stat st;
     int len = snprintf(owner, sizeof(owner), "%-*ld\n", OWNER_WIDTH, (long)getpid());
     if (system_stat(system, dir, "lock", &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
@@ -45,7 +45,7 @@ static void write_owner(const struct system *system, int dir, int fd)
  * comes, gives the lock back. The file stays, and says who had it last. */
 static int lock_directory(const struct posix *p, int dir, struct err *err)
 {
-    char owner[OWNER_MAX];
+    char owner[OBJECT_POSIX_OWNER_MAX];
     int fd = system_openat(&p->system, dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
     if (fd < 0) {
         struct buf path = {0};
@@ -70,6 +70,34 @@ static int lock_directory(const struct posix *p, int dir, struct err *err)
     }
     (void)system_close(&p->system, fd); /* nothing was written */
     return -1;
+}
+
+int object_posix_is_running(const struct object_posix_config *config, bool *running,
+                            char owner[static OBJECT_POSIX_OWNER_MAX], struct err *err)
+{
+    const struct system *system = &config->system;
+    struct buf path = {0};
+    int error = 0, fd = -1;
+    *running = false;
+    buf_printf(&path, ".varve/%s/lock", config->writer_name);
+    int root = system_openat(system, SYSTEM_WORKING_DIR, config->root, O_RDONLY | O_DIRECTORY, 0);
+    if (root >= 0)
+        fd = system_openat(system, root, buf_text(&path), O_RDONLY | O_NOFOLLOW, 0);
+    if (fd < 0 || system_lock(system, fd) != 0)
+        error = errno;
+    if (fd >= 0 && error == EWOULDBLOCK) {
+        *running = true;
+        read_owner(system, fd, owner);
+    }
+    if (fd >= 0)
+        (void)system_close(system, fd); /* nothing was written */
+    if (root >= 0)
+        (void)system_close(system, root);
+    buf_free(&path);
+    if (error == 0 || *running || error == ENOENT)
+        return 0;
+    return err_set_system(err, error, "can't tell whether instance %s runs in %s", config->writer,
+                          config->root);
 }
 
 /* A directory in the root. That it is durable counts, not that we made it. */

@@ -43,4 +43,13 @@ struct object_posix_config {
 struct object_store *object_posix_open(const struct object_posix_config *config, struct err *err)
     __attribute__((warn_unused_result));
 
+enum { OBJECT_POSIX_OWNER_MAX = 32 };
+
+/* Does a process run as the writer that `config` names? `owner` is its number then, "?" if it has
+ * not written it. Makes nothing; the lock is tried, though, where nobody holds it: a writer that
+ * comes in the very moment is refused. ERR_SYSTEM if it can't be told. */
+int object_posix_is_running(const struct object_posix_config *config, bool *running,
+                            char owner[static OBJECT_POSIX_OWNER_MAX], struct err *err)
+    __attribute__((warn_unused_result));
+
 #endif

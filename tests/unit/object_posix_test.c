@@ -180,6 +180,41 @@ TEST(posix_lock_is_for_one_process)
     object_store_close(other);
 }
 
+static bool is_running(const char *writer, char owner[static OBJECT_POSIX_OWNER_MAX])
+{
+    struct object_posix_config config = {
+        .root = "root", .entries = "log/", .writer = writer, .writer_name = writer};
+    struct err err = {0};
+    bool running;
+    EXPECT(object_posix_is_running(&config, &running, owner, &err) == 0);
+    return running;
+}
+
+TEST(posix_tells_whether_a_writer_runs)
+{
+    struct err err = {0};
+    struct stat info;
+    char owner[OBJECT_POSIX_OWNER_MAX];
+    EXPECT(!is_running("w", owner));
+    EXPECT(stat("root", &info) != 0); /* it makes nothing */
+    struct object_store *store = open_as("w", &err);
+    EXPECT(is_running("w", owner));
+    EXPECT_U64(strtoull(owner, NULL, 10), getpid());
+    EXPECT(!is_running("v", owner));
+    EXPECT(stat("root/.varve/v", &info) != 0);
+    object_store_close(store);
+    EXPECT(!is_running("w", owner));
+    store = open_as("w", &err); /* it keeps no lock */
+    EXPECT(store != NULL);
+    object_store_close(store);
+    EXPECT(unlink("root/.varve/w/lock") == 0 && symlink("/dev/null", "root/.varve/w/lock") == 0);
+    struct object_posix_config config = {
+        .root = "root", .entries = "log/", .writer = "w", .writer_name = "w"};
+    bool running;
+    EXPECT(object_posix_is_running(&config, &running, owner, &err) == -1);
+    EXPECT(!running && err.system == ELOOP);
+}
+
 TEST(posix_lock_of_a_dead_process_is_no_lock)
 {
     struct err err = {0};

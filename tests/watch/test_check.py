@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """varve check: it says what is wrong, exits accordingly, and changes nothing."""
 
+import asyncio
 import json
 import os
 import subprocess
 
 import pytest
 
-from support import SUBJECT, VARVE, Output, free_port
+from support import SUBJECT, VARVE, Output, free_port, wait_for
 
 PERMISSIONS = """
 authorization {{
@@ -194,6 +195,42 @@ def test_a_consumer_that_contradicts(any_server, varve):
     [sentence] = said(found, "problem", "contradicts the configuration")
     assert "ack_wait is 30s, want 10m" in sentence
     assert "max_ack_pending is 1000, want 565536" in sentence
+
+
+def test_another_instance_on_the_same_consumer(server, varve):
+    """With a directory of its own, by accident: the default name of the consumer."""
+    server.generate(10)
+    varve.once()
+    assert check(varve)[0] == 0
+
+    def others():
+        return said(check(varve)[1], "warning", "another client waits for messages")
+
+    assert not others()
+    elsewhere = {"log_output_directory": str(varve.directory / "elsewhere")}
+    other = varve.start(output=elsewhere, nats={"name": "other"})
+    wait_for(lambda: server.consumer().num_waiting > 0, "the other one pulls")
+    [sentence] = others()
+    assert "consumer varve of stream LOGGING, and this instance does not run" in sentence
+    shared = {"sources": [{"stream": "LOGGING", "shared": True}]}
+    assert not said(check(varve, **shared)[1], "warning", "another client")
+    # The one that pulls is the one that is checked.
+    found = check(varve, output=elsewhere, nats={"name": "other"})[1]
+    assert not said(found, "warning", "another client")
+
+    async def with_pulls(js):
+        """More than it can have itself."""
+        client = js._nc
+        await client.subscribe("mine.*")
+        for i in range(7):
+            ask = b'{"batch":1,"expires":120000000000}'
+            await client.publish("$JS.API.CONSUMER.MSG.NEXT.LOGGING.varve", ask, f"mine.{i}")
+        await client.flush()
+        return await asyncio.to_thread(check, varve, output=elsewhere, nats={"name": "other"})
+
+    [sentence] = said(server.ask(with_pulls)[1], "warning", "another client")
+    assert "more pulls than this instance, which runs, can have" in sentence
+    assert other.stop() == 0
 
 
 def test_bind_without_a_consumer(any_server, varve):

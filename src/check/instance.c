@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/check.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "delta/log.h"
+#include "drain/api_client.h"
+#include "nats/pull.h"
+#include "net/network.h"
+#include "object/posix.h"
+
+/* A server notices only then that a client which has just ended pulls no more. */
+#define PULLS_SECOND_LOOK CLOCK_SECOND
+
+struct check_instance check_instance_look(const struct config *config)
+{
+    struct check_instance found = {.known = true};
+    struct buf name = {0};
+    struct err err = {0};
+    text_escape(&name, slice_of(config->nats.name));
+    struct object_posix_config posix = {.root = config->output.log_output_directory,
+                                        .entries = DELTA_LOG_FOLDER,
+                                        .writer = config->nats.name,
+                                        .writer_name = buf_text(&name)};
+    if (object_posix_is_running(&posix, &found.running, found.process, &err) != 0)
+        found.known = false;
+    buf_free(&name);
+    return found;
+}
+
+/* More pulls than our own instance can have. */
+static bool pulls_of_others(const struct config *config, uint64_t waiting, bool *running)
+{
+    struct check_instance own = check_instance_look(config);
+    *running = own.running;
+    return own.known && waiting > (own.running ? NATS_PULL_SLOTS : 0);
+}
+
+/* Has the consumer such pulls now? Not to be told: no. */
+static bool is_pulled(struct api_client *a, const struct config *config,
+                      const struct config_source *source, bool *running)
+{
+    struct arena arena = {0};
+    struct nats_consumer_info info;
+    struct nats_api_error error;
+    struct slice reply;
+    struct err err = {0};
+    bool others = api_client_api(a, "CONSUMER.INFO", source->stream, source->consumer,
+                                 (struct slice){0}, &reply, &err) == 0 &&
+                  nats_consumer_info_parse(reply, &arena, &info, &error, &err) == 0 &&
+                  pulls_of_others(config, info.waiting, running);
+    arena_free(&arena);
+    return others;
+}
+
+void check_pulls(struct check_report *r, struct api_client *a, const struct config *config,
+                 const struct config_source *source, uint64_t waiting)
+{
+    bool running;
+    if (source->shared || !pulls_of_others(config, waiting, &running))
+        return;
+    /* Whoever starts or stops right now is no other. */
+    net_wait(NULL, 0, clock_monotonic() + PULLS_SECOND_LOOK);
+    if (!is_pulled(a, config, source, &running))
+        return;
+    check_say(r, CHECK_WARNING,
+              "another client waits for messages of consumer %s of stream %s%s: each would get a "
+              "part of them; name a consumer of its own for each (sources[].consumer), or set "
+              "sources[].shared: true for all",
+              source->consumer, source->stream,
+              running ? ", which has more pulls than this instance, which runs, can have"
+                      : ", and this instance does not run");
+}
