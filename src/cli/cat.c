@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "cli/confine.h"
+#include "cli/filter.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "follow/reader.h"
@@ -19,45 +21,124 @@
 struct cat {
     const char *columns; /* comma-separated, NULL: all */
     uint64_t left;       /* rows that may still be printed */
+    bool verbose;
+    struct filter filter;
+    uint64_t files, groups; /* whose statistics were looked at */
+    uint64_t files_skipped, groups_skipped;
     struct parquet_codec *codec;
     struct buf line;
 };
 
-/* The columns to print, in the arena. */
-static int choose(const struct cat *cat, const struct parquet_file *file, struct arena *arena,
-                  const struct parquet_field ***fields, uint32_t *count, struct err *err)
+/* The columns of a file that are read: those that are printed, in their order, and then those that
+ * only the filter needs. All in an arena. */
+struct selection {
+    const struct parquet_field **fields;
+    uint32_t shown, count;
+    struct filter_test *tests; /* of each term of the filter */
+    uint32_t *places;          /* of the columns of the terms, in `fields` */
+};
+
+static uint32_t place_of(const struct selection *s, const struct parquet_field *field)
 {
-    *count = 0;
-    *fields = arena_calloc(arena, strlen(cat->columns) + 1, sizeof(struct parquet_field *));
-    for (const char *at = cat->columns;; at++) {
-        size_t len = strcspn(at, ",");
-        const struct parquet_field *field =
-            parquet_field_child(file->root, (struct slice){(const uint8_t *)at, len});
-        if (field == NULL)
-            return err_set(err, ERR_FORMAT, "it has no column '%.*s'; see varve inspect", (int)len,
-                           at);
-        for (uint32_t i = 0; i < *count; i++)
-            if ((*fields)[i] == field)
-                return err_set(err, ERR_FORMAT, "column '%.*s' is listed twice", (int)len, at);
-        (*fields)[(*count)++] = field;
-        at += len;
-        if (*at == '\0')
-            return 0;
+    uint32_t i = 0;
+    while (i < s->count && s->fields[i] != field)
+        i++;
+    return i;
+}
+
+static int find_field(const struct parquet_file *file, struct slice name,
+                      const struct parquet_field **field, struct err *err)
+{
+    *field = parquet_field_child(file->root, name);
+    if (*field != NULL)
+        return 0;
+    return err_set(err, ERR_FORMAT, "it has no column '%.*s'; see varve inspect", (int)name.len,
+                   (const char *)name.data);
+}
+
+static int choose_shown(const struct cat *cat, const struct parquet_file *file, struct selection *s,
+                        struct err *err)
+{
+    const struct parquet_field *field = file->root->first;
+    for (; cat->columns == NULL && field != NULL; field = field->next)
+        s->fields[s->count++] = field;
+    for (const char *at = cat->columns; at != NULL;) {
+        struct slice name = {(const uint8_t *)at, strcspn(at, ",")};
+        if (find_field(file, name, &field, err) != 0)
+            return -1;
+        if (place_of(s, field) < s->count)
+            return err_set(err, ERR_FORMAT, "column '%.*s' is listed twice", (int)name.len, at);
+        s->fields[s->count++] = field;
+        at = at[name.len] == ',' ? at + name.len + 1 : NULL;
     }
+    s->shown = s->count;
+    return 0;
+}
+
+static int choose(const struct cat *cat, const struct parquet_file *file, struct arena *arena,
+                  struct selection *s, struct err *err)
+{
+    size_t terms = cat->filter.terms.count;
+    *s = (struct selection){0};
+    s->fields =
+        arena_calloc(arena, file->root->children + terms + 1, sizeof(struct parquet_field *));
+    s->tests = arena_calloc(arena, terms + 1, sizeof(*s->tests));
+    s->places = arena_calloc(arena, terms + 1, sizeof(*s->places));
+    if (choose_shown(cat, file, s, err) != 0)
+        return -1;
+    for (size_t i = 0; i < terms; i++) {
+        const struct filter_term *term = &cat->filter.terms.list[i];
+        const struct parquet_field *field;
+        if (find_field(file, term->column, &field, err) != 0)
+            return -1;
+        if (field->kind != PARQUET_FIELD_VALUE)
+            return err_set(err, ERR_FORMAT, "column '%.*s' is of more than one value",
+                           (int)term->column.len, (const char *)term->column.data);
+        if (filter_bind(term, &file->leaves[field->leaf], &s->tests[i], err) != 0)
+            return -1;
+        s->places[i] = place_of(s, field);
+        if (s->places[i] == s->count)
+            s->fields[s->count++] = field;
+    }
+    return 0;
+}
+
+/* Does a row pass? The values are those of `fields`. */
+static bool passes(const struct cat *cat, const struct selection *s, const struct slice *values)
+{
+    for (size_t i = 0; i < cat->filter.terms.count; i++)
+        if (!filter_passes(&s->tests[i], values[s->places[i]]))
+            return false;
+    return true;
+}
+
+/* Take out what the filter can't pass; false if nothing is left of a file. */
+static bool prune(struct cat *cat, struct parquet_file *file, const char *name)
+{
+    uint32_t groups = file->metadata.row_groups_count;
+    uint32_t skipped = filter_prune(&cat->filter, file);
+    cat->files++;
+    cat->groups += groups;
+    cat->groups_skipped += skipped;
+    if (skipped == 0)
+        return true;
+    if (cat->verbose)
+        (void)fprintf(stderr, "varve: %s: %u of %u row groups skipped by statistics\n", name,
+                      skipped, groups);
+    if (skipped == groups)
+        cat->files_skipped++;
+    return skipped < groups;
 }
 
 /* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
-static const char **prefixes_of(const struct parquet_field *root,
-                                const struct parquet_field *const *fields, uint32_t count,
-                                struct arena *arena)
+static const char **prefixes_of(const struct selection *s, struct arena *arena)
 {
     struct buf text = {0};
-    const char **prefixes = arena_calloc(arena, count, sizeof(char *));
-    const struct parquet_field *next = root->first;
-    for (uint32_t i = 0; i < count; i++, next = next->next) {
+    const char **prefixes = arena_calloc(arena, s->shown + 1, sizeof(char *));
+    for (uint32_t i = 0; i < s->shown; i++) {
         buf_reset(&text);
         buf_append_byte(&text, i == 0 ? '{' : ',');
-        json_append_string(&text, fields != NULL ? fields[i]->name : next->name);
+        json_append_string(&text, s->fields[i]->name);
         buf_append_byte(&text, ':');
         prefixes[i] = arena_text(arena, text.data, text.len);
     }
@@ -65,25 +146,39 @@ static const char **prefixes_of(const struct parquet_field *root,
     return prefixes;
 }
 
-static int print_rows(struct cat *cat, const struct parquet_file *file, struct arena *arena,
-                      struct err *err)
+static void append_record(struct cat *cat, const struct parquet_file *file,
+                          const struct selection *s, const char *const *prefixes,
+                          const struct parquet_value *row)
 {
-    const struct parquet_field **fields = NULL;
+    const struct parquet_value *v = row->first;
+    buf_reset(&cat->line);
+    for (uint32_t i = 0; v != NULL && i < s->shown; i++, v = v->next) {
+        buf_append_text(&cat->line, prefixes[i]);
+        value_json_append_tree(&cat->line, file, v);
+    }
+    buf_append_text(&cat->line, "}\n");
+}
+
+static int print_rows(struct cat *cat, struct parquet_file *file, const char *path,
+                      struct arena *arena, struct err *err)
+{
+    struct selection s;
     const struct parquet_value *row = NULL;
-    uint32_t count = file->root->children;
     int more = 0;
-    if (cat->columns != NULL && choose(cat, file, arena, &fields, &count, err) != 0)
+    if (choose(cat, file, arena, &s, err) != 0)
         return -1;
-    const char **prefixes = prefixes_of(file->root, fields, count, arena);
-    struct parquet_records *records = parquet_records_new(file, fields, count, cat->codec);
+    if (!prune(cat, file, path))
+        return 0;
+    const char **prefixes = prefixes_of(&s, arena);
+    struct slice *values = arena_calloc(arena, s.count + 1, sizeof(*values));
+    struct parquet_records *records = parquet_records_new(file, s.fields, s.count, cat->codec);
     while (cat->left > 0 && (more = parquet_records_next(records, &row, err)) == 1) {
-        buf_reset(&cat->line);
-        const char **prefix = prefixes;
-        for (const struct parquet_value *v = row->first; v != NULL; v = v->next) {
-            buf_append_text(&cat->line, *prefix++);
-            value_json_append_tree(&cat->line, file, v);
-        }
-        buf_append_text(&cat->line, "}\n");
+        uint32_t count = 0;
+        for (const struct parquet_value *v = row->first; v != NULL; v = v->next)
+            values[count++] = v->null ? (struct slice){0} : v->bytes;
+        if (!passes(cat, &s, values))
+            continue;
+        append_record(cat, file, &s, prefixes, row);
         if (fwrite(cat->line.data, 1, cat->line.len, stdout) != cat->line.len)
             break; /* told in the end */
         cat->left--;
@@ -101,7 +196,7 @@ static int cat_file(struct cat *cat, const char *path, struct err *err)
     if (file_source_open(&source, path, err) != 0)
         return err_prefix(err, "%s", path);
     if (parquet_file_open(&file, &source.source, err) == 0) {
-        result = print_rows(cat, &file, &arena, err);
+        result = print_rows(cat, &file, path, &arena, err);
         parquet_file_close(&file);
     }
     file_source_close(&source);
@@ -116,32 +211,28 @@ struct columns {
     struct arena arena;
     struct follow_column list[FOLLOW_COLUMNS_MAX];
     const struct parquet_leaf *leaves[FOLLOW_COLUMNS_MAX];
-    uint32_t count;
+    struct selection selection;
 };
 
 /* *flat: all that is asked for are plain values. */
 static int open_columns(struct cat *cat, struct columns *c, struct object_store *store,
                         const char *name, bool *flat, struct err *err)
 {
-    const struct parquet_field **fields = NULL;
+    struct selection *s = &c->selection;
     if (object_source_open(&c->source, store, name, err) != 0 ||
         parquet_file_open(&c->file, &c->source.source, err) != 0)
         return err_prefix(err, "%s", name);
-    uint32_t count = c->file.root->children;
-    const struct parquet_field *field = c->file.root->first;
-    if (cat->columns != NULL && choose(cat, &c->file, &c->arena, &fields, &count, err) != 0)
+    if (choose(cat, &c->file, &c->arena, s, err) != 0)
         return -1;
-    *flat =
-        count <= FOLLOW_COLUMNS_MAX && parquet_file_leaf(&c->file, slice_of(FOLLOW_SEQUENCE)) >= 0;
-    for (uint32_t i = 0; i < count && *flat; i++, field = field->next) {
-        const struct parquet_field *wanted = fields != NULL ? fields[i] : field;
-        const struct parquet_leaf *leaf = &c->file.leaves[wanted->leaf];
-        *flat = wanted->kind == PARQUET_FIELD_VALUE;
+    *flat = s->count <= FOLLOW_COLUMNS_MAX &&
+            parquet_file_leaf(&c->file, slice_of(FOLLOW_SEQUENCE)) >= 0;
+    for (uint32_t i = 0; i < s->count && *flat; i++) {
+        const struct parquet_leaf *leaf = &c->file.leaves[s->fields[i]->leaf];
+        *flat = s->fields[i]->kind == PARQUET_FIELD_VALUE;
         c->leaves[i] = leaf;
         c->list[i] = (struct follow_column){arena_text(&c->arena, leaf->name.data, leaf->name.len),
                                             leaf->type.type};
     }
-    c->count = count;
     return 0;
 }
 
@@ -155,7 +246,7 @@ static void close_columns(struct columns *c)
 static void print_row(struct cat *cat, const struct columns *c, const struct follow_row *row)
 {
     buf_reset(&cat->line);
-    for (uint32_t i = 0; i < c->count; i++) {
+    for (uint32_t i = 0; i < c->selection.shown; i++) {
         buf_append_byte(&cat->line, i == 0 ? '{' : ',');
         json_append_string(&cat->line, c->leaves[i]->name);
         buf_append_byte(&cat->line, ':');
@@ -166,15 +257,42 @@ static void print_row(struct cat *cat, const struct columns *c, const struct fol
     cat->left--;
 }
 
-static int print_stream(struct cat *cat, const struct columns *c, struct object_store *store,
-                        const struct follow_stream *stream, struct err *err)
+/* Leave out the files in which no row can pass. */
+static int skip_files(struct cat *cat, struct object_store *store, struct follow_stream *stream,
+                      struct err *err)
 {
-    struct follow_reader *r =
-        follow_reader_new(store, stream->files.list, stream->files.count, c->list, c->count, 0);
+    size_t kept = 0;
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < stream->files.count; i++) {
+        const char *name = stream->files.list[i].name;
+        struct object_source source = {0};
+        struct parquet_file file = {0};
+        result = object_source_open(&source, store, name, err);
+        if (result == 0)
+            result = parquet_file_open(&file, &source.source, err);
+        if (result != 0)
+            (void)err_prefix(err, "%s", name);
+        else if (prune(cat, &file, name))
+            stream->files.list[kept++] = stream->files.list[i];
+        parquet_file_close(&file);
+        object_source_close(&source);
+    }
+    stream->files.count = kept;
+    return result;
+}
+
+static int print_stream(struct cat *cat, const struct columns *c, struct object_store *store,
+                        struct follow_stream *stream, struct err *err)
+{
     struct follow_row row;
     int more = 0;
+    if (cat->filter.terms.count > 0 && skip_files(cat, store, stream, err) != 0)
+        return -1;
+    struct follow_reader *r = follow_reader_new(store, stream->files.list, stream->files.count,
+                                                c->list, c->selection.count, 0);
     while (cat->left > 0 && !ferror(stdout) && (more = follow_reader_next(r, &row, err)) == 1)
-        print_row(cat, c, &row);
+        if (passes(cat, &c->selection, row.values))
+            print_row(cat, c, &row);
     follow_reader_free(r);
     return more < 0 ? -1 : 0;
 }
@@ -239,16 +357,52 @@ static int cat_path(struct cat *cat, const char *path)
     return flat ? CLI_DONE : cat_files(cat, path);
 }
 
+static int parse_option(struct cat *cat, int option, const char *value, struct err *err)
+{
+    switch (option) {
+    case 'c':
+        cat->columns = value;
+        return 0;
+    case 'w':
+        return filter_add(&cat->filter, value, err);
+    case 'f':
+        return filter_add_place(&cat->filter, FILTER_GREATER_EQUAL, value, err);
+    case 't':
+        return filter_add_place(&cat->filter, FILTER_LESS_EQUAL, value, err);
+    case 'v':
+        cat->verbose = true;
+        return 0;
+    default: /* 'l' */
+        if (num_parse_u64(slice_of(value), &cat->left))
+            return 0;
+        return err_set(err, ERR_USAGE, "--limit needs a number, not '%s'", value);
+    }
+}
+
 static int parse(struct cat *cat, struct cli_words *w)
 {
+    struct err err = {0};
     int option;
-    while ((option = cli_next(w)) > 0) {
-        if (option == 'c')
-            cat->columns = w->value;
-        else if (!num_parse_u64(slice_of(w->value), &cat->left))
-            return cli_usage("cat", "--limit needs a number, not '%s'", w->value);
-    }
+    while ((option = cli_next(w)) > 0)
+        if (parse_option(cat, option, w->value, &err) != 0)
+            return cli_usage("cat", "%s", err.text);
     return option == CLI_STOP ? w->status : CLI_GO_ON;
+}
+
+static int print_all(struct cat *cat, const struct cli_words *w)
+{
+    int status = CLI_DONE;
+    cat->codec = parquet_codec_new(NULL);
+    for (int i = 0; i < w->count; i++)
+        status |= cat_path(cat, w->operands[i]);
+    if (cat->verbose && cat->filter.terms.count > 0)
+        (void)fprintf(stderr,
+                      "varve: skipped by statistics: %" PRIu64 " of %" PRIu64 " files, %" PRIu64
+                      " of %" PRIu64 " row groups\n",
+                      cat->files_skipped, cat->files, cat->groups_skipped, cat->groups);
+    parquet_codec_free(cat->codec);
+    buf_free(&cat->line);
+    return status;
 }
 
 int cli_cat(int argc, char **argv)
@@ -257,15 +411,10 @@ int cli_cat(int argc, char **argv)
     struct cli_words w = cli_words(argc, argv);
     struct err err = {0};
     int status = parse(&cat, &w);
-    if (status != CLI_GO_ON)
-        return status;
-    if (confine_reading(w.operands, w.count, false, &err) != 0)
-        return cli_fail(&err);
-    status = CLI_DONE;
-    cat.codec = parquet_codec_new(NULL);
-    for (int i = 0; i < w.count; i++)
-        status |= cat_path(&cat, w.operands[i]);
-    parquet_codec_free(cat.codec);
-    buf_free(&cat.line);
+    if (status == CLI_GO_ON && confine_reading(w.operands, w.count, false, &err) != 0)
+        status = cli_fail(&err);
+    if (status == CLI_GO_ON)
+        status = print_all(&cat, &w);
+    filter_free(&cat.filter);
     return status; /* main looks at stdout */
 }

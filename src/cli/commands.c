@@ -46,6 +46,11 @@ static const struct cli_option inspect_options[] = {
 static const struct cli_option cat_options[] = {
     {'c', "--columns", "A,B", "only these columns, in this order"},
     {'l', "--limit", "N", "at most N rows"},
+    {'w', "--where", "'COLUMN OP VALUE'",
+     "only rows for which this holds, with = != < <= > >=; can be repeated: all must hold"},
+    {'f', "--from", "PLACE", "only from this sequence on, or time at which the stream stored it"},
+    {'t', "--to", "PLACE", "only up to this one, which is still in"},
+    {'v', "--verbose", NULL, "say which row groups statistics have let it skip"},
     {0},
 };
 
@@ -105,8 +110,12 @@ const struct cli_command cli_commands[] = {
      "print rows as JSON Lines",
      cat_options,
      "A PATH is a file, or a directory. The rows of one that varve wrote come in the order of\n"
-     "their stream. Bytes are in base64.",
-     {"cat --limit 3 sim_logs", "cat --columns stream_seq,event_type_key sim_logs"}},
+     "their stream. Bytes are in base64.\n"
+     "A VALUE is a text, a number, true, false, a date, or a time such as\n"
+     "2026-11-24T12:00:00Z, which in a column of integers stands for nanoseconds since 1970.\n"
+     "A null passes only '= null'; \"null\" in quotes is the text.",
+     {"cat --columns stream_seq,event_type_key --limit 3 sim_logs",
+      "cat --where 'worker_id = w1' --from 2026-11-24T12:00:00Z sim_logs"}},
     {"verify",
      cli_verify,
      "PATH...",

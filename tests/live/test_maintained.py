@@ -104,6 +104,27 @@ def test_cat_prints_a_table_in_the_order_of_its_stream(server, varve):
     assert all(row["nats_subject"] == SUBJECT for row in rows)
 
 
+def test_cat_from_a_place_to_another(server, varve):
+    """What the stream has between two sequences, or two times; files beside them are not read."""
+    fill(server, varve)
+    stored = {row["stream_seq"]: row["stream_time"] for row in cat(varve)}
+    picked = ("--columns", "event_id", "--from")
+    for low, high in ((1, 1), (EACH, EACH + 1), (2 * EACH, 10**9)):
+        rows = cat(varve, "--columns", "stream_seq", "--from", str(low), "--to", str(high))
+        wanted = [seq for seq, _ in published(server) if low <= seq <= high]
+        assert [row["stream_seq"] for row in rows] == wanted
+    at = stored[EACH + 7]
+    wanted = [seq for seq, time in stored.items() if time >= at]
+    assert len(cat(varve, *picked, at)) == len(wanted)
+    assert all(list(row) == ["event_id"] for row in cat(varve, *picked, at))
+    command = [VARVE, "cat", "--verbose", "--to", str(EACH), varve.output]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert len(done.stdout.splitlines()) == EACH
+    firsts = [int(path.stem.split("-")[0]) for path in varve.output.glob("[!_]*/**/*.parquet")]
+    beyond = sum(first > EACH for first in firsts)
+    assert beyond > 0 and f" {beyond} of {len(firsts)} files" in done.stderr
+
+
 def test_rows_that_somebody_restored_away(server, varve):
     """They were there: verify does not say that they expired."""
     fill(server, varve)
