@@ -23,6 +23,7 @@
 struct totals {
     double bytes_a_second; /* into all streams */
     bool rate_known;
+    bool clock_said;
 };
 
 void check_config(struct check_report *r, const struct config *config)
@@ -269,6 +270,9 @@ static void check_source(struct check_report *r, struct api_client *a, const str
             struct check_rate rate = check_stream_rate(&info);
             totals->bytes_a_second += rate.bytes;
             totals->rate_known = totals->rate_known || rate.bytes > 0;
+            if (!totals->clock_said)
+                check_clock(r, &info, clock_wall());
+            totals->clock_said = true;
             check_stream(r, config, source, &info);
             check_message_get(r, a, source->stream, info.last_seq);
             check_source_consumer(r, a, config, index, &info, &arena);

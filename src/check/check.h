@@ -62,11 +62,16 @@ int lint_config(const struct config *c, struct err *err) __attribute__((warn_unu
 
 /* Judgements on what the server says, for one source. They ask nobody. */
 
-/* How fast events have come into a stream so far, on average. Both 0 if it has too few to tell. */
+/* How fast events have come into a stream so far, on average. Both 0 if it has too few to tell, or
+ * all of them from one minute: a burst says nothing of the next day. */
 struct check_rate {
     double events, bytes; /* a second */
 };
 struct check_rate check_stream_rate(const struct nats_stream_info *info);
+
+/* Does the clock of the server that answered for a stream agree with ours, `now` (clock_wall)? Old
+ * servers don't tell theirs: nothing is said then. */
+void check_clock(struct check_report *r, const struct nats_stream_info *info, int64_t now);
 
 /* Does the stream keep events for longer than varve may need, and how long may varve be away? */
 void check_stream(struct check_report *r, const struct config *config,

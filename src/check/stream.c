@@ -11,13 +11,36 @@
 /* A service that is away for less than this is hardly an outage. */
 #define AWAY_MIN (3600 * CLOCK_SECOND)
 
+/* What came in less time than this is a burst. */
+#define RATE_SPAN_MIN (60 * CLOCK_SECOND)
+
+/* Less than this is no fault of a clock: the answer was on its way for a while. */
+#define CLOCK_APART_MIN (60 * CLOCK_SECOND)
+
 struct check_rate check_stream_rate(const struct nats_stream_info *info)
 {
     int64_t span = info->last_ns - info->first_ns;
-    if (info->messages < 2 || span <= 0)
+    if (info->messages < 2 || span < RATE_SPAN_MIN)
         return (struct check_rate){0};
     double seconds = (double)span / (double)CLOCK_SECOND;
     return (struct check_rate){(double)info->messages / seconds, (double)info->bytes / seconds};
+}
+
+void check_clock(struct check_report *r, const struct nats_stream_info *info, int64_t now)
+{
+    char apart[CHECK_DURATION_MAX];
+    if (info->server_ns <= 0 || now <= 0)
+        return;
+    int64_t ahead = now - info->server_ns;
+    int64_t distance = ahead < 0 ? -ahead : ahead;
+    if (distance < CLOCK_APART_MIN) {
+        check_say(r, CHECK_OK, "the clocks of the server and of this host agree");
+        return;
+    }
+    check_say(r, CHECK_WARNING,
+              "the clock of this host is %s %s that of the server: lag and ages are wrong by as "
+              "much, and events may be filed under another hour; set the one that is wrong",
+              check_duration(distance, apart), ahead > 0 ? "ahead of" : "behind");
 }
 
 /* `kept`: how long an event stays, in ns; `why` says by which limit. An event that varve has, and
@@ -55,8 +78,8 @@ static void judge_amount(struct check_report *r, const struct config *config,
     }
     if (rate <= 0) {
         check_say(r, CHECK_WARNING,
-                  "stream %s drops its oldest events when it is full (%s, discard old); it holds "
-                  "too few to tell how soon that will be",
+                  "stream %s drops its oldest events when it is full (%s, discard old); its "
+                  "events are too few, or all of one minute, to tell how soon that will be",
                   stream, why);
         return;
     }
@@ -135,6 +158,11 @@ void check_stream(struct check_report *r, const struct config *config,
         check_say(r, CHECK_PROBLEM,
                   "stream %s keeps events only until they are acked, and delivery: position never "
                   "acks: use delivery: durable",
+                  source->stream);
+    if (info->memory)
+        check_say(r, CHECK_WARNING,
+                  "stream %s is stored in memory: what varve has not fetched is lost when the "
+                  "server stops; use file storage",
                   source->stream);
     judge_subjects(r, source, info);
     judge_retention(r, config, source->stream, info);

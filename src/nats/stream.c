@@ -95,6 +95,8 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
     info->max_bytes = get_i64(config, "max_bytes");
     info->max_messages = get_i64(config, "max_msgs");
     info->replicas = (uint32_t)get_u64(config, "num_replicas");
+    info->memory = json_get_text(config, "storage", &text) && slice_is(text, "memory");
+    info->server_ns = get_time(root, "ts");
     const struct json *limits = json_member(config, "consumer_limits");
     info->consumer_max_ack_pending = get_i64(limits, "max_ack_pending");
     info->consumer_inactive_threshold_ns = get_i64(limits, "inactive_threshold");

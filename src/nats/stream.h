@@ -18,6 +18,8 @@ struct nats_stream_info {
     int64_t max_age_ns;              /* 0: unlimited */
     int64_t max_bytes, max_messages; /* -1: unlimited */
     uint32_t replicas;
+    bool memory;       /* stored there, not in files */
+    int64_t server_ns; /* its clock when it answered (2.10+), 0: not told */
     uint64_t messages, bytes;
     uint64_t first_seq, last_seq; /* 0 and 0 if it never held a message */
     int64_t first_ns, last_ns;    /* 0 if it holds no message */

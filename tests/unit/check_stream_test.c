@@ -70,7 +70,45 @@ TEST(check_stream_rate_is_an_average)
     EXPECT(check_stream_rate(&stream).bytes == 1000);
     stream.last_ns = stream.first_ns;
     EXPECT(check_stream_rate(&stream).events == 0);
+    stream.last_ns = stream.first_ns + MINUTE - 1; /* a burst */
+    EXPECT(check_stream_rate(&stream).events == 0);
+    EXPECT(check_stream_rate(&stream).bytes == 0);
+    stream.last_ns = stream.first_ns + MINUTE;
+    EXPECT(check_stream_rate(&stream).events == 100);
     finish();
+}
+
+TEST(check_stream_in_memory)
+{
+    start();
+    stream.memory = true;
+    expect_stream(0, 1, "warning  stream S is stored in memory: what varve has not fetched is");
+    finish();
+}
+
+/* Our clock against that of a server at noon. */
+static void expect_clock(int64_t ahead, unsigned warnings, const char *text)
+{
+    struct nats_stream_info info = {.server_ns = 12 * 60 * MINUTE};
+    buf_reset(&report.text);
+    memset(report.counts, 0, sizeof(report.counts));
+    check_clock(&report, &info, info.server_ns + ahead);
+    EXPECT(strstr(buf_text(&report.text), text) != NULL);
+    EXPECT_U64(report.counts[CHECK_WARNING], warnings);
+}
+
+TEST(check_clocks)
+{
+    expect_clock(0, 0, "ok       the clocks of the server and of this host agree\n");
+    expect_clock(59 * CLOCK_SECOND, 0, "agree");
+    expect_clock(-59 * CLOCK_SECOND, 0, "agree");
+    expect_clock(90 * CLOCK_SECOND, 1, "this host is 90s ahead of that of the server: ");
+    expect_clock(-180 * MINUTE, 1, "this host is 3h behind that of the server: ");
+    struct nats_stream_info old = {0};
+    buf_reset(&report.text);
+    check_clock(&report, &old, 12 * 60 * MINUTE);
+    EXPECT_TEXT(buf_text(&report.text), "");
+    buf_free(&report.text);
 }
 
 TEST(check_stream_without_limits)
@@ -109,7 +147,7 @@ TEST(check_stream_max_bytes)
     expect_stream(0, 0, "refuses new events when it is full");
     stream.discard = NATS_DISCARD_OLD;
     stream.messages = 1;
-    expect_stream(0, 1, "too few to tell");
+    expect_stream(0, 1, "too few, or all of one minute, to tell");
     finish();
 }
 

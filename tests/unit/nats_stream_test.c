@@ -25,7 +25,8 @@ static const char reply[] =
     "\"first_seq\":9007199254740993,\"first_ts\":\"2026-11-24T10:00:01Z\","
     "\"last_seq\":9007199254740999,\"last_ts\":\"2026-11-24T10:00:02.5Z\",\"num_deleted\":3,"
     "\"deleted\":[9007199254740994,null,9007199254740996,9007199254740998],"
-    "\"consumer_count\":2},\"cluster\":{\"name\":\"c1\",\"leader\":\"n2\"}}";
+    "\"consumer_count\":2},\"ts\":\"2026-11-24T10:00:03Z\",\"cluster\":{\"name\":\"c1\",\"leader\":"
+    "\"n2\"}}";
 
 TEST(nats_stream_info_reads_all_fields)
 {
@@ -40,6 +41,8 @@ TEST(nats_stream_info_reads_all_fields)
     EXPECT_I64(i.max_bytes, 1073741824);
     EXPECT_I64(i.max_messages, -1);
     EXPECT_U64(i.replicas, 3);
+    EXPECT(!i.memory);
+    EXPECT_I64(i.server_ns, INT64_C(1795514403000000000));
     EXPECT_U64(i.messages, UINT64_MAX);
     EXPECT_U64(i.bytes, UINT64_C(9007199254740993)); /* 2^53 + 1 */
     EXPECT_U64(i.first_seq, UINT64_C(9007199254740993));

@@ -42,12 +42,19 @@ def said(found, level, text):
     return [sentence for lvl, sentence in found if lvl == level and text in sentence]
 
 
+async def stream_info(js):
+    return (await js._nc.request("$JS.API.STREAM.INFO.LOGGING")).data
+
+
 def test_all_is_well(server, varve):
     server.generate(1000)
     varve.once()
-    status, found, _ = check(varve)
+    status, found, _ = check(varve, metrics={"listen": f"127.0.0.1:{free_port()}"})
     assert status == 0
+    assert not said(found, "warning", "")
     assert said(found, "ok", "stream LOGGING has 1000 events")
+    tells = b'"ts":' in server.ask(stream_info)  # 2.10+
+    assert bool(said(found, "ok", "the clocks of the server and of this host agree")) == tells
     assert said(found, "ok", "fits the batching")
     assert said(found, "ok", f"varve can write to {varve.output}")
 
@@ -80,11 +87,20 @@ def test_short_retention(any_server, varve):
 
 
 def test_few_messages_kept(any_server, varve):
+    """How soon that is lost can't be told by a burst, and that it will be, it can."""
     any_server.add_stream(max_msgs=50)
     any_server.generate(100)
     status, found, _ = check(varve)
-    assert status == 1
-    assert said(found, "problem", "(max_msgs 50 at the rate so far)")
+    assert status == 0
+    [sentence] = said(found, "warning", "drops its oldest events when it is full (max_msgs 50")
+    assert "all of one minute, to tell how soon that will be" in sentence
+
+
+def test_a_stream_in_memory(any_server, varve):
+    from nats.js.api import StorageType
+
+    any_server.add_stream(storage=StorageType.MEMORY)
+    assert said(check(varve)[1], "warning", "stream LOGGING is stored in memory")
 
 
 def test_no_stream(any_server, varve):
