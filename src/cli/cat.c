@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "cli/confine.h"
 #include "cli/filter.h"
+#include "cli/selection.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "follow/reader.h"
@@ -28,89 +29,6 @@ struct cat {
     struct parquet_codec *codec;
     struct buf line;
 };
-
-/* The columns of a file that are read: those that are printed, in their order, and then those that
- * only the filter needs. All in an arena. */
-struct selection {
-    const struct parquet_field **fields;
-    uint32_t shown, count;
-    struct filter_test *tests; /* of each term of the filter */
-    uint32_t *places;          /* of the columns of the terms, in `fields` */
-};
-
-static uint32_t place_of(const struct selection *s, const struct parquet_field *field)
-{
-    uint32_t i = 0;
-    while (i < s->count && s->fields[i] != field)
-        i++;
-    return i;
-}
-
-static int find_field(const struct parquet_file *file, struct slice name,
-                      const struct parquet_field **field, struct err *err)
-{
-    *field = parquet_field_child(file->root, name);
-    if (*field != NULL)
-        return 0;
-    return err_set(err, ERR_FORMAT, "it has no column '%.*s'; see varve inspect", (int)name.len,
-                   (const char *)name.data);
-}
-
-static int choose_shown(const struct cat *cat, const struct parquet_file *file, struct selection *s,
-                        struct err *err)
-{
-    const struct parquet_field *field = file->root->first;
-    for (; cat->columns == NULL && field != NULL; field = field->next)
-        s->fields[s->count++] = field;
-    for (const char *at = cat->columns; at != NULL;) {
-        struct slice name = {(const uint8_t *)at, strcspn(at, ",")};
-        if (find_field(file, name, &field, err) != 0)
-            return -1;
-        if (place_of(s, field) < s->count)
-            return err_set(err, ERR_FORMAT, "column '%.*s' is listed twice", (int)name.len, at);
-        s->fields[s->count++] = field;
-        at = at[name.len] == ',' ? at + name.len + 1 : NULL;
-    }
-    s->shown = s->count;
-    return 0;
-}
-
-static int choose(const struct cat *cat, const struct parquet_file *file, struct arena *arena,
-                  struct selection *s, struct err *err)
-{
-    size_t terms = cat->filter.terms.count;
-    *s = (struct selection){0};
-    s->fields =
-        arena_calloc(arena, file->root->children + terms + 1, sizeof(struct parquet_field *));
-    s->tests = arena_calloc(arena, terms + 1, sizeof(*s->tests));
-    s->places = arena_calloc(arena, terms + 1, sizeof(*s->places));
-    if (choose_shown(cat, file, s, err) != 0)
-        return -1;
-    for (size_t i = 0; i < terms; i++) {
-        const struct filter_term *term = &cat->filter.terms.list[i];
-        const struct parquet_field *field;
-        if (find_field(file, term->column, &field, err) != 0)
-            return -1;
-        if (field->kind != PARQUET_FIELD_VALUE)
-            return err_set(err, ERR_FORMAT, "column '%.*s' is of more than one value",
-                           (int)term->column.len, (const char *)term->column.data);
-        if (filter_bind(term, &file->leaves[field->leaf], &s->tests[i], err) != 0)
-            return -1;
-        s->places[i] = place_of(s, field);
-        if (s->places[i] == s->count)
-            s->fields[s->count++] = field;
-    }
-    return 0;
-}
-
-/* Does a row pass? The values are those of `fields`. */
-static bool passes(const struct cat *cat, const struct selection *s, const struct slice *values)
-{
-    for (size_t i = 0; i < cat->filter.terms.count; i++)
-        if (!filter_passes(&s->tests[i], values[s->places[i]]))
-            return false;
-    return true;
-}
 
 /* Take out what the filter can't pass; false if nothing is left of a file. */
 static bool prune(struct cat *cat, struct parquet_file *file, const char *name)
@@ -148,13 +66,16 @@ static const char **prefixes_of(const struct selection *s, struct arena *arena)
 
 static void append_record(struct cat *cat, const struct parquet_file *file,
                           const struct selection *s, const char *const *prefixes,
-                          const struct parquet_value *row)
+                          const struct parquet_value *row, const struct slice *values)
 {
     const struct parquet_value *v = row->first;
     buf_reset(&cat->line);
     for (uint32_t i = 0; v != NULL && i < s->shown; i++, v = v->next) {
         buf_append_text(&cat->line, prefixes[i]);
-        value_json_append_tree(&cat->line, file, v);
+        if (selection_is_text(s, i, values))
+            value_json_append_text(&cat->line, values[i]);
+        else
+            value_json_append_tree(&cat->line, file, v);
     }
     buf_append_text(&cat->line, "}\n");
 }
@@ -165,7 +86,7 @@ static int print_rows(struct cat *cat, struct parquet_file *file, const char *pa
     struct selection s;
     const struct parquet_value *row = NULL;
     int more = 0;
-    if (choose(cat, file, arena, &s, err) != 0)
+    if (selection_make(&s, file, cat->columns, &cat->filter, arena, err) != 0)
         return -1;
     if (!prune(cat, file, path))
         return 0;
@@ -176,9 +97,9 @@ static int print_rows(struct cat *cat, struct parquet_file *file, const char *pa
         uint32_t count = 0;
         for (const struct parquet_value *v = row->first; v != NULL; v = v->next)
             values[count++] = v->null ? (struct slice){0} : v->bytes;
-        if (!passes(cat, &s, values))
+        if (!selection_passes(&s, values))
             continue;
-        append_record(cat, file, &s, prefixes, row);
+        append_record(cat, file, &s, prefixes, row, values);
         if (fwrite(cat->line.data, 1, cat->line.len, stdout) != cat->line.len)
             break; /* told in the end */
         cat->left--;
@@ -222,7 +143,7 @@ static int open_columns(struct cat *cat, struct columns *c, struct object_store 
     if (object_source_open(&c->source, store, name, err) != 0 ||
         parquet_file_open(&c->file, &c->source.source, err) != 0)
         return err_prefix(err, "%s", name);
-    if (choose(cat, &c->file, &c->arena, s, err) != 0)
+    if (selection_make(s, &c->file, cat->columns, &cat->filter, &c->arena, err) != 0)
         return -1;
     *flat = s->count <= FOLLOW_COLUMNS_MAX &&
             parquet_file_leaf(&c->file, slice_of(FOLLOW_SEQUENCE)) >= 0;
@@ -250,7 +171,10 @@ static void print_row(struct cat *cat, const struct columns *c, const struct fol
         buf_append_byte(&cat->line, i == 0 ? '{' : ',');
         json_append_string(&cat->line, c->leaves[i]->name);
         buf_append_byte(&cat->line, ':');
-        value_json_append(&cat->line, c->leaves[i], row->values[i]);
+        if (selection_is_text(&c->selection, i, row->values))
+            value_json_append_text(&cat->line, row->values[i]);
+        else
+            value_json_append(&cat->line, c->leaves[i], row->values[i]);
     }
     buf_append_text(&cat->line, "}\n");
     (void)fwrite(cat->line.data, 1, cat->line.len, stdout); /* told in the end */
@@ -291,7 +215,7 @@ static int print_stream(struct cat *cat, const struct columns *c, struct object_
     struct follow_reader *r = follow_reader_new(store, stream->files.list, stream->files.count,
                                                 c->list, c->selection.count, 0);
     while (cat->left > 0 && !ferror(stdout) && (more = follow_reader_next(r, &row, err)) == 1)
-        if (passes(cat, &c->selection, row.values))
+        if (selection_passes(&c->selection, row.values))
             print_row(cat, c, &row);
     follow_reader_free(r);
     return more < 0 ? -1 : 0;

@@ -110,7 +110,8 @@ const struct cli_command cli_commands[] = {
      "print rows as JSON Lines",
      cat_options,
      "A PATH is a file, or a directory. The rows of one that varve wrote come in the order of\n"
-     "their stream. Bytes are in base64.\n"
+     "their stream. Bytes are in base64; a payload that says that it is JSON or text is a\n"
+     "string.\n"
      "A VALUE is a text, a number, true, false, a date, or a time such as\n"
      "2026-11-24T12:00:00Z, which in a column of integers stands for nanoseconds since 1970.\n"
      "A null passes only '= null'; \"null\" in quotes is the text.",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/base64.h"
 #include "base/bytes.h"
@@ -248,6 +249,33 @@ void value_json_append(struct buf *out, const struct parquet_leaf *leaf, struct 
         append_bytes(out, value);
         break;
     }
+}
+
+bool value_json_is_text(struct slice media_type)
+{
+    static const char *const types[] = {"json", "text", "application/json"};
+    const char *text = (const char *)media_type.data;
+    size_t len = 0;
+    while (len < media_type.len && text[len] != ';')
+        len++;
+    while (len > 0 && text[len - 1] == ' ')
+        len--;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (len == strlen(types[i]) && strncasecmp(text, types[i], len) == 0)
+            return true;
+    return len > 5 &&
+           (strncasecmp(text, "text/", 5) == 0 || strncasecmp(text + len - 5, "+json", 5) == 0);
+}
+
+void value_json_append_text(struct buf *out, struct slice value)
+{
+    if (utf8_valid(value)) {
+        json_append_string(out, value);
+        return;
+    }
+    buf_append_text(out, "{\"base64\":");
+    append_bytes(out, value);
+    buf_append_byte(out, '}');
 }
 
 static void append_members(struct buf *out, const struct parquet_file *file,

@@ -2,6 +2,8 @@
 #ifndef VARVE_CLI_VALUE_JSON_H
 #define VARVE_CLI_VALUE_JSON_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "parquet/read/leaf.h"
 #include "parquet/read/records.h"
@@ -19,5 +21,13 @@ void value_json_append(struct buf *out, const struct parquet_leaf *leaf, struct 
  * object whose names are its keys (those that are not text, in their JSON form). */
 void value_json_append_tree(struct buf *out, const struct parquet_file *file,
                             const struct parquet_value *value);
+
+/* True if a media type, as events state it for their payload, is one of text: text/..., JSON, or
+ * what is built on JSON (RFC 6839), with or without parameters, in letters of any case. */
+bool value_json_is_text(struct slice media_type);
+
+/* Bytes that should be text, as a JSON string. What is no UTF-8 is {"base64":"..."}: a string would
+ * be taken for the text. */
+void value_json_append_text(struct buf *out, struct slice value);
 
 #endif

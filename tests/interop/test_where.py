@@ -2,6 +2,7 @@
 """varve cat --where: the rows that Python picks out of the same values, whether statistics let row
 groups be skipped or not; and what it says of a condition that can't be meant."""
 
+import base64
 import datetime
 import json
 import math
@@ -236,3 +237,29 @@ def test_a_time_in_a_column_of_integers(tmp_path):
     base = int(START.timestamp()) * 10**9
     pq.write_table(pa.table({"ns": [base - 1, base, base + 1]}), path, compression="zstd")
     assert len(cat(path, "--where", "ns > 2026-11-24T12:00:00Z")[0]) == 1
+
+
+@pytest.mark.parametrize("columns", [None, "event_payload", "event_payload,payload_format_hint"])
+def test_a_payload_that_says_it_is_text(tmp_path, columns):
+    text = b'{"r": "\xc3\xa4"}\x00\n'
+    hints = ["application/json", "Text/Plain;charset=utf-8", "application/geo+JSON ; v=1", "json"]
+    others = ["", "application/octet-stream", "application/x-json", "+json", "text/", "textual"]
+    pairs = [(hint, text) for hint in [*hints, *others]]
+    pairs += [("text/csv", b"\xff"), ("text/csv", b""), ("text/csv", None), (None, text)]
+    path = tmp_path / "f.parquet"
+    table = {
+        "event_payload": pa.array([data for _, data in pairs], pa.binary()),
+        "payload_format_hint": pa.array([hint for hint, _ in pairs], pa.string()),
+    }
+    pq.write_table(pa.table(table), path, compression="zstd")
+    rows, _ = cat(path, *(["--columns", columns] if columns else []))
+    encoded = base64.b64encode(text).decode()
+    assert [row["event_payload"] for row in rows] == [
+        *[text.decode()] * len(hints),
+        *[encoded] * len(others),
+        {"base64": "/w=="},
+        "",
+        None,
+        encoded,
+    ]
+    assert ("payload_format_hint" in rows[0]) == (columns != "event_payload")
