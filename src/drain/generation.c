@@ -49,6 +49,36 @@ static void note_saved(struct generation *g)
     g->saved_seen = seen_beyond(g);
 }
 
+static uint64_t looked_through(const struct generation *g)
+{
+    uint64_t position = ledger_taken_position(&g->ledger);
+    return position > g->seen ? position : g->seen;
+}
+
+/* What is settled may have been dropped by the stream before it was delivered, so that no message
+ * tells when it was stored. Where that is all that the stream had, its own word does. */
+static void note_end(struct generation *g)
+{
+    if (g->end_seq > g->newest_seq && g->end_time > 0 && g->end_seq + 1 >= g->start &&
+        g->end_seq <= looked_through(g))
+        generation_note(g, g->end_seq, g->end_time);
+}
+
+/* Of a position that was loaded: a message that was delivered and not settled may have gone with a
+ * crash of the server, and says nothing. */
+static void drop_open_marks(struct generation *g)
+{
+    uint64_t settled = looked_through(g);
+    if (settled < g->newest_seq)
+        settled = g->newest_seq;
+    while (g->marks.count > 0 && g->marks.list[g->marks.count - 1].sequence > settled)
+        g->marks.count--;
+    if (g->marks.count == 0 || g->marks.list[g->marks.count - 1].sequence <= g->newest_seq)
+        return;
+    g->newest_seq = g->marks.list[g->marks.count - 1].sequence;
+    g->newest_time = g->marks.list[g->marks.count - 1].time;
+}
+
 /* What the store has is durable, whoever stored it: positions without a consumer say that. */
 static void load(struct generation *g)
 {
@@ -59,7 +89,7 @@ static void load(struct generation *g)
     ledger_reset(&g->ledger);
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
-    g->start = g->delivered = g->seen = 0;
+    g->start = g->delivered = g->seen = g->end_seq = 0;
     g->start_saved = p != NULL || known != NULL;
     g->unsaved = g->was_set_back = g->in_doubt = false;
     g->skew = GENERATION_SKEW;
@@ -77,6 +107,7 @@ static void load(struct generation *g)
         seqset_add_all(&above, &known->above);
     if (p != NULL || known != NULL)
         ledger_load(&g->ledger, p == NULL ? 0 : p->through, &above);
+    drop_open_marks(g);
     note_saved(g);
     seqset_free(&above);
 }
@@ -145,6 +176,7 @@ void generation_adopt(struct generation *g)
 
 bool generation_doubts(struct generation *g, uint64_t sequence, int64_t time)
 {
+    note_end(g);
     if (sequence > g->newest_seq || time <= g->newest_time || time - g->newest_time <= g->skew)
         return false;
     g->in_doubt = true;
@@ -197,6 +229,13 @@ static void choose_first(struct generation *g, struct slice created)
     load(g);
 }
 
+/* What lies before a configured start is settled, and need not be there yet. */
+static bool ends_before_us(const struct generation *g, uint64_t last_seq)
+{
+    uint64_t settled = looked_through(g);
+    return last_seq < g->newest_seq || (last_seq < settled && settled >= g->start);
+}
+
 bool generation_fits(struct generation *g, const struct nats_stream_info *info)
 {
     if (generation_is_left(g))
@@ -205,9 +244,14 @@ bool generation_fits(struct generation *g, const struct nats_stream_info *info)
         choose_first(g, info->created);
     else if (!is_generation_of(buf_slice(&g->created), info->created))
         leave(g, info->created, false);
-    if (!generation_is_left(g) && info->last_seq < g->newest_seq)
+    if (!generation_is_left(g) && ends_before_us(g, info->last_seq))
         leave(g, info->created, true);
-    return !generation_is_left(g);
+    if (generation_is_left(g))
+        return false;
+    g->end_seq = info->last_seq;
+    g->end_time = info->last_ns;
+    note_end(g);
+    return true;
 }
 
 bool generation_has_newest(struct generation *g, int64_t time)
@@ -236,12 +280,6 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
     position_marks_add(&g->marks, sequence, time);
     g->newest_seq = sequence;
     g->newest_time = time;
-}
-
-static uint64_t looked_through(const struct generation *g)
-{
-    uint64_t position = ledger_taken_position(&g->ledger);
-    return position > g->seen ? position : g->seen;
 }
 
 bool generation_may_have_lost(const struct generation *g, uint64_t first_seq)
@@ -288,6 +326,7 @@ void generation_seal(struct generation *g, const struct seqset *rows, uint64_t l
 {
     struct ledger *l = &g->ledger;
     ledger_seal(l, rows);
+    note_end(g);
     if (last_seq > g->sealed_seq) {
         g->sealed_seq = last_seq;
         g->sealed_time = last_time;

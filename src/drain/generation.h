@@ -38,6 +38,8 @@ struct generation {
     struct position_marks marks;
     uint64_t newest_seq; /* newest message that we know of, 0: none, */
     int64_t newest_time; /* and when the stream stored it */
+    uint64_t end_seq; /* the newest one of the stream as it said last, whoever's and be it gone */
+    int64_t end_time;
     uint64_t seen;       /* up to here nothing of ours was left to deliver, whatever was dropped */
     uint64_t start;      /* the first sequence that is wanted, 0: not known */
     bool start_saved;    /* and the store says so, or the configuration */

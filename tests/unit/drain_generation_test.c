@@ -79,3 +79,125 @@ TEST(drain_generation_knows_what_it_has_looked_through)
     generation_free(&g);
     generation_free(&next);
 }
+
+#define CREATED "2026-01-01T00:00:00Z"
+
+/* A stream of ten messages, the last of them stored at second 100, that were dropped before they
+ * were delivered: nobody's, as the consumer says; and what a position says of that. */
+static void settle_dropped(struct generation *g, const struct config_source *settings,
+                           struct positions *stored)
+{
+    struct position p;
+    generation_init(g, settings, stored);
+    EXPECT(generation_fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
+                                                         .last_seq = 10,
+                                                         .last_ns = 100 * CLOCK_SECOND}));
+    ledger_nothing_at(&g->ledger, 0, 10);
+    generation_seal(g, &(struct seqset){0}, 0, 0, &p);
+    EXPECT_U64(p.through, 10);
+    EXPECT_U64(p.last_seq, 0);
+    p.stream = settings->stream;
+    p.consumer = settings->consumer;
+    p.created = CREATED;
+    positions_put(stored, &p);
+    seqset_free(&p.above);
+}
+
+/* Set back, and grown again before anybody looked: under numbers that are settled come others. */
+static void expect_others_seen(struct generation *g)
+{
+    EXPECT(generation_fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
+                                                         .last_seq = 10,
+                                                         .last_ns = 200 * CLOCK_SECOND}));
+    EXPECT(!generation_doubts(g, 11, 200 * CLOCK_SECOND)); /* a new one */
+    EXPECT(!generation_doubts(g, 4, 99 * CLOCK_SECOND));   /* an old one */
+    EXPECT(generation_doubts(g, 4, 199 * CLOCK_SECOND));
+    EXPECT(!generation_lacks_newest(g));
+    EXPECT(generation_is_left(g));
+}
+
+TEST(drain_generation_sees_others_where_nothing_was_delivered)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    struct positions none = {0}, stored = {0};
+    struct generation g, next;
+    settle_dropped(&g, &settings, &stored);
+    generation_free(&g);
+    generation_init(&next, &settings, &stored);
+    expect_others_seen(&next); /* after a restart */
+    generation_free(&next);
+    settle_dropped(&g, &settings, &none);
+    expect_others_seen(&g);
+    generation_free(&g);
+    positions_free(&none);
+    positions_free(&stored);
+}
+
+/* No message and no word of the server tells when what is settled was stored. */
+TEST(drain_generation_sees_a_stream_that_ends_within_what_is_settled)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    struct position p = {.stream = "S", .consumer = "C", .created = CREATED, .through = 10};
+    struct nats_stream_info info = {.created = slice_of(CREATED), .last_seq = 10};
+    struct positions stored = {0};
+    struct generation g;
+    positions_put(&stored, &p);
+    generation_init(&g, &settings, &stored);
+    EXPECT(generation_fits(&g, &info));
+    info.last_seq = 9;
+    EXPECT(!generation_fits(&g, &info));
+    EXPECT(generation_is_left(&g));
+    generation_free(&g);
+    positions_free(&stored);
+}
+
+/* A start behind the end of the stream settles what is not there yet. */
+TEST(drain_generation_waits_for_a_start_that_is_ahead)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    const struct positions none = {0};
+    struct nats_stream_info info = {
+        .created = slice_of(CREATED), .last_seq = 5, .last_ns = 100 * CLOCK_SECOND};
+    struct generation g;
+    generation_init(&g, &settings, &none);
+    EXPECT(generation_fits(&g, &info));
+    generation_anchor(&g, 1000);
+    EXPECT(generation_fits(&g, &info));
+    info.last_seq = 7;
+    info.last_ns = 200 * CLOCK_SECOND;
+    EXPECT(!generation_doubts(&g, 3, info.last_ns));
+    EXPECT(generation_fits(&g, &info));
+    info.last_seq = 3; /* set back, which is nothing to us */
+    EXPECT(generation_fits(&g, &info));
+    generation_free(&g);
+}
+
+/* What was delivered and is not settled may have gone with a crash of the server, which says
+ * nothing of what is. */
+TEST(drain_generation_forgets_what_was_delivered_in_vain)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    struct nats_stream_info info = {
+        .created = slice_of(CREATED), .last_seq = 12, .last_ns = 120 * CLOCK_SECOND};
+    struct positions stored = {0};
+    struct generation g, next;
+    settle_dropped(&g, &settings, &stored);
+    EXPECT(generation_fits(&g, &info));
+    EXPECT(ledger_receive(&g.ledger, 12, 1, 1) == LEDGER_NEW);
+    generation_note(&g, 12, 120 * CLOCK_SECOND);
+    struct position p;
+    generation_seal(&g, &(struct seqset){0}, 0, 0, &p);
+    p.stream = "S";
+    p.consumer = "C";
+    p.created = CREATED;
+    positions_put(&stored, &p);
+    seqset_free(&p.above);
+    generation_init(&next, &settings, &stored);
+    info.last_seq = 11;
+    EXPECT(generation_fits(&next, &info));
+    EXPECT_U64(next.newest_seq, 10);
+    EXPECT_I64(next.newest_time, 100 * CLOCK_SECOND);
+    generation_free(&g);
+    generation_free(&next);
+    positions_free(&stored);
+}
