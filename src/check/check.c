@@ -371,5 +371,6 @@ void check_live(struct check_report *r, const struct config *config)
         check_say(r, CHECK_PROBLEM, "no server can be reached: %s", err.text);
     }
     api_client_close(&a);
+    check_metrics(r, config);
     judge_disk(r, config, &totals);
 }

@@ -101,6 +101,10 @@ struct check_instance {
 };
 struct check_instance check_instance_look(const struct config *config);
 
+/* Does it, and can its page and metrics be had where metrics.listen says? The port is ours for a
+ * moment. */
+void check_metrics(struct check_report *r, const struct config *config);
+
 /* Does another client pull from the consumer, `waiting` of whose pulls are unanswered? Said only
  * where it is sure: this instance does not run, or it can't have so many pulls. Asks the server
  * again in that case, a second later. */

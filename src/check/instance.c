@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/check.h"
 
-#include <inttypes.h>
+#include <errno.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "delta/log.h"
 #include "drain/api_client.h"
 #include "nats/pull.h"
-#include "net/network.h"
+#include "nats/url.h"
+#include "net/http.h"
+#include "net/http_get.h"
 #include "object/posix.h"
 
 /* A server notices only then that a client which has just ended pulls no more. */
 #define PULLS_SECOND_LOOK CLOCK_SECOND
+
+/* An instance answers its page between two turns of its loop. */
+#define METRICS_PATIENCE (5 * CLOCK_SECOND)
 
 struct check_instance check_instance_look(const struct config *config)
 {
@@ -28,6 +34,47 @@ struct check_instance check_instance_look(const struct config *config)
         found.known = false;
     buf_free(&name);
     return found;
+}
+
+/* Does this instance answer at metrics.listen? With a token it is not asked. */
+static bool answers_there(const struct config *config)
+{
+    struct nats_url where;
+    struct arena arena = {0};
+    struct buf body = {0};
+    struct err err = {0}; /* then somebody else does */
+    struct slice name = {0};
+    const struct json *json = NULL;
+    if (config->metrics.token_file[0] != '\0')
+        return true;
+    if (nats_url_parse(&where, slice_of(config->metrics.listen), &err) == 0 &&
+        http_get(where.host, where.port, "/status.json", METRICS_PATIENCE, &body, &err) == 0)
+        json = json_parse(&arena, buf_slice(&body), &err);
+    bool ours = json_get_text(json, "instance", &name) && slice_is(name, config->nats.name);
+    arena_free(&arena);
+    buf_free(&body);
+    return ours;
+}
+
+void check_metrics(struct check_report *r, const struct config *config)
+{
+    const char *address = config->metrics.listen;
+    struct check_instance own = check_instance_look(config);
+    struct http_server server;
+    struct err err = {0};
+    if (own.running)
+        check_say(r, CHECK_OK, "this instance, %s, runs as process %s", config->nats.name,
+                  own.process);
+    if (address[0] == '\0')
+        return;
+    if (http_listen(&server, address, NULL, NULL, &err) == 0)
+        check_say(r, CHECK_OK, "varve can listen at %s (metrics.listen)", address);
+    else if (err.system == EADDRINUSE && own.running && answers_there(config))
+        check_say(r, CHECK_OK, "metrics.listen %s is in use, as it should while varve runs",
+                  address);
+    else
+        check_say(r, own.known ? CHECK_PROBLEM : CHECK_WARNING, "metrics.listen %s", err.text);
+    http_close(&server);
 }
 
 /* More pulls than our own instance can have. */

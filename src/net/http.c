@@ -64,10 +64,12 @@ int http_listen(struct http_server *s, const char *address, http_handler *handle
         err_clear(&failure);
         s->listener = net_listen(&addresses.list[i], s->address, &failure);
     }
-    if (s->listener < 0)
-        return err_set(err, ERR_USAGE, "%s: %s; name another address, or off", address,
-                       failure.system != 0 ? strerror(failure.system) : failure.text);
-    return 0;
+    if (s->listener >= 0)
+        return 0;
+    err_set(err, ERR_USAGE, "%s: %s; name another address, or off", address,
+            failure.system != 0 ? strerror(failure.system) : failure.text);
+    err->system = failure.system;
+    return -1;
 }
 
 static void end(struct http_connection *c)

@@ -249,6 +249,34 @@ def test_another_instance_on_the_same_consumer(server, varve):
     assert other.stop() == 0
 
 
+def test_the_port_of_the_metrics(any_server, varve):
+    """It is free, the instance that is checked has it, or somebody else."""
+    any_server.add_stream()
+    taken = f"127.0.0.1:{any_server.port}"
+    status, found, _ = check(varve, metrics={"listen": taken})
+    assert status == 1
+    assert said(found, "problem", f"metrics.listen {taken}: ")
+    run = varve.start()
+    run.wait_line("consumer_made")
+    status, found, _ = check(varve, metrics={"listen": taken})
+    assert status == 1
+    assert said(found, "problem", f"metrics.listen {taken}: ")
+    [sentence] = said(found, "ok", "this instance, varve")
+    assert sentence.endswith(f"runs as process {run.process.pid}")
+    assert run.stop() == 0
+    here = {"listen": f"127.0.0.1:{free_port()}"}
+    status, found, _ = check(varve, metrics=here)
+    assert status == 0
+    assert said(found, "ok", f"varve can listen at {here['listen']}")
+    assert not said(found, "ok", "this instance")
+    run = varve.start(metrics=here)
+    run.wait_line("listening")
+    status, found, _ = check(varve, metrics=here)
+    assert status == 0
+    assert said(found, "ok", f"metrics.listen {here['listen']} is in use, as it should while")
+    assert run.stop() == 0
+
+
 def test_bind_without_a_consumer(any_server, varve):
     any_server.add_stream()
     status, found, _ = check(varve, consumer={"manage": "bind"})
