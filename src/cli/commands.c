@@ -123,7 +123,8 @@ const struct cli_command cli_commands[] = {
      "check every byte: structure, checksums, statistics, sequences, commit log",
      verify_options,
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
-     "(deleted, of another subject, a dead letter). Findings make the exit status 1.",
+     "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
+     "kind 20 lines a PATH are printed, and how many more there are; --json has more.",
      {"verify sim_logs", "verify sim_logs --server 127.0.0.1:4222"}},
     {"version",
      cli_version,

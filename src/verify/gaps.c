@@ -161,7 +161,8 @@ void gaps_end(struct gaps *g, uint64_t last)
             continue;
         buf_printf(&text, "%" PRIu64 " more ranges %s; %" PRIu64 " sequences in all",
                    g->counts[i].ranges - REPORT_EACH_MAX, reasons[i].text, g->counts[i].sequences);
-        say(g, (enum gap_reason)i, buf_text(&text));
+        report_total(g->report, reasons[i].kind, !reasons[i].finding, "%.*s: %s",
+                     (int)g->generation.len, (const char *)g->generation.data, buf_text(&text));
         buf_free(&text);
     }
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -55,33 +56,57 @@ static void count(struct report *r)
     clear_progress(r);
 }
 
-void report_found(struct report *r, const char *kind, const char *format, ...)
+/* Count a line of this kind. True if there were enough of them already. */
+static bool is_one_of_many(struct report *r, const char *kind, bool note)
+{
+    for (size_t i = 0; i < r->kinds.count; i++) {
+        struct report_kind *k = &r->kinds.list[i];
+        if (k->note == note && strcmp(k->kind, kind) == 0)
+            return k->told++ >= REPORT_LINES_MAX;
+    }
+    *array_add(&r->kinds) = (struct report_kind){kind, note, 1};
+    return false;
+}
+
+static void tell(struct report *r, const char *kind, bool note, bool total, const char *format,
+                 va_list arguments)
 {
     char text[ERR_TEXT_MAX];
+    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    if (note) {
+        r->notes++;
+        clear_progress(r);
+    } else {
+        count(r);
+    }
+    if (r->json)
+        append(note ? &r->notes_list : &r->list, kind, text);
+    else if (total || !is_one_of_many(r, kind, note))
+        printf("%s: %s: %s\n", r->subject, note ? "note" : kind, text);
+}
+
+void report_found(struct report *r, const char *kind, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    tell(r, kind, false, false, format, arguments);
     va_end(arguments);
-    count(r);
-    if (r->json)
-        append(&r->list, kind, text);
-    else
-        printf("%s: %s: %s\n", r->subject, kind, text);
 }
 
 void report_note(struct report *r, const char *kind, const char *format, ...)
 {
-    char text[ERR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof(text), format, arguments); /* cut if it is too long */
+    tell(r, kind, true, false, format, arguments);
     va_end(arguments);
-    r->notes++;
-    clear_progress(r);
-    if (r->json)
-        append(&r->notes_list, kind, text);
-    else
-        printf("%s: note: %s\n", r->subject, text);
+}
+
+void report_total(struct report *r, const char *kind, bool note, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    tell(r, kind, note, true, format, arguments);
+    va_end(arguments);
 }
 
 void report_found_in_file(void *context, const struct parquet_finding *finding)
@@ -102,6 +127,8 @@ void report_found_in_file(void *context, const struct parquet_finding *finding)
         end_finding(&w, finding->text);
         return;
     }
+    if (is_one_of_many(r, kind, false))
+        return;
     printf("%s: ", r->subject);
     if (finding->row_group >= 0)
         printf("row group %" PRId64 ": ", finding->row_group);
@@ -163,6 +190,19 @@ void report_end(struct report *r, const struct parquet_verify *file)
     buf_free(&line);
 }
 
+void report_end_path(struct report *r, const char *path)
+{
+    for (size_t i = 0; i < r->kinds.count; i++) {
+        const struct report_kind *k = &r->kinds.list[i];
+        if (k->told <= REPORT_LINES_MAX)
+            continue;
+        clear_progress(r);
+        printf("%s: %s%s: and %" PRIu64 " more, which --json has\n", path, k->note ? "note: " : "",
+               k->kind, k->told - REPORT_LINES_MAX);
+    }
+    r->kinds.count = 0;
+}
+
 static void print_summary_json(const struct report *r)
 {
     struct buf line = {0};
@@ -200,6 +240,7 @@ void report_summary(struct report *r, bool failed)
 
 void report_free(struct report *r)
 {
+    array_free(&r->kinds);
     buf_free(&r->list);
     buf_free(&r->notes_list);
     *r = (struct report){0};

@@ -93,7 +93,7 @@ static void end_stream(struct sweep *w)
     if (w->gaps != NULL)
         gaps_end(w->gaps, w->covered);
     if (w->duplicates > REPORT_EACH_MAX)
-        report_found(w->report, "duplicate", "%.*s: %" PRIu64 " more", (int)w->stream.len,
+        report_total(w->report, "duplicate", false, "%.*s: %" PRIu64 " more", (int)w->stream.len,
                      (const char *)w->stream.data, w->duplicates - REPORT_EACH_MAX);
 }
 

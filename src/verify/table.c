@@ -312,7 +312,7 @@ static void judge_live(struct judge *j)
             compare_hash(j, file->relative, slice_of(logged->sha256));
     }
     if (j->missing > REPORT_EACH_MAX)
-        report_found(t->report, "log", "%" PRIu64 " more files are missing",
+        report_total(t->report, "log", false, "%" PRIu64 " more files are missing",
                      j->missing - REPORT_EACH_MAX);
     buf_free(&relative);
 }

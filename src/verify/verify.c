@@ -182,7 +182,7 @@ static void verify_others(struct verify *v, struct tree *tree)
             report_found(&v->report, "log", "%s is not in the log", file->relative);
     }
     if (unknown > REPORT_EACH_MAX)
-        report_found(&v->report, "log", "%" PRIu64 " more files are not in the log",
+        report_total(&v->report, "log", false, "%" PRIu64 " more files are not in the log",
                      unknown - REPORT_EACH_MAX);
     if (replaced > 0)
         report_note(&v->report, "replaced",
@@ -242,6 +242,7 @@ static void verify_path(struct verify *v, const char *path)
     }
     if (tree.list.tree)
         verify_tree(v, path, &tree);
+    report_end_path(&v->report, path);
     for (size_t i = 0; i < tree.list.count; i++)
         free(tree.files[i].sequences);
     free(tree.files);

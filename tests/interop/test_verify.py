@@ -162,6 +162,38 @@ def test_clean(tree):
     assert lines[-1]["summary"]["findings"] == 0
 
 
+def test_many_findings_of_a_kind_are_summed_up(tree):
+    """Whether a file each or a gap each; they hide nothing of another kind."""
+    for number in range(57):
+        tree.file([10 * number + 1], log=number < 30, footer={"varve.rows": "7"})
+    *lines, summary = verify(tree.root, status=1).splitlines()
+    kinds = {
+        kind: [line for line in lines if f": {kind}: " in line] for kind in ("footer", "gap", "log")
+    }
+    assert {kind: len(told) for kind, told in kinds.items()} == {"footer": 21, "gap": 21, "log": 21}
+    assert len(lines) == 63
+    assert kinds["footer"][-1] == f"{tree.root}: footer: and 37 more, which --json has"
+    assert kinds["gap"][-1] == f"{tree.root}: gap: and 9 more, which --json has"
+    assert kinds["log"][-1] == f"{tree.root}: log: and 7 more, which --json has"
+    assert " 113 findings" in summary
+    out = [json.loads(line) for line in verify(tree.root, "--json", status=1).splitlines()]
+    listed = [finding["kind"] for entry in out[:-1] for finding in entry["findings"]]
+    assert sorted(listed) == ["footer"] * 57 + ["gap"] * 29 + ["log"] * 27
+    # Beyond what --json lists, the number stays in sight.
+    for number in range(57, 140):
+        tree.file([10 * number + 1])
+    assert "12 more ranges are missing" in verify(tree.root, status=1)
+
+
+def test_many_findings_in_a_file_are_summed_up(tmp_path):
+    path = tmp_path / "f.parquet"
+    columns = {f"c{number}": [number] for number in range(50)}
+    pq.write_table(pa.table(columns), path, compression="gzip", use_dictionary=False)
+    found(path, f"{path}: unsupported: and 30 more, which --json has", count=21)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+    fine(path)
+
+
 def test_a_path_that_is_not_there(tree):
     """Nothing was found wrong, but not all was looked at: that is not ok."""
     tree.file(range(1, 100))
