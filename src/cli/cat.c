@@ -205,6 +205,12 @@ static int skip_files(struct cat *cat, struct object_store *store, struct follow
     return result;
 }
 
+static void prune_again(void *context, struct parquet_file *file)
+{
+    const struct cat *cat = context;
+    (void)filter_prune(&cat->filter, file);
+}
+
 static int print_stream(struct cat *cat, const struct columns *c, struct object_store *store,
                         struct follow_stream *stream, struct err *err)
 {
@@ -214,6 +220,7 @@ static int print_stream(struct cat *cat, const struct columns *c, struct object_
         return -1;
     struct follow_reader *r = follow_reader_new(store, stream->files.list, stream->files.count,
                                                 c->list, c->selection.count, 0);
+    follow_reader_set_prune(r, prune_again, cat);
     while (cat->left > 0 && !ferror(stdout) && (more = follow_reader_next(r, &row, err)) == 1)
         if (selection_passes(&c->selection, row.values))
             print_row(cat, c, &row);

@@ -68,7 +68,8 @@ int filter_bind(const struct filter_term *term, const struct parquet_leaf *leaf,
 bool filter_passes(const struct filter_test *test, struct slice value);
 
 /* Take the row groups out of an open file in which, by their statistics, no row can pass; returns
- * how many. Statistics that say nothing, or may mean something else, keep a row group in. */
+ * how many. Statistics that say nothing, or may mean something else, keep a row group in. Errors
+ * that come later number those that are left. */
 uint32_t filter_prune(const struct filter *f, struct parquet_file *file);
 
 void filter_free(struct filter *f);

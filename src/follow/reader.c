@@ -34,6 +34,8 @@ struct follow_reader {
     size_t count, surveyed; /* of files; of those whose runs are known, from the front */
     const struct follow_column *columns;
     uint32_t column_count;
+    void (*prune)(void *context, struct parquet_file *file); /* NULL: all is read */
+    void *prune_context;
     struct parquet_codec *codec;
     ARRAY(struct run) runs; /* that have rows to come */
     uint64_t next;          /* the first sequence that is wanted still */
@@ -60,6 +62,13 @@ struct follow_reader *follow_reader_new(struct object_store *store, const struct
                                 .next = after < UINT64_MAX ? after + 1 : after,
                                 .span = SPAN_START};
     return r;
+}
+
+void follow_reader_set_prune(struct follow_reader *r,
+                             void (*prune)(void *context, struct parquet_file *file), void *context)
+{
+    r->prune = prune;
+    r->prune_context = context;
 }
 
 void follow_reader_free(struct follow_reader *r)
@@ -112,8 +121,11 @@ static int open_file(const struct follow_reader *r, struct opened *o, uint32_t f
 {
     *o = (struct opened){0};
     if (object_source_open(&o->source, r->store, r->files[file].name, err) == 0 &&
-        parquet_file_open(&o->file, &o->source.source, err) == 0 && find_leaves(r, o, err) == 0)
+        parquet_file_open(&o->file, &o->source.source, err) == 0 && find_leaves(r, o, err) == 0) {
+        if (r->prune != NULL)
+            r->prune(r->prune_context, &o->file);
         return 0;
+    }
     close_file(o);
     return -1;
 }

@@ -52,6 +52,7 @@ enum {
 #define FOLLOW_SEQUENCE "stream_seq"
 
 struct follow_reader;
+struct parquet_file;
 
 /* Begin with the first row whose sequence is greater than `after`. The lists are borrowed until
  * follow_reader_free; `files` are in the order of `first`. A sequence that is there twice comes
@@ -59,6 +60,12 @@ struct follow_reader;
 struct follow_reader *follow_reader_new(struct object_store *store, const struct follow_file *files,
                                         size_t count, const struct follow_column *columns,
                                         uint32_t column_count, uint64_t after);
+
+/* Have `prune` take row groups of no use out of each file that is opened, before the first row is
+ * asked for. A file may be opened more than once: the same ones each time. */
+void follow_reader_set_prune(struct follow_reader *r,
+                             void (*prune)(void *context, struct parquet_file *file),
+                             void *context);
 
 /* 1 and the next row, valid until the next call; 0 behind the last one. -1 with the file and the
  * place in it: ERR_SYSTEM if the file is gone, ERR_FORMAT if a column is of another type, or what

@@ -200,6 +200,36 @@ def test_a_skipped_row_group_is_not_read(tmp_path):
     cat(path, "--where", "n >= 49", status=1)
 
 
+def test_a_skipped_row_group_of_a_table_is_not_read(tmp_path):
+    """In the order of the stream, out of row groups that lie in another one."""
+    order = [*range(100, 150), *range(50), *range(50, 100), *range(150, 200)]
+    path = tmp_path / "f.parquet"
+    rows = {"stream_seq": pa.array(order, pa.int64()), "n": [-seq for seq in order]}
+    options = {"compression": "none", "row_group_size": 50, "use_dictionary": False}
+    pq.write_table(pa.table(rows), path, **options)
+    first = pq.ParquetFile(path).metadata.row_group(1)
+    data = bytearray(path.read_bytes())
+    for column in range(2):
+        at = first.column(column).data_page_offset
+        data[at : at + 16] = bytes(16)
+    path.write_bytes(data)
+    metadata = {"id": "t", "format": {"provider": "parquet", "options": {}}, "partitionColumns": []}
+    metadata |= {"schemaString": '{"type":"struct","fields":[]}', "configuration": {}}
+    add = {"path": path.name, "partitionValues": {}, "size": len(data), "modificationTime": 1}
+    actions = [
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {"metaData": metadata},
+        {"add": add | {"dataChange": True}},
+    ]
+    (tmp_path / "_delta_log").mkdir()
+    log = tmp_path / "_delta_log" / f"{0:020}.json"
+    log.write_text("".join(json.dumps(action) + "\n" for action in actions))
+    found, said = cat(tmp_path, "--from=50", "--where", "n > -160", "--verbose", "--columns", "n")
+    assert [row["n"] for row in found] == [-seq for seq in range(50, 160)]
+    assert "0 of 1 files, 1 of 4 row groups" in said
+    cat(tmp_path, "--from=49", status=1)
+
+
 @pytest.mark.parametrize(
     ("where", "word"),
     [
