@@ -69,6 +69,9 @@ static bool is_one_of_many(struct report *r, const char *kind, bool note)
 }
 
 static void tell(struct report *r, const char *kind, bool note, bool total, const char *format,
+                 va_list arguments) __attribute__((format(printf, 5, 0)));
+
+static void tell(struct report *r, const char *kind, bool note, bool total, const char *format,
                  va_list arguments)
 {
     char text[ERR_TEXT_MAX];
