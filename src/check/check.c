@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/time.h"
-#include "delta/durable.h"
 #include "delta/snapshot.h"
 #include "delta/table.h"
 #include "drain/api_client.h"
@@ -163,54 +162,6 @@ static void judge_disk(struct check_report *r, const struct config *config,
     buf_free(&found);
 }
 
-/* The position of this instance in the stream's newest generation, or an empty one. */
-static void read_position(const struct config *config, const struct config_source *source,
-                          struct positions *all, const struct position **found)
-{
-    struct object_posix_config posix = {.root = config->output.log_output_directory,
-                                        .entries = DELTA_LOG_FOLDER};
-    struct delta_snapshot table = {.want_varve = true};
-    struct err err = {0}; /* said of the table */
-    bool complete, saved, forgotten;
-    struct object_store *store = object_posix_open(&posix, &err);
-    if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found &&
-        delta_durable_read(all, &table, store, config->nats.name, &complete, &saved, &forgotten,
-                           &err) == 0)
-        *found = positions_newest(all, source->stream, source->consumer);
-    delta_snapshot_free(&table);
-    object_store_close(store);
-}
-
-/* What the consumer has as acked, against what the directory has: see drain/source_floor.c. */
-static void check_floor(struct check_report *r, const struct config *config,
-                        const struct config_source *source, const struct nats_consumer_info *info)
-{
-    static const struct position nothing;
-    const struct position *p = &nothing;
-    struct positions all = {0};
-    uint64_t floor = info->ack_floor_stream_seq;
-    bool wanted = source->start.kind == CONFIG_START_FIRST;
-    read_position(config, source, &all, &p);
-    if (p == NULL)
-        p = &nothing;
-    bool lacks = p->stream == NULL
-                     ? wanted && info->ack_floor_consumer_seq > 0
-                     : info->ack_floor_consumer_seq > p->delivered && floor > p->through &&
-                           seqset_contiguous_end(&p->above, p->through + 1) < floor;
-    if (lacks && source->shared)
-        check_say(r, CHECK_OK,
-                  "consumer %s of stream %s: other instances have acked events that %s lacks",
-                  source->consumer, source->stream, config->output.log_output_directory);
-    else if (lacks)
-        check_say(r, CHECK_PROBLEM,
-                  "consumer %s of stream %s has acked events up to sequence %" PRIu64
-                  " that %s lacks from %" PRIu64
-                  " on: varve run fetches again what the stream still has of them",
-                  source->consumer, source->stream, floor, config->output.log_output_directory,
-                  p->through + 1);
-    positions_free(&all);
-}
-
 static void check_source_consumer(struct check_report *r, struct api_client *a,
                                   const struct config *config, uint32_t index,
                                   const struct nats_stream_info *stream, struct arena *arena)
@@ -226,7 +177,7 @@ static void check_source_consumer(struct check_report *r, struct api_client *a,
                        &reply, &err) == 0 &&
         nats_consumer_info_parse(reply, arena, &info, &error, &err) == 0) {
         check_consumer(r, config, index, stream, &info);
-        check_floor(r, config, source, &info);
+        check_floor(r, config, source, stream, &info);
         uint64_t waiting = info.waiting;
         check_overlaps(r, a, source, stream, &info);
         check_pulls(r, a, config, source, waiting);

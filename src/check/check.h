@@ -81,6 +81,12 @@ void check_stream(struct check_report *r, const struct config *config,
 void check_consumer(struct check_report *r, const struct config *config, uint32_t source,
                     const struct nats_stream_info *stream, const struct nats_consumer_info *info);
 
+/* Does the output directory have what the consumer has as acked (drain/source_floor.h does that for
+ * varve run), and does the stream still have what is lacking? */
+void check_floor(struct check_report *r, const struct config *config,
+                 const struct config_source *source, const struct nats_stream_info *stream,
+                 const struct nats_consumer_info *info);
+
 /* A work queue has one consumer for each subject (10099 and 10100 in nats-server's errors.json):
  * does another consumer take what the source wants? One of the source's own name is no other. */
 void check_overlap(struct check_report *r, const struct config_source *source,

@@ -277,6 +277,36 @@ def test_the_port_of_the_metrics(any_server, varve):
     assert run.stop() == 0
 
 
+def test_acked_and_not_stored(server, varve):
+    """Somebody else took five events and acked them; then the stream drops them."""
+    server.generate(10)
+    varve.once()
+    assert not said(check(varve)[1], "problem", "")
+    server.generate(5)
+
+    async def take(js):
+        sub = await js.pull_subscribe_bind("varve", stream="LOGGING")
+        for message in await sub.fetch(5, timeout=30):
+            await message.ack_sync()
+
+    server.ask(take)
+    for first in (11, 13):
+        server.ask(lambda js, first=first: js.purge_stream("LOGGING", seq=first))
+        status, found, _ = check(varve)
+        assert status == 1
+        [sentence] = said(found, "problem", "has acked events up to sequence 15")
+        assert "lacks from 11 on: varve run fetches again" in sentence
+        assert sentence.endswith(f"from {first} on")
+    server.ask(lambda js: js.purge_stream("LOGGING"))
+    status, found, _ = check(varve)
+    assert status == 1
+    assert said(found, "problem", "lacks from 11 on, and the stream has none of them any more")
+    other = {"log_output_directory": str(varve.directory / "fresh")}
+    status, found, _ = check(varve, output=other)
+    assert status == 0
+    assert said(found, "warning", "lacks from 1 on, and the stream has none of them any more")
+
+
 def test_bind_without_a_consumer(any_server, varve):
     any_server.add_stream()
     status, found, _ = check(varve, consumer={"manage": "bind"})
