@@ -60,7 +60,7 @@ static bool may_come_again(struct source *s, const struct nats_consumer_info *in
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     struct ledger *ledger = &s->generation.ledger;
-    struct seqrange range = {0, info->ack_floor_stream_seq}, missing;
+    struct seqrange range = {0, info->ack_floor_stream_seq}, missing = {0};
     uint64_t floor = info->ack_floor_consumer_seq;
     if (s->refetch.state != REFETCH_IDLE)
         return;
@@ -70,9 +70,11 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     uint64_t count = ledger_missing(ledger, range, &missing);
     /* A leader that has forgotten some deliveries counts them anew, and its floor may pass one that
      * never came: where all of the stream is ours, a hole is enough to look at it. And what is in
-     * front of the first message that a consumer was made for is in none of its counts. */
-    bool lacking =
-        count > 0 && (unknown > 0 || s->covers_stream || missing.first < info->config.start_seq);
+     * front of the first message that a consumer was made for is in none of its counts: of one that
+     * has acked nothing the stream should have nothing there, unless it was set back. */
+    bool made_for_later = missing.first < info->config.start_seq ||
+                          (floor == 0 && s->first_seq > 0 && s->first_seq <= range.last);
+    bool lacking = count > 0 && (unknown > 0 || s->covers_stream || made_for_later);
     if (lacking && may_come_again(s, info, now))
         return;
     s->lacking_since = 0;

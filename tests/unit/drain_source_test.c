@@ -785,6 +785,27 @@ TEST(source_looks_at_what_a_consumer_was_not_made_for)
     stage_close(&s);
 }
 
+/* One that was made behind what the stream had, and has acked nothing: where the stream has
+ * something there all the same, that was stored since it was set back. */
+TEST(source_looks_at_what_a_stream_that_was_set_back_has_got_since)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    s.source.covers_stream = false;
+    refetch_cancel(&s.source.refetch, &s.client);
+    struct nats_consumer_info info = {.ack_floor_stream_seq = 5};
+    s.source.first_seq = 5;
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 4);
+    refetch_cancel(&s.source.refetch, &s.client);
+    s.source.first_seq = 6;
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
+    stage_close(&s);
+}
+
 /* What its floor has passed is gone for good if it was acked; else it comes again. */
 TEST(source_waits_for_what_a_work_queue_may_deliver_again)
 {
