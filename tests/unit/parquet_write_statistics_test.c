@@ -2,7 +2,9 @@
 #include "parquet/write/statistics.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 #include "test.h"
 
@@ -201,21 +203,32 @@ TEST(statistics_bytes_bounds_add_up)
     EXPECT(!all.has_max && slice_is(bounds_min(&all), "a"));
 }
 
-/* The bounds of doubles, as their PLAIN bytes. */
+/* PLAIN is little-endian on every machine. */
+static void put_double(uint8_t bytes[static 8], double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    store_u64le(bytes, bits);
+}
+
+/* The bounds of at most 8 doubles, as their PLAIN bytes. */
 static void expect_doubles(const double *values, size_t count, bool has, double min, double max)
 {
-    uint8_t bytes[8], expected[8];
-    struct slice plain = {(const uint8_t *)values, count * sizeof(*values)};
+    uint8_t bytes[8], expected[8], encoded[8 * 8];
+    EXPECT(count <= 8);
+    for (size_t i = 0; i < count; i++)
+        put_double(encoded + 8 * i, values[i]);
+    struct slice plain = {encoded, 8 * count};
     struct bounds_int64 bounds = bounds_of_numbers(plain, PARQUET_TYPE_DOUBLE);
 
     EXPECT(bounds.has == has);
     if (!has)
         return;
     EXPECT_U64(bound_plain(bounds.min, PARQUET_TYPE_DOUBLE, bytes), 8);
-    memcpy(expected, &min, sizeof(expected));
+    put_double(expected, min);
     EXPECT_BYTES(bytes, 8, expected, 8);
     EXPECT_U64(bound_plain(bounds.max, PARQUET_TYPE_DOUBLE, bytes), 8);
-    memcpy(expected, &max, sizeof(expected));
+    put_double(expected, max);
     EXPECT_BYTES(bytes, 8, expected, 8);
     EXPECT(real_of_order(bounds.max, PARQUET_TYPE_DOUBLE) == max);
 }
