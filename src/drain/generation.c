@@ -229,22 +229,37 @@ static void choose_first(struct generation *g, struct slice created)
     load(g);
 }
 
-/* What lies before a configured start is settled, and need not be there yet. */
-static bool ends_before_us(const struct generation *g, uint64_t last_seq)
+struct generation_known generation_known_now(const struct generation *g)
 {
-    uint64_t settled = looked_through(g);
-    return last_seq < g->newest_seq || (last_seq < settled && settled >= g->start);
+    return (struct generation_known){g->newest_seq, looked_through(g)};
 }
 
-bool generation_fits(struct generation *g, const struct nats_stream_info *info)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What lies before a configured start is settled, and need not be there yet. */
+static bool ends_before_us(const struct generation *g, uint64_t last_seq,
+                           struct generation_known asked)
+{
+    uint64_t settled = least(looked_through(g), asked.settled);
+    return last_seq < least(g->newest_seq, asked.newest_seq) ||
+           (last_seq < settled && settled >= g->start);
+}
+
+bool generation_fits(struct generation *g, const struct nats_stream_info *info,
+                     struct generation_known asked)
 {
     if (generation_is_left(g))
         return false;
-    if (g->created.len == 0)
+    if (g->created.len == 0) {
         choose_first(g, info->created);
-    else if (!is_generation_of(buf_slice(&g->created), info->created))
+        asked = generation_known_now(g); /* of which nothing was delivered yet */
+    } else if (!is_generation_of(buf_slice(&g->created), info->created)) {
         leave(g, info->created, false);
-    if (!generation_is_left(g) && ends_before_us(g, info->last_seq))
+    }
+    if (!generation_is_left(g) && ends_before_us(g, info->last_seq, asked))
         leave(g, info->created, true);
     if (generation_is_left(g))
         return false;

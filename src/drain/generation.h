@@ -51,14 +51,26 @@ struct generation {
     int64_t sealed_time;
 };
 
+/* What was known of the stream when it was asked about itself: messages that were delivered since
+ * may be newer than its answer, which took another way. */
+struct generation_known {
+    uint64_t newest_seq;
+    uint64_t settled;
+};
+
 /* All borrowed. */
 void generation_init(struct generation *g, const struct config_source *settings,
                      const struct positions *stored);
 void generation_free(struct generation *g);
 
+/* To be kept with each STREAM.INFO that is asked, for generation_fits. */
+struct generation_known generation_known_now(const struct generation *g);
+
 /* True if what the stream says of itself fits this generation; the first one in a process is
- * chosen, and g->next may be set already then. Else g->next is set, and it was logged. */
-bool generation_fits(struct generation *g, const struct nats_stream_info *info);
+ * chosen, and g->next may be set already then. Else g->next is set, and it was logged. `asked`: as
+ * it was when the question was sent. */
+bool generation_fits(struct generation *g, const struct nats_stream_info *info,
+                     struct generation_known asked);
 
 /* True if the message under g->newest_seq was stored at `time`, as we know it. Else g->next is set:
  * the stream was set back. */

@@ -192,6 +192,7 @@ static void ask_confirm(struct refetch *r, struct nats_client *client, int64_t n
                      r->settings->stream, NULL);
     r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
                                      (struct slice){0}, REFETCH_CONFIRM_TIMEOUT, now);
+    r->asked = generation_known_now(r->generation);
     r->state = REFETCH_CONFIRM;
     if (r->request == 0)
         wait_a_while(r, client, now);
@@ -223,7 +224,7 @@ static void on_confirm(struct refetch *r, struct nats_client *client,
     if (event->outcome != NATS_OUTCOME_REPLY ||
         nats_stream_info_parse(event->payload, &r->arena, &info, &error, &err) != 0)
         wait_a_while(r, client, now);
-    else if (!generation_fits(r->generation, &info))
+    else if (!generation_fits(r->generation, &info, r->asked))
         refetch_suspend(r, client);
     else if (r->pending > 0)
         open_pull(r, client, now);

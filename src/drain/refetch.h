@@ -42,6 +42,7 @@ enum refetch_state {
 struct refetch {
     const struct config_source *settings;
     struct generation *generation;
+    struct generation_known asked; /* with the STREAM.INFO */
     struct nats_random *random;
     void *owner; /* of the pull's events */
 

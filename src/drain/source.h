@@ -124,6 +124,7 @@ struct source {
 
     /* The stream. */
     struct generation generation;
+    struct generation_known asked; /* with the last STREAM.INFO */
     enum nats_retention retention; /* as it said last */
     uint64_t first_seq, last_seq;  /* the same */
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */

@@ -261,6 +261,7 @@ static void ask_confirm(struct source *s, struct nats_client *client,
         .pending = info->pending,
     };
     buf_reset(&s->body);
+    s->asked = generation_known_now(&s->generation);
     source_ask(s, client, SOURCE_CONFIRM, "STREAM.INFO", NULL, now);
 }
 

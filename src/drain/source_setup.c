@@ -73,7 +73,7 @@ static bool take_stream(struct source *s, struct nats_client *client, struct sli
     }
     note_stream(s, info);
     bool first = s->generation.created.len == 0;
-    bool fits = generation_fits(&s->generation, info);
+    bool fits = generation_fits(&s->generation, info, s->asked);
     if (first)
         s->accounted = s->generation.delivered;
     if (!fits)
@@ -159,6 +159,8 @@ void source_poll(struct source *s, struct nats_client *client, int64_t now)
     nats_api_subject(&s->subject, nats_client_api_prefix(client),
                      s->poll.stream_next ? "STREAM.INFO" : "CONSUMER.INFO", s->settings->stream,
                      s->poll.stream_next ? NULL : buf_text(&s->consumer));
+    if (s->poll.stream_next)
+        s->asked = generation_known_now(&s->generation);
     if (source_send(s, client, SOURCE_REQUEST_TIMEOUT, now))
         s->poll.state = s->poll.stream_next ? SOURCE_POLL_STREAM : SOURCE_POLL_CONSUMER;
     else
@@ -177,7 +179,7 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
         return;
     }
     note_stream(s, &info);
-    if (!generation_fits(&s->generation, &info)) {
+    if (!generation_fits(&s->generation, &info, s->asked)) {
         source_leave(s, client);
         return;
     }

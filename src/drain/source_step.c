@@ -141,5 +141,6 @@ void source_begin(struct source *s, struct nats_client *client, int64_t now)
 {
     source_let_go(s, client);
     buf_reset(&s->body);
+    s->asked = generation_known_now(&s->generation);
     source_ask(s, client, SOURCE_STREAM, "STREAM.INFO", NULL, now);
 }

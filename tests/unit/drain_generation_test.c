@@ -3,6 +3,12 @@
 
 #include "test.h"
 
+/* Nothing came between the question and the answer. */
+static bool fits(struct generation *g, const struct nats_stream_info *info)
+{
+    return generation_fits(g, info, generation_known_now(g));
+}
+
 /* What a position says to be settled is what a crash behind its commit does not lose. */
 TEST(drain_generation_counts_deliveries_that_are_in_an_epoch)
 {
@@ -38,7 +44,7 @@ TEST(drain_generation_knows_what_it_has_looked_through)
     struct position p;
     struct seqset rows = {0};
     generation_init(&g, &settings, &stored);
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     ledger_nothing_at(&g.ledger, 0, 0);
     EXPECT(!generation_has_grown(&g)); /* the beginning is no message */
     EXPECT(ledger_receive(&g.ledger, 1, 1, 1) == LEDGER_NEW);
@@ -64,8 +70,7 @@ TEST(drain_generation_knows_what_it_has_looked_through)
     p.created = "2026-01-01T00:00:00Z";
     positions_put(&stored, &p);
     generation_init(&next, &settings, &stored);
-    EXPECT(generation_fits(&next,
-                           &(struct nats_stream_info){.created = info.created, .last_seq = 99}));
+    EXPECT(fits(&next, &(struct nats_stream_info){.created = info.created, .last_seq = 99}));
     EXPECT(!generation_has_grown(&next));
     EXPECT(!generation_may_have_lost(&next, 91)); /* the stream begins there now */
     EXPECT(generation_may_have_lost(&next, 92));
@@ -89,9 +94,9 @@ static void settle_dropped(struct generation *g, const struct config_source *set
 {
     struct position p;
     generation_init(g, settings, stored);
-    EXPECT(generation_fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
-                                                         .last_seq = 10,
-                                                         .last_ns = 100 * CLOCK_SECOND}));
+    EXPECT(fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
+                                              .last_seq = 10,
+                                              .last_ns = 100 * CLOCK_SECOND}));
     ledger_nothing_at(&g->ledger, 0, 10);
     generation_seal(g, &(struct seqset){0}, 0, 0, &p);
     EXPECT_U64(p.through, 10);
@@ -106,9 +111,9 @@ static void settle_dropped(struct generation *g, const struct config_source *set
 /* Set back, and grown again before anybody looked: under numbers that are settled come others. */
 static void expect_others_seen(struct generation *g)
 {
-    EXPECT(generation_fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
-                                                         .last_seq = 10,
-                                                         .last_ns = 200 * CLOCK_SECOND}));
+    EXPECT(fits(g, &(struct nats_stream_info){.created = slice_of(CREATED),
+                                              .last_seq = 10,
+                                              .last_ns = 200 * CLOCK_SECOND}));
     EXPECT(!generation_doubts(g, 11, 200 * CLOCK_SECOND)); /* a new one */
     EXPECT(!generation_doubts(g, 4, 99 * CLOCK_SECOND));   /* an old one */
     EXPECT(generation_doubts(g, 4, 199 * CLOCK_SECOND));
@@ -143,9 +148,29 @@ TEST(drain_generation_sees_a_stream_that_ends_within_what_is_settled)
     struct generation g;
     positions_put(&stored, &p);
     generation_init(&g, &settings, &stored);
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     info.last_seq = 9;
-    EXPECT(!generation_fits(&g, &info));
+    EXPECT(!fits(&g, &info));
+    EXPECT(generation_is_left(&g));
+    generation_free(&g);
+    positions_free(&stored);
+}
+
+/* A message and the answer of a server take different ways: the newer one may come first. */
+TEST(drain_generation_is_not_set_back_by_an_answer_that_was_overtaken)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    struct nats_stream_info info = {.created = slice_of(CREATED), .last_seq = 10};
+    struct positions stored = {0};
+    struct generation g;
+    generation_init(&g, &settings, &stored);
+    EXPECT(fits(&g, &info));
+    generation_note(&g, 10, 100 * CLOCK_SECOND);
+    struct generation_known asked = generation_known_now(&g);
+    generation_note(&g, 11, 101 * CLOCK_SECOND);
+    ledger_nothing_at(&g.ledger, 0, 11);
+    EXPECT(generation_fits(&g, &info, asked));
+    EXPECT(!fits(&g, &info)); /* that was asked with 11 known */
     EXPECT(generation_is_left(&g));
     generation_free(&g);
     positions_free(&stored);
@@ -160,15 +185,15 @@ TEST(drain_generation_waits_for_a_start_that_is_ahead)
         .created = slice_of(CREATED), .last_seq = 5, .last_ns = 100 * CLOCK_SECOND};
     struct generation g;
     generation_init(&g, &settings, &none);
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     generation_anchor(&g, 1000);
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     info.last_seq = 7;
     info.last_ns = 200 * CLOCK_SECOND;
     EXPECT(!generation_doubts(&g, 3, info.last_ns));
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     info.last_seq = 3; /* set back, which is nothing to us */
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     generation_free(&g);
 }
 
@@ -182,7 +207,7 @@ TEST(drain_generation_forgets_what_was_delivered_in_vain)
     struct positions stored = {0};
     struct generation g, next;
     settle_dropped(&g, &settings, &stored);
-    EXPECT(generation_fits(&g, &info));
+    EXPECT(fits(&g, &info));
     EXPECT(ledger_receive(&g.ledger, 12, 1, 1) == LEDGER_NEW);
     generation_note(&g, 12, 120 * CLOCK_SECOND);
     struct position p;
@@ -194,7 +219,7 @@ TEST(drain_generation_forgets_what_was_delivered_in_vain)
     seqset_free(&p.above);
     generation_init(&next, &settings, &stored);
     info.last_seq = 11;
-    EXPECT(generation_fits(&next, &info));
+    EXPECT(fits(&next, &info));
     EXPECT_U64(next.newest_seq, 10);
     EXPECT_I64(next.newest_time, 100 * CLOCK_SECOND);
     generation_free(&g);
