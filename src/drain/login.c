@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/login.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "base/utf8.h"
 
@@ -29,7 +27,7 @@ static void append_secret(struct buf *b, struct slice text)
 
 static void set_text(struct buf *b, const char *text)
 {
-    nats_secret_free(b);
+    secret_free(b);
     append_secret(b, slice_of(text));
 }
 
@@ -45,49 +43,22 @@ void login_configure(struct login *l, const struct config_nats *nats)
     set_text(&l->files[LOGIN_KEY_CREDENTIALS], nats->credentials_file);
 }
 
-/* The group may read it: that is how systemd and Kubernetes let a service have its files. */
 static void judge_mode(struct login *l, enum login_key key, const char *path, mode_t mode)
 {
     bool read = (mode & S_IROTH) != 0;
-    if (!read && (mode & (S_IWGRP | S_IWOTH)) == 0)
+    if (!secret_is_exposed(mode))
         return;
     buf_printf(&l->exposed, "%s %s: others can %s it (mode %04o): chmod 400\n", file_keys[key],
                path, read ? "read" : "change", (unsigned)(mode & 07777));
 }
 
-static int read_open_file(struct login *l, enum login_key key, const char *path, int fd,
-                          struct buf *out, struct err *err)
-{
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        return err_set_system(err, errno, "%s %s", file_keys[key], path);
-    if (!S_ISREG(info.st_mode))
-        return err_set(err, ERR_USAGE, "%s %s: it is not a file", file_keys[key], path);
-    judge_mode(l, key, path, info.st_mode);
-    buf_reserve_exact(out, NATS_CREDS_MAX + 1); /* once, so that no copy is left behind */
-    ssize_t got;
-    do {
-        got = read(fd, out->data + out->len, NATS_CREDS_MAX + 1 - out->len);
-        if (got < 0 && errno != EINTR)
-            return err_set_system(err, errno, "%s %s", file_keys[key], path);
-        out->len += got > 0 ? (size_t)got : 0;
-    } while (got != 0 && out->len <= NATS_CREDS_MAX);
-    if (out->len > NATS_CREDS_MAX)
-        return err_set(err, ERR_LIMIT, "%s %s: it has more than %d bytes", file_keys[key], path,
-                       NATS_CREDS_MAX);
-    return 0;
-}
-
 static int read_file(struct login *l, enum login_key key, struct buf *out, struct err *err)
 {
     const char *path = buf_text(&l->files[key]);
-    /* A pipe that nobody writes to must not hold us up. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return err_set_system(err, errno, "%s %s", file_keys[key], path);
-    int result = read_open_file(l, key, path, fd, out, err);
-    (void)close(fd);
-    return result;
+    mode_t mode = 0;
+    int result = secret_read(path, NATS_CREDS_MAX, out, &mode, err);
+    judge_mode(l, key, path, mode);
+    return result == 0 ? 0 : err_prefix(err, "%s %s", file_keys[key], path);
 }
 
 /* A user, password or token: one line, whose end is not part of it. */
@@ -127,7 +98,7 @@ static int read_nkey(struct login *l, struct err *err)
                         nats_nkey_read_seed(&l->key, seed, err) != 0))
         result = err_prefix(err, "%s %s", file_keys[LOGIN_KEY_SEED],
                             buf_text(&l->files[LOGIN_KEY_SEED]));
-    nats_secret_free(&file);
+    secret_free(&file);
     return result;
 }
 
@@ -156,7 +127,7 @@ static int read_credentials(struct login *l, struct err *err)
                             buf_text(&l->files[LOGIN_KEY_CREDENTIALS]));
     if (result == 0)
         append_secret(&l->said[LOGIN_KEY_CREDENTIALS], creds.jwt);
-    nats_secret_free(&file);
+    secret_free(&file);
     return result;
 }
 
@@ -245,7 +216,7 @@ int login_prepare(struct login *l, const struct nats_url *url, struct nats_crede
 void login_forget(struct login *l)
 {
     for (int i = 0; i < LOGIN_KEYS; i++)
-        nats_secret_free(&l->said[i]);
+        secret_free(&l->said[i]);
     nats_nkey_wipe(&l->key);
 }
 
@@ -364,8 +335,8 @@ void login_free(struct login *l)
 {
     login_forget(l);
     for (int i = 0; i < LOGIN_KEYS; i++) {
-        nats_secret_free(&l->configured[i]);
-        nats_secret_free(&l->files[i]);
+        secret_free(&l->configured[i]);
+        secret_free(&l->files[i]);
     }
     buf_free(&l->exposed);
 }

@@ -145,10 +145,3 @@ void nats_nkey_wipe(struct nats_nkey *k)
 {
     sodium_memzero(k, sizeof(*k));
 }
-
-void nats_secret_free(struct buf *b)
-{
-    if (b->data != NULL)
-        sodium_memzero(b->data, b->cap);
-    buf_free(b);
-}

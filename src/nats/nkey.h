@@ -35,7 +35,4 @@ void nats_nkey_sign(const struct nats_nkey *k, struct slice message,
 /* Overwrite the key, in a way that no compiler leaves out. */
 void nats_nkey_wipe(struct nats_nkey *k);
 
-/* The same for a text that was secret; the buffer is empty and has no memory afterwards. */
-void nats_secret_free(struct buf *b);
-
 #endif

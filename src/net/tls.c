@@ -2,14 +2,13 @@
 #include "net/tls.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/assert.h"
+#include "base/random.h"
 #include "net/tls_part.h"
 
 #include <mbedtls/psa_util.h>
@@ -48,13 +47,10 @@ struct tls {
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
                                              uint8_t *output, size_t size, size_t *length)
 {
+    struct err err = {0};
     (void)context;
-    for (size_t got = 0; got < size;) {
-        ssize_t n = getrandom(output + got, size - got, 0);
-        if (n < 0 && errno != EINTR)
-            return PSA_ERROR_INSUFFICIENT_ENTROPY;
-        got += n > 0 ? (size_t)n : 0;
-    }
+    if (random_bytes(output, size, &err) != 0)
+        return PSA_ERROR_INSUFFICIENT_ENTROPY;
     *length = size;
     return PSA_SUCCESS;
 }

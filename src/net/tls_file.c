@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -8,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "net/tls_part.h"
 
@@ -29,53 +28,20 @@ const char *tls_host_ca_file(void)
     return NULL;
 }
 
-static int read_all(int fd, const char *path, size_t max, struct buf *out, struct err *err)
+int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
 {
-    struct stat about;
-    if (fstat(fd, &about) != 0)
-        return err_set_system(err, errno, "can't read %s", path);
-    if (!S_ISREG(about.st_mode))
-        return err_set(err, ERR_USAGE, "%s is not a file", path);
-    if ((uint64_t)about.st_size > max)
-        return err_set(err, ERR_LIMIT, "%s is larger than %zu KiB", path, max / 1024);
-    buf_reserve_exact(out, (size_t)about.st_size + 1); /* never moved, so nothing to wipe twice */
-    while (out->len < (size_t)about.st_size) {
-        ssize_t got = read(fd, out->data + out->len, (size_t)about.st_size - out->len);
-        if (got < 0 && errno != EINTR)
-            return err_set_system(err, errno, "can't read %s", path);
-        if (got == 0)
-            break; /* it has become shorter meanwhile */
-        out->len += got > 0 ? (size_t)got : 0;
-    }
+    if (secret_read(path, max, out, NULL, err) != 0)
+        return err_prefix(err, "can't read %s", path);
     if (out->len == 0)
         return err_set(err, ERR_USAGE, "%s is empty", path);
     buf_append_byte(out, '\0');
     return 0;
 }
 
-int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return err_set_system(err, errno, "can't read %s", path);
-    int result = read_all(fd, path, max, out, err);
-    close(fd);
-    return result;
-}
-
 unsigned tls_exposed_mode(const char *path)
 {
     struct stat about;
-    if (stat(path, &about) != 0 || (about.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) == 0)
-        return 0;
-    return about.st_mode & 07777;
-}
-
-void tls_wipe(struct buf *b)
-{
-    if (b->data != NULL)
-        explicit_bzero(b->data, b->cap);
-    buf_free(b);
+    return stat(path, &about) == 0 && secret_is_exposed(about.st_mode) ? about.st_mode & 07777 : 0;
 }
 
 bool tls_cpu_has_aes(void)

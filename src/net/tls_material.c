@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "net/tls.h"
 #include "net/tls_part.h"
@@ -76,8 +77,8 @@ static int load_key(struct tls_material *m, const struct tls_options *o, struct 
     }
     if (result == 0)
         result = parse_key(m, o->key_file, &text, password, err);
-    tls_wipe(&text);
-    tls_wipe(&file);
+    secret_free(&text);
+    secret_free(&file);
     return result;
 }
 

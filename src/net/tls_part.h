@@ -31,16 +31,13 @@ int64_t tls_time_of(const mbedtls_x509_time *t);
 /* "<what>: <what the library says of its result>". Returns -1. */
 int tls_library_error(struct err *err, enum err_code code, int result, const char *what);
 
-/* Read a file of at most `max` bytes, and put a NUL behind it, which `out` counts. The memory is to
- * be wiped with tls_wipe where it is secret. */
+/* Read a file of at most `max` bytes, and put a NUL behind it, which `out` counts. See
+ * secret_read. */
 int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
     __attribute__((warn_unused_result));
 
 /* See tls_facts. */
 unsigned tls_exposed_mode(const char *path);
-
-/* Overwrite and free. */
-void tls_wipe(struct buf *b);
 
 /* Whether this CPU has instructions for AES, so that it is the fastest cipher. */
 bool tls_cpu_has_aes(void);

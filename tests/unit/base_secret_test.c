@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "test.h"
+
+static void write_text(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    EXPECT(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static int take(const char *name, size_t max, struct buf *out, struct err *err)
+{
+    secret_free(out);
+    err_clear(err);
+    return secret_read(name, max, out, NULL, err);
+}
+
+TEST(secret_read_takes_what_fits)
+{
+    struct buf out = {0};
+    struct err err = {0};
+    mode_t mode = 0;
+    write_text("key", "0123456789");
+    EXPECT(chmod("key", 0640) == 0);
+    EXPECT(secret_read("key", 100, &out, &mode, &err) == 0);
+    EXPECT(slice_is(buf_slice(&out), "0123456789") && out.cap > out.len);
+    EXPECT_U64(mode & 07777, 0640);
+    EXPECT(take("key", 10, &out, &err) == 0);
+    EXPECT_U64(out.len, 10);
+    EXPECT(take("key", 9, &out, &err) == -1 && err.code == ERR_LIMIT);
+    EXPECT_TEXT(err.text, "it has more than 9 bytes");
+    write_text("key", "");
+    EXPECT(take("key", 9, &out, &err) == 0);
+    EXPECT_U64(out.len, 0);
+    secret_free(&out);
+    EXPECT(out.data == NULL && out.len == 0);
+}
+
+TEST(secret_read_says_why_not)
+{
+    struct buf out = {0};
+    struct err err = {0};
+    EXPECT(take("nowhere", 9, &out, &err) == -1);
+    EXPECT(err.code == ERR_SYSTEM && err.system == ENOENT);
+    EXPECT_TEXT(err.text, "No such file or directory");
+    EXPECT(take(".", 9, &out, &err) == -1);
+    EXPECT_TEXT(err.text, "it is not a file");
+    EXPECT(mkfifo("pipe", 0600) == 0); /* that nobody writes to */
+    EXPECT(take("pipe", 9, &out, &err) == -1);
+    EXPECT_TEXT(err.text, "it is not a file");
+    secret_free(&out);
+}
+
+/* Such a file has no size until it is read. */
+TEST(secret_read_of_a_file_of_the_kernel)
+{
+    struct buf out = {0};
+    struct err err = {0};
+    EXPECT(take("/proc/self/comm", 64, &out, &err) == 0);
+    EXPECT(out.len > 1 && out.data[out.len - 1] == '\n');
+    secret_free(&out);
+}
+
+TEST(secret_is_exposed_to_all_but_its_group)
+{
+    EXPECT(!secret_is_exposed(0600) && !secret_is_exposed(0640) && !secret_is_exposed(0400));
+    EXPECT(secret_is_exposed(0644) && secret_is_exposed(0602) && secret_is_exposed(0620));
+}
