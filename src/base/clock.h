@@ -22,6 +22,12 @@ int64_t clock_monotonic(void);
 /* Nanoseconds since 1970 UTC; may step. For what people and files see, never for deadlines. */
 int64_t clock_wall(void);
 
+/* Of two deadlines the first. */
+static inline int64_t clock_earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Another clock. Both functions are called by any thread and get `context`. */
 struct clock {
     int64_t (*monotonic)(void *context);

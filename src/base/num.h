@@ -28,6 +28,11 @@ bool num_parse_duration(struct slice text, int64_t *ns) __attribute__((warn_unus
 bool num_add_u64(uint64_t a, uint64_t b, uint64_t *out) __attribute__((warn_unused_result));
 bool num_mul_u64(uint64_t a, uint64_t b, uint64_t *out) __attribute__((warn_unused_result));
 
+static inline uint64_t num_least_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* a / b, rounded down; b is positive. */
 static inline int64_t num_floor_divide(int64_t a, int64_t b)
 {

@@ -205,11 +205,17 @@ static int check_sources(const struct config *c, struct err *err)
     return 0;
 }
 
+/* Of the process: its code, stacks, what zstd holds. */
+#define MEMORY_REST (UINT64_C(16) * 1024 * 1024)
+
+static uint64_t room_in(uint64_t limit)
+{
+    return limit > MEMORY_REST ? limit - MEMORY_REST : 0;
+}
+
 uint64_t config_memory_room(void)
 {
-    const uint64_t rest = 16 * 1024 * 1024; /* of the process: its code, stacks, what zstd holds */
-    uint64_t limit = cgroup_memory_limit("");
-    return limit > rest ? limit - rest : 0;
+    return room_in(cgroup_memory_limit(""));
 }
 
 /* What memory_limit has to be at least, beyond its minimum, and why. */
@@ -221,12 +227,13 @@ static int check_memory(const struct config *c, struct err *err)
     /* Tables of zstd: 17 MiB at its high levels, 7 MiB at level 8. */
     const int64_t low_level = 8;
     const uint64_t high_level = 64 * 1024 * 1024;
-    if (c->memory_limit > config_memory_room())
+    const uint64_t group = cgroup_memory_limit("");
+    if (c->memory_limit > room_in(group))
         return err_set(err, ERR_USAGE,
                        "memory_limit: %" PRIu64 " MiB, and 16 MiB for the rest, are more than this "
                        "process's control group may take (%" PRIu64
                        " MiB): the kernel would kill it",
-                       c->memory_limit >> 20, cgroup_memory_limit("") >> 20);
+                       c->memory_limit >> 20, group >> 20);
     if (c->memory_limit / each_source < c->source_count)
         return err_set(err, ERR_USAGE, "memory_limit: %zu sources need at least %zu MiB",
                        c->source_count, 4 * c->source_count);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/time.h"
 
 void generation_init(struct generation *g, const struct config_source *settings,
@@ -234,17 +235,12 @@ struct generation_known generation_known_now(const struct generation *g)
     return (struct generation_known){g->newest_seq, looked_through(g)};
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What lies before a configured start is settled, and need not be there yet. */
 static bool ends_before_us(const struct generation *g, uint64_t last_seq,
                            struct generation_known asked)
 {
-    uint64_t settled = least(looked_through(g), asked.settled);
-    return last_seq < least(g->newest_seq, asked.newest_seq) ||
+    uint64_t settled = num_least_u64(looked_through(g), asked.settled);
+    return last_seq < num_least_u64(g->newest_seq, asked.newest_seq) ||
            (last_seq < settled && settled >= g->start);
 }
 

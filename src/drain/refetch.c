@@ -79,10 +79,7 @@ static void delete_consumer(struct refetch *r, struct nats_client *client)
 {
     if (client == NULL || r->consumer.len == 0)
         return;
-    buf_reset(&r->subject);
-    nats_api_subject(&r->subject, nats_client_api_prefix(client), "CONSUMER.DELETE",
-                     r->settings->stream, buf_text(&r->consumer));
-    nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, (struct slice){0});
+    nats_client_delete_consumer(client, &r->subject, r->settings->stream, buf_text(&r->consumer));
     buf_reset(&r->consumer);
 }
 

@@ -299,11 +299,6 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
                           ack->delivered);
 }
 
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t tick_redelivery(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->redelivery.state == REDELIVERY_DONE)
@@ -350,16 +345,16 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
 static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
     source_raise_cap(s, now);
-    int64_t next = earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
+    int64_t next = clock_earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
     if (s->state != SOURCE_PULLING)
         return s->state == SOURCE_RETRY ? s->retry_at : INT64_MAX;
-    next = earliest(next, nats_pull_deadline(&s->pull));
+    next = clock_earliest(next, nats_pull_deadline(&s->pull));
     if (s->poll.state != SOURCE_POLL_WAITS)
         return next;
     if (now >= s->poll.at)
         source_poll(s, client, now);
-    return s->poll.state == SOURCE_POLL_WAITS ? earliest(next, s->poll.at) : next;
+    return s->poll.state == SOURCE_POLL_WAITS ? clock_earliest(next, s->poll.at) : next;
 }
 
 int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)

@@ -54,10 +54,7 @@ static void delete_ephemeral(struct source *s, struct nats_client *client)
 {
     if (source_is_durable(s) || s->consumer.len == 0)
         return;
-    buf_reset(&s->subject);
-    nats_api_subject(&s->subject, nats_client_api_prefix(client), "CONSUMER.DELETE",
-                     s->settings->stream, buf_text(&s->consumer));
-    nats_client_publish(client, buf_slice(&s->subject), (struct slice){0}, (struct slice){0});
+    nats_client_delete_consumer(client, &s->subject, s->settings->stream, buf_text(&s->consumer));
 }
 
 static void create_consumer(struct source *s, struct nats_client *client, int64_t now)

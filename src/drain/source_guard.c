@@ -51,10 +51,7 @@ void source_delete_guard(struct source *s, struct nats_client *client)
 {
     if (s->guard.len == 0)
         return;
-    buf_reset(&s->subject);
-    nats_api_subject(&s->subject, nats_client_api_prefix(client), "CONSUMER.DELETE",
-                     s->settings->stream, buf_text(&s->guard));
-    nats_client_publish(client, buf_slice(&s->subject), (struct slice){0}, (struct slice){0});
+    nats_client_delete_consumer(client, &s->subject, s->settings->stream, buf_text(&s->guard));
     buf_reset(&s->guard);
     s->guarded = false;
 }

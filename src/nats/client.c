@@ -144,6 +144,14 @@ void nats_client_publish(struct nats_client *c, struct slice subject, struct sli
     nats_command_publish(&c->out, subject, (struct slice){0}, header, payload);
 }
 
+void nats_client_delete_consumer(struct nats_client *c, struct buf *subject, const char *stream,
+                                 const char *consumer)
+{
+    buf_reset(subject);
+    nats_api_subject(subject, nats_client_api_prefix(c), "CONSUMER.DELETE", stream, consumer);
+    nats_client_publish(c, buf_slice(subject), (struct slice){0}, (struct slice){0});
+}
+
 void nats_client_probe(struct nats_client *c, int64_t now)
 {
     nats_session_probe(&c->session, now, &c->out);

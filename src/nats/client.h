@@ -248,6 +248,11 @@ uint64_t nats_client_request(struct nats_client *c, struct slice subject, struct
 void nats_client_publish(struct nats_client *c, struct slice subject, struct slice header,
                          struct slice payload);
 
+/* Ask the JetStream API to delete a consumer, and don't wait for the answer: for one that goes by
+ * itself if this does not arrive. `subject` is scratch space. */
+void nats_client_delete_consumer(struct nats_client *c, struct buf *subject, const char *stream,
+                                 const char *consumer);
+
 /* Demand a sign of life within NATS_PROBE_TIMEOUT. */
 void nats_client_probe(struct nats_client *c, int64_t now);
 

@@ -85,11 +85,6 @@ bool nats_pull_is_live(const struct nats_pull *p)
     return false;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t nats_pull_large(const struct nats_pull *p)
 {
     return p->open && p->message_max > 0 && p->oversize > p->message_max ? p->oversize : 0;
@@ -122,8 +117,8 @@ static void refill(struct nats_pull *p, struct nats_client *c, int64_t now)
         }
         uint64_t bytes = p->target - nats_pull_outstanding(p);
         if (p->batch_max < NATS_PULL_BATCH) /* bytes are not the limit: several pulls at a time */
-            bytes = smaller(bytes, p->target / NATS_PULL_SLOTS + 1);
-        send_pull(p, c, (size_t)slot, smaller(bytes, p->bytes_max), p->batch_max, now);
+            bytes = num_least_u64(bytes, p->target / NATS_PULL_SLOTS + 1);
+        send_pull(p, c, (size_t)slot, num_least_u64(bytes, p->bytes_max), p->batch_max, now);
     }
 }
 
@@ -133,10 +128,11 @@ static enum nats_pull_need grow(struct nats_pull *p, const struct nats_pull_slot
     if (slot->messages > 0)
         return NATS_PULL_NEEDS_NOTHING;
     uint64_t freely = p->message_max > 0 ? p->message_max : NATS_MESSAGE_MAX;
-    uint64_t most = smaller(p->bytes_max, p->large_max > freely ? p->large_max : freely);
+    uint64_t most = num_least_u64(p->bytes_max, p->large_max > freely ? p->large_max : freely);
     if (slot->asked >= most)
         return halt(p, NATS_PULL_MESSAGE_TOO_BIG);
-    uint64_t next = smaller(slot->asked * 2, slot->asked < freely ? smaller(freely, most) : most);
+    uint64_t next =
+        num_least_u64(slot->asked * 2, slot->asked < freely ? num_least_u64(freely, most) : most);
     if (next > p->oversize)
         p->oversize = next;
     return NATS_PULL_NEEDS_NOTHING;
@@ -218,13 +214,13 @@ void nats_pull_pause(struct nats_pull *p, bool paused)
 
 void nats_pull_set_target(struct nats_pull *p, uint64_t target)
 {
-    p->target = smaller(target, NATS_PULL_TARGET_MAX);
+    p->target = num_least_u64(target, NATS_PULL_TARGET_MAX);
 }
 
 void nats_pull_set_message_max(struct nats_pull *p, uint64_t message_max, uint64_t large_max)
 {
-    p->message_max = smaller(message_max, NATS_MESSAGE_MAX);
-    p->large_max = smaller(large_max, NATS_MESSAGE_MAX);
+    p->message_max = num_least_u64(message_max, NATS_MESSAGE_MAX);
+    p->large_max = num_least_u64(large_max, NATS_MESSAGE_MAX);
 }
 
 void nats_pull_resume(struct nats_pull *p)
@@ -241,7 +237,7 @@ void nats_pull_message(struct nats_pull *p, const struct nats_event *event, int6
     slot->heard = now;
     slot->messages++;
     slot->batch_left--;
-    slot->left -= smaller(slot->left, event->bytes);
+    slot->left -= num_least_u64(slot->left, event->bytes);
     p->oversize = 0;
     /* The server ends a pull that is used up to the last byte or message without a word. */
     if (slot->left == 0 || slot->batch_left == 0)

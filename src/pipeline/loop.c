@@ -71,11 +71,6 @@ static void on_event(struct pipeline *p, const struct nats_event *event, int64_t
     }
 }
 
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Take what the server has sent. Returns when to leave it, if it is about to close. */
 static int64_t serve_network(struct pipeline *p, int64_t now)
 {
@@ -220,12 +215,12 @@ static int64_t drain(struct pipeline *p, int64_t now)
 {
     int64_t at = seal_if_due(p, now);
     seal_adopt_generations(p, now);
-    at = earliest(at, flow_control(p, now));
+    at = clock_earliest(at, flow_control(p, now));
     for (uint32_t i = 0; i < p->source_count && connection_is_ready(&p->connection); i++)
-        at = earliest(at, source_tick(&p->sources[i], &p->connection.client, now));
+        at = clock_earliest(at, source_tick(&p->sources[i], &p->connection.client, now));
     shutdown_check_once(p, now);
     shutdown_check_refused(p, now);
-    return earliest(at, shutdown_check_timeout(p, now));
+    return clock_earliest(at, shutdown_check_timeout(p, now));
 }
 
 size_t pipeline_waits(struct pipeline *p)
@@ -242,21 +237,21 @@ int64_t pipeline_turn(struct pipeline *p)
     net_calm(&p->waker);
     int64_t now = clock_monotonic();
     int64_t at = serve_network(p, now);
-    at = earliest(at, store_writer_turn(p->writer, now));
+    at = clock_earliest(at, store_writer_turn(p->writer, now));
     p->trouble = store_writer_trouble(p->writer);
     seal_collect_committed(p);
     if (p->phase == PIPELINE_RUNNING)
-        at = earliest(at, drain(p, now));
+        at = clock_earliest(at, drain(p, now));
     take_requests(p, now);
     if (p->options.stepped)
-        at = earliest(at, store_writer_turn(p->writer, now)); /* what was sealed since */
+        at = clock_earliest(at, store_writer_turn(p->writer, now)); /* what was sealed since */
     int64_t acks_at = INT64_MAX;
     if (connection_is_ready(&p->connection))
         acks_at = acker_tick(&p->acker, &p->connection.client, now);
     look_fill(p);
-    at = earliest(at, watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now));
-    at = earliest(at, connection_flush(&p->connection, now));
+    at = clock_earliest(at, watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now));
+    at = clock_earliest(at, connection_flush(&p->connection, now));
     if (p->connection.client.out.len == 0)
-        at = earliest(at, acks_at); /* else what is rendered has to be written first */
-    return earliest(at, shutdown_advance(p, now));
+        at = clock_earliest(at, acks_at); /* else what is rendered has to be written first */
+    return clock_earliest(at, shutdown_advance(p, now));
 }

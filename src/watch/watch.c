@@ -275,16 +275,11 @@ static int64_t tell_manager(struct watch *w, int64_t now)
     return notify_tick(&w->notify, now);
 }
 
-static int64_t earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t watch_turn(struct watch *w, const struct net_wait *list, size_t count, int64_t now)
 {
     observe(w, now);
     int64_t next = sample(w, now);
-    next = earliest(next, alerts_tick(&w->alerts, w->view->client, now));
-    next = earliest(next, http_turn(&w->http, list, count, now));
-    return earliest(next, tell_manager(w, now));
+    next = clock_earliest(next, alerts_tick(&w->alerts, w->view->client, now));
+    next = clock_earliest(next, http_turn(&w->http, list, count, now));
+    return clock_earliest(next, tell_manager(w, now));
 }
