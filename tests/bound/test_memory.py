@@ -49,6 +49,14 @@ def test_a_thousand_simulations(any_server, drained, limit, delivery):
     assert run.lines("committed", reason="memory")
 
 
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_the_smallest_limit(any_server, drained, delivery):
+    any_server.generate(200_000, simulations=4)
+    run = drained(16, capped(16), sources=[{"delivery": delivery}])
+    assert rows_of(run) == 200_000
+    assert run.lines("committed", reason="memory")
+
+
 @pytest.mark.parametrize("limit", [32, 64])
 def test_a_disk_that_does_not_keep_up(any_server, varve, memory_directory, tmp_path, limit):
     """The worst case: as many epochs as there may be wait for the disk while another one fills."""
@@ -311,15 +319,13 @@ def test_ten_thousand_simulations_are_one_commit(any_server, drained):
 
 
 def test_so_many_partitions_that_they_seal_the_epoch(any_server, drained):
-    """Each costs memory and becomes a file, so there is an end to them in an epoch.
-
-    Judged by what is resident: the address space of two such epochs at once may be more."""
-    any_server.generate(8_000, simulations=9999)
-    run = drained(32, output={"path_template": FLAT})
+    """Each costs memory and becomes a file, so there is an end to them in an epoch."""
+    any_server.generate(4_000, simulations=9999)
+    run = drained(32, capped(32), output={"path_template": FLAT})
     [first, *_] = run.lines("committed")
     assert first["reason"] == "partitions"
     assert 1365 <= first["files"] < 4096
-    assert rows_of(run) == 8_000
+    assert rows_of(run) == 4_000
     check_verify(run.output.root)
 
 

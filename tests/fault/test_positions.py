@@ -2,6 +2,7 @@
 """Store and server disagree about what is done: a directory that was restored or removed, acks that
 others gave, a stream that was set back. The stream's own messages say what has to be there."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -300,25 +301,31 @@ def test_set_back_a_stream_that_forgets(server, varve, tmp_path, retention):
     assert server.stream().state.messages == 0
 
 
-def test_only_the_stream_was_set_back(server, varve, tmp_path):
-    """A power cut leaves the consumer ahead of the stream: new events are none that it has seen."""
-    server.generate(100, seed=1)
-    varve.once(batching=FAST)
-    server.stop()
-    # The stream's files are of now; the consumer's will be of later.
+@contextlib.contextmanager
+def only_the_stream_set_back(server, tmp_path):
+    """What happens within is forgotten by the stream, and remembered by its consumer."""
     path = server.directory / "jetstream"
+    server.stop()
     copy(path, tmp_path / "backup")
     server.start()
-    server.generate(100, seed=2)
-    varve.once(batching=FAST)
-    gone = stored(varve.output)
+    yield
     server.stop()
     (consumers,) = path.rglob("obs")
     copy(consumers, tmp_path / "obs")
     copy(tmp_path / "backup", path)
     copy(tmp_path / "obs", consumers)
-    shutil.rmtree(varve.output)  # nor does the store know better
     server.start()
+
+
+def test_only_the_stream_was_set_back(server, varve, tmp_path):
+    """A power cut leaves the consumer ahead of the stream: new events are none that it has seen."""
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    with only_the_stream_set_back(server, tmp_path):
+        server.generate(100, seed=2)
+        varve.once(batching=FAST)
+        gone = stored(varve.output)
+        shutil.rmtree(varve.output)  # nor does the store know better
     server.generate(50, seed=3)
     varve.once(batching=FAST)
     check_whole(server, varve.output)
@@ -340,18 +347,9 @@ def test_only_a_stream_that_forgets_was_set_back(
     varve.started[-1].stop()
     server.generate(100, seed=1)
     varve.once(batching=FAST)
-    server.stop()
-    path = server.directory / "jetstream"
-    copy(path, tmp_path / "backup")
-    server.start()
-    server.generate(100, seed=2)
-    varve.once(batching=FAST)
-    server.stop()
-    (consumers,) = path.rglob("obs")
-    copy(consumers, tmp_path / "obs")
-    copy(tmp_path / "backup", path)
-    copy(tmp_path / "obs", consumers)
-    server.start()
+    with only_the_stream_set_back(server, tmp_path):
+        server.generate(100, seed=2)
+        varve.once(batching=FAST)
     server.generate(50, seed=3)
     varve.once(batching=FAST)
     ids = stored(varve.output)
