@@ -131,13 +131,12 @@ static struct parquet_options parquet_options(const struct config *c)
 static int start_keeper(struct pipeline *p, struct err *err)
 {
     struct keeper_options options = {.root = p->config->output.log_output_directory,
-                                     .version = p->store->table.version,
-                                     .interval =
-                                         delta_checkpoint_interval(&p->store->table.metadata)};
+                                     .version = p->store->table.version};
     if (p->options.system != NULL)
         options.system = *p->options.system;
-    p->keeper = keeper_new(&options, err);
-    return p->keeper == NULL ? -1 : 0;
+    p->keeper = keeper_new(&options);
+    keeper_add_log_jobs(p->keeper, delta_checkpoint_interval(&p->store->table.metadata));
+    return keeper_start(p->keeper, err);
 }
 
 /* What can fail. */

@@ -2,32 +2,87 @@
 #ifndef VARVE_STORE_KEEPER_H
 #define VARVE_STORE_KEEPER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "object/object.h"
 #include "object/system.h"
 
 /*
  * Who keeps a store in order beside those that write to it: a thread of its own at the lowest
- * priority, which makes checkpoints of the log and cleans it up. It is one for all instances on a
- * store: whoever has the lock. Nothing waits for it; what fails is tried again later.
+ * priority, which does several jobs, one after the other. It is one for all instances on a store:
+ * whoever has the lock of the keeper. Nothing waits for it; what fails is tried again later. Where
+ * everything has to happen on one thread, keeper_step does its work.
+ *
+ * To add a job: a struct with what it needs to know, a function of the type keeper_work, and a
+ * keeper_add between keeper_new and the start; as in keeper_log.c.
  */
 struct keeper;
+
+/* After a failure, and where another process is the keeper. */
+#define KEEPER_RETRY (60 * CLOCK_SECOND)
 
 struct keeper_options {
     const char *root;
     struct system system;
-    uint64_t version;  /* of the table, at start */
-    uint64_t interval; /* commits between checkpoints that it asked for then */
+    uint64_t version; /* of the table, at start */
 };
 
-/* NULL if the thread can't be started. Texts are copied. */
-struct keeper *keeper_new(const struct keeper_options *options, struct err *err)
-    __attribute__((warn_unused_result));
+/* A job is due when both are reached. */
+struct keeper_due {
+    int64_t at;       /* clock_monotonic; INT64_MIN: any time */
+    uint64_t version; /* of the table; 0: any */
+};
 
-/* The table has this version now. */
+/* What a job gets to do its work. All is borrowed for the call. */
+struct keeper_turn {
+    struct object_store *store; /* open as the keeper's. Others write to the table meanwhile */
+    uint64_t version;           /* of the table, as last heard; the log may be further */
+    int64_t now;                /* clock_monotonic, when the job was begun */
+    const atomic_bool *stop;    /* true: give up soon, with ERR_REFUSED; no harm is done by that */
+};
+
+/*
+ * Do what is due and say in *next when there will be more to do; it holds the last such, and is
+ * ignored after an error: the job is then due again in KEEPER_RETRY, and its error is logged unless
+ * it is ERR_REFUSED. It may take as long as it likes, but others wait for it, so that work of
+ * unknown length is better done in pieces: `next` in the past has the others go first.
+ */
+typedef int keeper_work(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                        struct err *err);
+
+struct keeper_job {
+    const char *name; /* for its errors, such as "checkpoint"; a literal */
+    keeper_work *work;
+    void (*free)(void *state); /* NULL: nothing to do. Called by keeper_free */
+    void *state;
+    struct keeper_due due; /* for the first time */
+};
+
+/* A keeper without jobs, which does nothing yet. Texts are copied. Never NULL. */
+struct keeper *keeper_new(const struct keeper_options *options);
+
+enum { KEEPER_JOBS_MAX = 8 };
+
+/* Add a job, which is copied; its state belongs to the keeper now. The jobs that are due are done
+ * in the order in which they were added. Before the first step, or the thread. */
+void keeper_add(struct keeper *keeper, const struct keeper_job *job);
+
+/* The jobs of keeper_log.c: checkpoints after every `interval` commits, or what the table asks for
+ * later on, and the clean-up of the log each day. */
+void keeper_add_log_jobs(struct keeper *keeper, uint64_t interval);
+
+/* Do the work on a thread from now on. */
+int keeper_start(struct keeper *keeper, struct err *err) __attribute__((warn_unused_result));
+
+/* Without the thread: do each job that is due once. Returns when to call again, INT64_MAX: not
+ * before there is news. */
+int64_t keeper_step(struct keeper *keeper, int64_t now);
+
+/* The table has this version now. Any thread. */
 void keeper_note(struct keeper *keeper, uint64_t version);
 
 /* End the thread; `finish`: after what is due now, else as soon as possible. Accepts NULL. */

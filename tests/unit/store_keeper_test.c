@@ -6,13 +6,19 @@
 #define KEY "p/{first_seq}-{last_seq}.parquet"
 #define CHECKPOINT "root/_delta_log/00000000000000000004.checkpoint.parquet"
 
+static struct keeper *new_keeper(const struct store *store, uint64_t interval)
+{
+    struct keeper_options options = {.root = "root", .version = store->table.version};
+    struct keeper *keeper = keeper_new(&options);
+    keeper_add_log_jobs(keeper, interval);
+    return keeper;
+}
+
 static struct keeper *start(const struct store *store, uint64_t interval)
 {
     struct err err = {0};
-    struct keeper_options options = {
-        .root = "root", .version = store->table.version, .interval = interval};
-    struct keeper *keeper = keeper_new(&options, &err);
-    EXPECT(keeper != NULL);
+    struct keeper *keeper = new_keeper(store, interval);
+    EXPECT(keeper_start(keeper, &err) == 0);
     return keeper;
 }
 
@@ -56,5 +62,58 @@ TEST(store_keeper_is_one_at_a_time)
     object_store_close(other);
     keeper_free(start(store, 4), true);
     EXPECT(fixture_is_file(CHECKPOINT));
+    store_close(store);
+}
+
+struct chore {
+    uint32_t done, failures;
+    int64_t pause;
+    bool freed;
+};
+
+static int do_chore(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                    struct err *err)
+{
+    struct chore *chore = state;
+    EXPECT(turn->store != NULL && !atomic_load(turn->stop));
+    if (chore->failures > 0) {
+        chore->failures--;
+        return err_set(err, ERR_REFUSED, "not today");
+    }
+    chore->done++;
+    next->at = turn->now + chore->pause;
+    return 0;
+}
+
+static void free_chore(void *state)
+{
+    ((struct chore *)state)->freed = true;
+}
+
+/* Each job has its own time; one that fails comes again later and keeps nobody from his work. */
+TEST(store_keeper_does_each_job_in_its_own_time)
+{
+    struct store *store = fixture_open("i");
+    struct keeper *keeper = new_keeper(store, 4);
+    int64_t now = clock_monotonic();
+    struct chore often = {.pause = 10 * CLOCK_SECOND};
+    struct chore rare = {.failures = 1, .pause = 3600 * CLOCK_SECOND};
+    keeper_add(keeper, &(struct keeper_job){"rare", do_chore, free_chore, &rare, {now, 0}});
+    keeper_add(keeper, &(struct keeper_job){"often", do_chore, free_chore, &often, {now, 2}});
+
+    int64_t at = keeper_step(keeper, now);
+    EXPECT(rare.failures == 0 && rare.done == 0 && often.done == 0);
+    EXPECT(at >= now + KEEPER_RETRY && at < now + 2 * KEEPER_RETRY); /* of the one that failed */
+    commit_to(store, keeper, 2);
+    at = keeper_step(keeper, now); /* not at its time yet, but the other one is */
+    EXPECT(rare.done == 0 && often.done == 1 && at >= now + 10 * CLOCK_SECOND);
+    EXPECT(at < now + KEEPER_RETRY);
+    EXPECT(keeper_step(keeper, now + 2 * KEEPER_RETRY) >= now && rare.done == 1 && often.done == 2);
+    EXPECT(!fixture_is_file(CHECKPOINT));
+    commit_to(store, keeper, 4);
+    (void)keeper_step(keeper, now);
+    EXPECT(fixture_is_file(CHECKPOINT) && often.done == 2);
+    keeper_free(keeper, false);
+    EXPECT(often.freed && rare.freed);
     store_close(store);
 }
