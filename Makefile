@@ -21,7 +21,7 @@ DESTDIR ?=
 # To work on a part while others don't compile: make unit FOLDERS='base nats' BUILD=/tmp/mine
 FOLDERS ?= *
 # Seconds for each fuzz target.
-FUZZ_SECONDS ?= 300
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

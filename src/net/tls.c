@@ -121,7 +121,8 @@ static int explain(struct tls *t, int result, struct err *err)
         return err_set(err, ERR_PROTOCOL, "what the server sent was changed on its way (TLS)");
     if (result == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION)
         return err_set(err, ERR_REFUSED, "the server speaks neither TLS 1.2 nor 1.3");
-    if (result == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || result == MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG)
+    if (result == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE ||
+        result == MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG || result == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG)
         return err_set(err, ERR_UNSUPPORTED,
                        "the server's certificate has a kind of key or signature that varve can't "
                        "verify, such as Ed25519");
