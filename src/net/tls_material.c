@@ -22,7 +22,10 @@ int64_t tls_time_of(const mbedtls_x509_time *t)
 {
     struct time_date date = {t->year, (uint8_t)t->mon, (uint8_t)t->day};
     int64_t seconds = time_days_of(date) * 86400 + t->hour * 3600 + t->min * 60 + t->sec;
-    return seconds > INT64_MAX / CLOCK_SECOND ? INT64_MAX : seconds * CLOCK_SECOND;
+    /* A certificate may be of any year from 0 to 9999: what the clock can't show is its end. */
+    if (seconds > INT64_MAX / CLOCK_SECOND)
+        return INT64_MAX;
+    return seconds < INT64_MIN / CLOCK_SECOND ? INT64_MIN : seconds * CLOCK_SECOND;
 }
 
 static int load_certificates(mbedtls_x509_crt *into, const char *path, size_t max,
