@@ -45,6 +45,8 @@ COLUMNS = (
     "stream_seq",
     "stream_time",
     "nats_subject",
+    "event_time",
+    "headers",
 )
 
 

@@ -228,6 +228,32 @@ static int print_stream(struct cat *cat, const struct columns *c, struct object_
     return more < 0 ? -1 : 0;
 }
 
+/* The name of the file that stands for the columns of the table. These only ever become more, so it
+ * is one of those that were written last. */
+static const char *newest_columns(const struct follow_catalogue *catalogue,
+                                  struct object_store *store)
+{
+    const char *newest = NULL;
+    uint32_t most = 0;
+    for (size_t i = 0; i < catalogue->streams.count; i++) {
+        const struct follow_stream *stream = &catalogue->streams.list[i];
+        const char *name = stream->files.list[stream->files.count - 1].name;
+        struct object_source source = {0};
+        struct parquet_file file = {0};
+        struct err ignored = {0}; /* whoever reads its rows says what is wrong with it */
+        if (newest == NULL)
+            newest = name;
+        if (object_source_open(&source, store, name, &ignored) == 0 &&
+            parquet_file_open(&file, &source.source, &ignored) == 0 && file.root->children > most) {
+            newest = name;
+            most = file.root->children;
+        }
+        parquet_file_close(&file);
+        object_source_close(&source);
+    }
+    return newest;
+}
+
 /* *flat is false, and nothing is printed, if the rows are not of plain values. */
 static int print_table(struct cat *cat, struct object_store *store, bool *flat, struct err *err)
 {
@@ -240,8 +266,7 @@ static int print_table(struct cat *cat, struct object_store *store, bool *flat, 
         result = follow_catalogue_fill(&catalogue, &snapshot, err);
     delta_snapshot_free(&snapshot);
     if (result == 0 && catalogue.streams.count > 0)
-        result = open_columns(cat, &columns, store, catalogue.streams.list[0].files.list[0].name,
-                              flat, err);
+        result = open_columns(cat, &columns, store, newest_columns(&catalogue, store), flat, err);
     for (size_t i = 0; result == 0 && *flat && i < catalogue.streams.count; i++)
         result = print_stream(cat, &columns, store, &catalogue.streams.list[i], err);
     close_columns(&columns);

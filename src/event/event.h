@@ -26,10 +26,13 @@ enum event_column {
     EVENT_COLUMN_STREAM_SEQ,
     EVENT_COLUMN_STREAM_TIME, /* microseconds */
     EVENT_COLUMN_NATS_SUBJECT,
+    EVENT_COLUMN_EVENT_TIME, /* timestamp_ns in microseconds; null where it is absurd */
+    EVENT_COLUMN_HEADERS,    /* null where the message has none */
     EVENT_COLUMNS,
 };
 
-/* The columns in the order of enum event_column. */
+/* The columns in the order of enum event_column. A new one goes behind the others: a table that is
+ * extended has it there, too, and the number of a column is its field id in files. */
 extern const struct schema event_schema;
 
 enum {
@@ -75,11 +78,13 @@ void event_decoder_free(struct event_decoder *d);
 /* Give back what a large message took; the unknown fields of the decoded event end here. */
 void event_decoder_trim(struct event_decoder *d);
 
-/* Where JetStream keeps the message. */
+/* Where JetStream keeps the message, and what it keeps with it. */
 struct event_origin {
     uint64_t stream_seq;    /* 1 to INT64_MAX */
     int64_t stream_time_ns; /* when it was stored, nanoseconds since 1970 UTC */
     struct slice subject;
+    struct slice
+        header; /* the header block as it came, from NATS/1.0 to the empty line; or empty */
 };
 
 /*
@@ -95,9 +100,11 @@ enum event_result event_decode(struct event_decoder *d, struct slice message, st
 /* What was wrong with the last message, such as "simulation_id is not UTF-8". A literal. */
 const char *event_reason(const struct event_decoder *d);
 
-/* Append one row to a batch of event_schema. Can't fail: event_decode has checked all of it,
- * origin->subject included. */
-void event_append(struct batch *b, const struct event *event, const struct event_origin *origin);
+/* Append one row to a batch of event_schema. `suspect` is what event_partition_time says: the row
+ * has no event_time then. Can't fail: event_decode has checked all of it, origin->subject included.
+ */
+void event_append(struct batch *b, const struct event *event, const struct event_origin *origin,
+                  bool suspect);
 
 /* Microseconds since 1970, rounded towards the past, as time columns hold them. */
 int64_t event_micros(int64_t ns);
@@ -137,8 +144,7 @@ struct quarantined {
     struct event_origin origin;
     enum event_result result;
     const char *detail;   /* event_reason */
-    struct slice header;  /* empty if there is none */
-    struct slice payload; /* at most BATCH_VALUE_MAX bytes, like header */
+    struct slice payload; /* at most BATCH_VALUE_MAX bytes, like the header */
 };
 
 /* Append one row to a batch of quarantine_schema. Can't fail. */

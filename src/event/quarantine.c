@@ -31,10 +31,10 @@ void quarantine_append(struct batch *b, const struct quarantined *message)
     batch_put_bytes(b, QUARANTINE_COLUMN_NATS_SUBJECT, origin->subject);
     batch_put_bytes(b, QUARANTINE_COLUMN_REASON, slice_of(event_result_name(message->result)));
     batch_put_bytes(b, QUARANTINE_COLUMN_DETAIL, slice_of(message->detail));
-    if (message->header.len == 0)
+    if (origin->header.len == 0)
         batch_put_null(b, QUARANTINE_COLUMN_HEADER);
     else
-        batch_put_bytes(b, QUARANTINE_COLUMN_HEADER, message->header);
+        batch_put_bytes(b, QUARANTINE_COLUMN_HEADER, origin->header);
     batch_put_bytes(b, QUARANTINE_COLUMN_PAYLOAD, message->payload);
     batch_end_row(b);
 }

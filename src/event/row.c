@@ -19,7 +19,8 @@ static void put_optional(struct batch *b, uint32_t column, struct slice value)
         batch_put_bytes(b, column, value);
 }
 
-void event_append(struct batch *b, const struct event *event, const struct event_origin *origin)
+void event_append(struct batch *b, const struct event *event, const struct event_origin *origin,
+                  bool suspect)
 {
     batch_put_int64(b, EVENT_COLUMN_TIMESTAMP_NS, event->timestamp_ns);
     batch_put_bytes(b, EVENT_COLUMN_EVENT_ID, event->event_id);
@@ -33,6 +34,11 @@ void event_append(struct batch *b, const struct event *event, const struct event
     batch_put_int64(b, EVENT_COLUMN_STREAM_SEQ, (int64_t)origin->stream_seq);
     batch_put_int64(b, EVENT_COLUMN_STREAM_TIME, event_micros(origin->stream_time_ns));
     batch_put_bytes(b, EVENT_COLUMN_NATS_SUBJECT, origin->subject);
+    if (suspect)
+        batch_put_null(b, EVENT_COLUMN_EVENT_TIME);
+    else
+        batch_put_int64(b, EVENT_COLUMN_EVENT_TIME, event_micros(event->timestamp_ns));
+    put_optional(b, EVENT_COLUMN_HEADERS, origin->header);
     batch_end_row(b);
 }
 

@@ -21,6 +21,9 @@ static const struct column_spec columns[EVENT_COLUMNS] = {
     [EVENT_COLUMN_STREAM_TIME] = {"stream_time", COLUMN_INT64, COLUMN_TIME_MICROS, .bounds = true},
     [EVENT_COLUMN_NATS_SUBJECT] = {"nats_subject", COLUMN_BYTES, COLUMN_TEXT, .dictionary = true,
                                    .bounds = true},
+    [EVENT_COLUMN_EVENT_TIME] = {"event_time", COLUMN_INT64, COLUMN_TIME_MICROS, .optional = true,
+                                 .bounds = true},
+    [EVENT_COLUMN_HEADERS] = {"headers", COLUMN_BYTES, COLUMN_RAW, .optional = true},
 };
 
 const struct schema event_schema = {"event", columns, EVENT_COLUMNS};

@@ -131,7 +131,7 @@ void epochs_add_row(struct epochs *e, const struct epoch_origin *from, const str
                    .time = time},
         .clock_suspect = suspect,
     };
-    event_append(store_writer_begin_row(e->store, &row), event, origin);
+    event_append(store_writer_begin_row(e->store, &row), event, origin, suspect);
     uint64_t bytes = store_writer_end_row(e->store);
     count_message(e, s, origin->stream_seq, origin->stream_time_ns, bytes);
     s->table_rows++;

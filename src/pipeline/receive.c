@@ -27,6 +27,7 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
         .stream_seq = event->ack.stream_seq,
         .stream_time_ns = event->ack.timestamp_ns,
         .subject = event->subject,
+        .header = event->header,
     };
     bool suspect = false;
     int64_t time = event_partition_time(decoded, &origin, clock_wall(), &suspect);
@@ -69,10 +70,10 @@ static void quarantine(struct pipeline *p, struct source *source, const struct r
         .stream_created = slice_of(from.texts.created),
         .origin = {.stream_seq = raw->ack->stream_seq,
                    .stream_time_ns = raw->ack->timestamp_ns,
-                   .subject = raw->subject},
+                   .subject = raw->subject,
+                   .header = raw->header},
         .result = (enum event_result)cause->code,
         .detail = cause->detail,
-        .header = raw->header,
         .payload = raw->payload,
     };
     if (raw->large) {

@@ -85,6 +85,8 @@ static void put_event(struct batch *b, int64_t row)
     batch_put_int64(b, EVENT_COLUMN_STREAM_SEQ, row + 1);
     batch_put_int64(b, EVENT_COLUMN_STREAM_TIME, (ns + 300000) / 1000);
     batch_put_bytes(b, EVENT_COLUMN_NATS_SUBJECT, slice_of("logging.events.raw"));
+    batch_put_int64(b, EVENT_COLUMN_EVENT_TIME, ns / 1000);
+    batch_put_null(b, EVENT_COLUMN_HEADERS);
     batch_end_row(b);
 }
 

@@ -35,6 +35,8 @@ SCHEMA = pyarrow.schema(
         ("stream_seq", pyarrow.int64()),
         ("stream_time", pyarrow.timestamp("us", tz="UTC")),
         ("nats_subject", pyarrow.string()),
+        ("event_time", pyarrow.timestamp("us", tz="UTC")),
+        ("headers", pyarrow.binary()),
     ]
 )
 

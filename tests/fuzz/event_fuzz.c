@@ -35,12 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ASSERT(again.event_id.len == 0 && again.event_payload.len == 0 && again.timestamp_ns == 0);
 
     struct batch *b = batch_new(&event_schema, NULL);
-    struct event_origin origin = {1, e.timestamp_ns, subject};
+    struct event_origin origin = {1, e.timestamp_ns, subject, message};
     bool suspect;
-    event_append(b, &e, &origin);
-    ASSERT(b->rows == 1);
     int64_t time = event_partition_time(&e, &origin, 0, &suspect);
     ASSERT(time == e.timestamp_ns);
+    event_append(b, &e, &origin, suspect);
+    ASSERT(b->rows == 1);
     batch_free(b);
     event_decoder_free(&d);
     event_decoder_free(&other);

@@ -8,10 +8,12 @@ integer arithmetic, and floats that are exact.
 
 import struct
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 MASK = (1 << 64) - 1
 HOUR_NS = 3600 * 10**9
 START_OF_2024_NS = 1_704_067_200 * 10**9
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def mix(z):
@@ -188,6 +190,8 @@ class Load:
             "payload_format_hint": content,
             "correlation_id": correlation,
             "unknown_fields": before + after or None,
+            "event_time": EPOCH + timedelta(microseconds=timestamp // 1000),
+            "headers": None,
         }
         return Message(data, row)
 

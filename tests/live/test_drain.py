@@ -35,7 +35,7 @@ def read_duckdb(files):
     import duckdb
 
     columns = ", ".join(
-        "epoch_us(stream_time) AS stream_time" if name == "stream_time" else name
+        f"epoch_us({name}) AS {name}" if name in ("stream_time", "event_time") else name
         for name in COLUMNS
     )
     query = f"SELECT {columns} FROM read_parquet($files) ORDER BY stream_seq"
@@ -49,12 +49,10 @@ def test_every_row_and_column(server, varve):
     assert (first, last) == (1, 12009)
     times = {sequence: ns for sequence, ns, *_ in server.messages()}
     check_rows(varve.output, rows, quarantined, times)
-    expected = [
-        tuple(
-            micros(times[seq]) if name == "stream_time" else rows[seq][name] for name in COLUMNS
-        )
-        for seq in sorted(rows)
-    ]
+    for seq, row in rows.items():
+        row["stream_time"] = micros(times[seq])
+        row["event_time"] = micros(row["timestamp_ns"])
+    expected = [tuple(rows[seq][name] for name in COLUMNS) for seq in sorted(rows)]
     assert read_duckdb(Output(varve.output).files()) == expected
     check_acked(server, last)
 
@@ -256,6 +254,7 @@ def test_large_and_odd_payloads(any_server, varve):
     assert table["event_payload"].to_pylist() == [*payloads, b""]
     last = table.to_pylist()[-1]
     assert (last["event_id"], last["timestamp_ns"], last["correlation_id"]) == ("", 0, None)
+    assert last["event_time"] is None
 
 
 @pytest.mark.parametrize("level", [-5, 0, 9])

@@ -9,7 +9,8 @@
 
 /* What the files of the oracle share. */
 
-enum { ORACLE_COLUMNS = SIM_EVENT_COLUMNS + 3 }; /* and stream_seq, stream_time, nats_subject */
+/* And stream_seq, stream_time, nats_subject, event_time, headers. */
+enum { ORACLE_COLUMNS = SIM_EVENT_COLUMNS + 5 };
 
 struct accepted {
     const char *stream; /* of the caller, a literal of the history */

@@ -13,7 +13,8 @@
 const char *const oracle_columns[ORACLE_COLUMNS] = {
     "timestamp_ns",   "event_id",      "event_type_key",      "event_payload",
     "worker_id",      "simulation_id", "payload_format_hint", "correlation_id",
-    "unknown_fields", "stream_seq",    "stream_time",         "nats_subject"};
+    "unknown_fields", "stream_seq",    "stream_time",         "nats_subject",
+    "event_time",     "headers"};
 
 int64_t oracle_int64(struct slice value)
 {
@@ -52,6 +53,12 @@ static void check_row(struct oracle *o, const struct accepted *a, const struct s
         oracle_fail(o, "event %u has another stream_time", a->number);
     if (!slice_is(values[11], a->subject))
         oracle_fail(o, "event %u has another subject", a->number);
+    int64_t timestamp = oracle_int64(wanted[0]); /* 0 where it is absurd */
+    if (timestamp > 0 ? values[12].data == NULL || oracle_int64(values[12]) != timestamp / 1000
+                      : values[12].data != NULL)
+        oracle_fail(o, "event %u has another event_time", a->number);
+    if (values[13].data != NULL)
+        oracle_fail(o, "event %u has headers", a->number);
 }
 
 static void take_row(struct oracle *o, const char *path, const struct slice *values, bool dead)

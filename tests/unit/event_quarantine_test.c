@@ -18,14 +18,13 @@ TEST(quarantine_append_keeps_all)
     struct quarantined message = {
         .stream = slice_of("LOG"),
         .stream_created = slice_of("2026-11-24T12:00:00Z"),
-        .origin = {5, -1, slice_of("a.\xff")},
+        .origin = {5, -1, slice_of("a.\xff"), slice_of("NATS/1.0\r\n\r\n")},
         .result = EVENT_NOT_UTF8,
         .detail = "bad",
-        .header = slice_of("NATS/1.0\r\n\r\n"),
         .payload = slice_of("\xfe"),
     };
     quarantine_append(b, &message);
-    message.header = (struct slice){NULL, 0};
+    message.origin.header = (struct slice){NULL, 0};
     message.payload = (struct slice){NULL, 0};
     quarantine_append(b, &message);
     EXPECT_U64(b->rows, 2);

@@ -28,9 +28,11 @@ TEST(event_append_all_columns)
         .unknown_fields = slice_of("u"),
     };
     const struct event bare = {.timestamp_ns = -1};
-    const struct event_origin origin = {258, 1999, slice_of("a.b")};
-    event_append(b, &full, &origin);
-    event_append(b, &bare, &origin);
+    const struct event_origin origin = {258, 1999, slice_of("a.b"),
+                                        slice_of("NATS/1.0\r\nA: \xff\r\n\r\n")};
+    const struct event_origin bare_origin = {258, 1999, slice_of("a.b"), {0}};
+    event_append(b, &full, &origin, false);
+    event_append(b, &bare, &bare_origin, true);
     EXPECT_U64(b->rows, 2);
     expect_column(b, EVENT_COLUMN_TIMESTAMP_NS, "0807060504030201 ffffffffffffffff");
     expect_column(b, EVENT_COLUMN_EVENT_ID, "02000000 6964 00000000");
@@ -44,6 +46,11 @@ TEST(event_append_all_columns)
     expect_column(b, EVENT_COLUMN_STREAM_SEQ, "0201000000000000 0201000000000000");
     expect_column(b, EVENT_COLUMN_STREAM_TIME, "0100000000000000 0100000000000000");
     expect_column(b, EVENT_COLUMN_NATS_SUBJECT, "03000000 612e62 03000000 612e62");
+    expect_column(b, EVENT_COLUMN_EVENT_TIME, "2e725d0f0d420000"); /* 0x0102030405060708 / 1000 */
+    expect_column(b, EVENT_COLUMN_HEADERS,
+                  "12000000 4e4154532f312e300d0a 413a20ff0d0a 0d0a"); /* and no UTF-8 */
+    EXPECT_U64(b->columns[EVENT_COLUMN_EVENT_TIME].nulls, 1);
+    EXPECT_U64(b->columns[EVENT_COLUMN_HEADERS].nulls, 1);
     EXPECT_U64(b->columns[EVENT_COLUMN_CORRELATION_ID].nulls, 1);
     EXPECT_U64(b->columns[EVENT_COLUMN_UNKNOWN_FIELDS].nulls, 1);
     batch_free(b);
@@ -63,7 +70,7 @@ TEST(event_micros_rounds_to_the_past)
 static void expect_time(int64_t timestamp, int64_t now, bool plausible)
 {
     const struct event event = {.timestamp_ns = timestamp};
-    const struct event_origin origin = {1, 777, slice_of("s")};
+    const struct event_origin origin = {1, 777, slice_of("s"), {0}};
     bool suspect = plausible;
     EXPECT_I64(event_partition_time(&event, &origin, now, &suspect), plausible ? timestamp : 777);
     EXPECT(suspect == !plausible);

@@ -22,6 +22,8 @@ static const struct {
     {"stream_seq", COLUMN_INT64, COLUMN_RAW, "bs"},
     {"stream_time", COLUMN_INT64, COLUMN_TIME_MICROS, "b"},
     {"nats_subject", COLUMN_BYTES, COLUMN_TEXT, "db"},
+    {"event_time", COLUMN_INT64, COLUMN_TIME_MICROS, "ob"},
+    {"headers", COLUMN_BYTES, COLUMN_RAW, "o"},
 };
 
 TEST(event_schema_is_the_contract)

@@ -48,7 +48,7 @@ static void stop(struct stage *s)
 static void add(struct stage *s, uint64_t seq, int64_t now)
 {
     struct event event = {.event_payload = slice_of("payload"), .simulation_id = slice_of("a")};
-    struct event_origin origin = {seq, 5, slice_of("logging.events.raw")};
+    struct event_origin origin = {seq, 5, slice_of("logging.events.raw"), {0}};
     epochs_add_row(&s->epochs, &from, &event, &origin, 5, seq == 2, now);
 }
 
