@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
 #include "base/text.h"
 #include "delta/position.h"
 
@@ -15,9 +14,8 @@ static void saved_name(struct buf *out, const char *instance)
     buf_append_text(out, ".json");
 }
 
-/* The SHA-256 of an entry as text; *found says whether it is there. */
-static int hash_entry(struct object_store *store, uint64_t version, char out[SHA256_TEXT_MAX],
-                      bool *found, struct err *err)
+int delta_saved_hash_entry(struct object_store *store, uint64_t version, char out[SHA256_TEXT_MAX],
+                           bool *found, struct err *err)
 {
     struct buf text = {0};
     int result = delta_entry_read(store, version, &text, found, err);
@@ -53,13 +51,8 @@ static const struct json *load(struct arena *arena, struct buf *text, struct obj
     return root;
 }
 
-/*
- * Whether the log still has the entry that the file was written after, or no entry that contradicts
- * it. Else somebody has gone back to an older log, or has made a new one, and what the file calls
- * stored need not be there.
- */
-static int is_of_this_history(const struct json *root, struct object_store *store, bool *there,
-                              bool *same, struct err *err)
+int delta_saved_history(const struct json *root, struct object_store *store, bool *there,
+                        bool *same, struct err *err)
 {
     char hash[SHA256_TEXT_MAX];
     struct slice entry;
@@ -67,7 +60,7 @@ static int is_of_this_history(const struct json *root, struct object_store *stor
     *there = *same = false;
     if (!json_get_u64(root, "version", &version) || !json_get_text(root, "entry", &entry))
         return 0;
-    if (hash_entry(store, version, hash, there, err) != 0)
+    if (delta_saved_hash_entry(store, version, hash, there, err) != 0)
         return -1;
     *same = !*there || slice_is(entry, hash);
     return 0;
@@ -83,7 +76,7 @@ int delta_saved_read(struct delta_saved *out, struct object_store *store, const 
     const struct json *root = load(&arena, &text, store, instance, err);
     int result = err_is_set(err) ? -1 : 0;
     if (root != NULL)
-        result = is_of_this_history(root, store, &there, &same, err);
+        result = delta_saved_history(root, store, &there, &same, err);
     if (root != NULL && result == 0 && same && json_get_text(root, "table", &id) &&
         slice_equal(id, table->metadata.id) && json_get_u64(root, "version", &out->version) &&
         out->version <= table->version && json_get_bool(root, "partial", &out->partial)) {
@@ -148,7 +141,7 @@ int delta_saved_write(struct object_store *store, const char *instance,
     struct positions bounded = {0};
     char hash[SHA256_TEXT_MAX];
     bool partial = false, there;
-    if (hash_entry(store, table->version, hash, &there, err) != 0)
+    if (delta_saved_hash_entry(store, table->version, hash, &there, err) != 0)
         return -1;
     bound_positions(&bounded, positions, &partial);
     json_open_object(&w, NULL);
@@ -214,7 +207,7 @@ int delta_saved_resume(struct delta_snapshot *out, struct object_store *store, c
     struct err ignored = {0}; /* a damaged file is reported where it is needed: delta_saved_read */
     bool there = false, same = false;
     const struct json *root = load(&arena, &text, store, instance, &ignored);
-    int result = root == NULL ? 0 : is_of_this_history(root, store, &there, &same, err);
+    int result = root == NULL ? 0 : delta_saved_history(root, store, &there, &same, err);
     *resumed = result == 0 && there && same && apply_saved(out, root, "protocol", DELTA_PROTOCOL) &&
                apply_saved(out, root, "metaData", DELTA_METADATA) &&
                apply_known(out, json_member(root, "known"));

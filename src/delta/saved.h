@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/json.h"
+#include "base/sha256.h"
 #include "batch/position.h"
 #include "delta/snapshot.h"
 #include "object/object.h"
@@ -49,5 +51,17 @@ int delta_saved_write(struct object_store *store, const char *instance,
  * do. */
 int delta_saved_resume(struct delta_snapshot *out, struct object_store *store, const char *instance,
                        bool *resumed, struct err *err) __attribute__((warn_unused_result));
+
+/* For what is kept in the same way: the SHA-256 of an entry as text; *found: it is there. */
+int delta_saved_hash_entry(struct object_store *store, uint64_t version, char out[SHA256_TEXT_MAX],
+                           bool *found, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * Whether the log still has the entry that a file with these members "version" and "entry" was
+ * written after (*there), or no entry that contradicts it (*same). Else somebody has gone back to
+ * an older log, or has made a new one, and what the file calls stored need not be there.
+ */
+int delta_saved_history(const struct json *root, struct object_store *store, bool *there,
+                        bool *same, struct err *err) __attribute__((warn_unused_result));
 
 #endif

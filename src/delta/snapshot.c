@@ -67,9 +67,22 @@ static void forget_removed(struct delta_snapshot *s)
     s->paths = paths;
 }
 
-static int add_file(struct delta_snapshot *s, const struct delta_add *add, struct err *err)
+static int add_file(struct delta_snapshot *s, const struct delta_add *whole, struct err *err)
 {
+    struct delta_add brief = {.path = whole->path,
+                              .size = whole->size,
+                              .modification_time = whole->modification_time,
+                              .has_deletion_vector = whole->has_deletion_vector};
+    const struct delta_add *add = whole;
+    struct delta_mark mark = {0};
     bool added = false;
+    enum delta_keep kept = DELTA_KEEP_ALL;
+    if (s->keep != NULL)
+        kept = s->keep(s->keep_context, whole, &mark);
+    if (kept == DELTA_KEEP_NOTHING)
+        return 0;
+    if (kept == DELTA_KEEP_BRIEF)
+        add = &brief;
     if (s->paths.count >= MAP_KEYS_MAX)
         return err_set(err, ERR_LIMIT, "the table has more than %d files", (int)MAP_KEYS_MAX);
     uint32_t number = map_put(&s->paths, add->path, &added);
@@ -79,6 +92,7 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *add, struc
         s->removed--;
     free(s->files.list[number]);
     s->files.list[number] = new_file(add);
+    s->files.list[number]->mark = mark;
     return 0;
 }
 
@@ -161,6 +175,14 @@ void delta_snapshot_add_dead_letters(struct delta_snapshot *s, struct slice stre
                                      struct slice created, const struct seqset *dead_letters)
 {
     seqset_add_all(&generation_of(s, stream, created)->dead_letters, dead_letters);
+}
+
+void delta_snapshot_add_expired(struct delta_snapshot *s, struct slice stream, struct slice created,
+                                const struct seqset *expired)
+{
+    struct delta_generation *g = generation_of(s, stream, created);
+    seqset_add_all(&g->rows, expired);
+    seqset_add_all(&g->expired, expired);
 }
 
 size_t delta_snapshot_ranges(const struct delta_snapshot *s)
@@ -361,6 +383,7 @@ void delta_snapshot_forget(struct delta_snapshot *s)
         free(g->created);
         seqset_free(&g->rows);
         seqset_free(&g->dead_letters);
+        seqset_free(&g->expired);
     }
     for (size_t i = 0; i < s->beside.count; i++) {
         free(s->beside.list[i].path);
@@ -381,6 +404,8 @@ void delta_snapshot_free(struct delta_snapshot *s)
 {
     bool files = s->want_files;
     bool varve = s->want_varve;
+    delta_keep *filter = s->keep;
+    void *context = s->keep_context;
     delta_snapshot_forget(s);
     array_free(&s->apps);
     map_free(&s->app_ids);
@@ -388,5 +413,6 @@ void delta_snapshot_free(struct delta_snapshot *s)
     arena_free(&s->metadata_arena);
     buf_free(&s->protocol_text);
     buf_free(&s->metadata_text);
-    *s = (struct delta_snapshot){.want_files = files, .want_varve = varve};
+    *s = (struct delta_snapshot){
+        .want_files = files, .want_varve = varve, .keep = filter, .keep_context = context};
 }

@@ -21,6 +21,12 @@
  * files that are live, where these are wanted, however many entries and removed files there are.
  */
 
+/* What delta_snapshot.keep makes of a file. */
+struct delta_mark {
+    int64_t value;
+    bool exact; /* else the value is at least this */
+};
+
 /* A live file. All is owned by the snapshot, valid until it changes. */
 struct delta_file {
     struct slice path; /* as in the log: URI-encoded */
@@ -29,7 +35,15 @@ struct delta_file {
     struct slice stats;        /* JSON as text; NULL: none */
     struct delta_map tags;
     bool has_deletion_vector;
+    struct delta_mark mark; /* by delta_snapshot.keep, else zeroed */
 };
+
+/* What of a live file is kept; BRIEF: no statistics and no tags. */
+enum delta_keep { DELTA_KEEP_NOTHING, DELTA_KEEP_BRIEF, DELTA_KEEP_ALL };
+
+/* *mark becomes that of the file. */
+typedef enum delta_keep delta_keep(void *context, const struct delta_add *add,
+                                   struct delta_mark *mark);
 
 /* The newest transaction of one application. */
 struct delta_app {
@@ -50,6 +64,7 @@ struct delta_generation {
     struct seqset rows; /* sequences that have or had a row, or are dead letters: none that have
                            not, but perhaps not all */
     struct seqset dead_letters;
+    struct seqset expired; /* of `rows`: those that retention has removed */
 };
 
 /* A file that an entry of varve put beside the table. */
@@ -63,6 +78,8 @@ struct delta_beside {
 struct delta_snapshot {
     bool want_files;  /* keep the live files */
     bool want_varve;  /* keep what the commits of varve say */
+    delta_keep *keep; /* of live files; NULL: all */
+    void *keep_context;
     bool found;       /* there is a table */
     uint64_t version; /* of the newest entry, or of the checkpoint where there is none behind it */
     uint64_t base;    /* of the checkpoint that the replay began with */
@@ -115,6 +132,10 @@ int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struc
 /* These sequences of a generation are stored. */
 void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, struct slice created,
                              const struct seqset *rows);
+
+/* These had rows, too, which have expired. */
+void delta_snapshot_add_expired(struct delta_snapshot *s, struct slice stream, struct slice created,
+                                const struct seqset *expired);
 
 /* A dead letter stream has confirmed these. */
 void delta_snapshot_add_dead_letters(struct delta_snapshot *s, struct slice stream,

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "delta/checkpoint.h"
+#include "delta/expired.h"
 #include "delta/snapshot.h"
 
 /* An engine may make a checkpoint and clean up between our listing and our reading: list again, but
@@ -146,7 +147,7 @@ int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, st
         case LOADED:
             if (s->found && (s->protocol_text.len == 0 || s->metadata_text.len == 0))
                 return err_set(err, ERR_FORMAT, "the log has no protocol or no metaData");
-            return 0;
+            return s->found && s->want_varve ? delta_expired_apply(s, store, err) : 0;
         case GONE:
             break;
         case FAILED:

@@ -21,6 +21,7 @@ enum {
 };
 
 #define STATS_COLUMNS "delta.dataSkippingStatsColumns"
+#define APPEND_ONLY "delta.appendOnly"
 
 /* What earlier versions of varve had bounds of in the log, before tables said so. */
 static const char first_stats_columns[] = "timestamp_ns,simulation_id,stream_seq";
@@ -70,7 +71,7 @@ void delta_table_create(struct buf *out, const struct schema *schema, const char
     action.protocol = (struct delta_protocol){.reader = READER_VERSION, .writer = WRITER_VERSION};
     delta_action_write(out, &action);
     const struct delta_pair configuration[] = {
-        {slice_of("delta.appendOnly"), slice_of("true")},
+        {slice_of(APPEND_ONLY), slice_of("true")},
         {slice_of(STATS_COLUMNS), slice_of(buf_text(&stats))}, /* may be empty */
     };
     action.kind = DELTA_METADATA;
@@ -189,6 +190,30 @@ void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
     delta_action_write(out, &action);
     free(configuration);
     buf_free(&columns);
+}
+
+bool delta_table_is_append_only(const struct delta_metadata *metadata)
+{
+    return slice_is(delta_map_get(&metadata->configuration, APPEND_ONLY), "true");
+}
+
+void delta_table_allow_removal(struct buf *out, const struct delta_metadata *metadata,
+                               const char *engine, int64_t wall_time)
+{
+    struct delta_action action = {.kind = DELTA_METADATA, .metadata = *metadata};
+    size_t count = metadata->configuration.count;
+    struct delta_pair *configuration = calloc(count + 1, sizeof(*configuration));
+    if (configuration == NULL)
+        out_of_memory((count + 1) * sizeof(*configuration));
+    for (size_t i = 0; i < count; i++) {
+        configuration[i] = metadata->configuration.list[i];
+        if (slice_is(configuration[i].key, APPEND_ONLY))
+            configuration[i].value = slice_of("false");
+    }
+    action.metadata.configuration = (struct delta_map){configuration, count};
+    append_commit_info(out, "SET TBLPROPERTIES", engine, wall_time);
+    delta_action_write(out, &action);
+    free(configuration);
 }
 
 int delta_table_check_entry(struct slice entry, const struct schema *schema, struct err *err)

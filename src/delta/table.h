@@ -45,6 +45,12 @@ int delta_table_check_state(const struct delta_protocol *protocol,
 void delta_table_evolve(struct buf *out, const struct delta_metadata *metadata,
                         const struct schema *schema, const char *engine, int64_t wall_time);
 
+/* Whether rows may be taken out of a table: an append-only one is only ever added to (PROTOCOL.md,
+ * "Append-only Tables"). Append the entry that lifts that. */
+bool delta_table_is_append_only(const struct delta_metadata *metadata);
+void delta_table_allow_removal(struct buf *out, const struct delta_metadata *metadata,
+                               const char *engine, int64_t wall_time);
+
 /* delta_table_check of the table whose first entry this is. */
 int delta_table_check_entry(struct slice entry, const struct schema *schema, struct err *err)
     __attribute__((warn_unused_result));

@@ -208,6 +208,12 @@ static int kernel_unlink(void *disk, int dir, const char *name)
     return unlinkat(dir, name, 0);
 }
 
+static int kernel_rmdir(void *disk, int dir, const char *name)
+{
+    (void)disk;
+    return unlinkat(dir, name, AT_REMOVEDIR);
+}
+
 static int kernel_mkdir(void *disk, int dir, const char *name, mode_t mode)
 {
     (void)disk;
@@ -289,6 +295,7 @@ const struct system_calls system_kernel = {
     .rename = kernel_rename,
     .link = kernel_link,
     .unlink = kernel_unlink,
+    .rmdir = kernel_rmdir,
     .mkdir = kernel_mkdir,
     .stat = kernel_stat,
     .lock = kernel_lock,

@@ -304,6 +304,26 @@ static int memory_unlink(void *context, int dir, const char *path)
     return 0;
 }
 
+static int memory_rmdir(void *context, int dir, const char *path)
+{
+    struct memory_disk *disk = context;
+    char name[NAME_MAX + 1];
+    if (!enter(disk, SYSTEM_CALL_UNLINKAT))
+        return -1;
+    uint32_t inode = look_up(disk, dir, path);
+    if (inode == MEMORY_NONE)
+        return -1;
+    const struct memory_inode *node = &disk->inodes.list[inode];
+    if (!node->folder)
+        return fail(ENOTDIR);
+    for (size_t i = 0; i < node->live.inodes.count; i++)
+        if (node->live.inodes.list[i] != MEMORY_NONE)
+            return fail(ENOTEMPTY);
+    uint32_t folder = walk(disk, dir, path, name);
+    memory_change(disk, &(struct memory_effect){folder, MEMORY_NONE, name}, 1);
+    return 0;
+}
+
 static int memory_mkdir(void *context, int dir, const char *path, mode_t mode)
 {
     struct memory_disk *disk = context;
@@ -403,6 +423,7 @@ const struct system_calls memory_calls = {
     .rename = memory_rename,
     .link = memory_link,
     .unlink = memory_unlink,
+    .rmdir = memory_rmdir,
     .mkdir = memory_mkdir,
     .stat = memory_stat,
     .lock = memory_lock,

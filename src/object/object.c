@@ -125,6 +125,11 @@ int object_remove(struct object_store *store, const char *name, struct err *err)
     return check_name(name, err) != 0 ? -1 : store->operations->remove(store, name, err);
 }
 
+int object_tidy(struct object_store *store, const char *name, struct err *err)
+{
+    return check_name(name, err) != 0 ? -1 : store->operations->tidy(store, name, err);
+}
+
 int object_free_bytes(struct object_store *store, uint64_t *bytes, bool *known, struct err *err)
 {
     return store->operations->free_bytes(store, bytes, known, err);

@@ -87,6 +87,11 @@ int object_list(struct object_store *store, const char *folder, const char *afte
 int object_remove(struct object_store *store, const char *name, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The object with this name was removed, and perhaps others beside it: where a store has folders,
+ * remove the one in which it lay, and those around that, if they are empty now. */
+int object_tidy(struct object_store *store, const char *name, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Bytes that can still be written; *known is false where nobody can say. */
 int object_free_bytes(struct object_store *store, uint64_t *bytes, bool *known, struct err *err)
     __attribute__((warn_unused_result));
@@ -227,6 +232,7 @@ struct object_operations {
     int (*list)(struct object_store *store, const char *folder, const char *after,
                 object_visit *visit, void *context, struct err *err);
     int (*remove)(struct object_store *store, const char *name, struct err *err);
+    int (*tidy)(struct object_store *store, const char *name, struct err *err);
     int (*free_bytes)(struct object_store *store, uint64_t *bytes, bool *known, struct err *err);
     struct object_staged *(*stage)(struct object_store *store, struct err *err);
     int (*write)(struct object_staged *staged, const void *data, size_t len, struct err *err);

@@ -316,6 +316,43 @@ static int posix_remove(struct object_store *store, const char *name, struct err
     return result;
 }
 
+/* *gone: it was empty, or somebody else has removed it. */
+static int remove_empty(const struct posix *p, const char *folder, bool *gone, struct err *err)
+{
+    struct buf above = {0};
+    directory_parent(&above, slice_of(folder));
+    int fd = system_openat(&p->system, p->root_dir, buf_text(&above), SYSTEM_OPEN_FOLDER, 0);
+    int result = fd < 0 ? -1 : system_rmdir(&p->system, fd, directory_base(folder));
+    int error = errno;
+    if (fd >= 0)
+        (void)system_close(&p->system, fd); /* only a directory */
+    buf_free(&above);
+    *gone = result == 0 || error == ENOENT;
+    /* Not empty; or a file system of its own, or no folder at all: not for us to remove. */
+    if (*gone || error == ENOTEMPTY || error == EEXIST || error == EBUSY || error == ENOTDIR)
+        return 0;
+    return err_set_system(err, error, "can't remove the directory %s", folder);
+}
+
+static int posix_tidy(struct object_store *store, const char *name, struct err *err)
+{
+    struct posix *p = posix_of(store);
+    struct buf folder = {0}, inner = {0};
+    bool gone = true;
+    int result = 0;
+    posix_folder_forget(p);
+    directory_parent(&folder, slice_of(name));
+    while (result == 0 && gone && !slice_is(buf_slice(&folder), ".")) {
+        result = remove_empty(p, buf_text(&folder), &gone, err);
+        buf_reset(&inner);
+        buf_append_slice(&inner, buf_slice(&folder));
+        directory_parent(&folder, buf_slice(&inner));
+    }
+    buf_free(&folder);
+    buf_free(&inner);
+    return result;
+}
+
 static int posix_free_bytes(struct object_store *store, uint64_t *bytes, bool *known,
                             struct err *err)
 {
@@ -332,6 +369,7 @@ static const struct object_operations posix_operations = {
     .head = posix_head,
     .list = posix_list,
     .remove = posix_remove,
+    .tidy = posix_tidy,
     .free_bytes = posix_free_bytes,
     .stage = posix_stage,
     .write = posix_write,

@@ -147,6 +147,15 @@ int system_unlink(const struct system *s, int dir, const char *name)
     return result;
 }
 
+int system_rmdir(const struct system *s, int dir, const char *name)
+{
+    if (!enter(s, SYSTEM_CALL_UNLINKAT))
+        return -1;
+    int result = calls_of(s)->rmdir(s->disk, dir, name);
+    leave(s, SYSTEM_CALL_UNLINKAT);
+    return result;
+}
+
 int system_mkdir(const struct system *s, int dir, const char *name, mode_t mode)
 {
     if (!enter(s, SYSTEM_CALL_MKDIRAT))

@@ -72,6 +72,7 @@ struct system_calls {
                   bool replace);
     int (*link)(void *disk, int from_dir, const char *from, int to_dir, const char *to);
     int (*unlink)(void *disk, int dir, const char *name);
+    int (*rmdir)(void *disk, int dir, const char *name);
     int (*mkdir)(void *disk, int dir, const char *name, mode_t mode);
     int (*stat)(void *disk, int dir, const char *path, bool follow, struct stat *out);
     int (*lock)(void *disk, int fd);
@@ -126,6 +127,10 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
 int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
                             const char *to, bool *linked);
 int system_unlink(const struct system *s, int dir, const char *name);
+
+/* Remove an empty directory: ENOTEMPTY or EEXIST if it is not. For tests the same call as the one
+ * above. */
+int system_rmdir(const struct system *s, int dir, const char *name);
 int system_mkdir(const struct system *s, int dir, const char *name, mode_t mode);
 
 /* Does not follow a symbolic link. "." is `dir` itself. */

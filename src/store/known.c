@@ -47,8 +47,8 @@ static int scan_rows(struct seqset *out, const struct parquet_file *file, const 
     return result;
 }
 
-static int scan_file(struct seqset *out, struct store *store, const struct delta_file *file,
-                     struct err *err)
+int store_scan_file(struct seqset *out, struct object_store *objects, const struct schema *schema,
+                    const struct delta_file *file, struct err *err)
 {
     struct buf name = {0};
     struct delta_object_file object;
@@ -57,9 +57,9 @@ static int scan_file(struct seqset *out, struct store *store, const struct delta
     if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name)))
         result = err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
     if (result == 0)
-        result = delta_object_file_open(&object, store->objects, buf_text(&name), &found, err);
+        result = delta_object_file_open(&object, objects, buf_text(&name), &found, err);
     if (result == 0 && found) {
-        result = scan_rows(out, &object.file, sequence_column(store->schema), err);
+        result = scan_rows(out, &object.file, sequence_column(schema), err);
         delta_object_file_close(&object);
     }
     if (result != 0)
@@ -83,10 +83,8 @@ static bool is_covered(const struct delta_file *file, const struct seqset *rows)
     return range != NULL && range->first <= first && range->last >= last;
 }
 
-/* The generation that a file's rows are of: by its tags; without tags it is the only one there is.
- * NULL: nobody can tell. */
-static struct delta_generation *generation_of(struct delta_snapshot *s,
-                                              const struct delta_file *file)
+struct delta_generation *store_generation_of(const struct delta_snapshot *s,
+                                             const struct delta_file *file)
 {
     struct slice stream = delta_map_get(&file->tags, "varve.stream");
     struct slice created = delta_map_get(&file->tags, "varve.created");
@@ -110,7 +108,7 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
         const struct delta_file *file = s->files.list[i];
         if (file == NULL)
             continue;
-        struct delta_generation *g = generation_of(s, file);
+        struct delta_generation *g = store_generation_of(s, file);
         if (g == NULL && stream == NULL)
             continue;
         if (g == NULL)
@@ -120,7 +118,8 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
                 "tell which events of stream %s are stored: continue under the nats.name and the "
                 "consumer that stored them, or choose another directory",
                 stream);
-        if (!is_covered(file, &g->rows) && scan_file(&g->rows, store, file, err) != 0)
+        if (!is_covered(file, &g->rows) &&
+            store_scan_file(&g->rows, store->objects, store->schema, file, err) != 0)
             return -1;
     }
     return 0;

@@ -40,6 +40,16 @@ int store_find_stored(struct store *store, struct slice text, bool *stored, stru
  * consumer STORE_ANYBODY. */
 void store_take_others(struct store *store, uint64_t number, struct positions *out);
 
+/* The generation that a file's rows are of: by its tags; without tags it is the only one there is.
+ * NULL: nobody can tell. */
+struct delta_generation *store_generation_of(const struct delta_snapshot *s,
+                                             const struct delta_file *file);
+
+/* Add the sequences of its rows, by its column; none if it is not there. */
+int store_scan_file(struct seqset *out, struct object_store *objects, const struct schema *schema,
+                    const struct delta_file *file, struct err *err)
+    __attribute__((warn_unused_result));
+
 void store_forget_others(struct store *store);
 
 #endif
