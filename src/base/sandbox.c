@@ -204,6 +204,30 @@ void sandbox_append_lacking(const struct sandbox *s, const struct sandbox_suppor
                    out->len > start ? "; " : "");
 }
 
+/* Whether files are confined, now and for good. */
+static bool files_are_confined;
+
+/* access(2) knows nothing of Landlock, but knows the modes. Of what is missing the folder counts in
+ * which it would be made. */
+bool sandbox_is_why(const char *path, enum sandbox_access access_wanted)
+{
+    if (!files_are_confined)
+        return false;
+    const int wanted = access_wanted == SANDBOX_WRITE ? W_OK : R_OK;
+    char *at = text_copy(path);
+    int result;
+    while ((result = access(at, wanted)) != 0 && errno == ENOENT) {
+        char *slash = strrchr(at, '/');
+        if (slash == NULL)
+            break;
+        slash[slash == at] = '\0';
+    }
+    if (result != 0 && errno == ENOENT)
+        result = access(".", wanted);
+    free(at);
+    return result == 0;
+}
+
 int sandbox_enter(const struct sandbox *s, struct err *err)
 {
     struct sandbox_support support = sandbox_support();
@@ -215,5 +239,6 @@ int sandbox_enter(const struct sandbox *s, struct err *err)
         return err_set_system(err, errno, "sandbox: can't give new privileges up");
     if (support.landlock > 0 && confine_files(s, support.landlock, err) != 0)
         return -1;
+    files_are_confined = files_confined(s, support.landlock);
     return support.calls ? sandbox_filter_calls(s->network, err) : 0;
 }

@@ -71,6 +71,10 @@ bool sandbox_is_whole(const struct sandbox *s, const struct sandbox_support *sup
 /* Confine the process as far as the kernel can. After an error some of it holds. */
 int sandbox_enter(const struct sandbox *s, struct err *err) __attribute__((warn_unused_result));
 
+/* After EACCES at a path: true if the sandbox, which can't be widened, refuses it, and not the
+ * modes of files. */
+bool sandbox_is_why(const char *path, enum sandbox_access access);
+
 /* Also before or in place of entering it. */
 void sandbox_free(struct sandbox *s);
 

@@ -70,27 +70,6 @@ static void allow_ports(struct sandbox *s, const struct config *config)
         *array_add(&s->bind) = (uint16_t)port;
 }
 
-/*
- * Allow the store, which is there; and, unless the configuration insists on the least, the folder
- * that holds it, so that one that was removed can be made again. One that is a file system of its
- * own can't be removed, and beside one in / lies everything.
- */
-static bool allow_store(struct sandbox *s, const struct config *config)
-{
-    struct stat store, above;
-    char *path = realpath(config->output.log_output_directory, NULL);
-    char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    bool alone = config->sandbox == CONFIG_SANDBOX_ON || slash == NULL || slash == path;
-    if (!alone && stat(path, &store) == 0) {
-        *slash = '\0';
-        alone = stat(path, &above) != 0 || above.st_dev != store.st_dev ||
-                !sandbox_allow(s, path, SANDBOX_WRITE);
-    }
-    free(path);
-    (void)sandbox_allow(s, config->output.log_output_directory, SANDBOX_WRITE);
-    return alone;
-}
-
 /* All but the files of `config`. */
 static struct sandbox sandbox_of(const struct config *config)
 {
@@ -145,7 +124,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
     if (file != NULL)
         sandbox_allow_folder_of(&s, file, SANDBOX_READ);
     allow_ports(&s, config);
-    out->store_alone = allow_store(&s, config);
+    (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE); /* it is there */
     int result = sandbox_enter(&s, err);
     out->entered = result == 0;
     sandbox_free(&s);
@@ -159,8 +138,11 @@ void confine_log(const struct config *config, const struct confinement *confinem
     if (!confinement->entered)
         return;
     log_begin(&line, whole ? LOG_INFO : LOG_WARNING, "sandbox");
-    log_text(&line, "writes", confinement->store_alone ? "output" : "folder of output");
-    log_text(&line, "connects", config->sandbox == CONFIG_SANDBOX_ON ? "nats.servers" : "any port");
+    log_text(&line, "writes", "output");
+    log_text(&line, "connects",
+             config->sandbox == CONFIG_SANDBOX_ON
+                 ? "nats.servers"
+                 : "any port: a cluster may name servers with others");
     if (!whole)
         log_bytes(&line, "not_confined", confinement->lacking.data, confinement->lacking.len);
     log_end(&line);

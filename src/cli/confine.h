@@ -15,8 +15,6 @@
 /* What was done for `varve run`, to be logged once the log has begun. A zeroed struct is empty. */
 struct confinement {
     bool entered;
-    bool store_alone;   /* nothing is written beside the store: one that was removed can't be made
-                           again */
     struct buf lacking; /* see confine_lacking; inside of the sandbox nobody can tell any more */
 };
 

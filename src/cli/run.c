@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "cli/cli.h"
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/sandbox.h"
 #include "cli/confine.h"
 #include "cli/options.h"
 #include "pipeline/pipeline.h"
@@ -68,6 +70,13 @@ static int drain(struct run *run, const struct config *config, bool has_run, boo
                                    .context = &run->options};
     *again = false;
     struct pipeline *p = pipeline_new(config, &how, err);
+    if (p == NULL && has_run && err->system == EACCES &&
+        sandbox_is_why(config->output.log_output_directory, SANDBOX_WRITE)) {
+        (void)err_prefix(err,
+                         "the output directory was removed, and the sandbox keeps this process "
+                         "from making it again: start varve again");
+        return -1;
+    }
     if (p == NULL) {
         *again = has_run && err->code == ERR_SYSTEM && wait_to_reopen();
         return -1;

@@ -148,10 +148,10 @@ const struct config_key config_keys[] = {
      .change = CONFIG_CHANGE_NOW},
 
     {"sandbox", CONFIG_CHOICE, AT(sandbox), "auto", .choices = sandboxes,
-     .help = "Give up at the start what varve does not need: writing outside of the folder that "
-             "holds the output directory, reading outside of the folders that are named here, "
-             "other ports, programs and system calls. auto: as far as the kernel can. on: write "
-             "below the output directory alone, connect to the ports of nats.servers alone, and "
+     .help = "Give up at the start what varve does not need: writing outside of the output "
+             "directory, reading outside of the folders that are named here, other ports, programs "
+             "and system calls. auto: as far as the kernel can, and to any port, since a cluster "
+             "names its servers as it likes. on: connect to the ports of nats.servers alone, and "
              "don't start where the kernel can't confine files and system calls. off: none of it."},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",

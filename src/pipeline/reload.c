@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/reload.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "config/keys.h"
 #include "pipeline/flow.h"
 
@@ -19,7 +23,34 @@ static bool batching_fits(const struct pipeline *p, const struct config *fresh)
 struct differences {
     const struct pipeline *p;
     const struct config *fresh;
+    const char *closed; /* see closed_file: what connections take has to wait then */
 };
+
+/* A file that the sandbox, as it came up, keeps from us. */
+static bool is_closed(const char *file)
+{
+    if (file[0] == '\0')
+        return false;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return errno == EACCES && sandbox_is_why(file, SANDBOX_READ);
+    (void)close(fd); /* it was only tried */
+    return false;
+}
+
+/* The first such file that a connection would have to read; NULL if there is none. */
+static const char *closed_file(const struct config *fresh)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->type != CONFIG_PATH || key->change != CONFIG_CHANGE_NEXT_CONNECTION)
+            continue;
+        const char *file = *(const char *const *)((const char *)fresh + key->offset);
+        if (is_closed(file))
+            return file;
+    }
+    return NULL;
+}
 
 static const char *effect_of(const struct differences *d, enum config_change change)
 {
@@ -29,7 +60,7 @@ static const char *effect_of(const struct differences *d, enum config_change cha
     case CONFIG_CHANGE_IF_IT_FITS:
         return batching_fits(d->p, d->fresh) ? "now" : NULL;
     case CONFIG_CHANGE_NEXT_CONNECTION:
-        return "from the next connection on";
+        return d->closed == NULL ? "from the next connection on" : NULL;
     case CONFIG_CHANGE_RESTART:
         return NULL;
     }
@@ -68,8 +99,9 @@ static void tell(void *context, const char *path, enum config_change change)
     log_end(&line);
 }
 
-static void apply(struct pipeline *p, const struct config *fresh)
+static void apply(struct pipeline *p, const struct differences *d)
 {
+    const struct config *fresh = d->fresh;
     log_configure(fresh->settings.log_level, fresh->settings.log_format);
     if (batching_fits(p, fresh)) {
         p->epochs.limits.rows = fresh->batching.max_rows;
@@ -77,7 +109,13 @@ static void apply(struct pipeline *p, const struct config *fresh)
         p->epochs.limits.age = fresh->batching.max_age;
     }
     flow_set_limit(p, fresh->memory_limit);
-    connection_set_credentials(&p->connection, &fresh->nats);
+    if (d->closed == NULL)
+        connection_set_credentials(&p->connection, &fresh->nats);
+    else
+        log_message(LOG_WARNING, "sandbox",
+                    "%s lies in a folder that was not named at the start, and the sandbox can't be "
+                    "widened: connections keep what they had until varve is started again",
+                    d->closed);
 }
 
 void reload_apply(struct pipeline *p)
@@ -94,9 +132,9 @@ void reload_apply(struct pipeline *p)
         return;
     }
     /* Told apart from what is in force, which may be of an earlier reload. */
-    struct differences d = {p, fresh};
+    struct differences d = {p, fresh, closed_file(fresh)};
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
-    apply(p, fresh);
+    apply(p, &d);
     reload_free(p); /* nobody points into it: what is in force was copied */
     p->reloaded = fresh;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/committer.h"
 
-#include <errno.h>
-
 #include "base/assert.h"
 #include "base/log.h"
 #include "object/object.h"
@@ -155,8 +153,7 @@ static void repair(struct committer *c, struct err *failure)
     if (store_reopen(c->store, &reopened, &err) != 0) {
         if (store_is_outdated(c->store))
             *failure = err; /* the cause of what failed */
-        log_message(LOG_ERROR, "store_removed", "%s%s", err.text,
-                    err.system == EACCES ? "; if the sandbox forbids it, start varve again" : "");
+        log_message(LOG_ERROR, "store_removed", "%s", err.text);
         return;
     }
     if (!reopened)

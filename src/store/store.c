@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/sandbox.h"
 #include "base/text.h"
 #include "delta/log.h"
 #include "object/posix.h"
@@ -71,8 +73,12 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
 {
     bool lost;
     *reopened = false;
-    if (object_reopen(store->objects, &lost, err) != 0)
+    if (object_reopen(store->objects, &lost, err) != 0) {
+        /* Nothing but another process can make it again. */
+        if (err->system == EACCES && sandbox_is_why(store->root, SANDBOX_WRITE))
+            store->outdated = true;
         return -1;
+    }
     store->lost = store->lost || lost;
     if (!store->lost)
         return 0;

@@ -104,18 +104,46 @@ def test_a_file_that_a_key_names_is_read_again(
     assert run.stop() == 0
 
 
-def test_a_removed_directory_needs_a_restart_where_it_alone_may_be_written(any_server, varve):
-    """sandbox: auto makes it again (test_a_removed_directory_is_made_again)."""
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_a_removed_directory_ends_the_process(any_server, varve, mode):
+    """What it may write is what was there at its start: another process makes it again. Without a
+    sandbox this one does (test_a_removed_directory_is_made_again)."""
     any_server.generate(50, seed=52)
-    run = varve.start(**ON, batching={"max_age": "100ms"})
+    run = varve.start(sandbox=mode, batching={"max_age": "100ms"})
     run.wait_rows(50)
+    (varve.output.parent / "beside").mkdir()
     shutil.rmtree(varve.output)
     any_server.generate(50, seed=52, start_index=50)
-    text = run.wait_line("store_removed")["text"]
-    assert "Permission denied" in text and "sandbox" in text
-    run.stop(signal.SIGKILL)
-    varve.once(**ON)
+    assert run.wait() == 1
+    assert "start varve again" in run.text().splitlines()[-1]
+    assert not varve.output.exists()
+    varve.once(sandbox=mode)
     check_rows(varve.output, numbered(Load(seed=52).run(100))[0])
+
+
+def test_a_reload_that_names_a_new_folder(
+    make_server, any_server_binary, make_runner, tmp_path_factory
+):
+    """It says that it takes a restart, and connections go on with what they had."""
+    server = make_server(any_server_binary, extra="authorization { token: first }", token="first")
+    generate(server.url.replace("//", "//first@"), 20, seed=56)
+    varve = make_runner(server)
+    old, new = (tmp_path_factory.mktemp(name) / "token" for name in ("old", "new"))
+    for file in (old, new):
+        file.write_text("first")
+    config = varve.config(batching={"max_age": "100ms"})
+    config["nats"]["token_file"] = str(old)
+    run = varve.start(config=config)
+    run.wait_rows(20)
+    config["nats"]["token_file"] = str(new)
+    replace(run.log.with_suffix(".yaml"), json.dumps(config))
+    run.send(signal.SIGHUP)
+    assert run.wait_line("reloaded", key="nats.token_file")["effect"] == "needs a restart"
+    assert str(new) in run.wait_line("sandbox", count=2)["text"]
+    server.stop()
+    server.start()
+    run.wait_line("connected", 2)
+    assert run.stop() == 0
 
 
 def run_varve(*args):

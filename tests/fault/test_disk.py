@@ -118,6 +118,9 @@ def test_pauses_before_the_disk_is_full(small, disk, any_server):
 
 # ---- the directory is removed while varve writes to it -------------------------------------------
 
+# A sandbox holds to the directory that was there first (bound/test_sandbox.py).
+UNCONFINED = {"sandbox": "off"}
+
 
 def remove(path):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -129,7 +132,7 @@ def remove(path):
 )
 def test_a_removed_directory_is_made_again(any_server, varve, pattern, delivery):
     """What the stream still has is fetched again, without a restart: the table is complete."""
-    settings = {"sources": [{"stream": "LOGGING", "delivery": delivery}]}
+    settings = {"sources": [{"stream": "LOGGING", "delivery": delivery}], **UNCONFINED}
     any_server.generate(100, seed=43)
     run = varve.start(batching={"max_age": "100ms"}, **settings)
     run.wait_rows(100)
@@ -153,7 +156,7 @@ def test_a_removed_directory_is_made_again(any_server, varve, pattern, delivery)
 @pytest.mark.parametrize("how", ["replaced", "in place", "and gone on"])
 def test_an_older_copy_is_put_in_its_place(any_server, varve, tmp_path, how, delivery):
     """An operator restores a backup under a running varve."""
-    settings = {"sources": [{"stream": "LOGGING", "delivery": delivery}]}
+    settings = {"sources": [{"stream": "LOGGING", "delivery": delivery}], **UNCONFINED}
     any_server.generate(50, seed=44)
     varve.once(**settings)
     shutil.copytree(varve.output, tmp_path / "backup")
@@ -197,7 +200,7 @@ def deltalake_rows(root):
 def test_a_directory_that_can_not_be_made_again(any_server, varve):
     """Nothing is acked, and it is said; when the obstacle goes, so does the trouble."""
     any_server.generate(100, seed=43)
-    run = varve.start(batching={"max_age": "100ms"})
+    run = varve.start(batching={"max_age": "100ms"}, **UNCONFINED)
     run.wait_rows(100)
     shutil.rmtree(varve.output)
     varve.output.write_text("a file is in the way")
@@ -214,7 +217,7 @@ def test_a_directory_that_can_not_be_made_again(any_server, varve):
 def test_a_directory_that_is_removed_all_the_time(any_server, varve):
     """At whatever step of a commit it goes: varve comes through, and keeps its promises."""
     any_server.add_stream()
-    run = varve.start(batching={"max_rows": 1, "max_age": "100ms"})
+    run = varve.start(batching={"max_rows": 1, "max_age": "100ms"}, **UNCONFINED)
     run.wait_line("consumer_made")
     for number in range(40):
         any_server.publish([e.data for e in Load(seed=44).run(5, start_index=5 * number)])
