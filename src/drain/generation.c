@@ -279,9 +279,14 @@ bool generation_has_newest(struct generation *g, int64_t time)
 
 void generation_anchor(struct generation *g, uint64_t start)
 {
-    ledger_nothing_at(&g->ledger, 0, start - 1);
+    ledger_nothing_at(&g->ledger, 0, start > 0 ? start - 1 : 0);
     g->start = start;
     g->unsaved = true;
+}
+
+bool generation_starts_by_time(const struct generation *g)
+{
+    return g->start == 0 && !g->later && g->settings->start.kind == CONFIG_START_TIME;
 }
 
 void generation_note(struct generation *g, uint64_t sequence, int64_t time)
@@ -295,7 +300,7 @@ void generation_note(struct generation *g, uint64_t sequence, int64_t time)
 
 bool generation_may_have_lost(const struct generation *g, uint64_t first_seq)
 {
-    return g->newest_seq > 0 && first_seq > looked_through(g) + 1;
+    return g->newest_seq > 0 && first_seq > looked_through(g) + 1 && !generation_starts_by_time(g);
 }
 
 uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct seqrange *missing)

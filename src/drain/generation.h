@@ -94,8 +94,10 @@ bool generation_is_left(const struct generation *g);
 /* Go on with g->next. Nothing of the old one may be in an epoch that is not committed. */
 void generation_adopt(struct generation *g);
 
-/* Nothing before `start` is wanted, and nothing of it is known yet. */
+/* Nothing before `start` is wanted, and nothing of what is is known yet. 0: which that is, the time
+ * says that is configured, and generation_starts_by_time is true until the sequence is known. */
 void generation_anchor(struct generation *g, uint64_t start);
+bool generation_starts_by_time(const struct generation *g);
 
 /* A message was delivered. */
 void generation_note(struct generation *g, uint64_t sequence, int64_t time);

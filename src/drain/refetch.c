@@ -71,7 +71,7 @@ void refetch_committed(struct refetch *r)
     r->next = missing.first;
     r->at = 0; /* at once */
     r->pause = REFETCH_RETRY_MIN;
-    log_range(r, "fetch_again", "at_most", r->expected);
+    log_range(r, "fetch_again", "at_most", r->expected > 0 ? r->expected : UINT64_MAX);
 }
 
 /* Should this not arrive, the consumer goes by itself. */
@@ -119,9 +119,18 @@ static void wait_a_while(struct refetch *r, struct nats_client *client, int64_t 
     r->pause = r->pause * 2 > REFETCH_RETRY_MAX ? REFETCH_RETRY_MAX : r->pause * 2;
 }
 
+/* Nothing of the stream was found before this sequence, though it was asked from a time on. */
+static void note_start(struct refetch *r, uint64_t sequence)
+{
+    if (r->by_time)
+        generation_anchor(r->generation, sequence);
+    r->by_time = false;
+}
+
 static void finish(struct refetch *r, struct nats_client *client)
 {
     let_go(r, client);
+    note_start(r, r->range.last + 1);
     r->state = REFETCH_DONE;
     log_range(r, "fetched_again", "messages", r->fetched);
 }
@@ -145,11 +154,13 @@ static void create(struct refetch *r, struct nats_client *client, int64_t now)
     buf_printf(&r->consumer, "%s_%s", r->settings->consumer, token);
     for (size_t i = 0; i < r->settings->subjects.count; i++)
         filters[i] = slice_of(r->settings->subjects.items[i]);
+    r->by_time = r->range.first <= 1 && generation_starts_by_time(r->generation);
     struct nats_consumer_config config = {
         .name = buf_slice(&r->consumer),
         .description = slice_of("varve: events that the store lacks"),
-        .deliver = NATS_DELIVER_BY_START_SEQUENCE,
+        .deliver = r->by_time ? NATS_DELIVER_BY_START_TIME : NATS_DELIVER_BY_START_SEQUENCE,
         .start_seq = r->next,
+        .start_time_ns = r->settings->start.time,
         .ack = NATS_ACK_NONE,
         .filters = filters,
         .filter_count = r->settings->subjects.count,
@@ -291,6 +302,7 @@ enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *clien
         finish(r, client);
         return LEDGER_VOID;
     }
+    note_start(r, ack->stream_seq);
     r->next = ack->stream_seq + 1;
     bool found = seqset_add(&r->generation->ledger.taken, ack->stream_seq);
     r->fetched += found;

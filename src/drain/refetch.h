@@ -20,6 +20,9 @@
  * come through the durable one. What others have stored since the store was opened is not lacking:
  * a commit, which looks at what they did, comes first.
  *
+ * Where the start is a time, and the store has nothing, the stream is asked from that time on; the
+ * first message found is where the generation starts.
+ *
  * That consumer goes with its stream. Where the stream is still the same once it is made, CONFIRM,
  * it is of that stream, and its messages are of the generation whose ledger they meet.
  */
@@ -50,6 +53,7 @@ struct refetch {
     struct seqrange range;   /* of stream sequences */
     uint64_t next;           /* what of it was not looked at begins here */
     bool kept;               /* the stream may have them still */
+    bool by_time;            /* asked from the configured time on: where it starts is not known */
     uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
     uint64_t fetched;        /* so many were found */
     uint64_t seals, commits; /* of epochs of the source */

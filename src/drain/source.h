@@ -127,6 +127,7 @@ struct source {
     struct generation_known asked; /* with the last STREAM.INFO */
     enum nats_retention retention; /* as it said last */
     uint64_t first_seq, last_seq;  /* the same */
+    int64_t first_time;            /* of the message at first_seq, 0: there is none */
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
     bool was_paused;               /* since `seen` of the generation was known */
     bool transforms;               /* it changes subjects on the way in */

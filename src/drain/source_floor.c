@@ -3,6 +3,17 @@
 
 #include "drain/source_step.h"
 
+/* first_wanted where the start is a time. 0 stands for what the stream has from then on. Where it
+ * does not go back as far any more, all that it has is wanted, and what it had may have been; as of
+ * a work queue, which begins where it begins. */
+static uint64_t first_wanted_by_time(const struct source *s, const struct nats_consumer_info *info)
+{
+    if (info->ack_floor_consumer_seq == 0 || s->settings->shared)
+        return info->ack_floor_stream_seq + 1;
+    bool goes_back = s->first_time > 0 && s->first_time <= s->settings->start.time;
+    return goes_back && s->retention != NATS_RETENTION_WORKQUEUE ? 0 : 1;
+}
+
 /* What a consumer that is there has as acked, and this store, which has nothing of the stream, was
  * never given: from where on is it wanted? */
 static uint64_t first_wanted(const struct source *s, const struct nats_consumer_info *info)
@@ -16,8 +27,9 @@ static uint64_t first_wanted(const struct source *s, const struct nats_consumer_
     case CONFIG_START_SEQUENCE:
         return start->sequence;
     case CONFIG_START_NEW:
-    case CONFIG_START_TIME: /* the consumer was made for it */
-        return info->ack_floor_stream_seq + 1;
+        return info->ack_floor_stream_seq + 1; /* the consumer was made for it */
+    case CONFIG_START_TIME:
+        return first_wanted_by_time(s, info);
     }
     return 1;
 }
@@ -32,7 +44,7 @@ void source_anchor(struct source *s, const struct nats_consumer_info *info, bool
     generation_anchor(&s->generation, start);
     s->generation.unsaved = start > 1;
     s->generation.start_saved = !by_policy; /* else the configuration says it each time */
-    if (by_policy)
+    if (by_policy && start > info->ack_floor_stream_seq)
         s->accounted = info->ack_floor_consumer_seq;
 }
 
@@ -80,6 +92,8 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     s->lacking_since = 0;
     if (lacking && !s->settings->shared) {
         s->owed = unknown;
+        if (generation_starts_by_time(&s->generation))
+            unknown = 0; /* how many of these are wanted is not known */
         refetch_begin(&s->refetch, missing, unknown, s->retention != NATS_RETENTION_WORKQUEUE);
         return;
     }

@@ -49,6 +49,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     s->counters.stream_last_sequence = info->last_seq;
     s->first_seq = info->first_seq;
     s->last_seq = info->last_seq;
+    s->first_time = info->first_ns;
     s->transforms = info->transforms;
     s->covers_stream = consumer_covers(s->settings, info);
     s->takes_nothing = s->counters.messages_received == 0 && !takes_any(s->settings, info);

@@ -11,7 +11,16 @@ from datetime import datetime, timezone
 import pytest
 
 from generator import Load
-from support import SUBJECT, Output, check_rows, check_verify, numbered, read_arrow, wait_for
+from support import (
+    SUBJECT,
+    Output,
+    check_rows,
+    check_verify,
+    numbered,
+    read_arrow,
+    verify,
+    wait_for,
+)
 
 # Many commits, so that there is a middle: what is asked for at once is an eighth of the memory.
 SMALL = {"batching": {"max_bytes": "1MiB", "max_age": "500ms"}, "memory_limit": "32MiB"}
@@ -138,17 +147,64 @@ def test_where_a_new_consumer_starts(any_server, varve, start, expected):
     check_rows(varve.output, {seq: rows[seq] for seq in expected})
 
 
-def test_start_at_a_time(any_server, varve):
-    any_server.generate(20, seed=4)
-    *_, last = any_server.messages()
+def time_between(server):
+    """20 events, 10 events, and a time between them."""
+    server.generate(20, seed=4)
+    *_, last = server.messages()
     wait_for(lambda: time.time_ns() > last[1] + 2_000_000, "the clock moves on")
-    any_server.generate(10, seed=4, start_index=20)
-    first = any_server.messages()[20][1]
+    server.generate(10, seed=4, start_index=20)
+    first = server.messages()[20][1]
     at = datetime.fromtimestamp((first - 1_000_000) / 1e9, timezone.utc)
-    text = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    varve.once(sources=[{"stream": "LOGGING", "start": text}])
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@pytest.mark.parametrize("made", ["for that time", "for all", "later"])
+def test_start_at_a_time(any_server, varve, made):
+    """Also in a new directory, with a consumer that has acked what it was made for."""
+    at = time_between(any_server)
+    start = {"for that time": at, "for all": "first", "later": 26}[made]
+    source = {"stream": "LOGGING", "start": at}
+    rows, _ = numbered(Load(seed=4).run(35))
+    if made == "for that time":
+        varve.once(sources=[source])
+        check_rows(varve.output, {seq: rows[seq] for seq in range(21, 31)})
+    else:
+        varve.once(sources=[{**source, "start": start}])
+    shutil.rmtree(varve.output)
+    run = varve.once(sources=[source])
+    assert [line["messages"] for line in run.lines("fetched_again")] == [10]
+    any_server.generate(5, seed=4, start_index=30)
+    again = varve.once(sources=[source])
+    assert not again.lines("fetch_again")
+    assert not run.lines("data_lost") and not again.lines("data_lost")
+    check_rows(varve.output, {seq: rows[seq] for seq in range(21, 36)})
+    assert verify(varve.output, "--server", any_server.url)["findings"] == []
+
+
+def test_start_at_a_time_and_what_was_dropped(server, varve):
+    """What the stream drops before that time is no loss; what it drops behind it is one."""
+    at = time_between(server)
+    source = {"stream": "LOGGING", "start": at}
+    varve.once(sources=[{**source, "start": "first"}])
+    shutil.rmtree(varve.output)
+
+    async def purge(js):
+        await js.purge_stream("LOGGING", seq=12)
+
+    server.ask(purge)
+    run = varve.once(sources=[source])
+    assert not run.lines("data_lost")
+    shutil.rmtree(varve.output)
+
+    async def purge_more(js):
+        await js.purge_stream("LOGGING", seq=25)
+
+    server.ask(purge_more)
+    run = varve.once(sources=[source])
+    (lost,) = run.lines("data_lost")
+    assert lost["first_seq"] <= 21 and lost["last_seq"] == 24
     rows, _ = numbered(Load(seed=4).run(30))
-    check_rows(varve.output, {seq: rows[seq] for seq in range(21, 31)})
+    check_rows(varve.output, {seq: rows[seq] for seq in range(25, 31)})
 
 
 # ---- streams -------------------------------------------------------------------------------------
