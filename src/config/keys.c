@@ -106,7 +106,8 @@ const struct config_key config_keys[] = {
 
     {"consumer.manage", CONFIG_CHOICE, AT(consumer.manage), "create", .choices = manages,
      .help = "create: create missing consumers. update: also change one that contradicts this "
-             "configuration. bind: only use existing ones."},
+             "configuration. bind: only use existing ones; what takes another consumer waits for "
+             "you, and says so."},
 
     {"batching.max_rows", CONFIG_COUNT, AT(batching.max_rows), "250000", 1, 10000000,
      .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one.",

@@ -313,8 +313,26 @@ static int64_t tick_redelivery(struct source *s, struct nats_client *client, int
  * these numbers, which this consumer will never deliver. */
 static bool has_what_is_acked(const struct source *s)
 {
-    return !s->refetch.kept && s->first_seq > 0 && s->first_seq <= s->refetch.range.last &&
-           s->config->consumer.manage != CONFIG_MANAGE_BIND;
+    return !s->refetch.kept && s->first_seq > 0 && s->first_seq <= s->refetch.range.last;
+}
+
+/* To be made anew, but where that is not ours to do. */
+static void take_passed(struct source *s, struct nats_client *client, int64_t now)
+{
+    refetch_cancel(&s->refetch, client);
+    s->owed = 0;
+    if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
+        source_refuse(s, client,
+                      "the consumer has passed messages that the work queue still has: the stream "
+                      "was set back; as consumer.manage is bind, delete the consumer, make it "
+                      "again, and start varve again");
+        return;
+    }
+    source_log(s, LOG_WARNING, "consumer_ahead",
+               "the consumer has passed messages that the work queue still has: the stream was "
+               "set back; the consumer is created again");
+    s->renew_consumer = true;
+    source_begin(s, client, now);
 }
 
 static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_t now)
@@ -324,13 +342,7 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
         return next;
     struct seqrange missing;
     if (has_what_is_acked(s)) {
-        source_log(s, LOG_WARNING, "consumer_ahead",
-                   "the consumer has passed messages that the work queue still has: the stream was "
-                   "set back; the consumer is created again");
-        refetch_cancel(&s->refetch, client);
-        s->owed = 0;
-        s->renew_consumer = true;
-        source_begin(s, client, now);
+        take_passed(s, client, now);
         return INT64_MAX;
     }
     uint64_t lost = refetch_take(&s->refetch, &missing);

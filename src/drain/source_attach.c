@@ -229,9 +229,11 @@ static bool is_ahead(struct source *s, struct nats_client *client,
     }
     s->consumer_ahead = false;
     if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
-        source_refuse(s, client,
-                      "the consumer is ahead of the stream, which was set back: it would pass over "
-                      "new events; delete it, or allow varve to do so: consumer.manage");
+        source_retry_because(s, client,
+                             "the consumer is ahead of the stream, which was set back, and would "
+                             "pass over new events; as consumer.manage is bind, it waits for you: "
+                             "delete the consumer and make it again",
+                             now);
         return true;
     }
     source_log(s, LOG_WARNING, "consumer_ahead",

@@ -335,6 +335,39 @@ def test_only_the_stream_was_set_back(server, varve, tmp_path):
     assert len(gone) == 200
 
 
+def test_a_consumer_that_is_not_ours_to_make_is_ahead(
+    make_server, make_runner, tmp_path
+):
+    """With `bind` it waits for whoever made the consumer, says what is to be done, and goes on.
+    Newer servers bring the consumer back by themselves."""
+    binary = server_binaries()["debian"] or pytest.skip("that nats-server is not here")
+    server = make_server(binary)
+    varve = make_runner(server)
+    bind = {"consumer": {"manage": "bind"}, "batching": FAST}
+    server.generate(100, seed=1)
+    varve.once(batching=FAST)
+    with only_the_stream_set_back(server, tmp_path):
+        server.generate(100, seed=2)
+        varve.once(**bind)
+        gone = stored(varve.output)
+    server.generate(50, seed=3)
+    run = varve.start(**bind)
+    reason = run.wait_line("source_waiting")["reason"]
+    assert "ahead of the stream" in reason and "make it again" in reason
+
+    async def make_again(js):
+        config = (await js.consumer_info("LOGGING", "varve")).config
+        await js.delete_consumer("LOGGING", "varve")
+        await js.add_consumer("LOGGING", config)
+
+    server.ask(make_again)
+    run.wait_line("consumer_found")
+    server.generate(30, seed=4)
+    wait_for(lambda: published(server) <= stored(varve.output), "all are stored")
+    assert run.stop() == 0
+    check_whole(server, varve.output, gone)
+
+
 @pytest.mark.parametrize("retention", ["workqueue", "interest"])
 def test_only_a_stream_that_forgets_was_set_back(
     make_server, any_server_binary, make_runner, tmp_path, retention
