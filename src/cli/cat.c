@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/cat.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/filter.h"
 #include "cli/selection.h"
@@ -19,19 +20,7 @@
 #include "verify/table.h"
 #include "verify/tree.h"
 
-struct cat {
-    const char *columns; /* comma-separated, NULL: all */
-    uint64_t left;       /* rows that may still be printed */
-    bool verbose;
-    struct filter filter;
-    uint64_t files, groups; /* whose statistics were looked at */
-    uint64_t files_skipped, groups_skipped;
-    struct parquet_codec *codec;
-    struct buf line;
-};
-
-/* Take out what the filter can't pass; false if nothing is left of a file. */
-static bool prune(struct cat *cat, struct parquet_file *file, const char *name)
+bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name)
 {
     uint32_t groups = file->metadata.row_groups_count;
     uint32_t skipped = filter_prune(&cat->filter, file);
@@ -88,7 +77,7 @@ static int print_rows(struct cat *cat, struct parquet_file *file, const char *pa
     int more = 0;
     if (selection_make(&s, file, cat->columns, &cat->filter, arena, err) != 0)
         return -1;
-    if (!prune(cat, file, path))
+    if (!cat_prune(cat, file, path))
         return 0;
     const char **prefixes = prefixes_of(&s, arena);
     struct slice *values = arena_calloc(arena, s.count + 1, sizeof(*values));
@@ -125,155 +114,6 @@ static int cat_file(struct cat *cat, const char *path, struct err *err)
     return result == 0 ? 0 : err_prefix(err, "%s", path);
 }
 
-/* What of a table is printed, as a file of it has it. */
-struct columns {
-    struct object_source source;
-    struct parquet_file file;
-    struct arena arena;
-    struct follow_column list[FOLLOW_COLUMNS_MAX];
-    const struct parquet_leaf *leaves[FOLLOW_COLUMNS_MAX];
-    struct selection selection;
-};
-
-/* *flat: all that is asked for are plain values. */
-static int open_columns(struct cat *cat, struct columns *c, struct object_store *store,
-                        const char *name, bool *flat, struct err *err)
-{
-    struct selection *s = &c->selection;
-    if (object_source_open(&c->source, store, name, err) != 0 ||
-        parquet_file_open(&c->file, &c->source.source, err) != 0)
-        return err_prefix(err, "%s", name);
-    if (selection_make(s, &c->file, cat->columns, &cat->filter, &c->arena, err) != 0)
-        return -1;
-    *flat = s->count <= FOLLOW_COLUMNS_MAX &&
-            parquet_file_leaf(&c->file, slice_of(FOLLOW_SEQUENCE)) >= 0;
-    for (uint32_t i = 0; i < s->count && *flat; i++) {
-        const struct parquet_leaf *leaf = &c->file.leaves[s->fields[i]->leaf];
-        *flat = s->fields[i]->kind == PARQUET_FIELD_VALUE;
-        c->leaves[i] = leaf;
-        c->list[i] = (struct follow_column){arena_text(&c->arena, leaf->name.data, leaf->name.len),
-                                            leaf->type.type};
-    }
-    return 0;
-}
-
-static void close_columns(struct columns *c)
-{
-    parquet_file_close(&c->file);
-    object_source_close(&c->source);
-    arena_free(&c->arena);
-}
-
-static void print_row(struct cat *cat, const struct columns *c, const struct follow_row *row)
-{
-    buf_reset(&cat->line);
-    for (uint32_t i = 0; i < c->selection.shown; i++) {
-        buf_append_byte(&cat->line, i == 0 ? '{' : ',');
-        json_append_string(&cat->line, c->leaves[i]->name);
-        buf_append_byte(&cat->line, ':');
-        if (selection_is_text(&c->selection, i, row->values))
-            value_json_append_text(&cat->line, row->values[i]);
-        else
-            value_json_append(&cat->line, c->leaves[i], row->values[i]);
-    }
-    buf_append_text(&cat->line, "}\n");
-    (void)fwrite(cat->line.data, 1, cat->line.len, stdout); /* told in the end */
-    cat->left--;
-}
-
-/* Leave out the files in which no row can pass. */
-static int skip_files(struct cat *cat, struct object_store *store, struct follow_stream *stream,
-                      struct err *err)
-{
-    size_t kept = 0;
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < stream->files.count; i++) {
-        const char *name = stream->files.list[i].name;
-        struct object_source source = {0};
-        struct parquet_file file = {0};
-        result = object_source_open(&source, store, name, err);
-        if (result == 0)
-            result = parquet_file_open(&file, &source.source, err);
-        if (result != 0)
-            (void)err_prefix(err, "%s", name);
-        else if (prune(cat, &file, name))
-            stream->files.list[kept++] = stream->files.list[i];
-        parquet_file_close(&file);
-        object_source_close(&source);
-    }
-    stream->files.count = kept;
-    return result;
-}
-
-static void prune_again(void *context, struct parquet_file *file)
-{
-    const struct cat *cat = context;
-    (void)filter_prune(&cat->filter, file);
-}
-
-static int print_stream(struct cat *cat, const struct columns *c, struct object_store *store,
-                        struct follow_stream *stream, struct err *err)
-{
-    struct follow_row row;
-    int more = 0;
-    if (cat->filter.terms.count > 0 && skip_files(cat, store, stream, err) != 0)
-        return -1;
-    struct follow_reader *r = follow_reader_new(store, stream->files.list, stream->files.count,
-                                                c->list, c->selection.count, 0);
-    follow_reader_set_prune(r, prune_again, cat);
-    while (cat->left > 0 && !ferror(stdout) && (more = follow_reader_next(r, &row, err)) == 1)
-        if (selection_passes(&c->selection, row.values))
-            print_row(cat, c, &row);
-    follow_reader_free(r);
-    return more < 0 ? -1 : 0;
-}
-
-/* The name of the file that stands for the columns of the table. These only ever become more, so it
- * is one of those that were written last. */
-static const char *newest_columns(const struct follow_catalogue *catalogue,
-                                  struct object_store *store)
-{
-    const char *newest = NULL;
-    uint32_t most = 0;
-    for (size_t i = 0; i < catalogue->streams.count; i++) {
-        const struct follow_stream *stream = &catalogue->streams.list[i];
-        const char *name = stream->files.list[stream->files.count - 1].name;
-        struct object_source source = {0};
-        struct parquet_file file = {0};
-        struct err ignored = {0}; /* whoever reads its rows says what is wrong with it */
-        if (newest == NULL)
-            newest = name;
-        if (object_source_open(&source, store, name, &ignored) == 0 &&
-            parquet_file_open(&file, &source.source, &ignored) == 0 && file.root->children > most) {
-            newest = name;
-            most = file.root->children;
-        }
-        parquet_file_close(&file);
-        object_source_close(&source);
-    }
-    return newest;
-}
-
-/* *flat is false, and nothing is printed, if the rows are not of plain values. */
-static int print_table(struct cat *cat, struct object_store *store, bool *flat, struct err *err)
-{
-    struct delta_snapshot snapshot = {.want_files = true, .want_varve = true};
-    struct follow_catalogue catalogue = {0};
-    struct columns columns = {0};
-    *flat = true;
-    int result = delta_snapshot_load(&snapshot, store, err);
-    if (result == 0)
-        result = follow_catalogue_fill(&catalogue, &snapshot, err);
-    delta_snapshot_free(&snapshot);
-    if (result == 0 && catalogue.streams.count > 0)
-        result = open_columns(cat, &columns, store, newest_columns(&catalogue, store), flat, err);
-    for (size_t i = 0; result == 0 && *flat && i < catalogue.streams.count; i++)
-        result = print_stream(cat, &columns, store, &catalogue.streams.list[i], err);
-    close_columns(&columns);
-    follow_catalogue_free(&catalogue);
-    return result;
-}
-
 /* All files of an argument, one broken one does not hide the others. */
 static int cat_files(struct cat *cat, const char *path)
 {
@@ -300,10 +140,14 @@ static int cat_path(struct cat *cat, const char *path)
     struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
     struct err err = {0};
     bool flat = false;
-    if (!verify_table_exists(path))
-        return cat_files(cat, path);
+    if (!verify_table_exists(path)) {
+        if (!cat->follow)
+            return cat_files(cat, path);
+        (void)err_set(&err, ERR_USAGE, "%s: --follow needs a directory with a commit log", path);
+        return cli_fail(&err);
+    }
     struct object_store *store = object_posix_open(&config, &err);
-    int result = store != NULL ? print_table(cat, store, &flat, &err) : -1;
+    int result = store != NULL ? cat_table(cat, store, &flat, &err) : -1;
     if (store != NULL)
         object_store_close(store);
     if (result != 0) {
@@ -328,6 +172,9 @@ static int parse_option(struct cat *cat, int option, const char *value, struct e
     case 'v':
         cat->verbose = true;
         return 0;
+    case 'F':
+        cat->follow = true;
+        return 0;
     default: /* 'l' */
         if (num_parse_u64(slice_of(value), &cat->left))
             return 0;
@@ -342,6 +189,8 @@ static int parse(struct cat *cat, struct cli_words *w)
     while ((option = cli_next(w)) > 0)
         if (parse_option(cat, option, w->value, &err) != 0)
             return cli_usage("cat", "%s", err.text);
+    if (option == CLI_END && cat->follow && w->count > 1)
+        return cli_usage("cat", "--follow takes one PATH");
     return option == CLI_STOP ? w->status : CLI_GO_ON;
 }
 

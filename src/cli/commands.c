@@ -50,6 +50,8 @@ static const struct cli_option cat_options[] = {
      "only rows for which this holds, with = != < <= > >=; can be repeated: all must hold"},
     {'f', "--from", "PLACE", "only from this sequence on, or time at which the stream stored it"},
     {'t', "--to", "PLACE", "only up to this one, which is still in"},
+    {'F', "--follow", NULL,
+     "go on with each commit, until SIGTERM, SIGINT or the end of who reads it"},
     {'v', "--verbose", NULL, "say which row groups statistics have let it skip"},
     {0},
 };
