@@ -137,15 +137,16 @@ UBSAN := -fsanitize=undefined -fno-sanitize-recover=all
 # no -static-pie of its own), tables that can't be written after the start, guards on the stack.
 # tools/hardened looks whether the binary has it. musl has no _FORTIFY_SOURCE, and its own objects
 # lack the marks of CET and BTI without which the linker drops those of ours.
-GUARDS := -fstack-protector-strong
+GUARDS := -fstack-protector-strong -fPIE
+# The compiler for other machines knows no such probes for armv7.
+GUARDS += $(if $(filter armv7,$(CROSS)),,-fstack-clash-protection)
 ifeq ($(CROSS),)
 MUSL_LIB := $(dir $(firstword $(wildcard /usr/lib/*-linux-musl/rcrt1.o /usr/lib/musl/lib/rcrt1.o /usr/lib/rcrt1.o)))
-GUARDS += -fPIE -fstack-clash-protection
 STATIC := -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
     $(addprefix $(MUSL_LIB),rcrt1.o crti.o) $(shell gcc -print-file-name=crtbeginS.o)
 STATIC_END := $(shell gcc -print-file-name=crtendS.o) $(MUSL_LIB)crtn.o
 else
-STATIC := -static -Wl,-z,relro,-z,now
+STATIC := -static -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 $(eval $(call variant,musl,$(MUSL_CC),$(GUARDS),,$(STATIC)))
 $(eval $(call variant,asan,gcc,$(ASAN),$(UBSAN),))
