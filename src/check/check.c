@@ -137,6 +137,22 @@ static void judge_table(struct check_report *r, const char *root)
     object_store_close(store);
 }
 
+/* What varve run finds out at its start, too. */
+static void judge_file_system(struct check_report *r, const char *folder)
+{
+    struct buf doubts = {0};
+    struct err err = {0};
+    if (object_posix_probe(folder, &doubts, &err) != 0)
+        check_say(r, CHECK_PROBLEM, "%s: %s", folder, err.text);
+    else if (doubts.len > 0)
+        check_say(r, CHECK_WARNING, "%s: about this file system: %s", folder, buf_text(&doubts));
+    else
+        check_say(r, CHECK_OK,
+                  "the file system of %s makes files and their names durable, and replaces none",
+                  folder);
+    buf_free(&doubts);
+}
+
 static void judge_disk(struct check_report *r, const struct config *config,
                        const struct totals *totals)
 {
@@ -155,6 +171,8 @@ static void judge_disk(struct check_report *r, const struct config *config,
         check_say(r, CHECK_OK, "varve can write to %s", path);
     else
         check_say(r, CHECK_OK, "%s does not exist; varve run can create it under %s", root, path);
+    if (known && S_ISDIR(info.st_mode) && access(path, W_OK | X_OK) == 0)
+        judge_file_system(r, path);
     if (known)
         judge_space(r, config, path, totals);
     if (known && strcmp(path, root) == 0 && S_ISDIR(info.st_mode))

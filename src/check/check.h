@@ -36,7 +36,8 @@ enum { CHECK_DURATION_MAX = 32 };
 const char *check_duration(int64_t ns, char out[static CHECK_DURATION_MAX]);
 
 /* Can this configuration, this server and this disk keep the promise? Nothing is changed: no
- * consumer is made, no directory, no event is taken. `config` is finished and linted. */
+ * consumer is made, no directory, no event is taken; a few small files are made where the output is
+ * to be, and removed again. `config` is finished and linted. */
 
 /* What follows from the configuration alone. */
 void check_config(struct check_report *r, const struct config *config);

@@ -127,14 +127,23 @@ static int open_root(struct posix *p, struct err *err)
     return directory_open(&p->system, SYSTEM_WORKING_DIR, p->root, flags, err);
 }
 
-static int open_directories(struct posix *p, struct err *err)
+/* The file system is probed behind the faults of a test, which are meant for what comes after. */
+static int open_directories(struct posix *p, const struct system *probed, struct buf *doubts,
+                            struct err *err)
 {
     p->root_dir = open_root(p, err);
     if (p->root_dir < 0)
         return -1;
     if (p->writer == NULL)
         return 0;
-    if (open_own(p, &p->own_dir, &p->lock, err) != 0)
+    if (open_own(p, &p->own_dir, &p->lock, err) != 0) {
+        struct err why = {0};
+        if (doubts != NULL && err->code == ERR_SYSTEM &&
+            posix_probe(probed, p->root_dir, ".varve-probe-", doubts, &why) != 0)
+            *err = why;
+        return -1;
+    }
+    if (doubts != NULL && posix_probe(probed, p->own_dir, "probe-", doubts, err) != 0)
         return -1;
     p->entries_dir = open_inside(p, p->entries, err);
     if (p->entries_dir < 0)
@@ -161,7 +170,8 @@ struct object_store *object_posix_open(const struct object_posix_config *config,
     }
     p->root_dir = p->own_dir = p->entries_dir = p->lock = p->folder = -1;
     p->opened = clock_wall();
-    if (fault_install(&p->system, err) == 0 && open_directories(p, err) == 0)
+    if (fault_install(&p->system, err) == 0 &&
+        open_directories(p, &config->system, config->doubts, err) == 0)
         return &p->store;
     object_store_close(&p->store);
     return NULL;

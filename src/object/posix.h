@@ -36,11 +36,22 @@ struct object_posix_config {
     const char *writer;      /* its name, for people. NULL: only reads, and locks nothing */
     const char *writer_name; /* as part of a file name: distinct for distinct writers */
     struct system system;    /* zeroed: the plain system */
+    struct buf *doubts;      /* of a writer that is to probe the file system, else NULL: see
+                                object_posix_probe */
 };
 
-/* NULL on errors: ERR_REFUSED if another process runs as this writer, ERR_SYSTEM. What the entries
+/* NULL on errors: ERR_REFUSED if another process runs as this writer, or if the file system was
+ * probed and can't do it, ERR_SYSTEM. What the entries
  * are seen to be is durable from here on: nothing is built on what could still vanish. */
 struct object_store *object_posix_open(const struct object_posix_config *config, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Can the file system of this folder do what a commit relies on? It is tried with a few small
+ * files, which are removed again. ERR_REFUSED if it can't; what is only worth knowing is appended
+ * to `doubts`, with "; " between. A disk that is full or broken says nothing of its file system: 0.
+ */
+int object_posix_probe(const char *folder, struct buf *doubts, struct err *err)
     __attribute__((warn_unused_result));
 
 enum { OBJECT_POSIX_OWNER_MAX = 32 };

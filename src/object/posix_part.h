@@ -132,6 +132,10 @@ int posix_resume(struct object_store *store, const struct object_group *group, b
 int posix_withdraw(struct object_store *store, const char *const *names, size_t count,
                    struct err *err);
 
+/* See object_posix_probe. `prefix` is that of the names which are tried in `dir`. */
+int posix_probe(const struct system *system, int dir, const char *prefix, struct buf *doubts,
+                struct err *err) __attribute__((warn_unused_result));
+
 /* Forget the commit under way. */
 void posix_forget_commit(struct posix *p);
 

@@ -15,7 +15,7 @@
 
 static int open_store(struct pipeline *p, struct err *err)
 {
-    struct buf engine = {0};
+    struct buf engine = {0}, doubts = {0};
     buf_printf(&engine, "varve/%s", varve_version);
     static const struct system plain;
     size_t source_count = p->config->source_count;
@@ -31,12 +31,17 @@ static int open_store(struct pipeline *p, struct err *err)
         .engine = buf_text(&engine),
         .schema = &event_schema,
         .system = p->options.system != NULL ? *p->options.system : plain,
+        .doubts = p->options.system != NULL ? NULL : &doubts,
         .sources = sources,
         .source_count = source_count,
     };
     p->store = store_open(&config, err);
+    if (doubts.len > 0)
+        log_message(LOG_WARNING, "store", "%s: about this file system: %s", config.root,
+                    buf_text(&doubts));
     free(sources);
     buf_free(&engine);
+    buf_free(&doubts);
     if (p->store != NULL)
         p->space = space_new(config.root, &config.system, !p->options.stepped, err);
     if (p->space != NULL)

@@ -23,7 +23,8 @@ static int open_objects(struct store *store, const struct store_config *config, 
                                         .entries = DELTA_LOG_FOLDER,
                                         .writer = config->instance,
                                         .writer_name = buf_text(&name),
-                                        .system = config->system};
+                                        .system = config->system,
+                                        .doubts = config->doubts};
     store->objects = object_posix_open(&posix, err);
     buf_free(&name);
     return store->objects == NULL ? -1 : 0;
