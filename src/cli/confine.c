@@ -22,14 +22,10 @@ static const char *const host_files[] = {"/etc/hosts", "/etc/resolv.conf"};
 /* Where the link /etc/resolv.conf may lead tomorrow; certificates of Debian and SUSE; what varve
  * says of itself in /metrics; the memory that its cgroup has; and random numbers, where a filter
  * around it does not know getrandom. */
-static const char *const host_folders[] = {"/run/systemd/resolve",
-                                           "/run/NetworkManager",
-                                           "/run/resolvconf",
-                                           "/usr/share/ca-certificates",
-                                           "/var/lib/ca-certificates",
-                                           "/proc/self",
-                                           "/sys/fs/cgroup",
-                                           "/dev/urandom"};
+static const char *const host_folders[] = {"/run/systemd/resolve",     "/run/NetworkManager",
+                                           "/run/resolvconf",          "/usr/share/ca-certificates",
+                                           "/var/lib/ca-certificates", "/proc/self",
+                                           "/sys/fs/cgroup",           "/dev/urandom"};
 
 /* What of these is missing is not needed. */
 static void allow_host(struct sandbox *s)
