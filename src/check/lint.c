@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/check.h"
 
+#include "event/event.h"
 #include "nats/subject.h"
 #include "nats/url.h"
 #include "store/path.h"
@@ -77,7 +78,8 @@ int lint_config(const struct config *c, struct err *err)
     if (check_publish("dead_letter.subject", c->dead_letter.subject, err) != 0 ||
         check_publish("alerts.subject", c->alerts.subject, err) != 0 || check_loop(c, err) != 0)
         return -1;
-    if (store_path_parse(&path, c->output.path_template, err) != 0)
+    if (store_path_parse(&path, c->output.path_template, err) != 0 ||
+        store_path_check_partitions(&path, &event_schema, err) != 0)
         return err_prefix(err, "output.path_template");
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "base/assert.h"
@@ -57,7 +58,8 @@ static int add_token(struct store_path *path, enum store_path_field field, size_
 {
     if (path->count == STORE_PATH_TOKENS_MAX)
         return err_set(err, ERR_USAGE, "more than %d pieces", STORE_PATH_TOKENS_MAX);
-    path->tokens[path->count++] = (struct store_path_token){field, (uint16_t)start, (uint16_t)len};
+    path->tokens[path->count++] =
+        (struct store_path_token){.field = field, .start = (uint16_t)start, .len = (uint16_t)len};
     path->fields |= 1U << field;
     return 0;
 }
@@ -74,6 +76,23 @@ static int add_field(struct store_path *path, size_t start, size_t len, struct e
                    "{%.*s} is not known; use {simulation_id} {event_type_key} {worker_id} {stream} "
                    "{instance} {YYYY-MM-DD} {YYYY} {MM} {DD} {HH} {first_seq} {last_seq}",
                    (int)len, path->text + start);
+}
+
+/* The byte of the template behind a token, in braces or not; '\0' at its end. */
+static char behind(const struct store_path *path, const struct store_path_token *token)
+{
+    return path->text[token->start + token->len + (token->field != STORE_PATH_LITERAL ? 1 : 0)];
+}
+
+static void mark_partitions(struct store_path *path)
+{
+    for (uint32_t i = 1; i < path->count; i++) {
+        struct store_path_token *token = &path->tokens[i];
+        const struct store_path_token *before = &path->tokens[i - 1];
+        token->partition =
+            token->field != STORE_PATH_LITERAL && before->field == STORE_PATH_LITERAL &&
+            path->text[before->start + before->len - 1] == '=' && behind(path, token) == '/';
+    }
 }
 
 static int split(struct store_path *path, struct err *err)
@@ -102,6 +121,7 @@ static int split(struct store_path *path, struct err *err)
             return -1;
         at += len;
     }
+    mark_partitions(path);
     return 0;
 }
 
@@ -203,6 +223,76 @@ static struct slice value_of(const struct store_path_values *values, enum store_
     return (struct slice){0};
 }
 
+static bool is_column(const struct schema *schema, struct slice name, const char **column)
+{
+    for (uint32_t i = 0; i < schema->count; i++) {
+        *column = schema->columns[i].name;
+        if (strlen(*column) == name.len &&
+            strncasecmp(*column, (const char *)name.data, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Check the directory `name`=... `value` is the token of its value, or NULL if that is not just one
+ * field. */
+static int check_partition(struct slice name, const struct store_path_token *value,
+                           const struct schema *schema, struct err *err)
+{
+    const char *column;
+    int shown = (int)name.len;
+    if (name.len == 0 || memchr(name.data, '{', name.len) != NULL)
+        return err_set(err, ERR_USAGE, "'%.*s=': no event chooses the name in front of '='", shown,
+                       (const char *)name.data);
+    if (!is_column(schema, name, &column))
+        return 0;
+    if (value != NULL && slice_is(name, column) && strcmp(fields[value->field].name, column) == 0)
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "readers that look for partitions would take '%.*s=' for the column %s, which "
+                   "the files have with other values; choose another name",
+                   shown, (const char *)name.data, column);
+}
+
+/* Is a directory of this name among those of the template up to byte `end`? */
+static bool is_there(const char *text, size_t end, struct slice name)
+{
+    for (size_t at = 0, start = 0; at < end; at++) {
+        if (text[at] == '/')
+            start = at + 1;
+        if (text[at] == '=' && at - start == name.len &&
+            strncasecmp(text + start, (const char *)name.data, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+int store_path_check_partitions(const struct store_path *path, const struct schema *schema,
+                                struct err *err)
+{
+    const char *text = path->text;
+    size_t start = 0; /* of the directory */
+    for (uint32_t i = 0; i < path->count; i++) {
+        const struct store_path_token *token = &path->tokens[i];
+        const struct store_path_token *next = token + 1;
+        size_t end = (size_t)token->start + token->len;
+        for (size_t at = token->start; token->field == STORE_PATH_LITERAL && at < end; at++) {
+            struct slice name = {(const uint8_t *)text + start, at - start};
+            bool alone = at + 1 == end && i + 1 < path->count && next->partition;
+            if (text[at] == '/')
+                start = at + 1;
+            if (text[at] != '=' || memchr(name.data, '=', name.len) != NULL)
+                continue;
+            if (check_partition(name, alone ? next : NULL, schema, err) != 0)
+                return -1;
+            if (is_there(text, start, name))
+                return err_set(err, ERR_USAGE, "'%.*s=' is there twice", (int)name.len,
+                               (const char *)name.data);
+        }
+    }
+    return 0;
+}
+
 static void append_field(struct buf *out, const struct store_path *path,
                          const struct store_path_token *token,
                          const struct store_path_values *values, const struct time_utc *time)
@@ -238,7 +328,10 @@ static void append_field(struct buf *out, const struct store_path *path,
     case STORE_PATH_WORKER_ID:
     case STORE_PATH_STREAM:
     case STORE_PATH_INSTANCE:
-        text_escape(out, value_of(values, token->field));
+        if (token->partition && value_of(values, token->field).len == 0)
+            buf_append_text(out, STORE_PATH_NULL);
+        else
+            text_escape(out, value_of(values, token->field));
         break;
     }
 }

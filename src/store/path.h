@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "batch/schema.h"
 
 /*
  * From a template such as {simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet to the
@@ -44,6 +45,7 @@ enum store_path_field {
 struct store_path_token {
     enum store_path_field field;
     uint16_t start, len; /* of a literal: where it is in `text` */
+    bool partition;      /* all that stands behind the '=' of a directory such as hour={HH} */
 };
 
 /* A checked template. Plain data: copy it, forget it; nothing to free. */
@@ -69,8 +71,19 @@ struct store_path_values {
 int store_path_parse(struct store_path *path, const char *text, struct err *err)
     __attribute__((warn_unused_result));
 
+/*
+ * Directories such as simulation_id={simulation_id} are partitions to readers that look for them
+ * (Hive style): the text in front of '=' is a column, the text behind it the value,
+ * percent-encoded. Check that no such column is one of `schema` with other values than the rows
+ * have, that none is there twice, and that no event chooses its name. ERR_USAGE.
+ */
+int store_path_check_partitions(const struct store_path *path, const struct schema *schema,
+                                struct err *err) __attribute__((warn_unused_result));
+
 /* Append the key of a row. `{first_seq}` and `{last_seq}` stay in it as they are; nothing else of
- * a key can hold a brace. */
+ * a key can hold a brace. An empty value of a partition is STORE_PATH_NULL, which readers take for
+ * null; they take a null and an empty text for the same. */
+#define STORE_PATH_NULL "__HIVE_DEFAULT_PARTITION__"
 void store_path_key(struct buf *out, const struct store_path *path,
                     const struct store_path_values *values);
 

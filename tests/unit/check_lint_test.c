@@ -93,4 +93,8 @@ TEST(lint_template)
     struct err err = {0};
     EXPECT(lint((const char *const[]){"output.path_template=../x", NULL}, &err) == -1);
     EXPECT(strncmp(err.text, "output.path_template: ", 22) == 0);
+    expect_refused("output.path_template=event_time={HH}/{last_seq}.parquet",
+                   "output.path_template: readers that look for partitions would take "
+                   "'event_time=' for the column event_time, which the files have with other "
+                   "values; choose another name");
 }

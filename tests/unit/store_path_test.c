@@ -2,6 +2,7 @@
 #include "store/path.h"
 
 #include "base/text.h"
+#include "event/event.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -63,6 +64,48 @@ TEST(store_path_fills_in_a_key)
                "y=2026/m=11/d=24/h=16/LOGGING/sim.world_state.v1-w1/varve_{last_seq}.parquet");
     values.time = -1;
     expect_key(standard, &values, "sim-7/1969-12-31/23/{first_seq}-{last_seq}.parquet");
+}
+
+/* Hive's name for a null, which is also its name for an empty text. */
+TEST(store_path_names_empty_partitions)
+{
+    struct store_path_values values = {.worker_id = slice_of("a=b"), .instance = slice_of("i")};
+    expect_key("simulation_id={simulation_id}/h={HH}/w={worker_id}/{last_seq}.parquet", &values,
+               "simulation_id=__HIVE_DEFAULT_PARTITION__/h=00/w=a%3Db/{last_seq}.parquet");
+    expect_key(
+        "{simulation_id}/s=x{simulation_id}/s={simulation_id}-/a/e={event_type_key}{instance}/"
+        "{last_seq}-{simulation_id}.parquet",
+        &values, "%empty/s=x%empty/s=%empty-/a/e=%emptyi/{last_seq}-%empty.parquet");
+}
+
+TEST(store_path_partitions_are_not_columns_with_other_values)
+{
+    static const struct {
+        const char *template, *error; /* NULL: fine */
+    } cases[] = {
+        {"simulation_id={simulation_id}/date={YYYY-MM-DD}/hour={HH}/{last_seq}.parquet", NULL},
+        {"region=eu/Worker={worker_id}/worker_id={worker_id}/{last_seq}.parquet", NULL},
+        {"event_type_key={event_type_key}/stream={stream}/a={HH}={DD}/{last_seq}.parquet", NULL},
+        {"worker_id={simulation_id}/{last_seq}.parquet", "for the column worker_id"},
+        {"Worker_ID={worker_id}/{last_seq}.parquet", "for the column worker_id"},
+        {"worker_id=w{worker_id}/{last_seq}.parquet", "for the column worker_id"},
+        {"worker_id=={worker_id}/{last_seq}.parquet", "for the column worker_id"},
+        {"worker_id={worker_id}-/{last_seq}.parquet", "for the column worker_id"},
+        {"worker_id=a/{last_seq}.parquet", "for the column worker_id"},
+        {"x/event_time={YYYY-MM-DD}/{last_seq}.parquet", "for the column event_time"},
+        {"stream_seq={first_seq}.parquet", "for the column stream_seq"},
+        {"a={HH}/b/A={DD}/{last_seq}.parquet", "'A=' is there twice"},
+        {"{worker_id}={HH}/{last_seq}.parquet", "no event chooses"},
+        {"={HH}/{last_seq}.parquet", "no event chooses"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store_path path = parse(cases[i].template);
+        struct err err = {0};
+        int result = store_path_check_partitions(&path, &event_schema, &err);
+        EXPECT_I64(result, cases[i].error == NULL ? 0 : -1);
+        if (cases[i].error != NULL && strstr(err.text, cases[i].error) == NULL)
+            EXPECT_TEXT(err.text, cases[i].error);
+    }
 }
 
 TEST(store_path_makes_names_from_a_key)
