@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Somebody between varve and a server, who may do anything to the bytes of the server."""
 
+import asyncio
 import socket
 import threading
 
@@ -64,3 +65,33 @@ class Meddler:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+
+class Terminator:
+    """Ends TLS, as `context` has it, before a server at `target` that has none."""
+
+    def __init__(self, target, context):
+        self.target = target
+        self.context = context
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
+        self.server = asyncio.run_coroutine_threadsafe(start, self.loop).result(60)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.server.close)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+    async def _serve(self, reader, writer):
+        their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        await asyncio.gather(self._pump(reader, their_writer), self._pump(their_reader, writer))
+
+    async def _pump(self, source, sink):
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass
+        sink.close()

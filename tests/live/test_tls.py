@@ -4,6 +4,7 @@ is not, a word is said."""
 
 import re
 import signal
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from certificates import Certificate
 from generator import Load
-from meddler import Meddler
+from meddler import Meddler, Terminator
 from support import VARVE, Output, Server, check_verify
 
 COUNT = 40
@@ -97,15 +98,52 @@ def test_keys_of_the_server(room, kind):
     assert room.drain(server)["version"] == "TLSv1.3"
 
 
-@pytest.mark.parametrize(
-    "more, version", [('min_version: "1.3"', "TLSv1.3"), ('max_version: "1.2"', "TLSv1.2")]
-)
-def test_versions(room, more, version):
-    if version == "TLSv1.2":  # nats-server has no key for the latest version, but for the ciphers
-        more = 'cipher_suites: ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"], min_version: "1.2"'
-    line = room.drain(room.serve(more=more))
-    assert line["version"] in (version, "TLSv1.3")
+def speaks(port, version):
+    """Whether the server takes a client of this version alone."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        if not connection.recv(4096, socket.MSG_PEEK).startswith(b"INFO"):
+            return False
+        while b"\n" not in (data := connection.recv(4096)):
+            assert data
+        try:
+            context.wrap_socket(connection).close()
+        except ssl.SSLError:
+            return False
+    return True
+
+
+def test_a_server_of_1_3_alone(room):
+    server = room.serve(more='min_version: "1.3"')
+    assert not speaks(server.port, ssl.TLSVersion.TLSv1_2)
+    assert room.drain(server)["version"] == "TLSv1.3"
+
+
+def test_a_server_that_lists_ciphers(room):
+    suite = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+    line = room.drain(room.serve(more=f'cipher_suites: ["{suite}"], min_version: "1.2"'))
     assert "AES-128-GCM" in line["cipher"]
+
+
+@pytest.mark.parametrize("kind", ["rsa", "p256", "p384"])
+def test_a_server_of_1_2_alone(room, any_server, kind):
+    """nats-server has no key for the latest version: one that ends TLS before it has."""
+    any_server.add_stream()
+    any_server.publish(EVENTS)
+    cert, key = Certificate("server", room.ca, EVERYONE, kind=kind).write(room.directory, "relay")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    relay = Terminator(any_server.port, context)
+    room.servers.append(SimpleNamespace(stop=relay.close))
+    proxied = SimpleNamespace(url=None, port=relay.port)
+    tls = {"ca_file": room.ca_file, "handshake_first": True}
+    line = room.drain(proxied, **tls)
+    assert line["version"] == "TLSv1.2"
+    assert "ECDHE" in line["cipher"] and "GCM" in line["cipher"]
 
 
 def test_handshake_first(room):
