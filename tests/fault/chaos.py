@@ -4,26 +4,33 @@
 import os
 import random
 import signal
+import ssl
 import time
 from collections import Counter
 
+from certificates import Certificate
 from generator import Load
+from nkeys_jwt import Operator, credentials
 from proxy import Proxy
 from publisher import Publisher
-from support import Output, Runner, Server, check_rows, wait_for
+from support import Output, Runner, Server, check_rows, seen, wait_for
 
-KINDS = ("limits", "position", "workqueue")
+KINDS = ("limits", "position", "workqueue", "secured")
 PAUSE = (0.02, 0.7)  # seconds between two faults
 
 
 class Chaos:
     """One run. `kind` is a stream with limits drained by a durable consumer or by position, or a
-    work queue."""
+    work queue; "secured" is the first over TLS, with a certificate and credentials of ours."""
 
     def __init__(self, directory, binary, kind, seed):
         self.kind = kind
         self.random = random.Random(seed)
         self.server = Server(binary, directory / "nats")
+        self.login = {}
+        self.secrets = []
+        if kind == "secured":
+            self.secure(directory)
         self.server.start()
         retention = "workqueue" if kind == "workqueue" else "limits"
         self.server.add_stream(retention=retention)
@@ -33,6 +40,41 @@ class Chaos:
         self.publisher = None
         self.kills = 0
 
+    def secure(self, directory):
+        """Server and client have to prove who they are; all that does is a secret."""
+        ca = Certificate("test CA", ca=True)
+        ca_file, _ = ca.write(directory, "ca")
+        cert, key = Certificate("server", ca, ["127.0.0.1"]).write(directory, "server")
+        client = Certificate("client", ca)
+        password = "a-word-that-is-secret"
+        own, own_key = client.write(directory, "client", password.encode())
+        _, plain_key = client.write(directory, "plain")
+        operator = Operator()
+        jwt, seed = operator.user()
+        (directory / "password").write_text(password)
+        (directory / "creds").write_text(credentials(jwt, seed))
+        for name in ("password", "creds"):
+            (directory / name).chmod(0o600)
+        self.secrets = [password, seed, jwt.rsplit(".", 1)[1]]
+        self.login = {
+            "credentials_file": str(directory / "creds"),
+            "tls": {"ca_file": ca_file, "cert_file": own, "key_file": own_key,
+                    "key_password_file": str(directory / "password")},
+        }
+        context = ssl.create_default_context(cafile=ca_file)
+        context.load_cert_chain(own, plain_key)
+        self.server.credentials = {"tls": context, **operator.client()}
+        self.server.configure(
+            f'tls {{ cert_file: "{cert}", key_file: "{key}", ca_file: "{ca_file}", verify: true }}\n'
+            + operator.config()
+        )
+
+    def search(self):
+        """No secret is in what can be seen of the run from outside."""
+        if self.secrets and self.run.process.poll() is None:
+            texts = seen(self.run)
+            assert not [name for name, text in texts.items() if any(s in text for s in self.secrets)]
+
     def close(self):
         self.runner.close()
         self.proxy.close()
@@ -41,19 +83,22 @@ class Chaos:
     def settings(self, url):
         delivery = "position" if self.kind == "position" else "durable"
         return {
-            "nats": {"servers": [url]},
+            "nats": {"servers": [url], **self.login},
             "sources": [{"stream": "LOGGING", "delivery": delivery}],
             "batching": {"max_rows": 400, "max_age": "150ms"},
         }
 
     def begin(self):
-        self.run = self.runner.start(**self.settings(self.proxy.url))
+        cores = ["prlimit", "--core=unlimited"] if self.secrets else []
+        self.run = self.runner.start(prefix=cores, **self.settings(self.proxy.url))
         self.runs.append(self.run)
 
     # ---- faults
 
     def kill_varve(self):
-        self.run.stop(signal.SIGKILL)
+        """With secrets in a way that would leave a core file."""
+        self.search()
+        self.run.stop(signal.SIGABRT if self.secrets else signal.SIGKILL)
         self.begin()
         self.kills += 1
 
@@ -135,7 +180,8 @@ class Chaos:
         time.sleep(self.random.uniform(shortest, longest or usual))
 
     def go(self, kills):
-        self.publisher = Publisher(self.server.url, Load(seed=77, payload_bytes=300))
+        login = self.server.credentials if self.secrets else {}
+        self.publisher = Publisher(self.server.url, Load(seed=77, payload_bytes=300), **login)
         self.begin()
         weights, faults = zip(*self.FAULTS, strict=True)
         while self.kills < kills:
@@ -143,6 +189,7 @@ class Chaos:
             fault = self.random.choices(faults, weights)[0]
             fault(self)
         events = self.publisher.stop()
+        self.search()
         assert self.run.stop() == 0, self.run.text()
         self.runner.once(**self.settings(self.server.url))
         return events
@@ -150,6 +197,8 @@ class Chaos:
     def check(self, events):
         held = None if self.kind == "workqueue" else self.server.messages()
         check_published(self.runner.output, events, self.publisher.repeated, held)
+        for run in self.runs:
+            assert not [secret for secret in self.secrets if secret in run.text()]
         if self.kind != "position":
             # Whether a work queue is empty is not asked: 2.9.10 forgets removals when it is killed.
             wait_for(lambda: self.server.unacked() == 0, "all is acked")

@@ -15,8 +15,9 @@ class Publisher:
     An event whose confirmation was lost is published again with its Nats-Msg-Id. A stream has it
     once, unless a server was killed that had it drained already: then it forgets such names."""
 
-    def __init__(self, url, load):
+    def __init__(self, url, load, **credentials):
         self.url = url
+        self.credentials = credentials
         self.load = load
         self.events = []  # all that were begun
         self.repeated = set()  # event_id of those that were published more than once
@@ -47,7 +48,8 @@ class Publisher:
             pass
 
         client = await nats.connect(
-            self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=ignore
+            self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=ignore,
+            **self.credentials,
         )
         jetstream = client.jetstream(timeout=2)
         while not self.ended.is_set():

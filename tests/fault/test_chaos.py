@@ -14,7 +14,8 @@ KILLS = 20
 
 
 @pytest.mark.parametrize(
-    "name, kind", [("newest", "limits"), ("debian", "position"), ("debian", "workqueue")]
+    "name, kind",
+    [("newest", "limits"), ("debian", "position"), ("debian", "workqueue"), ("newest", "secured")],
 )
 def test_chaos(tmp_path, name, kind):
     binary = server_binaries()[name] or pytest.skip(f"nats-server: {name} is not here")
