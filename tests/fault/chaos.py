@@ -221,4 +221,8 @@ def check_published(root, events, repeated, held=None):
         assert twice <= repeated, "an event twice"
         data = {event.row["event_id"]: event.data for event in events}
         assert {seq: data[i] for seq, i in found.items()} == {m[0]: m[4] for m in held}
-    check_rows(root, {seq: {**rows[i], "stream_seq": seq} for seq, i in found.items()})
+    expected = {
+        seq: {**rows[i], "stream_seq": seq, "headers": f"NATS/1.0\r\nNats-Msg-Id: {i}\r\n\r\n".encode()}
+        for seq, i in found.items()
+    }
+    check_rows(root, expected)
