@@ -5,22 +5,60 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/crc32.h"
 #include "base/log_write.h"
+#include "base/num.h"
 #include "base/time.h"
 #include "base/utf8.h"
 
 static _Atomic int current_level = LOG_INFO;
 static _Atomic int current_format = LOG_LOGFMT;
+static _Atomic bool in_journal;
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
+/* As "device:inode", in decimal. A program that was started with another stderr inherits it, too.
+ */
+static bool is_journal(void)
+{
+    const char *said = getenv("JOURNAL_STREAM");
+    const char *colon = said != NULL ? strchr(said, ':') : NULL;
+    uint64_t device, inode;
+    struct stat st;
+    return colon != NULL &&
+           num_parse_u64((struct slice){(const uint8_t *)said, (size_t)(colon - said)}, &device) &&
+           num_parse_u64(slice_of(colon + 1), &inode) && fstat(STDERR_FILENO, &st) == 0 &&
+           (uint64_t)st.st_dev == device && (uint64_t)st.st_ino == inode;
+}
+
+const char *log_priority(enum log_level level)
+{
+    if (!atomic_load_explicit(&in_journal, memory_order_relaxed))
+        return "";
+    switch (level) {
+    case LOG_DEBUG:
+        return "<7>";
+    case LOG_INFO:
+        return "<6>";
+    case LOG_WARNING:
+        return "<4>";
+    case LOG_ERROR:
+    case LOG_OFF: /* no line is of this */
+        break;
+    }
+    return "<3>";
+}
+
 void log_configure(enum log_level level, enum log_format format)
 {
+    atomic_store_explicit(&in_journal, is_journal(), memory_order_relaxed);
     atomic_store_explicit(&current_level, (int)level, memory_order_relaxed);
     atomic_store_explicit(&current_format, (int)format, memory_order_relaxed);
 }
@@ -91,11 +129,11 @@ static void put_field(struct log_line *line, const char *key, struct slice value
         return;
     size_t before = line->len;
     if (line->json) {
-        put_text(line, before == 0 ? "{\"" : ",\"");
+        put_text(line, before == line->head ? "{\"" : ",\"");
         put_text(line, key);
         put_text(line, "\":");
     } else {
-        put_text(line, before == 0 ? "" : " ");
+        put_text(line, before == line->head ? "" : " ");
         put_text(line, key);
         put_text(line, "=");
     }
@@ -118,6 +156,8 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
     line->len = 0;
     if (!line->on)
         return;
+    put_text(line, log_priority(level));
+    line->head = line->len;
     char time[TIME_TEXT_MAX];
     time_format(clock_wall(), 3, time);
     log_text(line, "time", time);

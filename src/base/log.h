@@ -28,8 +28,13 @@ enum log_level {
 };
 enum log_format { LOG_LOGFMT, LOG_JSON };
 
+/* It also finds out whether stderr is the journal of systemd (JOURNAL_STREAM, systemd.exec(5)).
+ * Then each line begins with its priority, which the journal takes off (sd-daemon(3)). */
 void log_configure(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
+
+/* What stands in front of a line of this level: "<3>" and so on in the journal, else "". */
+const char *log_priority(enum log_level level);
 
 /*
  * A line is begun, filled and ended:
@@ -53,6 +58,7 @@ struct log_line {
     uint32_t topic; /* of the limit: a checksum of stream and key */
     enum log_level level;
     const char *event;
+    size_t head; /* bytes before the first field */
     size_t len;
     char text[LOG_LINE_MAX];
 };

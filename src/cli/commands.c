@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
 #define CONFIG_OPTIONS                                                                          \
@@ -181,7 +182,7 @@ int cli_status_of(const struct err *err)
 
 int cli_fail(const struct err *err)
 {
-    (void)fprintf(stderr, "varve: %s\n", err->text);
+    (void)fprintf(stderr, "%svarve: %s\n", log_priority(LOG_ERROR), err->text);
     return cli_status_of(err);
 }
 

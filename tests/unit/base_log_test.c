@@ -3,7 +3,9 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -115,6 +117,45 @@ TEST(log_level_decides)
     EXPECT(strstr(text, "level=error event=f text=x\n") != NULL);
     log_configure(LOG_ERROR, LOG_LOGFMT);
     EXPECT(!log_enabled(LOG_WARNING) && log_enabled(LOG_ERROR));
+}
+
+/* stderr is the journal where JOURNAL_STREAM names its device and inode; `inode` is added to it. */
+static void configure_in_journal(unsigned inode, enum log_format format)
+{
+    struct stat st;
+    char text[64];
+    EXPECT(fstat(STDERR_FILENO, &st) == 0);
+    (void)snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino + inode);
+    EXPECT(setenv("JOURNAL_STREAM", text, 1) == 0);
+    log_configure(LOG_DEBUG, format);
+}
+
+static void log_in_journal(void)
+{
+    configure_in_journal(0, LOG_LOGFMT);
+    log_message(LOG_DEBUG, "a", "x");
+    log_message(LOG_INFO, "b", "x");
+    log_message(LOG_WARNING, "c", "x");
+    configure_in_journal(0, LOG_JSON);
+    log_message(LOG_ERROR, "d", "x");
+    configure_in_journal(1, LOG_JSON); /* somebody else's */
+    log_message(LOG_ERROR, "e", "x");
+    EXPECT(setenv("JOURNAL_STREAM", "8", 1) == 0);
+    log_configure(LOG_DEBUG, LOG_JSON);
+    log_message(LOG_ERROR, "f", "x");
+}
+
+TEST(log_lines_in_the_journal_have_a_priority)
+{
+    static const char *const heads[] = {
+        "<7>time=", "<6>time=", "<4>time=", "<3>{\"time\":", "{\"time\":", "{\"time\":"};
+    const char *line = logged_by(log_in_journal);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        EXPECT(strncmp(line, heads[i], strlen(heads[i])) == 0);
+        line = strchr(line, '\n') + 1;
+    }
+    EXPECT_TEXT(line, "");
 }
 
 /* Of each size around the limit, one more field that may or may not fit, and one after it. */
