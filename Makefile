@@ -5,6 +5,7 @@
 # make          build/varve, one static binary; `make V=1` shows the commands
 # make install  PREFIX=/usr/local DESTDIR=
 # make release  a tarball of the binary and what belongs to it, for hosts without a compiler
+# make deb      the same as a Debian package
 # make dist     a source tarball that builds without a network
 # make CROSS=aarch64|armv7|riscv64|i686|s390x
 #               the same for another machine: build/MACHINE/varve
@@ -306,6 +307,24 @@ release: $(BUILD)/varve
 	    --mtime=@$$(git log -1 --format=%ct) -c $(RELEASE) | gzip -9n >$(BUILD)/$(RELEASE).tar.gz
 	$(Q)cd $(BUILD) && sha256sum $(RELEASE).tar.gz >$(RELEASE).tar.gz.sha256
 	@echo $(BUILD)/$(RELEASE).tar.gz
+
+# The same as a Debian package, with a user and the configuration in /etc/varve.
+DEB_amd64 := x86_64
+DEB_arm64 := aarch64
+DEB_armhf := armv7 armv7l
+DEB_riscv64 := riscv64
+DEB_i386 := i686
+DEB_s390x := s390x
+DEB_MACHINE := $(or $(CROSS),$(shell uname -m))
+DEB_ARCHITECTURE := $(strip $(foreach a,amd64 arm64 armhf riscv64 i386 s390x,\
+    $(if $(filter $(DEB_MACHINE),$(DEB_$(a))),$(a))))
+
+.PHONY: deb
+deb: $(BUILD)/varve
+	$(Q)rm -rf $(BUILD)/deb
+	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(BUILD)/deb) PREFIX=/usr >/dev/null
+	$(Q)tools/deb $(abspath $(BUILD)/deb) $(VERSION) $(DEB_ARCHITECTURE) \
+	    $(BUILD)/varve_$(VERSION)_$(DEB_ARCHITECTURE).deb
 
 # ---- tests ---------------------------------------------------------------------------------------
 

@@ -176,6 +176,59 @@ def test_demo():
     assert len(Output(ROOT / "build/demo/sim_logs").quarantine()) == 3
 
 
+# Runs the cells of a notebook in one namespace, as a kernel does: what a cell ends with is shown.
+CELLS = """
+import ast, json, sys
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot
+shown = [0]
+def show():
+    for number in matplotlib.pyplot.get_fignums():
+        shown[0] += 1
+        matplotlib.pyplot.figure(number).savefig(f"{sys.argv[2]}/{shown[0]}.png")
+    matplotlib.pyplot.close("all")
+matplotlib.pyplot.show = show
+names = {"__name__": "__main__"}
+for number, cell in enumerate(json.load(open(sys.argv[1]))["cells"]):
+    if cell["cell_type"] != "code":
+        continue
+    tree = ast.parse("".join(cell["source"]), f"cell {number}")
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, f"cell {number}", "exec"), names)
+    if last:
+        value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
+        if value is not None:
+            print(value.to_string())
+"""
+
+
+def test_notebook(any_server, varve, tmp_path):
+    """All of its cells run on events such as those of the demo, and draw what they promise; what it
+    installs has what it imports."""
+    any_server.generate(5000, simulations=3)
+    varve.once()
+    path = ROOT / "tools/share/events.ipynb"
+    out = subprocess.run(
+        [VENV / "bin/python", "-c", CELLS, path, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, "VARVE_STORE": str(varve.output), "MPLCONFIGDIR": str(tmp_path)},
+    )
+    assert out.returncode == 0, out.stderr
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert [picture.name for picture in pictures] == ["1.png", "2.png", "3.png"]
+    counts = re.findall(r"^(?:sim|ai)\.\S+ +(\d+) ", out.stdout, re.MULTILINE)
+    assert len(counts) == 4 and sum(map(int, counts)) == 5000
+    notebook = json.loads(path.read_text())
+    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"])
+    [packages] = re.findall(r"pip install (.*)", text)
+    imported = set(re.findall(r"^import (\w+)", text, re.MULTILINE)) - sys.stdlib_module_names
+    assert imported <= set(packages.split())
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+
+
 def test_each_alert_says_what_it_wants_done(any_server, varve):
     run = varve.start(config=varve.config(metrics={"listen": "127.0.0.1:0"}))
     address = re.search(r"http://[\d.:]+", run.wait_line("listening")["text"])[0]
@@ -236,6 +289,36 @@ def test_install(tmp_path):
     args = ["systemd-analyze", "verify", "--man=no", moved]
     found = subprocess.run(args, capture_output=True, text=True, timeout=60)
     assert found.returncode == 0, found.stderr
+
+
+def test_deb(tmp_path):
+    """A package that dpkg takes and lintian does not mind, the same bytes each time, in which an
+    edited configuration survives."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not here")
+    packages = []
+    for _ in range(2):
+        out = make("deb")
+        assert out.returncode == 0, out.stdout + out.stderr
+        package = ROOT / out.stdout.split()[-1]
+        packages.append(package.read_bytes())
+    assert packages[0] == packages[1]
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True, timeout=60)
+    subprocess.run(["dpkg-deb", "-e", package, tmp_path / "control"], check=True, timeout=60)
+    varve = tmp_path / "usr/bin/varve"
+    assert subprocess.run([varve, "version"], timeout=10).returncode == 0
+    (conffile,) = (tmp_path / "control/conffiles").read_text().split()
+    checked = [varve, "check", "--offline", "-c", tmp_path / conffile.lstrip("/")]
+    assert subprocess.run(checked, timeout=10).returncode == 0
+    for script in ("postinst", "prerm", "postrm"):
+        subprocess.run(["sh", "-n", tmp_path / "control" / script], check=True, timeout=10)
+    for unit in tmp_path.rglob("*.service"):
+        assert "/usr/bin/varve run" in unit.read_text() and "/usr/local" not in unit.read_text()
+    if shutil.which("lintian") is None:
+        pytest.skip("lintian is not here")
+    args = ["lintian", "--allow-root", package]
+    found = subprocess.run(args, capture_output=True, text=True, timeout=100)
+    assert found.returncode == 0 and found.stdout == "", found.stdout + found.stderr
 
 
 def test_release(tmp_path):
