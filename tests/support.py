@@ -578,7 +578,7 @@ class Output:
             for path in self.root.rglob("*")
             if path.is_file()
             and (path.name.startswith(".") or ".varve" in path.relative_to(self.root).parts)
-            and path.name != "lock"
+            and path.name not in ("lock", "%lock")
         ]
 
     def table(self):

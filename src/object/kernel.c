@@ -16,6 +16,7 @@
 
 /* From linux/fs.h and linux/openat2.h, which musl-gcc has no path to. */
 #define RENAME_NOREPLACE_FLAG 1U
+#define RENAME_EXCHANGE_FLAG 2U
 #define RESOLVE_NO_SYMLINKS_FLAG UINT64_C(0x04)
 #define RESOLVE_BENEATH_FLAG UINT64_C(0x08)
 #ifndef SYS_openat2
@@ -189,11 +190,12 @@ static int kernel_syncfs(void *disk, int fd)
 }
 
 static int kernel_rename(void *disk, int from_dir, const char *from, int to_dir, const char *to,
-                         bool replace)
+                         enum system_rename how)
 {
     (void)disk;
-    return replace ? renameat(from_dir, from, to_dir, to)
-                   : (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, RENAME_NOREPLACE_FLAG);
+    unsigned flags = how == SYSTEM_EXCHANGE ? RENAME_EXCHANGE_FLAG : RENAME_NOREPLACE_FLAG;
+    return how == SYSTEM_REPLACE ? renameat(from_dir, from, to_dir, to)
+                                 : (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 }
 
 static int kernel_link(void *disk, int from_dir, const char *from, int to_dir, const char *to)
@@ -226,12 +228,12 @@ static int kernel_stat(void *disk, int dir, const char *path, bool follow, struc
     return fstatat(dir, path, out, follow ? 0 : AT_SYMLINK_NOFOLLOW);
 }
 
-static int kernel_lock(void *disk, int fd)
+static int kernel_lock(void *disk, int fd, bool shared)
 {
     (void)disk;
     int result;
     do {
-        result = flock(fd, LOCK_EX | LOCK_NB);
+        result = flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB);
     } while (result != 0 && errno == EINTR);
     return result;
 }

@@ -49,7 +49,7 @@ static int open_inode(struct memory_disk *disk, uint32_t inode)
         at++;
     if (at == disk->open.count)
         (void)array_add(&disk->open);
-    disk->open.list[at] = (struct memory_open){inode, disk->owner};
+    disk->open.list[at] = (struct memory_open){.inode = inode, .owner = disk->owner};
     return MEMORY_FD_FIRST + (int)at;
 }
 
@@ -138,9 +138,7 @@ static int memory_close(void *context, int fd)
     uint32_t inode = inode_of(disk, fd);
     if (inode == MEMORY_NONE)
         return -1;
-    if (disk->inodes.list[inode].locked == fd)
-        disk->inodes.list[inode].locked = 0;
-    disk->open.list[fd - MEMORY_FD_FIRST].inode = MEMORY_NONE;
+    disk->open.list[fd - MEMORY_FD_FIRST] = (struct memory_open){0};
     return 0;
 }
 
@@ -248,12 +246,23 @@ static int memory_syncfs(void *context, int fd)
     return -1;
 }
 
+/* Both names are there. */
+static int exchange(struct memory_disk *disk, const struct memory_effect *one,
+                    const struct memory_effect *other)
+{
+    struct memory_effect effects[] = {{other->folder, one->inode, other->name},
+                                      {one->folder, other->inode, one->name}};
+    if (one->inode != other->inode)
+        memory_change(disk, effects, 2);
+    return 0;
+}
+
 static int memory_rename(void *context, int from_dir, const char *from, int to_dir, const char *to,
-                         bool replace)
+                         enum system_rename how)
 {
     struct memory_disk *disk = context;
     char old[NAME_MAX + 1], new[NAME_MAX + 1];
-    if (!enter(disk, replace ? SYSTEM_CALL_RENAMEAT : SYSTEM_CALL_RENAMEAT2))
+    if (!enter(disk, how == SYSTEM_REPLACE ? SYSTEM_CALL_RENAMEAT : SYSTEM_CALL_RENAMEAT2))
         return -1;
     if (disk->before != NULL)
         disk->before(disk->before_context, to);
@@ -263,9 +272,14 @@ static int memory_rename(void *context, int from_dir, const char *from, int to_d
     if (inode == MEMORY_NONE || to_folder == MEMORY_NONE || !can_grow(disk, to_folder))
         return -1;
     uint32_t there = memory_find(&disk->inodes.list[to_folder].live, new);
+    if (how == SYSTEM_EXCHANGE)
+        return there == MEMORY_NONE
+                   ? fail(ENOENT)
+                   : exchange(disk, &(struct memory_effect){from_folder, inode, old},
+                              &(struct memory_effect){to_folder, there, new});
     if (there == inode)
-        return replace ? 0 : fail(EEXIST);
-    if (there != MEMORY_NONE && !replace)
+        return how == SYSTEM_REPLACE ? 0 : fail(EEXIST);
+    if (there != MEMORY_NONE && how == SYSTEM_NOREPLACE)
         return fail(EEXIST);
     struct memory_effect effects[] = {{to_folder, inode, new}, {from_folder, MEMORY_NONE, old}};
     memory_change(disk, effects, 2);
@@ -361,7 +375,7 @@ static int memory_stat(void *context, int dir, const char *path, bool follow, st
     return 0;
 }
 
-static int memory_lock(void *context, int fd)
+static int memory_lock(void *context, int fd, bool shared)
 {
     struct memory_disk *disk = context;
     if (!enter(disk, SYSTEM_CALL_FLOCK))
@@ -369,10 +383,13 @@ static int memory_lock(void *context, int fd)
     uint32_t inode = inode_of(disk, fd);
     if (inode == MEMORY_NONE)
         return -1;
-    struct memory_inode *node = &disk->inodes.list[inode];
-    if (node->locked != 0 && node->locked != fd)
-        return fail(EWOULDBLOCK);
-    node->locked = fd;
+    for (size_t i = 0; i < disk->open.count; i++) {
+        const struct memory_open *open = &disk->open.list[i];
+        if (open->inode == inode && MEMORY_FD_FIRST + (int)i != fd &&
+            (open->lock == MEMORY_LOCKED || (open->lock == MEMORY_SHARED && !shared)))
+            return fail(EWOULDBLOCK);
+    }
+    disk->open.list[fd - MEMORY_FD_FIRST].lock = shared ? MEMORY_SHARED : MEMORY_LOCKED;
     return 0;
 }
 

@@ -280,8 +280,6 @@ void memory_disk_restart(struct memory_disk *disk, bool power_cut)
     if (power_cut)
         lose_power(disk);
     disk->open.count = 0;
-    for (uint32_t i = MEMORY_ROOT; i < disk->inodes.count; i++)
-        disk->inodes.list[i].locked = 0;
     disk->off = false;
     disk->cut_at = 0;
     disk->fail_left = 0;
@@ -365,13 +363,8 @@ void memory_disk_own(struct memory_disk *disk, const void *owner)
 void memory_disk_close_all(struct memory_disk *disk, const void *owner)
 {
     for (size_t i = 0; i < disk->open.count; i++) {
-        struct memory_open *open = &disk->open.list[i];
-        struct memory_inode *node = &disk->inodes.list[open->inode];
-        if (open->owner != owner)
-            continue;
-        if (node->locked == MEMORY_FD_FIRST + (int)i)
-            node->locked = 0;
-        *open = (struct memory_open){0};
+        if (disk->open.list[i].owner == owner)
+            disk->open.list[i] = (struct memory_open){0};
     }
 }
 

@@ -29,7 +29,6 @@ struct memory_inode {
     bool dirty;                        /* `bytes` are not `spared` yet */
     bool lost;                         /* a sync has failed: no other will make them last */
     int64_t modified;
-    int locked; /* the descriptor that has the lock, 0: none */
 };
 
 /* What happened to the names and does not last yet. */
@@ -43,8 +42,11 @@ struct memory_change {
     uint32_t count;
 };
 
+enum memory_lock { MEMORY_UNLOCKED, MEMORY_SHARED, MEMORY_LOCKED };
+
 struct memory_open {
     uint32_t inode; /* MEMORY_NONE: closed */
+    enum memory_lock lock;
     const void *owner;
 };
 

@@ -232,6 +232,27 @@ int object_withdraw(struct object_store *store, const char *const *names, size_t
     return store->operations->withdraw(store, names, count, err);
 }
 
+int object_swap(struct object_store *store, const struct object_swap *swap, struct err *err)
+{
+    size_t len = strlen(swap->folder);
+    bool valid = len > 1 && swap->folder[len - 1] == '/' && strchr(swap->folder, '\n') == NULL &&
+                 swap->old_count > 0 && swap->group.count > 0;
+    for (size_t i = 0; i < swap->old_count + swap->group.count && valid; i++) {
+        const char *name =
+            i < swap->old_count ? swap->old[i] : swap->group.members[i - swap->old_count].name;
+        valid = strncmp(name, swap->folder, len) == 0 && strpbrk(name + len, "/\n") == NULL;
+    }
+    if (!valid)
+        return err_set(err, ERR_FORMAT, "'%.*s' can't be a folder of objects to be replaced",
+                       SHOWN_MAX, swap->folder);
+    return check_members(&swap->group, err) != 0 ? -1 : store->operations->swap(store, swap, err);
+}
+
+int object_settle(struct object_store *store, struct err *err)
+{
+    return store->operations->settle(store, err);
+}
+
 int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
 {
     *removed = 0;

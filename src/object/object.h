@@ -206,6 +206,37 @@ int object_resume(struct object_store *store, const struct object_group *group, 
 int object_withdraw(struct object_store *store, const char *const *names, size_t count,
                     struct err *err) __attribute__((warn_unused_result));
 
+/*
+ * Other objects in the place of some in one folder, and one entry that says so, all or nothing: for
+ * a reader who goes by the entries, and, but for `keep`, also for one who goes by the names: he
+ * never sees an old object and a new one. What else is in the folder stays, and what others commit
+ * to it meanwhile.
+ */
+struct object_swap {
+    const char *folder;     /* such as "sim-1/2026-01-02/"; without line breaks */
+    const char *const *old; /* names in it that go */
+    size_t old_count;       /* at least 1 */
+    bool keep;              /* leave the old objects there, for readers of old entries */
+
+    /* What comes: finished objects and their names in the folder, which no object may have or have
+     * had: they are not numbered. At least one. `name` is called first, when nobody moves anything
+     * into the folder any more, and may refuse: nothing is done then. */
+    struct object_group group;
+};
+
+/*
+ * Returns 0 when the swap is durable. -1: it was taken back, or will be by the next object_settle,
+ * or has happened nevertheless: the entries say it, when that has returned 0. ERR_UNSUPPORTED where
+ * it is possible with `keep` only; ERR_REFUSED if something in the folder is no object. Abandon the
+ * members after an error, free them else.
+ */
+int object_swap(struct object_store *store, const struct object_swap *swap, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Bring a swap of this writer that was interrupted to its end, or take it back: as the entries have
+ * it. To be called before object_clean. */
+int object_settle(struct object_store *store, struct err *err) __attribute__((warn_unused_result));
+
 /* Remove what this writer has staged in earlier runs and did not commit: how many objects. To be
  * called after object_resume and before object_stage. */
 int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
@@ -247,6 +278,8 @@ struct object_operations {
                   struct err *err);
     int (*withdraw)(struct object_store *store, const char *const *names, size_t count,
                     struct err *err);
+    int (*swap)(struct object_store *store, const struct object_swap *swap, struct err *err);
+    int (*settle)(struct object_store *store, struct err *err);
     int (*clean)(struct object_store *store, uint32_t *removed, struct err *err);
     int (*reopen)(struct object_store *store, bool *lost, struct err *err);
 };

@@ -168,7 +168,7 @@ struct object_store *object_posix_open(const struct object_posix_config *config,
         p->writer = text_copy(config->writer);
         p->writer_name = text_copy(config->writer_name);
     }
-    p->root_dir = p->own_dir = p->entries_dir = p->lock = p->folder = -1;
+    p->root_dir = p->own_dir = p->entries_dir = p->lock = p->folder = p->hold = -1;
     p->opened = clock_wall();
     if (fault_install(&p->system, err) == 0 &&
         open_directories(p, &config->system, config->doubts, err) == 0)
@@ -187,7 +187,7 @@ static void close_directory(const struct posix *p, int *fd)
 static void close_store(struct object_store *store)
 {
     struct posix *p = posix_of(store);
-    posix_folder_forget(p);
+    posix_release(p);
     close_directory(p, &p->entries_dir);
     close_directory(p, &p->own_dir);
     close_directory(p, &p->root_dir);
@@ -391,6 +391,8 @@ static const struct object_operations posix_operations = {
     .interrupted = posix_interrupted,
     .resume = posix_resume,
     .withdraw = posix_withdraw,
+    .swap = posix_swap,
+    .settle = posix_settle,
     .clean = posix_clean,
     .reopen = posix_reopen,
 };

@@ -13,6 +13,8 @@
  *     <entries>/.pending-<writer>         the text of a commit under way
  *     .varve/<writer>/lock                held while the writer runs
  *     .varve/<writer>/<id>.inprogress     what is staged
+ *     .varve/<writer>/swap, swap.record   a swap under way
+ *     .varve/%lock                        see below
  *
  * What is staged is in one private directory, not beside its place: it is on the same file system,
  * one fsync makes all its names durable, what a crash leaves is found without walking the tree, and
@@ -29,6 +31,20 @@
  * Who writes what anew after an error: the members never; .pending, when its own fsync failed, as a
  * new file; moves are repeated; fsync of a directory is repeated. A crash after step 2 is resumed
  * from step 3 on, always forward: the members are durable under one of their names.
+ *
+ * A swap, which is for a writer that commits nothing else:
+ *
+ *   1. .varve/<writer>/swap/ is made; the new files, finished before, get their names in it;
+ *   2. nobody else moves files: .varve/%lock is held alone, where commits share it for their steps
+ *      3 and 4. What else is in the folder gets a second name in swap/, which is made durable;
+ *   3. the text is written to .pending-<writer>, then .varve/<writer>/swap.record; both durable;
+ *   4. swap/ and the folder change places; made durable;
+ *   5. .pending becomes the entry, replacing nothing; made durable;
+ *   6. the lock is given back, the old files are removed, then the record.
+ *
+ * A crash before step 5 is taken back by object_settle: while there is a record and .pending, the
+ * folders change places again, and what came to the new one is carried over to the old one. Later,
+ * the old files are removed. With `keep`, the new files are moved beside the old ones in step 4.
  */
 struct object_posix_config {
     const char *root;        /* made if missing, with its parents, by a writer */

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "object/directory.h"
 
-static void pending_name(struct buf *out, const struct posix *p)
+void posix_pending_name(struct buf *out, const struct posix *p)
 {
     buf_reset(out);
     buf_printf(out, ".pending-%s", p->writer_name);
@@ -72,22 +72,15 @@ static int choose_names(struct posix *p, struct err *err)
     return result;
 }
 
-static int write_pending(struct posix *p, struct err *err)
+/* By the rename .pending is there whole or not at all. */
+int posix_write_pending(struct posix *p, struct err *err)
 {
     struct buf pending = {0};
     char name[POSIX_STAGED_NAME_MAX];
-    buf_reset(&p->text);
-    if (choose_names(p, err) != 0 ||
-        p->group->text(p->group->context, (const char *const *)p->names, &p->text, err) != 0)
-        return -1;
-    /* The files that it names must be found after a crash, so their names come first. By the
-     * rename .pending is there whole or not at all. */
-    if (directory_sync(&p->system, p->own_dir, ".", err) != 0)
-        return -1;
     struct object_staged *file = posix_stage_whole(p, buf_slice(&p->text), err);
     if (file == NULL)
         return -1;
-    pending_name(&pending, p);
+    posix_pending_name(&pending, p);
     posix_staged_name(name, file->id);
     int result = system_rename(&p->system, p->own_dir, name, p->entries_dir, buf_text(&pending));
     if (result != 0) {
@@ -99,6 +92,18 @@ static int write_pending(struct posix *p, struct err *err)
     }
     buf_free(&pending);
     return result;
+}
+
+static int write_pending(struct posix *p, struct err *err)
+{
+    buf_reset(&p->text);
+    if (choose_names(p, err) != 0 ||
+        p->group->text(p->group->context, (const char *const *)p->names, &p->text, err) != 0)
+        return -1;
+    /* The files that it names must be found after a crash, so their names come first. */
+    if (directory_sync(&p->system, p->own_dir, ".", err) != 0)
+        return -1;
+    return posix_write_pending(p, err);
 }
 
 /* The file has its temporary name, and no other. */
@@ -160,11 +165,15 @@ static int move_files(struct posix *p, struct err *err)
     return p->linked ? remove_staged_names(p, err) : 0;
 }
 
-static int remove_pending(struct posix *p, const char *pending, struct err *err)
+int posix_remove_pending(struct posix *p, struct err *err)
 {
-    if (system_unlink(&p->system, p->entries_dir, pending) != 0 && errno != ENOENT)
-        return err_set_system(err, errno, "can't remove %s/%s", p->entries, pending);
-    return 0;
+    struct buf pending = {0};
+    int result = 0;
+    posix_pending_name(&pending, p);
+    if (system_unlink(&p->system, p->entries_dir, buf_text(&pending)) != 0 && errno != ENOENT)
+        result = err_set_system(err, errno, "can't remove %s/%s", p->entries, buf_text(&pending));
+    buf_free(&pending);
+    return result;
 }
 
 /* Ask for a name, which must be one in the folder of entries. */
@@ -200,11 +209,11 @@ static int judge_entry(struct posix *p, const char *pending, const char *name, b
     return err_is_set(err) ? -1 : 0;
 }
 
-static int link_entry(struct posix *p, struct err *err)
+int posix_link_entry(struct posix *p, struct err *err)
 {
     struct buf pending = {0};
     int result = -1;
-    pending_name(&pending, p);
+    posix_pending_name(&pending, p);
     for (bool taken = false; next_name(p, taken, err) == 0; taken = true) {
         const char *name = directory_base(buf_text(&p->entry));
         result = system_rename_noreplace(&p->system, p->entries_dir, buf_text(&pending),
@@ -229,15 +238,10 @@ static int link_entry(struct posix *p, struct err *err)
 }
 
 /* The entry lasts. If .pending is there as well it has to go; that this lasts is not needed. */
-static int sync_entry(struct posix *p, struct err *err)
+int posix_sync_entry(struct posix *p, struct err *err)
 {
-    struct buf pending = {0};
     int result = directory_sync(&p->system, p->entries_dir, ".", err);
-    pending_name(&pending, p);
-    if (result == 0 && p->linked)
-        result = remove_pending(p, buf_text(&pending), err);
-    buf_free(&pending);
-    return result;
+    return result == 0 && p->linked ? posix_remove_pending(p, err) : result;
 }
 
 void posix_forget_commit(struct posix *p)
@@ -283,12 +287,12 @@ static int step(struct posix *p, struct err *err)
             p->stage = POSIX_STAGE_ENTRY;
         return 0;
     case POSIX_STAGE_ENTRY:
-        if (link_entry(p, err) != 0)
+        if (posix_link_entry(p, err) != 0)
             return -1;
         p->stage = POSIX_STAGE_SYNC;
         return 0;
     case POSIX_STAGE_SYNC:
-        if (sync_entry(p, err) != 0)
+        if (posix_sync_entry(p, err) != 0)
             return -1;
         posix_forget_commit(p);
         return 0;
@@ -301,9 +305,14 @@ static int step(struct posix *p, struct err *err)
 static int go_on(struct posix *p, struct err *err)
 {
     int result = posix_check_root(p, err);
-    while (result == 0 && p->stage != POSIX_IDLE)
-        result = step(p, err);
-    posix_folder_forget(p);
+    while (result == 0 && p->stage != POSIX_IDLE) {
+        /* From the first move to the entry nobody may put another folder in a folder's place. */
+        if (p->stage == POSIX_STAGE_MOVE && p->hold < 0 && posix_hold(p, true, err) != 0)
+            result = -1;
+        else
+            result = step(p, err);
+    }
+    posix_release(p);
     return result != 0 ? err_prefix(err, "commit to %s", p->root) : 0;
 }
 
@@ -334,24 +343,46 @@ static void look_for_twin(void *context, const char *name, enum system_kind kind
         twin->found = true;
 }
 
+static int find_twin(struct twin *twin, struct err *err)
+{
+    const struct posix *p = twin->p;
+    if (twin->pending->st_nlink < 2 ||
+        system_list(&p->system, p->entries_dir, look_for_twin, twin) == 0)
+        return 0;
+    return err_set_system(err, errno, "can't list %s", p->entries);
+}
+
+int posix_is_pending(struct posix *p, bool *pending, struct err *err)
+{
+    struct buf name = {0};
+    struct stat st;
+    posix_pending_name(&name, p);
+    *pending = posix_exists(p, p->entries_dir, buf_text(&name), &st, err);
+    buf_free(&name);
+    if (err_is_set(err) || !*pending)
+        return err_is_set(err) ? -1 : 0;
+    struct twin twin = {p, &st, false};
+    int result = find_twin(&twin, err);
+    *pending = !twin.found;
+    return result;
+}
+
 int posix_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err)
 {
     struct posix *p = posix_of(store);
     struct buf name = {0};
     struct stat st;
     int result = -1;
-    pending_name(&name, p);
+    posix_pending_name(&name, p);
     if (!posix_exists(p, p->entries_dir, buf_text(&name), &st, err)) {
         result = err_is_set(err) ? -1 : 0;
         goto out;
     }
     struct twin twin = {p, &st, false};
-    if (st.st_nlink > 1 && system_list(&p->system, p->entries_dir, look_for_twin, &twin) != 0) {
-        (void)err_set_system(err, errno, "can't list %s", p->entries);
+    if (find_twin(&twin, err) != 0)
         goto out;
-    }
     if (twin.found) {
-        result = remove_pending(p, buf_text(&name), err);
+        result = posix_remove_pending(p, err);
         goto out;
     }
     struct buf path = {0};
@@ -382,19 +413,18 @@ int posix_withdraw(struct object_store *store, const char *const *names, size_t 
                    struct err *err)
 {
     struct posix *p = posix_of(store);
-    struct buf pending = {0};
     int result = posix_check_root(p, err);
     posix_forget_commit(p);
+    if (result == 0)
+        result = posix_hold(p, true, err);
     for (size_t i = 0; i < count && result == 0; i++)
         result = object_remove(store, names[i], err);
     if (result == 0)
         result = posix_sync_folders(p, names, count, err);
-    pending_name(&pending, p);
     if (result == 0)
-        result = remove_pending(p, buf_text(&pending), err);
+        result = posix_remove_pending(p, err);
     if (result == 0)
         result = directory_sync(&p->system, p->entries_dir, ".", err);
-    posix_folder_forget(p);
-    buf_free(&pending);
+    posix_release(p);
     return result;
 }

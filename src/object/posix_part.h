@@ -2,6 +2,7 @@
 #ifndef VARVE_OBJECT_POSIX_PART_H
 #define VARVE_OBJECT_POSIX_PART_H
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "object/object.h"
 #include "object/posix.h"
@@ -21,6 +22,9 @@ enum {
      */
     POSIX_SYNC_EACH_MAX = 128,
 };
+
+/* A swap takes some fsyncs, and a disk that hangs may take its time for each. */
+#define POSIX_HOLD_WAIT (20 * CLOCK_SECOND)
 
 /* Where an interrupted commit goes on. */
 enum posix_stage {
@@ -50,6 +54,7 @@ struct posix {
     struct buf folder_path; /* the folder that was used last, "" for none */
     int folder;             /* its descriptor */
     struct map durable;     /* folders that are known to be durable */
+    int hold;               /* see posix_hold; -1: not held */
 
     /* The commit under way: */
     enum posix_stage stage;
@@ -138,6 +143,53 @@ int posix_probe(const struct system *system, int dir, const char *prefix, struct
 
 /* Forget the commit under way. */
 void posix_forget_commit(struct posix *p);
+
+/*
+ * The steps of a commit that a swap has as well: p->text is put into .pending and made durable;
+ * that becomes the entry which p->group names; the entry is made durable. And the name of .pending,
+ * its end, and whether it is there and no entry.
+ */
+int posix_write_pending(struct posix *p, struct err *err) __attribute__((warn_unused_result));
+int posix_link_entry(struct posix *p, struct err *err) __attribute__((warn_unused_result));
+int posix_sync_entry(struct posix *p, struct err *err) __attribute__((warn_unused_result));
+void posix_pending_name(struct buf *out, const struct posix *p);
+int posix_remove_pending(struct posix *p, struct err *err) __attribute__((warn_unused_result));
+int posix_is_pending(struct posix *p, bool *pending, struct err *err)
+    __attribute__((warn_unused_result));
+
+/*
+ * Folders are to stay where they are: `shared` for who moves files into them, else for who puts one
+ * in another's place. Waits for those who hold them otherwise, which takes them milliseconds;
+ * ERR_SYSTEM after POSIX_HOLD_WAIT. What is known of open folders is forgotten.
+ */
+int posix_hold(struct posix *p, bool shared, struct err *err) __attribute__((warn_unused_result));
+void posix_release(struct posix *p);
+
+/*
+ * A swap as its record has it: what a crash must know, in our own directory from before the first
+ * change that anybody sees until nothing of it is left. A zeroed struct is empty.
+ */
+struct posix_swap {
+    bool keep;
+    struct buf folder;   /* its path, without the '/' at the end */
+    struct map come, go; /* names in it */
+};
+
+void posix_swap_fill(struct posix_swap *s, const struct object_swap *swap);
+void posix_swap_free(struct posix_swap *s);
+
+/* Durable, each; *found: a swap was begun, and is not at its end. */
+int posix_record_write(struct posix *p, struct posix_swap *s, struct err *err)
+    __attribute__((warn_unused_result));
+int posix_record_read(struct posix *p, struct posix_swap *s, bool *found, struct err *err)
+    __attribute__((warn_unused_result));
+int posix_record_remove(struct posix *p, struct err *err) __attribute__((warn_unused_result));
+
+/* ERR_SYSTEM with errno: "can't <what> <name>". Returns -1. */
+int posix_failed(const char *what, struct slice name, struct err *err);
+
+int posix_swap(struct object_store *store, const struct object_swap *swap, struct err *err);
+int posix_settle(struct object_store *store, struct err *err);
 
 int posix_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
               struct buf *out, bool *found, struct err *err);

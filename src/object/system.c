@@ -109,7 +109,7 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
 {
     if (!enter(s, SYSTEM_CALL_RENAMEAT))
         return -1;
-    int result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, true);
+    int result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, SYSTEM_REPLACE);
     leave(s, SYSTEM_CALL_RENAMEAT);
     return result;
 }
@@ -127,7 +127,7 @@ int system_rename_noreplace(const struct system *s, int from_dir, const char *fr
     int result = -1;
     *linked = false;
     if (enter(s, SYSTEM_CALL_RENAMEAT2)) {
-        result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, false);
+        result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, SYSTEM_NOREPLACE);
         leave(s, SYSTEM_CALL_RENAMEAT2);
     }
     if (result == 0 || !is_lacking(errno) || !enter(s, SYSTEM_CALL_LINKAT))
@@ -135,6 +135,25 @@ int system_rename_noreplace(const struct system *s, int from_dir, const char *fr
     result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
     leave(s, SYSTEM_CALL_LINKAT);
     *linked = result == 0;
+    return result;
+}
+
+int system_exchange(const struct system *s, int from_dir, const char *from, int to_dir,
+                    const char *to)
+{
+    if (!enter(s, SYSTEM_CALL_RENAMEAT2))
+        return -1;
+    int result = calls_of(s)->rename(s->disk, from_dir, from, to_dir, to, SYSTEM_EXCHANGE);
+    leave(s, SYSTEM_CALL_RENAMEAT2);
+    return result;
+}
+
+int system_link(const struct system *s, int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (!enter(s, SYSTEM_CALL_LINKAT))
+        return -1;
+    int result = calls_of(s)->link(s->disk, from_dir, from, to_dir, to);
+    leave(s, SYSTEM_CALL_LINKAT);
     return result;
 }
 
@@ -183,13 +202,23 @@ int system_stat_path(const struct system *s, const char *path, struct stat *out)
     return result;
 }
 
-int system_lock(const struct system *s, int fd)
+static int take_lock(const struct system *s, int fd, bool shared)
 {
     if (!enter(s, SYSTEM_CALL_FLOCK))
         return -1;
-    int result = calls_of(s)->lock(s->disk, fd);
+    int result = calls_of(s)->lock(s->disk, fd, shared);
     leave(s, SYSTEM_CALL_FLOCK);
     return result;
+}
+
+int system_lock(const struct system *s, int fd)
+{
+    return take_lock(s, fd, false);
+}
+
+int system_lock_shared(const struct system *s, int fd)
+{
+    return take_lock(s, fd, true);
 }
 
 int system_free_bytes(const struct system *s, int fd, uint64_t *out, bool *known)

@@ -56,6 +56,10 @@ typedef int system_hook(void *context, enum system_call call, bool after);
 /* What a name in a directory is, as far as the file system says so for free. */
 enum system_kind { SYSTEM_UNKNOWN, SYSTEM_FILE, SYSTEM_FOLDER, SYSTEM_OTHER };
 
+/* What becomes of what has the new name: it is replaced, it makes the call fail with EEXIST, or it
+ * gets the old name. */
+enum system_rename { SYSTEM_REPLACE, SYSTEM_NOREPLACE, SYSTEM_EXCHANGE };
+
 typedef void system_visit(void *context, const char *name, enum system_kind kind);
 
 /* What stands behind the functions below, for a disk that is not the kernel's. */
@@ -69,13 +73,13 @@ struct system_calls {
     int (*fsync)(void *disk, int fd);
     int (*syncfs)(void *disk, int fd);
     int (*rename)(void *disk, int from_dir, const char *from, int to_dir, const char *to,
-                  bool replace);
+                  enum system_rename how);
     int (*link)(void *disk, int from_dir, const char *from, int to_dir, const char *to);
     int (*unlink)(void *disk, int dir, const char *name);
     int (*rmdir)(void *disk, int dir, const char *name);
     int (*mkdir)(void *disk, int dir, const char *name, mode_t mode);
     int (*stat)(void *disk, int dir, const char *path, bool follow, struct stat *out);
-    int (*lock)(void *disk, int fd);
+    int (*lock)(void *disk, int fd, bool shared);
     int (*free_bytes)(void *disk, int fd, uint64_t *out, bool *known);
     int (*list)(void *disk, int fd, system_visit *visit, void *context); /* closes fd */
 };
@@ -126,6 +130,13 @@ int system_rename(const struct system *s, int from_dir, const char *from, int to
  */
 int system_rename_noreplace(const struct system *s, int from_dir, const char *from, int to_dir,
                             const char *to, bool *linked);
+
+/* Two names change places at once, whatever they are names of. EINVAL, ENOSYS where the file system
+ * or the kernel can't. */
+int system_exchange(const struct system *s, int from_dir, const char *from, int to_dir,
+                    const char *to);
+
+int system_link(const struct system *s, int from_dir, const char *from, int to_dir, const char *to);
 int system_unlink(const struct system *s, int dir, const char *name);
 
 /* Remove an empty directory: ENOTEMPTY or EEXIST if it is not. For tests the same call as the one
@@ -139,8 +150,11 @@ int system_stat(const struct system *s, int dir, const char *name, struct stat *
 /* The plain stat: `path` is relative to the working directory, or absolute. */
 int system_stat_path(const struct system *s, const char *path, struct stat *out);
 
-/* An exclusive lock on the open file, without waiting: EWOULDBLOCK if somebody has it. */
+/* An exclusive lock on the open file, without waiting: EWOULDBLOCK if somebody has one. */
 int system_lock(const struct system *s, int fd);
+
+/* The same, but others may have a shared one as well. */
+int system_lock_shared(const struct system *s, int fd);
 
 /* Bytes that an ordinary user may still write to the file system of `fd`. Not known where it
  * reports no blocks at all (ramfs, and some of FUSE). */

@@ -37,10 +37,10 @@ static void expect_refused(const char *reason)
 }
 
 static int rename_replaces(void *disk, int from_dir, const char *from, int to_dir, const char *to,
-                           bool replace)
+                           enum system_rename how)
 {
-    (void)replace;
-    return system_kernel.rename(disk, from_dir, from, to_dir, to, true);
+    (void)how;
+    return system_kernel.rename(disk, from_dir, from, to_dir, to, SYSTEM_REPLACE);
 }
 
 TEST(probe_refuses_a_rename_that_replaces)
@@ -53,12 +53,12 @@ TEST(probe_refuses_a_rename_that_replaces)
 /* As if it had not; by NFS an answer can be lost, and the second try says that the name is taken.
  */
 static int rename_replaces_and_lies(void *disk, int from_dir, const char *from, int to_dir,
-                                    const char *to, bool replace)
+                                    const char *to, enum system_rename how)
 {
-    int result = system_kernel.rename(disk, from_dir, from, to_dir, to, true);
-    if (!replace)
+    int result = system_kernel.rename(disk, from_dir, from, to_dir, to, SYSTEM_REPLACE);
+    if (how != SYSTEM_REPLACE)
         errno = EEXIST;
-    return replace ? result : -1;
+    return how == SYSTEM_REPLACE ? result : -1;
 }
 
 TEST(probe_looks_at_what_is_there_afterwards)
@@ -69,10 +69,10 @@ TEST(probe_looks_at_what_is_there_afterwards)
 }
 
 static int rename_lacks(void *disk, int from_dir, const char *from, int to_dir, const char *to,
-                        bool replace)
+                        enum system_rename how)
 {
-    if (replace)
-        return system_kernel.rename(disk, from_dir, from, to_dir, to, true);
+    if (how == SYSTEM_REPLACE)
+        return system_kernel.rename(disk, from_dir, from, to_dir, to, SYSTEM_REPLACE);
     errno = EINVAL;
     return -1;
 }
@@ -130,9 +130,9 @@ static int sync_is_full(void *disk, int fd)
     return -1;
 }
 
-static int lock_is_given(void *disk, int fd)
+static int lock_is_given(void *disk, int fd, bool shared)
 {
-    (void)disk, (void)fd;
+    (void)disk, (void)fd, (void)shared;
     return 0;
 }
 

@@ -206,19 +206,20 @@ TEST(store_commit_makes_each_step_durable_before_the_next)
     EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync "                /* the file */
                                   "fsync "                           /* its name in .varve/i */
                                   "pwrite fdatasync renameat fsync " /* .pending */
+                                  "flock "                           /* no folder goes away */
                                   "mkdirat mkdirat fsync fsync "     /* p in root, q in p */
                                   "renameat2 fsync "                 /* to its place, p/q */
                                   "renameat2 fsync ");               /* the entry */
     buf_reset(&calls);
     fixture_commit(store, "p/q/{first_seq}.parquet", 3, 4);
-    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync "
+    EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync flock "
                                   "renameat2 fsync renameat2 fsync ");
     buf_reset(&calls);
     /* A directory that somebody else has made need not be durable. */
     EXPECT(mkdir("root/p/r", 0755) == 0);
     fixture_commit(store, "p/r/{first_seq}.parquet", 5, 6);
     EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync "
-                                  "fsync renameat2 fsync renameat2 fsync ");
+                                  "flock fsync renameat2 fsync renameat2 fsync ");
     store_close(store);
     buf_free(&calls); /* closing makes calls, too */
 }
