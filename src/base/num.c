@@ -87,7 +87,8 @@ bool num_parse_duration(struct slice text, int64_t *ns)
     static const struct unit units[] = {{"ms", 1000000},
                                         {"s", 1000000000},
                                         {"m", UINT64_C(60) * 1000000000},
-                                        {"h", UINT64_C(3600) * 1000000000}};
+                                        {"h", UINT64_C(3600) * 1000000000},
+                                        {"d", UINT64_C(24) * 3600 * 1000000000}};
     uint64_t value;
     if (!parse_with_unit(text, units, sizeof(units) / sizeof(units[0]), &value) ||
         value > INT64_MAX)
@@ -129,6 +130,10 @@ void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX])
 {
     const int64_t minute = 60 * CLOCK_SECOND;
     const int64_t hour = 60 * minute;
+    if (ns % (24 * hour) == 0 && ns / (24 * hour) > 1) {
+        (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%" PRId64 "d", ns / (24 * hour));
+        return;
+    }
     if (ns != 0 && ns % hour == 0) {
         (void)snprintf(out, NUM_SIZE_TEXT_MAX, "%" PRId64 "h", ns / hour);
         return;

@@ -21,7 +21,7 @@ bool num_parse_i64(struct slice text, int64_t *out) __attribute__((warn_unused_r
 /* Digits, then nothing (bytes), KiB, MiB or GiB. */
 bool num_parse_size(struct slice text, uint64_t *bytes) __attribute__((warn_unused_result));
 
-/* Digits, then ms, s, m or h; nanoseconds, at most INT64_MAX. */
+/* Digits, then ms, s, m, h or d; nanoseconds, at most INT64_MAX. */
 bool num_parse_duration(struct slice text, int64_t *ns) __attribute__((warn_unused_result));
 
 /* a + b, a * b; false if the result does not fit. */
@@ -48,7 +48,7 @@ void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX]);
 enum { NUM_COUNT_TEXT_MAX = 27 };
 void num_format_count(uint64_t count, char out[static NUM_COUNT_TEXT_MAX]);
 
-/* A duration for people, such as "60s", "1.5s", "250ms" or "3h". */
+/* A duration for people, such as "60s", "1.5s", "250ms", "3h" or "2d". */
 void num_format_duration(int64_t ns, char out[static NUM_SIZE_TEXT_MAX]);
 
 #endif

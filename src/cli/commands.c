@@ -66,6 +66,12 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 
+static const struct cli_option expire_options[] = {
+    {'o', "--older-than", "TIME", "how old the newest row of a partition is, such as 30d or 12h"},
+    {'n', "--dry-run", NULL, "change nothing, and list what would go"},
+    {0},
+};
+
 static const struct cli_option version_options[] = {
     {'v', "--verbose", NULL, "also the libraries in it, with their versions and licences"},
     {0},
@@ -129,6 +135,16 @@ const struct cli_command cli_commands[] = {
      "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
      "kind 20 lines a PATH are printed, and how many more there are; --json has more.",
      {"verify sim_logs", "verify sim_logs --server 127.0.0.1:4222"}},
+    {"expire",
+     cli_expire,
+     "PATH",
+     "remove old partitions: from the commit log, then their files",
+     expire_options,
+     "A partition is what lies in one folder, and as old as its newest row: by timestamp_ns,\n"
+     "or where that is absurd by stream_time. varve may run beside. What has expired counts as\n"
+     "stored: it is not fetched again, and varve verify knows it. retention.max_age does the\n"
+     "same all the time.",
+     {"expire sim_logs --older-than 30d --dry-run", "expire sim_logs --older-than 30d"}},
     {"version",
      cli_version,
      "",

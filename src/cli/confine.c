@@ -162,3 +162,12 @@ int confine_reading(char *const *paths, int count, bool server, struct err *err)
     sandbox_free(&s);
     return result;
 }
+
+int confine_writing(const char *path, struct err *err)
+{
+    struct sandbox s = {.writes = true};
+    (void)sandbox_allow(&s, path, SANDBOX_WRITE); /* the command says if it is not there */
+    int result = sandbox_enter(&s, err);
+    sandbox_free(&s);
+    return result;
+}

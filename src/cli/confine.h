@@ -33,6 +33,9 @@ void confinement_free(struct confinement *confinement);
 int confine_reading(char *const *paths, int count, bool server, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same for one that changes the store at `path`. */
+int confine_writing(const char *path, struct err *err) __attribute__((warn_unused_result));
+
 /* Say what of the sandbox for `config` the kernel can't do; empty if it can do all. False if
  * `varve run` would refuse to start for it. */
 bool confine_lacking(const struct config *config, struct buf *out);

@@ -100,6 +100,10 @@ struct config {
         uint64_t row_group_rows;
         enum config_profile profile;
     } parquet;
+    struct {
+        int64_t max_age;    /* 0: off */
+        uint64_t max_bytes; /* 0: off */
+    } retention;
     uint64_t memory_limit;
     enum config_sandbox sandbox;
     struct {

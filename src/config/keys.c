@@ -140,6 +140,16 @@ const struct config_key config_keys[] = {
              "CPU time, smaller files; a few readers, such as fastparquet, can't read "
              "DELTA_LENGTH_BYTE_ARRAY."},
 
+    {"retention.max_age", CONFIG_DURATION, AT(retention.max_age), "off", CLOCK_SECOND,
+     100 * 365 * 24 * HOUR,
+     .help = "Remove a partition, which is what lies in one folder, when its newest row is older "
+             "than this. What has expired counts as stored.",
+     .off = true},
+    {"retention.max_bytes", CONFIG_SIZE, AT(retention.max_bytes), "off", MIB, 1024 * 1024 * GIB,
+     .help = "Remove the oldest partitions while the files of the table have more bytes than "
+             "this. The newest one stays.",
+     .off = true},
+
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
      .help =
          "Memory for everything that is not committed yet; close to it, varve commits early. "

@@ -48,6 +48,7 @@ struct config_key {
     const char *const *choices; /* NULL-terminated */
     const char *help;           /* what it is, one or two sentences */
     enum config_change change;
+    bool off; /* a size or duration that may be "off", which is 0 */
 };
 
 extern const struct config_key config_keys[];

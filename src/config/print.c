@@ -133,12 +133,12 @@ static void append_range(struct buf *out, const struct config_key *key)
     case CONFIG_SIZE:
         num_format_size((uint64_t)key->min, min);
         num_format_size((uint64_t)key->max, max);
-        buf_printf(out, "  %s to %s\n", min, max);
+        buf_printf(out, "  %s%s to %s\n", key->off ? "off, or " : "", min, max);
         break;
     case CONFIG_DURATION:
         num_format_duration(key->min, min);
         num_format_duration(key->max, max);
-        buf_printf(out, "  %s to %s\n", min, max);
+        buf_printf(out, "  %s%s to %s\n", key->off ? "off, or " : "", min, max);
         break;
     case CONFIG_INTEGER:
     case CONFIG_COUNT:

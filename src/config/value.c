@@ -81,6 +81,10 @@ static int store_integer(const struct config_key *key, void *field, struct slice
 static int store_size(const struct config_key *key, void *field, struct slice text, struct err *err)
 {
     uint64_t value;
+    if (key->off && slice_is(text, "off")) {
+        *(uint64_t *)field = 0;
+        return 0;
+    }
     if (!num_parse_size(text, &value))
         return wrong(text, "a size: write a number of bytes, or one with KiB, MiB or GiB", err);
     if (value < (uint64_t)key->min || value > (uint64_t)key->max) {
@@ -98,8 +102,12 @@ static int store_duration(const struct config_key *key, void *field, struct slic
                           struct err *err)
 {
     int64_t value;
+    if (key->off && slice_is(text, "off")) {
+        *(int64_t *)field = 0;
+        return 0;
+    }
     if (!num_parse_duration(text, &value))
-        return wrong(text, "a duration: write a number with ms, s, m or h", err);
+        return wrong(text, "a duration: write a number with ms, s, m, h or d", err);
     if (value < key->min || value > key->max) {
         char min[NUM_SIZE_TEXT_MAX], max[NUM_SIZE_TEXT_MAX];
         num_format_duration(key->min, min);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/buf.h"
 #include "batch/batch.h"
 #include "batch/schema.h"
@@ -108,6 +109,9 @@ void event_append(struct batch *b, const struct event *event, const struct event
 
 /* Microseconds since 1970, rounded towards the past, as time columns hold them. */
 int64_t event_micros(int64_t ns);
+
+/* Clocks of workers disagree by seconds; one that is a day ahead is wrong. */
+#define EVENT_AHEAD_MAX (24 * 3600 * CLOCK_SECOND)
 
 /*
  * The time that files the event: its own; or, where that is not positive or more than a day ahead

@@ -3,9 +3,6 @@
 
 #include "base/clock.h"
 
-/* Clocks of workers disagree by seconds; one that is a day ahead is wrong. */
-#define AHEAD_MAX (24 * 3600 * CLOCK_SECOND)
-
 int64_t event_micros(int64_t ns)
 {
     return ns / 1000 - (ns % 1000 < 0 ? 1 : 0);
@@ -45,8 +42,9 @@ void event_append(struct batch *b, const struct event *event, const struct event
 int64_t event_partition_time(const struct event *event, const struct event_origin *origin,
                              int64_t now, bool *suspect)
 {
-    /* Not timestamp > now + AHEAD_MAX: that sum can overflow, this difference of positives can't.
+    /* Not timestamp > now + EVENT_AHEAD_MAX: that sum can overflow, this difference of positives
+     * can't.
      */
-    *suspect = event->timestamp_ns <= 0 || event->timestamp_ns - AHEAD_MAX > now;
+    *suspect = event->timestamp_ns <= 0 || event->timestamp_ns - EVENT_AHEAD_MAX > now;
     return *suspect ? origin->stream_time_ns : event->timestamp_ns;
 }

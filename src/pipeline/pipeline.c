@@ -12,6 +12,7 @@
 #include "pipeline/look.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
+#include "pipeline/upkeep.h"
 
 static int open_store(struct pipeline *p, struct err *err)
 {
@@ -141,6 +142,7 @@ static int start_keeper(struct pipeline *p, struct err *err)
         options.system = *p->options.system;
     p->keeper = keeper_new(&options);
     keeper_add_log_jobs(p->keeper, delta_checkpoint_interval(&p->store->table.metadata));
+    upkeep_add_jobs(p->keeper, p->config, &p->retained);
     return keeper_start(p->keeper, err);
 }
 

@@ -13,6 +13,7 @@
 #include "pipeline/epoch.h"
 #include "pipeline/flow.h"
 #include "store/keeper.h"
+#include "store/retain.h"
 #include "drain/source.h"
 #include "watch/watch.h"
 
@@ -78,6 +79,7 @@ struct pipeline {
     struct store *store;
     struct store_writer *writer;
     struct keeper *keeper; /* NULL: stepped */
+    struct retain_counters retained;
     struct epochs epochs;
     struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;

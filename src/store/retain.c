@@ -25,6 +25,7 @@ struct retaining {
     int64_t now;
     const atomic_bool *stop;
     struct retain_done *out;
+    struct buf engine;
     struct retain_plan plan;
     struct delta_expired expired;
     struct delta_snapshot table; /* with the files of chosen partitions, and what the commits say */
@@ -248,7 +249,7 @@ static int try_commit(struct retaining *r, bool *done, struct err *err)
     bool taken = false;
     int result = delta_table_check_state(&r->table.protocol, &r->table.metadata, err);
     if (result == 0 && delta_table_is_append_only(&r->table.metadata)) {
-        delta_table_allow_removal(&entry, &r->table.metadata, r->options->engine, r->now);
+        delta_table_allow_removal(&entry, &r->table.metadata, buf_text(&r->engine), r->now);
         result = append(r, &entry, &taken, err);
         buf_free(&entry);
         return result; /* and once more */
@@ -262,7 +263,7 @@ static int try_commit(struct retaining *r, bool *done, struct err *err)
     if (make_id(r->expired.id, err) != 0 ||
         delta_expired_write(&r->expired, r->store, &r->table, err) != 0 || check_stop(r, err) != 0)
         return -1;
-    delta_expired_entry(&entry, &r->expired, &r->table, r->options->engine, r->now);
+    delta_expired_entry(&entry, &r->expired, &r->table, buf_text(&r->engine), r->now);
     result = append(r, &entry, &taken, err);
     buf_free(&entry);
     *done = result == 0 && !taken;
@@ -296,6 +297,7 @@ int retain(struct object_store *store, const struct retain_options *options, int
                           .out = out,
                           .plan = {.options = options, .now = now}};
     *out = (struct retain_done){0};
+    buf_printf(&r.engine, "varve/%s", options->version);
     int result = retain_plan_make(&r.plan, store, err);
     if (result == 0 && r.plan.table.found) {
         result = delta_expired_read(&r.expired, store, &r.plan.table, err);
@@ -306,6 +308,7 @@ int retain(struct object_store *store, const struct retain_options *options, int
     }
     delta_expired_free(&r.expired);
     delta_snapshot_free(&r.table);
+    buf_free(&r.engine);
     retain_plan_free(&r.plan);
     return result;
 }

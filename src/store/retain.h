@@ -43,7 +43,7 @@ struct retain_columns {
 typedef bool retain_hold(void *context, const struct delta_file *file);
 
 struct retain_options {
-    const char *engine;          /* for the log: "varve/<version>" */
+    const char *version;         /* of varve, for the log */
     const struct schema *schema; /* of the table */
     struct retain_columns columns;
     int64_t max_age;    /* ns; 0: any age */
@@ -82,7 +82,14 @@ int retain(struct object_store *store, const struct retain_options *options, int
            const atomic_bool *stop, struct retain_done *out, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The job: look now and then. Options are copied, what they point to is borrowed. */
-void keeper_add_retention(struct keeper *keeper, const struct retain_options *options);
+/* What has gone since the start. */
+struct retain_counters {
+    atomic_uint_least64_t files, bytes;
+};
+
+/* The job: look now and then. Options are copied; what they point to, and the counters, is
+ * borrowed. */
+void keeper_add_retention(struct keeper *keeper, const struct retain_options *options,
+                          struct retain_counters *counters);
 
 #endif

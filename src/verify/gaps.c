@@ -15,6 +15,7 @@ static const struct {
     [GAP_REMOVED] = {"removed", false,
                      "had rows, which somebody has taken out of the table since (RESTORE, DELETE, "
                      "or a removed partition)"},
+    [GAP_EXPIRED] = {"expired", false, "were expired by retention"},
     [GAP_DEAD_LETTER] = {"dead_letter", false, "went to the dead letter stream"},
     [GAP_CARRIED] = {"carried", false, "were stored before the stream was set back"},
     [GAP_DELETED] = {"deleted", false, "are not in the stream any more"},
@@ -101,6 +102,10 @@ static uint64_t judge(struct gaps *g, uint64_t first, uint64_t last)
     struct slice subject = {0};
     if (within(&claim->dead_letters, first, &last)) {
         extend(g, first, last, GAP_DEAD_LETTER, subject);
+        return last;
+    }
+    if (within(&claim->expired, first, &last)) {
+        extend(g, first, last, GAP_EXPIRED, subject);
         return last;
     }
     if (g->carried != NULL && within(g->carried, first, &last)) {

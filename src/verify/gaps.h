@@ -12,6 +12,7 @@ enum gap_reason {
     GAP_LOST,        /* it is in the stream, and for us: a finding */
     GAP_SETTLED,     /* the commits say that nothing for us is there */
     GAP_REMOVED,     /* the commits say that rows were there */
+    GAP_EXPIRED,     /* retention has removed them */
     GAP_DEAD_LETTER, /* the commits say so */
     GAP_CARRIED, /* a former generation has it: the stream was set back, and is the same there */
     GAP_DELETED, /* the server says so */

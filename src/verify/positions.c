@@ -84,6 +84,16 @@ static void note_apps(struct claims *c, const struct verify_table *t, struct map
     }
 }
 
+void claims_note_expired(struct claims *c, const struct verify_table *t)
+{
+    for (size_t i = 0; i < t->snapshot.generation_list.count; i++) {
+        const struct delta_generation *g = &t->snapshot.generation_list.list[i];
+        if (g->expired.count > 0)
+            seqset_add_all(&claim_of(c, slice_of(g->stream), slice_of(g->created))->expired,
+                           &g->expired);
+    }
+}
+
 void claims_read(struct claims *c, const struct verify_table *t)
 {
     struct map names = {0};
@@ -96,6 +106,7 @@ void claims_read(struct claims *c, const struct verify_table *t)
         seqset_add_all(&claim->rows, &g->rows);
         seqset_add_all(&claim->dead_letters, &g->dead_letters);
     }
+    claims_note_expired(c, t);
     for (size_t i = 0; i < t->snapshot.instances.count; i++) {
         (void)map_put(&names, slice_of(t->snapshot.instances.list[i].name), &added);
         note_instance(c, t, t->snapshot.instances.list[i].name);
@@ -115,6 +126,7 @@ void claims_free(struct claims *c)
     for (uint32_t i = 0; i < c->generations.count; i++) {
         seqset_free(&c->list[i].settled);
         seqset_free(&c->list[i].rows);
+        seqset_free(&c->list[i].expired);
         seqset_free(&c->list[i].dead_letters);
         free(c->list[i].consumer);
     }

@@ -14,6 +14,7 @@
 struct claim {
     struct seqset settled;      /* in the store, or nothing for varve: by the positions */
     struct seqset rows;         /* that had one: all that is known, perhaps not all */
+    struct seqset expired;      /* that had one until retention removed it */
     struct seqset dead_letters; /* confirmed by a dead letter stream */
     uint64_t start;             /* the first sequence that was wanted, 0: not known */
     uint64_t acked;             /* by verify_server_note_acked: up to here the server holds all for
@@ -36,6 +37,9 @@ void claims_key_split(struct slice key, struct slice *stream, struct slice *crea
 /* From a table: the positions of all instances, and all dead letters. Again, it adds what has come
  * since. */
 void claims_read(struct claims *c, const struct verify_table *table);
+
+/* The same for what has expired alone: it may go while the files are read. */
+void claims_note_expired(struct claims *c, const struct verify_table *table);
 
 /* The claim about a generation, or NULL. */
 const struct claim *claims_find(const struct claims *c, struct slice key);

@@ -10,6 +10,7 @@
 
 #include "base/sha256.h"
 #include "delta/durable.h"
+#include "delta/expired.h"
 #include "object/posix.h"
 #include "store/path.h"
 
@@ -154,7 +155,8 @@ static bool update(struct verify_table *t, delta_entry_visit *visit, void *conte
 {
     struct err err = {0};
     bool gap = false;
-    return delta_snapshot_update(&t->snapshot, t->store, visit, context, &gap, &err) == 0 && !gap;
+    return delta_snapshot_update(&t->snapshot, t->store, visit, context, &gap, &err) == 0 && !gap &&
+           delta_expired_apply(&t->snapshot, t->store, &err) == 0;
 }
 
 void verify_table_update(struct verify_table *t)
@@ -189,9 +191,10 @@ void verify_table_close(struct verify_table *t)
 struct judge {
     struct verify_table *table;
     const struct verified_file *files;
-    struct map names; /* their relative paths; its numbers are those of `files` */
-    struct map later; /* relative paths of entries that came since */
-    uint64_t missing;
+    struct map names;   /* their relative paths; its numbers are those of `files` */
+    struct map later;   /* relative paths of entries that came since */
+    struct map removed; /* those that these entries removed */
+    struct map missing; /* relative paths of files that should be there */
 };
 
 /* A file that was not listed. */
@@ -204,10 +207,27 @@ static void look_up(struct judge *j, const char *relative, uint64_t size)
         if (info.size != size)
             report_found(j->table->report, "log", "%s has %" PRIu64 " bytes, the log says %" PRIu64,
                          relative, info.size, size);
-    } else if (j->missing++ < REPORT_EACH_MAX) {
-        report_found(j->table->report, "log", "%s is in the log, but missing%s%s", relative,
-                     err_is_set(&err) ? ": " : "", err.text);
+    } else if (err_is_set(&err)) {
+        report_found(j->table->report, "log", "%s", err.text);
+    } else {
+        bool added;
+        (void)map_put(&j->missing, slice_of(relative), &added);
     }
+}
+
+/* Those that somebody has removed from the table while the files were read may be gone. */
+static void report_missing(const struct judge *j)
+{
+    uint64_t told = 0;
+    for (uint32_t i = 0; i < j->missing.count; i++) {
+        struct slice name = map_key(&j->missing, i);
+        if (map_find(&j->removed, name) < 0 && told++ < REPORT_EACH_MAX)
+            report_found(j->table->report, "log", "%.*s is in the log, but missing", (int)name.len,
+                         (const char *)name.data);
+    }
+    if (told > REPORT_EACH_MAX)
+        report_total(j->table->report, "log", false, "%" PRIu64 " more files are missing",
+                     told - REPORT_EACH_MAX);
 }
 
 static void compare_size(struct judge *j, const struct verified_file *file, uint64_t size,
@@ -272,7 +292,7 @@ static void compare_hash(struct judge *j, const char *relative, struct slice log
 static const struct verified_file *find(const struct judge *j, struct slice relative)
 {
     int64_t number = map_find(&j->names, relative);
-    return number < 0 ? NULL : &j->files[number];
+    return number < 0 || j->files[number].gone ? NULL : &j->files[number];
 }
 
 static void judge_live(struct judge *j)
@@ -311,21 +331,20 @@ static void judge_live(struct judge *j)
         if (file != NULL && logged->sha256 != NULL && file->size == logged->size)
             compare_hash(j, file->relative, slice_of(logged->sha256));
     }
-    if (j->missing > REPORT_EACH_MAX)
-        report_total(t->report, "log", false, "%" PRIu64 " more files are missing",
-                     j->missing - REPORT_EACH_MAX);
     buf_free(&relative);
 }
 
 static int note_later(void *context, uint64_t version, const struct delta_action *action,
                       struct err *err)
 {
-    struct map *later = context;
+    struct judge *j = context;
     bool added;
     (void)version;
     (void)err; /* nothing is refused */
     if (action->kind == DELTA_ADD)
-        (void)put_path(later, action->add.path, &added);
+        (void)put_path(&j->later, action->add.path, &added);
+    else if (action->kind == DELTA_REMOVE)
+        (void)put_path(&j->removed, action->remove.path, &added);
     return 0;
 }
 
@@ -384,13 +403,16 @@ void verify_table_judge(struct verify_table *t, struct verified_file *files, siz
     judge_live(&j);
     note_pending(t);
     /* Last, since it changes the snapshot. */
-    if (!update(t, note_later, &j.later))
+    if (!update(t, note_later, &j))
         report_note(t->report, "log",
                     "the log was cleaned up while the files were read: run this again");
+    report_missing(&j);
     for (size_t i = t->beside.count; i < t->snapshot.beside.count; i++)
         (void)put_path(&j.later, slice_of(t->snapshot.beside.list[i].path), &added);
     for (size_t i = 0; i < count; i++)
         files[i].state = state_of(&j, &files[i]);
     map_free(&j.names);
     map_free(&j.later);
+    map_free(&j.removed);
+    map_free(&j.missing);
 }

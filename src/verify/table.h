@@ -30,6 +30,7 @@ struct verified_file {
     const char *relative; /* to the folder */
     uint64_t size;
     uint64_t rows;
+    bool gone;               /* it was listed, and was not there any more */
     bool readable;           /* rows and sequences are known */
     bool quarantine;         /* its rows are no rows of the table */
     bool shared;             /* nobody can tell of which generation of which stream its rows are */

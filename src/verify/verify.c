@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,9 +113,11 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
                                   .context = &v->report};
     *facts = (struct verified_file){.relative = found->relative, .quarantine = found->quarantine};
     report_begin(&v->report, found->path);
-    if (file_source_open(&source, found->path, &err) != 0) {
+    bool opened = file_source_open(&source, found->path, &err) == 0;
+    facts->gone = !opened && err.system == ENOENT && tree->table.store != NULL;
+    if (!opened && !facts->gone) {
         report_found(&v->report, "unreadable", "%s", err.text);
-    } else {
+    } else if (opened) {
         v->report.subject_size = facts->size = source.source.size;
         parquet_verify(&file, &source.source);
         facts->rows = file.rows;
@@ -174,6 +177,8 @@ static void verify_others(struct verify *v, struct tree *tree)
     sequences_find_extra(&tree->sequences, tree->files);
     for (size_t i = 0; i < tree->list.count; i++) {
         const struct verified_file *file = &tree->files[i];
+        if (file->gone)
+            continue;
         bool cleaned = tree->table.snapshot.has_base && file->readable && !file->extra;
         replaced += file->state == VERIFY_REPLACED || (file->state == VERIFY_UNKNOWN && cleaned);
         if (file->state != VERIFY_UNKNOWN || cleaned)
@@ -194,8 +199,10 @@ static void verify_others(struct verify *v, struct tree *tree)
 static void verify_tree(struct verify *v, const char *path, struct tree *tree)
 {
     report_begin(&v->report, path);
-    if (tree->is_table)
+    if (tree->is_table) {
         verify_table_judge(&tree->table, tree->files, tree->list.count);
+        claims_note_expired(&tree->claims, &tree->table);
+    }
     if (tree->is_table || !tree->is_part)
         verify_sequences(v, tree);
     if (tree->table.store != NULL)

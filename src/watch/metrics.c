@@ -224,6 +224,9 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     begin(out, "varve_paused", "gauge", "1 while no more messages are requested, by reason.");
     for (uint32_t i = 0; i < v->pause_names.count; i++)
         whole(out, "varve_paused", NULL, v->pause_names.name(i), v->pauses >> i & 1);
+    single(out, "varve_expired_files_total", "counter", v->expired_files,
+           "Files that retention has removed.");
+    single(out, "varve_expired_bytes_total", "counter", v->expired_bytes, "Bytes of these.");
     struct log_losses losses = log_losses();
     begin(out, "varve_log_lines_lost_total", "counter",
           "Lines of the log that were not written, by reason.");

@@ -75,6 +75,7 @@ struct view {
     uint64_t memory_limit; /* in force */
     uint64_t disk_free;    /* UINT64_MAX: unknown */
     uint64_t min_free;
+    uint64_t expired_files, expired_bytes; /* by retention */
 
     struct view_source *sources;
     uint32_t source_count;

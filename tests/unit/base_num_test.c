@@ -124,6 +124,7 @@ TEST(num_parse_duration_needs_a_unit)
     expect_duration("250ms", true, 250000000);
     expect_duration("60s", true, INT64_C(60000000000));
     expect_duration("2m", true, INT64_C(120000000000));
+    expect_duration("30d", true, INT64_C(2592000000000000));
     expect_duration("3h", true, INT64_C(10800000000000));
     expect_duration("9223372036s", true, INT64_C(9223372036000000000));
     expect_duration("2562047h", true, INT64_C(9223369200000000000));
@@ -142,7 +143,7 @@ TEST(num_parse_duration_needs_a_unit)
                                       "1S",
                                       "1mss",
                                       "1h30m",
-                                      "1d"};
+                                      "106752d"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         expect_duration(bad[i], false, 0);
 }
@@ -203,6 +204,8 @@ TEST(num_format_duration_for_people)
     expect_duration_text(120 * CLOCK_SECOND, "2m");
     expect_duration_text(3600 * CLOCK_SECOND, "1h");
     expect_duration_text(3 * 3600 * CLOCK_SECOND, "3h");
+    expect_duration_text(24 * 3600 * CLOCK_SECOND, "24h");
+    expect_duration_text(30 * INT64_C(86400) * CLOCK_SECOND, "30d");
     expect_duration_text(-250 * CLOCK_MILLISECOND, "-250ms");
     expect_duration_text(-1500 * CLOCK_MILLISECOND, "-1.5s");
     expect_duration_text(1500 * INT64_C(1000), "1.5ms");

@@ -154,7 +154,7 @@ TEST(config_set_refuses)
                    "number of bytes, or one with KiB, MiB or GiB");
     expect_refused("batching.max_age=60",
                    "--set batching.max_age: \"60\" is not a duration: write a number with ms, s, "
-                   "m or h");
+                   "m, h or d");
     expect_refused("batching.max_age=25h",
                    "--set batching.max_age: \"25h\" is not in the range 100ms to 24h");
     expect_refused("sources[0].delivery=push",

@@ -16,7 +16,7 @@
 
 static struct retain_options options(int64_t max_age, uint64_t max_bytes)
 {
-    return (struct retain_options){.engine = "varve/0",
+    return (struct retain_options){.version = "0",
                                    .schema = &fixture_schema,
                                    .columns = {"timestamp_ns", "stream_time", DAY},
                                    .max_age = max_age,

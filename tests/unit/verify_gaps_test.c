@@ -38,6 +38,7 @@ static void expect(struct state *s, const char *notes, const char *findings)
     seqset_free(&s->claims.list->settled);
     seqset_free(&s->claims.list->rows);
     seqset_free(&s->claims.list->dead_letters);
+    seqset_free(&s->claims.list->expired);
 }
 
 #define SETTLED(range)                                       \
@@ -108,4 +109,20 @@ TEST(cli_verify_gaps_of_rows_that_were_removed)
     gaps_add(&s.gaps, 7, 12);
     gaps_end(&s.gaps, 31);
     expect(&s, REMOVED("7-10") "," SETTLED("11-12") "," REMOVED("32-32") "," SETTLED("33-34"), "");
+}
+
+/* Retention has removed them, whatever else is known of them. */
+TEST(cli_verify_gaps_of_rows_that_have_expired)
+{
+    struct state s;
+    struct claim claim;
+    start(&s, &claim);
+    seqset_add_range(&claim.rows, 1, 20);
+    seqset_add_range(&claim.expired, 8, 12);
+    gaps_add(&s.gaps, 7, 13);
+    gaps_end(&s.gaps, 40);
+    expect(&s,
+           REMOVED("7-7") ",{\"kind\":\"expired\",\"text\":\"LOG created t: 8-12 were expired by "
+                          "retention\"}," REMOVED("13-13"),
+           "");
 }

@@ -43,6 +43,8 @@ NAMES = {
     "varve_stream_gaps_total": "counter",
     "varve_disk_free_bytes": "gauge",
     "varve_paused": "gauge",
+    "varve_expired_files_total": "counter",
+    "varve_expired_bytes_total": "counter",
     "varve_log_lines_lost_total": "counter",
     "varve_build_info": "gauge",
     "process_cpu_seconds_total": "counter",

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_PIPELINE_UPKEEP_H
+#define VARVE_PIPELINE_UPKEEP_H
+
+#include "config/config.h"
+#include "store/keeper.h"
+#include "store/retain.h"
+
+/* What keeps a table of events in order: what store/ does with any table, told which columns events
+ * have. */
+
+/* Retention of events; zeros for no limit. */
+struct retain_options upkeep_retention(int64_t max_age, uint64_t max_bytes);
+
+/* The jobs that the configuration asks for. `counters` outlives the keeper. */
+void upkeep_add_jobs(struct keeper *keeper, const struct config *config,
+                     struct retain_counters *counters);
+
+#endif

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Old partitions go, beside the drain and by hand; what has expired is never fetched again. Judged by
+deltalake, DuckDB and pyarrow, and by what the stream has."""
+
+import json
+import subprocess
+import time
+
+import duckdb
+import pyarrow.dataset
+from deltalake import DeltaTable
+from generator import length_field, varint_field
+from support import VARVE, verify
+
+DAY = 86400 * 10**9
+
+
+def event(number, time_ns):
+    """proto/event.proto."""
+    return b"".join(
+        [
+            length_field(1, str(number).encode()),
+            length_field(2, b"sim.agent_reward.v1"),
+            length_field(3, b"x" * 100),
+            varint_field(4, time_ns),
+            length_field(5, b"w"),
+            length_field(6, b"sim"),
+        ]
+    )
+
+
+def publish(server, ages, first=1):
+    """One event of each age in days."""
+    now = time.time_ns()
+    server.publish([event(first + i, now - age * DAY) for i, age in enumerate(ages)])
+
+
+def expire(varve, *options):
+    run = subprocess.run([VARVE, "expire", varve.output, *options], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def everybody_finds(varve, sequences):
+    """By the log, and by the files."""
+    root = str(varve.output)
+    found = [
+        DeltaTable(root).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
+        pyarrow.dataset.dataset(sorted(varve.output.glob("sim/*/*/*.parquet")))
+        .to_table(columns=["stream_seq"])["stream_seq"]
+        .to_pylist(),
+    ]
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT stream_seq FROM '{root}/sim/*/*/*.parquet'").fetchall()
+    found.append([row[0] for row in rows])
+    for rows in found:
+        assert sorted(rows) == list(sequences)
+
+
+def test_old_partitions_go_and_are_not_fetched_again(any_server, varve):
+    any_server.add_stream()
+    publish(any_server, [40, 40, 35, 20, 0, 0])
+    varve.once()
+    listed = expire(varve, "--older-than", "30d", "--dry-run")
+    assert "would go: 2 partitions, 2 files" in listed
+    everybody_finds(varve, range(1, 7))
+    assert "gone: 2 partitions, 2 files" in expire(varve, "--older-than", "30d")
+    assert "gone: 0 partitions" in expire(varve, "--older-than", "30d")
+    everybody_finds(varve, range(4, 7))
+    # Expired events are in the stream, and are not fetched again: not by the same instance, whose
+    # consumer is gone, not by a consumer of another name, and not by an instance of another name.
+    any_server.delete_consumer()
+    varve.once()
+    publish(any_server, [0], first=7)
+    varve.once("--set", "sources[0].consumer=other")
+    varve.once("--set", "nats.name=another", "--set", "sources[0].consumer=third")
+    everybody_finds(varve, range(4, 8))
+    for options in ([], ["--server", any_server.url]):
+        report = verify(varve.output, *options)
+        assert report["findings"] == []
+    assert "expired" in {note["kind"] for note in report["notes"]}
+    DeltaTable(str(varve.output)).create_checkpoint()
+    varve.once("--set", "nats.name=fourth", "--set", "sources[0].consumer=fifth")
+    everybody_finds(varve, range(4, 8))
+
+
+def test_retention_beside_the_drain(any_server, varve):
+    any_server.add_stream()
+    running = varve.start(retention={"max_age": "30d"}, batching={"max_age": "200ms"})
+    publish(any_server, [20, 0])
+    running.wait_rows(2)
+    publish(any_server, [40, 39, 0], first=3)
+    running.wait_rows(5)
+    assert running.stop() == 0
+    # The next look is at the start.
+    running = varve.start(retention={"max_age": "30d"}, batching={"max_age": "200ms"})
+    running.wait_line("expired", files=2, partitions=2)
+    everybody_finds(varve, [1, 2, 5])
+    assert not varve.output.joinpath("sim").joinpath(
+        time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * 86400))
+    ).exists()
+    publish(any_server, [0], first=6)
+    running.wait_rows(1)
+    assert running.stop() == 0
+    report = verify(varve.output, "--server", any_server.url)
+    assert report["findings"] == []
+    entry = [json.loads(line) for line in sorted(varve.output.glob("_delta_log/*.json"))[-2].read_text().splitlines()]
+    assert all(action["remove"]["dataChange"] for action in entry if "remove" in action)
+
+
+def test_expire_beside_a_running_varve(any_server, varve):
+    any_server.add_stream()
+    publish(any_server, [40, 0])
+    running = varve.start(batching={"max_age": "200ms"})
+    running.wait_rows(2)
+    assert "gone: 1 partition, 1 file" in expire(varve, "--older-than", "1d")
+    publish(any_server, [50, 0], first=3)
+    running.wait_rows(4)
+    assert "gone: 1 partition, 1 file" in expire(varve, "--older-than", "1d")
+    assert running.stop() == 0
+    everybody_finds(varve, [2, 4])
+    assert verify(varve.output, "--server", any_server.url)["findings"] == []
+
+
+def test_expire_says_what_is_wrong(tmp_path):
+    for arguments, status in (
+        (["expire", tmp_path, "--older-than", "1d"], 1),
+        (["expire", tmp_path], 2),
+        (["expire", tmp_path, "--older-than", "1w"], 2),
+        (["expire", "--older-than", "1d"], 2),
+    ):
+        run = subprocess.run([VARVE, *arguments], capture_output=True, text=True, timeout=60)
+        assert run.returncode == status and len(run.stderr.splitlines()) == 1
