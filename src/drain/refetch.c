@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "nats/consumer.h"
 
 /* Long enough for a stall of ours, and gone soon after us. */
@@ -46,6 +47,7 @@ void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, 
     r->kept = kept;
     r->expected = expected;
     r->fetched = 0;
+    r->gone = UINT64_MAX;
 }
 
 void refetch_sealed(struct refetch *r)
@@ -142,7 +144,7 @@ uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
     uint64_t count = ledger_missing(&r->generation->ledger, r->range, missing);
     ledger_nothing_at(&r->generation->ledger, r->range.first, r->range.last);
     uint64_t open = r->expected > r->fetched ? r->expected - r->fetched : 0;
-    return count < open ? count : open;
+    return num_least_u64(r->gone, num_least_u64(count, open));
 }
 
 static void create(struct refetch *r, struct nats_client *client, int64_t now)
@@ -223,6 +225,24 @@ static void on_created(struct refetch *r, struct nats_client *client,
     }
 }
 
+/* What the stream has all of, and nothing was found in, is of other subjects. */
+static uint64_t count_gone(const struct seqrange *range, const struct nats_stream_info *info)
+{
+    uint64_t most = range->last - range->first + 1;
+    uint64_t dropped = info->first_seq > range->first ? info->first_seq - range->first : 0;
+    return num_least_u64(dropped, most) + num_least_u64(info->deleted, most);
+}
+
+static void begin_pull(struct refetch *r, struct nats_client *client,
+                       const struct nats_stream_info *info, int64_t now)
+{
+    r->gone = count_gone(&r->range, info);
+    if (r->pending > 0)
+        open_pull(r, client, now);
+    else
+        finish(r, client);
+}
+
 static void on_confirm(struct refetch *r, struct nats_client *client,
                        const struct nats_event *event, int64_t now)
 {
@@ -234,10 +254,8 @@ static void on_confirm(struct refetch *r, struct nats_client *client,
         wait_a_while(r, client, now);
     else if (!generation_fits(r->generation, &info, r->asked))
         refetch_suspend(r, client);
-    else if (r->pending > 0)
-        open_pull(r, client, now);
     else
-        finish(r, client);
+        begin_pull(r, client, &info, now);
 }
 
 bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,

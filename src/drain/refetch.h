@@ -56,6 +56,7 @@ struct refetch {
     bool by_time;            /* asked from the configured time on: where it starts is not known */
     uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
     uint64_t fetched;        /* so many were found */
+    uint64_t gone;           /* so many at most of the range are not in the stream any more */
     uint64_t seals, commits; /* of epochs of the source */
     uint64_t look;           /* of LOOKS: the commit that it waits for */
     int64_t at, pause;       /* of WAITS */

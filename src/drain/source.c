@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "drain/message.h"
+#include "drain/source_floor.h"
 #include "drain/source_step.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
@@ -29,6 +30,7 @@ void source_free(struct source *s)
 {
     nats_pull_free(&s->pull);
     generation_free(&s->generation);
+    seqset_free(&s->others);
     redelivery_free(&s->redelivery);
     refetch_free(&s->refetch);
     arena_free(&s->arena);
@@ -76,9 +78,7 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
     refetch_cancel(&s->refetch, NULL);
     buf_reset(&s->guard);
     s->guarded = false;
-    s->last_consumer_seq = 0;
-    s->accounted = s->generation.delivered;
-    s->owed = 0;
+    source_begin_count(s);
     s->seen_consumer = false;
     s->state = SOURCE_OFF;
     if (nats_client_is_ready(client))
@@ -207,8 +207,9 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
     if (next && ack->delivered == 1 && s->covers_stream && ledger->in_step &&
         ack->stream_seq > ledger->last_stream_seq + 1)
         s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;
+    if (!next && ack->consumer_seq > s->last_consumer_seq)
+        seqset_add_range(&s->others, s->last_consumer_seq + 1, ack->consumer_seq - 1);
     s->last_consumer_seq = ack->consumer_seq;
-    s->accounted++;
     if (ack->delivered > 1)
         redelivery_came(&s->redelivery);
     generation_note(&s->generation, ack->stream_seq, ack->timestamp_ns);
@@ -295,8 +296,11 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     note_delivery(s, ack);
     s->counters.messages_received++;
     s->counters.bytes_received += event->bytes;
-    return ledger_receive(&s->generation.ledger, ack->stream_seq, ack->consumer_seq,
-                          ack->delivered);
+    enum ledger_verdict verdict =
+        ledger_receive(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+    if (ack->delivered > 1)
+        source_explain(s, ack, verdict != LEDGER_NEW);
+    return verdict;
 }
 
 static int64_t tick_redelivery(struct source *s, struct nats_client *client, int64_t now)
@@ -346,8 +350,7 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
         return INT64_MAX;
     }
     uint64_t lost = refetch_take(&s->refetch, &missing);
-    s->accounted += s->owed;
-    s->owed = 0;
+    seqset_remove_through(&s->others, s->owed);
     s->generation.unsaved = true;
     if (lost > 0)
         source_count_lost(s, missing, lost);

@@ -148,11 +148,13 @@ struct source {
     bool strangers_seen;        /* the last poll showed more pulls than ours */
     int64_t ack_wait;           /* of it */
     bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
-    uint64_t last_consumer_seq; /* greatest number of a delivery */
-    uint64_t accounted;         /* deliveries of the consumer that are accounted for: received, or
-                                   to be delivered again */
+    uint64_t last_consumer_seq; /* greatest number of a delivery, as far as we know */
+    struct seqset others;       /* numbers up to that which are not of deliveries to us, */
+    uint64_t explained;         /* and so many, at most, are of messages that came all the same */
+    uint64_t passed;            /* what it had passed over when we came: up to this sequence only
+                                   the stream itself can say where there is nothing for us */
     int64_t lacking_since;      /* a work queue's floor has passed what never came; 0: it has not */
-    uint64_t owed;              /* what becomes accounted for when `refetch` is done */
+    uint64_t owed;              /* what `others` loses when `refetch` is done: all up to here */
     bool told_shared;           /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;
     struct nats_pull pull;

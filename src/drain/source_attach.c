@@ -163,10 +163,10 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     note_consumer(s, info);
     if (ledger->taken.count == 0)
         source_anchor(s, info, s->made);
+    source_take_count(s, info);
     if (source_is_durable(s))
         source_compare_floor(s, info, now);
     plan_recovery(s, info, now);
-    s->last_consumer_seq = info->delivered_consumer_seq;
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
     s->state = SOURCE_PULLING;
     s->retry_pause = SOURCE_RETRY_MIN;

@@ -8,7 +8,8 @@
 void source_seal(struct source *s, const struct seqset *rows, uint64_t last_seq, int64_t last_time,
                  struct position *out)
 {
-    s->generation.delivered = source_is_durable(s) ? s->accounted : 0;
+    s->generation.delivered =
+        source_is_durable(s) ? s->last_consumer_seq - seqset_size(&s->others) : 0;
     generation_seal(&s->generation, rows, last_seq, last_time, out);
     refetch_sealed(&s->refetch);
 }

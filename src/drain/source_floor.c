@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source_floor.h"
 
+#include "base/num.h"
 #include "drain/source_step.h"
 
 /* first_wanted where the start is a time. 0 stands for what the stream has from then on. Where it
@@ -45,7 +46,54 @@ void source_anchor(struct source *s, const struct nats_consumer_info *info, bool
     s->generation.unsaved = start > 1;
     s->generation.start_saved = !by_policy; /* else the configuration says it each time */
     if (by_policy && start > info->ack_floor_stream_seq)
-        s->accounted = info->ack_floor_consumer_seq;
+        s->last_consumer_seq = info->ack_floor_consumer_seq;
+}
+
+void source_begin_count(struct source *s)
+{
+    s->last_consumer_seq = s->generation.delivered;
+    seqset_reset(&s->others);
+    s->explained = 0;
+    s->owed = 0;
+    s->passed = 0;
+    s->lacking_since = 0;
+}
+
+/* All up to here is acked. What we have not heard of went to others. */
+static void take_floor(struct source *s, uint64_t floor)
+{
+    if (floor <= s->last_consumer_seq)
+        return;
+    seqset_add_range(&s->others, s->last_consumer_seq + 1, floor);
+    s->last_consumer_seq = floor;
+}
+
+/* What the store has was delivered, at most so often. */
+static uint64_t stored_rows(const struct generation *g)
+{
+    uint64_t before = g->start > 0 ? g->start : 1; /* 0 is no message */
+    uint64_t size = seqset_size(&g->ledger.durable);
+    return size > before ? size - before : 0;
+}
+
+void source_take_count(struct source *s, const struct nats_consumer_info *info)
+{
+    if (info->delivered_consumer_seq < s->last_consumer_seq)
+        seqset_reset(&s->others); /* it is another consumer, or has forgotten some */
+    else
+        take_floor(s, info->ack_floor_consumer_seq);
+    s->last_consumer_seq = info->delivered_consumer_seq;
+    s->passed = info->delivered_stream_seq;
+    if (s->generation.delivered == 0 && s->explained == 0)
+        s->explained = stored_rows(&s->generation);
+}
+
+void source_explain(struct source *s, const struct nats_ack *ack, bool held)
+{
+    uint64_t earlier = ack->delivered - 1;
+    if (held || ack->stream_seq <= s->passed)
+        earlier -= earlier > 0; /* one came to us, or to an earlier connection */
+    s->explained += earlier;
 }
 
 /* The others have them, in this store or in theirs: the floor proves nothing. */
@@ -69,35 +117,59 @@ static bool may_come_again(struct source *s, const struct nats_consumer_info *in
     return now - s->lacking_since < s->ack_wait + SOURCE_POLL_INTERVAL;
 }
 
+/* Up to where the consumer has nothing that is to come. Its floor is the last that was acked: where
+ * all is, it may have passed more. What it passed over since we came our ledger knows. */
+static uint64_t end_of_done(const struct source *s, const struct nats_consumer_info *info)
+{
+    uint64_t passed = num_least_u64(info->delivered_stream_seq, s->passed);
+    bool all_acked = info->ack_pending == 0 && !s->settings->shared;
+    return all_acked && passed > info->ack_floor_stream_seq ? passed : info->ack_floor_stream_seq;
+}
+
+/* So many deliveries up to this one were not to us. */
+static uint64_t count_others(const struct source *s, uint64_t consumer_seq)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < s->others.count && s->others.list[i].first <= consumer_seq; i++)
+        count += num_least_u64(s->others.list[i].last, consumer_seq) - s->others.list[i].first + 1;
+    return count;
+}
+
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     struct ledger *ledger = &s->generation.ledger;
-    struct seqrange range = {0, info->ack_floor_stream_seq}, missing = {0};
     uint64_t floor = info->ack_floor_consumer_seq;
+    struct seqrange range = {0, end_of_done(s, info)}, missing = {0};
     if (s->refetch.state != REFETCH_IDLE)
         return;
-    if (info->delivered_consumer_seq < s->accounted)
-        s->accounted = 0; /* another consumer under the same name */
-    uint64_t unknown = floor > s->accounted ? floor - s->accounted : 0;
+    take_floor(s, floor);
+    bool kept = s->retention != NATS_RETENTION_WORKQUEUE;
+    uint64_t unknown = count_others(s, floor);
     uint64_t count = ledger_missing(ledger, range, &missing);
     /* A leader that has forgotten some deliveries counts them anew, and its floor may pass one that
-     * never came: where all of the stream is ours, a hole is enough to look at it. And what is in
-     * front of the first message that a consumer was made for is in none of its counts: of one that
-     * has acked nothing the stream should have nothing there, unless it was set back. */
-    bool made_for_later = missing.first < info->config.start_seq ||
-                          (floor == 0 && s->first_seq > 0 && s->first_seq <= range.last);
-    bool lacking = count > 0 && (unknown > 0 || s->covers_stream || made_for_later);
+     * never came: where all of the stream is ours, a hole is enough to look at it. And what a
+     * consumer had passed over before we came may have been another state of the stream, which was
+     * set back since, or is what it was made to begin behind, or was acked out of its order for a
+     * store that is gone. A work queue can't be asked; one of whose messages nothing was acked
+     * should begin behind what the consumer has done. */
+    bool unseen = kept ? missing.first <= s->passed
+                       : floor == 0 && s->first_seq > 0 && s->first_seq <= range.last;
+    bool lacking = count > 0 && (unknown > 0 || s->covers_stream || unseen);
     if (lacking && may_come_again(s, info, now))
         return;
     s->lacking_since = 0;
     if (lacking && !s->settings->shared) {
-        s->owed = unknown;
+        s->owed = floor;
+        uint64_t explained = num_least_u64(unknown, s->explained);
+        s->explained -= explained;
+        unknown -= explained;
         if (generation_starts_by_time(&s->generation))
             unknown = 0; /* how many of these are wanted is not known */
-        refetch_begin(&s->refetch, missing, unknown, s->retention != NATS_RETENTION_WORKQUEUE);
+        refetch_begin(&s->refetch, missing, unknown, kept);
         return;
     }
-    s->accounted += unknown;
+    s->explained -= num_least_u64(unknown, s->explained);
+    seqset_remove_through(&s->others, floor);
     ledger_nothing_at(ledger, 0, range.last);
     if (lacking && unknown > 0)
         tell_shared(s);

@@ -11,6 +11,17 @@
  * found: from where on are messages wanted? */
 void source_anchor(struct source *s, const struct nats_consumer_info *info, bool made);
 
+/* Another generation: what its position says of the deliveries before. */
+void source_begin_count(struct source *s);
+
+/* What the consumer had delivered when we came: to an earlier life of ours, whose position knows
+ * of those that were acked, or to others. Behind source_anchor. */
+void source_take_count(struct source *s, const struct nats_consumer_info *info);
+
+/* A message that was delivered before, which accounts for earlier deliveries of it; `held`: it had
+ * come to us. */
+void source_explain(struct source *s, const struct nats_ack *ack, bool held);
+
 /* Deliveries that the consumer has as acked and that never came here: the store is older than the
  * consumer, or somebody else took them. What the stream has of them is fetched again. */
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "drain/source_consumer.h"
+#include "drain/source_floor.h"
 #include "drain/source_step.h"
 #include "nats/subject.h"
 
@@ -76,7 +77,7 @@ static bool take_stream(struct source *s, struct nats_client *client, struct sli
     bool first = s->generation.created.len == 0;
     bool fits = generation_fits(&s->generation, info, s->asked);
     if (first)
-        s->accounted = s->generation.delivered;
+        source_begin_count(s);
     if (!fits)
         source_leave(s, client);
     return fits;
@@ -95,6 +96,8 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
         return;
     }
     source_count_dropped(s, info.first_seq);
+    /* Where what we know was acked and dropped, the first message that is left may contradict it. */
+    (void)generation_doubts(&s->generation, info.first_seq, info.first_ns);
     if (s->generation.was_set_back) {
         generation_begin_cut(&s->generation, info.last_seq);
         ask_cut(s, client, now);
@@ -182,6 +185,10 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
     note_stream(s, &info);
     if (!generation_fits(&s->generation, &info, s->asked)) {
         source_leave(s, client);
+        return;
+    }
+    if (generation_doubts(&s->generation, info.first_seq, info.first_ns)) {
+        source_begin(s, client, now);
         return;
     }
     /* Of a stream with other subjects that may have been messages of others: the consumer tells. */

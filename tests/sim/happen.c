@@ -19,15 +19,17 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
         uint32_t number = w->published++;
         bool other = w->plan.filtered && sim_random_chance(&r, 200);
         const char *subject = other ? i->other_subject : i->subject;
-        struct server_stored stored;
+        struct server_stored stored = {0};
         buf_reset(&message);
         (void)sim_event_make(number, base, &message);
         uint64_t seq = server_publish(w->server, slice_of(subject), (struct slice){0},
                                       buf_slice(&message), w->now);
-        if (seq == 0 || other || !server_next_message(w->server, i->stream, seq, &stored) ||
-            stored.seq != seq)
-            continue; /* refused, not ours, or not kept since nobody is interested */
+        if (seq == 0 || other)
+            continue; /* refused, or not ours */
+        bool kept = server_next_message(w->server, i->stream, seq, &stored) && stored.seq == seq;
         oracle_accepted(w->oracle, i->stream, seq, number, base, i->subject, stored.time);
+        if (!kept) /* nobody is interested */
+            oracle_excuse(w->oracle, i->stream, seq, seq);
     }
     buf_free(&message);
 }

@@ -111,6 +111,22 @@ void oracle_replaced(struct oracle *o, bool kept)
     forget_names(o);
 }
 
+void oracle_alarmed(struct oracle *o, const char *stream, uint64_t first, uint64_t last,
+                    uint64_t count)
+{
+    uint64_t gone = 0;
+    oracle_look(o);
+    for (size_t i = 0; i < o->list.count; i++) {
+        const struct accepted *a = &o->list.list[i];
+        gone += a->excused && a->rows + a->dead == 0 && strcmp(a->stream, stream) == 0 &&
+                a->seq >= first && a->seq <= last;
+    }
+    if (gone == 0)
+        oracle_fail(o, "varve says that it lost %llu of sequences %llu to %llu of %s: none is lost",
+                    (unsigned long long)count, (unsigned long long)first, (unsigned long long)last,
+                    stream);
+}
+
 struct accepted *oracle_find(struct oracle *o, uint32_t number)
 {
     for (size_t i = 0; i < o->list.count; i++)

@@ -38,6 +38,10 @@ void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
  * again if the stream has `kept` it; acks of it may be on their way. */
 void oracle_replaced(struct oracle *o, bool kept);
 
+/* varve says that of these, which it never stored, at most `count` are gone: some have to be. */
+void oracle_alarmed(struct oracle *o, const char *stream, uint64_t first, uint64_t last,
+                    uint64_t count);
+
 /* For server_watch_acks. */
 void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
                    int64_t now);

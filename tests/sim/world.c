@@ -56,6 +56,7 @@ void world_start_varve(struct world *w, struct instance *i)
     links_switch(w->links, &i->process->dead);
     i->varve = pipeline_new(&i->config, &options, &err);
     i->at = w->now;
+    i->lost = 0;
     if (i->varve != NULL)
         return;
     world_tell(w, "%s does not start: %s", i->name, err.text);
@@ -63,11 +64,21 @@ void world_start_varve(struct world *w, struct instance *i)
     i->at = w->now + CLOCK_SECOND; /* as systemd would */
 }
 
+/* Not one false alarm. */
+static void hear_alarm(struct world *w, struct instance *i)
+{
+    const struct source_counters *c = &i->varve->sources[0].counters;
+    if (c->lost > i->lost)
+        oracle_alarmed(w->oracle, i->stream, c->lost_first, c->lost_last, c->lost - i->lost);
+    i->lost = c->lost;
+}
+
 static void turn_varve(struct world *w, struct instance *i)
 {
     w->turns++;
     i->at = pipeline_turn(i->varve);
     note(w, (uint64_t)i->at);
+    hear_alarm(w, i);
     if (i->process->dead) {
         world_tell(w, "%s has died", i->name);
         world_bury(w, i);

@@ -23,7 +23,8 @@ struct instance {
     struct config config;
     struct pipeline *varve; /* NULL: it does not run */
     struct disk_process *process;
-    int64_t at; /* its deadline, or when it is started again */
+    int64_t at;    /* its deadline, or when it is started again */
+    uint64_t lost; /* messages that it said it has lost */
 };
 
 struct world {

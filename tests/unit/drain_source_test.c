@@ -598,10 +598,26 @@ static void begin_again(struct stage *s)
     EXPECT(stage_count(s, "\"ack_policy\":\"none\"") == 1);
 }
 
+/* All of the range is in the stream, and none of it is ours. */
+TEST(source_calls_nothing_lost_that_the_stream_has)
+{
+    struct stage s;
+    begin_again(&s);
+    find_reply(&s);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 0});
+    confirm_again(&s, STAGE_CREATED);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT_U64(s.source.counters.lost, 0);
+    EXPECT(!stage_logged(&s, "data_lost"));
+    stage_close(&s);
+}
+
 TEST(source_fetches_again_what_the_store_lacks)
 {
     struct stage s;
     begin_again(&s);
+    s.deleted = 4;
     EXPECT(s.source.state == SOURCE_PULLING);
     stage_deliver(&s, 6, 6, 1); /* new ones come meanwhile */
     EXPECT_I64(s.verdict, LEDGER_NEW);
@@ -751,6 +767,22 @@ static void pull_with_a_hole(struct stage *s, const char *more)
     EXPECT_I64(s->source.state, SOURCE_PULLING);
 }
 
+/* What we know is acked, and dropped; what there is under lower numbers came later. */
+TEST(source_sees_by_the_first_message_that_the_stream_was_set_back)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    source_lost(&s.source, s.now);
+    source_connected(&s.source, &s.client, s.now);
+    s.first_time = "2026-01-01T00:00:20Z";
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 4, 9);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}");
+    EXPECT_I64(s.source.state, SOURCE_LEAVING);
+    stage_close(&s);
+}
+
 /* As a leader leaves it that has forgotten deliveries and counts them anew. */
 TEST(source_looks_at_a_hole_below_the_floor)
 {
@@ -763,35 +795,63 @@ TEST(source_looks_at_a_hole_below_the_floor)
     stage_close(&s);
 }
 
-/* It may be of another subject: but not even that is known of what the consumer was not made for.
- */
-TEST(source_looks_at_what_a_consumer_was_not_made_for)
+/* It may be of another subject; but of what the consumer had passed over before we came not even
+ * that is known: the stream may have been another one then. */
+TEST(source_looks_at_what_was_passed_over_before_it_came)
 {
     struct stage s;
-    pull_with_a_hole(&s, ",\"opt_start_seq\":5");
+    pull_with_a_hole(&s, NULL);
     s.source.covers_stream = false;
     refetch_cancel(&s.source.refetch, &s.client);
-    struct nats_consumer_info info = {.config = {.start_seq = 5},
-                                      .delivered_consumer_seq = 5,
+    struct nats_consumer_info info = {.delivered_consumer_seq = 5,
+                                      .delivered_stream_seq = 8,
                                       .ack_floor_consumer_seq = 5,
                                       .ack_floor_stream_seq = 5};
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 4);
+    EXPECT_U64(s.source.refetch.range.last, 4);
+    EXPECT_U64(s.source.refetch.expected, 0);
     refetch_cancel(&s.source.refetch, &s.client);
-    info.config.start_seq = 4;
+    s.source.passed = 3; /* since then we see what it passes over */
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
     EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
     stage_close(&s);
 }
 
-/* One that was made behind what the stream had, and has acked nothing: where the stream has
- * something there all the same, that was stored since it was set back. */
-TEST(source_looks_at_what_a_stream_that_was_set_back_has_got_since)
+/* Its floor is the last that was acked, and does not move with what it passes over. */
+TEST(source_looks_behind_the_floor_where_all_is_acked)
 {
     struct stage s;
     pull_with_a_hole(&s, NULL);
     s.source.covers_stream = false;
+    refetch_cancel(&s.source.refetch, &s.client);
+    struct nats_consumer_info info = {.delivered_consumer_seq = 5,
+                                      .delivered_stream_seq = 8,
+                                      .ack_floor_consumer_seq = 5,
+                                      .ack_floor_stream_seq = 5,
+                                      .ack_pending = 1};
+    s.source.passed = 7;
+    ledger_nothing_at(&s.source.generation.ledger, 4, 5);
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 6));
+    info.ack_pending = 0;
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 6);
+    EXPECT_U64(s.source.refetch.range.last, 7);
+    stage_close(&s);
+}
+
+/* A queue whose consumer has acked nothing begins behind what that has done, or was set back. */
+TEST(source_looks_at_what_a_work_queue_that_was_set_back_has_got_since)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
+    s.source.covers_stream = false;
+    s.source.retention = NATS_RETENTION_WORKQUEUE;
     refetch_cancel(&s.source.refetch, &s.client);
     struct nats_consumer_info info = {.ack_floor_stream_seq = 5};
     s.source.first_seq = 5;
@@ -803,6 +863,51 @@ TEST(source_looks_at_what_a_stream_that_was_set_back_has_got_since)
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
     EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
+    stage_close(&s);
+}
+
+/* What an earlier connection did not ack came again, under other numbers: nobody else has it. */
+TEST(source_knows_that_its_earlier_deliveries_came_again)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 5,
+               (struct stage_consumer){.delivered = 4, .delivered_stream = 5, .ack_pending = 4});
+    s.source.covers_stream = false; /* 3 is of another subject */
+    for (uint64_t i = 0; i < 4; i++)
+        stage_deliver(&s, i < 2 ? i + 1 : i + 2, 5 + i, 2);
+    struct nats_consumer_info info = {.delivered_consumer_seq = 8,
+                                      .delivered_stream_seq = 5,
+                                      .ack_floor_consumer_seq = 8,
+                                      .ack_floor_stream_seq = 5};
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.expected, 0);
+    stage_close(&s);
+}
+
+/* A delivery that was lost on its way comes again, too; one that somebody else has acked does not.
+ */
+TEST(source_tells_a_delivery_that_was_lost_from_one_that_was_stolen)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, (struct stage_consumer){0});
+    s.source.covers_stream = false;
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 4, 4, 1); /* 2 and 3 were not for us */
+    struct nats_consumer_info info = {
+        .delivered_consumer_seq = 4, .ack_floor_consumer_seq = 1, .ack_floor_stream_seq = 1};
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE); /* whoever has them may still ack them */
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
+    stage_deliver(&s, 2, 5, 2);
+    info.ack_floor_consumer_seq = info.delivered_consumer_seq = 5;
+    info.ack_floor_stream_seq = 4;
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 3);
+    EXPECT_U64(s.source.refetch.expected, 1);
     stage_close(&s);
 }
 

@@ -25,6 +25,8 @@ struct stage {
     struct nats_client client;
     struct source source;
     int64_t now;
+    const char *first_time; /* when it says that its first message was stored; NULL: nothing */
+    uint64_t deleted;       /* what the stream says of messages that are gone from its middle */
     enum ledger_verdict verdict; /* of the message that was delivered last */
     char reply[256];             /* where the answer to the question last asked goes */
     size_t asked_at;             /* how much of the output was read for questions */
@@ -140,9 +142,10 @@ static inline void stage_answer_stream(struct stage *s, const char *created, uin
     (void)snprintf(json, sizeof(json),
                    "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\"],\"retention\":\"limits\"},"
                    "\"created\":\"%s\",\"state\":{\"messages\":%llu,\"first_seq\":%llu,"
-                   "\"last_seq\":%llu}}",
+                   "\"first_ts\":\"%s\",\"last_seq\":%llu,\"num_deleted\":%llu}}",
                    created, (unsigned long long)(last + 1 - first), (unsigned long long)first,
-                   (unsigned long long)last);
+                   s->first_time == NULL ? "0001-01-01T00:00:00Z" : s->first_time,
+                   (unsigned long long)last, (unsigned long long)s->deleted);
     stage_answer(s, json);
 }
 
