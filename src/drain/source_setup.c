@@ -96,7 +96,8 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
         return;
     }
     source_count_dropped(s, info.first_seq);
-    /* Where what we know was acked and dropped, the first message that is left may contradict it. */
+    /* Where what we know was acked and dropped, the first message that is left may contradict it.
+     */
     (void)generation_doubts(&s->generation, info.first_seq, info.first_ns);
     if (s->generation.was_set_back) {
         generation_begin_cut(&s->generation, info.last_seq);

@@ -121,6 +121,7 @@ static void init_sources(struct pipeline *p)
         source_init(&p->sources[i], p->config, i, &p->store->positions, p->once,
                     p->connection.options.random_key);
         ledger_set_account(&p->sources[i].generation.ledger, &p->account);
+        p->sources[i].others.account = &p->account;
     }
 }
 
