@@ -216,10 +216,13 @@ static void watch(struct js_consumer *c, uint64_t sseq, bool all)
 static void ack_explicit(struct js_consumer *c, uint64_t sseq, uint64_t dseq)
 {
     struct js_pending *p = js_consumer_find_pending(c, sseq);
+    struct js_message *m = js_stream_message(c->stream, sseq);
     if (p != NULL) {
         watch(c, sseq, false);
         dseq = p->dseq;
         forget(c, p);
+        if (m != NULL)
+            m->acked = true;
     }
     move_floor(c, sseq, dseq);
     forget_delivered(c, sseq);

@@ -114,6 +114,7 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
     disk_set_rival(w->disk, be_faster, w);
     w->oracle = oracle_new(w->server, w->disk, ROOT, DEAD);
     server_watch_acks(w->server, oracle_on_ack, w->oracle);
+    server_watch_drops(w->server, oracle_on_drop, w->oracle);
     (void)server_ask(w->server, "INFO", (struct slice){0}, w->now);
     make_dead_letters(w);
     w->count = w->plan.instances;

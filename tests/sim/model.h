@@ -11,6 +11,7 @@
 
 struct js_message {
     int64_t time; /* wall */
+    bool acked;   /* by a consumer */
     size_t subject_len, header_len, payload_len;
     uint8_t bytes[]; /* one behind the other */
 };
@@ -145,6 +146,8 @@ struct server {
     void *loses_context;
     server_on_ack *on_ack;
     void *on_ack_context;
+    server_on_drop *on_drop;
+    void *on_drop_context;
     struct buf reply, header, scratch;
     struct arena arena;
     int64_t now;

@@ -151,6 +151,11 @@ void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint6
     }
 }
 
+void oracle_on_drop(void *oracle, const char *stream, uint64_t seq)
+{
+    oracle_excuse(oracle, stream, seq, seq);
+}
+
 bool oracle_is_complete(struct oracle *o)
 {
     oracle_look(o);

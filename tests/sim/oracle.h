@@ -46,6 +46,9 @@ void oracle_alarmed(struct oracle *o, const char *stream, uint64_t first, uint64
 void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
                    int64_t now);
 
+/* For server_watch_drops: the server itself has dropped it. */
+void oracle_on_drop(void *oracle, const char *stream, uint64_t seq);
+
 /* Whether all that has to be in the store is durable in it. */
 bool oracle_is_complete(struct oracle *o);
 /* Long after: the server has been told of all that is stored. */

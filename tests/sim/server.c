@@ -161,6 +161,12 @@ void server_watch_acks(struct server *s, server_on_ack *on_ack, void *context)
     s->on_ack_context = context;
 }
 
+void server_watch_drops(struct server *s, server_on_drop *on_drop, void *context)
+{
+    s->on_drop = on_drop;
+    s->on_drop_context = context;
+}
+
 static struct js_connection *find_connection(const struct server *s, uint32_t number)
 {
     struct js_connection *c = s->connections;
@@ -355,6 +361,21 @@ void server_end(struct server *s, enum server_end how, int64_t now)
     s->down = true;
 }
 
+/* What no consumer needs goes, acked or not. */
+static void check_interest(struct js_stream *stream)
+{
+    const struct server *s = stream->server;
+    if (stream->config.retention != JS_RETENTION_INTEREST)
+        return;
+    for (uint64_t seq = stream->first_seq; seq >= 1 && seq <= stream->last_seq; seq++) {
+        const struct js_message *m = js_stream_message(stream, seq);
+        bool open = m != NULL && !m->acked;
+        js_stream_check_interest(stream, seq);
+        if (open && js_stream_message(stream, seq) == NULL && s->on_drop != NULL)
+            s->on_drop(s->on_drop_context, stream->config.name, seq);
+    }
+}
+
 void server_start(struct server *s, int64_t now)
 {
     s->now = now;
@@ -366,10 +387,7 @@ void server_start(struct server *s, int64_t now)
             js_consumer_fit_stream(c);
             c->active = now;
         }
-        for (uint64_t seq = stream->first_seq; stream->config.retention == JS_RETENTION_INTEREST &&
-                                               seq >= 1 && seq <= stream->last_seq;
-             seq++)
-            js_stream_check_interest(stream, seq);
+        check_interest(stream);
     }
 }
 

@@ -217,6 +217,7 @@ static void append(struct js_stream *stream, struct slice subject, struct slice 
         if (m == NULL)
             abort();
         m->time = stream->last_time;
+        m->acked = false;
         m->subject_len = subject.len;
         m->header_len = header.len;
         m->payload_len = payload.len;
