@@ -245,6 +245,7 @@ static void check_source(struct check_report *r, struct api_client *a, const str
             check_stream(r, config, source, &info);
             check_message_get(r, a, source->stream, info.last_seq);
             check_source_consumer(r, a, config, index, &info, &arena);
+            check_rights(r, a, config, source);
         }
     }
     if (error.meaning == NATS_MEANING_NO_STREAM)
@@ -275,15 +276,19 @@ static void check_published(struct check_report *r, struct api_client *a, const 
     if (api_client_api(a, "STREAM.NAMES", NULL, NULL, buf_slice(&body), &reply, &err) == 0)
         root = nats_api_reply(reply, &arena, &error, &err);
     streams = json_member(root, "streams");
-    if (root == NULL)
+    if (root == NULL) {
         check_say(r, CHECK_WARNING, "%s %s: %s", key, subject, err.text);
-    else if (streams == NULL || streams->type != JSON_ARRAY || streams->first == NULL)
+    } else if (streams == NULL || streams->type != JSON_ARRAY || streams->first == NULL) {
         check_say(r, CHECK_WARNING, "no stream stores messages published to %s %s: %s", key,
                   subject, otherwise);
-    else
-        check_say(r, CHECK_OK, "stream %.*s stores messages published to %s %s",
-                  (int)streams->first->text.len, (const char *)streams->first->text.data, key,
-                  subject);
+    } else {
+        /* The reply goes with the next question. */
+        const struct slice name = streams->first->text;
+        const char *stream = arena_text(&arena, name.data, name.len);
+        if (check_may_publish(r, a, key, subject))
+            check_say(r, CHECK_OK, "stream %s stores messages published to %s %s", stream, key,
+                      subject);
+    }
     arena_free(&arena);
     buf_free(&body);
 }

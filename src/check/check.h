@@ -100,6 +100,13 @@ void check_overlaps(struct check_report *r, struct api_client *a,
                     const struct config_source *source, const struct nats_stream_info *stream,
                     const struct nats_consumer_info *info);
 
+/* May this user do with the source's consumer what varve run does, and publish to the subject that
+ * `key` has? Tried for real, with requests that come to nothing. */
+void check_rights(struct check_report *r, struct api_client *a, const struct config *config,
+                  const struct config_source *source);
+bool check_may_publish(struct check_report *r, struct api_client *a, const char *key,
+                       const char *subject);
+
 /* Does `varve run` with this configuration run already? Its lock in the output directory tells. */
 struct check_instance {
     bool known;   /* false: it can't be told, for lack of permissions */

@@ -46,6 +46,8 @@ void api_client_close(struct api_client *a)
     connection_free(&a->connection);
     buf_free(&a->subject);
     buf_free(&a->reply);
+    buf_free(&a->answered);
+    buf_free(&a->answered_body);
     buf_free(&a->complaint);
 }
 
@@ -72,30 +74,69 @@ static bool wait_for_reply(struct api_client *a, uint64_t request, int64_t deadl
     return false;
 }
 
+static uint64_t send_request(struct api_client *a, struct buf *subject, struct slice header,
+                             struct slice body)
+{
+    uint64_t request = nats_client_request(&a->connection.client, buf_slice(subject), header, body,
+                                           API_CLIENT_TIMEOUT, clock_monotonic());
+    ASSERT(request != 0); /* one question at a time, or two */
+    return request;
+}
+
+static enum nats_outcome wait_or_cancel(struct api_client *a, uint64_t request)
+{
+    enum nats_outcome outcome = NATS_OUTCOME_TIMEOUT;
+    int64_t deadline = clock_monotonic() + API_CLIENT_TIMEOUT + CLOCK_SECOND;
+    if (!wait_for_reply(a, request, deadline, &outcome))
+        nats_request_cancel(&a->connection.client.requests, request);
+    return outcome;
+}
+
+static int refused(struct api_client *a, struct err *err)
+{
+    return err_set(err, ERR_REFUSED, "%s: the server says: %s", buf_text(&a->subject),
+                   buf_text(&a->complaint));
+}
+
 int api_client_api(struct api_client *a, const char *call, const char *stream, const char *consumer,
                    struct slice body, struct slice *reply, struct err *err)
 {
-    enum nats_outcome outcome = NATS_OUTCOME_TIMEOUT;
-    int64_t now = clock_monotonic();
     buf_reset(&a->subject);
-    buf_reset(&a->complaint);
     nats_api_subject(&a->subject, nats_client_api_prefix(&a->connection.client), call, stream,
                      consumer);
-    uint64_t request = nats_client_request(&a->connection.client, buf_slice(&a->subject),
-                                           (struct slice){0}, body, API_CLIENT_TIMEOUT, now);
-    ASSERT(request != 0); /* one question at a time */
-    if (wait_for_reply(a, request, now + API_CLIENT_TIMEOUT + CLOCK_SECOND, &outcome) &&
-        outcome == NATS_OUTCOME_REPLY) {
+    buf_reset(&a->complaint);
+    enum nats_outcome outcome =
+        wait_or_cancel(a, send_request(a, &a->subject, (struct slice){0}, body));
+    if (outcome == NATS_OUTCOME_REPLY) {
+        buf_reset(&a->answered);
+        buf_append_slice(&a->answered, buf_slice(&a->subject));
+        buf_reset(&a->answered_body);
+        buf_append_slice(&a->answered_body, body);
         *reply = buf_slice(&a->reply);
         return 0;
     }
-    nats_request_cancel(&a->connection.client.requests, request);
     if (a->complaint.len > 0)
-        return err_set(err, ERR_REFUSED, "%s: the server says: %s", buf_text(&a->subject),
-                       buf_text(&a->complaint));
+        return refused(a, err);
     if (outcome == NATS_OUTCOME_NO_RESPONDERS)
         return err_set(err, ERR_REFUSED, "%s: JetStream is not enabled for this server or account",
                        buf_text(&a->subject));
     return err_set(err, ERR_NETWORK, "%s: no answer; the user may not have permission to ask",
                    buf_text(&a->subject));
+}
+
+bool api_client_try(struct api_client *a, const struct buf *subject, struct slice header,
+                    struct slice body, struct err *err)
+{
+    ASSERT(a->answered.len > 0);
+    buf_reset(&a->subject);
+    buf_append_slice(&a->subject, buf_slice(subject));
+    buf_reset(&a->complaint);
+    uint64_t trial = send_request(a, &a->subject, header, body);
+    uint64_t behind =
+        send_request(a, &a->answered, (struct slice){0}, buf_slice(&a->answered_body));
+    (void)wait_or_cancel(a, behind);
+    nats_request_cancel(&a->connection.client.requests, trial);
+    if (a->complaint.len > 0)
+        (void)refused(a, err);
+    return !err_is_set(err);
 }

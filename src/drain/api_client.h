@@ -16,6 +16,7 @@ struct api_client {
     struct connection connection;
     int64_t turn_at; /* when its next turn is due */
     struct buf subject, reply;
+    struct buf answered, answered_body; /* the question that was answered last */
     struct buf complaint; /* what the server said about the newest question, beside its reply */
 };
 
@@ -30,5 +31,11 @@ void api_client_close(struct api_client *a);
 int api_client_api(struct api_client *a, const char *call, const char *stream, const char *consumer,
                    struct slice body, struct slice *reply, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Send a request for nothing but to see whether it may be sent: false, and ERR_REFUSED, if the
+ * server says that it may not. Its answer does not matter, and there need be none: the question
+ * that was answered last is asked again behind it, and servers read in order. */
+bool api_client_try(struct api_client *a, const struct buf *subject, struct slice header,
+                    struct slice body, struct err *err) __attribute__((warn_unused_result));
 
 #endif

@@ -185,7 +185,9 @@ def test_a_work_queue_with_pages_of_consumers(any_server, varve):
 
 
 def test_consumers_that_may_not_be_listed(make_server, any_server_binary, make_runner):
-    allowed = '"$JS.API.STREAM.>", "$JS.API.CONSUMER.INFO.>"'
+    rights = ("CREATE", "DELETE", "INFO", "MSG.NEXT")
+    allowed = ", ".join(f'"$JS.API.CONSUMER.{right}.>"' for right in rights)
+    allowed += ', "$JS.API.STREAM.>", "$JS.ACK.>"'
     server = make_server(
         any_server_binary,
         extra=PERMISSIONS.format(allowed=allowed),
@@ -322,6 +324,63 @@ def test_dead_letters_and_alerts_need_streams(any_server, varve):
     assert status == 0
     assert said(found, "warning", "no stream stores messages published to dead_letter.subject")
     assert said(found, "ok", "stream OPS stores messages published to alerts.subject ops.alerts")
+
+
+EVENT = b"\x0a\x01a"
+
+# Rights of a user, by what varve run needs them for, and how much it needs them.
+RIGHTS = {
+    "$JS.API.CONSUMER.CREATE.LOGGING.>": ("problem", "create its consumer"),
+    "$JS.API.CONSUMER.MSG.NEXT.LOGGING.varve": ("problem", "pull"),
+    "$JS.API.CONSUMER.DELETE.LOGGING.*": ("warning", "make its consumer anew"),
+    "$JS.ACK.LOGGING.varve.>": ("problem", "ack"),
+    "dead.letters": ("problem", "publish there"),
+    "ops.alerts": ("problem", "publish there"),
+}
+
+
+@pytest.mark.parametrize("drained", [False, True])
+def test_rights_are_tried_and_nothing_comes_of_it(make_server, server_binary, make_runner, drained):
+    """Without each of them in turn, before and after there is a consumer; and with all of them."""
+    asks = ["$JS.API.STREAM.>", "$JS.API.CONSUMER.INFO.>"]
+    users = "".join(
+        f"{{ user: u{i}, password: p, permissions: {{ publish: {json.dumps(asks + have)} }} }}\n"
+        for i, have in enumerate([[r for r in RIGHTS if r != lack] for lack in (*RIGHTS, None)])
+    )
+    server = make_server(
+        server_binary,
+        extra=f"authorization {{ users: [ {{ user: admin, password: admin }}\n{users} ] }}",
+        user="admin",
+        password="admin",
+    )
+    server.add_stream()
+    server.publish([EVENT] * 20)
+    server.add_stream("DEAD", ["dead.letters"])
+    server.add_stream("OPS", ["ops.alerts"])
+    varve = make_runner(server)
+    more = {"dead_letter": {"subject": "dead.letters"}, "alerts": {"subject": "ops.alerts"}}
+    if drained:
+        varve.once(nats={"user": "admin", "password": "admin"})
+        server.publish([EVENT] * 5)
+
+    def state():
+        stored = [server.stream(name).state.messages for name in ("LOGGING", "DEAD", "OPS")]
+        consumers = server.stream().state.consumer_count
+        return stored, consumers, drained and server.consumer()
+
+    before = state()
+    for i, (lack, (level, why)) in enumerate([*RIGHTS.items(), (None, (None, None))]):
+        status, found, _ = check(varve, nats={"user": f"u{i}", "password": "p"}, **more)
+        complaints = [s for lvl, s in found if lvl != "ok" and "metrics.listen is off" not in s]
+        if lack is None:
+            assert complaints == [] and status == 0
+            assert said(found, "ok", "may create and delete the consumer, and pull and ack")
+            continue
+        assert len(complaints) == 1, complaints
+        [sentence] = complaints
+        assert said(found, level, lack.rstrip(">*.")) == [sentence]
+        assert "Permissions Violation" in sentence and f"varve run needs this to {why}" in sentence
+    assert state() == before
 
 
 def test_permissions(make_server, any_server_binary, make_runner):
