@@ -2,7 +2,10 @@
 #include "object/directory.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 void directory_parent(struct buf *out, struct slice path)
 {
@@ -63,6 +66,50 @@ static int make(const struct system *system, int dir, struct slice path, unsigne
     buf_free(&whole);
     buf_free(&above);
     return result;
+}
+
+/* Make the folders of `path`, one in the other, in `parent`, which is not closed. */
+static int make_each(const struct system *system, int parent, char *path, struct err *err)
+{
+    int at = parent;
+    int result = 0;
+    for (char *name = path; result == 0 && name != NULL;) {
+        char *next = strchr(name, '/');
+        if (next != NULL)
+            *next++ = '\0';
+        if (system_mkdir(system, at, name, 0755) != 0 && errno != EEXIST)
+            result = err_set_system(err, errno, "can't make the directory %s", name);
+        int above = at;
+        if (result == 0 && next != NULL) {
+            at = system_openat(system, above, name, SYSTEM_OPEN_FOLDER, 0);
+            result = at < 0 ? directory_open_failed("the directory ", name, errno, err) : 0;
+            if (above != parent)
+                (void)system_close(system, above); /* only a directory */
+        }
+        name = next;
+    }
+    if (at >= 0 && at != parent)
+        (void)system_close(system, at);
+    return result;
+}
+
+int directory_make(const struct system *system, int dir, struct slice path, size_t known,
+                   struct err *err)
+{
+    char *text = text_copy_slice(path);
+    int result = 0;
+    if (known == 0) {
+        result = make_each(system, dir, text, err);
+    } else if (known < path.len) {
+        text[known] = '\0';
+        int parent = system_openat(system, dir, text, SYSTEM_OPEN_FOLDER, 0);
+        result = parent < 0 ? directory_open_failed("the directory ", text, errno, err)
+                            : make_each(system, parent, text + known + 1, err);
+        if (parent >= 0)
+            (void)system_close(system, parent); /* only a directory */
+    }
+    free(text);
+    return result == 0 ? 0 : err_prefix(err, "%.*s", (int)path.len, (const char *)path.data);
 }
 
 /* Of directories above the output, which need not be ours: not ours to read, or to sync. */

@@ -21,6 +21,11 @@ enum directory_flags {
 int directory_open(const struct system *system, int dir, const char *path, unsigned flags,
                    struct err *err) __attribute__((warn_unused_result));
 
+/* Make what is missing of `path`, but for its first `known` bytes, which are the path of a
+ * directory that should be there. Whether what was there is a directory, who opens it finds out. */
+int directory_make(const struct system *system, int dir, struct slice path, size_t known,
+                   struct err *err) __attribute__((warn_unused_result));
+
 /* The error of an open without links: `what`, such as "the directory ", is put in front of the
  * path. Returns -1. */
 int directory_open_failed(const char *what, const char *path, int error, struct err *err);

@@ -88,7 +88,8 @@ int object_remove(struct object_store *store, const char *name, struct err *err)
     __attribute__((warn_unused_result));
 
 /* The object with this name was removed, and perhaps others beside it: where a store has folders,
- * remove the one in which it lay, and those around that, if they are empty now. */
+ * remove the one in which it lay, and those around that, if they are empty now. What was removed
+ * there stays so. */
 int object_tidy(struct object_store *store, const char *name, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -354,10 +354,14 @@ static int posix_tidy(struct object_store *store, const char *name, struct err *
     directory_parent(&folder, slice_of(name));
     while (result == 0 && gone && !slice_is(buf_slice(&folder), ".")) {
         result = remove_empty(p, buf_text(&folder), &gone, err);
+        if (result == 0 && !gone)
+            break;
         buf_reset(&inner);
         buf_append_slice(&inner, buf_slice(&folder));
         directory_parent(&folder, buf_slice(&inner));
     }
+    if (result == 0)
+        result = directory_sync(&p->system, p->root_dir, buf_text(&folder), err);
     buf_free(&folder);
     buf_free(&inner);
     return result;

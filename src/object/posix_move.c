@@ -20,6 +20,31 @@ static void doubt_durable(struct posix *p, const char *path)
     buf_free(&folder);
 }
 
+/* A folder's own, without the last part; empty: the root. */
+static struct slice above_of(struct slice folder)
+{
+    while (folder.len > 0 && folder.data[folder.len - 1] != '/')
+        folder.len--;
+    folder.len -= folder.len > 0;
+    return folder;
+}
+
+/* Note `folder` and those above it that are not known to be durable as `fresh`, and the folders
+ * that have their names as `holders`. Returns the length of what is known of it. */
+static size_t note_fresh(const struct posix *p, struct slice folder, bool doubt, struct map *fresh,
+                         struct map *holders)
+{
+    bool added;
+    while (folder.len > 0 &&
+           (doubt || (map_find(&p->durable, folder) < 0 && map_find(fresh, folder) < 0))) {
+        struct slice above = above_of(folder);
+        (void)map_put(fresh, folder, &added);
+        (void)map_put(holders, above.len > 0 ? above : slice_of("."), &added);
+        folder = above;
+    }
+    return folder.len;
+}
+
 /*
  * Make the folder of `path` where it is missing, unless it is known to be durable. Noted are those
  * whose names don't last for all we know (`fresh`), and the folders that have these names
@@ -28,25 +53,21 @@ static void doubt_durable(struct posix *p, const char *path)
 static int make_folder(struct posix *p, const char *path, struct map *fresh, struct map *holders,
                        struct err *err)
 {
-    struct buf folder = {0};
-    struct buf holder = {0};
-    bool added;
-    int result = 0;
-    directory_parent(&folder, slice_of(path));
-    if (map_find(&p->durable, buf_slice(&folder)) < 0) {
-        int made = posix_folder(p, path, true, NULL, err);
-        result = made < 0 ? -1 : 0;
+    struct slice folder = above_of(slice_of(path));
+    size_t known = note_fresh(p, folder, false, fresh, holders);
+    if (known == folder.len)
+        return 0;
+    struct err why = {0};
+    int result = directory_make(&p->system, p->root_dir, folder, known, &why);
+    if (result != 0 && why.system == ENOENT && known > 0) {
+        /* Somebody has removed one that we know, and perhaps others. */
+        map_reset(&p->durable);
+        why = (struct err){0};
+        (void)note_fresh(p, folder, true, fresh, holders);
+        result = directory_make(&p->system, p->root_dir, folder, 0, &why);
     }
-    while (result == 0 && !slice_is(buf_slice(&folder), ".") &&
-           map_find(&p->durable, buf_slice(&folder)) < 0) {
-        (void)map_put(fresh, buf_slice(&folder), &added);
-        directory_parent(&holder, buf_slice(&folder));
-        (void)map_put(holders, buf_slice(&holder), &added);
-        buf_reset(&folder);
-        buf_append_slice(&folder, buf_slice(&holder));
-    }
-    buf_free(&folder);
-    buf_free(&holder);
+    if (result != 0)
+        *err = why;
     return result;
 }
 
@@ -59,7 +80,7 @@ int posix_make_folders(struct posix *p, const char *const *paths, size_t count, 
         result = make_folder(p, paths[i], &fresh, &holders, err);
     if (result == 0)
         result = directory_sync_all(&p->system, p->root_dir, &holders, POSIX_SYNC_EACH_MAX, err);
-    if (result == 0 && p->durable.count > DURABLE_MAX)
+    if (result == 0 && fresh.count > 0 && p->durable.count > DURABLE_MAX)
         map_reset(&p->durable);
     for (uint32_t i = 0; i < fresh.count && result == 0; i++) {
         bool added;

@@ -181,17 +181,35 @@ static void hash_file(struct group_file *file)
     sha256_format(hash, file->sha256);
 }
 
-static void finish_file(struct encoder *e, struct group_file *file)
+/* Complete the image. A small one is made where the others were, and copied once its size is known:
+ * room for each that is given back but for what it takes would cost more than the file. */
+static void finish_image(struct encoder *e, struct group_file *file)
 {
     struct err err = {0};
-    put_footer(e, file);
-    buf_reserve_exact(&file->image, (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST);
+    size_t most = (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST;
+    bool small = file->image.cap == 0 && most <= ENCODER_IMAGE_BYTES;
+    if (small)
+        file->image = e->image;
+    buf_reserve_exact(&file->image, most);
     ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
+    if (small) {
+        e->image = file->image;
+        file->image = (struct buf){.account = e->account};
+        buf_reserve_exact(&file->image, e->image.len);
+        buf_append_slice(&file->image, buf_slice(&e->image));
+        buf_reset(&e->image);
+    }
+    /* Most of an image is written at once, so half of its memory may be room for growth. */
+    buf_shrink(&file->image);
+}
+
+static void finish_file(struct encoder *e, struct group_file *file)
+{
+    put_footer(e, file);
+    finish_image(e, file);
     ASSERT(parquet_writer_rows(file->writer) == file->rows);
     if (file->part->kind->path != NULL)
         collect_stats(e, file);
-    /* Most of an image is written at once, so half of its memory may be room for growth. */
-    buf_shrink(&file->image);
     hash_file(file);
     recycle_writer(e, file);
 }
@@ -353,6 +371,7 @@ void encoder_init(struct encoder *e, const struct parquet_options *options, cons
     queue_init(&e->returned);
     e->options.account = account;
     e->text.account = account;
+    e->image.account = account;
     e->codec = parquet_codec_new(account);
 }
 
@@ -390,4 +409,5 @@ void encoder_end(struct encoder *e)
     batch_free(e->rows);
     parquet_codec_free(e->codec);
     buf_free(&e->text);
+    buf_free(&e->image);
 }

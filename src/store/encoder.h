@@ -22,6 +22,8 @@
 enum {
     /* A spare writer that holds more is freed: what one large file took is not for all time. */
     ENCODER_SPARE_BYTES = 2 * 1024 * 1024,
+    /* Images up to this size are made in memory that is kept. */
+    ENCODER_IMAGE_BYTES = 64 * 1024,
     /* Of batches that are returned: the loop, which may be waiting for just that, is told. */
     ENCODER_WAKE_BYTES = 256 * 1024,
 };
@@ -57,6 +59,7 @@ struct encoder {
     const struct schema *spare_schema;
     struct batch *rows; /* those that were kept of one part */
     struct buf text;
+    struct buf image;        /* of one small file */
     uint64_t returned_bytes; /* since the loop was told */
     int64_t busy_ns;         /* for the group that is open */
 };

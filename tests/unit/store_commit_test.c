@@ -219,7 +219,7 @@ TEST(store_commit_makes_each_step_durable_before_the_next)
     EXPECT(mkdir("root/p/r", 0755) == 0);
     fixture_commit(store, "p/r/{first_seq}.parquet", 5, 6);
     EXPECT_TEXT(buf_text(&calls), "pwrite fdatasync fsync pwrite fdatasync renameat fsync "
-                                  "flock fsync renameat2 fsync renameat2 fsync ");
+                                  "flock mkdirat fsync renameat2 fsync renameat2 fsync ");
     store_close(store);
     buf_free(&calls); /* closing makes calls, too */
 }
