@@ -196,6 +196,14 @@ void epochs_add_position(struct epochs *e, const struct epoch_origin *from, int6
     (void)part_of(e, from, now);
 }
 
+uint64_t epochs_partitions(const struct epochs *e)
+{
+    uint64_t count = store_writer_partitions(e->store);
+    for (const struct epoch *epoch = e->sealed; epoch != NULL; epoch = epoch->next)
+        count += epoch->partitions;
+    return count;
+}
+
 bool epochs_is_empty(const struct epochs *e)
 {
     return e->open->opened == 0;
@@ -222,6 +230,7 @@ struct epoch *epochs_seal(struct epochs *e, enum epoch_reason reason)
     struct epoch *sealed = e->open;
     struct epoch **last = &e->sealed;
     sealed->reason = reason;
+    sealed->partitions = store_writer_partitions(e->store);
     while (*last != NULL)
         last = &(*last)->next;
     *last = sealed;

@@ -67,6 +67,7 @@ struct epoch {
     struct seqset *dead_letters; /* the same */
     size_t position_count;
     uint64_t copies_memory; /* booked for copies of the sets above positions */
+    uint64_t partitions;    /* of its rows */
 };
 
 struct epoch_limits {
@@ -123,6 +124,9 @@ void epochs_add_dead_letter(struct epochs *e, const struct epoch_origin *from,
 
 /* The source takes part in the open epoch, with no row so far: its position is committed. */
 void epochs_add_position(struct epochs *e, const struct epoch_origin *from, int64_t now);
+
+/* Partitions of all epochs that are not committed. */
+uint64_t epochs_partitions(const struct epochs *e);
 
 /* True if the open epoch has nothing. */
 bool epochs_is_empty(const struct epochs *e);

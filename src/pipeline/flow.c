@@ -2,6 +2,7 @@
 #include "pipeline/flow.h"
 
 #include "base/log.h"
+#include "base/num.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/seal.h"
 
@@ -19,6 +20,17 @@ const char *flow_pause_name(enum flow_pause pause)
 static uint64_t most_at_once(const struct flow_state *s)
 {
     return s->memory_limit / 4 * 3;
+}
+
+static uint64_t free_partitions(const struct flow_state *s)
+{
+    uint64_t most = FLOW_PARTITIONS_MAX(s->memory_limit);
+    return s->partitions < most ? most - s->partitions : 0;
+}
+
+uint64_t flow_share(const struct flow_state *s)
+{
+    return num_least_u64(flow_pull_bytes(s), free_partitions(s) * s->message);
 }
 
 uint64_t flow_pull_bytes(const struct flow_state *s)
@@ -48,6 +60,8 @@ uint32_t flow_pauses(const struct flow_state *s)
         pauses |= 1u << FLOW_ENCODER;
     /* Where nothing is held that a commit would free, waiting would not end. */
     if (flow_pull_bytes(s) < FLOW_PULL_BYTES_MIN(s->memory_limit) && (s->epochs > 0 || !s->empty))
+        pauses |= 1u << FLOW_MEMORY;
+    if (free_partitions(s) < FLOW_PARTITIONS_MIN(s->memory_limit) && s->epochs > 0)
         pauses |= 1u << FLOW_MEMORY;
     if (s->disk_free < s->min_free)
         pauses |= 1u << FLOW_DISK_LOW;
@@ -96,6 +110,16 @@ static void log_pauses(uint32_t before, uint32_t after)
     }
 }
 
+static uint64_t message_bytes(const struct pipeline *p)
+{
+    uint64_t bytes = 0, messages = 0;
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        bytes += p->sources[i].counters.bytes_received;
+        messages += p->sources[i].counters.messages_received;
+    }
+    return messages > 0 ? bytes / messages + 1 : FLOW_MESSAGE_START;
+}
+
 static struct flow_state flow_of(struct pipeline *p)
 {
     struct flow_state state = {
@@ -105,6 +129,8 @@ static struct flow_state flow_of(struct pipeline *p)
         .queued = store_writer_queued(p->writer),
         .memory = flow_memory(p),
         .expansion = store_writer_expansion(p->writer),
+        .partitions = epochs_partitions(&p->epochs),
+        .message = message_bytes(p),
         .memory_limit = p->memory_limit,
         .disk_free = p->disk_free,
         .min_free = p->config->output.min_free,
@@ -129,7 +155,7 @@ static void look_at_disk(struct pipeline *p, int64_t now)
 
 static void limit_pulls(struct pipeline *p, const struct flow_state *state, bool pause)
 {
-    uint64_t share = flow_pull_bytes(state) / p->source_count;
+    uint64_t share = flow_share(state) / p->source_count;
     bool alone = state->large > 0 && !flow_has_room(state);
     bool wanted = state->large > 0;
     for (uint32_t i = 0; i < p->source_count; i++) {

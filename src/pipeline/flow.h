@@ -43,9 +43,15 @@ enum {
 /* The largest message at all: it is there once, from the socket to the disk. */
 #define FLOW_LARGE_BYTES(limit) (limit)
 
-/* Open partitions: what they take when they are sealed, beside their rows. While those of one epoch
- * are committed, another one fills; and what has been received when it is full still goes there. */
+/* Partitions of an epoch, and of all that are not committed: what they take when they are sealed,
+ * beside their rows. While those of one epoch are committed, another one fills. Each message may be
+ * of a partition of its own, so no more of them are asked for than may be opened. */
 #define FLOW_PARTITIONS(limit) ((limit) / 2 / STORE_PARTITION_BYTES)
+#define FLOW_PARTITIONS_MAX(limit) ((limit) / STORE_PARTITION_BYTES)
+/* Fewer, while a commit will free more, are not worth to ask. */
+#define FLOW_PARTITIONS_MIN(limit) (FLOW_PARTITIONS(limit) / 16)
+/* Bytes of a message as long as none has come. */
+enum { FLOW_MESSAGE_START = 256 };
 
 #define FLOW_DISK_INTERVAL (2 * CLOCK_SECOND)
 
@@ -63,6 +69,8 @@ struct flow_state {
                            to be larger than what is asked for normally */
     uint64_t large;     /* bytes of a message that is too large to become a row, and the next one of
                            a source; 0: there is none */
+    uint64_t partitions; /* of all epochs that are not committed */
+    uint64_t message;    /* bytes of a message, on an average */
     uint64_t on_the_way; /* bytes that were asked for */
     uint64_t memory_limit;
     uint64_t disk_free;
@@ -74,6 +82,9 @@ uint32_t flow_pauses(const struct flow_state *s);
 
 /* Bytes that may be on the way in all. */
 uint64_t flow_pull_bytes(const struct flow_state *s);
+
+/* The same, if each message is of a partition of its own: what to ask for. */
+uint64_t flow_share(const struct flow_state *s);
 
 /* Whether the large message fits beside all else. If not it has to be alone, and... */
 bool flow_has_room(const struct flow_state *s);

@@ -56,6 +56,27 @@ TEST(flow_asks_for_what_there_is_room_for)
     EXPECT_U64(flow_pull_bytes(&s), 0);
 }
 
+/* By hand: 24 MiB are 2,048 partitions of 12 KiB, half of them of one epoch. */
+TEST(flow_asks_for_no_more_messages_than_partitions_are_free)
+{
+    struct flow_state s = calm();
+    s.memory_limit = 24 * MIB;
+    s.message = 100;
+    EXPECT_U64(flow_share(&s), 2048 * 100);
+    s.partitions = 2000;
+    EXPECT_U64(flow_share(&s), 48 * 100);
+    EXPECT_U64(flow_pauses(&s), 0); /* nothing would free any */
+    s.epochs = 1;
+    EXPECT_U64(flow_pauses(&s), 1u << FLOW_MEMORY);
+    s.partitions = 2048 - 64;
+    EXPECT_U64(flow_pauses(&s), 0);
+    s.partitions = 3000;
+    EXPECT_U64(flow_share(&s), 0);
+    s.partitions = 0;
+    s.message = MIB; /* memory is the limit */
+    EXPECT_U64(flow_share(&s), flow_pull_bytes(&s));
+}
+
 /* Pauses end by commits alone: where there is nothing to commit, none may begin. */
 TEST(flow_does_not_wait_for_nothing)
 {
