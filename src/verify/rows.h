@@ -26,11 +26,11 @@ bool verify_rows_are_numbered(const struct parquet_file *file);
  * Read the rows of a file of varve: its sequences against what the footer says of them, and the
  * time and names in them against `path`, where the file is, unless that is NULL. Of `path` only the
  * end matters, as long as the template: so it may be absolute. What is wrong is reported; the
- * sequences go to `sequences`, sorted. False if the rows can't be read, which parquet_verify has
- * told already.
+ * sequences go to `sequences`, sorted. `shared`: they may be of several streams, so one may be
+ * there more than once. False if the rows can't be read, which parquet_verify has told already.
  */
-bool verify_rows(const struct parquet_file *file, const char *path, struct parquet_codec *codec,
-                 struct report *report, struct seqset *sequences);
+bool verify_rows(const struct parquet_file *file, const char *path, bool shared,
+                 struct parquet_codec *codec, struct report *report, struct seqset *sequences);
 
 /* Add the subjects of the rows of a file of varve to `subjects`, which stays below
  * VERIFY_SUBJECTS_MAX + 2: so one can see that there are more. A file without them adds none. */

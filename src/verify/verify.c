@@ -83,7 +83,8 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
         /* What was copied out of its table may lie in any folder. */
         bool placed = ours && (tree->is_table || tree->is_part);
         char *path = placed ? realpath(found->path, NULL) : NULL;
-        facts->readable = verify_rows(&file, path, v->codec, &v->report, &v->ranges);
+        bool shared = !ours && tree->claims.generations.count > 1;
+        facts->readable = verify_rows(&file, path, shared, v->codec, &v->report, &v->ranges);
         free(path);
     }
     if (facts->readable) {
