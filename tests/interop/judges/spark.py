@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Spark with delta-spark, as a program that is asked: a line of JSON comes in, one goes out. One of
+them answers all questions of a test, since it takes long to start.
+
+    spark.py JARS
+    {"sql": "OPTIMIZE delta.`/table`"}                             -> {}
+    {"read": "/table", "version": 3, "to": "/folder"}              -> {}, rows as Parquet in folder
+    {"files": "/table", "to": "/folder"}                           the same of the files, by directory
+    {"checkpoint": "/table"}                                       -> {}
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "640m",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def answer(spark, question):
+    if "sql" in question:
+        spark.sql(question["sql"]).collect()
+    elif "checkpoint" in question:
+        log = spark._jvm.org.apache.spark.sql.delta.DeltaLog
+        log.forTable(spark._jsparkSession, question["checkpoint"]).checkpoint()
+    else:
+        if "read" in question:
+            reader = spark.read.format("delta")
+            if "version" in question:
+                reader = reader.option("versionAsOf", question["version"])
+            frame = reader.load(question["read"])
+        else:
+            frame = spark.read.parquet(question["files"])
+        frame.coalesce(1).write.parquet(question["to"])
+    return {}
+
+
+# Short work pays neither for the best code nor for threads that collect garbage.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def main():
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-java-options '{JAVA}' pyspark-shell"
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Spark prints things
+    builder = SparkSession.builder.master("local[1]")
+    builder = builder.config("spark.jars", ",".join(map(str, Path(sys.argv[1]).glob("*.jar"))))
+    for name, value in SETTINGS.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    print("{}", file=answers, flush=True)
+    for line in sys.stdin:
+        try:
+            out = answer(spark, json.loads(line))
+        except Exception as error:  # whatever it is, the test says it
+            out = {"error": str(error)}
+        print(json.dumps(out), file=answers, flush=True)
+    spark.stop()
+
+
+main()

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""One table that went through all there is: written by 0.1.0, then by two instances, with properties
+set by another engine, columns that came later, checkpoints, and a log whose beginning is gone. Each
+engine that reads the log must have the same rows of each version, those of plain files the same of
+the newest one; and each that maintains tables does so to a copy, after which varve goes on."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import deltalake
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from generator import Load
+from support import PATIENCE, ROOT, SUBJECT, Runner, Server, end, verify, wait_for
+
+OLD = Path(__file__).parent / "old_store"
+JARS = ROOT / "build" / "judges"
+OTHER = "other.events"
+INTERVAL = 10  # commits between checkpoints
+SAMPLE = 5  # versions that Spark reads, which takes seconds each
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+# ---- engines -------------------------------------------------------------------------------------
+
+
+class Spark:
+    """See judges/spark.py."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.folders = 0
+        script = Path(__file__).parent / "judges" / "spark.py"
+        self.log = (directory / "spark.log").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, script, JARS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            cwd=directory,
+        )
+        self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        assert line, (self.directory / "spark.log").read_text(errors="replace")[-4000:]
+        out = json.loads(line)
+        assert "error" not in out, out["error"]
+
+    def ask(self, **question):
+        self.process.stdin.write(json.dumps(question, default=str) + "\n")
+        self.process.stdin.flush()
+        self.answer()
+
+    def rows(self, **question):
+        self.folders += 1
+        to = self.directory / f"spark-{self.folders}"
+        self.ask(to=to, **question)
+        return pq.read_table(to)
+
+    def read(self, root, version=None):
+        return self.rows(read=root, **({} if version is None else {"version": version}))
+
+    def maintain(self, root):
+        self.ask(sql=f"OPTIMIZE delta.`{root}`")
+        self.ask(sql=f"VACUUM delta.`{root}` RETAIN 0 HOURS")
+        self.ask(checkpoint=root)
+
+    def close(self):
+        self.process.stdin.close()
+        end(self.process)
+        self.log.close()
+
+
+def has(module):
+    return importlib.util.find_spec(module) is not None
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    if not has("pyspark") or not shutil.which("java") or not list(JARS.glob("delta-spark*.jar")):
+        pytest.skip("Spark is not here: see tools/setup")
+    spark = Spark(tmp_path_factory.mktemp("spark"))
+    yield spark
+    spark.close()
+
+
+def read_deltalake(root, version=None):
+    return deltalake.DeltaTable(root, version=version).to_pyarrow_table()
+
+
+def read_polars(root, version=None):
+    return polars.scan_delta(str(root), version=version).collect().to_arrow()
+
+
+def maintain_deltalake(root):
+    table = deltalake.DeltaTable(root)
+    table.optimize.compact()
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+
+
+def files(root):
+    """By the glob that the README gives for the default template: no checkpoint, no quarantine."""
+    return f"{root}/[!_]*/*/*/*.parquet"
+
+
+def read_duckdb_files(root):
+    query = f"SELECT * FROM read_parquet('{files(root)}', union_by_name=true)"
+    return duckdb.sql(query).arrow().read_all()
+
+
+def read_polars_files(root):
+    newest = max(root.glob("[!_]*/*/*/*.parquet"), key=lambda p: p.stat().st_mtime_ns)
+    schema = polars.read_parquet_schema(newest)
+    frame = polars.scan_parquet(files(root), missing_columns="insert", schema=schema)
+    return frame.collect().to_arrow()
+
+
+def read_pyarrow_files(root):
+    paths = sorted(root.glob("[!_]*/*/*/*.parquet"), key=lambda p: p.stat().st_mtime_ns)
+    schema = pq.read_schema(paths[-1])
+    return ds.dataset([str(p) for p in paths], schema=schema).to_table()
+
+
+def read_chdb(root):
+    """ClickHouse in a process of its own: it opens nothing outside of the current folder."""
+    query = f"SELECT * FROM deltaLakeLocal('{root}')"
+    query += " SETTINGS output_format_parquet_string_as_string=0"
+    script = "import chdb, sys; sys.stdout.buffer.write(chdb.query(sys.argv[1], 'Parquet').bytes())"
+    command = [sys.executable, "-c", script, query]
+    out = subprocess.run(command, cwd=root.parent, capture_output=True, timeout=PATIENCE)
+    assert out.returncode == 0, out.stderr.decode()
+    return pq.read_table(pa.BufferReader(out.stdout))
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def plain(value):
+    return value.encode() if isinstance(value, str) else value
+
+
+def digest(table):
+    """Of columns by name and rows in any order; texts are bytes, times microseconds."""
+    columns = {}
+    for name in sorted(table.column_names):
+        column = table[name]
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+        columns[name] = [plain(value) for value in column.to_pylist()]
+    rows = sorted(zip(*columns.values(), strict=True), key=repr)
+    return list(columns), len(rows), hashlib.sha256(repr(rows).encode()).hexdigest()
+
+
+class Table:
+    """The table, and what was published to become its rows."""
+
+    def __init__(self, server, directory):
+        self.server = server
+        self.runner = Runner(directory, server)
+        self.root = self.runner.output
+        self.rows = {}
+        self.expect(Load(seed=12, simulations=1).run(40), "logging.events.raw", None)
+
+    def expect(self, messages, subject, header):
+        for i, message in enumerate(messages):
+            row = {**message.row, "nats_subject": subject}
+            row["headers"] = header if i % 3 == 0 else None
+            self.rows[row["event_id"]] = row
+
+    def publish(self, seed, count, subject):
+        messages = list(Load(seed=seed, simulations=2).run(count))
+
+        async def work(js):
+            for i, message in enumerate(messages):
+                await js.publish(subject, message.data, headers={"A": "b"} if i % 3 == 0 else None)
+
+        self.server.ask(work)
+        self.expect(messages, subject, b"NATS/1.0\r\nA: b\r\n\r\n")
+
+    def drain(self, name="one", root=None):
+        source = {"delivery": "position", "consumer": name}
+        if name == "two":
+            source |= {"stream": "OTHER", "subjects": OTHER}
+        self.runner.once(
+            nats={"name": name},
+            sources=[source],
+            batching={"max_rows": 5},
+            output={"log_output_directory": str(root or self.root)},
+        )
+
+    def log(self, pattern):
+        return sorted(int(p.name[:20]) for p in (self.root / "_delta_log").glob(pattern))
+
+    def check(self, table):
+        """These are all that was published, in every column that the publisher knows."""
+        assert table.num_rows == len(self.rows)
+        for row in table.to_pylist():
+            wanted = self.rows[row["event_id"]]
+            old = row["headers"] is None and row["event_time"] is None
+            for name, value in wanted.items():
+                if not (old and name in ("event_time", "headers")):
+                    assert plain(row[name]) == plain(value), name
+
+
+@pytest.fixture(scope="module")
+def table(any_server_binary, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("judges")
+    server = Server(any_server_binary, directory / "nats").start()
+    table = Table(server, directory)
+    shutil.copytree(OLD, table.root)
+    server.add_stream(subjects=[SUBJECT])
+    server.add_stream("OTHER", subjects=[OTHER])
+    properties = {"delta.checkpointInterval": str(INTERVAL)}
+    deltalake.DeltaTable(table.root).alter.set_table_properties(properties)
+    table.publish(21, 60, SUBJECT)
+    table.drain("one")
+    table.publish(22, 40, OTHER)
+    table.drain("two")
+    # The beginning of the log is old enough to go, at the next checkpoint.
+    month = time.time() - 90 * 86400
+    [first, *_] = wait_for(lambda: table.log("*.checkpoint.parquet"), "a checkpoint")
+    for version in range(first + 1):
+        path = table.root / "_delta_log" / f"{version:020}.json"
+        if path.exists():
+            os.utime(path, (month, month))
+    table.publish(23, 60, SUBJECT)
+    table.drain("one")
+    table.publish(24, 60, OTHER)
+    table.drain("two")
+    yield table
+    table.runner.close()
+    server.stop()
+
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+
+def test_readers_of_the_log_have_the_same_rows_of_each_version(table, spark):
+    first, last = table.log("*.checkpoint.parquet")[0], table.log("*.json")[-1]
+    assert 0 < first < last - INTERVAL and table.log("*.json")[0] <= first
+    versions = range(first, last + 1)
+    found = {v: digest(read_deltalake(table.root, v)) for v in versions}
+    assert {v: digest(read_polars(table.root, v)) for v in versions} == found
+    assert len({rows for _, rows, _ in found.values()}) > 20  # versions differ
+    for version in [*versions[:: -(-len(versions) // SAMPLE)], last]:
+        assert digest(spark.read(table.root, version)) == found[version], version
+    table.check(read_deltalake(table.root))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [read_deltalake, read_duckdb_files, read_polars_files, read_pyarrow_files, read_chdb],
+    ids=lambda f: f.__name__,
+)
+def test_newest_rows(table, read):
+    if read is read_chdb and not has("chdb"):
+        pytest.skip("chdb is not here: see tools/setup")
+    found = read(table.root)
+    assert digest(found) == digest(read_polars(table.root))
+    if read is not read_chdb:
+        table.check(found)
+
+
+def test_newest_rows_in_spark(table, spark):
+    found = spark.rows(files=f"{table.root}/[!_]*/*/*/*.parquet")
+    assert found.num_rows == len(table.rows)
+    table.check(spark.read(table.root))
+
+
+@pytest.mark.parametrize("engine", ["deltalake", "spark"])
+def test_varve_goes_on_after_maintenance_by_others(table, engine, request, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(table.root, copy, copy_function=shutil.copy2)
+    before = digest(read_deltalake(copy))
+    if engine == "spark":
+        request.getfixturevalue("spark").maintain(copy)
+    else:
+        maintain_deltalake(copy)
+    fewer, many = (len(deltalake.DeltaTable(root).file_uris()) for root in (copy, table.root))
+    assert fewer < many
+    assert digest(read_deltalake(copy)) == digest(read_polars(copy)) == before
+    assert verify(copy)["findings"] == []
+    rows = dict(table.rows)
+    seed = 30 + (engine == "spark")
+    table.publish(seed, 20, SUBJECT)
+    table.publish(seed + 10, 20, OTHER)
+    for name in ("one", "two"):
+        table.drain(name, copy)
+        table.drain(name)  # the table itself, for whoever comes next
+    assert len(table.rows) == len(rows) + 40
+    for read in (read_deltalake, read_polars):
+        table.check(read(copy))
+    if engine == "spark":
+        table.check(request.getfixturevalue("spark").read(copy))
+    assert verify(copy)["findings"] == []
+    assert verify(table.root)["findings"] == []
