@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""An upgrade: what an earlier varve has drained, killed or not, the present one goes on with. The
+earlier one is built from the history of this repository, once, into build/."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from support import BUILD, ROOT, verify
+
+# The first edition: another log than today's in what it says of positions, and no checkpoints.
+EARLIER = "a21c5f6"
+
+
+@pytest.fixture(scope="module")
+def earlier():
+    place = BUILD / "earlier" / EARLIER
+    if (place / "build/varve").exists():
+        return place / "build/varve"
+    known = subprocess.run(["git", "cat-file", "-e", EARLIER], cwd=ROOT, capture_output=True)
+    if known.returncode != 0:
+        pytest.skip(f"commit {EARLIER} is not in this clone")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", EARLIER], cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "-x", "-C", place], input=archive.stdout, check=True)
+    (place / "BUILD").write_text(EARLIER)
+    for source in (ROOT / "vendor").glob("*.tar.*"):  # what it links in is among these
+        shutil.copy(source, place / "vendor")
+    done = subprocess.run(
+        ["make", "-s", "-j2", "build/varve"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "WERROR")},
+        timeout=500,
+    )
+    if done.returncode != 0 and "can't" in done.stderr and "vendor" in done.stderr:
+        pytest.skip(f"the sources of {EARLIER} can't be had: {done.stderr[-200:]}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return place / "build/varve"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+@pytest.mark.parametrize("end", ["at the end", "killed"])
+def test_what_an_earlier_one_drained(any_server, varve, earlier, delivery, end):
+    config = {
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+        "batching": {"max_rows": 100 if end == "killed" else 10000},
+    }
+    any_server.generate(3000, corrupt=3)
+    if end == "killed":
+        run = varve.start(program=earlier, **config)
+        run.wait_rows(500)
+        run.stop(signal.SIGKILL)
+    else:
+        assert varve.start("--once", program=earlier, **config).wait() == 0
+    any_server.generate(2000, start_index=3000, seed=2)
+    varve.once(**config)
+    any_server.generate(100, start_index=5000, seed=3)
+    varve.once(**config)
+    table = DeltaTable(varve.output).to_pyarrow_table(columns=["stream_seq"])
+    rows = Counter(table["stream_seq"].to_pylist())
+    files = (varve.output / "_quarantine").iterdir()
+    quarantined = [seq for f in files for seq in pq.read_table(f)["stream_seq"].to_pylist()]
+    assert len(quarantined) == 3
+    assert rows + Counter(quarantined) == {sequence: 1 for sequence in range(1, 5104)}
+    assert verify(varve.output)["findings"] == []
