@@ -216,7 +216,7 @@ int cli_cat(int argc, char **argv)
     struct cli_words w = cli_words(argc, argv);
     struct err err = {0};
     int status = parse(&cat, &w);
-    if (status == CLI_GO_ON && confine_reading(w.operands, w.count, false, &err) != 0)
+    if (status == CLI_GO_ON && confine_reading(w.operands, w.count, NULL, &err) != 0)
         status = cli_fail(&err);
     if (status == CLI_GO_ON)
         status = print_all(&cat, &w);

@@ -60,9 +60,12 @@ static const struct cli_option cat_options[] = {
 static const struct cli_option verify_options[] = {
     {'j', "--json", NULL, "one JSON object a file, then a summary"},
     {'g', "--allow-gaps", NULL, "accept missing sequences that nothing accounts for"},
-    {'s', "--server", "URL",
+    {'u', "--server", "URL",
      "ask this server, such as nats://user:password@host, what the stream has where no file has a "
      "row; changes nothing"},
+    {'c', "-c", "FILE",
+     "ask the servers of this configuration, or --server, with its credentials, TLS and domain"},
+    {'s', "--set", "KEY=VALUE", "set one key of it, such as nats.credentials_file"},
     {0},
 };
 
@@ -134,7 +137,7 @@ const struct cli_command cli_commands[] = {
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
      "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
      "kind 20 lines a PATH are printed, and how many more there are; --json has more.",
-     {"verify sim_logs", "verify sim_logs --server 127.0.0.1:4222"}},
+     {"verify sim_logs", "verify sim_logs -c varve.yaml"}},
     {"expire",
      cli_expire,
      "PATH",

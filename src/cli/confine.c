@@ -151,13 +151,15 @@ void confinement_free(struct confinement *confinement)
     buf_free(&confinement->lacking);
 }
 
-int confine_reading(char *const *paths, int count, bool server, struct err *err)
+int confine_reading(char *const *paths, int count, const struct config *server, struct err *err)
 {
-    struct sandbox s = {.network = server, .any_port = true, .secrets = server};
+    struct sandbox s = {.network = server != NULL, .any_port = true, .secrets = server != NULL};
     for (int i = 0; i < count; i++)
         (void)sandbox_allow(&s, paths[i], SANDBOX_READ); /* the command says what is not there */
-    if (server)
+    if (server != NULL) {
         allow_host(&s);
+        allow_files_of_keys(&s, server);
+    }
     int result = sandbox_enter(&s, err);
     sandbox_free(&s);
     return result;

@@ -29,8 +29,8 @@ void confine_log(const struct config *config, const struct confinement *confinem
 void confinement_free(struct confinement *confinement);
 
 /* Confine a command to reading these files and folders and to what it has open, as far as the
- * kernel can; with `server` also to asking a NATS server. */
-int confine_reading(char *const *paths, int count, bool server, struct err *err)
+ * kernel can; with `server`, how it is reached, also to asking a NATS server. */
+int confine_reading(char *const *paths, int count, const struct config *server, struct err *err)
     __attribute__((warn_unused_result));
 
 /* The same for one that changes the store at `path`. */

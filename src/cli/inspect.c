@@ -187,7 +187,7 @@ int cli_inspect(int argc, char **argv)
         json = true;
     if (option == CLI_STOP)
         return w.status;
-    if (confine_reading(w.operands, w.count, false, &err) != 0)
+    if (confine_reading(w.operands, w.count, NULL, &err) != 0)
         return cli_fail(&err);
     for (int i = 0; i < w.count; i++) {
         err_clear(&err);

@@ -12,20 +12,14 @@
 #include "nats/stream.h"
 #include "nats/subject.h"
 
-int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
-                       struct err *err)
+int verify_server_open(struct verify_server *v, const struct config *config,
+                       const struct map *subjects, struct err *err)
 {
-    struct buf assignment = {0};
     *v = (struct verify_server){.subjects = subjects, .any = {.filter = text_copy(">")}};
-    config_init(&v->config);
-    log_configure(LOG_OFF, v->config.settings.log_format); /* what goes wrong is in `err` */
-    buf_printf(&assignment, "nats.servers=%s", url);
-    int result = 0;
-    if (config_set(&v->config, buf_text(&assignment), err) != 0 ||
-        config_finish(&v->config, err) != 0 || api_client_connect(&v->ask, &v->config, err) != 0)
-        result = err_prefix(err, "--server");
-    buf_free(&assignment);
-    return result;
+    log_configure(LOG_OFF, config->settings.log_format); /* what goes wrong is in `err` */
+    if (api_client_connect(&v->ask, config, err) != 0)
+        return err_prefix(err, "can't ask the server");
+    return 0;
 }
 
 static void next_free(struct verify_next *n)
@@ -58,7 +52,6 @@ void verify_server_close(struct verify_server *v)
     seqset_free(&v->deleted);
     if (v->ask.connection.options.name != NULL) /* it was opened */
         api_client_close(&v->ask);
-    config_free(&v->config);
 }
 
 static int stream_info(struct verify_server *v, bool deleted, struct arena *arena,

@@ -39,7 +39,6 @@ struct verify_next {
 
 struct verify_server {
     struct api_client ask;
-    struct config config;
     struct err failure;         /* the first one: nothing is asked any more */
     const struct map *subjects; /* in the files; borrowed */
 
@@ -57,9 +56,11 @@ struct verify_server {
     unsigned questions;
 };
 
-/* Connect to `url`: credentials are as in it. verify_server_close is fine in any case. */
-int verify_server_open(struct verify_server *v, const char *url, const struct map *subjects,
-                       struct err *err) __attribute__((warn_unused_result));
+/* Connect as a configuration says, which is borrowed until verify_server_close; that is fine in any
+ * case. */
+int verify_server_open(struct verify_server *v, const struct config *config,
+                       const struct map *subjects, struct err *err)
+    __attribute__((warn_unused_result));
 void verify_server_close(struct verify_server *v);
 
 /* Take down up to where each consumer's messages are acknowledged: of what is before that the files

@@ -5,13 +5,15 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "config/config.h"
 
 /* `varve verify`: is all of it there, once, and undamaged? Nothing is changed anywhere. */
 struct verify_options {
-    bool json;          /* the report is JSON */
-    bool progress;      /* on the standard error */
-    bool allow_gaps;    /* sequences of which nobody knows anything may be missing */
-    const char *server; /* URL of a server to compare with, NULL: none; borrowed */
+    bool json;       /* the report is JSON */
+    bool progress;   /* on the standard error */
+    bool allow_gaps; /* sequences of which nobody knows anything may be missing */
+    /* How to reach a server to compare with, finished; NULL: none. Borrowed. */
+    const struct config *server;
     void (*failed)(const struct err *err); /* something could not be looked at, and why */
 };
 

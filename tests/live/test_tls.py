@@ -15,7 +15,7 @@ import pytest
 from certificates import Certificate
 from generator import Load
 from meddler import Meddler, Terminator
-from support import VARVE, Output, Server, check_verify
+from support import VARVE, Output, Server, check_verify, verify
 
 COUNT = 40
 EVENTS = [m.data for m in Load(seed=3, simulations=1, payload_bytes=500).run(COUNT)]
@@ -169,6 +169,36 @@ def test_required_by_the_server_alone(room):
     runner = room.runner(server)
     runner.once(nats={"servers": [server.url]}, env={"SSL_CERT_FILE": room.ca_file})
     check_verify(runner.output)
+
+
+def test_verify_asks_as_the_configuration_says(room):
+    """A server that wants TLS, a certificate and a token, in a domain."""
+    own = Certificate("client", room.ca).write(room.directory, "own")
+    around = 'jetstream { domain: far }\nauthorization { token: "a word" }'
+    more = f'ca_file: "{room.ca_file}", verify: true'
+    server = room.serve(more=more, client=own, around=around, fill=False)
+    server.credentials["token"] = "a word"
+    server.start()
+    server.add_stream()
+    server.publish(EVENTS)
+    (room.directory / "token").write_text("a word")
+    runner = room.runner(server)
+    nats = {"token_file": str(room.directory / "token"), "domain": "far",
+            "tls": {"ca_file": room.ca_file, "cert_file": own[0], "key_file": own[1]}}
+    runner.once(nats=nats)
+
+    async def delete(js):
+        await js.delete_msg("LOGGING", COUNT + 1)
+
+    server.publish(EVENTS[:3])
+    server.ask(delete)
+    run = runner.once(nats=nats)
+    config = run.log.with_suffix(".yaml")
+    answered = verify(runner.output, "-c", config)
+    assert [note["kind"] for note in answered["notes"]] == ["deleted"]
+    assert answered["findings"] == []
+    verify(runner.output, "-c", config, "--set", "nats.token_file=/nowhere", status=1)
+    verify(runner.output, "--server", server.url, status=1)
 
 
 def test_client_certificate(room):

@@ -272,8 +272,8 @@ def refused(varve, url, *words):
 def test_no_server(any_server, varve):
     fill(any_server, varve)
     any_server.stop()
-    refused(varve, any_server.url, "--server", str(any_server.port))
-    refused(varve, "http://127.0.0.1:1", "--server")
+    refused(varve, any_server.url, "can't ask the server", str(any_server.port))
+    refused(varve, "http://127.0.0.1:1", "can't ask the server")
 
 
 def test_credentials_are_those_of_the_url(any_server_binary, make_server, make_runner):

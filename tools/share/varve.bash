@@ -32,7 +32,7 @@ _varve()
     status) options='-c --set --url --watch --json' ;;
     inspect) options='--json' ;;
     cat) options='--columns --limit --where --from --to --follow --verbose' ;;
-    verify) options='--json --allow-gaps --server' ;;
+    verify) options='--json --allow-gaps --server -c --set' ;;
     expire) options='--older-than --dry-run' ;;
     version) options='--verbose' ;;
     esac
