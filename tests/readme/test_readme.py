@@ -14,6 +14,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 
+import deltalake
 import pytest
 
 from support import BUILD, ROOT, VARVE, VENV, Output, end, server_binaries, wait_for
@@ -146,6 +147,31 @@ def test_the_venv_has_what_the_python_imports():
     python = [block.text for block in BLOCKS if block.language == "python"]
     imported = {name for text in python for name in re.findall(r"^import (\w+)", text, re.MULTILINE)}
     assert imported <= packages and len(python) > 3
+
+
+def test_iceberg_takes_the_files(any_server, varve):
+    """Old files, which lack columns, as well; and again after more events, without taking any twice."""
+    for module in ("pyiceberg", "sqlalchemy"):
+        pytest.importorskip(module, reason=f"{module} is not here: see tools/setup")
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    [block] = [block for block in BLOCKS if "test_iceberg" in block.by_hand]
+    place = varve.output.parent
+    shutil.copytree(ROOT / "tests/interop/old_store", varve.output)
+    (place / "sim_logs").symlink_to(varve.output)
+    for rows in (0, 3000, 4000):
+        if rows:
+            any_server.generate(rows // 2, seed=rows)  # one event in a thousand has no simulation_id
+            varve.once()
+        subprocess.run([VENV / "bin/python", "-c", block.text], cwd=place, check=True, timeout=100)
+        catalog = SqlCatalog(
+            "local", uri=f"sqlite:///{place}/catalog.db", warehouse=f"file://{place}/iceberg"
+        )
+        found = catalog.load_table("sim.events").scan().to_arrow().sort_by("event_id")
+        wanted = deltalake.DeltaTable(varve.output).to_pyarrow_table().sort_by("event_id")
+        for name in wanted.column_names:
+            assert found[name].to_pylist() == wanted[name].to_pylist(), name
+    assert found.num_rows == 40 + 1500 + 2000 and found["event_time"].null_count == 40
 
 
 def test_demo():
