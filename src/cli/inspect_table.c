@@ -18,6 +18,8 @@
 /* Below this, opening a file costs readers more than its rows. */
 #define SMALL_BYTES (UINT64_C(16) * 1024 * 1024)
 
+enum { DEPTH_MAX = 63 };
+
 /* What a log says of its table, and what lies beside that. */
 struct summary {
     struct object_store *store;
@@ -26,9 +28,10 @@ struct summary {
     uint64_t files, small, bytes;
     uint64_t rows, uncounted; /* files that do not say how many rows they have */
     bool has_span;
-    int64_t oldest, newest;            /* timestamp_ns of the rows */
-    struct map simulations;            /* of files that have one only */
-    uint64_t mixed;                    /* files that have several, or do not say */
+    int64_t oldest, newest; /* timestamp_ns of the rows */
+    struct map simulations; /* of files that have one only */
+    uint64_t mixed;         /* files that have several, or do not say */
+    uint64_t depths;        /* bit n: there are files below n directories, DEPTH_MAX for more */
     uint64_t dead_files, dead_bytes;   /* files of rows that the table does not have, or not yet */
     uint64_t quarantines;              /* files of messages that are no rows */
     struct map instances;              /* by name */
@@ -56,6 +59,14 @@ static void add_span(struct summary *s, int64_t oldest, int64_t newest)
     s->has_span = true;
 }
 
+static unsigned depth_of(struct slice path)
+{
+    unsigned depth = 0;
+    for (size_t i = 0; i < path.len && depth < DEPTH_MAX; i++)
+        depth += path.data[i] == '/';
+    return depth;
+}
+
 static void add_file(struct summary *s, const struct delta_file *file)
 {
     struct arena arena = {0};
@@ -68,6 +79,7 @@ static void add_file(struct summary *s, const struct delta_file *file)
     s->files++;
     s->bytes += file->size;
     s->small += file->size < SMALL_BYTES;
+    s->depths |= UINT64_C(1) << depth_of(file->path);
     if (file->stats.data != NULL)
         stats = json_parse(&arena, file->stats, &ignored);
     if (json_get_u64(stats, "numRecords", &rows))
@@ -157,6 +169,16 @@ static int read_summary(struct summary *s, const char *path, struct err *err)
 }
 
 /* What is printed: rows of a name and a text. */
+/* The pattern of the files below so many directories, for readers of plain files. It has no `**`,
+ * which would also match the checkpoints of the log. */
+static void append_glob(struct buf *out, const char *path, unsigned depth)
+{
+    buf_append_text(out, path);
+    for (unsigned i = 0; i < depth; i++)
+        buf_append_text(out, i == 0 ? "/[!_]*" : "/*");
+    buf_append_text(out, "/*.parquet");
+}
+
 struct page {
     struct table table;
     struct buf text; /* of the next row */
@@ -223,6 +245,16 @@ static void print_positions(struct page *page, const struct summary *s)
     }
 }
 
+static void print_globs(struct page *page, const char *path, const struct summary *s)
+{
+    for (unsigned depth = 0; depth <= DEPTH_MAX; depth++) {
+        if ((s->depths >> depth & 1) == 0)
+            continue;
+        append_glob(&page->text, path, depth);
+        end_row(page, "glob");
+    }
+}
+
 static void print_summary(const char *path, const struct summary *s)
 {
     struct page whole = {0};
@@ -238,6 +270,7 @@ static void print_summary(const char *path, const struct summary *s)
         buf_printf(out, "of version %" PRIu64, s->log.checkpoint.version);
     end_row(page, "checkpoint");
     print_files(page, s);
+    print_globs(page, path, s);
     print_positions(page, s);
     printf("%s\n", path);
     table_print(&page->table, 2, stdout);
@@ -254,6 +287,21 @@ static void put_positions(struct json_writer *w, const struct summary *s)
         json_close_object(w);
     }
     json_close_array(w);
+}
+
+static void put_globs(struct json_writer *w, const char *path, const struct summary *s)
+{
+    struct buf glob = {0};
+    json_open_array(w, "globs");
+    for (unsigned depth = 0; depth <= DEPTH_MAX; depth++) {
+        if ((s->depths >> depth & 1) == 0)
+            continue;
+        buf_reset(&glob);
+        append_glob(&glob, path, depth);
+        json_put_slice(w, NULL, buf_slice(&glob));
+    }
+    json_close_array(w);
+    buf_free(&glob);
 }
 
 static void put_summary(struct buf *out, const char *path, const struct summary *s)
@@ -281,6 +329,7 @@ static void put_summary(struct buf *out, const char *path, const struct summary 
         json_put_slice(&w, NULL, map_key(&s->simulations, i));
     json_close_array(&w);
     json_put_u64(&w, "files_of_several_simulations", s->mixed);
+    put_globs(&w, path, s);
     json_put_u64(&w, "dead_files", s->dead_files);
     json_put_u64(&w, "dead_bytes", s->dead_bytes);
     json_put_u64(&w, "quarantine_files", s->quarantines);

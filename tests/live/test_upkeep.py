@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import polars
 import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable
 from support import VARVE, verify, wait_for
 
@@ -90,6 +91,25 @@ def test_checkpoints_are_what_the_entries_say(any_server, varve):
     any_server.generate(50, seed=2)
     varve.once(**MANY)
     assert_once(varve, EVENTS + 50)
+
+
+@pytest.mark.parametrize("template", ["{simulation_id}/{YYYY-MM-DD}/{HH}/", "{worker_id}/", ""])
+def test_inspect_gives_the_glob_of_all_rows_and_no_checkpoint(any_server, varve, template):
+    settings = {**MANY, "output": {"path_template": template + "{first_seq}-{last_seq}.parquet"}}
+    last = 0
+    for count in (EVENTS // 10, EVENTS):
+        any_server.generate(count, seed=last + 1, simulations=2)
+        varve.once(**settings)
+        last += count
+        command = [VARVE, "inspect", "--json", varve.output]
+        [glob] = json.loads(subprocess.check_output(command))["globs"]
+        assert glob in subprocess.check_output(command[:2] + command[3:], text=True)
+        with duckdb.connect() as connection:
+            found = connection.execute(f"SELECT stream_seq FROM '{glob}'").fetchall()
+        assert sorted(row[0] for row in found) == list(range(1, last + 1))
+        frame = polars.scan_parquet(glob).select("stream_seq").collect()
+        assert sorted(frame["stream_seq"].to_list()) == list(range(1, last + 1))
+        assert bool(checkpoints(varve)) == (count == EVENTS)
 
 
 def test_upkeep_has_the_lowest_priority(any_server, varve):
