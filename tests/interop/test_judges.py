@@ -283,6 +283,23 @@ def test_newest_rows_in_spark(table, spark):
     table.check(spark.read(table.root))
 
 
+def test_spark_finds_partitions(table, spark, tmp_path):
+    root = tmp_path / "hive"
+    template = "simulation_id={simulation_id}/date={YYYY-MM-DD}/hour={HH}/{first_seq}.parquet"
+    table.runner.once(
+        nats={"name": "hive"},
+        sources=[{"delivery": "position", "consumer": "hive"}],
+        output={"log_output_directory": str(root), "path_template": template},
+    )
+    rows = {row["event_id"]: row for row in read_deltalake(root).to_pylist()}
+    found = spark.rows(files=root)
+    assert found.num_rows == len(rows) > 0
+    for row in found.to_pylist():
+        wanted = rows[row["event_id"]]
+        assert row["simulation_id"] == (wanted["simulation_id"] or None)
+        assert f"{row['date']} {row['hour']}" == f"{wanted['event_time']:%Y-%m-%d %H}"
+
+
 @pytest.mark.parametrize("engine", ["deltalake", "spark"])
 def test_varve_goes_on_after_maintenance_by_others(table, engine, request, tmp_path):
     copy = tmp_path / "copy"
