@@ -60,7 +60,7 @@ static bool wait_to_reopen(void)
 }
 
 /* Until a signal asks to stop or, with --once, until the end; or, *again, until all has to be begun
- * anew. */
+ * anew: not where it is to end. */
 static int drain(struct run *run, const struct config *config, bool has_run, bool *again,
                  struct err *err)
 {
@@ -82,6 +82,7 @@ static int drain(struct run *run, const struct config *config, bool has_run, boo
         return -1;
     }
     stop_wakes(&p->waker);
+    bool ending = false;
     int64_t deadline = pipeline_turn(p);
     for (; !pipeline_is_done(p); deadline = pipeline_turn(p)) {
         size_t count = pipeline_waits(p);
@@ -91,9 +92,10 @@ static int drain(struct run *run, const struct config *config, bool has_run, boo
             pipeline_reload(p);
         if (asked.stop)
             pipeline_stop(p);
+        ending = ending || asked.stop;
     }
     stop_wakes(NULL);
-    *again = pipeline_must_start_over(p);
+    *again = !ending && pipeline_must_start_over(p);
     struct pipeline_summary done = pipeline_summary(p);
     run->summary.rows += done.rows;
     run->summary.files += done.files;

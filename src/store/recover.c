@@ -326,6 +326,7 @@ int store_recover(struct store *store, const struct store_config *config, struct
         return -1;
     if (gap && reload_table(store, err) != 0)
         return -1;
+    store_note_newest(store);
     if (read_positions(store, config, err) != 0)
         return -1;
     rename_quarantines(store);

@@ -186,6 +186,27 @@ def test_an_older_copy_is_put_in_its_place(any_server, varve, tmp_path, how, del
     check_rows(varve.output, numbered(Load(seed=44).run(120))[0])
 
 
+def test_stopped_when_the_directory_was_set_back(any_server, varve, tmp_path):
+    """It ends and says why, and the next start has all of it."""
+    settings = {"batching": {"max_age": "1h"}, **UNCONFINED}
+    any_server.generate(50, seed=46)
+    varve.once(**settings)
+    shutil.copytree(varve.output, tmp_path / "backup")
+    any_server.generate(50, seed=46, start_index=50)
+    varve.once(**settings)
+    run = varve.start(**settings)
+    run.wait_line("consumer_found")
+    any_server.generate(20, seed=46, start_index=100)
+    wait_for(lambda: any_server.unacked() == 20, "it has the last ones")
+    shutil.rmtree(varve.output)
+    shutil.copytree(tmp_path / "backup", varve.output)
+    assert run.stop() == 1
+    assert "since varve wrote to it last" in run.text().splitlines()[-1]
+    assert not run.lines("starting_over")
+    varve.once(**settings)
+    check_rows(varve.output, numbered(Load(seed=46).run(120))[0])
+
+
 def deltalake_rows(root):
     import deltalake
     from deltalake.exceptions import DeltaError

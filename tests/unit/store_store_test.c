@@ -146,6 +146,9 @@ TEST(store_open_is_not_fooled_by_hard_links)
     EXPECT(store->recovery.rolled_forward && store->positions.list[0].through == 4);
     EXPECT(fixture_is_file("root/in-the-way/3.parquet"));
     EXPECT(fixture_look().in_log[3] == 1);
+    /* And the entry that was finished is what the next one goes on from. */
+    fixture_commit(store, KEY, 5, 6);
+    EXPECT(fixture_look().in_log[5] == 1);
     store_close(store);
 }
 
