@@ -186,6 +186,19 @@ static void judge_missing(struct check_report *r, const struct config *config,
                   : "");
 }
 
+/* It stays as it is, since a server can't change it. */
+static void judge_acks(struct check_report *r, const struct config_source *source,
+                       const struct nats_stream_info *stream, const struct nats_consumer_info *info)
+{
+    if (info->config.ack == NATS_ACK_EXPLICIT && !source->shared &&
+        stream->retention != NATS_RETENTION_WORKQUEUE)
+        check_say(r, CHECK_OK,
+                  "consumer %s of stream %s takes an ack for each event, which more than doubles "
+                  "the work of the server; one that varve makes takes one for each commit: give "
+                  "the source another consumer, start varve, and then delete this one",
+                  source->consumer, source->stream);
+}
+
 /* What varve run would say to it. */
 static void judge_settings(struct check_report *r, const struct config *config, uint32_t index,
                            const struct nats_stream_info *stream,
@@ -198,6 +211,7 @@ static void judge_settings(struct check_report *r, const struct config *config, 
         .config = config,
         .settings = source,
         .retention = stream->retention,
+        .shared = source->shared,
         .covers_stream = consumer_covers(source, stream),
     };
     consumer_compare(&wish, &scene, info, &diff);
@@ -208,6 +222,11 @@ static void judge_settings(struct check_report *r, const struct config *config, 
                   "consumer %s of stream %s fits the batching: ack_wait is %s, max_ack_pending is "
                   "%" PRId64,
                   source->consumer, source->stream, ack_wait, info->config.max_ack_pending);
+    else if (consumer_is_to_be_renewed(&wish, &scene, info, &diff))
+        check_say(r, CHECK_WARNING,
+                  "consumer %s of stream %s is not shared yet: varve run will make it anew, with "
+                  "an ack for each event",
+                  source->consumer, source->stream);
     else if (diff.fixed == 0 && config->consumer.manage == CONFIG_MANAGE_UPDATE)
         check_say(r, CHECK_WARNING, "varve run will change consumer %s of stream %s: %s",
                   source->consumer, source->stream, diff.text);
@@ -265,5 +284,6 @@ void check_consumer(struct check_report *r, const struct config *config, uint32_
         return;
     }
     judge_settings(r, config, index, stream, info);
+    judge_acks(r, source, stream, info);
     judge_lag(r, source, stream, info);
 }

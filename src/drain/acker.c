@@ -6,32 +6,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-
-enum debt_state {
-    DEBT_HELD,   /* the epoch is not committed; extended where others would get the messages */
-    DEBT_DUE,    /* to be sent, from not_before on */
-    DEBT_ASKED,  /* all is sent, and the server was asked to confirm the last one */
-    DEBT_SETTLED /* nothing is owed, or not any more */
-};
-
-/* What is owed to one source for one epoch. */
-struct debt {
-    enum debt_state state;
-    struct buf created; /* the generation of its stream */
-    struct acklist acks;
-    struct acklist_cursor cursor;   /* of DUE: how far they are sent */
-    int64_t not_before;             /* of DUE */
-    struct acklist_cursor extended; /* of HELD: how far +WPI is sent, in a round that has begun */
-    int64_t extend_at;              /* of HELD: when the next round begins */
-    uint64_t request;               /* of ASKED */
-    int64_t oldest;                 /* when the first message was received */
-};
-
-struct acker_epoch {
-    struct acker_epoch *next;
-    uint64_t number;
-    struct debt debts[];
-};
+#include "drain/acker_part.h"
 
 void acker_init(struct acker *a, struct source *sources, uint32_t source_count)
 {
@@ -93,8 +68,7 @@ static bool is_settled(const struct acker *a, const struct acker_epoch *e)
     return true;
 }
 
-/* One that waits for a source which can't be reached does not hold up the others. */
-static void drop_settled(struct acker *a)
+void acker_drop_settled(struct acker *a)
 {
     struct acker_epoch **link = &a->first;
     while (*link != NULL) {
@@ -155,14 +129,34 @@ void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct na
     }
     ASSERT(debt->state == DEBT_HELD);
     acklist_add(&debt->acks, ack);
+    if (ack->stream_seq > debt->top.stream_seq)
+        debt->top = (struct source_delivery){ack->stream_seq, ack->consumer_seq};
 }
 
-static void count_delays(struct source *source, const struct acklist *acks, int64_t wall)
+void acker_again(struct acker *a, struct nats_client *client, uint32_t index,
+                 const struct nats_ack *ack)
+{
+    struct source *source = &a->sources[index];
+    if (source->settings->delivery != CONFIG_DURABLE)
+        return;
+    if (source->ack == NATS_ACK_ALL) {
+        source_settle(source, ack->stream_seq, ack->consumer_seq);
+        return;
+    }
+    nats_ack_append_publish(&client->out, ack);
+    source->counters.acks_sent++;
+}
+
+static void count_delays(struct source *source, struct debt *debt, int64_t wall)
 {
     struct nats_ack ack;
-    struct acklist_cursor cursor = {0};
-    while (acklist_next(acks, &cursor, &ack))
+    struct acklist_cursor cursor = {0}, before = {0};
+    while (acklist_next(&debt->acks, &cursor, &ack)) {
         histogram_observe(&source->counters.delay, wall - ack.timestamp_ns);
+        if (ack.stream_seq == debt->top.stream_seq)
+            debt->at_top = before;
+        before = cursor;
+    }
 }
 
 void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
@@ -172,100 +166,11 @@ void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
         struct debt *debt = &e->debts[i];
         if (debt->state != DEBT_HELD)
             continue;
-        count_delays(&a->sources[i], &debt->acks, wall);
+        count_delays(&a->sources[i], debt, wall);
         bool acked = a->sources[i].settings->delivery == CONFIG_DURABLE;
         debt->state = acked ? DEBT_DUE : DEBT_SETTLED;
     }
-    drop_settled(a);
-}
-
-/* As far as there is room. The last one asks for a reply. */
-static void send(struct acker *a, struct nats_client *client, struct debt *debt,
-                 struct source_counters *counters, int64_t now)
-{
-    struct nats_ack ack;
-    while (client->out.len < ACKER_OUTPUT_MAX && debt->cursor.done + 1 < debt->acks.count) {
-        ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
-        nats_ack_append_publish(&client->out, &ack);
-        counters->acks_sent++;
-    }
-    if (debt->cursor.done + 1 != debt->acks.count || client->out.len >= ACKER_OUTPUT_MAX)
-        return;
-    struct acklist_cursor before = debt->cursor;
-    ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
-    buf_reset(&a->subject);
-    nats_ack_append_subject(&a->subject, &ack);
-    debt->request = nats_client_request(client, buf_slice(&a->subject), (struct slice){0},
-                                        (struct slice){0}, ACKER_CONFIRM_TIMEOUT, now);
-    if (debt->request == 0) {
-        debt->cursor = before; /* too many questions are open */
-        debt->not_before = now + ACKER_PAUSE;
-        return;
-    }
-    debt->state = DEBT_ASKED;
-    counters->acks_sent++;
-}
-
-/* Tell the server that the messages of an epoch that waits are being worked on: with half of
- * ack_wait gone, each costs as much as an ack. What comes into the open epoch meanwhile is in the
- * next round. */
-static int64_t extend(struct nats_client *client, struct debt *debt, const struct source *source,
-                      int64_t now)
-{
-    static const struct slice wpi = {(const uint8_t *)"+WPI", 4};
-    struct nats_ack ack;
-    if (!source->shared || source->ack_wait <= 0 || source->state != SOURCE_PULLING)
-        return INT64_MAX;
-    if (debt->extend_at == 0)
-        debt->extend_at = debt->oldest + source->ack_wait / 2;
-    if (now < debt->extend_at)
-        return debt->extend_at;
-    struct buf subject = {0};
-    while (client->out.len < ACKER_OUTPUT_MAX && acklist_next(&debt->acks, &debt->extended, &ack)) {
-        buf_reset(&subject);
-        nats_ack_append_subject(&subject, &ack);
-        nats_client_publish(client, buf_slice(&subject), (struct slice){0}, wpi);
-    }
-    buf_free(&subject);
-    if (debt->extended.done < debt->acks.count)
-        return now; /* when there is room again */
-    debt->extended = (struct acklist_cursor){0};
-    debt->extend_at = now + source->ack_wait / 2;
-    return debt->extend_at;
-}
-
-/* Send what is due of one debt. Returns when there is more to do for it. */
-static int64_t advance(struct acker *a, struct nats_client *client, struct debt *debt,
-                       struct source *source, int64_t now)
-{
-    if (debt->state == DEBT_HELD)
-        return extend(client, debt, source, now);
-    /* Once a source pulls again, its consumer is known to be there. */
-    if (debt->state != DEBT_DUE || source->state != SOURCE_PULLING)
-        return INT64_MAX;
-    if (now < debt->not_before)
-        return debt->not_before;
-    if (!slice_equal(buf_slice(&source->generation.created), buf_slice(&debt->created))) {
-        debt->state = DEBT_SETTLED;
-        return INT64_MAX;
-    }
-    send(a, client, debt, &source->counters, now);
-    if (debt->state != DEBT_DUE)
-        return INT64_MAX;
-    return debt->not_before > now ? debt->not_before : now;
-}
-
-int64_t acker_tick(struct acker *a, struct nats_client *client, int64_t now)
-{
-    int64_t next = INT64_MAX;
-    for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
-        for (uint32_t i = 0; i < a->source_count; i++) {
-            int64_t due = advance(a, client, &e->debts[i], &a->sources[i], now);
-            next = due < next ? due : next;
-        }
-    }
-    drop_settled(a);
-    return next;
+    acker_drop_settled(a);
 }
 
 static void take_answer(struct debt *debt, const char *stream, const struct nats_event *event,
@@ -284,17 +189,18 @@ static void take_answer(struct debt *debt, const char *stream, const struct nats
 
 bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now)
 {
+    bool found = false;
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
         for (uint32_t i = 0; i < a->source_count; i++) {
             struct debt *debt = &e->debts[i];
             if (debt->state != DEBT_ASKED || debt->request != event->request)
                 continue;
             take_answer(debt, a->sources[i].settings->stream, event, now);
-            drop_settled(a);
-            return true;
+            found = true;
         }
     }
-    return false;
+    acker_drop_settled(a);
+    return found;
 }
 
 void acker_restart(struct acker *a)

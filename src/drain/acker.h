@@ -42,12 +42,13 @@ void acklist_free(struct acklist *list);
 
 /*
  * What is owed to the servers, filed under the number of the epoch that a message is in, and the
- * only place that acks what is new (redeliveries of what is durable are acked on the spot). Nothing
- * is sent before acker_committed names the epoch. It is kept until the server has confirmed the
- * last of its acks, so that acks which a broken connection or a change of leaders swallowed are
- * sent again. Where others share the consumer, the server is told that work is in progress (+WPI)
- * while an epoch waits, or it would give the messages to them. Those of a stream that was made
- * again since are dropped: under their numbers it has others.
+ * only place that acks what was delivered to this connection. Nothing is sent before
+ * acker_committed names the epoch. It is kept until the server has confirmed the last of its acks,
+ * so that acks which a broken connection or a change of leaders swallowed are sent again. Where
+ * others share the consumer, the server is told that work is in progress (+WPI) while an epoch
+ * waits, or it would give the messages to them. Those of a stream that was made again since are
+ * dropped: under their numbers it has others. A consumer with ack policy `all` gets one ack for all
+ * that is durable, and never one for a message above what is missing.
  */
 enum {
     /* Acks are rendered while less than this waits to be written: an epoch of acks is 20 MB. */
@@ -76,6 +77,11 @@ void acker_free(struct acker *a);
  * durable one has delivered. */
 void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
                int64_t now);
+
+/* A message was delivered again that is durable, or nothing for us: it is acked on the spot. Where
+ * one ack is for all up to a sequence, as soon as nothing else is owed. */
+void acker_again(struct acker *a, struct nats_client *client, uint32_t source,
+                 const struct nats_ack *ack);
 
 /* The epoch is in the store since `wall` (clock_wall), whether anything is owed for it or not: its
  * acks are due. Counts the delay of each message. */

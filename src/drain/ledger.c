@@ -121,6 +121,14 @@ uint64_t ledger_position(const struct ledger *l)
     return seqset_contains(&l->durable, 0) ? seqset_contiguous_end(&l->durable, 0) : 0;
 }
 
+uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < l->durable.count && l->durable.list[i].first <= sequence; i++)
+        last = l->durable.list[i].last;
+    return last < sequence ? last : sequence;
+}
+
 uint64_t ledger_taken_position(const struct ledger *l)
 {
     return seqset_contains(&l->taken, 0) ? seqset_contiguous_end(&l->taken, 0) : 0;

@@ -74,7 +74,10 @@ uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct se
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);
 
-/* The same of what is received. */
+/* The greatest durable sequence up to `sequence`; 0 if there is none. */
+uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence);
+
+/* ledger_position of what is received. */
 uint64_t ledger_taken_position(const struct ledger *l);
 
 /* Book its memory there from now on; it must not hold any yet. */

@@ -11,13 +11,13 @@ static uint32_t sequences_at_once(struct seqrange range, uint64_t pending)
 }
 
 void redelivery_begin(struct redelivery *r, struct seqrange range, uint64_t pending,
-                      uint64_t consumer_seq, bool acks_only, int64_t now)
+                      uint64_t consumer_seq, enum redelivery_how how, int64_t now)
 {
     r->state = REDELIVERY_ASKING;
     r->left = range;
     r->at_once = sequences_at_once(range, pending);
     r->consumer_seq = consumer_seq;
-    r->acks_only = acks_only;
+    r->how = how;
     r->next = now;
     r->awaited = 0;
 }
@@ -49,6 +49,24 @@ static void send(struct redelivery *r, struct nats_client *client, struct slice 
     nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, payload);
 }
 
+/* 1: the sequence is acked, -1: asked for, 0: neither. */
+static int what_to_do(enum redelivery_how how, const struct ledger *ledger, uint64_t sequence)
+{
+    bool durable = seqset_contains(&ledger->durable, sequence);
+    bool unknown = !seqset_contains(&ledger->taken, sequence); /* else its epoch acks it */
+    switch (how) {
+    case REDELIVERY_ACKS_AND_ASKS:
+        return durable ? 1 : unknown ? -1 : 0;
+    case REDELIVERY_ACKS:
+        return durable ? 1 : 0;
+    case REDELIVERY_ASKS:
+        return unknown ? -1 : 0;
+    case REDELIVERY_ASKS_DURABLE:
+        return durable || unknown ? -1 : 0;
+    }
+    return 0;
+}
+
 int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct slice prefix,
                         const struct ledger *ledger, int64_t now)
 {
@@ -60,11 +78,10 @@ int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct
     r->awaited = 0;
     for (uint32_t i = 0; i < r->at_once; i++) {
         uint64_t sequence = r->left.first;
-        bool durable = seqset_contains(&ledger->durable, sequence);
-        bool held = !durable && seqset_contains(&ledger->taken, sequence); /* its epoch acks it */
-        if (durable || !(held || r->acks_only)) {
-            r->awaited += !durable;
-            send(r, client, prefix, sequence, durable ? (struct slice){0} : nak);
+        int what = what_to_do(r->how, ledger, sequence);
+        if (what != 0) {
+            r->awaited += what < 0;
+            send(r, client, prefix, sequence, what > 0 ? (struct slice){0} : nak);
         }
         if (sequence == r->left.last) {
             r->state = REDELIVERY_DONE;

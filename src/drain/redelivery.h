@@ -30,22 +30,29 @@ enum redelivery_state {
     REDELIVERY_ASKING, /* `left` is, from `next` on */
 };
 
+/* What is done about it. */
+enum redelivery_how {
+    REDELIVERY_ACKS_AND_ASKS,
+    REDELIVERY_ACKS,         /* others may hold the rest: nothing is asked for */
+    REDELIVERY_ASKS,         /* one ack would be for all up to it */
+    REDELIVERY_ASKS_DURABLE, /* the same, and what is durable is asked for as well */
+};
+
 struct redelivery {
     enum redelivery_state state;
     struct seqrange left; /* of stream sequences */
     uint32_t at_once;     /* sequences that make REDELIVERY_AT_ONCE messages, on average */
     uint64_t consumer_seq;
     int64_t next;
-    bool acks_only;     /* others may hold the rest: nothing is asked for */
+    enum redelivery_how how;
     uint32_t awaited;   /* asked for, and not come yet */
     struct buf subject; /* scratch */
 };
 
 /* Settle `range` of the stream, which is not empty: the server holds `pending` of its sequences.
- * The consumer has counted its deliveries up to `consumer_seq`. With `acks_only` what is durable is
- * acked and nothing else done, since others may hold the rest. */
+ * The consumer has counted its deliveries up to `consumer_seq`. */
 void redelivery_begin(struct redelivery *r, struct seqrange range, uint64_t pending,
-                      uint64_t consumer_seq, bool acks_only, int64_t now);
+                      uint64_t consumer_seq, enum redelivery_how how, int64_t now);
 void redelivery_cancel(struct redelivery *r);
 void redelivery_free(struct redelivery *r);
 

@@ -303,12 +303,23 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     return verdict;
 }
 
+void source_settle(struct source *s, uint64_t stream_seq, uint64_t consumer_seq)
+{
+    if (stream_seq >= s->settled.stream_seq)
+        s->settled = (struct source_delivery){stream_seq, consumer_seq};
+}
+
+void source_ack_prefix(const struct source *s, struct buf *out)
+{
+    buf_printf(out, "$JS.ACK.%s.%s.", s->settings->stream, s->settings->consumer);
+}
+
 static int64_t tick_redelivery(struct source *s, struct nats_client *client, int64_t now)
 {
     if (s->redelivery.state == REDELIVERY_DONE)
         return INT64_MAX;
     buf_reset(&s->subject);
-    buf_printf(&s->subject, "$JS.ACK.%s.%s.", s->settings->stream, s->settings->consumer);
+    source_ack_prefix(s, &s->subject);
     return redelivery_tick(&s->redelivery, client, buf_slice(&s->subject), &s->generation.ledger,
                            now);
 }
@@ -335,7 +346,7 @@ static void take_passed(struct source *s, struct nats_client *client, int64_t no
     source_log(s, LOG_WARNING, "consumer_ahead",
                "the consumer has passed messages that the work queue still has: the stream was "
                "set back; the consumer is created again");
-    s->renew_consumer = true;
+    s->renew = SOURCE_RENEW_FOR_STREAM;
     source_begin(s, client, now);
 }
 

@@ -95,12 +95,24 @@ enum source_alert {
     SOURCE_ALERTS,
 };
 
+/* A consumer that won't do is deleted and made anew. */
+enum source_renew {
+    SOURCE_RENEW_NOT,
+    SOURCE_RENEW_FOR_STREAM, /* it is of the stream as that was before it was set back */
+    SOURCE_RENEW_FOR_ACKS,   /* it has the wrong ack policy: behind the floor of the one before */
+};
+
 /* --once: what the stream had at start, and how far that is. */
 struct source_end {
     bool known;      /* the target is */
     uint64_t target; /* the stream's last sequence at start */
     bool idle;       /* nothing is left to be delivered, and all that was delivered has arrived */
     bool all_acked;  /* and all of it is acked */
+};
+
+/* Of a message: stream_seq 0: there is none. */
+struct source_delivery {
+    uint64_t stream_seq, consumer_seq;
 };
 
 /* What the events of a source's pulls have as their owner. */
@@ -135,27 +147,32 @@ struct source {
     bool covers_stream;            /* our subjects are all that it has: no filter is needed */
 
     /* The consumer. */
-    struct buf consumer;        /* its name; of an ephemeral a new one each time */
-    struct buf guard;           /* the name of a second one, see GUARD; empty: there is none */
-    bool guarded;               /* it is there */
-    bool unfiltered;            /* it delivers whatever the stream has */
-    uint64_t suspect_seq;       /* a message that made us look at the consumer; 0: none did */
-    bool seen_consumer;         /* it existed in this process, for this generation */
-    bool renew_consumer;        /* it is of the stream as it was before that was set back */
-    bool consumer_ahead;        /* it has delivered what the stream does not have: look again */
-    bool shared;                /* somebody else pulls from it, as far as we can see */
-    bool others_pull;           /* that was seen beyond doubt: it counts as shared from then on */
-    bool strangers_seen;        /* the last poll showed more pulls than ours */
-    int64_t ack_wait;           /* of it */
-    bool orphans_seen;          /* the last poll showed deliveries that nobody will ack */
-    uint64_t last_consumer_seq; /* greatest number of a delivery, as far as we know */
-    struct seqset others;       /* numbers up to that which are not of deliveries to us, */
-    uint64_t explained;         /* and so many, at most, are of messages that came all the same */
-    uint64_t passed;            /* what it had passed over when we came: up to this sequence only
-                                   the stream itself can say where there is nothing for us */
-    int64_t lacking_since;      /* a work queue's floor has passed what never came; 0: it has not */
-    uint64_t owed;              /* what `others` loses when `refetch` is done: all up to here */
-    bool told_shared;           /* that a shared consumer has acked what the store lacks */
+    struct buf consumer;  /* its name; of an ephemeral a new one each time */
+    struct buf guard;     /* the name of a second one, see GUARD; empty: there is none */
+    bool guarded;         /* it is there */
+    bool unfiltered;      /* it delivers whatever the stream has */
+    uint64_t suspect_seq; /* a message that made us look at the consumer; 0: none did */
+    bool seen_consumer;   /* it existed in this process, for this generation */
+    enum source_renew renew;
+    uint64_t floor;           /* of RENEW_FOR_ACKS */
+    bool consumer_ahead;      /* it has delivered what the stream does not have: look again */
+    bool shared;              /* somebody else pulls from it, as far as we can see */
+    bool others_pull;         /* that was seen beyond doubt: it counts as shared from then on */
+    bool strangers_seen;      /* the last poll showed more pulls than ours */
+    int64_t ack_wait;         /* of it */
+    enum nats_ack_policy ack; /* of it */
+    struct source_delivery settled; /* with ack policy all: delivered again, and not owed */
+    uint64_t asked_again;           /* of what was delivered and never came, this was the first */
+    bool orphans_seen;              /* the last poll showed deliveries that nobody will ack, */
+    bool ignored_seen;              /* or whose ack was ignored */
+    uint64_t last_consumer_seq;     /* greatest number of a delivery, as far as we know */
+    struct seqset others;           /* numbers up to that which are not of deliveries to us, */
+    uint64_t explained;    /* and so many, at most, are of messages that came all the same */
+    uint64_t passed;       /* what it had passed over when we came: up to this sequence only
+                              the stream itself can say where there is nothing for us */
+    int64_t lacking_since; /* a work queue's floor has passed what never came; 0: it has not */
+    uint64_t owed;         /* what `others` loses when `refetch` is done: all up to here */
+    bool told_shared;      /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;
     struct nats_pull pull;
     uint64_t pull_target; /* bytes on the way */
@@ -264,6 +281,12 @@ void source_stored(struct source *s, const struct positions *others);
 
 /* That epoch, of the generation with this name, is in the store. */
 void source_committed(struct source *s, const char *created, const struct seqset *rows);
+
+/* Nothing is owed for this delivery: its message is durable, or nothing for us. */
+void source_settle(struct source *s, uint64_t stream_seq, uint64_t consumer_seq);
+
+/* Append what the subjects of the durable consumer's acks begin with. */
+void source_ack_prefix(const struct source *s, struct buf *out);
 
 /* True when all that the stream had at start is received, and what could be acked is. */
 bool source_at_end(const struct source *s);

@@ -14,6 +14,9 @@ static struct consumer_scene scene_of(struct source *s)
         .settings = s->settings,
         .retention = s->retention,
         .covers_stream = s->covers_stream,
+        .shared = s->settings->shared || s->others_pull,
+        .renewed = s->renew == SOURCE_RENEW_FOR_ACKS,
+        .floor = s->floor,
         .position = source_is_durable(s) ? ledger_position(ledger) : ledger_taken_position(ledger),
         .whole = s->generation.later,
         .ephemeral = buf_slice(&s->consumer),
@@ -93,7 +96,7 @@ void source_attach(struct source *s, struct nats_client *client, int64_t now)
     }
     name_consumer(s);
     buf_reset(&s->body);
-    if (s->renew_consumer && s->config->consumer.manage != CONFIG_MANAGE_BIND) {
+    if (s->renew != SOURCE_RENEW_NOT && s->config->consumer.manage != CONFIG_MANAGE_BIND) {
         if (s->retention == NATS_RETENTION_INTEREST && !s->guarded) {
             struct consumer_wish wish;
             struct consumer_scene scene = scene_of(s);
@@ -125,13 +128,24 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
     s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
 }
 
+static enum redelivery_how how_to_recover(const struct source *s)
+{
+    if (s->ack == NATS_ACK_ALL)
+        return REDELIVERY_ASKS;
+    return s->shared ? REDELIVERY_ACKS : REDELIVERY_ACKS_AND_ASKS;
+}
+
 static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
-                    bool acks_only, int64_t now)
+                    enum redelivery_how how, int64_t now)
 {
     struct seqrange range = {from, info->delivered_stream_seq};
-    if (range.first <= range.last)
-        redelivery_begin(&s->redelivery, range, info->ack_pending, info->delivered_consumer_seq,
-                         acks_only, now);
+    uint64_t durable = ledger_last_durable(&s->generation.ledger, range.last);
+    if (range.first > range.last)
+        return;
+    if (s->ack == NATS_ACK_ALL && durable >= from)
+        source_settle(s, durable, info->delivered_consumer_seq);
+    redelivery_begin(&s->redelivery, range, info->ack_pending, info->delivered_consumer_seq, how,
+                     now);
 }
 
 /* Deliveries to an earlier connection that were not acked: what is durable is acked, always. The
@@ -139,12 +153,16 @@ static void recover(struct source *s, const struct nats_consumer_info *info, uin
 static void plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     s->orphans_seen = false;
+    s->ignored_seen = false;
     s->strangers_seen = false;
+    s->settled = (struct source_delivery){0};
+    s->asked_again = 0;
+    s->ack = info->config.ack;
     s->shared =
         source_is_durable(s) && (s->settings->shared || s->others_pull || info->waiting > 0);
     s->ack_wait = info->config.ack_wait_ns;
     if (source_is_durable(s) && info->ack_pending > 0)
-        recover(s, info, info->ack_floor_stream_seq + 1, s->shared, now);
+        recover(s, info, info->ack_floor_stream_seq + 1, how_to_recover(s), now);
 }
 
 static void begin_pulling(struct source *s, struct nats_client *client, int64_t now)
@@ -173,7 +191,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
     s->seen_consumer = true;
     s->unfiltered = info->config.filter_count == 0;
-    s->renew_consumer = false;
+    s->renew = SOURCE_RENEW_NOT;
     source_delete_guard(s, client);
     source_resolve(s, SOURCE_ALERT_CONSUMER_RECREATED);
     source_resolve(s, SOURCE_ALERT_STREAM_RECREATED);
@@ -189,6 +207,16 @@ static bool consumer_fits(struct source *s, struct nats_client *client,
     consumer_compare(&wish, &scene, info, &diff);
     if (diff.count == 0)
         return true;
+    if (consumer_is_to_be_renewed(&wish, &scene, info, &diff)) {
+        source_log(
+            s, LOG_WARNING, "consumer_renewed",
+            "the consumer is shared, and takes one ack for all events up to a sequence, also "
+            "those of others: it is made anew with an ack for each");
+        s->renew = SOURCE_RENEW_FOR_ACKS;
+        s->floor = info->ack_floor_stream_seq;
+        source_attach(s, client, now);
+        return false;
+    }
     if (may_update && diff.fixed == 0 && s->config->consumer.manage == CONFIG_MANAGE_UPDATE) {
         buf_reset(&s->body);
         nats_consumer_update_body(&s->body, s->settings->stream, &wish.config, info);
@@ -238,7 +266,7 @@ static bool is_ahead(struct source *s, struct nats_client *client,
     }
     source_log(s, LOG_WARNING, "consumer_ahead",
                "the consumer is ahead of the stream, which was set back; it is created again");
-    s->renew_consumer = true;
+    s->renew = SOURCE_RENEW_FOR_STREAM;
     source_attach(s, client, now);
     return true;
 }
@@ -248,7 +276,8 @@ static void ask_confirm(struct source *s, struct nats_client *client,
 {
     s->made = s->state == SOURCE_CREATE;
     s->found = (struct nats_consumer_info){
-        .config = {.ack_wait_ns = info->config.ack_wait_ns,
+        .config = {.ack = info->config.ack,
+                   .ack_wait_ns = info->config.ack_wait_ns,
                    .start_seq = info->config.start_seq,
                    .filter_count = info->config.filter_count},
         .delivered_consumer_seq = info->delivered_consumer_seq,
@@ -310,6 +339,22 @@ static uint64_t live_pulls(const struct nats_pull *pull)
     return live;
 }
 
+/* One that is not in the stream any more does not come, and no ack passes it: then the stream is
+ * looked at. */
+static void ask_again(struct source *s, const struct nats_consumer_info *info, uint64_t missing,
+                      int64_t now)
+{
+    struct seqrange range = {missing, info->delivered_stream_seq};
+    if (s->ack == NATS_ACK_ALL && s->asked_again == missing && s->refetch.state == REFETCH_IDLE) {
+        s->owed = 0;
+        refetch_begin(&s->refetch, range, 0, true); /* what was dropped is counted as that */
+        return;
+    }
+    recover(s, info, missing, s->ack == NATS_ACK_ALL ? REDELIVERY_ASKS : REDELIVERY_ACKS_AND_ASKS,
+            now);
+    s->asked_again = missing;
+}
+
 /* What was delivered to a connection that the server took for alive is seen only now: nobody else
  * pulls, twice in a row, and yet messages are out that we never got. */
 static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
@@ -320,8 +365,22 @@ static void look_for_orphans(struct source *s, const struct nats_consumer_info *
                    info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
                    s->redelivery.state == REDELIVERY_DONE;
     if (orphans && s->orphans_seen)
-        recover(s, info, missing, false, now);
+        ask_again(s, info, missing, now);
     s->orphans_seen = orphans;
+}
+
+/* An ack that the server has ignored, see acker.c: all is durable, twice in a row, and yet messages
+ * are out. The newest one comes again, and its ack is for all of them. */
+static void look_for_ignored(struct source *s, const struct nats_consumer_info *info, int64_t now)
+{
+    uint64_t last = info->delivered_stream_seq;
+    bool ignored = s->ack == NATS_ACK_ALL && info->ack_pending > 0 && !s->others_pull &&
+                   ledger_position(&s->generation.ledger) >= last &&
+                   s->redelivery.state == REDELIVERY_DONE;
+    if (ignored && s->ignored_seen)
+        redelivery_begin(&s->redelivery, (struct seqrange){last, last}, 1,
+                         info->delivered_consumer_seq, REDELIVERY_ASKS_DURABLE, now);
+    s->ignored_seen = ignored;
 }
 
 /* More pulls wait than are ours, twice in a row: another instance uses the consumer by accident. */
@@ -373,6 +432,7 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     if (source_is_durable(s)) {
         source_compare_floor(s, &info, now);
         look_for_orphans(s, &info, now);
+        look_for_ignored(s, &info, now);
         look_for_strangers(s, &info);
     }
     look_at_dropped(s, &info);

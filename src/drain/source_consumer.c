@@ -24,9 +24,9 @@ static void fill_start(struct nats_consumer_config *wanted, const struct consume
 {
     if (scene->retention == NATS_RETENTION_WORKQUEUE)
         return; /* the server allows nothing but all */
-    if (scene->position > 0) {
+    if (scene->renewed || scene->position > 0) {
         wanted->deliver = NATS_DELIVER_BY_START_SEQUENCE;
-        wanted->start_seq = scene->position + 1;
+        wanted->start_seq = (scene->renewed ? scene->floor : scene->position) + 1;
         return;
     }
     if (scene->whole)
@@ -69,7 +69,9 @@ void consumer_wish(struct consumer_wish *wish, const struct consumer_scene *scen
     if (durable) {
         wanted->durable = slice_of(settings->consumer);
         wanted->description = slice_of("varve: events to Parquet");
-        wanted->ack = NATS_ACK_EXPLICIT;
+        wanted->ack = scene->retention == NATS_RETENTION_WORKQUEUE || scene->shared
+                          ? NATS_ACK_EXPLICIT
+                          : NATS_ACK_ALL;
         wanted->ack_wait_ns = config_ack_wait(scene->config);
         wanted->max_ack_pending = (int64_t)config_max_ack_pending(scene->config);
     } else {
@@ -92,10 +94,21 @@ void consumer_compare(struct consumer_wish *wish, const struct consumer_scene *s
     nats_consumer_adopt_start(wanted, is);
     if (scene->covers_stream && is->filter_count == 0)
         wanted->filter_count = 0; /* ours would change nothing */
-    /* More patience and more room than we need contradict nothing. */
+    /* More acks, more patience and more room than we need contradict nothing. */
+    if (wanted->ack == NATS_ACK_ALL && is->ack == NATS_ACK_EXPLICIT)
+        wanted->ack = is->ack;
     if (is->ack_wait_ns > wanted->ack_wait_ns)
         wanted->ack_wait_ns = is->ack_wait_ns;
     if (is->max_ack_pending > wanted->max_ack_pending || is->max_ack_pending == -1)
         wanted->max_ack_pending = is->max_ack_pending;
     nats_consumer_compare(wanted, is, diff);
+}
+
+bool consumer_is_to_be_renewed(const struct consumer_wish *wish, const struct consumer_scene *scene,
+                               const struct nats_consumer_info *found,
+                               const struct nats_consumer_diff *diff)
+{
+    return diff->fixed == 1 && wish->config.ack == NATS_ACK_EXPLICIT &&
+           found->config.ack == NATS_ACK_ALL &&
+           scene->config->consumer.manage != CONFIG_MANAGE_BIND;
 }

@@ -19,7 +19,10 @@ struct consumer_scene {
     const struct config *config;
     const struct config_source *settings;
     enum nats_retention retention;
-    bool covers_stream;     /* our subjects are all that the stream has: no filter is needed */
+    bool shared;        /* others take messages from it, too */
+    bool covers_stream; /* our subjects are all that the stream has: no filter is needed */
+    bool renewed;       /* it takes the place of one that had acked all up to `floor` */
+    uint64_t floor;
     bool whole;             /* all of it is wanted, whatever `start` says of the first time */
     uint64_t position;      /* what a new consumer starts behind; 0: nothing is known */
     struct slice ephemeral; /* the name of a consumer without acks */
@@ -34,5 +37,11 @@ void consumer_wish(struct consumer_wish *wish, const struct consumer_scene *scen
 /* What we want of one that is there, and how it differs. */
 void consumer_compare(struct consumer_wish *wish, const struct consumer_scene *scene,
                       const struct nats_consumer_info *found, struct nats_consumer_diff *diff);
+
+/* It would do but for its ack policy, which a server can't change: it takes one ack for all up to a
+ * sequence, and others take messages from it, too. */
+bool consumer_is_to_be_renewed(const struct consumer_wish *wish, const struct consumer_scene *scene,
+                               const struct nats_consumer_info *found,
+                               const struct nats_consumer_diff *diff);
 
 #endif

@@ -28,7 +28,7 @@ static void ask_cut(struct source *s, struct nats_client *client, int64_t now)
     log_text(&line, "text", "up to this sequence the stream is as it was");
     log_u64(&line, "last_seq", s->generation.newest_seq);
     log_end(&line);
-    s->renew_consumer = true;
+    s->renew = SOURCE_RENEW_FOR_STREAM;
     source_attach(s, client, now);
 }
 

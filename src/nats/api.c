@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/api.h"
 
+#include <string.h>
+
 void nats_api_domain_prefix(struct buf *out, const char *domain)
 {
     buf_printf(out, "$JS.%s.API", domain);
@@ -15,6 +17,12 @@ void nats_api_subject(struct buf *out, const char *prefix, const char *call, con
         buf_append_byte(out, '.');
         buf_append_text(out, parts[i]);
     }
+}
+
+static bool ends_with(struct slice text, const char *end)
+{
+    size_t len = strlen(end);
+    return text.len >= len && memcmp(text.data + text.len - len, end, len) == 0;
 }
 
 enum nats_api_meaning nats_api_meaning(uint32_t code)
@@ -57,7 +65,7 @@ enum nats_api_meaning nats_api_meaning(uint32_t code)
     case 10100: /* filters that another consumer has */
         return NATS_MEANING_OVERLAP;
     case 10003: /* bad request */
-    case 10012: /* consumer configuration, with a text */
+    case NATS_API_CONSUMER_CREATE:
     case 10025: /* invalid JSON */
     case 10053: /* limits */
     case 10054: /* message too big */
@@ -100,8 +108,10 @@ const struct json *nats_api_reply(struct slice json, struct arena *arena,
         error->status = (uint32_t)number;
     if (json_get_u64(failure, "err_code", &number) && number <= UINT32_MAX)
         error->code = (uint32_t)number;
-    error->meaning = nats_api_meaning(error->code);
     json_get_text(failure, "description", &text);
+    error->meaning = nats_api_meaning(error->code);
+    if (error->code == NATS_API_CONSUMER_CREATE && ends_with(text, " can not be updated"))
+        error->meaning = NATS_MEANING_EXISTS; /* what a server before 2.10 says then */
     err_set(err, ERR_REFUSED, "JetStream says: %.*s (%u/%u)",
             (int)(text.len < ERR_TEXT_MAX ? text.len : ERR_TEXT_MAX), (const char *)text.data,
             error->status, error->code);

@@ -31,6 +31,7 @@ enum nats_api_code {
     NATS_API_NO_CONSUMER = 10014,
     NATS_API_NO_MESSAGE = 10037,
     NATS_API_CONSUMER_EXISTS = 10148,
+    NATS_API_CONSUMER_CREATE = 10012, /* with a text */
 };
 
 enum nats_api_meaning {

@@ -162,14 +162,10 @@ void receive_message(struct pipeline *p, struct source *source, const struct nat
         break;
     case LEDGER_DURABLE:
         source->counters.rows_deduplicated++;
-        if (source->settings->delivery != CONFIG_DURABLE)
-            break;
-        nats_ack_append_publish(&client->out, &event->ack);
-        source->counters.acks_sent++;
+        acker_again(&p->acker, client, source->index, &event->ack);
         break;
     case LEDGER_NOTHING:
-        if (source->settings->delivery == CONFIG_DURABLE)
-            nats_ack_append_publish(&client->out, &event->ack);
+        acker_again(&p->acker, client, source->index, &event->ack);
         break;
     case LEDGER_VOID:
         break;

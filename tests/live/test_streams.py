@@ -78,10 +78,10 @@ def test_what_can_not_be_updated_is_refused(server, varve):
     from nats.js.api import AckPolicy
 
     server.generate(10)
-    make_consumer(server, ack_policy=AckPolicy.ALL)
+    make_consumer(server, ack_policy=AckPolicy.NONE)
     run = varve.start("--once", consumer={"manage": "update"})
     assert run.wait() == 1
-    assert "ack_policy is all, want explicit" in run.text().splitlines()[-1]
+    assert "ack_policy is none, want all" in run.text().splitlines()[-1]
 
 
 def test_a_push_consumer_is_refused(server, varve):
@@ -486,7 +486,13 @@ def test_two_instances_share_a_consumer(server, make_runner, tmp_path):
     runs = []
     for i, runner in enumerate(runners):
         runner.output = tmp_path / f"out-{i}"
-        runs.append(runner.start(batching={"max_age": "300ms"}, nats={"name": f"varve-{i}"}))
+        runs.append(
+            runner.start(
+                batching={"max_age": "300ms"},
+                nats={"name": f"varve-{i}"},
+                sources=[{"stream": "LOGGING", "shared": True}],
+            )
+        )
     for run in runs:
         run.wait_line("connected")
 

@@ -50,6 +50,7 @@ static void start(struct stage *s, enum config_delivery delivery)
 static void stop(struct stage *s)
 {
     acker_free(&s->acker);
+    ledger_free(&s->source.generation.ledger);
     buf_free(&s->source.generation.created);
     nats_client_free(&s->client);
 }
@@ -280,5 +281,150 @@ TEST(acker_extends_ack_wait_while_an_epoch_waits)
     acker_tick(&s.acker, &s.client, 1 + 6 * CLOCK_SECOND);
     EXPECT_U64(acks_in(&s.client.out), 3);
     EXPECT(strstr(buf_text(&s.client.out), "+WPI") == NULL);
+    stop(&s);
+}
+
+/* A consumer that takes one ack for all up to a sequence, and has delivered up to `consumer_seq`.
+ */
+static void start_all(struct stage *s, uint64_t consumer_seq)
+{
+    start(s, CONFIG_DURABLE);
+    s->source.ack = NATS_ACK_ALL;
+    s->source.last_consumer_seq = consumer_seq;
+}
+
+/* What the ledger says is durable: all up to `position`, and first..last. */
+static void durable(struct stage *s, uint64_t position, uint64_t first, uint64_t last)
+{
+    struct seqset above = {0};
+    seqset_add_range(&above, first, last);
+    ledger_load(&s->source.generation.ledger, position, &above);
+    seqset_free(&above);
+}
+
+/* The one ack that is sent: "<stream sequence>.<consumer sequence>". */
+static void expect_ack(struct stage *s, const char *numbers)
+{
+    char start_of_subject[64];
+    (void)snprintf(start_of_subject, sizeof(start_of_subject), "PUB $JS.ACK.S.c.1.%s.", numbers);
+    buf_reset(&s->client.out);
+    EXPECT_I64(acker_tick(&s->acker, &s->client, 1), INT64_MAX);
+    EXPECT_U64(acks_in(&s->client.out), 1);
+    EXPECT(strstr(buf_text(&s->client.out), start_of_subject) != NULL);
+    if (strstr(buf_text(&s->client.out), "_INBOX.") != NULL)
+        answer(s);
+}
+
+static void expect_no_ack(struct stage *s)
+{
+    buf_reset(&s->client.out);
+    EXPECT_I64(acker_tick(&s->acker, &s->client, 1), INT64_MAX);
+    EXPECT_U64(acks_in(&s->client.out), 0);
+}
+
+TEST(acker_sends_one_ack_for_all_that_is_durable)
+{
+    struct stage s;
+    start_all(&s, 30);
+    owe(&s, 1, 1, 10);
+    owe(&s, 2, 11, 10);
+    owe(&s, 3, 21, 10);
+    expect_no_ack(&s);
+    durable(&s, 20, 20, 20);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    acker_committed(&s.acker, 2, CLOCK_SECOND);
+    expect_ack(&s, "20.20");
+    EXPECT_U64(s.source.counters.acks_sent, 1);
+    expect_no_ack(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    durable(&s, 30, 30, 30);
+    acker_committed(&s.acker, 3, CLOCK_SECOND);
+    expect_ack(&s, "30.30");
+    EXPECT_U64(account_bytes(&s.acker.account), 0);
+    stop(&s);
+}
+
+/* Delivered into a broken connection, perhaps: an ack above it would be for it, too. */
+TEST(acker_acks_nothing_above_what_is_missing)
+{
+    struct stage s;
+    start_all(&s, 10);
+    owe(&s, 1, 1, 4);
+    owe(&s, 2, 6, 5);
+    durable(&s, 4, 6, 10);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    acker_committed(&s.acker, 2, CLOCK_SECOND);
+    expect_ack(&s, "4.4");
+    expect_no_ack(&s);
+    EXPECT(!acker_is_idle(&s.acker));
+    /* It came again, as delivery 11. One ack of it would be the last that the server heeds. */
+    struct nats_ack ack = {
+        .prefix = slice_of("$JS.ACK.S.c."), .delivered = 2, .stream_seq = 5, .consumer_seq = 11};
+    s.source.last_consumer_seq = 11;
+    acker_owe(&s.acker, 0, 3, &ack, 1);
+    durable(&s, 10, 10, 10);
+    acker_committed(&s.acker, 3, CLOCK_SECOND);
+    expect_ack(&s, "10.10");
+    EXPECT_U64(account_bytes(&s.acker.account), 0);
+    stop(&s);
+}
+
+/* Its number is greater than those of what is owed: an ack of it now would make theirs void. */
+TEST(acker_acks_what_is_delivered_again_when_nothing_else_is_owed)
+{
+    struct stage s;
+    struct nats_ack again = {.delivered = 2, .stream_seq = 5, .consumer_seq = 21};
+    start_all(&s, 21);
+    durable(&s, 10, 10, 10);
+    owe(&s, 1, 11, 10);
+    acker_again(&s.acker, &s.client, 0, &again);
+    expect_no_ack(&s);
+    durable(&s, 20, 20, 20);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    expect_ack(&s, "20.20");
+    expect_no_ack(&s); /* which was for both */
+    acker_again(&s.acker, &s.client, 0, &again);
+    expect_ack(&s, "5.21");
+    again.stream_seq = 25; /* above what is missing */
+    acker_again(&s.acker, &s.client, 0, &again);
+    expect_no_ack(&s);
+    stop(&s);
+}
+
+/* Delivered while an earlier run's messages were on their way again: these are acked with it. */
+TEST(acker_waits_with_a_redelivery_for_what_came_before_it)
+{
+    struct stage s;
+    start_all(&s, 25);
+    owe(&s, 1, 11, 10);
+    for (uint64_t seq = 1; seq <= 5; seq++) {
+        struct nats_ack ack = {.prefix = slice_of("$JS.ACK.S.c."),
+                               .delivered = 2,
+                               .stream_seq = seq,
+                               .consumer_seq = 20 + seq};
+        acker_owe(&s.acker, 0, 1 + seq, &ack, 1);
+    }
+    for (uint64_t epoch = 1; epoch <= 6; epoch++) {
+        expect_no_ack(&s);
+        durable(&s, epoch - 1, 11, 20);
+        acker_committed(&s.acker, epoch, CLOCK_SECOND);
+    }
+    expect_no_ack(&s); /* 6 to 10 may come yet */
+    durable(&s, 20, 20, 20);
+    expect_ack(&s, "20.20");
+    EXPECT(acker_is_idle(&s.acker));
+    EXPECT_U64(account_bytes(&s.acker.account), 0);
+    stop(&s);
+}
+
+/* Owed to a consumer that was deleted and made anew, which counts from the start. */
+TEST(acker_sends_no_number_that_the_consumer_has_not_reached)
+{
+    struct stage s;
+    start_all(&s, 7);
+    owe(&s, 1, 1, 10);
+    durable(&s, 10, 10, 10);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    expect_ack(&s, "10.7");
     stop(&s);
 }

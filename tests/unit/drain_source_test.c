@@ -965,7 +965,8 @@ TEST(source_makes_a_consumer_anew_that_has_passed_what_a_work_queue_has)
     (void)stage_tick(&s, 1);
     EXPECT_U64(s.source.counters.lost, 0);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
-    EXPECT(s.source.renew_consumer && !seqset_contains(&s.source.generation.ledger.taken, 4));
+    EXPECT(s.source.renew == SOURCE_RENEW_FOR_STREAM &&
+           !seqset_contains(&s.source.generation.ledger.taken, 4));
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_close(&s);
 }

@@ -117,7 +117,9 @@ def test_the_numbers_are_true(busy, any_server, varve):
     assert m["varve_rows_committed_total", "stream=LOGGING"] == 2000
     assert total(m, "varve_messages_dead_lettered_total") == 10
     assert total(m, "varve_rows_deduplicated_total") == 0
-    assert m["varve_acks_sent_total", "stream=LOGGING"] == 2010
+    # One is for all that was committed.
+    commits = len(varve.started[-1].lines("committed"))
+    assert 1 <= m["varve_acks_sent_total", "stream=LOGGING"] <= commits
     assert m["varve_stream_last_sequence", "stream=LOGGING"] == 2010
     assert any_server.consumer().ack_floor.stream_seq == 2010
     files = [*varve.output.rglob("*.parquet"), *varve.output.rglob("*.quarantine")]
