@@ -125,20 +125,20 @@ static void put_varve(struct buf *out, const struct delta_commit *c)
     json_close_object(&w);
 }
 
-static void write_add(struct buf *out, const struct delta_commit *c,
-                      const struct delta_commit_file *file)
+static void write_add(struct buf *out, const struct schema *schema, int64_t wall_time,
+                      const struct delta_commit_file *file, bool data_change)
 {
     struct buf stats = {0};
     struct buf path = {0};
     struct tags tags = {0};
-    store_stats_write(&stats, c->schema, file->rows, file->columns, file->column_count);
+    store_stats_write(&stats, schema, file->rows, file->columns, file->column_count);
     delta_path_encode(&path, slice_of(file->path));
     struct delta_action action = {.kind = DELTA_ADD};
     action.add = (struct delta_add){
         .path = buf_slice(&path),
         .size = file->size,
-        .modification_time = c->wall_time / CLOCK_MILLISECOND,
-        .data_change = true,
+        .modification_time = wall_time / CLOCK_MILLISECOND,
+        .data_change = data_change,
         .stats = buf_slice(&stats),
         .tags = fill_tags(&tags, file),
     };
@@ -182,8 +182,33 @@ void delta_commit_write(struct buf *out, const struct delta_commit *c)
         write_txn(out, c, &c->positions[i]);
     for (size_t i = 0; i < c->file_count; i++) {
         if (!c->files[i].beside)
-            write_add(out, c, &c->files[i]);
+            write_add(out, c->schema, c->wall_time, &c->files[i], true);
     }
+}
+
+void delta_rewrite_write(struct buf *out, const struct delta_rewrite *r)
+{
+    struct delta_action action = {.kind = DELTA_COMMIT_INFO};
+    action.commit_info = (struct delta_commit_info){
+        .timestamp = r->wall_time / CLOCK_MILLISECOND,
+        .operation = "OPTIMIZE",
+        .parameters = "{\"predicate\":\"[]\"}",
+        .engine = r->engine,
+    };
+    delta_action_write(out, &action);
+    for (size_t i = 0; i < r->removed_count; i++) {
+        action = (struct delta_action){.kind = DELTA_REMOVE};
+        action.remove = (struct delta_remove){
+            .path = r->removed[i]->path,
+            .has_deletion_timestamp = true,
+            .deletion_timestamp = r->wall_time / CLOCK_MILLISECOND,
+            .extended = true,
+            .size = r->removed[i]->size,
+        };
+        delta_action_write(out, &action);
+    }
+    for (size_t i = 0; i < r->file_count; i++)
+        write_add(out, r->schema, r->wall_time, &r->files[i], false);
 }
 
 static void add_move(struct delta_pending *pending, struct slice id, size_t at, size_t len)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "batch/position.h"
 #include "batch/schema.h"
+#include "delta/snapshot.h"
 #include "delta/stats.h"
 
 /*
@@ -59,6 +60,20 @@ struct delta_commit {
 
 /* Append the entry of a commit. */
 void delta_commit_write(struct buf *out, const struct delta_commit *commit);
+
+/* Files that take the place of others, whose rows they have and no more. All is borrowed. */
+struct delta_rewrite {
+    const char *engine;
+    const struct schema *schema;
+    int64_t wall_time; /* ns */
+    const struct delta_file *const *removed;
+    size_t removed_count;
+    const struct delta_commit_file *files;
+    size_t file_count;
+};
+
+/* Append the entry of a rewrite: no row of the table changes by it (dataChange: false). */
+void delta_rewrite_write(struct buf *out, const struct delta_rewrite *rewrite);
 
 /*
  * The text of a commit that was interrupted, with the files that it moves to their places. A zeroed

@@ -70,6 +70,9 @@ struct object_store *object_posix_open(const struct object_posix_config *config,
 int object_posix_probe(const char *folder, struct buf *doubts, struct err *err)
     __attribute__((warn_unused_result));
 
+/* An object that is there while a swap of the writer with this name is under way. */
+#define OBJECT_POSIX_SWAP(writer_name) ".varve/" writer_name "/swap.record"
+
 enum { OBJECT_POSIX_OWNER_MAX = 32 };
 
 /* Does a process run as the writer that `config` names? `owner` is its number then, "?" if it has

@@ -14,7 +14,7 @@
 enum { LOWEST_PRIORITY = 19 };
 
 /* No instance has this name: escaped names have hexadecimal digits behind a '%'. */
-static const char keeper_name[] = "%keeper";
+#define KEEPER_NAME "%keeper"
 
 struct keeper {
     char *root;
@@ -36,15 +36,31 @@ struct object_store *keeper_open(const char *root, const struct system *system, 
     struct object_posix_config config = {.root = root,
                                          .entries = DELTA_LOG_FOLDER,
                                          .writer = "keeper of the store",
-                                         .writer_name = keeper_name,
+                                         .writer_name = KEEPER_NAME,
                                          .system = *system};
     uint32_t removed;
     struct object_store *store = object_posix_open(&config, err);
-    if (store != NULL && object_clean(store, &removed, err) != 0) {
+    if (store != NULL &&
+        (object_settle(store, err) != 0 || object_clean(store, &removed, err) != 0)) {
         object_store_close(store);
         store = NULL;
     }
     return store;
+}
+
+int keeper_settle(struct object_store *objects, const char *root, const struct system *system,
+                  struct err *err)
+{
+    struct object_info info;
+    bool found;
+    if (object_head(objects, OBJECT_POSIX_SWAP(KEEPER_NAME), &info, &found, err) != 0 || !found)
+        return err_is_set(err) ? -1 : 0;
+    struct err failure = {0};
+    struct object_store *keeper = keeper_open(root, system, &failure);
+    object_store_close(keeper);
+    if (keeper == NULL && failure.code != ERR_REFUSED)
+        *err = failure;
+    return err_is_set(err) ? -1 : 0;
 }
 
 static bool is_due(const struct keeper_job *job, uint64_t version, int64_t now)

@@ -88,7 +88,13 @@ void keeper_note(struct keeper *keeper, uint64_t version);
 /* End the thread; `finish`: after what is due now, else as soon as possible. Accepts NULL. */
 void keeper_free(struct keeper *keeper, bool finish);
 
-/* Open the store as its keeper: ERR_REFUSED if another process is it at the moment. */
+/* A keeper that ended in the middle of a swap has left files in a place where the log does not have
+ * them: set that right, unless another keeper is at it. `objects` is open for reading at least. */
+int keeper_settle(struct object_store *objects, const char *root, const struct system *system,
+                  struct err *err) __attribute__((warn_unused_result));
+
+/* Open the store as its keeper, and settle what an earlier one has left: ERR_REFUSED if another
+ * process is it at the moment. */
 struct object_store *keeper_open(const char *root, const struct system *system, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -208,6 +208,9 @@ int store_note_others(struct store *store, const struct delta_action *action, st
 {
     if (action->kind != DELTA_COMMIT_INFO && action->kind != DELTA_ADD)
         return 0;
+    /* Rows that were there before, in other files. */
+    if (action->kind == DELTA_ADD && !action->add.data_change)
+        return 0;
     return delta_snapshot_apply(&store->others.fresh, action, err);
 }
 

@@ -11,6 +11,7 @@
 #include "delta/log.h"
 #include "object/posix.h"
 #include "store/commit.h"
+#include "store/keeper.h"
 #include "store/known.h"
 #include "store/path.h"
 #include "store/recover.h"
@@ -40,7 +41,9 @@ struct store *store_open(const struct store_config *config, struct err *err)
     store->engine = text_copy(config->engine);
     store->schema = config->schema;
     store->others.fresh.want_varve = true;
-    if (open_objects(store, config, err) != 0 || store_recover(store, config, err) != 0) {
+    if (open_objects(store, config, err) != 0 ||
+        keeper_settle(store->objects, config->root, &config->system, err) != 0 ||
+        store_recover(store, config, err) != 0) {
         (void)err_prefix(err, "%s", config->root);
         store_close(store);
         return NULL;

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/compact.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/map.h"
+
+/* When the last swaps were: for all instances on the store, and across starts. */
+#define LAST_NAME "_delta_log/_varve/%compaction.json"
+enum { LAST_MAX = 4096 };
+
+/* A crash of another process may have left a swap half done: readers of the log miss files then. */
+#define SETTLE_EVERY (60 * CLOCK_SECOND)
+
+struct job {
+    struct compact_options options;
+    int64_t interval;
+    struct compact_counters *counters;
+    struct map said; /* folders that were said to be left alone */
+};
+
+static void say(void *context, const struct compact_folder_report *folder)
+{
+    struct job *job = context;
+    struct buf text = {0};
+    bool added;
+    buf_printf(&text, "%s is not compacted: %s", folder->folder, folder->why);
+    (void)map_put(&job->said, buf_slice(&text), &added);
+    if (added)
+        log_message(LOG_WARNING, "left_alone", "%s", buf_text(&text));
+    buf_free(&text);
+}
+
+static void log_done(const struct compact_done *done, int64_t since)
+{
+    struct log_line line;
+    log_begin(&line, LOG_INFO, "compacted");
+    log_u64(&line, "folders", done->swaps);
+    log_u64(&line, "files", done->from);
+    log_u64(&line, "into", done->into);
+    log_u64(&line, "rows", done->rows);
+    log_u64(&line, "bytes", done->before);
+    log_u64(&line, "bytes_now", done->after);
+    log_seconds(&line, "took", clock_monotonic() - since);
+    log_end(&line);
+}
+
+/* Milliseconds since 1970; 0: never, as far as anybody knows. */
+static int read_last(struct object_store *store, int64_t *last, struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {0};
+    struct err ignored = {0};
+    bool found;
+    *last = 0;
+    int result = object_get_all(store, LAST_NAME, LAST_MAX, &text, &found, err);
+    if (result == 0 && found)
+        (void)json_get_i64(json_parse(&arena, buf_slice(&text), &ignored), "at", last);
+    arena_free(&arena);
+    buf_free(&text);
+    return result;
+}
+
+static int write_last(struct object_store *store, struct err *err)
+{
+    struct buf text = {0};
+    buf_printf(&text, "{\"at\":%" PRId64 "}\n", clock_wall() / CLOCK_MILLISECOND);
+    int result = object_put(store, LAST_NAME, buf_slice(&text), err);
+    buf_free(&text);
+    return result;
+}
+
+static int work(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                struct err *err)
+{
+    struct job *job = state;
+    struct compact_done done;
+    int64_t last, wall = clock_wall();
+    if (read_last(turn->store, &last, err) != 0)
+        return -1;
+    int64_t passed = wall - last * CLOCK_MILLISECOND;
+    if (last == 0 && write_last(turn->store, err) != 0)
+        return -1;
+    if (last == 0 || (passed >= 0 && passed < job->interval)) {
+        next->at = turn->now + job->interval - (last == 0 ? 0 : passed);
+        return 0;
+    }
+    int result = compact(turn->store, &job->options, wall, turn->stop, say, job, &done, err);
+    atomic_fetch_add(&job->counters->swaps, done.swaps);
+    atomic_store(&job->counters->live, done.live);
+    if (done.swaps > 0)
+        log_done(&done, turn->now);
+    if (result == 0 && !done.more)
+        result = write_last(turn->store, err);
+    next->at = done.more ? turn->now : turn->now + job->interval;
+    return result;
+}
+
+/* The keeper that opens the store settles what is to be settled. */
+static int settle(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                  struct err *err)
+{
+    (void)state, (void)err;
+    next->at = turn->now + SETTLE_EVERY;
+    return 0;
+}
+
+static void free_job(void *state)
+{
+    struct job *job = state;
+    map_free(&job->said);
+    free(job);
+}
+
+void keeper_add_compaction(struct keeper *keeper, const struct compact_options *options,
+                           int64_t interval, struct compact_counters *counters)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (job == NULL)
+        out_of_memory(sizeof(*job));
+    job->options = *options;
+    job->interval = interval;
+    job->counters = counters;
+    const struct keeper_due later = {.at = clock_monotonic() +
+                                           clock_earliest(interval, SETTLE_EVERY)};
+    keeper_add(keeper, &(struct keeper_job){"unfinished swaps", settle, NULL, NULL, later});
+    keeper_add(keeper, &(struct keeper_job){"compaction", work, free_job, job, later});
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/compact_plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "delta/table.h"
+
+/* A file in a folder that the log does not know may be of a commit that is under way, or was
+ * interrupted a moment ago. */
+#define FOREIGN_AFTER (3600 * CLOCK_SECOND)
+
+static struct slice tag(const struct delta_file *file, const char *key)
+{
+    return delta_map_get(&file->tags, key);
+}
+
+static bool is_ours(const struct delta_file *file, uint64_t *first, uint64_t *last)
+{
+    struct slice low = tag(file, "varve.first_seq"), high = tag(file, "varve.last_seq");
+    return tag(file, "varve.stream").data != NULL && tag(file, "varve.created").data != NULL &&
+           low.data != NULL && high.data != NULL && num_parse_u64(low, first) &&
+           num_parse_u64(high, last) && !file->has_deletion_vector;
+}
+
+static struct compact_folder *folder_of(struct compact_plan *plan, struct slice name)
+{
+    bool added;
+    size_t len = name.len;
+    while (len > 0 && name.data[len - 1] != '/')
+        len--;
+    struct slice folder = {name.data, len};
+    uint32_t number = map_put(&plan->names, folder, &added);
+    if (!added)
+        return plan->folders.list[number];
+    struct compact_folder *f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        out_of_memory(sizeof(*f));
+    f->folder = text_copy_slice(folder);
+    f->newest = INT64_MIN;
+    if (len < 2 || memchr(name.data, '\n', name.len) != NULL)
+        f->why = "its files lie in the output directory itself";
+    *array_add(&plan->folders) = f;
+    return f;
+}
+
+static int add_file(struct compact_plan *plan, const struct compact_options *options,
+                    const struct delta_file *file, struct err *err)
+{
+    struct buf name = {0};
+    struct compact_input input = {.file = file};
+    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name))) {
+        buf_free(&name);
+        return err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+    }
+    struct compact_folder *f = folder_of(plan, buf_slice(&name));
+    f->files++;
+    if (file->modification_time > f->newest)
+        f->newest = file->modification_time;
+    if (!is_ours(file, &input.first, &input.last)) {
+        f->why = "another engine has written files of it";
+    } else if (file->size < options->target_bytes / 2) {
+        input.name = text_copy(buf_text(&name));
+        input.path = text_copy_slice(file->path);
+        *array_add(&f->inputs) = input;
+    }
+    buf_free(&name);
+    return 0;
+}
+
+static int compare_tags(const struct delta_file *a, const struct delta_file *b, const char *key)
+{
+    struct slice x = tag(a, key), y = tag(b, key);
+    int order = memcmp(x.data, y.data, x.len < y.len ? x.len : y.len);
+    return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+    const struct compact_input *x = a, *y = b;
+    int order = compare_tags(x->file, y->file, "varve.stream");
+    if (order == 0)
+        order = compare_tags(x->file, y->file, "varve.created");
+    return order != 0 ? order : (x->first > y->first) - (x->first < y->first);
+}
+
+static bool is_same_generation(const struct compact_input *a, const struct compact_input *b)
+{
+    return compare_tags(a->file, b->file, "varve.stream") == 0 &&
+           compare_tags(a->file, b->file, "varve.created") == 0;
+}
+
+/*
+ * The name of a new file: that of the first of the old ones, with the new last sequence where it
+ * has the old one, and behind it a number that no name ever had: of the version of the table.
+ */
+static char *new_name(const struct compact_bin *bin, uint64_t version, uint32_t bin_number)
+{
+    struct buf ending = {0}, name = {0}, numbered = {0};
+    const char *old = bin->inputs[0].name;
+    uint64_t last = 0;
+    for (size_t i = 0; i < bin->count; i++)
+        last = bin->inputs[i].last > last ? bin->inputs[i].last : last;
+    buf_printf(&ending, "%" PRIu64 "-%" PRIu64, bin->inputs[0].first, bin->inputs[0].last);
+    const char *base = strrchr(old, '/') + 1;
+    const char *at = strstr(base, buf_text(&ending));
+    if (at != NULL) {
+        buf_append(&name, old, (size_t)(at - old));
+        buf_printf(&name, "%" PRIu64 "-%" PRIu64 ".parquet", bin->inputs[0].first, last);
+    } else {
+        buf_append_text(&name, old);
+    }
+    buf_reset(&ending);
+    buf_append_slice(&ending, buf_slice(&name));
+    object_name_numbered(&numbered, buf_slice(&ending), bin_number);
+    buf_reset(&name);
+    if (version > UINT32_MAX)
+        version %= UINT32_MAX; /* a log of four thousand million entries */
+    object_name_numbered(&name, bin_number > 0 ? buf_slice(&numbered) : buf_slice(&ending),
+                         (uint32_t)version);
+    char *result = text_copy_slice(buf_slice(&name));
+    buf_free(&ending);
+    buf_free(&name);
+    buf_free(&numbered);
+    return result;
+}
+
+/* Neighbours in the stream, up to the target. */
+static void fill_bins(struct compact_folder *f, const struct compact_options *options,
+                      uint64_t version)
+{
+    size_t start = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i <= f->inputs.count; i++) {
+        bool ends =
+            i == f->inputs.count ||
+            (i > start && !is_same_generation(&f->inputs.list[start], &f->inputs.list[i])) ||
+            (i > start && bytes + f->inputs.list[i].file->size > options->target_bytes);
+        if (ends && i - start > 1) {
+            struct compact_bin bin = {.inputs = &f->inputs.list[start], .count = i - start};
+            bin.name = new_name(&bin, version, (uint32_t)f->bins.count);
+            *array_add(&f->bins) = bin;
+        }
+        if (ends) {
+            start = i;
+            bytes = 0;
+        }
+        if (i < f->inputs.count)
+            bytes += f->inputs.list[i].file->size;
+    }
+}
+
+struct listing {
+    struct compact_plan *plan;
+    ARRAY(char *) unknown; /* names that are not in the log */
+};
+
+static bool note_name(void *context, struct slice name)
+{
+    struct listing *l = context;
+    struct buf path = {0};
+    delta_path_encode(&path, name);
+    if (delta_snapshot_file(&l->plan->table, buf_slice(&path)) == NULL && l->unknown.count < 2)
+        *array_add(&l->unknown) = text_copy_slice(name);
+    buf_free(&path);
+    return true;
+}
+
+/* What is in the folder beside the files of the log; *busy: a commit to it may be under way. */
+static int look_at_folder(struct compact_plan *plan, struct compact_folder *f,
+                          struct object_store *store, int64_t now, bool *busy, struct err *err)
+{
+    struct listing l = {.plan = plan};
+    struct object_info info;
+    bool found;
+    int result = object_list(store, f->folder, "", note_name, &l, err);
+    for (size_t i = 0; i < l.unknown.count; i++) {
+        if (result == 0)
+            result = object_head(store, l.unknown.list[i], &info, &found, err);
+        if (result == 0 && found && now - info.modified > FOREIGN_AFTER)
+            f->why = "it holds what is not in the log";
+        *busy = true;
+        free(l.unknown.list[i]);
+    }
+    array_free(&l.unknown);
+    return result;
+}
+
+static int choose(struct compact_plan *plan, struct compact_folder *f, struct object_store *store,
+                  const struct compact_options *options, int64_t now, struct err *err)
+{
+    bool busy = false;
+    if (f->why != NULL || f->inputs.count < 2)
+        return 0;
+    bool closed = now / CLOCK_MILLISECOND - f->newest >= options->after / CLOCK_MILLISECOND;
+    if (!closed && f->inputs.count < COMPACT_MANY)
+        return 0;
+    if (!options->keep && look_at_folder(plan, f, store, now, &busy, err) != 0)
+        return -1;
+    if (busy)
+        return 0;
+    qsort(f->inputs.list, f->inputs.count, sizeof(f->inputs.list[0]), by_sequence);
+    fill_bins(f, options, plan->table.version);
+    return 0;
+}
+
+int compact_plan_make(struct compact_plan *plan, struct object_store *store,
+                      const struct compact_options *options, int64_t now, struct err *err)
+{
+    plan->table = (struct delta_snapshot){.want_files = true};
+    int result = delta_snapshot_load(&plan->table, store, err);
+    if (result != 0 || !plan->table.found)
+        return result;
+    result = delta_table_check_state(&plan->table.protocol, &plan->table.metadata, err);
+    if (result == 0 && plan->table.metadata.partition_columns.count > 0)
+        result = err_set(err, ERR_UNSUPPORTED, "it has partition columns");
+    for (size_t i = 0; i < plan->table.files.count && result == 0; i++)
+        if (plan->table.files.list[i] != NULL)
+            result = add_file(plan, options, plan->table.files.list[i], err);
+    for (size_t i = 0; i < plan->folders.count && result == 0; i++)
+        result = choose(plan, plan->folders.list[i], store, options, now, err);
+    return result;
+}
+
+static void free_folder(struct compact_folder *f)
+{
+    for (size_t i = 0; i < f->inputs.count; i++) {
+        free(f->inputs.list[i].name);
+        free(f->inputs.list[i].path);
+    }
+    for (size_t i = 0; i < f->bins.count; i++) {
+        free(f->bins.list[i].name);
+        object_abandon(f->bins.list[i].out.staged);
+        compact_output_free(&f->bins.list[i].out);
+    }
+    array_free(&f->inputs);
+    array_free(&f->bins);
+    free(f->folder);
+    free(f);
+}
+
+void compact_plan_free(struct compact_plan *plan)
+{
+    for (size_t i = 0; i < plan->folders.count; i++)
+        free_folder(plan->folders.list[i]);
+    array_free(&plan->folders);
+    map_free(&plan->names);
+    delta_snapshot_free(&plan->table);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/compact.h"
+
+#include "base/clock.h"
+#include "base/bytes.h"
+#include "batch/batch.h"
+#include "delta/log.h"
+#include "delta/object_file.h"
+#include "object/memory.h"
+#include "parquet/read/rows.h"
+#include "parquet/write/writer.h"
+#include "store_fixture.h"
+
+#define KEY "sim/day/{first_seq}-{last_seq}.parquet"
+#define HOUR (3600 * CLOCK_SECOND)
+
+/* The table as it is now; its first files lack the last column. */
+static const struct column_spec columns[] = {
+    {.name = "simulation_id", .type = COLUMN_BYTES, .meaning = COLUMN_TEXT, .bounds = true},
+    {.name = "stream_seq", .type = COLUMN_INT64, .bounds = true, .ordered = true},
+    {.name = "headers", .type = COLUMN_BYTES, .optional = true},
+};
+static const struct schema schema = {"event", columns, 3};
+static const struct schema old_schema = {"event", columns, 2};
+
+static struct store *open_store(struct system system)
+{
+    struct err err = {0};
+    struct store_config config = {
+        .root = "root", .instance = "i", .engine = "varve/0", .schema = &schema, .system = system};
+    struct store *store = store_open(&config, &err);
+    EXPECT_TEXT(err.text, "");
+    return store;
+}
+
+static int write_to(void *context, const void *data, size_t len, struct err *err)
+{
+    return object_write(context, data, len, err);
+}
+
+/* A file with the rows first, first + by ... last, staged. */
+static struct object_staged *stage_rows(struct store *store, const struct schema *s, uint64_t first,
+                                        uint64_t last, uint64_t by)
+{
+    struct err err = {0};
+    struct parquet_options options = parquet_options_default();
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct parquet_writer *writer = parquet_writer_new(s, &options, codec);
+    struct batch *batch = batch_new(s, NULL);
+    struct object_staged *staged = object_stage(store->objects, &err);
+    EXPECT(staged != NULL);
+    for (uint64_t row = first; row <= last; row += by) {
+        struct buf text = {0};
+        buf_printf(&text, "sim-%" PRIu64, row % 7);
+        batch_put_bytes(batch, 0, buf_slice(&text));
+        batch_put_int64(batch, 1, (int64_t)row);
+        if (s->count > 2)
+            batch_put_bytes(batch, 2, slice_of("a: b"));
+        batch_end_row(batch);
+        buf_free(&text);
+    }
+    struct parquet_sink sink = {write_to, staged};
+    parquet_writer_metadata(writer, "varve.instance", slice_of("i"));
+    EXPECT(parquet_writer_append(writer, batch, sink, &err) == 0 &&
+           parquet_writer_finish(writer, sink, &err) == 0 &&
+           object_finish(store->objects, &staged, 1, &err) == 0);
+    parquet_writer_free(writer);
+    parquet_codec_free(codec);
+    batch_free(batch);
+    return staged;
+}
+
+static void commit_rows(struct store *store, const struct schema *s, const char *key,
+                        uint64_t first, uint64_t last, uint64_t by)
+{
+    struct err err = {0};
+    struct seqset sequences = {0};
+    for (uint64_t row = first; row <= last; row += by)
+        (void)seqset_add(&sequences, row);
+    struct position position = fixture_position(last);
+    struct store_epoch_file file = {.file = stage_rows(store, s, first, last, by),
+                                    .key = key,
+                                    .stream = "S",
+                                    .created = "C",
+                                    .sequences = &sequences,
+                                    .rows = (last - first) / by + 1};
+    struct store_epoch epoch = {.files = &file,
+                                .file_count = 1,
+                                .positions = &position,
+                                .position_count = 1,
+                                .rows_of = &sequences};
+    EXPECT(store_commit(store, &epoch, &err) == 0);
+    EXPECT_TEXT(err.text, "");
+    object_staged_free(file.file);
+    seqset_free(&sequences);
+}
+
+static struct compact_options options(void)
+{
+    return (struct compact_options){.engine = "varve/0",
+                                    .schema = &schema,
+                                    .after = HOUR,
+                                    .target_bytes = COMPACT_TARGET_BYTES,
+                                    .level = 3};
+}
+
+struct said {
+    uint32_t count;
+    char why[256];
+};
+
+static void note(void *context, const struct compact_folder_report *folder)
+{
+    struct said *said = context;
+    said->count += folder->why != NULL;
+    if (folder->why != NULL)
+        (void)snprintf(said->why, sizeof(said->why), "%s", folder->why);
+}
+
+static struct compact_done run(struct system system, int64_t later, struct said *said)
+{
+    struct err err = {0};
+    struct compact_done done;
+    struct compact_options o = options();
+    struct object_store *keeper = keeper_open("root", &system, &err);
+    EXPECT(keeper != NULL);
+    EXPECT(compact(keeper, &o, clock_wall() + later, NULL, note, said, &done, &err) == 0);
+    EXPECT_TEXT(err.text, "");
+    object_store_close(keeper);
+    return done;
+}
+
+/* All rows that the log has, in the order of its files, which are sorted by name. */
+static void read_rows(struct store *store, uint64_t *count, uint64_t *headers, bool *ordered,
+                      uint64_t *files)
+{
+    struct err err = {0};
+    struct delta_snapshot table = {.want_files = true};
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    *count = *headers = *files = 0;
+    *ordered = true;
+    EXPECT(delta_snapshot_load(&table, store->objects, &err) == 0);
+    for (size_t i = 0; i < table.files.count; i++) {
+        struct delta_object_file object;
+        struct buf name = {0};
+        bool found;
+        if (table.files.list[i] == NULL)
+            continue;
+        ++*files;
+        EXPECT(delta_path_decode(&name, table.files.list[i]->path));
+        EXPECT(delta_object_file_open(&object, store->objects, buf_text(&name), &found, &err) ==
+                   0 &&
+               found);
+        uint32_t leaves[] = {(uint32_t)parquet_file_leaf(&object.file, slice_of("stream_seq")), 0};
+        int64_t has = parquet_file_leaf(&object.file, slice_of("headers"));
+        leaves[1] = has < 0 ? leaves[0] : (uint32_t)has;
+        struct parquet_rows *rows = parquet_rows_new(&object.file, leaves, 2, codec);
+        struct slice values[2];
+        uint64_t last = 0;
+        while (parquet_rows_next(rows, values, &err) == 1) {
+            *ordered = *ordered && load_u64le(values[0].data) > last;
+            last = load_u64le(values[0].data);
+            *headers += has >= 0 && values[1].data != NULL;
+            ++*count;
+        }
+        EXPECT_TEXT(err.text, "");
+        parquet_rows_free(rows);
+        delta_object_file_close(&object);
+        buf_free(&name);
+    }
+    parquet_codec_free(codec);
+    delta_snapshot_free(&table);
+}
+
+/* Two instances whose files interleave, and files from before the table had all its columns, become
+ * one file in the order of the stream; what is known of them is carried over. */
+TEST(store_compact_merges_rows_in_stream_order)
+{
+    struct system plain = {0};
+    struct store *store = open_store(plain);
+    commit_rows(store, &old_schema, KEY, 1, 19, 2);
+    commit_rows(store, &old_schema, KEY, 2, 20, 2);
+    commit_rows(store, &schema, KEY, 21, 39, 2);
+    commit_rows(store, &schema, KEY, 22, 30, 2);
+    commit_rows(store, &schema, "sim/other/{first_seq}.parquet", 40, 40, 1);
+    struct said said = {0};
+    struct compact_done done = run(plain, 0, &said);
+    EXPECT(done.swaps == 0); /* the folder is not closed yet */
+    done = run(plain, 2 * HOUR, &said);
+    EXPECT(done.swaps == 1 && done.from == 4 && done.into == 1 && done.rows == 35);
+    EXPECT(done.live == 2 && said.count == 0);
+    uint64_t rows, headers, files;
+    bool ordered;
+    read_rows(store, &rows, &headers, &ordered, &files);
+    EXPECT(rows == 36 && headers == 16 && ordered && files == 2);
+    EXPECT(fixture_is_file("root/sim/day/1-39-5.parquet"));
+    EXPECT(!fixture_is_file("root/sim/day/1-19.parquet"));
+    done = run(plain, 2 * HOUR, &said);
+    EXPECT(done.swaps == 0);
+    store_close(store);
+
+    /* The next start knows the rows by the log, and goes on. */
+    store = open_store(plain);
+    struct delta_snapshot table = {.want_files = true, .want_varve = true};
+    struct err err = {0};
+    EXPECT(delta_snapshot_load(&table, store->objects, &err) == 0);
+    const struct delta_file *file = delta_snapshot_file(&table, slice_of("sim/day/1-39-5.parquet"));
+    EXPECT(file != NULL);
+    struct slice sequences = delta_map_get(&file->tags, "varve.sequences");
+    EXPECT(slice_is(sequences, "1-30,31,33,35,37,39") || slice_is(sequences, "1-31,33,35,37,39"));
+    delta_snapshot_free(&table);
+    commit_rows(store, &schema, KEY, 41, 42, 1);
+    store_close(store);
+}
+
+/* Sixteen small files are merged though their folder is written to. */
+TEST(store_compact_does_not_wait_where_there_are_many)
+{
+    struct system plain = {0};
+    struct store *store = open_store(plain);
+    struct said said = {0};
+    for (uint64_t i = 1; i <= 16; i++)
+        commit_rows(store, &schema, KEY, i, i, 1);
+    EXPECT(run(plain, 0, &said).from == 16);
+    store_close(store);
+}
+
+TEST(store_compact_leaves_foreign_files_alone)
+{
+    struct system plain = {0};
+    struct store *store = open_store(plain);
+    struct said said = {0};
+    commit_rows(store, &schema, KEY, 1, 1, 1);
+    commit_rows(store, &schema, KEY, 2, 2, 1);
+    fixture_write("root/sim/day/notes.txt", "mine");
+    struct compact_done done = run(plain, 2 * HOUR, &said);
+    EXPECT(done.swaps == 0 && done.left_alone == 1 && said.count == 1);
+    EXPECT(fixture_is_file("root/sim/day/notes.txt"));
+    store_close(store);
+}
+
+/* Another engine has other plans with the same files, in the very moment: ours are given up. */
+static void remove_first(void *context, const char *name)
+{
+    struct store *store = context;
+    struct err err = {0};
+    bool taken;
+    if (strcmp(name, "swap.record") == 0)
+        EXPECT(delta_entry_append(store->objects, 3,
+                                  slice_of("{\"remove\":{\"path\":\"sim/day/1-1.parquet\","
+                                           "\"dataChange\":false}}\n"),
+                                  &taken, &err) == 0);
+}
+
+TEST(store_compact_gives_up_what_others_have_changed)
+{
+    struct memory_disk *disk = memory_disk_new(1);
+    struct system system = memory_disk_system(disk);
+    struct store *store = open_store(system);
+    struct said said = {0};
+    commit_rows(store, &schema, KEY, 1, 1, 1);
+    commit_rows(store, &schema, KEY, 2, 2, 1);
+    memory_disk_before_rename(disk, remove_first, store);
+    struct compact_done done = run(system, 2 * HOUR, &said);
+    EXPECT(done.swaps == 0 && done.given_up == 1);
+    memory_disk_before_rename(disk, NULL, NULL);
+    struct err err = {0};
+    struct object_info info;
+    bool found;
+    EXPECT(object_head(store->objects, "sim/day/1-1.parquet", &info, &found, &err) == 0 && found);
+    store_close(store);
+    memory_disk_free(disk);
+}
+
+/* The power fails at each call of a compaction: afterwards each row is there once, for a reader of
+ * the log and for one of plain files. */
+TEST(store_compact_survives_power_cuts)
+{
+    for (uint64_t n = 1;; n += 3) {
+        struct memory_disk *disk = memory_disk_new(n);
+        struct system system = memory_disk_system(disk);
+        struct err err = {0};
+        struct compact_done done = {0};
+        struct compact_options o = options();
+        struct store *store = open_store(system);
+        commit_rows(store, &schema, KEY, 1, 3, 1);
+        commit_rows(store, &schema, KEY, 4, 9, 1);
+        struct object_store *keeper = keeper_open("root", &system, &err);
+        uint64_t before = memory_disk_calls(disk);
+        memory_disk_cut(disk, n);
+        int result = compact(keeper, &o, clock_wall() + 2 * HOUR, NULL, NULL, NULL, &done, &err);
+        bool beyond = memory_disk_calls(disk) - before < n;
+        EXPECT(beyond || result != 0 || memory_disk_is_off(disk));
+        object_store_close(keeper);
+        store_close(store);
+        memory_disk_restart(disk, true);
+        store = open_store(system);
+        uint64_t rows, headers, files;
+        bool ordered;
+        read_rows(store, &rows, &headers, &ordered, &files);
+        EXPECT(rows == 9 && (files == 2 || files == 1) && (files == 1 || done.swaps == 0));
+        store_close(store);
+        memory_disk_free(disk);
+        if (beyond)
+            break;
+    }
+}
