@@ -541,8 +541,13 @@ class Output:
         return [a["add"] for entry in self.entries() for a in entry if "add" in a]
 
     def named(self):
-        """The data files that the log names."""
-        names = {urllib.parse.unquote(add["path"]) for add in self.adds()}
+        """The data files that the log names, and has not removed."""
+        names = set()
+        for action in itertools.chain.from_iterable(self.entries()):
+            if "remove" in action:
+                names.discard(urllib.parse.unquote(action["remove"]["path"]))
+            elif "add" in action:
+                names.add(urllib.parse.unquote(action["add"]["path"]))
         return sorted(self.root / name for name in names)
 
     def files(self):

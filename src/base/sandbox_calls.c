@@ -288,6 +288,7 @@ static const struct call calls[] = {
     CALL(getuid),
     CALL_WHERE(prlimit64, 0, ALL, 0),
     CALL(sched_getaffinity),
+    CALL_WHERE(ioprio_set, 1, ALL, 0),  /* the same */
     CALL_WHERE(setpriority, 1, ALL, 0), /* of the thread itself: store/keeper.c */
     CALL(sysinfo),
     CALL(uname),

@@ -23,6 +23,7 @@ int cli_status(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_cat(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_compact(int argc, char **argv);
 int cli_expire(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_licenses(int argc, char **argv);

@@ -69,6 +69,11 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 
+static const struct cli_option compact_options[] = {
+    {'n', "--dry-run", NULL, "change nothing, and list what would be merged"},
+    {0},
+};
+
 static const struct cli_option expire_options[] = {
     {'o', "--older-than", "TIME", "how old the newest row of a partition is, such as 30d or 12h"},
     {'n', "--dry-run", NULL, "change nothing, and list what would go"},
@@ -138,6 +143,16 @@ const struct cli_command cli_commands[] = {
      "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
      "kind 20 lines a PATH are printed, and how many more there are; --json has more.",
      {"verify sim_logs", "verify sim_logs -c varve.yaml"}},
+    {"compact",
+     cli_compact,
+     "PATH",
+     "merge small files of a table into large ones",
+     compact_options,
+     "Of partitions, each of which is what lies in one folder, whose newest file is two hours\n"
+     "old, or that have 16 small files. The rows stay the same. varve may run beside. What\n"
+     "holds other files than varve's is left alone. compaction.interval does the same all the\n"
+     "time.",
+     {"compact sim_logs --dry-run", "compact sim_logs"}},
     {"expire",
      cli_expire,
      "PATH",

@@ -13,11 +13,6 @@
 #include "pipeline/upkeep.h"
 #include "verify/table.h"
 
-/* How long to wait for a varve that runs and keeps the store in order at the moment: it does so for
- * seconds at a time. */
-#define PATIENCE (60 * CLOCK_SECOND)
-#define PAUSE (50 * CLOCK_MILLISECOND)
-
 static int parse(struct cli_words *w, int64_t *older, bool *dry_run)
 {
     int option;
@@ -85,26 +80,11 @@ static int look(const char *path, const struct retain_options *options, struct e
     return result;
 }
 
-static int open_keeper(const char *path, struct object_store **store, struct err *err)
-{
-    const struct system plain = {0};
-    int64_t deadline = clock_monotonic() + PATIENCE;
-    for (;;) {
-        err_clear(err);
-        *store = keeper_open(path, &plain, err);
-        if (*store != NULL)
-            return 0;
-        if (err->code != ERR_REFUSED || clock_monotonic() >= deadline)
-            return -1;
-        clock_sleep(PAUSE);
-    }
-}
-
 static int expire(const char *path, const struct retain_options *options, struct err *err)
 {
     struct retain_done done = {.more = true}, total = {0};
-    struct object_store *store;
-    if (open_keeper(path, &store, err) != 0)
+    struct object_store *store = keeper_open_patiently(path, err);
+    if (store == NULL)
         return -1;
     int result = 0;
     while (result == 0 && done.more) {

@@ -101,6 +101,12 @@ struct config {
         enum config_profile profile;
     } parquet;
     struct {
+        int64_t interval; /* 0: off */
+        int64_t after;
+        uint64_t target_bytes;
+        int64_t compression_level;
+    } compaction;
+    struct {
         int64_t max_age;    /* 0: off */
         uint64_t max_bytes; /* 0: off */
     } retention;

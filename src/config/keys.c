@@ -140,6 +140,16 @@ const struct config_key config_keys[] = {
              "CPU time, smaller files; a few readers, such as fastparquet, can't read "
              "DELTA_LENGTH_BYTE_ARRAY."},
 
+    {"compaction.interval", CONFIG_DURATION, AT(compaction.interval), "24h", CLOCK_SECOND,
+     365 * 24 * HOUR,
+     .help = "At most this often, merge small files of partitions into large ones.", .off = true},
+    {"compaction.after", CONFIG_DURATION, AT(compaction.after), "2h", CLOCK_SECOND, 365 * 24 * HOUR,
+     .help = "Leave a partition alone until its newest file is so old, or it has 16 small files."},
+    {"compaction.target_bytes", CONFIG_SIZE, AT(compaction.target_bytes), "128MiB", MIB, 16 * GIB,
+     .help = "Size up to which files are merged; those of half of it are large enough."},
+    {"compaction.compression_level", CONFIG_INTEGER, AT(compaction.compression_level), "9", -7, 19,
+     .help = "zstd compression level of merged files."},
+
     {"retention.max_age", CONFIG_DURATION, AT(retention.max_age), "off", CLOCK_SECOND,
      100 * 365 * 24 * HOUR,
      .help = "Remove a partition, which is what lies in one folder, when its newest row is older "

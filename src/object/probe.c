@@ -159,6 +159,20 @@ static void remove_files(const struct probe *p)
     (void)system_unlink(p->system, p->dir, p->long_name);
 }
 
+/* For compaction, which puts a new folder in the place of an old one. */
+static void probe_exchange(const struct probe *p)
+{
+    struct err ignored = {0};
+    remove_files(p);
+    if (make_file(p, p->one, "one", &ignored) != PROBE_GOOD ||
+        make_file(p, p->two, "two", &ignored) != PROBE_GOOD)
+        return;
+    if (system_exchange(p->system, p->dir, p->one, p->dir, p->two) != 0 &&
+        (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM))
+        doubt(p, "it can't exchange two names, so that small files can't be merged "
+                 "(compaction.interval)");
+}
+
 static void init_names(struct probe *p, const char *prefix)
 {
     const size_t ending = strlen(POSIX_STAGED_ENDING);
@@ -189,6 +203,7 @@ int posix_probe(const struct system *system, int dir, const char *prefix, struct
     if (probed == PROBE_GOOD) {
         probe_lock(&p);
         probe_names(&p);
+        probe_exchange(&p);
     }
     remove_files(&p);
     return probed == PROBE_REFUSED ? -1 : 0;

@@ -143,7 +143,7 @@ static int start_keeper(struct pipeline *p, struct err *err)
         options.system = *p->options.system;
     p->keeper = keeper_new(&options);
     keeper_add_log_jobs(p->keeper, delta_checkpoint_interval(&p->store->table.metadata));
-    upkeep_add_jobs(p->keeper, p->config, &p->retained);
+    upkeep_add_jobs(p->keeper, p->config, &p->retained, &p->compacted);
     return keeper_start(p->keeper, err);
 }
 

@@ -3,6 +3,7 @@
 #define VARVE_PIPELINE_UPKEEP_H
 
 #include "config/config.h"
+#include "store/compact.h"
 #include "store/keeper.h"
 #include "store/retain.h"
 
@@ -12,8 +13,11 @@
 /* Retention of events; zeros for no limit. */
 struct retain_options upkeep_retention(int64_t max_age, uint64_t max_bytes);
 
-/* The jobs that the configuration asks for. `counters` outlives the keeper. */
+/* Compaction of events; NULL: by the defaults of the configuration. */
+struct compact_options upkeep_compaction(const struct config *config);
+
+/* The jobs that the configuration asks for. The counters outlive the keeper. */
 void upkeep_add_jobs(struct keeper *keeper, const struct config *config,
-                     struct retain_counters *counters);
+                     struct retain_counters *retained, struct compact_counters *compacted);
 
 #endif

@@ -157,7 +157,9 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
             old[removed++] = bin->inputs[k].file;
         files[i] = commit_file(bin, names[i]);
     }
-    struct delta_rewrite rewrite = {.engine = c->options->engine,
+    struct buf engine = {0};
+    buf_printf(&engine, "varve/%s", c->options->version);
+    struct delta_rewrite rewrite = {.engine = buf_text(&engine),
                                     .schema = c->options->schema,
                                     .wall_time = clock_wall(),
                                     .removed = old,
@@ -165,6 +167,7 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
                                     .files = files,
                                     .file_count = f->bins.count};
     delta_rewrite_write(out, &rewrite);
+    buf_free(&engine);
     for (size_t i = 0; i < f->bins.count; i++) {
         free((char *)files[i].stream);
         free((char *)files[i].created);

@@ -30,11 +30,12 @@ enum {
     COMPACT_PREPARED_MAX = 4096,
 };
 
+#define COMPACT_AFTER (2 * 3600 * CLOCK_SECOND)
 #define COMPACT_TARGET_BYTES (UINT64_C(128) << 20)
 #define COMPACT_LEVEL 9
 
 struct compact_options {
-    const char *engine;          /* for the log: "varve/<version>" */
+    const char *version;         /* of varve, for the log */
     const struct schema *schema; /* of the table; flat */
     int64_t after;               /* ns: a folder is closed when its newest file is so old */
     uint64_t target_bytes;   /* files are merged up to this size; those of half of it are left */

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/log.h"
@@ -11,7 +13,15 @@
 #include "delta/log.h"
 #include "object/posix.h"
 
-enum { LOWEST_PRIORITY = 19 };
+#define PATIENCE (60 * CLOCK_SECOND)
+#define PATIENCE_PAUSE (50 * CLOCK_MILLISECOND)
+
+enum {
+    LOWEST_PRIORITY = 19,
+    /* ioprio_set(2): of this thread; only when nobody else uses the disk. */
+    IOPRIO_PROCESS = 1,
+    IOPRIO_IDLE = 3 << 13,
+};
 
 /* No instance has this name: escaped names have hexadecimal digits behind a '%'. */
 #define KEEPER_NAME "%keeper"
@@ -46,6 +56,19 @@ struct object_store *keeper_open(const char *root, const struct system *system, 
         store = NULL;
     }
     return store;
+}
+
+struct object_store *keeper_open_patiently(const char *root, struct err *err)
+{
+    const struct system plain = {0};
+    int64_t deadline = clock_monotonic() + PATIENCE;
+    for (;;) {
+        err_clear(err);
+        struct object_store *store = keeper_open(root, &plain, err);
+        if (store != NULL || err->code != ERR_REFUSED || clock_monotonic() >= deadline)
+            return store;
+        clock_sleep(PATIENCE_PAUSE);
+    }
 }
 
 int keeper_settle(struct object_store *objects, const char *root, const struct system *system,
@@ -120,6 +143,7 @@ static void *run(void *argument)
 {
     struct keeper *k = argument;
     (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY); /* of this thread; it helps, no more */
+    (void)syscall(SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_IDLE);
     ASSERT(pthread_mutex_lock(&k->lock) == 0);
     while (!atomic_load(&k->stop)) {
         int64_t at = next_time(k, k->version);

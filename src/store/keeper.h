@@ -98,4 +98,9 @@ int keeper_settle(struct object_store *objects, const char *root, const struct s
 struct object_store *keeper_open(const char *root, const struct system *system, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same for a command: wait a minute for one that keeps the store in order at the moment, which
+ * it does for seconds at a time. */
+struct object_store *keeper_open_patiently(const char *root, struct err *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -76,6 +76,8 @@ struct view {
     uint64_t disk_free;    /* UINT64_MAX: unknown */
     uint64_t min_free;
     uint64_t expired_files, expired_bytes; /* by retention */
+    uint64_t compactions;                  /* folders whose small files were merged */
+    uint64_t files_live; /* of the table, after the last compaction; 0: none yet */
 
     struct view_source *sources;
     uint32_t source_count;

@@ -97,7 +97,7 @@ static void commit_rows(struct store *store, const struct schema *s, const char 
 
 static struct compact_options options(void)
 {
-    return (struct compact_options){.engine = "varve/0",
+    return (struct compact_options){.version = "0",
                                     .schema = &schema,
                                     .after = HOUR,
                                     .target_bytes = COMPACT_TARGET_BYTES,

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "cli/cli.h"
+#include "cli/confine.h"
+#include "cli/inspect.h"
+#include "delta/log.h"
+#include "object/posix.h"
+#include "pipeline/upkeep.h"
+#include "verify/table.h"
+
+static int parse(struct cli_words *w, bool *dry_run)
+{
+    int option;
+    while ((option = cli_next(w)) > 0)
+        *dry_run = true;
+    if (option == CLI_STOP)
+        return w->status;
+    return w->count == 1 ? CLI_GO_ON : cli_usage("compact", "name one PATH");
+}
+
+struct listing {
+    struct table table;
+    uint64_t folders, from, into, bytes;
+};
+
+static void list(void *context, const struct compact_folder_report *f)
+{
+    struct listing *l = context;
+    char size[NUM_SIZE_TEXT_MAX];
+    if (f->why != NULL) {
+        (void)fprintf(stderr, "varve: %s is left alone: %s\n", f->folder, f->why);
+        return;
+    }
+    num_format_size(f->bytes, size);
+    l->folders++;
+    l->from += f->from;
+    l->into += f->into;
+    l->bytes += f->bytes;
+    table_text(&l->table, f->folder);
+    table_number(&l->table, "%" PRIu32, f->from);
+    table_number(&l->table, "%" PRIu32, f->into);
+    table_number(&l->table, "%s", size);
+    table_end_row(&l->table);
+}
+
+static int look(const char *path, const struct compact_options *options, struct err *err)
+{
+    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    static const char *const heads[] = {"folder", "files", "into", "size"};
+    struct listing l = {0};
+    char size[NUM_SIZE_TEXT_MAX];
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        table_text(&l.table, heads[i]);
+    table_end_row(&l.table);
+    struct object_store *store = object_posix_open(&config, err);
+    int result = store == NULL ? -1 : compact_look(store, options, clock_wall(), list, &l, err);
+    if (result == 0 && l.folders > 0)
+        table_print(&l.table, 0, stdout);
+    num_format_size(l.bytes, size);
+    if (result == 0)
+        (void)printf("would become: %" PRIu64 " files of %" PRIu64 ", %s\n", l.into, l.from, size);
+    buf_free(&l.table.cells);
+    object_store_close(store);
+    return result;
+}
+
+static void say(void *context, const struct compact_folder_report *f)
+{
+    (void)context;
+    (void)fprintf(stderr, "varve: %s is left alone: %s\n", f->folder, f->why);
+}
+
+static int run(const char *path, const struct compact_options *options, struct err *err)
+{
+    struct compact_done done = {.more = true}, total = {0};
+    char before[NUM_SIZE_TEXT_MAX], after[NUM_SIZE_TEXT_MAX];
+    struct object_store *store = keeper_open_patiently(path, err);
+    if (store == NULL)
+        return -1;
+    int result = 0;
+    while (result == 0 && done.more) {
+        result = compact(store, options, clock_wall(), NULL, say, NULL, &done, err);
+        total.from += done.from;
+        total.into += done.into;
+        total.rows += done.rows;
+        total.before += done.before;
+        total.after += done.after;
+    }
+    object_store_close(store);
+    num_format_size(total.before, before);
+    num_format_size(total.after, after);
+    (void)printf("became: %" PRIu64 " files of %" PRIu64 ", %s of %s, %" PRIu64 " rows\n",
+                 total.into, total.from, after, before, total.rows);
+    return result;
+}
+
+int cli_compact(int argc, char **argv)
+{
+    struct cli_words w = cli_words(argc, argv);
+    struct err err = {0};
+    bool dry_run = false;
+    int status = parse(&w, &dry_run);
+    if (status != CLI_GO_ON)
+        return status;
+    const char *path = w.operands[0];
+    struct compact_options options = upkeep_compaction(NULL);
+    int result = 0;
+    if (!verify_table_exists(path))
+        result = err_set(&err, ERR_SYSTEM, "there is no table with a commit log");
+    if (result == 0)
+        result =
+            dry_run ? confine_reading(w.operands, 1, false, &err) : confine_writing(path, &err);
+    if (result == 0)
+        result = dry_run ? look(path, &options, &err) : run(path, &options, &err);
+    if (result != 0)
+        (void)err_prefix(&err, "%s", path);
+    return result == 0 ? CLI_DONE : cli_fail(&err);
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Small files become large ones, beside the drain and by hand: the rows stay, in the order of the
+stream. Judged by deltalake, Polars, DuckDB and pyarrow, and by what the stream has."""
+
+import subprocess
+import time
+
+import duckdb
+import polars
+import pyarrow.dataset
+import pyarrow.parquet
+from deltalake import DeltaTable
+from generator import length_field, varint_field
+from support import VARVE, Output, ranges, verify
+
+NOON = 1767268800 * 10**9  # 2026-01-01T12:00:00Z
+
+
+def event(number):
+    """proto/event.proto."""
+    return b"".join(
+        [
+            length_field(1, str(number).encode()),
+            length_field(2, b"sim.agent_reward.v1"),
+            length_field(3, b"x" * 100),
+            varint_field(4, NOON + number),
+            length_field(5, b"w"),
+            length_field(6, b"sim-%d" % (number % 2)),
+        ]
+    )
+
+
+def publish(server, first, last):
+    server.publish([event(number) for number in range(first, last + 1)])
+
+
+def compact(varve, *options):
+    run = subprocess.run(
+        [VARVE, "compact", varve.output, *options], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout + run.stderr
+
+
+def files_of(varve):
+    return sorted(varve.output.glob("sim-*/*/*/*.parquet"))
+
+
+def everybody_finds(varve, last):
+    """By the log, and by the files."""
+    root = str(varve.output)
+    files = f"{root}/sim-*/*/*/*.parquet"
+    found = [
+        DeltaTable(root).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
+        polars.scan_delta(root).select("stream_seq").collect()["stream_seq"].to_list(),
+        pyarrow.dataset.dataset(files_of(varve)).to_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
+        [row[0] for row in duckdb.sql(f"SELECT stream_seq FROM '{files}'").fetchall()],
+    ]
+    for rows in found:
+        assert sorted(rows) == list(range(1, last + 1))
+
+
+def test_small_files_become_one(any_server, varve):
+    any_server.add_stream()
+    publish(any_server, 1, 1700)
+    varve.once("--set", "batching.max_rows=100")
+    before = files_of(varve)
+    assert len(before) > 32
+    before_rows = Output(varve.output).table()
+    assert "would become: 2 files of " in compact(varve, "--dry-run")
+    assert files_of(varve) == before
+    assert "became: 2 files of " in compact(varve)
+    assert "became: 0 files of 0" in compact(varve)
+    after = files_of(varve)
+    assert len(after) == 2
+    for path in after:
+        rows = pyarrow.parquet.ParquetFile(path, page_checksum_verification=True).read()
+        sequences = rows["stream_seq"].to_pylist()
+        assert sequences == sorted(sequences)
+    live = pyarrow.concat_tables(map(pyarrow.parquet.read_table, after)).sort_by("stream_seq")
+    assert live.equals(before_rows)
+    everybody_finds(varve, 1700)
+    for options in ([], ["--server", any_server.url]):
+        assert verify(varve.output, *options)["findings"] == []
+    # It goes on: with what is stored, under its own name and another one, and after others.
+    any_server.delete_consumer()
+    publish(any_server, 1701, 1750)
+    varve.once()
+    varve.once("--set", "nats.name=another", "--set", "sources[0].consumer=third")
+    everybody_finds(varve, 1750)
+    DeltaTable(str(varve.output)).create_checkpoint()
+    table = DeltaTable(str(varve.output))
+    table.optimize.compact()
+    publish(any_server, 1751, 1760)
+    varve.once()
+    assert sorted(table_sequences(varve)) == list(range(1, 1761))
+    assert "another engine has written files of it" in compact(varve)
+    assert verify(varve.output)["findings"] == []
+
+
+def table_sequences(varve):
+    root = str(varve.output)
+    return DeltaTable(root).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist()
+
+
+def test_compaction_beside_the_drain(any_server, varve):
+    any_server.add_stream()
+    running = varve.start(
+        compaction={"interval": "1s", "after": "1s"}, batching={"max_age": "100ms"}
+    )
+    deadline = time.monotonic() + 60
+    last = 0
+    while '"compacted"' not in running.text():
+        assert time.monotonic() < deadline, running.text()
+        publish(any_server, last + 1, last + 10)
+        last += 10
+        time.sleep(0.2)
+    assert running.stop() == 0
+    varve.once()
+    everybody_finds(varve, last)
+    report = verify(varve.output, "--server", any_server.url)
+    assert report["findings"] == []
+    assert ranges(table_sequences(varve)) == [f"1-{last}"]
