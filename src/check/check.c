@@ -20,7 +20,7 @@
 
 /* What is known when all sources have been asked. */
 struct totals {
-    double bytes_a_second; /* into all streams */
+    double events_a_second, bytes_a_second; /* into all streams */
     bool rate_known;
     bool clock_said;
 };
@@ -175,6 +175,9 @@ static void judge_disk(struct check_report *r, const struct config *config,
         judge_file_system(r, path);
     if (known)
         judge_space(r, config, path, totals);
+    if (totals->rate_known)
+        check_writes(r, config,
+                     (struct check_rate){totals->events_a_second, totals->bytes_a_second});
     if (known && strcmp(path, root) == 0 && S_ISDIR(info.st_mode))
         judge_table(r, root);
     buf_free(&found);
@@ -238,6 +241,7 @@ static void check_source(struct check_report *r, struct api_client *a, const str
         if (nats_stream_info_parse(buf_slice(&kept), &arena, &info, &error, &err) == 0) {
             struct check_rate rate = check_stream_rate(&info);
             totals->bytes_a_second += rate.bytes;
+            totals->events_a_second += rate.events;
             totals->rate_known = totals->rate_known || rate.bytes > 0;
             if (!totals->clock_said)
                 check_clock(r, &info, clock_wall());

@@ -70,6 +70,9 @@ struct check_rate {
 };
 struct check_rate check_stream_rate(const struct nats_stream_info *info);
 
+/* What a day of this rate, that of all streams, writes to the disk: some wear out by it. */
+void check_writes(struct check_report *r, const struct config *config, struct check_rate rate);
+
 /* Does the clock of the server that answered for a stream agree with ours, `now` (clock_wall)? Old
  * servers don't tell theirs: nothing is said then. */
 void check_clock(struct check_report *r, const struct nats_stream_info *info, int64_t now);

@@ -17,6 +17,10 @@
 /* Less than this is no fault of a clock: the answer was on its way for a while. */
 #define CLOCK_APART_MIN (60 * CLOCK_SECOND)
 
+/* Bytes that a file takes to be written beside its own: its name, its inode, the entry of the log,
+ * each also in the journal of ext4. Measured by tests/bench/flash.py: 20 to 32 KiB. */
+#define FILE_COST (24.0 * 1024)
+
 struct check_rate check_stream_rate(const struct nats_stream_info *info)
 {
     int64_t span = info->last_ns - info->first_ns;
@@ -24,6 +28,26 @@ struct check_rate check_stream_rate(const struct nats_stream_info *info)
         return (struct check_rate){0};
     double seconds = (double)span / (double)CLOCK_SECOND;
     return (struct check_rate){(double)info->messages / seconds, (double)info->bytes / seconds};
+}
+
+void check_writes(struct check_report *r, const struct config *config, struct check_rate rate)
+{
+    const double day = 86400, most = 1e15;
+    char events[NUM_SIZE_TEXT_MAX], files[NUM_SIZE_TEXT_MAX];
+    double commits = (double)CLOCK_SECOND / (double)config->batching.max_age;
+    double by_rows = rate.events / (double)config->batching.max_rows;
+    double by_bytes = rate.bytes / (double)config->batching.max_bytes;
+    commits = commits > by_rows ? commits : by_rows;
+    commits = (commits > by_bytes ? commits : by_bytes) * day;
+    if (rate.bytes * day > most || commits * FILE_COST > most)
+        return; /* no disk writes as much */
+    num_format_size((uint64_t)(rate.bytes * day), events);
+    num_format_size((uint64_t)(commits * FILE_COST), files);
+    check_say(r, CHECK_OK,
+              "at the rate so far a day writes at most %s, the events before compression, in up to "
+              "%.0f commits; each simulation that has events in all of them adds %s, since a file "
+              "costs about 24 KiB beside its bytes: less with a longer batching.max_age",
+              events, commits, files);
 }
 
 void check_clock(struct check_report *r, const struct nats_stream_info *info, int64_t now)

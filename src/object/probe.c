@@ -78,12 +78,13 @@ static enum probed probe_taken(const struct probe *p, struct err *err)
 {
     bool linked;
     int result = system_rename_noreplace(p->system, p->dir, p->one, p->dir, p->two, &linked);
-    if (result == 0 || (errno == EEXIST && !has_content(p, p->two, "two")))
+    int error = result == 0 ? 0 : errno;
+    if (result == 0 || (error == EEXIST && !has_content(p, p->two, "two")))
         return refuse(err, "it puts a file in the place of another one though it was asked not to, "
                            "so that two writers would lose rows");
-    if (errno == EEXIST)
+    if (error == EEXIST)
         return PROBE_GOOD;
-    if (!is_lacking(errno))
+    if (!is_lacking(error))
         return PROBE_UNKNOWN;
     return refuse(err, "it can neither rename a file without replacing another one nor give it a "
                        "second name (link)");

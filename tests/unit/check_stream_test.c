@@ -258,6 +258,30 @@ TEST(check_consumer_limit_of_the_stream)
     finish();
 }
 
+static void expect_writes(struct check_rate rate, const char *text)
+{
+    buf_reset(&report.text);
+    check_writes(&report, &config, rate);
+    EXPECT(strstr(buf_text(&report.text), text) != NULL);
+}
+
+TEST(check_writes_of_a_day)
+{
+    const double mib = 1024 * 1024;
+    struct err err = {0};
+    start();
+    /* 86,400 MiB; a commit a minute, each with 24 KiB for a file. */
+    expect_writes((struct check_rate){10, mib}, "84.4 GiB, the events before compression, in up to "
+                                                "1440 commits; each simulation that has events in "
+                                                "all of them adds 33.8 MiB");
+    /* Full at 128 MiB before it is old. */
+    EXPECT(config_set(&config, "batching.max_age=600s", &err) == 0);
+    expect_writes((struct check_rate){10, mib}, "up to 675 commits");
+    expect_writes((struct check_rate){10, 1}, "up to 144 commits");
+    expect_writes((struct check_rate){2500, 1}, "up to 864 commits");
+    finish();
+}
+
 /* Another consumer of a work queue, with these filters; NULL: none. */
 static void expect_overlap(const char *name, const char *first, const char *second,
                            unsigned problems, const char *text)
