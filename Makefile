@@ -4,7 +4,8 @@
 # make test     sets up the rest and runs every test; ends with "N passed, N failed"
 # make          build/varve, one static binary; `make V=1` shows the commands
 # make install  PREFIX=/usr/local DESTDIR=
-# make release  a tarball of the binary and what belongs to it, for hosts without a compiler
+# make release  a tarball of the binary and what belongs to it, for hosts without a compiler: for
+#               this machine and all others; MACHINES= for this one alone
 # make deb      the same as a Debian package
 # make dist     a source tarball that builds without a network
 # make CROSS=aarch64|armv7|riscv64|i686|s390x
@@ -301,8 +302,14 @@ dist: $(BUILD)/vendor.stamp
 # The same commit makes the same bytes.
 RELEASE := varve-$(VERSION)-$(or $(CROSS),$(shell uname -m))-linux
 
-.PHONY: release
-release: $(BUILD)/varve
+.PHONY: release package
+release: package
+ifeq ($(CROSS),)
+	$(Q)set -e; for machine in $(MACHINES); do \
+	    $(MAKE) --no-print-directory -s CROSS=$$machine package; done
+endif
+
+package: $(BUILD)/varve
 	$(Q)rm -rf $(BUILD)/release && mkdir -p $(BUILD)/release/$(RELEASE)
 	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(BUILD)/release/root) \
 	    PREFIX=/usr/local >/dev/null

@@ -18,7 +18,6 @@ TOGETHER = (
     "fault/test_cluster.py",
     "interop/test_judges.py",
     "interop/test_writer.py",
-    "machines/test_machines.py",
     "readme/test_readme.py",
 )
 
@@ -26,12 +25,14 @@ TOGETHER = (
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """With pytest -n 4: a test goes to whichever process is free; those of a file of TOGETHER go to
-    one, in their order, and before all others."""
+    one, in their order, and before all others. So do those of a machine."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.split("::")[0]
+            if file.endswith("machines/test_machines.py"):
+                return file + nodeid.partition("[")[2]  # the machine
             return file if file.endswith(TOGETHER) else nodeid
 
     return Scheduling(config, log)

@@ -353,7 +353,7 @@ def test_release(tmp_path):
         pytest.skip("git is not here, or this is no clone")
     hashes = []
     for _ in range(2):
-        out = make("release")
+        out = make("release", "MACHINES=")
         assert out.returncode == 0, out.stdout + out.stderr
         tarball = ROOT / out.stdout.split()[-1]
         hashes.append(tarball.with_name(tarball.name + ".sha256").read_text())
