@@ -208,7 +208,8 @@ static int reload_table(struct store *store, struct err *err)
 int store_refresh_table(struct store *store, struct err *err)
 {
     struct visitor v = {.store = store};
-    struct object_info info;
+    struct object_info info = {0};
+    uint64_t version = store->table.version;
     bool gap = !store->table.found;
     bool evolve;
     bool same = true;
@@ -230,8 +231,10 @@ int store_refresh_table(struct store *store, struct err *err)
         result = err_set(err, ERR_UNSUPPORTED,
                          "the table has lost columns or properties that varve gave it; restart "
                          "varve to add them again");
-    if (result == 0)
+    if (result == 0 && (gap || store->table.version != version))
         store_note_newest(store);
+    else if (result == 0)
+        store->newest = info; /* which was looked at */
     buf_free(&v.prefix);
     return result;
 }

@@ -335,6 +335,28 @@ def test_only_the_stream_was_set_back(server, varve, tmp_path):
     assert len(gone) == 200
 
 
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_set_back_to_before_its_start(server, varve, tmp_path, delivery):
+    """What was there before `start: new` stays unwanted, and what comes under its numbers is new."""
+    source = {"stream": "LOGGING", "delivery": delivery, "start": "new"}
+    server.generate(30, seed=1)
+    server.stop()
+    copy(server.directory / "jetstream", tmp_path / "backup")
+    server.start()
+    server.generate(20, seed=2)
+    run = varve.start(sources=[source], batching=FAST)
+    run.wait_line("consumer_made")
+    server.generate(7, seed=3)
+    run.wait_rows(7)
+    assert run.stop() == 0
+    before = stored(varve.output)
+    set_back(server, tmp_path / "backup")
+    server.generate(5, seed=4)
+    varve.once(sources=[source], batching=FAST)
+    new = Counter(event_id(data) for seq, _, _, _, data in server.messages() if seq > 30)
+    assert len(new) == 5 and stored(varve.output) == before + new
+
+
 def test_a_consumer_that_is_not_ours_to_make_is_ahead(
     make_server, make_runner, tmp_path
 ):
