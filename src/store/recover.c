@@ -91,14 +91,52 @@ static int load_table(struct store *store, struct err *err)
     return resumed && !gap ? 0 : delta_snapshot_load(&store->table, store->objects, err);
 }
 
+/* The first file that looks like one of a table. */
+static bool note_file(void *context, struct slice name)
+{
+    static const char ending[] = ".parquet";
+    size_t len = strlen(ending);
+    bool beside = name.data[0] == '_' || name.data[0] == '.';
+    if (beside || name.len < len || memcmp(name.data + name.len - len, ending, len) != 0)
+        return true;
+    buf_append_slice(context, name);
+    return false;
+}
+
+/* The stream gives again what it still has of them, and this table has it once. */
+static void tell_of_files(struct store *store)
+{
+    struct buf name = {0};
+    struct err err = {0}; /* it is but a hint */
+    struct log_line line;
+    if (object_list(store->objects, "", "", note_file, &name, &err) == 0 && name.len > 0) {
+        log_begin(&line, LOG_WARNING, "files_without_log");
+        log_bytes(&line, "first", name.data, name.len);
+        log_text(&line, "text",
+                 "the directory has Parquet files, and _delta_log had no entry: if they are of "
+                 "varve, their events will be in other files as well, and readers that go by the "
+                 "directory find them twice; restore _delta_log, or move these files away");
+        log_end(&line);
+    }
+    buf_free(&name);
+}
+
+static int make_table(struct store *store, struct err *err)
+{
+    if (create_table(store, err) != 0 ||
+        delta_snapshot_load(&store->table, store->objects, err) != 0)
+        return -1;
+    tell_of_files(store);
+    return 0;
+}
+
 int store_recover_table(struct store *store, struct err *err)
 {
     struct delta_snapshot *table = &store->table;
     bool evolve;
     if (load_table(store, err) != 0)
         return -1;
-    if (!table->found &&
-        (create_table(store, err) != 0 || delta_snapshot_load(table, store->objects, err) != 0))
+    if (!table->found && make_table(store, err) != 0)
         return -1;
     if (!table->found)
         return err_set(err, ERR_FORMAT, "something is removing the files of _delta_log");

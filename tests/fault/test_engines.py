@@ -185,15 +185,19 @@ def test_another_process_under_the_same_name_is_noticed(any_server, varve):
 
 
 def test_the_entries_of_the_log_are_removed(any_server, varve):
-    """A table is made again, and what the stream still has of the old one's rows comes again."""
+    """A table is made again, and what the stream still has of the old one's rows comes again; it is
+    said that the files of the old one are still there."""
     any_server.generate(20, seed=1)
     running = varve.start(batching=FAST)
     running.wait_rows(20)
+    assert not running.lines("files_without_log")
     for path in (varve.output / "_delta_log").glob("*.json"):
         path.unlink()
     any_server.generate(30, seed=2)
     running.wait_rows(20 + 50)
     assert running.stop() == 0
+    (line,) = running.lines("files_without_log")
+    assert (varve.output / line["first"]).is_file()
     assert_exactly_once(varve.output, 1, 50)
 
 
