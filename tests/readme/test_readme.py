@@ -149,6 +149,17 @@ def test_the_venv_has_what_the_python_imports():
     assert imported <= packages and len(python) > 3
 
 
+def test_expire(tmp_path):
+    """On a store of 2024, and not on the one of the other blocks, whose events are as old."""
+    [block] = [block for block in BLOCKS if "test_expire" in block.by_hand]
+    shutil.copytree(ROOT / "tests/interop/old_store", tmp_path / "sim_logs")
+    (tmp_path / "build").symlink_to(BUILD)
+    out = subprocess.run(["bash", "-ec", block.text], cwd=tmp_path, capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    assert deltalake.DeltaTable(tmp_path / "sim_logs").to_pyarrow_table().num_rows == 0
+    assert not list(tmp_path.glob("sim_logs/*/*/*/*.parquet"))
+
+
 def test_iceberg_takes_the_files(any_server, varve):
     """Old files, which lack columns, as well; and again after more events, without taking any twice."""
     for module in ("pyiceberg", "sqlalchemy"):
