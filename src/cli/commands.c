@@ -118,8 +118,9 @@ const struct cli_command cli_commands[] = {
      "PATH...",
      "show a table, or what is in a file: schema, row groups, encodings, statistics",
      inspect_options,
-     "Of a directory with a commit log: its version, log and checkpoint; files, rows and\n"
-     "times that it has, and how far each instance has come.",
+     "Of a directory with a commit log: its version, log and checkpoint; files, rows, times,\n"
+     "simulations and event types that it has, the runs that were closed, and how far each\n"
+     "instance has come.",
      {"inspect sim_logs", "inspect --json sim_logs/*/*/*/*.parquet"}},
     {"cat",
      cli_cat,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -13,12 +14,19 @@
 #include "delta/position.h"
 #include "delta/snapshot.h"
 #include "object/posix.h"
+#include "store/runs.h"
 #include "verify/tree.h"
 
+enum { RUNS_SHOWN = 20 }; /* to people */
 /* Below this, opening a file costs readers more than its rows. */
 #define SMALL_BYTES (UINT64_C(16) * 1024 * 1024)
 
 enum { DEPTH_MAX = 63 };
+
+struct run {
+    char *id, *closed;
+    uint64_t edition, rows, bytes, files;
+};
 
 /* What a log says of its table, and what lies beside that. */
 struct summary {
@@ -32,6 +40,9 @@ struct summary {
     struct map simulations; /* of files that have one only */
     uint64_t mixed;         /* files that have several, or do not say */
     uint64_t depths;        /* bit n: there are files below n directories, DEPTH_MAX for more */
+    struct map types;       /* of events, that are known from the bounds of files */
+    uint64_t types_mixed;   /* files that may have others, too */
+    ARRAY(struct run) runs; /* that were closed */
     uint64_t dead_files, dead_bytes;   /* files of rows that the table does not have, or not yet */
     uint64_t quarantines;              /* files of messages that are no rows */
     struct map instances;              /* by name */
@@ -44,6 +55,12 @@ static void free_summary(struct summary *s)
         positions_free(&s->positions.list[i]);
     array_free(&s->positions);
     map_free(&s->instances);
+    for (size_t i = 0; i < s->runs.count; i++) {
+        free(s->runs.list[i].id);
+        free(s->runs.list[i].closed);
+    }
+    array_free(&s->runs);
+    map_free(&s->types);
     map_free(&s->simulations);
     delta_snapshot_free(&s->snapshot);
     delta_listing_free(&s->log);
@@ -95,6 +112,13 @@ static void add_file(struct summary *s, const struct delta_file *file)
         (void)map_put(&s->simulations, first, &added);
     else
         s->mixed++;
+    bool typed = json_get_text(low, "event_type_key", &first) &&
+                 json_get_text(high, "event_type_key", &last);
+    s->types_mixed += !typed || !slice_equal(first, last);
+    if (typed) {
+        (void)map_put(&s->types, first, &added);
+        (void)map_put(&s->types, last, &added);
+    }
     arena_free(&arena);
 }
 
@@ -152,6 +176,17 @@ static int add_instances(struct summary *s, struct err *err)
     return result;
 }
 
+static void add_run(void *context, const struct runs_entry *entry)
+{
+    struct summary *s = context;
+    *array_add(&s->runs) = (struct run){.id = text_copy_slice(entry->run),
+                                        .closed = text_copy_slice(entry->closed),
+                                        .edition = entry->edition,
+                                        .rows = entry->rows,
+                                        .bytes = entry->bytes,
+                                        .files = entry->files};
+}
+
 static int read_summary(struct summary *s, const char *path, struct err *err)
 {
     struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
@@ -165,7 +200,9 @@ static int read_summary(struct summary *s, const char *path, struct err *err)
     for (size_t i = 0; i < s->snapshot.files.count; i++)
         if (s->snapshot.files.list[i] != NULL)
             add_file(s, s->snapshot.files.list[i]);
-    return add_dead(s, path, err) != 0 ? -1 : add_instances(s, err);
+    if (runs_list(s->store, add_run, s, err) != 0 || add_dead(s, path, err) != 0)
+        return -1;
+    return add_instances(s, err);
 }
 
 /* What is printed: rows of a name and a text. */
@@ -202,8 +239,8 @@ static void print_files(struct page *page, const struct summary *s)
     num_format_size(s->bytes, bytes);
     num_format_size(s->dead_bytes, dead);
     num_format_size(SMALL_BYTES, small);
-    buf_printf(out, "%" PRIu64 " with %s, %" PRIu64 " of them below %s", s->files, bytes, s->small,
-               small);
+    buf_printf(out, "%" PRIu64 " with %s, %" PRIu64 " of them (%" PRIu64 " %%) below %s", s->files,
+               bytes, s->small, s->files > 0 ? s->small * 100 / s->files : 0, small);
     end_row(page, "files");
     buf_printf(out, "%" PRIu64, s->rows);
     if (s->uncounted > 0)
@@ -219,6 +256,13 @@ static void print_files(struct page *page, const struct summary *s)
     buf_printf(out, "%" PRIu32 "%s", s->simulations.count,
                s->mixed > 0 ? ", and those of files that have several" : "");
     end_row(page, "simulations");
+    for (uint32_t i = 0; i < s->types.count; i++) {
+        struct slice type = map_key(&s->types, i);
+        buf_printf(out, "%s%.*s", i == 0 ? "" : ", ", (int)type.len, (const char *)type.data);
+    }
+    if (s->types.count > 0 && s->types_mixed > 0)
+        buf_append_text(out, ", and perhaps others");
+    end_row(page, "event types");
     if (s->dead_files > 0)
         buf_printf(out, "%" PRIu64 " files with %s: replaced, or not committed", s->dead_files,
                    dead);
@@ -255,6 +299,29 @@ static void print_globs(struct page *page, const char *path, const struct summar
     }
 }
 
+/* The newest ones are what one looks for. */
+static void print_runs(struct page *page, const struct summary *s)
+{
+    size_t shown = s->runs.count < RUNS_SHOWN ? s->runs.count : RUNS_SHOWN;
+    for (size_t i = s->runs.count - shown; i < s->runs.count; i++) {
+        const struct run *run = &s->runs.list[i];
+        char bytes[NUM_SIZE_TEXT_MAX];
+        num_format_size(run->bytes, bytes);
+        buf_printf(&page->text,
+                   "%s: closed %s, %" PRIu64 " rows, %" PRIu64 " files with %s, edition %" PRIu64,
+                   run->id, run->closed, run->rows, run->files, bytes, run->edition);
+        end_row(page, "run");
+    }
+    if (shown < s->runs.count)
+        buf_printf(&page->text, "%zu more; --json has all", s->runs.count - shown);
+    end_row(page, "runs");
+}
+
+static int by_closing(const void *a, const void *b)
+{
+    return strcmp(((const struct run *)a)->closed, ((const struct run *)b)->closed);
+}
+
 static void print_summary(const char *path, const struct summary *s)
 {
     struct page whole = {0};
@@ -271,10 +338,28 @@ static void print_summary(const char *path, const struct summary *s)
     end_row(page, "checkpoint");
     print_files(page, s);
     print_globs(page, path, s);
+    print_runs(page, s);
     print_positions(page, s);
     printf("%s\n", path);
     table_print(&page->table, 2, stdout);
     buf_free(out);
+}
+
+static void put_runs(struct json_writer *w, const struct summary *s)
+{
+    json_open_array(w, "runs");
+    for (size_t i = 0; i < s->runs.count; i++) {
+        const struct run *run = &s->runs.list[i];
+        json_open_object(w, NULL);
+        json_put_text(w, "simulation_id", run->id);
+        json_put_u64(w, "edition", run->edition);
+        json_put_text(w, "closed", run->closed);
+        json_put_u64(w, "rows", run->rows);
+        json_put_u64(w, "files", run->files);
+        json_put_u64(w, "bytes", run->bytes);
+        json_close_object(w);
+    }
+    json_close_array(w);
 }
 
 static void put_positions(struct json_writer *w, const struct summary *s)
@@ -330,6 +415,12 @@ static void put_summary(struct buf *out, const char *path, const struct summary 
     json_close_array(&w);
     json_put_u64(&w, "files_of_several_simulations", s->mixed);
     put_globs(&w, path, s);
+    json_open_array(&w, "event_types");
+    for (uint32_t i = 0; i < s->types.count; i++)
+        json_put_slice(&w, NULL, map_key(&s->types, i));
+    json_close_array(&w);
+    json_put_u64(&w, "files_of_several_event_types", s->types_mixed);
+    put_runs(&w, s);
     json_put_u64(&w, "dead_files", s->dead_files);
     json_put_u64(&w, "dead_bytes", s->dead_bytes);
     json_put_u64(&w, "quarantine_files", s->quarantines);
@@ -343,6 +434,8 @@ int inspect_table(const char *path, bool json, struct err *err)
     struct summary s = {0};
     struct buf text = {0};
     int result = read_summary(&s, path, err);
+    if (s.runs.count > 0)
+        qsort(s.runs.list, s.runs.count, sizeof(*s.runs.list), by_closing);
     if (result != 0) {
         (void)err_prefix(err, "%s", path);
     } else if (json) {

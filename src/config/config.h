@@ -110,6 +110,9 @@ struct config {
         int64_t max_age;    /* 0: off */
         uint64_t max_bytes; /* 0: off */
     } retention;
+    struct {
+        int64_t close_after; /* 0: off */
+    } runs;
     uint64_t memory_limit;
     enum config_sandbox sandbox;
     struct {

@@ -160,6 +160,13 @@ const struct config_key config_keys[] = {
              "this. The newest one stays.",
      .off = true},
 
+    {"runs.close_after", CONFIG_DURATION, AT(runs.close_after), "off", CLOCK_SECOND,
+     100 * 365 * 24 * HOUR,
+     .help = "A simulation of which nothing has come for this long is over: what there is of it is "
+             "written down in _runs below the directory, with the SHA-256 of each file. It takes "
+             "a path_template with {simulation_id}.",
+     .off = true},
+
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
      .help =
          "Memory for everything that is not committed yet; close to it, varve commits early. "

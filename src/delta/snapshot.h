@@ -24,7 +24,8 @@
 /* What delta_snapshot.keep makes of a file. */
 struct delta_mark {
     int64_t value;
-    bool exact; /* else the value is at least this */
+    bool exact;     /* else the value is at least this */
+    uint32_t group; /* of the caller's */
 };
 
 /* A live file. All is owned by the snapshot, valid until it changes. */

@@ -6,6 +6,7 @@
 #include "store/compact.h"
 #include "store/keeper.h"
 #include "store/retain.h"
+#include "store/runs.h"
 
 /* What keeps a table of events in order: what store/ does with any table, told which columns events
  * have. */

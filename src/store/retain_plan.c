@@ -43,7 +43,7 @@ struct delta_mark retain_newest(const struct retain_options *o, struct slice sta
     const struct json *root = stats.data != NULL ? json_parse(&arena, stats, &ignored) : NULL;
     const struct json *low = json_member(root, "minValues");
     const struct json *high = json_member(root, "maxValues");
-    struct delta_mark newest = {INT64_MIN, false};
+    struct delta_mark newest = {.value = INT64_MIN};
     int64_t first, last, came_first, came_last;
     if (json_get_i64(low, o->columns.time, &first) && json_get_i64(high, o->columns.time, &last) &&
         get_time(low, o->columns.arrival, &came_first) &&

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "store/run_manifest.h"
+
+static void append_name(struct buf *out, struct slice run, const char *ending)
+{
+    buf_append_text(out, RUNS_FOLDER);
+    text_escape(out, run);
+    buf_append_text(out, ending);
+}
+
+static void put_set(struct json_writer *w, const char *name, const struct seqset *set)
+{
+    struct buf *out = json_put_raw(w, name);
+    buf_append_byte(out, '"');
+    seqset_write_text(out, set);
+    buf_append_byte(out, '"');
+}
+
+static void put_head(struct json_writer *w, const struct run_manifest *m)
+{
+    char time[TIME_TEXT_MAX];
+    time_format(m->closed, 3, time);
+    json_put_slice(w, "simulation_id", m->run);
+    json_put_u64(w, "edition", m->edition);
+    json_put_text(w, "closed", time);
+    json_put_u64(w, "rows", m->rows);
+    json_put_u64(w, "bytes", m->bytes);
+    if (m->has_span) {
+        json_put_i64(w, "oldest_timestamp_ns", m->first);
+        json_put_i64(w, "newest_timestamp_ns", m->last);
+    }
+    json_open_object(w, "event_types");
+    for (uint32_t i = 0; i < m->kinds.count; i++) {
+        json_put_name(w, map_key(&m->kinds, i));
+        json_put_u64(w, NULL, m->kind_rows.list[i]);
+    }
+    json_close_object(w);
+}
+
+static void put_manifest(struct buf *out, const struct run_manifest *m)
+{
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    put_head(&w, m);
+    json_open_array(&w, "streams");
+    for (size_t i = 0; i < m->streams.count; i++) {
+        json_open_object(&w, NULL);
+        json_put_text(&w, "stream", m->streams.list[i].stream);
+        json_put_text(&w, "created", m->streams.list[i].created);
+        put_set(&w, "sequences", &m->streams.list[i].sequences);
+        put_set(&w, "gaps", &m->streams.list[i].gaps);
+        json_close_object(&w);
+    }
+    json_close_array(&w);
+    json_open_array(&w, "files");
+    for (size_t i = 0; i < m->files.count; i++) {
+        json_open_object(&w, NULL);
+        json_put_text(&w, "path", m->files.list[i].path);
+        json_put_u64(&w, "bytes", m->files.list[i].bytes);
+        json_put_u64(&w, "rows", m->files.list[i].rows);
+        json_put_text(&w, "sha256", m->files.list[i].sha256);
+        json_close_object(&w);
+    }
+    json_close_array(&w);
+    json_put_u64(&w, "content", m->content);
+    json_close_object(&w);
+    buf_append_byte(out, '\n');
+}
+
+/* Names with a newline or a backslash are escaped, and the line says so (coreutils, "cksum output
+ * modes"). */
+static void put_sum(struct buf *out, const struct run_file *file)
+{
+    if (strpbrk(file->path, "\n\r\\") != NULL)
+        buf_append_byte(out, '\\');
+    buf_append_text(out, file->sha256);
+    buf_append_text(out, "  ");
+    for (const char *at = file->path; *at != '\0'; at++) {
+        if (*at == '\n' || *at == '\r' || *at == '\\')
+            buf_append_text(out, *at == '\n' ? "\\n" : *at == '\r' ? "\\r" : "\\\\");
+        else
+            buf_append_byte(out, (uint8_t)*at);
+    }
+    buf_append_byte(out, '\n');
+}
+
+int run_manifest_write(const struct run_manifest *m, struct object_store *store, struct err *err)
+{
+    struct buf name = {0}, text = {0};
+    for (size_t i = 0; i < m->files.count; i++)
+        put_sum(&text, &m->files.list[i]);
+    append_name(&name, m->run, ".sha256");
+    int result = object_put(store, buf_text(&name), buf_slice(&text), err);
+    buf_reset(&name);
+    buf_reset(&text);
+    append_name(&name, m->run, ".json");
+    put_manifest(&text, m);
+    if (result == 0)
+        result = object_put(store, buf_text(&name), buf_slice(&text), err);
+    buf_free(&name);
+    buf_free(&text);
+    return result;
+}
+
+static bool is_text(const struct json *object, const char *name, struct slice *out)
+{
+    return json_get_text(object, name, out) &&
+           (out->len == 0 || memchr(out->data, '\0', out->len) == NULL);
+}
+
+static bool parse_streams(struct run_former *out, const struct json *list)
+{
+    bool ok = list != NULL && list->type == JSON_ARRAY;
+    for (const struct json *item = ok ? list->first : NULL; item != NULL && ok; item = item->next) {
+        struct slice stream, created, sequences;
+        ok = is_text(item, "stream", &stream) && is_text(item, "created", &created) &&
+             json_get_text(item, "sequences", &sequences);
+        if (!ok)
+            break;
+        struct run_stream *added = array_add(&out->streams);
+        *added = (struct run_stream){.stream = text_copy_slice(stream),
+                                     .created = text_copy_slice(created)};
+        ok = seqset_parse_text(&added->sequences, sequences);
+    }
+    return ok;
+}
+
+/* Two names may be cut to the same one: the manifest of another run is none of this one. */
+int run_former_read(struct run_former *out, struct object_store *store, struct slice run,
+                    struct err *err)
+{
+    struct arena arena = {0};
+    struct buf name = {0}, text = {0};
+    struct slice owner;
+    struct err ignored = {0};
+    append_name(&name, run, ".json");
+    int result = object_get_all(store, buf_text(&name), RUNS_BYTES_MAX, &text, &out->found, err);
+    if (result == 0 && out->found) {
+        const struct json *root = json_parse(&arena, buf_slice(&text), &ignored);
+        out->found = json_get_text(root, "simulation_id", &owner) && slice_equal(owner, run) &&
+                     json_get_u64(root, "edition", &out->edition) &&
+                     json_get_u64(root, "content", &out->content) &&
+                     parse_streams(out, json_member(root, "streams"));
+    }
+    if (!out->found)
+        run_former_free(out);
+    arena_free(&arena);
+    buf_free(&name);
+    buf_free(&text);
+    return result;
+}
+
+struct names {
+    ARRAY(char *);
+};
+
+static bool note_name(void *context, struct slice name)
+{
+    struct names *names = context;
+    char *text = text_copy_slice(name);
+    if (text_ends_with(text, ".json"))
+        *array_add(names) = text;
+    else
+        free(text);
+    return true;
+}
+
+static int visit_one(struct object_store *store, const char *name, runs_visit *visit, void *context,
+                     struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {0};
+    struct runs_entry entry = {0};
+    struct err ignored = {0};
+    bool found;
+    int result = object_get_all(store, name, RUNS_BYTES_MAX, &text, &found, err);
+    const struct json *root =
+        result == 0 && found ? json_parse(&arena, buf_slice(&text), &ignored) : NULL;
+    const struct json *files = json_member(root, "files");
+    if (json_get_text(root, "simulation_id", &entry.run) &&
+        json_get_text(root, "closed", &entry.closed) &&
+        json_get_u64(root, "edition", &entry.edition) && json_get_u64(root, "rows", &entry.rows) &&
+        json_get_u64(root, "bytes", &entry.bytes) && files != NULL) {
+        for (const struct json *file = files->first; file != NULL; file = file->next)
+            entry.files++;
+        visit(context, &entry);
+    }
+    arena_free(&arena);
+    buf_free(&text);
+    return result;
+}
+
+int runs_list(struct object_store *store, runs_visit *visit, void *context, struct err *err)
+{
+    struct names names = {0};
+    int result = object_list(store, RUNS_FOLDER, "", note_name, &names, err);
+    for (size_t i = 0; i < names.count; i++) {
+        if (result == 0)
+            result = visit_one(store, names.list[i], visit, context, err);
+        free(names.list[i]);
+    }
+    array_free(&names);
+    return result;
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""A simulation of which nothing comes any more is closed: what there is of it is written down, and
+what comes later makes another edition. Judged by sha256sum and pyarrow."""
+
+import hashlib
+import json
+import subprocess
+
+import pyarrow.dataset
+from deltalake import DeltaTable
+from generator import length_field, varint_field
+from support import VARVE, verify, wait_for
+
+FAST = {"batching": {"max_age": "200ms"}, "runs": {"close_after": "2s"}}
+START = 1_780_000_000_000_000_000
+
+
+def publish(server, simulation, kinds):
+    """One event of each kind; returns the sequences."""
+    return server.publish(
+        [
+            length_field(1, f"{simulation}-{i}")
+            + length_field(2, kind)
+            + length_field(3, "x")
+            + varint_field(4, START + i)
+            + length_field(6, simulation)
+            for i, kind in enumerate(kinds)
+        ]
+    )
+
+
+def manifest(varve, name, edition=1):
+    """Once it is there."""
+    path = varve.output / "_runs" / f"{name}.json"
+
+    def read():
+        found = json.loads(path.read_text()) if path.exists() else {"edition": 0}
+        return found if found["edition"] >= edition else None
+
+    found = wait_for(read, f"edition {edition} of {name}")
+    assert found["edition"] == edition
+    return found
+
+
+def check(varve, name, found, simulation):
+    """Against the files, and by coreutils, in the root of the store."""
+    rows = pyarrow.dataset.dataset([str(varve.output / file["path"]) for file in found["files"]]).to_table()
+    live = DeltaTable(str(varve.output)).to_pyarrow_table().to_pylist()
+    wanted = [row for row in live if row["simulation_id"] == simulation]
+    assert found["simulation_id"] == simulation
+    assert found["rows"] == rows.num_rows == len(wanted)
+    assert sorted(rows["stream_seq"].to_pylist()) == sorted(row["stream_seq"] for row in wanted)
+    for file in found["files"]:
+        data = (varve.output / file["path"]).read_bytes()
+        assert file["bytes"] == len(data) and file["sha256"] == hashlib.sha256(data).hexdigest()
+    sums = subprocess.run(
+        ["sha256sum", "-c", "--strict", f"_runs/{name}.sha256"], cwd=varve.output, capture_output=True, text=True
+    )
+    assert sums.returncode == 0 and sums.stdout.count(": OK") == len(found["files"]), sums
+
+
+def test_a_run_is_closed_and_opened_again(any_server, varve):
+    any_server.add_stream()
+    running = varve.start(**FAST)
+    first = publish(any_server, "sim-1", ["a", "b", "a"])
+    hostile = publish(any_server, "../x/%\n", ["a"])
+    found = manifest(varve, "sim-1")
+    assert found["event_types"] == {"a": 2, "b": 1}
+    assert (found["oldest_timestamp_ns"], found["newest_timestamp_ns"]) == (START, START + 2)
+    [stream] = found["streams"]
+    assert stream["stream"] == "LOGGING" and stream["sequences"] == f"{first[0]}-{first[-1]}"
+    assert stream["gaps"] == ""
+    check(varve, "sim-1", found, "sim-1")
+    check(varve, "%2E.%2Fx%2F%25%0A", manifest(varve, "%2E.%2Fx%2F%25%0A"), "../x/%\n")
+    running.wait_line("run_closed", simulation_id="sim-1", edition=1, rows=3)
+    # A restart writes nothing anew; late events are another edition, of this run alone.
+    before = (varve.output / "_runs" / "sim-1.json").stat().st_mtime_ns
+    assert running.stop() == 0
+    running = varve.start(**FAST)
+    late = publish(any_server, "sim-1", ["c"])
+    found = manifest(varve, "sim-1", edition=2)
+    assert found["rows"] == 4 and found["event_types"] == {"a": 2, "b": 1, "c": 1}
+    assert found["streams"][0]["sequences"] == f"{first[0]}-{first[-1]},{late[0]}"
+    check(varve, "sim-1", found, "sim-1")
+    running.wait_line("run_closed", simulation_id="sim-1", edition=2)
+    assert not [line for line in running.lines("run_closed") if line["simulation_id"] != "sim-1"]
+    assert (varve.output / "_runs" / "sim-1.json").stat().st_mtime_ns > before
+    assert running.stop() == 0
+    assert manifest(varve, "%2E.%2Fx%2F%25%0A")["streams"][0]["sequences"] == str(hostile[0])
+    assert verify(varve.output)["findings"] == []
+    shown = subprocess.run([VARVE, "inspect", "--json", varve.output], capture_output=True, text=True, check=True)
+    shown = json.loads(shown.stdout)
+    assert {"a", "c"} <= set(shown["event_types"]) <= {"a", "b", "c"}
+    runs = {run["simulation_id"]: run for run in shown["runs"]}
+    assert set(runs) == {"sim-1", "../x/%\n"} and runs["sim-1"]["edition"] == 2
+    assert (runs["sim-1"]["rows"], runs["sim-1"]["files"]) == (4, len(found["files"]))
+    people = subprocess.run([VARVE, "inspect", varve.output], capture_output=True, text=True, check=True).stdout
+    assert "sim-1: closed" in people and "event types" in people
+
+
+def test_files_that_others_rewrite_are_no_new_edition(any_server, varve):
+    any_server.add_stream()
+    settings = {"batching": {"max_rows": 1}, "runs": {"close_after": "3s"}}
+    running = varve.start(**settings)
+    publish(any_server, "sim-1", ["a", "a"])
+    found = manifest(varve, "sim-1")
+    assert found["rows"] == 2 and len(found["files"]) == 2
+    assert running.stop() == 0
+    DeltaTable(str(varve.output)).optimize.compact()
+    running = varve.start(**settings)
+    running.wait_line("run_rewritten", simulation_id="sim-1", edition=1)
+    rewritten = manifest(varve, "sim-1")
+    assert rewritten["rows"] == 2 and len(rewritten["files"]) == 1
+    check(varve, "sim-1", rewritten, "sim-1")
+    assert running.stop() == 0
+
+
+def test_runs_need_files_of_one_run(tmp_path):
+    command = [VARVE, "check", "--offline", "--set", f"output.log_output_directory={tmp_path}"]
+    settings = ["--set", "runs.close_after=6h"]
+    flat = ["--set", "output.path_template={YYYY-MM-DD}/{first_seq}.parquet"]
+    assert subprocess.run([*command, *settings], capture_output=True).returncode == 0
+    refused = subprocess.run([*command, *settings, *flat], capture_output=True, text=True)
+    assert refused.returncode == 2 and "runs.close_after" in refused.stderr
