@@ -74,7 +74,7 @@ static bool parse_with_unit(struct slice text, const struct unit *units, size_t 
 bool num_parse_size(struct slice text, uint64_t *bytes)
 {
     static const struct unit units[] = {
-        {"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+        {"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", UINT64_C(1) << 40}};
     uint64_t value;
     if (!parse_with_unit(text, units, sizeof(units) / sizeof(units[0]), &value))
         return false;

@@ -18,7 +18,7 @@ bool num_parse_u64(struct slice text, uint64_t *out) __attribute__((warn_unused_
 /* An optional '-' and decimal digits, INT64_MIN to INT64_MAX. */
 bool num_parse_i64(struct slice text, int64_t *out) __attribute__((warn_unused_result));
 
-/* Digits, then nothing (bytes), KiB, MiB or GiB. */
+/* Digits, then nothing (bytes), KiB, MiB, GiB or TiB. */
 bool num_parse_size(struct slice text, uint64_t *bytes) __attribute__((warn_unused_result));
 
 /* Digits, then ms, s, m, h or d; nanoseconds, at most INT64_MAX. */

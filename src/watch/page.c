@@ -138,7 +138,10 @@ static void show_disk(struct buf *out, const struct view *v)
     card_begin(out, "disk", "Free disk", false);
     page_say(out, "%s", v->disk_free == UINT64_MAX ? "unknown" : page_size(v->disk_free, bytes));
     card_note(out);
-    page_say(out, "varve pauses below %s", page_size(v->min_free, bytes));
+    if (v->min_free > 0)
+        page_say(out, "varve pauses below %s", page_size(v->min_free, bytes));
+    else
+        page_say(out, "varve pauses when it is full");
     buf_append_text(out, "</div></div>\n");
 }
 

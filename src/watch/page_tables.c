@@ -46,9 +46,9 @@ static void cell_count(struct buf *out, const struct column *c, bool known, uint
 static void show_streams(struct buf *out, const struct view *v, int64_t now)
 {
     static const struct column c[] = {
-        {"Stream", false},  {"State", false},    {"Lost", true},      {"Dead letters", true},
-        {"Lag", true},      {"Oldest", true},    {"Committed", true}, {"Received", true},
-        {"Repeated", true}, {"Ack floor", true}, {"Last", true},
+        {"Stream", false},  {"State", false}, {"Lost", true},      {"Dead letters", true},
+        {"Lag", true},      {"Oldest", true}, {"Committed", true}, {"Received", true},
+        {"Repeated", true}, {"Last", true},
     };
     char age[NUM_SIZE_TEXT_MAX];
     buf_printf(out, "<h2>Streams</h2>\n<section id=\"streams\"%s>",
@@ -68,8 +68,7 @@ static void show_streams(struct buf *out, const struct view *v, int64_t now)
         cell_count(out, &c[6], true, n->rows_committed);
         cell_count(out, &c[7], true, n->messages_received);
         cell_count(out, &c[8], true, n->rows_deduplicated);
-        cell_count(out, &c[9], s->known, n->consumer_ack_floor);
-        cell_count(out, &c[10], s->known, n->stream_last_sequence);
+        cell_count(out, &c[9], s->known, n->stream_last_sequence);
         buf_append_text(out, "</tr>\n");
     }
     buf_append_text(out, "</tbody></table></div></section>\n");

@@ -98,6 +98,7 @@ TEST(num_parse_size_knows_binary_units_only)
     expect_size("4KiB", true, 4096);
     expect_size("128MiB", true, 134217728);
     expect_size("1GiB", true, 1073741824);
+    expect_size("3TiB", true, UINT64_C(3298534883328));
     expect_size("17179869183GiB", true, UINT64_C(18446744072635809792));
     static const char *const bad[] = {"17179869184GiB",
                                       "18446744073709551616",
@@ -109,7 +110,7 @@ TEST(num_parse_size_knows_binary_units_only)
                                       "1MiB ",
                                       "1.5MiB",
                                       "-1MiB",
-                                      "1TiB",
+                                      "1PiB",
                                       "1B",
                                       "1MiBMiB"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

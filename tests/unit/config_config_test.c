@@ -148,10 +148,10 @@ TEST(config_set_refuses)
                    "--set batching.max_rows: 0 is not in the range 1 to 10000000");
     expect_refused("batching.max_bytes=128MB",
                    "--set batching.max_bytes: \"128MB\" is not a size: write a number of bytes, "
-                   "or one with KiB, MiB or GiB");
+                   "or one with KiB, MiB, GiB or TiB");
     expect_refused("batching.max_bytes=99999999999999999999GiB",
                    "--set batching.max_bytes: \"99999999999999999999GiB\" is not a size: write a "
-                   "number of bytes, or one with KiB, MiB or GiB");
+                   "number of bytes, or one with KiB, MiB, GiB or TiB");
     expect_refused("batching.max_age=60",
                    "--set batching.max_age: \"60\" is not a duration: write a number with ms, s, "
                    "m, h or d");
