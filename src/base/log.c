@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/crc32.h"
@@ -156,6 +157,7 @@ void log_begin(struct log_line *line, enum log_level level, const char *event)
     line->len = 0;
     if (!line->on)
         return;
+    ASSERT(level != LOG_OFF);
     put_text(line, log_priority(level));
     line->head = line->len;
     char time[TIME_TEXT_MAX];
