@@ -37,7 +37,9 @@ def earlier():
     sources = subprocess.run(["tools/vendor"], **run)
     if sources.returncode != 0:
         pytest.skip(f"the sources of {EARLIER} can't be had: {sources.stderr[-200:]}")
-    done = subprocess.run(["make", "-s", "-j2", "build/varve"], **run)
+    rules = place / "vendor/rules.mk"  # it need not be fast, but be there soon
+    rules.write_text(rules.read_text().replace("-O3", "-O1"))
+    done = subprocess.run(["make", "-s", "-j2", "CFLAGS=-O1", "build/varve"], **run)
     assert done.returncode == 0, done.stderr[-2000:]
     return place / "build/varve"
 
