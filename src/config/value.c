@@ -86,7 +86,8 @@ static int store_size(const struct config_key *key, void *field, struct slice te
         return 0;
     }
     if (!num_parse_size(text, &value))
-        return wrong(text, "a size: write a number of bytes, or one with KiB, MiB, GiB or TiB", err);
+        return wrong(text, "a size: write a number of bytes, or one with KiB, MiB, GiB or TiB",
+                     err);
     if (value < (uint64_t)key->min || value > (uint64_t)key->max) {
         char min[NUM_SIZE_TEXT_MAX], max[NUM_SIZE_TEXT_MAX];
         num_format_size((uint64_t)key->min, min);
