@@ -45,6 +45,8 @@ NAMES = {
     "varve_paused": "gauge",
     "varve_expired_files_total": "counter",
     "varve_expired_bytes_total": "counter",
+    "varve_compactions_total": "counter",
+    "varve_files_live": "gauge",
     "varve_log_lines_lost_total": "counter",
     "varve_build_info": "gauge",
     "process_cpu_seconds_total": "counter",
