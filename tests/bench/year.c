@@ -64,6 +64,7 @@ struct year {
     struct retain_counters retained;
     const char *root;
     uint64_t sequence;
+    uint64_t dated; /* entries before this one have their time */
 };
 
 static void add_row(struct year *y)
@@ -94,16 +95,19 @@ static void add_row(struct year *y)
     (void)store_writer_end_row(y->writer);
 }
 
-/* The entry before the newest one: what the newest one is like, varve remembers. */
-static void set_time(const struct year *y)
+/* The entries before the newest one, those of the keeper, too: what the newest one is like, varve
+ * remembers. */
+static void set_times(struct year *y)
 {
     char path[4096];
     int64_t at = wall(NULL) - MINUTE;
     const struct timespec times[2] = {{(time_t)(at / CLOCK_SECOND), 0},
                                       {(time_t)(at / CLOCK_SECOND), 0}};
-    (void)snprintf(path, sizeof(path), "%s/_delta_log/%020llu.json", y->root,
-                   (unsigned long long)y->store->table.version - 1);
-    (void)utimensat(AT_FDCWD, path, times, 0); /* one that was cleaned up needs none */
+    for (; y->dated < y->store->table.version; y->dated++) {
+        (void)snprintf(path, sizeof(path), "%s/_delta_log/%020llu.json", y->root,
+                       (unsigned long long)y->dated);
+        (void)utimensat(AT_FDCWD, path, times, 0); /* one that was cleaned up needs none */
+    }
 }
 
 static void commit(struct year *y, uint64_t number)
@@ -136,7 +140,7 @@ static void commit(struct year *y, uint64_t number)
     positions_free(&done.others);
     seqset_free(&rows);
     keeper_note(y->keeper, done.version);
-    set_time(y);
+    set_times(y);
 }
 
 struct objects {
