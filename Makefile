@@ -11,6 +11,8 @@
 # make CROSS=aarch64|armv7|riscv64|i686|s390x
 #               the same for another machine: build/MACHINE/varve
 # make sim      10,000 simulated histories; SEED=n tells one of them
+# make reproduced
+#               build it in another folder, and compare
 # make lint | unit | asan | tsan | fuzz | bench | soak | clean
 
 VERSION := 0.1.0
@@ -337,6 +339,11 @@ deb: $(BUILD)/varve
 	$(Q)$(MAKE) --no-print-directory -s install DESTDIR=$(abspath $(BUILD)/deb) PREFIX=/usr >/dev/null
 	$(Q)tools/deb $(abspath $(BUILD)/deb) $(VERSION) $(DEB_ARCHITECTURE) \
 	    $(BUILD)/varve_$(VERSION)_$(DEB_ARCHITECTURE).deb
+
+# The binary is the same bytes, whatever folder it was built in.
+.PHONY: reproduced
+reproduced: $(BUILD)/varve
+	tools/reproduced $<
 
 # ---- tests ---------------------------------------------------------------------------------------
 
