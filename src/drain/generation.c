@@ -329,12 +329,14 @@ bool generation_has_grown(const struct generation *g)
     return g->unsaved || seqset_size(&g->ledger.sealed) > least || seen_beyond(g) > g->saved_seen;
 }
 
-void generation_stored(struct generation *g, const struct seqset *rows)
+uint64_t generation_stored(struct generation *g, const struct seqset *rows)
 {
     uint64_t before = seqset_size(&g->ledger.sealed);
     for (size_t i = 0; i < rows->count; i++)
         ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
-    g->saved_size += seqset_size(&g->ledger.sealed) - before;
+    uint64_t news = seqset_size(&g->ledger.sealed) - before;
+    g->saved_size += news;
+    return news;
 }
 
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,

@@ -113,8 +113,8 @@ bool generation_may_have_lost(const struct generation *g, uint64_t first_seq);
  * that can wait for rows, but not for the end. */
 bool generation_has_grown(const struct generation *g);
 
-/* These are durable, by somebody else's commit. */
-void generation_stored(struct generation *g, const struct seqset *rows);
+/* These are durable, by somebody else's commit. How many of them are news. */
+uint64_t generation_stored(struct generation *g, const struct seqset *rows);
 
 /* An epoch with these rows is sealed: see source_seal. */
 void generation_seal(struct generation *g, const struct seqset *rows, uint64_t last_seq,

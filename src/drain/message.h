@@ -19,7 +19,8 @@ enum message_kind {
     MESSAGE_FOREIGN,
 };
 
-/* `any_subject`: the consumer filters, or nobody can tell. */
+/* `any_subject`: nobody can tell which ones are configured. That the consumer has a filter proves
+ * nothing: somebody may have changed it. */
 enum message_kind message_classify(const struct config_source *settings, bool any_subject,
                                    const struct nats_event *event);
 

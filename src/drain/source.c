@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/num.h"
 #include "drain/message.h"
 #include "drain/source_floor.h"
 #include "drain/source_step.h"
@@ -210,6 +211,8 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
     if (!next && ack->consumer_seq > s->last_consumer_seq)
         seqset_add_range(&s->others, s->last_consumer_seq + 1, ack->consumer_seq - 1);
     s->last_consumer_seq = ack->consumer_seq;
+    if (s->shared) /* a leader that has forgotten some counts them anew, for whoever pulls */
+        ledger_out_of_step(&s->generation.ledger);
     if (ack->delivered > 1)
         redelivery_came(&s->redelivery);
     generation_note(&s->generation, ack->stream_seq, ack->timestamp_ns);
@@ -239,18 +242,34 @@ static bool is_event_after_all(const struct source *s, enum message_kind kind, u
 }
 
 /* To ack it would be to take it from whoever it is for. Perhaps the stream has got other subjects,
- * and the consumer can be given a filter. */
+ * or somebody has changed the filter: look at the consumer, which may be given the right one. */
 static void take_foreign(struct source *s, struct nats_client *client, uint64_t sequence,
                          int64_t now)
 {
-    if (s->config->consumer.manage == CONFIG_MANAGE_UPDATE && sequence != s->suspect_seq) {
+    if (sequence != s->suspect_seq) {
         s->suspect_seq = sequence;
         start_over(s, client, "a message is of a subject that is not configured", now);
         return;
     }
+    if (s->filtered && s->config->consumer.manage != CONFIG_MANAGE_BIND) {
+        s->renew =
+            SOURCE_RENEW_FOR_STREAM; /* what it should not have is in the stream for others */
+        start_over(s, client, "the consumer holds messages of subjects that are not configured",
+                   now);
+        return;
+    }
     source_refuse(s, client,
-                  "the consumer has no filter and delivers messages of subjects that are not "
-                  "configured; give it a filter, or set consumer.manage: update");
+                  "the consumer delivers messages of subjects that are not configured; give it a "
+                  "filter, or set consumer.manage: update");
+}
+
+/* The consumer had another filter for a while: what was delivered by that comes again whatever the
+ * filter is now. Nobody else waits for our ack, but in a work queue, which it would be taken from.
+ */
+static bool is_left_over(const struct source *s, const struct nats_ack *ack)
+{
+    return s->filtered && s->ack == NATS_ACK_EXPLICIT && ack->delivered > 1 &&
+           ack->stream_seq <= s->passed && s->retention != NATS_RETENTION_WORKQUEUE;
 }
 
 /* What is delivered and is no event of ours. */
@@ -264,7 +283,7 @@ static enum ledger_verdict receive_other(struct source *s, struct nats_client *c
         start_over(s, client, "a message came without its body", now);
         return LEDGER_VOID;
     }
-    if (kind == MESSAGE_FOREIGN && source_is_durable(s)) {
+    if (kind == MESSAGE_FOREIGN && source_is_durable(s) && !is_left_over(s, ack)) {
         take_foreign(s, client, ack->stream_seq, now);
         return LEDGER_VOID;
     }
@@ -290,7 +309,7 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         start_over(s, client, "a message is newer than its sequence allows", now);
         return LEDGER_VOID;
     }
-    enum message_kind kind = message_classify(s->settings, !s->unfiltered || s->transforms, event);
+    enum message_kind kind = message_classify(s->settings, s->transforms, event);
     if (kind != MESSAGE_EVENT && !is_event_after_all(s, kind, ack->stream_seq))
         return receive_other(s, client, kind, event, now);
     note_delivery(s, ack);
@@ -328,7 +347,8 @@ static int64_t tick_redelivery(struct source *s, struct nats_client *client, int
  * these numbers, which this consumer will never deliver. */
 static bool has_what_is_acked(const struct source *s)
 {
-    return !s->refetch.kept && s->first_seq > 0 && s->first_seq <= s->refetch.range.last;
+    return !s->refetch.kept && !s->shared && s->first_seq > 0 &&
+           s->first_seq <= s->refetch.range.last;
 }
 
 /* To be made anew, but where that is not ours to do. */
@@ -360,8 +380,10 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
         take_passed(s, client, now);
         return INT64_MAX;
     }
+    /* Others may have stored some since it was begun. */
+    uint64_t expected = source_settle_others(s, s->owed);
+    s->refetch.expected = num_least_u64(s->refetch.expected, expected);
     uint64_t lost = refetch_take(&s->refetch, &missing);
-    seqset_remove_through(&s->others, s->owed);
     s->generation.unsaved = true;
     if (lost > 0)
         source_count_lost(s, missing, lost);

@@ -150,7 +150,7 @@ struct source {
     struct buf consumer;  /* its name; of an ephemeral a new one each time */
     struct buf guard;     /* the name of a second one, see GUARD; empty: there is none */
     bool guarded;         /* it is there */
-    bool unfiltered;      /* it delivers whatever the stream has */
+    bool filtered;        /* it has our filter, as far as it was looked at */
     uint64_t suspect_seq; /* a message that made us look at the consumer; 0: none did */
     bool seen_consumer;   /* it existed in this process, for this generation */
     enum source_renew renew;

@@ -32,7 +32,7 @@ void source_stored(struct source *s, const struct positions *others)
         if (strcmp(p->stream, s->settings->stream) != 0 ||
             !slice_is(buf_slice(&s->generation.created), p->created))
             continue;
-        generation_stored(&s->generation, &p->above);
+        s->explained += generation_stored(&s->generation, &p->above);
     }
 }
 

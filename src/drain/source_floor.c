@@ -90,10 +90,10 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info)
 
 void source_explain(struct source *s, const struct nats_ack *ack, bool held)
 {
-    uint64_t earlier = ack->delivered - 1;
-    if (held || ack->stream_seq <= s->passed)
-        earlier -= earlier > 0; /* one came to us, or to an earlier connection */
-    s->explained += earlier;
+    uint64_t earlier = ack->delivered - 1 - (held && ack->delivered > 1); /* one of these to us */
+    uint64_t most = seqset_size(&s->others);
+    if (s->explained < most)
+        s->explained += num_least_u64(earlier, most - s->explained);
 }
 
 /* The others have them, in this store or in theirs: the floor proves nothing. */
@@ -135,6 +135,15 @@ static uint64_t count_others(const struct source *s, uint64_t consumer_seq)
     return count;
 }
 
+uint64_t source_settle_others(struct source *s, uint64_t consumer_seq)
+{
+    uint64_t count = count_others(s, consumer_seq);
+    uint64_t explained = num_least_u64(count, s->explained);
+    s->explained -= explained;
+    seqset_remove_through(&s->others, consumer_seq);
+    return count - explained;
+}
+
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     struct ledger *ledger = &s->generation.ledger;
@@ -160,16 +169,13 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     s->lacking_since = 0;
     if (lacking && !s->settings->shared) {
         s->owed = floor;
-        uint64_t explained = num_least_u64(unknown, s->explained);
-        s->explained -= explained;
-        unknown -= explained;
+        unknown -= num_least_u64(unknown, s->explained);
         if (generation_starts_by_time(&s->generation))
             unknown = 0; /* how many of these are wanted is not known */
         refetch_begin(&s->refetch, missing, unknown, kept);
         return;
     }
-    s->explained -= num_least_u64(unknown, s->explained);
-    seqset_remove_through(&s->others, floor);
+    (void)source_settle_others(s, floor);
     ledger_nothing_at(ledger, 0, range.last);
     if (lacking && unknown > 0)
         tell_shared(s);

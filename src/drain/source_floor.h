@@ -22,6 +22,10 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info);
  * come to us. */
 void source_explain(struct source *s, const struct nats_ack *ack, bool held);
 
+/* Deliveries up to this one are dealt with. So many of them were to others and are not explained.
+ */
+uint64_t source_settle_others(struct source *s, uint64_t consumer_seq);
+
 /* Deliveries that the consumer has as acked and that never came here: the store is older than the
  * consumer, or somebody else took them. What the stream has of them is fetched again. */
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now);

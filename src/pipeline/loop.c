@@ -243,8 +243,10 @@ int64_t pipeline_turn(struct pipeline *p)
     if (p->phase == PIPELINE_RUNNING)
         at = clock_earliest(at, drain(p, now));
     take_requests(p, now);
-    if (p->options.stepped)
+    if (p->options.stepped) {
         at = clock_earliest(at, store_writer_turn(p->writer, now)); /* what was sealed since */
+        at = clock_earliest(at, keeper_step(p->keeper, now));
+    }
     int64_t acks_at = INT64_MAX;
     if (connection_is_ready(&p->connection))
         acks_at = acker_tick(&p->acker, &p->connection.client, now);

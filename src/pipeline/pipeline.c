@@ -144,7 +144,7 @@ static int start_keeper(struct pipeline *p, struct err *err)
     p->keeper = keeper_new(&options);
     keeper_add_log_jobs(p->keeper, delta_checkpoint_interval(&p->store->table.metadata));
     upkeep_add_jobs(p->keeper, p->config, &p->retained, &p->compacted);
-    return keeper_start(p->keeper, err);
+    return p->options.stepped ? 0 : keeper_start(p->keeper, err);
 }
 
 /* What can fail. */
@@ -158,7 +158,7 @@ static int prepare(struct pipeline *p, struct err *err)
         return -1;
     if (net_waker(&p->waker, err) != 0)
         return -1;
-    return p->options.stepped ? 0 : start_keeper(p, err);
+    return start_keeper(p, err);
 }
 
 static int init_stages(struct pipeline *p, struct err *err)

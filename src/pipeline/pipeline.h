@@ -79,7 +79,7 @@ struct pipeline {
     struct store_path path;
     struct store *store;
     struct store_writer *writer;
-    struct keeper *keeper; /* NULL: stepped */
+    struct keeper *keeper;
     struct retain_counters retained;
     struct compact_counters compacted;
     struct epochs epochs;

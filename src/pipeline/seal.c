@@ -149,8 +149,7 @@ void seal_collect_committed(struct pipeline *p)
         positions_free(&how.others);
         count_committed(p, epoch, &how, wall);
         log_commit(epoch, &how);
-        if (p->keeper != NULL)
-            keeper_note(p->keeper, how.version);
+        keeper_note(p->keeper, how.version);
         p->next_disk = 0; /* there is less room now */
         acker_committed(&p->acker, epoch->number, wall);
         epoch_free(epoch);

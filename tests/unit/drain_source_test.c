@@ -231,6 +231,34 @@ TEST(source_looks_for_a_consumer_that_is_gone)
     stage_close(&s);
 }
 
+/* That the consumer has a filter proves nothing: somebody may have changed it since. */
+TEST(source_looks_at_a_consumer_that_delivers_another_subject)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver_of(&s, "other", 1, 1, 1);
+    EXPECT_I64(s.verdict, LEDGER_VOID); /* and no ack */
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_close(&s);
+}
+
+/* Delivered by a filter that was there for a while, it comes again by the right one. */
+TEST(source_acks_what_another_filter_has_left_over)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10,
+               (struct stage_consumer){.delivered = 1, .delivered_stream = 4, .ack_pending = 1});
+    s.source.filtered = true;
+    stage_deliver_of(&s, "other", 4, 2, 2);
+    EXPECT_I64(s.verdict, LEDGER_NOTHING);
+    s.source.retention = NATS_RETENTION_WORKQUEUE; /* there it would be taken from others */
+    stage_deliver_of(&s, "other", 3, 3, 2);
+    EXPECT_I64(s.verdict, LEDGER_VOID);
+    stage_close(&s);
+}
+
 TEST(source_refuses_a_push_consumer)
 {
     struct stage s;

@@ -222,17 +222,23 @@ static inline void stage_pull(struct stage *s, uint64_t last_seq, struct stage_c
 }
 
 /* A message to the source's first pull, stored `sequence` seconds after the stream was made. */
-static inline void stage_deliver(struct stage *s, uint64_t sequence, uint64_t consumer_seq,
-                                 uint64_t delivered)
+static inline void stage_deliver_of(struct stage *s, const char *subject, uint64_t sequence,
+                                    uint64_t consumer_seq, uint64_t delivered)
 {
     char message[512];
     (void)snprintf(message, sizeof(message),
-                   "MSG e %llu $JS.ACK.S.%s.%llu.%llu.%llu.%lld.0 1\r\nx\r\n",
+                   "MSG %s %llu $JS.ACK.S.%s.%llu.%llu.%llu.%lld.0 1\r\nx\r\n", subject,
                    (unsigned long long)s->source.pull.slots[0].sid, buf_text(&s->source.consumer),
                    (unsigned long long)delivered, (unsigned long long)sequence,
                    (unsigned long long)consumer_seq,
                    (long long)(STAGE_TIME + (int64_t)sequence * CLOCK_SECOND));
     stage_receive(s, message);
+}
+
+static inline void stage_deliver(struct stage *s, uint64_t sequence, uint64_t consumer_seq,
+                                 uint64_t delivered)
+{
+    stage_deliver_of(s, "e", sequence, consumer_seq, delivered);
 }
 
 /* The same of one that had a body before the server left it out. */
