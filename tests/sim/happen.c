@@ -217,7 +217,7 @@ static void do_to_server(struct world *w, struct instance *i, const struct plan_
         server_lame_duck(w->server);
         break;
     case PLAN_LOSSES:
-        w->losing = true;
+        w->losing = w->has_lost = true;
         w->loss = step->value % 300;
         break;
     case PLAN_LOSSES_END:

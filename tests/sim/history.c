@@ -80,7 +80,9 @@ void world_configure(struct world *w, struct instance *i)
         result |= config_set(&i->config, buf_text(&lines[k]), &err);
         buf_free(&lines[k]);
     }
-    if (w->plan.shared)
+    if (w->plan.manages)
+        result |= config_set(&i->config, "consumer.manage=update", &err);
+    if (w->plan.shared && !(w->plan.undeclared && i == &w->list[0]))
         result |= config_set(&i->config, "sources[0].shared=true", &err);
     if (w->plan.position)
         result |= config_set(&i->config, "sources[0].delivery=position", &err);
@@ -144,6 +146,7 @@ static void free_world(struct world *w)
         if (w->list[i].varve != NULL)
             world_bury(w, &w->list[i]);
         config_free(&w->list[i].config);
+        buf_free(&w->list[i].as_made);
     }
     oracle_free(w->oracle);
     links_free(w->links);
@@ -160,6 +163,9 @@ static void calm_down(struct world *w)
     server_start(w->server, w->now);
     world_heal(w);
     w->losing = false;
+    server_fail_api(w->server, NULL, 0);
+    for (size_t i = 0; i < w->count; i++)
+        world_mend_consumer(w, &w->list[i]);
     w->plan.manner.refuses = w->plan.manner.hangs = 0;
     links_set_manner(w->links, w->plan.manner);
     int64_t end = w->now + PATIENCE;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <string.h>
+
+#include "base/json.h"
 
 #include "world.h"
 
@@ -58,50 +61,111 @@ static void rename_consumer(struct world *w, struct instance *i)
     world_configure(w, i);
 }
 
-/* What OPTIMIZE does, but that one file comes for one: its rows under another name, and an entry
- * that takes the old name away. */
-static void optimize(struct world *w, uint64_t value)
+/* The consumer's configuration, as the API tells it; empty if there is none. */
+static void read_config(struct world *w, const struct instance *i, struct buf *out)
 {
-    struct buf from = {0};
-    struct buf to = {0};
-    struct buf content = {0};
-    struct buf entry = {0};
-    struct buf taken = {0};
-    uint64_t version = oracle_version(w->oracle);
-    buf_printf(&entry, "%s/_delta_log/%020llu.json", ROOT, (unsigned long long)version);
-    bool free_number = !disk_read(w->disk, buf_text(&entry), false, &taken);
-    buf_reset(&entry);
-    buf_free(&taken);
-    if (free_number && oracle_next_file(w->oracle, value, &from) &&
-        disk_read(w->disk, buf_text(&from), true, &content)) {
-        const char *old = buf_text(&from) + strlen(ROOT) + 1;
-        buf_printf(&to, "%s/part-%llu.c000.zstd.parquet", ROOT, (unsigned long long)value);
-        disk_write(w->disk, buf_text(&to), buf_slice(&content));
-        buf_append_text(&entry, "{\"commitInfo\":{\"timestamp\":1700000000000,\"operation\":"
-                                "\"OPTIMIZE\",\"engineInfo\":\"another\"}}\n"
-                                "{\"remove\":{\"path\":\"");
-        for (const char *c = old; *c != '\0'; c++) /* names are percent-encoded once more */
-            buf_append_text(&entry, *c == '%' ? "%25" : (char[]){*c, '\0'});
-        buf_printf(&entry,
-                   "\",\"deletionTimestamp\":1700000000000,\"dataChange\":false}}\n"
-                   "{\"add\":{\"path\":\"%s\",\"partitionValues\":{},\"size\":%zu,"
-                   "\"modificationTime\":1700000000000,\"dataChange\":false}}\n",
-                   buf_text(&to) + strlen(ROOT) + 1, content.len);
-        buf_reset(&from);
-        buf_printf(&from, "%s/_delta_log/%020llu.json", ROOT, (unsigned long long)version);
-        disk_write(w->disk, buf_text(&from), buf_slice(&entry));
-        world_tell(w, "entry %llu: %s", (unsigned long long)version, buf_text(&entry));
+    struct buf call = {0};
+    struct err err = {0};
+    struct arena arena = {0};
+    struct slice raw;
+    buf_printf(&call, "CONSUMER.INFO.%s.%s", i->stream, i->consumer);
+    struct slice reply = server_ask(w->server, buf_text(&call), (struct slice){0}, w->now);
+    const struct json *info = reply.len == 0 ? NULL : json_parse(&arena, reply, &err);
+    struct slice begin = slice_of("\"config\":{");
+    const uint8_t *at = json_member(info, "config") == NULL
+                            ? NULL
+                            : memmem(reply.data, reply.len, begin.data, begin.len);
+    if (at != NULL) { /* nothing in it has braces */
+        raw.data = at + begin.len;
+        raw.len = (size_t)((const uint8_t *)memchr(raw.data, '}', reply.len) - raw.data);
+        buf_append_slice(out, raw);
     }
-    buf_free(&from);
-    buf_free(&to);
-    buf_free(&content);
-    buf_free(&entry);
+    arena_free(&arena);
+    buf_free(&call);
 }
 
-static void remove_file(void *context, const char *path)
+/* The members of an object but the one with this name, and then this one. */
+static void replace_member(struct buf *members, const char *name, const char *member,
+                           struct buf *out)
 {
-    struct world *w = context;
-    disk_remove_tree(w->disk, path);
+    struct buf key = {0};
+    buf_printf(&key, "\"%s\":", name);
+    const char *text = buf_text(members), *at = strstr(text, buf_text(&key));
+    if (at == NULL) {
+        buf_append_text(out, text);
+    } else {
+        size_t skipped = strcspn(at, ",");
+        buf_append(out, text, (size_t)(at - text));
+        buf_append_text(out, at[skipped] == ',' ? at + skipped + 1 : "\"\":0");
+    }
+    buf_printf(out, ",%s", member);
+    buf_free(&key);
+}
+
+static void send_config(struct world *w, const struct instance *i, struct buf *members)
+{
+    struct buf body = {0};
+    buf_printf(&body, "{\"stream_name\":\"%s\",\"action\":\"\",\"config\":{%s}}", i->stream,
+               buf_text(members));
+    world_ask(w, "CONSUMER.CREATE", i->stream, i->consumer, buf_text(&body));
+    buf_free(&body);
+}
+
+struct edit {
+    const char *name, *member;
+    bool anew; /* the server does not let one change it */
+};
+
+static void edit_consumer(struct world *w, struct instance *i, uint64_t value)
+{
+    static const struct edit edits[] = {
+        {"headers_only", "\"headers_only\":true", false},
+        {"ack_wait", "\"ack_wait\":1000000000", false},
+        {"ack_wait", "\"ack_wait\":3600000000000", false},
+        {"max_ack_pending", "\"max_ack_pending\":3", false},
+        {"max_deliver", "\"max_deliver\":2", false},
+        {"filter_subject", "\"filter_subject\":\"events.other\"", false},
+        {"filter_subject", "\"description\":\"no filter\"", false},
+        {"max_waiting", "\"description\":\"edited\"", false},
+        {"ack_policy", "\"ack_policy\":\"none\"", true},
+        {"ack_policy", "\"ack_policy\":\"all\"", true},
+    };
+    const struct edit *edit = &edits[value % (sizeof(edits) / sizeof(edits[0]))];
+    struct buf is = {0};
+    struct buf wanted = {0};
+    read_config(w, i, &is);
+    bool queue = strcmp(w->plan.retention, "workqueue") == 0;
+    bool filter = strcmp(edit->name, "filter_subject") == 0;
+    /* What a queue's consumer passes over nobody can ask for. */
+    if (is.len == 0 || i->as_made.len > 0 || (queue && filter)) {
+        buf_free(&is);
+        return;
+    }
+    if (edit->anew) {
+        world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
+        if (strcmp(w->plan.retention, "interest") == 0)
+            oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
+    }
+    replace_member(&is, edit->name, edit->member, &wanted);
+    send_config(w, i, &wanted);
+    buf_append_slice(&i->as_made, buf_slice(&is));
+    i->made_anew = edit->anew;
+    buf_free(&is);
+    buf_free(&wanted);
+}
+
+void world_mend_consumer(struct world *w, struct instance *i)
+{
+    if (i->as_made.len == 0 || !server_is_up(w->server))
+        return;
+    if (i->made_anew) { /* varve makes its own */
+        world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
+        if (strcmp(w->plan.retention, "interest") == 0)
+            oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
+    } else {
+        send_config(w, i, &i->as_made);
+    }
+    buf_reset(&i->as_made);
 }
 
 void world_operate(struct world *w, struct instance *i, const struct plan_step *step)
@@ -123,13 +187,14 @@ void world_operate(struct world *w, struct instance *i, const struct plan_step *
     case PLAN_CONSUMER_RENAMED:
         rename_consumer(w, i);
         break;
-    case PLAN_OPTIMIZE:
-        optimize(w, step->value);
+    case PLAN_CONSUMER_EDITED:
+        edit_consumer(w, i, step->value / 64);
         break;
-    case PLAN_VACUUM:
-        oracle_removed(w->oracle, remove_file, w);
+    case PLAN_CONSUMER_MENDED:
+        world_mend_consumer(w, i);
         break;
     default:
+        world_engine(w, step);
         break;
     }
 }

@@ -49,6 +49,9 @@ void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint6
 /* For server_watch_drops: the server itself has dropped it. */
 void oracle_on_drop(void *oracle, const char *stream, uint64_t seq);
 
+/* Take in what is durable of the log by now. */
+void oracle_look_at_log(struct oracle *o);
+
 /* Whether all that has to be in the store is durable in it. */
 bool oracle_is_complete(struct oracle *o);
 /* Long after: the server has been told of all that is stored. */

@@ -43,6 +43,11 @@ const char *const plan_kind_names[PLAN_KINDS] = {
     [PLAN_CONSUMER_RENAMED] = "consumer-renamed",
     [PLAN_OPTIMIZE] = "optimize",
     [PLAN_VACUUM] = "vacuum",
+    [PLAN_CHECKPOINT] = "checkpoint",
+    [PLAN_LOG_CLEANED] = "log-cleaned",
+    [PLAN_TABLE_KEPT] = "table-kept",
+    [PLAN_CONSUMER_EDITED] = "consumer-edited",
+    [PLAN_CONSUMER_MENDED] = "consumer-mended",
 };
 
 /* Releases at which something changed that varve may notice. */
@@ -90,10 +95,19 @@ static const struct trouble actors[][2] = {
     {{PLAN_DIRECTORY_DELETED, 1000, 2}, {PLAN_CUT, 500, 2}},
     {{PLAN_CONSUMER_RENAMED, 1000, 2}, {PLAN_CUT, 500, 2}},
     {{PLAN_OPTIMIZE, 1000, 6}, {PLAN_VACUUM, 700, 3}},
+    {{PLAN_CHECKPOINT, 1000, 4}, {PLAN_LOG_CLEANED, 900, 3}},
+    {{PLAN_TABLE_KEPT, 1000, 1}, {PLAN_VARVE_DIES, 1000, 4}}, /* around midnight */
+    {{PLAN_CONSUMER_EDITED, 1000, 3}, {PLAN_CUT, 500, 2}},
     {{PLAN_CUT, 500, 2}, {PLAN_VARVE_DIES, 1000, 3}}, /* and the consumer is shared */
 };
 
-enum { ACTORS = sizeof(actors) / sizeof(actors[0]) };
+enum {
+    ACTORS = sizeof(actors) / sizeof(actors[0]),
+    ACTORS_SHARE = ACTORS - 1,
+    ACTORS_KEEP = ACTORS - 3,
+};
+/* One of the table of the keeper: entries of one day are old on the next. */
+#define BEFORE_MIDNIGHT (INT64_C(1700006355) * CLOCK_SECOND)
 
 static void add(struct plan *p, struct sim_random *r, int64_t at, enum plan_kind kind)
 {
@@ -112,6 +126,9 @@ static void add_end(struct plan *p, struct sim_random *r, int64_t at, enum plan_
         add(p, r, later, PLAN_DISK_HEALS);
     if (kind == PLAN_LOSSES)
         add(p, r, later, PLAN_LOSSES_END);
+    if (kind ==
+        PLAN_CONSUMER_EDITED) /* not before it can be noticed: it is looked at now and then */
+        add(p, r, later + 60 * CLOCK_SECOND, PLAN_CONSUMER_MENDED);
 }
 
 static int compare(const void *a, const void *b)
@@ -183,10 +200,14 @@ void plan_make(struct plan *p, uint64_t seed, bool with_actors)
     add_troubles(p, &r, length, troubles, sizeof(troubles) / sizeof(troubles[0]));
     if (with_actors)
         add_troubles(p, &r, length, actors[seed % ACTORS], 2);
-    if (with_actors && seed % ACTORS == ACTORS - 1) {
+    if (with_actors && seed % ACTORS == ACTORS_SHARE) {
         p->shared = true;
+        p->undeclared = sim_random_chance(&r, 500);
         p->instances = 2;
         p->position = false;
     }
+    if (with_actors && seed % ACTORS == ACTORS_KEEP)
+        p->server.wall = BEFORE_MIDNIGHT;
+    p->manages = with_actors && sim_random_chance(&r, 500);
     qsort(p->steps, (size_t)p->count, sizeof(p->steps[0]), compare);
 }

@@ -44,8 +44,13 @@ enum plan_kind {
     PLAN_DIRECTORY_RESTORED, /* and takes its place */
     PLAN_DIRECTORY_DELETED,
     PLAN_CONSUMER_RENAMED,
-    PLAN_OPTIMIZE, /* another engine rewrites files of the table, */
-    PLAN_VACUUM,   /* and removes those that the table has no more */
+    PLAN_OPTIMIZE,        /* another engine rewrites files of the table, */
+    PLAN_VACUUM,          /* and removes those that the table has no more */
+    PLAN_CHECKPOINT,      /* it makes a checkpoint, */
+    PLAN_LOG_CLEANED,     /* and removes the entries in front of one */
+    PLAN_TABLE_KEPT,      /* somebody wants checkpoints often, and old entries gone */
+    PLAN_CONSUMER_EDITED, /* and, some time later, put back as it was */
+    PLAN_CONSUMER_MENDED,
     PLAN_KINDS,
 };
 
@@ -64,7 +69,9 @@ struct plan {
     struct server_options server;
     struct link_manner manner;
     size_t instances;
-    bool shared;           /* both take from one consumer */
+    bool shared;           /* both take from one consumer, */
+    bool undeclared;       /* and not all of them were told so */
+    bool manages;          /* consumer.manage: update */
     const char *retention; /* of the streams */
     bool position;         /* delivery: position */
     bool dead_letters;     /* there is a subject for them, */

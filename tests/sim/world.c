@@ -68,7 +68,8 @@ void world_start_varve(struct world *w, struct instance *i)
 static void hear_alarm(struct world *w, struct instance *i)
 {
     const struct source_counters *c = &i->varve->sources[0].counters;
-    if (c->lost > i->lost)
+    /* What others took, or a cluster lost on its way, is told "at most". */
+    if (c->lost > i->lost && !w->plan.shared && !w->has_lost)
         oracle_alarmed(w->oracle, i->stream, c->lost_first, c->lost_last, c->lost - i->lost);
     i->lost = c->lost;
 }
@@ -79,6 +80,7 @@ static void turn_varve(struct world *w, struct instance *i)
     i->at = pipeline_turn(i->varve);
     note(w, (uint64_t)i->at);
     hear_alarm(w, i);
+    oracle_look_at_log(w->oracle); /* before its keeper takes old entries away */
     if (i->process->dead) {
         world_tell(w, "%s has died", i->name);
         world_bury(w, i);

@@ -23,8 +23,10 @@ struct instance {
     struct config config;
     struct pipeline *varve; /* NULL: it does not run */
     struct disk_process *process;
-    int64_t at;    /* its deadline, or when it is started again */
-    uint64_t lost; /* messages that it said it has lost */
+    int64_t at;         /* its deadline, or when it is started again */
+    uint64_t lost;      /* messages that it said it has lost */
+    bool made_anew;     /* by somebody who wanted another ack policy */
+    struct buf as_made; /* the configuration of its consumer before somebody edited it */
 };
 
 struct world {
@@ -38,8 +40,8 @@ struct world {
     struct oracle *oracle;
     struct instance list[INSTANCES_MAX];
     size_t count;
-    bool stopping, trace, losing, saved;
-    uint64_t loss;
+    bool stopping, trace, losing, has_lost, saved;
+    uint64_t loss, checkpoint; /* the newest of another engine */
     uint32_t published;
     int next_step;
     uint64_t turns, checksum;
@@ -68,7 +70,10 @@ void world_configure(struct world *w, struct instance *i);
 /* The disk has room, and no faults. */
 void world_heal(struct world *w);
 
-/* What operators do: the rest of the steps. */
+/* What operators do: the rest of the steps; but for what another engine does. */
 void world_operate(struct world *w, struct instance *i, const struct plan_step *step);
+void world_engine(struct world *w, const struct plan_step *step);
+/* The consumer is again what it was before it was edited. */
+void world_mend_consumer(struct world *w, struct instance *i);
 
 #endif
