@@ -343,43 +343,14 @@ static int64_t tick_redelivery(struct source *s, struct nats_client *client, int
                            now);
 }
 
-/* What is acked is not in a work queue. Where it is, the stream was set back, and has others under
- * these numbers, which this consumer will never deliver. */
-static bool has_what_is_acked(const struct source *s)
-{
-    return !s->refetch.kept && !s->shared && s->first_seq > 0 &&
-           s->first_seq <= s->refetch.range.last;
-}
-
-/* To be made anew, but where that is not ours to do. */
-static void take_passed(struct source *s, struct nats_client *client, int64_t now)
-{
-    refetch_cancel(&s->refetch, client);
-    s->owed = 0;
-    if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
-        source_refuse(s, client,
-                      "the consumer has passed messages that the work queue still has: the stream "
-                      "was set back; as consumer.manage is bind, delete the consumer, make it "
-                      "again, and start varve again");
-        return;
-    }
-    source_log(s, LOG_WARNING, "consumer_ahead",
-               "the consumer has passed messages that the work queue still has: the stream was "
-               "set back; the consumer is created again");
-    s->renew = SOURCE_RENEW_FOR_STREAM;
-    source_begin(s, client, now);
-}
-
 static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_t now)
 {
     int64_t next = refetch_tick(&s->refetch, client, now);
     if (s->refetch.state != REFETCH_DONE)
         return next;
     struct seqrange missing;
-    if (has_what_is_acked(s)) {
-        take_passed(s, client, now);
+    if (source_take_passed(s, client, now))
         return INT64_MAX;
-    }
     /* Others may have stored some since it was begun. */
     uint64_t expected = source_settle_others(s, s->owed);
     s->refetch.expected = num_least_u64(s->refetch.expected, expected);

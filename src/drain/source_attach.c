@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <assert.h>
-#include <string.h>
 
 #include "drain/source_consumer.h"
 #include "drain/source_floor.h"
@@ -272,21 +271,6 @@ static bool is_ahead(struct source *s, struct nats_client *client,
     return true;
 }
 
-/* A consumer that has counted deliveries of the stream before that was set back: whoever saw it did
- * not get to making the consumer anew. */
-static bool is_of_former(struct source *s, struct nats_client *client,
-                         const struct nats_consumer_info *info, int64_t now)
-{
-    const struct generation *g = &s->generation;
-    if (s->seen_consumer || g->delivered > 0 || info->delivered_consumer_seq == 0 ||
-        memchr(g->created.data, '~', g->created.len) == NULL ||
-        s->config->consumer.manage == CONFIG_MANAGE_BIND)
-        return false;
-    s->renew = SOURCE_RENEW_FOR_STREAM;
-    source_attach(s, client, now);
-    return true;
-}
-
 static void ask_confirm(struct source *s, struct nats_client *client,
                         const struct nats_consumer_info *info, int64_t now)
 {
@@ -330,7 +314,8 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
     struct err err = {0};
     bool made = s->state == SOURCE_CREATE;
     if (nats_consumer_info_parse(payload, &s->arena, &info, &error, &err) == 0) {
-        if (!made && (is_ahead(s, client, &info, now) || is_of_former(s, client, &info, now)))
+        if (!made &&
+            (is_ahead(s, client, &info, now) || source_is_of_former(s, client, &info, now)))
             return;
         if (consumer_fits(s, client, &info, !made, now))
             ask_confirm(s, client, &info, now);

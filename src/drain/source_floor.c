@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source_floor.h"
 
+#include <string.h>
+
 #include "base/num.h"
 #include "drain/source_step.h"
 
@@ -179,4 +181,46 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     ledger_nothing_at(ledger, 0, range.last);
     if (lacking && unknown > 0)
         tell_shared(s);
+}
+
+/* What is acked is not in a work queue. Where it is, the stream was set back, and has others under
+ * these numbers, which this consumer will never deliver. */
+static bool has_what_is_acked(const struct source *s)
+{
+    return !s->refetch.kept && !s->shared && s->first_seq > 0 &&
+           s->first_seq <= s->refetch.range.last;
+}
+
+bool source_take_passed(struct source *s, struct nats_client *client, int64_t now)
+{
+    if (!has_what_is_acked(s))
+        return false;
+    refetch_cancel(&s->refetch, client);
+    s->owed = 0;
+    if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
+        source_refuse(s, client,
+                      "the consumer has passed messages that the work queue still has: the stream "
+                      "was set back; as consumer.manage is bind, delete the consumer, make it "
+                      "again, and start varve again");
+        return true;
+    }
+    source_log(s, LOG_WARNING, "consumer_ahead",
+               "the consumer has passed messages that the work queue still has: the stream was "
+               "set back; the consumer is created again");
+    s->renew = SOURCE_RENEW_FOR_STREAM;
+    source_begin(s, client, now);
+    return true;
+}
+
+bool source_is_of_former(struct source *s, struct nats_client *client,
+                         const struct nats_consumer_info *info, int64_t now)
+{
+    const struct generation *g = &s->generation;
+    if (s->seen_consumer || g->delivered > 0 || info->delivered_consumer_seq == 0 ||
+        memchr(g->created.data, '~', g->created.len) == NULL ||
+        s->config->consumer.manage == CONFIG_MANAGE_BIND)
+        return false;
+    s->renew = SOURCE_RENEW_FOR_STREAM;
+    source_attach(s, client, now);
+    return true;
 }

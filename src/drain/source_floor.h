@@ -30,4 +30,13 @@ uint64_t source_settle_others(struct source *s, uint64_t consumer_seq);
  * consumer, or somebody else took them. What the stream has of them is fetched again. */
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now);
 
+/* A work queue can't be asked for them. True if it has what its consumer passed: that is made anew,
+ * where it is ours to make. */
+bool source_take_passed(struct source *s, struct nats_client *client, int64_t now);
+
+/* A consumer that has counted deliveries of the stream before that was set back: whoever saw it did
+ * not get to making the consumer anew. True if that is done now. */
+bool source_is_of_former(struct source *s, struct nats_client *client,
+                         const struct nats_consumer_info *info, int64_t now);
+
 #endif
