@@ -145,6 +145,8 @@ UBSAN := -fsanitize=undefined -fno-sanitize-recover=all
 # tools/hardened looks whether the binary has it. musl has no _FORTIFY_SOURCE, and its own objects
 # lack the marks of CET and BTI without which the linker drops those of ours.
 GUARDS := -fstack-protector-strong -fPIE
+# Nothing is thrown in C: the tables for that, an eighth of the binary, are left to the debugger's.
+GUARDS += -fno-asynchronous-unwind-tables -fno-unwind-tables
 # The compiler for other machines knows no such probes for armv7.
 GUARDS += $(if $(filter armv7,$(CROSS)),,-fstack-clash-protection)
 ifeq ($(CROSS),)
@@ -395,10 +397,12 @@ lint-layers:
 	$(call say,LAYERS,src)
 	$(Q)awk -f tools/layers.awk src/README.md $(HEADERS) $(SOURCES) $(MAIN)
 
-# See GUARDS.
+# See GUARDS; and people copy it to small hosts.
+SIZE_MAX := 2097152
 lint-hardened: $(BUILD)/varve
 	$(call say,GUARDS,$<)
 	$(Q)tools/hardened $< $<.debug
+	$(Q)test $$(stat -c %s $<) -le $(SIZE_MAX) || { echo "$< is larger than $(SIZE_MAX) bytes"; exit 1; }
 
 lint-format:
 	$(call say,FORMAT,src tests tools)

@@ -48,5 +48,7 @@ VENDOR_CFLAGS := -std=gnu11 -O3 -g -w $(VENDOR_INCLUDES) \
 # sodium_misuse() and randombytes_buf(), in place of what sodium_init() would set up.
 VENDOR_CFLAGS_libsodium := -O2 -DCONFIGURED=1 -I$(SODIUM_DIR)/include/sodium
 
+# It reads a page of configuration, once.
+VENDOR_CFLAGS_yaml := -Os
 # -O2: with -O3 AES-GCM is slower, and no -m flags, since what a CPU can do is found at run time.
 VENDOR_CFLAGS_mbedtls := -O2
