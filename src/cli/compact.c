@@ -10,7 +10,6 @@
 #include "delta/log.h"
 #include "object/posix.h"
 #include "pipeline/upkeep.h"
-#include "verify/table.h"
 
 static int parse(struct cli_words *w, bool *dry_run)
 {
@@ -108,12 +107,7 @@ int cli_compact(int argc, char **argv)
         return status;
     const char *path = w.operands[0];
     struct compact_options options = upkeep_compaction(NULL);
-    int result = 0;
-    if (!verify_table_exists(path))
-        result = err_set(&err, ERR_SYSTEM, "there is no table with a commit log");
-    if (result == 0)
-        result =
-            dry_run ? confine_reading(w.operands, 1, false, &err) : confine_writing(path, &err);
+    int result = confine_to_store(w.operands, dry_run, &err);
     if (result == 0)
         result = dry_run ? look(path, &options, &err) : run(path, &options, &err);
     if (result != 0)

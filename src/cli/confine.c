@@ -13,6 +13,7 @@
 #include "nats/url.h"
 #include "net/tls.h"
 #include "object/directory.h"
+#include "verify/table.h"
 
 enum { DNS_PORT = 53 };
 
@@ -165,10 +166,14 @@ int confine_reading(char *const *paths, int count, const struct config *server, 
     return result;
 }
 
-int confine_writing(const char *path, struct err *err)
+int confine_to_store(char *const *path, bool only_looks, struct err *err)
 {
     struct sandbox s = {.writes = true};
-    (void)sandbox_allow(&s, path, SANDBOX_WRITE); /* the command says if it is not there */
+    if (!verify_table_exists(*path))
+        return err_set(err, ERR_SYSTEM, "there is no table with a commit log");
+    if (only_looks)
+        return confine_reading(path, 1, NULL, err);
+    (void)sandbox_allow(&s, *path, SANDBOX_WRITE); /* the command says if it is not there */
     int result = sandbox_enter(&s, err);
     sandbox_free(&s);
     return result;

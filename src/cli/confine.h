@@ -33,8 +33,10 @@ void confinement_free(struct confinement *confinement);
 int confine_reading(char *const *paths, int count, const struct config *server, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The same for one that changes the store at `path`. */
-int confine_writing(const char *path, struct err *err) __attribute__((warn_unused_result));
+/* The same for one that changes the store at *path, or only looks at it. ERR_SYSTEM if there is
+ * none. */
+int confine_to_store(char *const *path, bool only_looks, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Say what of the sandbox for `config` the kernel can't do; empty if it can do all. False if
  * `varve run` would refuse to start for it. */

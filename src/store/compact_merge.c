@@ -13,6 +13,7 @@
 #include "delta/entry.h"
 #include "parquet/read/file.h"
 #include "parquet/read/rows.h"
+#include "parquet/write/layout.h"
 #include "parquet/write/statistics.h"
 #include "parquet/write/writer.h"
 
@@ -86,28 +87,6 @@ static int source_read(void *context, uint64_t offset, void *data, size_t len, s
     return 0;
 }
 
-static enum parquet_type type_of(enum column_type type)
-{
-    switch (type) {
-    case COLUMN_BOOLEAN:
-        return PARQUET_TYPE_BOOLEAN;
-    case COLUMN_INT32:
-        return PARQUET_TYPE_INT32;
-    case COLUMN_INT64:
-        return PARQUET_TYPE_INT64;
-    case COLUMN_FLOAT:
-        return PARQUET_TYPE_FLOAT;
-    case COLUMN_DOUBLE:
-        return PARQUET_TYPE_DOUBLE;
-    case COLUMN_BYTES:
-    case COLUMN_STRUCT: /* schemas of tables are flat */
-    case COLUMN_LIST:
-    case COLUMN_MAP:
-        break;
-    }
-    return PARQUET_TYPE_BYTE_ARRAY;
-}
-
 /* Which leaf is which column. */
 static int match_columns(struct reading *r, const struct compact_merge *m, struct err *err)
 {
@@ -123,7 +102,7 @@ static int match_columns(struct reading *r, const struct compact_merge *m, struc
         const struct column_spec *spec = &schema->columns[i];
         int64_t leaf = parquet_file_leaf(&r->file, slice_of(spec->name));
         r->slots[i] = leaf < 0 ? UINT32_MAX : count;
-        if (leaf >= 0 && r->file.leaves[leaf].type.type != type_of(spec->type))
+        if (leaf >= 0 && r->file.leaves[leaf].type.type != layout_type(spec->type))
             result = err_set(err, ERR_UNSUPPORTED, "column %s is of another type", spec->name);
         else if (leaf < 0 && !spec->optional)
             result = err_set(err, ERR_UNSUPPORTED, "it has no column %s", spec->name);

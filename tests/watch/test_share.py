@@ -53,6 +53,7 @@ def test_where_it_goes(installed):
         "share/man/man1/varve.1",
         "share/man/man5/varve.yaml.5",
         *(f"share/varve/doc/{path.name}" for path in (SHARE / "doc").iterdir()),
+        "share/varve/events.ipynb",
         "share/varve/grafana-dashboard.json",
         "share/varve/prometheus-rules.yml",
         "share/varve/varve.yaml",

@@ -26,7 +26,7 @@ static void check_options(const struct parquet_options *options)
     ASSERT(options->row_group_rows >= 1 && options->row_group_bytes >= 1);
 }
 
-static enum parquet_type type_of(enum column_type type)
+enum parquet_type layout_type(enum column_type type)
 {
     switch (type) {
     case COLUMN_BOOLEAN:
@@ -53,7 +53,7 @@ static struct chunk_layout leaf_layout(const struct parquet_options *options,
 {
     struct chunk_layout layout = {
         .spec = spec,
-        .type = type_of(spec->type),
+        .type = layout_type(spec->type),
         .encoding = PARQUET_ENCODING_PLAIN,
         .ceiling = options->compression_level,
     };
@@ -161,7 +161,7 @@ static void add_column(struct describer *d, uint32_t column, const char *name, u
     d->layout->leaf_of[column] = UINT32_MAX;
     if (column_is_leaf(spec)) {
         e->has_type = true;
-        e->type = type_of(spec->type);
+        e->type = layout_type(spec->type);
         /* The number of a column in a struct changes when the struct in front gets another field.
          */
         e->field_id = d->flat ? (int32_t)column + 1 : 0;

@@ -21,6 +21,9 @@ struct layout {
 void layout_make(struct layout *layout, const struct schema *schema,
                  const struct parquet_options *options, struct arena *arena);
 
+/* The physical type of a column that is no group. */
+enum parquet_type layout_type(enum column_type type);
+
 /* The limit of a page in a file that has `pages` pages already: it doubles now and then, so that no
  * file of ordinary groups comes near PARQUET_PAGES_MAX. */
 uint32_t layout_page_bytes(const struct parquet_options *options, uint64_t pages);
