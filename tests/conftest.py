@@ -16,6 +16,7 @@ from support import Namespace, Runner, Server, accepts, server_binaries  # noqa:
 # Their tests share what is dear to make, or go through a story in order.
 TOGETHER = (
     "fault/test_cluster.py",
+    "fault/test_upgrade.py",
     "interop/test_judges.py",
     "interop/test_writer.py",
     "readme/test_readme.py",

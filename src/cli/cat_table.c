@@ -282,8 +282,8 @@ static int print_catalogue(struct table *t, struct follow_catalogue *catalogue, 
                            struct err *err)
 {
     struct columns columns = {0};
+    const char *newest = newest_columns(catalogue, t->store); /* of all files, chosen or not */
     int result = choose_files(t, catalogue, err);
-    const char *newest = newest_columns(catalogue, t->store);
     if (result == 0 && newest != NULL)
         result = open_columns(t, &columns, newest, flat, err);
     for (size_t i = 0; result == 0 && *flat && newest != NULL && i < catalogue->streams.count;

@@ -78,10 +78,16 @@ static int store_integer(const struct config_key *key, void *field, struct slice
     return 0;
 }
 
+/* YAML libraries that save a file again turn a bare off into false. */
+static bool is_off(struct slice text)
+{
+    return slice_is(text, "off") || slice_is(text, "false");
+}
+
 static int store_size(const struct config_key *key, void *field, struct slice text, struct err *err)
 {
     uint64_t value;
-    if (key->off && slice_is(text, "off")) {
+    if (key->off && is_off(text)) {
         *(uint64_t *)field = 0;
         return 0;
     }
@@ -103,7 +109,7 @@ static int store_duration(const struct config_key *key, void *field, struct slic
                           struct err *err)
 {
     int64_t value;
-    if (key->off && slice_is(text, "off")) {
+    if (key->off && is_off(text)) {
         *(int64_t *)field = 0;
         return 0;
     }
@@ -173,8 +179,7 @@ static int store_start(void *field, struct slice text, struct err *err)
 
 static int store_listen(void *field, struct arena *arena, struct slice text, struct err *err)
 {
-    /* YAML libraries that save a file again turn a bare off into false. */
-    if (slice_is(text, "off") || slice_is(text, "false")) {
+    if (is_off(text)) {
         *(const char **)field = "";
         return 0;
     }

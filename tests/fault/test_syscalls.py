@@ -177,7 +177,7 @@ def test_an_error_at_every_call(any_server, memory_directory, error):
     statuses = run_cases(any_server, memory_directory, lambda cases: cases.every_call(error))
     # Opening the table fails with a sentence. Later, every error is got over.
     assert set(statuses) == {0, 1}
-    assert statuses.count(1) > 30 and set(statuses[60:]) == {0}
+    assert statuses.count(1) > 30 and set(statuses[75:]) == {0}
 
 
 @pytest.mark.parametrize("fault", ["pwrite:9:ENOSPC", "fsync:40:EIO", "renameat2:6:EROFS"])

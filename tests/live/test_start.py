@@ -212,14 +212,14 @@ def test_a_wrong_password_is_said_and_tried_again(make_server, make_runner, serv
     server = make_server(server_binary, extra=USER, user="sim", password="s3cr:t")
     publish_to(server)
     varve = make_runner(server)
-    run = varve.start("--once", nats={"user": "sim", "password": "other"})
+    run = varve.start("--once", nats={"user": "sim", "password": "0ther"})
     first = run.wait_line("server_error")
     assert first["level"] == "error"
     assert "Authorization Violation" in first["text"]
     run.wait_line("connect_failed", count=3)
-    assert "other" not in run.text()
+    assert "0ther" not in run.text()
     server.stop()
-    server.configure(USER.replace("s3cr:t", "other"))
+    server.configure(USER.replace("s3cr:t", "0ther"))
     server.start()
     assert run.wait() == 0, run.text()
     rows, _ = numbered(Load(seed=95).run(50))

@@ -174,7 +174,8 @@ def test_required_by_the_server_alone(room):
 def test_verify_asks_as_the_configuration_says(room):
     """A server that wants TLS, a certificate and a token, in a domain."""
     own = Certificate("client", room.ca).write(room.directory, "own")
-    around = 'jetstream { domain: far }\nauthorization { token: "a word" }'
+    store = f'store_dir: "{room.directory}/far"'
+    around = f'jetstream {{ domain: far, {store} }}\nauthorization {{ token: "a word" }}'
     more = f'ca_file: "{room.ca_file}", verify: true'
     server = room.serve(more=more, client=own, around=around, fill=False)
     server.credentials["token"] = "a word"
@@ -190,7 +191,7 @@ def test_verify_asks_as_the_configuration_says(room):
     async def delete(js):
         await js.delete_msg("LOGGING", COUNT + 1)
 
-    server.publish(EVENTS[:3])
+    assert server.publish(EVENTS[:3])[0] == COUNT + 1
     server.ask(delete)
     run = runner.once(nats=nats)
     config = run.log.with_suffix(".yaml")
