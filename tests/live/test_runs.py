@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from generator import length_field, varint_field
 from support import VARVE, verify, wait_for
 
-FAST = {"batching": {"max_age": "200ms"}, "runs": {"close_after": "2s"}}
+FAST = {"batching": {"max_age": "200ms"}, "runs": {"close_after": "8s"}}
 START = 1_780_000_000_000_000_000
 
 
@@ -100,7 +100,7 @@ def test_a_run_is_closed_and_opened_again(any_server, varve):
 
 def test_files_that_others_rewrite_are_no_new_edition(any_server, varve):
     any_server.add_stream()
-    settings = {"batching": {"max_rows": 1}, "runs": {"close_after": "3s"}}
+    settings = {"batching": {"max_rows": 1}, "runs": {"close_after": "8s"}}
     running = varve.start(**settings)
     publish(any_server, "sim-1", ["a", "a"])
     found = manifest(varve, "sim-1")
