@@ -128,11 +128,12 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
     s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
 }
 
-static enum redelivery_how how_to_recover(const struct source *s)
+/* `alone`: nobody else can hold what is not ours. */
+static enum redelivery_how how_to_recover(const struct source *s, bool alone)
 {
     if (s->ack == NATS_ACK_ALL)
         return REDELIVERY_ASKS;
-    return s->shared ? REDELIVERY_ACKS : REDELIVERY_ACKS_AND_ASKS;
+    return alone ? REDELIVERY_ACKS_AND_ASKS : REDELIVERY_ACKS;
 }
 
 static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
@@ -162,7 +163,7 @@ static void plan_recovery(struct source *s, const struct nats_consumer_info *inf
         source_is_durable(s) && (s->settings->shared || s->others_pull || info->waiting > 0);
     s->ack_wait = info->config.ack_wait_ns;
     if (source_is_durable(s) && info->ack_pending > 0)
-        recover(s, info, info->ack_floor_stream_seq + 1, how_to_recover(s), now);
+        recover(s, info, info->ack_floor_stream_seq + 1, how_to_recover(s, !s->shared), now);
 }
 
 static void begin_pulling(struct source *s, struct nats_client *client, int64_t now)
@@ -351,8 +352,7 @@ static void ask_again(struct source *s, const struct nats_consumer_info *info, u
         refetch_begin(&s->refetch, range, 0, true); /* what was dropped is counted as that */
         return;
     }
-    recover(s, info, missing, s->ack == NATS_ACK_ALL ? REDELIVERY_ASKS : REDELIVERY_ACKS_AND_ASKS,
-            now);
+    recover(s, info, missing, how_to_recover(s, true), now);
     s->asked_again = missing;
 }
 
