@@ -179,6 +179,14 @@ void seqset_write_text(struct buf *out, const struct seqset *set)
     }
 }
 
+void seqset_put_json(struct json_writer *w, const char *name, const struct seqset *set)
+{
+    struct buf *out = json_put_raw(w, name);
+    buf_append_byte(out, '"');
+    seqset_write_text(out, set); /* nothing of it needs an escape */
+    buf_append_byte(out, '"');
+}
+
 static struct slice cut(struct slice *rest, char separator)
 {
     const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);

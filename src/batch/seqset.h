@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/buf.h"
+#include "base/json.h"
 
 /*
  * A set of stream sequences as sorted, disjoint, non-adjacent ranges. A drained stream is nearly
@@ -56,9 +57,11 @@ uint64_t seqset_contiguous_end(const struct seqset *set, uint64_t from);
 /* Drop all members up to `sequence`. */
 void seqset_remove_through(struct seqset *set, uint64_t sequence);
 
-/* Append / parse ranges as text: "1-5,7,9-20", ascending; nothing for an empty set. The parser adds
- * to `out` and returns false for anything else, and for more than SEQSET_RANGES_MAX ranges. */
+/* Append ranges as text, "1-5,7,9-20", ascending, nothing for an empty set, or put that text as a
+ * member; and parse it. The parser adds to `out` and returns false for anything else, and for more
+ * than SEQSET_RANGES_MAX ranges. */
 void seqset_write_text(struct buf *out, const struct seqset *set);
+void seqset_put_json(struct json_writer *w, const char *name, const struct seqset *set);
 bool seqset_parse_text(struct seqset *out, struct slice text) __attribute__((warn_unused_result));
 
 /* Bytes of memory held. */

@@ -61,14 +61,6 @@ static struct delta_map fill_tags(struct tags *tags, const struct delta_commit_f
     return (struct delta_map){tags->list, tags->count};
 }
 
-static void put_ranges(struct json_writer *w, const char *name, const struct seqset *set)
-{
-    struct buf *out = json_put_raw(w, name);
-    buf_append_byte(out, '"');
-    seqset_write_text(out, set);
-    buf_append_byte(out, '"');
-}
-
 /* The sequences that no file of the commit has, and why that is right. */
 static void put_dead_letters(struct json_writer *w, const struct delta_commit *c)
 {
@@ -79,7 +71,7 @@ static void put_dead_letters(struct json_writer *w, const struct delta_commit *c
         json_open_object(w, NULL);
         json_put_text(w, "stream", c->positions[i].stream);
         json_put_text(w, "created", c->positions[i].created);
-        put_ranges(w, "sequences", &c->dead_letters[i]);
+        seqset_put_json(w, "sequences", &c->dead_letters[i]);
         json_close_object(w);
     }
     json_close_array(w);

@@ -130,10 +130,7 @@ static void put_rows(struct json_writer *w, const struct delta_expired *e)
         json_open_object(w, NULL);
         json_put_text(w, "stream", rows->stream);
         json_put_text(w, "created", rows->created);
-        struct buf *out = json_put_raw(w, "rows");
-        buf_append_byte(out, '"');
-        seqset_write_text(out, &rows->rows);
-        buf_append_byte(out, '"');
+        seqset_put_json(w, "rows", &rows->rows);
         json_close_object(w);
     }
     json_close_array(w);

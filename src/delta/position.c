@@ -9,14 +9,6 @@
 #include "base/text.h"
 #include "delta/action.h"
 
-static void put_ranges(struct json_writer *w, const char *name, const struct seqset *set)
-{
-    struct buf *out = json_put_raw(w, name);
-    buf_append_byte(out, '"');
-    seqset_write_text(out, set);
-    buf_append_byte(out, '"');
-}
-
 /* "sequence:time,sequence:time": shorter than an array of objects. */
 static void put_marks(struct json_writer *w, const struct position_marks *marks)
 {
@@ -77,9 +69,9 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         if (p->start > 0)
             json_put_u64(w, "start", p->start);
         json_put_u64(w, "through", p->through);
-        put_ranges(w, "above", &p->above);
+        seqset_put_json(w, "above", &p->above);
         if (rows_of != NULL)
-            put_ranges(w, "rows", &rows_of[i]);
+            seqset_put_json(w, "rows", &rows_of[i]);
         json_put_u64(w, "lastSeq", p->last_seq);
         json_put_i64(w, "lastTime", p->last_time);
         if (p->delivered > 0)

@@ -116,10 +116,7 @@ static void put_known(struct json_writer *w, const struct delta_snapshot *table)
         json_open_object(w, NULL);
         json_put_text(w, "stream", g->stream);
         json_put_text(w, "created", g->created);
-        struct buf *out = json_put_raw(w, "rows");
-        buf_append_byte(out, '"');
-        seqset_write_text(out, &g->rows);
-        buf_append_byte(out, '"');
+        seqset_put_json(w, "rows", &g->rows);
         json_close_object(w);
     }
     json_close_array(w);

@@ -14,14 +14,6 @@ static void append_name(struct buf *out, struct slice run, const char *ending)
     buf_append_text(out, ending);
 }
 
-static void put_set(struct json_writer *w, const char *name, const struct seqset *set)
-{
-    struct buf *out = json_put_raw(w, name);
-    buf_append_byte(out, '"');
-    seqset_write_text(out, set);
-    buf_append_byte(out, '"');
-}
-
 static void put_head(struct json_writer *w, const struct run_manifest *m)
 {
     char time[TIME_TEXT_MAX];
@@ -53,8 +45,8 @@ static void put_manifest(struct buf *out, const struct run_manifest *m)
         json_open_object(&w, NULL);
         json_put_text(&w, "stream", m->streams.list[i].stream);
         json_put_text(&w, "created", m->streams.list[i].created);
-        put_set(&w, "sequences", &m->streams.list[i].sequences);
-        put_set(&w, "gaps", &m->streams.list[i].gaps);
+        seqset_put_json(&w, "sequences", &m->streams.list[i].sequences);
+        seqset_put_json(&w, "gaps", &m->streams.list[i].gaps);
         json_close_object(&w);
     }
     json_close_array(&w);
