@@ -14,20 +14,30 @@ static uint64_t ask(const struct acker *a, struct nats_client *client,
     return request;
 }
 
+/* The next one that is owed. The consumer may have forgotten what it delivered before it was looked
+ * at, and have others under these numbers by now. */
+static void take(struct debt *debt, const struct source *source, struct nats_ack *ack)
+{
+    ASSERT(acklist_next(&debt->acks, &debt->cursor, ack));
+    if (debt->oldest <= source->attached_at)
+        ack->consumer_seq = NATS_ACK_OF_NO_DELIVERY;
+}
+
 /* As far as there is room. The last one asks for a reply. */
 static void send(struct acker *a, struct nats_client *client, struct debt *debt,
-                 struct source_counters *counters, int64_t now)
+                 struct source *source, int64_t now)
 {
+    struct source_counters *counters = &source->counters;
     struct nats_ack ack;
     while (client->out.len < ACKER_OUTPUT_MAX && debt->cursor.done + 1 < debt->acks.count) {
-        ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
+        take(debt, source, &ack);
         nats_ack_append_publish(&client->out, &ack);
         counters->acks_sent++;
     }
     if (debt->cursor.done + 1 != debt->acks.count || client->out.len >= ACKER_OUTPUT_MAX)
         return;
     struct acklist_cursor before = debt->cursor;
-    ASSERT(acklist_next(&debt->acks, &debt->cursor, &ack));
+    take(debt, source, &ack);
     buf_reset(&a->subject);
     nats_ack_append_subject(&a->subject, &ack);
     debt->request = ask(a, client, counters, now);
@@ -87,7 +97,7 @@ static int64_t advance(struct acker *a, struct nats_client *client, struct debt 
         debt->state = DEBT_SETTLED;
         return INT64_MAX;
     }
-    send(a, client, debt, &source->counters, now);
+    send(a, client, debt, source, now);
     if (debt->state != DEBT_DUE)
         return INT64_MAX;
     return debt->not_before > now ? debt->not_before : now;

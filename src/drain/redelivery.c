@@ -39,11 +39,15 @@ void redelivery_came(struct redelivery *r)
         r->next = 0; /* all came: ask for more at once */
 }
 
+/* A NAK counts only with the number of a delivery above the consumer's floor; an ack needs none. */
 static void send(struct redelivery *r, struct nats_client *client, struct slice prefix,
-                 uint64_t sequence, struct slice payload)
+                 uint64_t sequence, bool nak)
 {
-    struct nats_ack ack = {
-        .prefix = prefix, .delivered = 1, .stream_seq = sequence, .consumer_seq = r->consumer_seq};
+    struct slice payload = nak ? slice_of("-NAK") : (struct slice){0};
+    struct nats_ack ack = {.prefix = prefix,
+                           .delivered = 1,
+                           .stream_seq = sequence,
+                           .consumer_seq = nak ? r->consumer_seq : NATS_ACK_OF_NO_DELIVERY};
     buf_reset(&r->subject);
     nats_ack_append_subject(&r->subject, &ack);
     nats_client_publish(client, buf_slice(&r->subject), (struct slice){0}, payload);
@@ -70,7 +74,6 @@ static int what_to_do(enum redelivery_how how, const struct ledger *ledger, uint
 int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct slice prefix,
                         const struct ledger *ledger, int64_t now)
 {
-    static const struct slice nak = {(const uint8_t *)"-NAK", 4};
     if (r->state == REDELIVERY_DONE)
         return INT64_MAX;
     if (now < r->next)
@@ -81,7 +84,7 @@ int64_t redelivery_tick(struct redelivery *r, struct nats_client *client, struct
         int what = what_to_do(r->how, ledger, sequence);
         if (what != 0) {
             r->awaited += what < 0;
-            send(r, client, prefix, sequence, what > 0 ? (struct slice){0} : nak);
+            send(r, client, prefix, sequence, what < 0);
         }
         if (sequence == r->left.last) {
             r->state = REDELIVERY_DONE;

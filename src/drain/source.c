@@ -145,6 +145,7 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
             start_over(s, client, "deliveries were lost in transit", now);
         return;
     case NATS_PULL_LEADER_CHANGED:
+        s->attached_at = now;
         source_log(s, LOG_INFO, "pull", "the consumer has another leader");
         return;
     case NATS_PULL_SERVER_SHUTDOWN:

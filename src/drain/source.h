@@ -159,6 +159,7 @@ struct source {
     bool shared;              /* somebody else pulls from it, as far as we can see */
     bool others_pull;         /* that was seen beyond doubt: it counts as shared from then on */
     bool strangers_seen;      /* the last poll showed more pulls than ours */
+    int64_t attached_at;      /* when it, or its new leader, was seen first */
     int64_t ack_wait;         /* of it */
     enum nats_ack_policy ack; /* of it */
     struct source_delivery settled; /* with ack policy all: delivered again, and not owed */

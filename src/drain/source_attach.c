@@ -188,6 +188,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     plan_recovery(s, info, now);
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
     s->state = SOURCE_PULLING;
+    s->attached_at = now;
     s->retry_pause = SOURCE_RETRY_MIN;
     s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
     s->seen_consumer = true;

@@ -29,6 +29,13 @@ struct nats_ack {
 enum {
     /* Names of streams, consumers, domains and accounts have up to 255 bytes each. */
     NATS_ACK_MAX = 8 * 1024,
+    /*
+     * As `consumer_seq` of an ack where each message has one: a server finds what it holds by the
+     * stream's sequence. Of what it does not hold, one before 2.10.14 believes the number, and so
+     * moves its floor over whatever else it holds that was delivered under it (processAckMsg in its
+     * consumer.go). No delivery has this one.
+     */
+    NATS_ACK_OF_NO_DELIVERY = 0,
 };
 
 /* True if a frame's reply marks it as a JetStream message. Whether it is data or a status is

@@ -224,7 +224,9 @@ static void ack_explicit(struct js_consumer *c, uint64_t sseq, uint64_t dseq)
         if (m != NULL)
             m->acked = true;
     }
-    move_floor(c, sseq, dseq);
+    /* Of what it does not hold, an older server believes the number. */
+    if (p != NULL || !server_is_since(c->stream->server, 10, 14))
+        move_floor(c, sseq, dseq);
     forget_delivered(c, sseq);
     js_delivery_unqueue(c, sseq);
     if (p != NULL && c->stream->config.retention == JS_RETENTION_WORKQUEUE)

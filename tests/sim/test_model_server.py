@@ -150,6 +150,10 @@ SCRIPTS = {
         stream(), *fill(), consumer(), INFO, pull(5), INFO, ack(1, 1), INFO, ack(3, 3), INFO,
         ack(2, 2), INFO, ack(2, 2), ack(5, 5), INFO, ack(4, 4), INFO, *fill("a.y", frames=2),
     ],
+    "acked twice, the second time under the number of another": [
+        stream(), *fill(), consumer(), pull(5), ack(2, 2), INFO, ack(2, 0), INFO, ack(2, 1), INFO,
+        ack(4, 4), INFO,
+    ],
     "the ack of what was never delivered": [
         stream(), *fill(), consumer(), pull(2, batch=2), (ack(4, 4)[0], 0), INFO,
     ],

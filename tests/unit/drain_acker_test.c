@@ -134,6 +134,25 @@ TEST(acker_sends_everything_again_after_a_lost_connection)
     stop(&s);
 }
 
+/* What a consumer delivered before it was looked at it may have forgotten: then it has others under
+ * these numbers, and a server before 2.10.14 takes the ack for theirs. */
+TEST(acker_numbers_no_delivery_of_before)
+{
+    struct stage s;
+    start(&s, CONFIG_DURABLE);
+    commit(&s, 11, 2);
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT(strstr(buf_text(&s.client.out), "PUB $JS.ACK.S.c.1.11.11.0.0") != NULL);
+    acker_restart(&s.acker);
+    buf_reset(&s.client.out);
+    s.source.attached_at = 2;
+    acker_tick(&s.acker, &s.client, 2);
+    EXPECT(strstr(buf_text(&s.client.out), "PUB $JS.ACK.S.c.1.11.0.0.0") != NULL);
+    EXPECT(strstr(buf_text(&s.client.out), "PUB $JS.ACK.S.c.1.12.0.0.0") != NULL);
+    EXPECT_U64(acks_in(&s.client.out), 2);
+    stop(&s);
+}
+
 TEST(acker_renders_no_more_than_the_socket_takes)
 {
     enum { COUNT = 20000 };
