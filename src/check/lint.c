@@ -81,9 +81,11 @@ int lint_config(const struct config *c, struct err *err)
     if (store_path_parse(&path, c->output.path_template, err) != 0 ||
         store_path_check_partitions(&path, &event_schema, err) != 0)
         return err_prefix(err, "output.path_template");
-    if (c->runs.close_after > 0 && (path.fields & 1U << STORE_PATH_SIMULATION_ID) == 0)
+    bool ends = c->runs.end_event_type[0] != '\0';
+    if ((c->runs.close_after > 0 || ends) && (path.fields & 1U << STORE_PATH_SIMULATION_ID) == 0)
         return err_set(err, ERR_USAGE,
-                       "runs.close_after: output.path_template needs {simulation_id}, so that each "
-                       "file is of one run");
+                       "%s: output.path_template needs {simulation_id}, so that each file is of "
+                       "one run",
+                       ends ? "runs.end_event_type" : "runs.close_after");
     return 0;
 }

@@ -111,7 +111,8 @@ struct config {
         uint64_t max_bytes; /* 0: off */
     } retention;
     struct {
-        int64_t close_after; /* 0: off */
+        int64_t close_after;        /* 0: off */
+        const char *end_event_type; /* "": none */
     } runs;
     uint64_t memory_limit;
     enum config_sandbox sandbox;

@@ -162,10 +162,13 @@ const struct config_key config_keys[] = {
 
     {"runs.close_after", CONFIG_DURATION, AT(runs.close_after), "off", CLOCK_SECOND,
      100 * 365 * 24 * HOUR,
-     .help = "A simulation of which nothing has come for this long is over: what there is of it is "
-             "written down in _runs below the directory, with the SHA-256 of each file. It takes "
-             "a path_template with {simulation_id}.",
+     .help = "A simulation of which nothing has come for this long is over: its small files are "
+             "merged, and what there is of it is written down in _runs below the directory, with "
+             "the SHA-256 of each file. It takes a path_template with {simulation_id}.",
      .off = true},
+    {"runs.end_event_type", CONFIG_TEXT, AT(runs.end_event_type), "",
+     .help = "A simulation is over when an event of this type is committed, such as "
+             "sim.ended.v1."},
 
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
      .help =

@@ -158,10 +158,10 @@ void look_fill(struct pipeline *p)
     v->memory = flow_memory(p);
     v->memory_limit = p->memory_limit;
     v->disk_free = p->disk_free;
-    v->expired_files = atomic_load(&p->retained.files);
-    v->expired_bytes = atomic_load(&p->retained.bytes);
-    v->compactions = atomic_load(&p->compacted.swaps);
-    v->files_live = atomic_load(&p->compacted.live);
+    v->expired_files = atomic_load(&p->upkeep.retained.files);
+    v->expired_bytes = atomic_load(&p->upkeep.retained.bytes);
+    v->compactions = atomic_load(&p->upkeep.compacted.swaps);
+    v->files_live = atomic_load(&p->upkeep.compacted.live);
     for (uint32_t i = 0; i < p->source_count; i++)
         fill_source(p, i);
 }

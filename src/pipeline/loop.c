@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/pipeline.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -223,6 +224,17 @@ static int64_t drain(struct pipeline *p, int64_t now)
     return clock_earliest(at, shutdown_check_timeout(p, now));
 }
 
+/* What the keeper has for people. */
+static void take_news(struct pipeline *p)
+{
+    struct queue_item *item;
+    while ((item = queue_poll(&p->upkeep.news)) != NULL) {
+        struct upkeep_news *news = (struct upkeep_news *)item; /* it begins with the item */
+        watch_run_closed(&p->watch, &news->run);
+        free(news);
+    }
+}
+
 size_t pipeline_waits(struct pipeline *p)
 {
     p->waits[PIPELINE_WAIT_WAKE] =
@@ -251,6 +263,7 @@ int64_t pipeline_turn(struct pipeline *p)
     if (connection_is_ready(&p->connection))
         acks_at = acker_tick(&p->acker, &p->connection.client, now);
     look_fill(p);
+    take_news(p);
     at = clock_earliest(at, watch_turn(&p->watch, p->waits + PIPELINE_WAIT_WATCH, p->watched, now));
     at = clock_earliest(at, connection_flush(&p->connection, now));
     if (p->connection.client.out.len == 0)

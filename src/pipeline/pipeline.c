@@ -143,7 +143,8 @@ static int start_keeper(struct pipeline *p, struct err *err)
         options.system = *p->options.system;
     p->keeper = keeper_new(&options);
     keeper_add_log_jobs(p->keeper, delta_checkpoint_interval(&p->store->table.metadata));
-    upkeep_add_jobs(p->keeper, p->config, &p->retained, &p->compacted);
+    upkeep_init(&p->upkeep, p->waker);
+    upkeep_add_jobs(p->keeper, p->config, &p->upkeep);
     return p->options.stepped ? 0 : keeper_start(p->keeper, err);
 }
 
@@ -207,7 +208,10 @@ static void free_stages(struct pipeline *p)
 static void free_prepared(struct pipeline *p)
 {
     /* A run that comes to its end by itself may be followed by nothing but such runs. */
-    keeper_free(p->keeper, p->once && pipeline_is_done(p) && !err_is_set(&p->failure));
+    if (p->keeper != NULL) {
+        keeper_free(p->keeper, p->once && pipeline_is_done(p) && !err_is_set(&p->failure));
+        upkeep_free(&p->upkeep);
+    }
     watch_close(&p->watch);
     space_free(p->space);
     store_close(p->store);

@@ -12,9 +12,8 @@
 #include "drain/dead_letter.h"
 #include "pipeline/epoch.h"
 #include "pipeline/flow.h"
-#include "store/compact.h"
+#include "pipeline/upkeep.h"
 #include "store/keeper.h"
-#include "store/retain.h"
 #include "drain/source.h"
 #include "watch/watch.h"
 
@@ -80,8 +79,7 @@ struct pipeline {
     struct store *store;
     struct store_writer *writer;
     struct keeper *keeper;
-    struct retain_counters retained;
-    struct compact_counters compacted;
+    struct upkeep upkeep;
     struct epochs epochs;
     struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;

@@ -2,6 +2,7 @@
 #ifndef VARVE_PIPELINE_UPKEEP_H
 #define VARVE_PIPELINE_UPKEEP_H
 
+#include "base/queue.h"
 #include "config/config.h"
 #include "store/compact.h"
 #include "store/keeper.h"
@@ -17,8 +18,26 @@ struct retain_options upkeep_retention(int64_t max_age, uint64_t max_bytes);
 /* Compaction of events; NULL: by the defaults of the configuration. */
 struct compact_options upkeep_compaction(const struct config *config);
 
-/* The jobs that the configuration asks for. The counters outlive the keeper. */
-void upkeep_add_jobs(struct keeper *keeper, const struct config *config,
-                     struct retain_counters *retained, struct compact_counters *compacted);
+/* A run was closed; to be freed. */
+struct upkeep_news {
+    struct queue_item item;
+    struct runs_closed run;
+};
+
+/* What the keeper tells others, on its own thread. */
+struct upkeep {
+    struct retain_counters retained;
+    struct compact_counters compacted;
+    struct queue news; /* of struct upkeep_news */
+    struct waker waker;
+};
+
+void upkeep_init(struct upkeep *u, struct waker waker);
+
+/* The jobs that the configuration asks for. `u` outlives the keeper. */
+void upkeep_add_jobs(struct keeper *keeper, const struct config *config, struct upkeep *u);
+
+/* What nobody took is dropped. */
+void upkeep_free(struct upkeep *u);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "batch/schema.h"
 #include "delta/snapshot.h"
 #include "object/object.h"
@@ -41,6 +42,7 @@ struct compact_options {
     uint64_t target_bytes;   /* files are merged up to this size; those of half of it are left */
     int level;               /* of compression */
     bool keep;               /* leave the old files for readers of old versions */
+    const struct map *only;  /* folders, each with its '/'; they count as closed. NULL: all */
     struct account *account; /* NULL: none */
 };
 
@@ -80,6 +82,13 @@ int compact(struct object_store *store, const struct compact_options *options, i
 struct compact_counters {
     _Atomic uint64_t swaps, live;
 };
+
+/* Merge the small files of these folders at once, whenever the job below has come by, and log and
+ * count it; `counters` may be NULL. Errors as of compact. */
+int compact_folders(struct object_store *store, const struct compact_options *options,
+                    const struct map *folders, const atomic_bool *stop,
+                    struct compact_counters *counters, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* The job: at most once in `interval` ns, whichever instance does it. Options are copied, what they
  * point to is borrowed, as are the counters. */

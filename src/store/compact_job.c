@@ -49,6 +49,17 @@ static void log_done(const struct compact_done *done, int64_t since)
     log_end(&line);
 }
 
+static void note_done(const struct compact_done *done, struct compact_counters *counters,
+                      int64_t since)
+{
+    if (counters != NULL) {
+        atomic_fetch_add(&counters->swaps, done->swaps);
+        atomic_store(&counters->live, done->live);
+    }
+    if (done->swaps > 0)
+        log_done(done, since);
+}
+
 /* Milliseconds since 1970; 0: never, as far as anybody knows. */
 static int read_last(struct object_store *store, int64_t *last, struct err *err)
 {
@@ -90,13 +101,26 @@ static int work(void *state, const struct keeper_turn *turn, struct keeper_due *
         return 0;
     }
     int result = compact(turn->store, &job->options, wall, turn->stop, say, job, &done, err);
-    atomic_fetch_add(&job->counters->swaps, done.swaps);
-    atomic_store(&job->counters->live, done.live);
-    if (done.swaps > 0)
-        log_done(&done, turn->now);
+    note_done(&done, job->counters, turn->now);
     if (result == 0 && !done.more)
         result = write_last(turn->store, err);
     next->at = done.more ? turn->now : turn->now + job->interval;
+    return result;
+}
+
+int compact_folders(struct object_store *store, const struct compact_options *options,
+                    const struct map *folders, const atomic_bool *stop,
+                    struct compact_counters *counters, struct err *err)
+{
+    struct compact_options these = *options;
+    struct compact_done done = {.more = true};
+    int result = 0;
+    these.only = folders;
+    while (result == 0 && done.more) {
+        int64_t since = clock_monotonic();
+        result = compact(store, &these, clock_wall(), stop, NULL, NULL, &done, err);
+        note_done(&done, counters, since);
+    }
     return result;
 }
 

@@ -195,9 +195,11 @@ static int choose(struct compact_plan *plan, struct compact_folder *f, struct ob
                   const struct compact_options *options, int64_t now, struct err *err)
 {
     bool busy = false;
-    if (f->why != NULL || f->inputs.count < 2)
+    if (f->why != NULL || f->inputs.count < 2 ||
+        (options->only != NULL && map_find(options->only, slice_of(f->folder)) < 0))
         return 0;
-    bool closed = now / CLOCK_MILLISECOND - f->newest >= options->after / CLOCK_MILLISECOND;
+    bool closed = options->only != NULL ||
+                  now / CLOCK_MILLISECOND - f->newest >= options->after / CLOCK_MILLISECOND;
     if (!closed && f->inputs.count < COMPACT_MANY)
         return 0;
     if (!options->keep && look_at_folder(plan, f, store, now, &busy, err) != 0)

@@ -88,7 +88,8 @@ int keeper_settle(struct object_store *objects, const char *root, const struct s
 
 static bool is_due(const struct keeper_job *job, uint64_t version, int64_t now)
 {
-    return now >= job->due.at && version >= job->due.version;
+    bool late = now >= job->due.at, far = version >= job->due.version;
+    return job->due.either ? late || far : late && far;
 }
 
 static void do_job(struct keeper_job *job, const struct keeper_turn *turn, struct err *failure)
@@ -102,15 +103,19 @@ static void do_job(struct keeper_job *job, const struct keeper_turn *turn, struc
     if (err.code != ERR_REFUSED)
         log_message(LOG_WARNING, "upkeep_failed", "%s: %s", job->name, err.text);
     job->due.at = clock_monotonic() + KEEPER_RETRY;
+    job->due.either = false;
 }
 
 /* When the first of the jobs is due that wait for a time only. */
 static int64_t next_time(const struct keeper *k, uint64_t version)
 {
     int64_t at = INT64_MAX;
-    for (uint32_t i = 0; i < k->job_count; i++)
-        if (version >= k->jobs[i].due.version)
-            at = clock_earliest(at, k->jobs[i].due.at);
+    for (uint32_t i = 0; i < k->job_count; i++) {
+        const struct keeper_due *due = &k->jobs[i].due;
+        bool far = version >= due->version;
+        if (far || due->either)
+            at = clock_earliest(at, far && due->either ? INT64_MIN : due->at);
+    }
     return at;
 }
 

@@ -31,10 +31,11 @@ struct keeper_options {
     uint64_t version; /* of the table, at start */
 };
 
-/* A job is due when both are reached. */
+/* A job is due when both are reached, or with `either` one of them. */
 struct keeper_due {
     int64_t at;       /* clock_monotonic; INT64_MIN: any time */
     uint64_t version; /* of the table; 0: any */
+    bool either;
 };
 
 /* What a job gets to do its work. All is borrowed for the call. */

@@ -14,18 +14,60 @@
 
 enum { HASH_PIECE = 1024 * 1024 };
 
+/* Where the statistics do not exclude it. */
+static bool may_have(const struct json *low, const struct json *high, const char *column,
+                     const char *text)
+{
+    struct slice bound, value = slice_of(text);
+    return (!json_get_text(low, column, &bound) || slice_compare(bound, value) <= 0) &&
+           (!json_get_text(high, column, &bound) || slice_compare(bound, value) >= 0);
+}
+
 bool run_of_file(const struct runs_options *o, struct arena *arena, struct slice stats,
-                 struct slice *run, int64_t *came)
+                 struct run_brief *brief)
 {
     struct err ignored = {0}; /* statistics that are no JSON are none */
     struct slice last, time;
     if (stats.data == NULL)
         return false;
     const struct json *root = json_parse(arena, stats, &ignored);
-    const struct json *high = json_member(root, "maxValues");
-    return json_get_text(json_member(root, "minValues"), o->run, run) &&
-           json_get_text(high, o->run, &last) && slice_equal(*run, last) &&
-           json_get_text(high, o->arrival, &time) && time_parse(time, came);
+    const struct json *low = json_member(root, "minValues"), *high = json_member(root, "maxValues");
+    brief->may_end = o->end_kind != NULL && may_have(low, high, o->kind, o->end_kind);
+    return json_get_text(low, o->run, &brief->run) && json_get_text(high, o->run, &last) &&
+           slice_equal(brief->run, last) && json_get_text(high, o->arrival, &time) &&
+           time_parse(time, &brief->came);
+}
+
+static int find_kind(const struct runs_options *o, const struct parquet_file *file, bool *found,
+                     struct err *err)
+{
+    struct slice value;
+    int64_t leaf = parquet_file_leaf(file, slice_of(o->kind));
+    if (leaf < 0)
+        return err_set(err, ERR_FORMAT, "it has no column %s", o->kind);
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct parquet_rows *reader = parquet_rows_new(file, &(uint32_t){(uint32_t)leaf}, 1, codec);
+    int got = 1;
+    while (!*found && (got = parquet_rows_next(reader, &value, err)) == 1)
+        *found = slice_equal(value, slice_of(o->end_kind));
+    parquet_rows_free(reader);
+    parquet_codec_free(codec);
+    return got < 0 ? -1 : 0;
+}
+
+int run_file_ends(const struct runs_options *o, struct object_store *store, const char *name,
+                  bool *ends, struct err *err)
+{
+    struct delta_object_file object;
+    bool found;
+    *ends = false;
+    if (delta_object_file_open(&object, store, name, &found, err) != 0)
+        return err_prefix(err, "%s", name);
+    if (!found)
+        return err_set(err, ERR_FORMAT, "%s is in the log, but missing", name);
+    int result = find_kind(o, &object.file, ends, err);
+    delta_object_file_close(&object);
+    return result == 0 ? 0 : err_prefix(err, "%s", name);
 }
 
 uint64_t run_manifest_content(const struct delta_file *file)
@@ -58,9 +100,10 @@ static enum delta_keep keep_run(void *context, const struct delta_add *add, stru
 {
     const struct collecting *c = context;
     struct arena arena = {0};
-    struct slice run;
-    bool ours = run_of_file(c->options, &arena, add->stats, &run, &mark->value) &&
-                slice_equal(run, c->m->run);
+    struct run_brief brief;
+    bool ours =
+        run_of_file(c->options, &arena, add->stats, &brief) && slice_equal(brief.run, c->m->run);
+    mark->value = ours ? brief.came : 0;
     arena_free(&arena);
     return ours ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
 }

@@ -44,10 +44,20 @@ struct run_former {
     ARRAY(struct run_stream) streams;
 };
 
-/* The run that all rows of a file are of, and when the newest of them came (ns); false if its
- * statistics do not say that. *run lives as long as the arena. */
+/* What the statistics of a file say of its rows. */
+struct run_brief {
+    struct slice run; /* that all of them are of; as long as the arena */
+    int64_t came;     /* when the newest of them came, ns */
+    bool may_end;     /* one of them may be of options->end_kind */
+};
+
+/* False if the statistics do not say of which run they are. */
 bool run_of_file(const struct runs_options *options, struct arena *arena, struct slice stats,
-                 struct slice *run, int64_t *came);
+                 struct run_brief *brief);
+
+/* Whether a file, an object of this name, has a row of options->end_kind. */
+int run_file_ends(const struct runs_options *options, struct object_store *store, const char *name,
+                  bool *ends, struct err *err) __attribute__((warn_unused_result));
 
 /* A number that stands for a file; their sum, modulo 2^64, for a set of files. */
 uint64_t run_manifest_content(const struct delta_file *file);

@@ -22,6 +22,7 @@ const char *alert_name(enum alert_kind kind)
         [ALERT_CONSUMER_SHARED] = "consumer_shared",
         [ALERT_DATA_LOST] = "data_lost",
         [ALERT_DEAD_LETTERS] = "dead_letters",
+        [ALERT_RUN_CLOSED] = "run_closed",
     };
     return names[kind];
 }
@@ -88,20 +89,45 @@ static bool is_incident(enum alert_kind kind)
     return kind == ALERT_DATA_LOST || kind == ALERT_DEAD_LETTERS;
 }
 
+bool alert_stands(enum alert_kind kind)
+{
+    return kind != ALERT_RUN_CLOSED;
+}
+
+static void copy_cut(char *out, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size - 1);
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+static struct alert *add(struct alerts *a, enum alert_kind kind, const char *text)
+{
+    make_room(a);
+    struct alert *alert = &a->list[a->count++];
+    *alert = (struct alert){.kind = kind, .since = clock_wall(), .quiet_at = INT64_MAX};
+    nats_random_token(&a->random, alert->id);
+    copy_cut(alert->text, sizeof(alert->text), text);
+    return alert;
+}
+
 void alerts_raise(struct alerts *a, enum alert_kind kind, const char *stream, const char *text,
                   int64_t now)
 {
     struct alert *alert = find_standing(a, kind, stream);
     if (alert == NULL) {
-        make_room(a);
-        alert = &a->list[a->count++];
-        *alert = (struct alert){.kind = kind, .stream = stream, .since = clock_wall()};
-        nats_random_token(&a->random, alert->id);
-        struct slice cut = {(const uint8_t *)text, strlen(text)};
-        cut.len = cut.len < ALERT_TEXT_MAX ? cut.len : ALERT_TEXT_MAX - 1;
-        memcpy(alert->text, cut.data, cut.len);
+        alert = add(a, kind, text);
+        alert->stream = stream;
     }
     alert->quiet_at = is_incident(kind) ? now + a->quiet : INT64_MAX;
+}
+
+void alerts_announce(struct alerts *a, enum alert_kind kind, const char *simulation,
+                     const char *text)
+{
+    struct alert *alert = add(a, kind, text);
+    alert->until = alert->since;
+    copy_cut(alert->simulation, sizeof(alert->simulation), simulation);
 }
 
 static void resolve(struct alert *alert)
@@ -134,10 +160,12 @@ static void make_json(struct buf *out, const struct alerts *a, const struct aler
     json_put_text(&w, "instance", a->instance);
     if (alert->stream != NULL)
         json_put_text(&w, "stream", alert->stream);
+    if (alert->simulation[0] != '\0')
+        json_put_text(&w, "simulation_id", alert->simulation);
     json_put_text(&w, "text", alert->text);
     time_format(alert->since, 3, time);
     json_put_text(&w, "since", time);
-    if (alert->until != 0) {
+    if (alert->until != 0 && alert_stands(alert->kind)) {
         time_format(alert->until, 3, time);
         json_put_text(&w, "until", time);
         buf_printf(json_put_raw(&w, "seconds"), "%.3f",
@@ -285,7 +313,7 @@ bool alerts_reply(struct alerts *a, const struct nats_event *event, int64_t now)
     } else {
         if (reason != NULL)
             log_unpublished(a, alert, reason);
-        alert->resolved = alert->raised;
+        alert->resolved = alert->raised || !alert_stands(alert->kind);
         alert->raised = true;
         alert->attempts = 0;
         alert->not_before = 0;

@@ -24,11 +24,13 @@ enum alert_kind {
     ALERT_CONSUMER_SHARED,
     ALERT_DATA_LOST,
     ALERT_DEAD_LETTERS,
+    ALERT_RUN_CLOSED, /* happens, and stands for nothing: see alerts_announce */
     ALERT_KINDS,
 };
 
 enum {
     ALERT_TEXT_MAX = 256,
+    ALERT_SIMULATION_MAX = 128,
     /* Alerts that are over and not published; then the oldest of them goes. */
     ALERTS_WAITING_MAX = 64,
     /* Attempts where nobody listens, or the stream refuses: a server that has just started needs
@@ -47,6 +49,7 @@ struct alert {
     enum alert_kind kind;
     const char *stream; /* NULL: of all */
     char text[ALERT_TEXT_MAX];
+    char simulation[ALERT_SIMULATION_MAX]; /* that it is about; "": of none in particular */
     char id[NATS_TOKEN_LEN + 1];
     int64_t since, until;  /* clock_wall; until is 0 while it stands */
     int64_t quiet_at;      /* clock_monotonic: it is over when its cause was not seen until then */
@@ -75,6 +78,14 @@ void alerts_free(struct alerts *a);
 /* The cause was seen. `stream` is NULL or lives as long as this. */
 void alerts_raise(struct alerts *a, enum alert_kind kind, const char *stream, const char *text,
                   int64_t now);
+
+/* Something has happened that has no end to wait for: it is published once, as raised. Texts are
+ * copied, and cut where they are too long. */
+void alerts_announce(struct alerts *a, enum alert_kind kind, const char *simulation,
+                     const char *text);
+
+/* Whether it is of those that stand until they are resolved. */
+bool alert_stands(enum alert_kind kind);
 
 /* The cause is gone. Nothing if it was not raised. */
 void alerts_resolve(struct alerts *a, enum alert_kind kind, const char *stream);

@@ -180,6 +180,7 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
     case ALERT_NATS_DISCONNECTED:
     case ALERT_COMMIT_FAILED:
     case ALERT_DISK_LOW:
+    case ALERT_RUN_CLOSED:
     case ALERT_KINDS:
         break; /* of no source */
     }
@@ -229,6 +230,16 @@ void watch_lost(struct watch *w, const char *server, int64_t now)
 void watch_connected(struct watch *w)
 {
     alerts_resolve(&w->alerts, ALERT_NATS_DISCONNECTED, NULL);
+}
+
+void watch_run_closed(struct watch *w, const struct runs_closed *run)
+{
+    buf_reset(&w->body);
+    buf_printf(&w->body,
+               "%s is over: edition %" PRIu64 " has %" PRIu64 " rows in %" PRIu64 " files",
+               run->run[0] != '\0' ? run->run : "what is of no simulation", run->edition, run->rows,
+               run->files);
+    alerts_announce(&w->alerts, ALERT_RUN_CLOSED, run->run, buf_text(&w->body));
 }
 
 /* What `systemctl status` shows. */

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "net/http.h"
 #include "net/notify.h"
+#include "store/runs.h"
 #include "watch/alerts.h"
 #include "watch/view.h"
 
@@ -107,6 +108,9 @@ size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS
 /* At the end of a turn, with the view filled in: answer requests, raise and resolve alerts, feed
  * the watchdog. Returns when it wants the next turn. */
 int64_t watch_turn(struct watch *w, const struct net_wait *list, size_t count, int64_t now);
+
+/* All of a run is in the store and written down. */
+void watch_run_closed(struct watch *w, const struct runs_closed *run);
 
 /* The connection is ready; the one to `server` was lost. */
 void watch_connected(struct watch *w);

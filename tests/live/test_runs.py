@@ -100,7 +100,7 @@ def test_a_run_is_closed_and_opened_again(any_server, varve):
 
 def test_files_that_others_rewrite_are_no_new_edition(any_server, varve):
     any_server.add_stream()
-    settings = {"batching": {"max_rows": 1}, "runs": {"close_after": "8s"}}
+    settings = {"batching": {"max_rows": 1}, "runs": {"close_after": "8s"}, "compaction": {"interval": "off"}}
     running = varve.start(**settings)
     publish(any_server, "sim-1", ["a", "a"])
     found = manifest(varve, "sim-1")
@@ -113,6 +113,37 @@ def test_files_that_others_rewrite_are_no_new_edition(any_server, varve):
     assert rewritten["rows"] == 2 and len(rewritten["files"]) == 1
     check(varve, "sim-1", rewritten, "sim-1")
     assert running.stop() == 0
+
+
+def test_a_run_ends_with_an_event(any_server, varve):
+    """Its files are merged at once, it is written down, and an alert says so; what comes later makes
+    one more edition."""
+    any_server.add_stream()
+    any_server.add_stream("OPS", ["ops.>"])
+    settings = {
+        "batching": {"max_rows": 2},
+        "runs": {"end_event_type": "sim.ended.v1"},
+        "alerts": {"subject": "ops.alerts"},
+    }
+    running = varve.start(**settings)
+    publish(any_server, "sim-2", ["a", "z"])
+    first = publish(any_server, "sim-1", ["a", "z"] * 3 + ["sim.ended.v1", "z"])
+    found = manifest(varve, "sim-1")
+    check(varve, "sim-1", found, "sim-1")
+    assert found["rows"] == 8 and len(found["files"]) == 1
+    assert found["streams"][0]["sequences"] == f"{first[0]}-{first[-1]}"
+    running.wait_line("run_closed", simulation_id="sim-1", edition=1, rows=8, files=1)
+    assert not (varve.output / "_runs" / "sim-2.json").exists()
+    alert = wait_for(lambda: any_server.messages("OPS"), "the alert")[0][4]
+    assert b"logging.alert.run_closed.v1" in alert and b'"simulation_id":"sim-1"' in alert
+    # A restart closes nothing anew, nor does a commit of another one.
+    assert running.stop() == 0
+    running = varve.start(**settings)
+    publish(any_server, "sim-2", ["a", "sim.ended.v1"])
+    running.wait_line("run_closed", simulation_id="sim-2", edition=1)
+    assert running.stop() == 0
+    assert not [line for line in running.lines("run_closed") if line["simulation_id"] == "sim-1"]
+    assert verify(varve.output)["findings"] == []
 
 
 def test_runs_need_files_of_one_run(tmp_path):

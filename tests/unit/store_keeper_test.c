@@ -98,8 +98,9 @@ TEST(store_keeper_does_each_job_in_its_own_time)
     int64_t now = clock_monotonic();
     struct chore often = {.pause = 10 * CLOCK_SECOND};
     struct chore rare = {.failures = 1, .pause = 3600 * CLOCK_SECOND};
-    keeper_add(keeper, &(struct keeper_job){"rare", do_chore, free_chore, &rare, {now, 0}});
-    keeper_add(keeper, &(struct keeper_job){"often", do_chore, free_chore, &often, {now, 2}});
+    keeper_add(keeper, &(struct keeper_job){"rare", do_chore, free_chore, &rare, {.at = now}});
+    keeper_add(keeper,
+               &(struct keeper_job){"often", do_chore, free_chore, &often, {now, 2, false}});
 
     int64_t at = keeper_step(keeper, now);
     EXPECT(rare.failures == 0 && rare.done == 0 && often.done == 0);
@@ -115,5 +116,32 @@ TEST(store_keeper_does_each_job_in_its_own_time)
     EXPECT(fixture_is_file(CHECKPOINT) && often.done == 2);
     keeper_free(keeper, false);
     EXPECT(often.freed && rare.freed);
+    store_close(store);
+}
+
+/* One that waits for news or a time, whichever comes first. */
+TEST(store_keeper_takes_either)
+{
+    struct store *store = fixture_open("i");
+    struct keeper *keeper = new_keeper(store, 100);
+    int64_t now = clock_monotonic();
+    struct chore chore = {.pause = 3600 * CLOCK_SECOND};
+    const struct keeper_due due = {now + 60 * CLOCK_SECOND, 2, true};
+    keeper_add(keeper, &(struct keeper_job){"either", do_chore, NULL, &chore, due});
+    EXPECT(keeper_step(keeper, now) <= now + 60 * CLOCK_SECOND && chore.done == 0);
+    commit_to(store, keeper, 2);
+    (void)keeper_step(keeper, now); /* news: it says what it waits for next */
+    EXPECT(chore.done == 1);
+    (void)keeper_step(keeper, now);
+    EXPECT(chore.done == 2); /* of which it has the version still */
+    keeper_free(keeper, false);
+    keeper = new_keeper(store, 100);
+    keeper_add(keeper, &(struct keeper_job){
+                           "either", do_chore, NULL, &chore, {now + CLOCK_SECOND, 99, true}});
+    (void)keeper_step(keeper, now);
+    EXPECT(chore.done == 2);
+    (void)keeper_step(keeper, now + CLOCK_SECOND);
+    EXPECT(chore.done == 3);
+    keeper_free(keeper, false);
     store_close(store);
 }

@@ -167,6 +167,32 @@ TEST(alerts_wait_for_the_connection)
     finish();
 }
 
+/* What stands for nothing is published once, and two of a kind are two. */
+TEST(alerts_announced)
+{
+    struct event_decoder decoder = {0};
+    start("a");
+    alerts_announce(&alerts, ALERT_RUN_CLOSED, "sim-1", "it is over");
+    EXPECT(!alerts_stands(&alerts, ALERT_RUN_CLOSED, NULL));
+    tick();
+    struct event event = published(&decoder);
+    EXPECT(slice_equal(event.event_type_key, slice_of("logging.alert.run_closed.v1")));
+    EXPECT(member_is(event.event_payload, "state", "raised"));
+    EXPECT(member_is(event.event_payload, "simulation_id", "sim-1"));
+    EXPECT(memmem(event.event_payload.data, event.event_payload.len, "until", 5) == NULL);
+    alerts_announce(&alerts, ALERT_RUN_CLOSED, "sim-2", "it is over");
+    EXPECT_U64(alerts.count, 2);
+    stored(alerts.list[0].request);
+    tick();
+    EXPECT_U64(alerts.count, 1);
+    EXPECT_TEXT(alerts.list[0].simulation, "sim-2");
+    stored(alerts.list[0].request);
+    tick();
+    EXPECT_U64(alerts.count, 0);
+    event_decoder_free(&decoder);
+    finish();
+}
+
 TEST(alerts_streams_are_separate)
 {
     start("a");
