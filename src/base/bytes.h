@@ -31,6 +31,14 @@ static inline void store_u64le(uint8_t *p, uint64_t value)
     store_u32le(p + 4, (uint32_t)(value >> 32));
 }
 
+/* Each byte of `word` that equals `byte` has its top bit set in the result; nothing else has. */
+static inline uint64_t bytes_equal(uint64_t word, uint8_t byte)
+{
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t differ = word ^ UINT64_C(0x0101010101010101) * byte;
+    return ~(((differ & low) + low) | differ | low);
+}
+
 /* ZigZag, as in protobuf and Thrift: small magnitudes of either sign become small numbers. */
 
 static inline uint64_t zigzag_encode(int64_t value)

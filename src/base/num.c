@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 
 bool num_add_u64(uint64_t a, uint64_t b, uint64_t *out)
@@ -21,16 +22,41 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
+enum { UNCHECKED_DIGITS = 19 }; /* as many nines fit 64 bits */
+
+/* The number that eight characters are, the first one in the lowest byte; false if one of them is
+ * no digit. Pairs of digits become numbers below 100, pairs of these below 10,000, and so on. */
+static bool eight_digits(uint64_t word, uint64_t *value)
+{
+    const uint64_t high = UINT64_C(0xF0F0F0F0F0F0F0F0), zeros = UINT64_C(0x3030303030303030);
+    const uint64_t six = UINT64_C(0x0606060606060606); /* takes what is above '9' out of 0x3_ */
+    if ((word & high) != zeros || ((word + six) & high) != zeros)
+        return false;
+    word -= zeros;
+    word = (word * 10 + (word >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
+    word = (word * 100 + (word >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
+    *value = (word * 10000 + (word >> 32)) & UINT64_C(0xFFFFFFFF);
+    return true;
+}
+
 bool num_parse_u64(struct slice text, uint64_t *out)
 {
+    uint64_t value = 0, digits;
+    size_t i = 0;
     if (text.len == 0)
         return false;
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    for (; i + 8 <= text.len && i + 8 <= UNCHECKED_DIGITS; i += 8) {
+        if (!eight_digits(load_u64le(text.data + i), &digits))
+            return false;
+        value = value * 100000000 + digits;
+    }
+    for (; i < text.len; i++) {
         if (!is_digit(text.data[i]))
             return false;
-        uint64_t digit = (uint64_t)(text.data[i] - '0');
-        if (!num_mul_u64(value, 10, &value) || !num_add_u64(value, digit, &value))
+        digits = (uint64_t)(text.data[i] - '0');
+        if (i < UNCHECKED_DIGITS)
+            value = value * 10 + digits;
+        else if (!num_mul_u64(value, 10, &value) || !num_add_u64(value, digits, &value))
             return false;
     }
     *out = value;

@@ -43,16 +43,28 @@ size_t utf8_decode(struct slice text, uint32_t *code)
     return len;
 }
 
+/* Eight bytes at a time, the last of them twice if need be: nearly all text that comes here is
+ * ASCII, and short. */
+static bool is_ascii(struct slice text)
+{
+    uint64_t all = 0;
+    size_t at = 0;
+    for (; text.len - at >= 8; at += 8)
+        all |= load_u64le(text.data + at);
+    if (at > 0 && at < text.len)
+        all |= load_u64le(text.data + text.len - 8);
+    else
+        for (; at < text.len; at++)
+            all |= text.data[at];
+    return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_valid(struct slice text)
 {
+    if (is_ascii(text))
+        return true;
     size_t at = 0;
     while (at < text.len) {
-        /* Eight ASCII bytes at a time: nearly all text that comes here is ASCII. */
-        while (text.len - at >= 8 &&
-               (load_u64le(text.data + at) & UINT64_C(0x8080808080808080)) == 0)
-            at += 8;
-        if (at == text.len)
-            break;
         if (text.data[at] < 0x80) {
             at++;
             continue;

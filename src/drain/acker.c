@@ -27,8 +27,12 @@ static void drop(struct acker *a, struct acker_epoch **link)
     if (entry->next == NULL)
         a->last = link;
     for (uint32_t i = 0; i < a->source_count; i++) {
-        acklist_free(&entry->debts[i].acks);
-        buf_free(&entry->debts[i].created);
+        struct debt *debt = &entry->debts[i];
+        moments_free(&debt->stored);
+        acklist_free(&debt->acks);
+        buf_free(&debt->created);
+        buf_free(&debt->prefix);
+        buf_free(&debt->suffix);
     }
     account_free(&a->account, entry, epoch_size(a));
 }
@@ -97,6 +101,8 @@ static struct acker_epoch *add_epoch(struct acker *a, uint64_t number)
         debt->created.account = &a->account;
         debt->acks.bytes.account = &a->account;
         debt->acks.forms.account = &a->account;
+        debt->stored.runs.account = &a->account;
+        debt->prefix.account = debt->suffix.account = &a->account;
     }
     *a->last = e;
     a->last = &e->next;
@@ -112,10 +118,30 @@ static bool is_of(const struct nats_ack *ack, const char *consumer)
            memcmp(end - len - 1, consumer, len) == 0;
 }
 
+static void keep(struct buf *b, struct slice text)
+{
+    if (slice_equal(buf_slice(b), text))
+        return; /* nearly always: it is the same consumer */
+    buf_reset(b);
+    buf_append_slice(b, text);
+}
+
+static void owe_ack(struct debt *debt, enum nats_ack_policy policy, const struct nats_ack *ack)
+{
+    if (policy != NATS_ACK_ALL)
+        acklist_add(&debt->acks, ack);
+    if (ack->stream_seq <= debt->top.stream_seq)
+        return;
+    debt->top = (struct source_delivery){ack->stream_seq, ack->consumer_seq};
+    keep(&debt->prefix, ack->prefix);
+    keep(&debt->suffix, ack->suffix);
+}
+
 void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct nats_ack *ack,
                int64_t now)
 {
-    const struct config_source *settings = a->sources[source].settings;
+    const struct source *s = &a->sources[source];
+    const struct config_source *settings = s->settings;
     if (settings->delivery == CONFIG_DURABLE && !is_of(ack, settings->consumer))
         return;
     struct acker_epoch *e = find(a, epoch);
@@ -125,12 +151,12 @@ void acker_owe(struct acker *a, uint32_t source, uint64_t epoch, const struct na
     if (debt->state == DEBT_SETTLED) {
         debt->state = DEBT_HELD;
         debt->oldest = now;
-        buf_append_slice(&debt->created, buf_slice(&a->sources[source].generation.created));
+        buf_append_slice(&debt->created, buf_slice(&s->generation.created));
     }
     ASSERT(debt->state == DEBT_HELD);
-    acklist_add(&debt->acks, ack);
-    if (ack->stream_seq > debt->top.stream_seq)
-        debt->top = (struct source_delivery){ack->stream_seq, ack->consumer_seq};
+    moments_add(&debt->stored, ack->timestamp_ns);
+    if (settings->delivery == CONFIG_DURABLE)
+        owe_ack(debt, s->ack, ack);
 }
 
 void acker_again(struct acker *a, struct nats_client *client, uint32_t index,
@@ -147,18 +173,6 @@ void acker_again(struct acker *a, struct nats_client *client, uint32_t index,
     source->counters.acks_sent++;
 }
 
-static void count_delays(struct source *source, struct debt *debt, int64_t wall)
-{
-    struct nats_ack ack;
-    struct acklist_cursor cursor = {0}, before = {0};
-    while (acklist_next(&debt->acks, &cursor, &ack)) {
-        histogram_observe(&source->counters.delay, wall - ack.timestamp_ns);
-        if (ack.stream_seq == debt->top.stream_seq)
-            debt->at_top = before;
-        before = cursor;
-    }
-}
-
 void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
 {
     struct acker_epoch *e = find(a, epoch);
@@ -166,7 +180,8 @@ void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
         struct debt *debt = &e->debts[i];
         if (debt->state != DEBT_HELD)
             continue;
-        count_delays(&a->sources[i], debt, wall);
+        histogram_observe_moments(&a->sources[i].counters.delay, &debt->stored, wall);
+        moments_free(&debt->stored);
         bool acked = a->sources[i].settings->delivery == CONFIG_DURABLE;
         debt->state = acked ? DEBT_DUE : DEBT_SETTLED;
     }

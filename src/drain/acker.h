@@ -15,9 +15,10 @@
 #include "nats/client.h"
 
 /*
- * The acks that an epoch owes, some ten bytes each instead of the eighty of an ack subject: the
- * numbers of each subject as differences to the one before. What is rendered is the subject as it
- * came, byte for byte. A zeroed struct is empty; its map and its buffer may be given an account.
+ * The acks that an epoch owes, one for each message: some ten bytes each instead of the eighty of
+ * an ack subject: the numbers of each subject as differences to the one before. What is rendered is
+ * the subject as it came, byte for byte. A zeroed struct is empty; its map and its buffer may be
+ * given an account.
  */
 struct acklist {
     struct map forms; /* distinct "<prefix><NUL><suffix>" */

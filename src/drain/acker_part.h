@@ -16,8 +16,9 @@ enum debt_state {
 /* What is owed to one source for one epoch. */
 struct debt {
     enum debt_state state;
-    struct buf created; /* the generation of its stream */
-    struct acklist acks;
+    struct buf created;             /* the generation of its stream */
+    struct moments stored;          /* when the stream stored its messages */
+    struct acklist acks;            /* of a consumer that takes one for each message; else empty */
     struct acklist_cursor cursor;   /* of DUE: how far they are sent */
     int64_t not_before;             /* of DUE */
     struct acklist_cursor extended; /* of HELD: how far +WPI is sent, in a round that has begun */
@@ -25,7 +26,7 @@ struct debt {
     uint64_t request;               /* of ASKED */
     int64_t oldest;                 /* when the first message was received */
     struct source_delivery top;     /* of its messages: the one with the greatest stream sequence */
-    struct acklist_cursor at_top;   /* of DUE: its ack is the next one */
+    struct buf prefix, suffix;      /* of its ack, see struct nats_ack */
 };
 
 struct acker_epoch {

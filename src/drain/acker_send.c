@@ -93,7 +93,9 @@ static int64_t advance(struct acker *a, struct nats_client *client, struct debt 
         return INT64_MAX;
     if (now < debt->not_before)
         return debt->not_before;
-    if (!is_current(source, debt)) {
+    /* No acks: the consumer took one for all when they were delivered, and was made anew since. It
+     * has what it delivered still to be acked, and delivers that again. */
+    if (!is_current(source, debt) || debt->acks.count == 0) {
         debt->state = DEBT_SETTLED;
         return INT64_MAX;
     }
@@ -151,17 +153,16 @@ static struct source_delivery choose(const struct source *source, const struct f
 static void render(struct acker *a, const struct source *source, const struct debt *top,
                    struct source_delivery point)
 {
-    struct nats_ack ack = {.delivered = 1};
+    struct nats_ack ack = {
+        .delivered = 1, .stream_seq = point.stream_seq, .consumer_seq = point.consumer_seq};
     struct buf prefix = {0};
     if (top != NULL && top->top.stream_seq == point.stream_seq) {
-        struct acklist_cursor cursor = top->at_top;
-        ASSERT(acklist_next(&top->acks, &cursor, &ack));
+        ack.prefix = buf_slice(&top->prefix);
+        ack.suffix = buf_slice(&top->suffix);
     } else {
         source_ack_prefix(source, &prefix);
         ack.prefix = buf_slice(&prefix);
-        ack.stream_seq = point.stream_seq;
     }
-    ack.consumer_seq = point.consumer_seq;
     buf_reset(&a->subject);
     nats_ack_append_subject(&a->subject, &ack);
     buf_free(&prefix);

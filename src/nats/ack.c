@@ -3,12 +3,16 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/num.h"
+
 static const char ack_start[] = "$JS.ACK.";
 
 enum {
-    NUMBERS = 5,     /* delivered, sseq, cseq, time, pending */
-    SHORT_NAMES = 4, /* $JS ACK stream consumer */
-    LONG_NAMES = 6,  /* $JS ACK domain account stream consumer */
+    NUMBERS = 5,                     /* delivered, sseq, cseq, time, pending */
+    SHORT_NAMES = 4,                 /* $JS ACK stream consumer */
+    LONG_NAMES = 6,                  /* $JS ACK domain account stream consumer */
+    DOTS_MAX = LONG_NAMES + NUMBERS, /* the last one begins a suffix */
 };
 
 bool nats_ack_is(struct slice reply)
@@ -17,38 +21,39 @@ bool nats_ack_is(struct slice reply)
            memcmp(reply.data, ack_start, sizeof(ack_start) - 1) == 0;
 }
 
-/* Take ".<decimal>" off the end, but leave the dot. A leading zero would be lost when the subject
- * is put together again. */
-static bool take_number(struct slice *s, uint64_t *value)
+/* Where the first dots are, at most DOTS_MAX; returns how many. */
+static size_t find_dots(struct slice s, size_t dots[static DOTS_MAX])
 {
-    uint64_t sum = 0, scale = 1;
-    size_t i = s->len;
-    while (i > 0 && s->data[i - 1] >= '0' && s->data[i - 1] <= '9') {
-        uint64_t digit = (uint64_t)(s->data[--i] - '0');
-        size_t place = s->len - 1 - i;
-        if (place > 19 || (place == 19 && (digit > 1 || sum > UINT64_MAX - digit * scale)))
-            return false;
-        sum += digit * scale;
-        scale *= 10;
-    }
-    size_t digits = s->len - i;
-    if (digits == 0 || i == 0 || s->data[i - 1] != '.' || (digits > 1 && s->data[i] == '0'))
-        return false;
-    s->len = i;
-    *value = sum;
-    return true;
+    size_t count = 0, at = 0;
+    for (; s.len - at >= 8; at += 8)
+        for (uint64_t found = bytes_equal(load_u64le(s.data + at), '.'); found != 0;
+             found &= found - 1) {
+            if (count == DOTS_MAX)
+                return count;
+            dots[count++] = at + (size_t)__builtin_ctzll(found) / 8;
+        }
+    for (; at < s.len && count < DOTS_MAX; at++)
+        if (s.data[at] == '.')
+            dots[count++] = at;
+    return count;
 }
 
-/* Take the five numbers off the end. */
-static bool take_numbers(struct slice *s, struct nats_ack *ack)
+/* The number from `start` to `end`. A leading zero would be lost when the subject is put together
+ * again. */
+static bool take_number(struct slice s, size_t start, size_t end, uint64_t *value)
+{
+    struct slice digits = {s.data + start, end - start};
+    return (digits.len < 2 || digits.data[0] != '0') && num_parse_u64(digits, value);
+}
+
+/* The numbers behind these dots; the last one ends at `end`. */
+static bool take_numbers(struct slice reply, const size_t dots[static NUMBERS], size_t end,
+                         struct nats_ack *ack)
 {
     uint64_t values[NUMBERS];
-    for (int i = NUMBERS - 1; i >= 0; i--) {
-        if (!take_number(s, &values[i]))
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (!take_number(reply, dots[i] + 1, i + 1 < NUMBERS ? dots[i + 1] : end, &values[i]))
             return false;
-        if (i > 0)
-            s->len--; /* the dot between two numbers */
-    }
     if (values[3] > INT64_MAX)
         return false;
     ack->delivered = values[0];
@@ -59,45 +64,19 @@ static bool take_numbers(struct slice *s, struct nats_ack *ack)
     return true;
 }
 
-static size_t count_dots(struct slice s)
-{
-    size_t dots = 0;
-    for (size_t i = 0; i < s.len; i++)
-        dots += s.data[i] == '.';
-    return dots;
-}
-
-/* Where the token with this number (from 0) ends; s.len if there are not that many. */
-static size_t token_end(struct slice s, size_t number)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.data[i] == '.' && number-- == 0)
-            return i;
-    return s.len;
-}
-
 bool nats_ack_parse(struct slice reply, struct nats_ack *ack)
 {
+    size_t dots[DOTS_MAX];
     if (!nats_ack_is(reply) || reply.len > NATS_ACK_MAX)
         return false;
-
-    /* Without a suffix, as nearly always, one pass from the right sees each byte once. */
-    struct slice rest = reply;
-    if (take_numbers(&rest, ack)) {
-        size_t names = count_dots(rest);
-        if (names == SHORT_NAMES || names == LONG_NAMES) {
-            ack->prefix = rest;
-            ack->suffix = (struct slice){reply.data + reply.len, 0};
-            return true;
-        }
-    }
-    size_t end = token_end(reply, LONG_NAMES + NUMBERS - 1);
-    if (end == reply.len)
+    size_t count = find_dots(reply, dots);
+    size_t names = count == SHORT_NAMES + NUMBERS - 1 ? SHORT_NAMES : LONG_NAMES;
+    if (count < names + NUMBERS - 1)
         return false;
-    rest = (struct slice){reply.data, end};
-    if (!take_numbers(&rest, ack))
+    size_t end = count == DOTS_MAX ? dots[DOTS_MAX - 1] : reply.len;
+    if (!take_numbers(reply, &dots[names - 1], end, ack))
         return false;
-    ack->prefix = rest;
+    ack->prefix = (struct slice){reply.data, dots[names - 1] + 1};
     ack->suffix = (struct slice){reply.data + end, reply.len - end};
     return true;
 }
@@ -140,13 +119,13 @@ void nats_ack_append_publish(struct buf *out, const struct nats_ack *ack)
 
 bool nats_ack_names(struct slice prefix, struct slice *stream, struct slice *consumer)
 {
-    size_t dots = count_dots(prefix);
+    size_t dots[DOTS_MAX];
+    size_t names = find_dots(prefix, dots);
     if (!nats_ack_is(prefix) || prefix.data[prefix.len - 1] != '.' ||
-        (dots != SHORT_NAMES && dots != LONG_NAMES))
+        (names != SHORT_NAMES && names != LONG_NAMES))
         return false;
-    size_t second = token_end(prefix, dots - 2); /* ends the stream's name */
-    size_t first = token_end(prefix, dots - 3);
-    *stream = (struct slice){prefix.data + first + 1, second - first - 1};
-    *consumer = (struct slice){prefix.data + second + 1, prefix.len - second - 2};
+    size_t first = dots[names - 3] + 1, second = dots[names - 2] + 1;
+    *stream = (struct slice){prefix.data + first, second - 1 - first};
+    *consumer = (struct slice){prefix.data + second, dots[names - 1] - second};
     return true;
 }

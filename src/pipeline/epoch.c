@@ -96,8 +96,6 @@ static struct epoch_source *part_of(struct epochs *e, const struct epoch_origin 
         s->origin =
             (struct store_origin){text_copy(from->texts.stream), text_copy(from->texts.created),
                                   text_copy(from->texts.consumer)};
-    /* Another generation is another epoch. */
-    ASSERT(strcmp(s->origin.created, from->texts.created) == 0);
     if (e->open->opened == 0)
         e->open->opened = now;
     return s;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/seal.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "pipeline/receive.h"
 
@@ -12,6 +13,8 @@ void seal_seal(struct pipeline *p, enum epoch_reason reason, int64_t now)
         struct position position;
         if (part->origin.stream == NULL)
             continue;
+        /* Another generation is another epoch. */
+        ASSERT(slice_is(buf_slice(&p->sources[i].generation.created), part->origin.created));
         source_seal(&p->sources[i], &part->rows, part->last_seq, part->last_time, &position);
         epoch_set_position(epoch, i, &position);
     }

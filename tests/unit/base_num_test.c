@@ -35,6 +35,25 @@ static void expect_duration(const char *text, bool ok, int64_t expected)
     EXPECT_I64(value, ok ? expected : UNTOUCHED);
 }
 
+/* Eight digits are looked at together: what is none must be found wherever it stands. */
+TEST(num_parse_u64_looks_at_each_byte)
+{
+    for (size_t len = 1; len <= 19; len++)
+        for (size_t at = 0; at < len; at++)
+            for (unsigned byte = 0; byte < 256; byte++) {
+                uint8_t text[19];
+                uint64_t value, expected = 0;
+                memset(text, '1', sizeof(text));
+                text[at] = (uint8_t)byte;
+                for (size_t i = 0; i < len; i++)
+                    expected = expected * 10 + (uint64_t)(text[i] - '0');
+                bool ok = byte >= '0' && byte <= '9';
+                EXPECT(num_parse_u64((struct slice){text, len}, &value) == ok);
+                if (ok)
+                    EXPECT_U64(value, expected);
+            }
+}
+
 TEST(num_parse_u64_takes_digits_and_nothing_else)
 {
     expect_u64("0", true, 0);

@@ -447,3 +447,18 @@ TEST(acker_sends_no_number_that_the_consumer_has_not_reached)
     expect_ack(&s, "10.7");
     stop(&s);
 }
+
+/* The consumer took one ack for all when these were delivered, and was made anew with one for each:
+ * it delivers again what it has no ack for. Nothing may wait for that. */
+TEST(acker_lets_go_of_what_a_consumer_with_one_ack_for_all_has_left)
+{
+    struct stage s;
+    start_all(&s, 10);
+    owe(&s, 1, 1, 10);
+    s.source.ack = NATS_ACK_EXPLICIT;
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    expect_no_ack(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    EXPECT_U64(account_bytes(&s.acker.account), 0);
+    stop(&s);
+}
