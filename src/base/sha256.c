@@ -223,3 +223,35 @@ void sha256_text(struct slice data, char out[static SHA256_TEXT_MAX])
     sha256_end(&h, hash);
     sha256_format(hash, out);
 }
+
+static void begin_padded(struct sha256 *h, const uint8_t key[static SHA256_BLOCK], uint8_t pad)
+{
+    uint8_t block[SHA256_BLOCK];
+    for (unsigned i = 0; i < SHA256_BLOCK; i++)
+        block[i] = key[i] ^ pad;
+    sha256_begin(h);
+    sha256_add(h, block, sizeof(block));
+    explicit_bzero(block, sizeof(block));
+}
+
+void sha256_hmac(struct slice key, struct slice data, uint8_t out[static SHA256_BYTES])
+{
+    uint8_t block[SHA256_BLOCK] = {0};
+    uint8_t inner[SHA256_BYTES];
+    struct sha256 h;
+    if (key.len > SHA256_BLOCK) {
+        sha256_begin(&h);
+        sha256_add(&h, key.data, key.len);
+        sha256_end(&h, block);
+    } else if (key.len > 0) {
+        memcpy(block, key.data, key.len);
+    }
+    begin_padded(&h, block, 0x36);
+    sha256_add(&h, data.data, data.len);
+    sha256_end(&h, inner);
+    begin_padded(&h, block, 0x5c);
+    sha256_add(&h, inner, sizeof(inner));
+    sha256_end(&h, out);
+    explicit_bzero(block, sizeof(block));
+    explicit_bzero(&h, sizeof(h));
+}

@@ -30,6 +30,9 @@ void sha256_text(struct slice data, char out[static SHA256_TEXT_MAX]);
 /* The same digits of a finished hash. */
 void sha256_format(const uint8_t hash[static SHA256_BYTES], char out[static SHA256_TEXT_MAX]);
 
+/* HMAC-SHA-256 (RFC 2104) of one piece of data. `out` may be the memory of `key`. */
+void sha256_hmac(struct slice key, struct slice data, uint8_t out[static SHA256_BYTES]);
+
 /* For tests: do without the instructions. */
 void sha256_portable_only(void);
 

@@ -126,7 +126,7 @@ const struct s3_counters *s3_client_counters(const struct s3_client *client);
 /* Where requests go: "https://bucket.s3.eu-west-1.amazonaws.com", "http://host:9000/bucket", and
  * what kind of credentials they have: "environment", "profile default", "container"... For people;
  * valid until the next call. */
-const char *s3_client_address(const struct s3_client *client);
+const char *s3_client_address(struct s3_client *client);
 const char *s3_client_credentials(const struct s3_client *client);
 
 /*
