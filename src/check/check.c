@@ -12,10 +12,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/time.h"
-#include "delta/snapshot.h"
-#include "delta/table.h"
 #include "drain/api_client.h"
-#include "event/event.h"
 #include "object/posix.h"
 
 /* What is known when all sources have been asked. */
@@ -118,25 +115,6 @@ static void judge_space(struct check_report *r, const struct config *config, con
               path, size, rate, lasts);
 }
 
-/* Whether the table that is there already takes our rows. */
-static void judge_table(struct check_report *r, const char *root)
-{
-    struct object_posix_config posix = {.root = root, .entries = DELTA_LOG_FOLDER};
-    struct delta_snapshot table = {0};
-    struct err err = {0};
-    bool evolve;
-    struct object_store *store = object_posix_open(&posix, &err);
-    if (store == NULL)
-        return; /* the directory is judged elsewhere */
-    if (delta_snapshot_load(&table, store, &err) != 0)
-        check_say(r, CHECK_PROBLEM, "can't read the log of the table in %s: %s", root, err.text);
-    else if (table.found &&
-             delta_table_check(&table.protocol, &table.metadata, &event_schema, &evolve, &err) != 0)
-        check_say(r, CHECK_PROBLEM, "varve can't write to the table in %s: %s", root, err.text);
-    delta_snapshot_free(&table);
-    object_store_close(store);
-}
-
 /* What varve run finds out at its start, too. */
 static void judge_file_system(struct check_report *r, const char *folder)
 {
@@ -179,7 +157,7 @@ static void judge_disk(struct check_report *r, const struct config *config,
         check_writes(r, config,
                      (struct check_rate){totals->events_a_second, totals->bytes_a_second});
     if (known && strcmp(path, root) == 0 && S_ISDIR(info.st_mode))
-        judge_table(r, root);
+        check_table(r, root);
     buf_free(&found);
 }
 

@@ -91,6 +91,10 @@ void check_floor(struct check_report *r, const struct config *config,
                  const struct config_source *source, const struct nats_stream_info *stream,
                  const struct nats_consumer_info *info);
 
+/* Does the table in the output directory take our rows, and does its log have all files that are
+ * there? */
+void check_table(struct check_report *r, const char *root);
+
 /* A work queue has one consumer for each subject (10099 and 10100 in nats-server's errors.json):
  * does another consumer take what the source wants? One of the source's own name is no other. */
 void check_overlap(struct check_report *r, const struct config_source *source,

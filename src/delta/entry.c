@@ -49,7 +49,8 @@ static struct delta_map fill_tags(struct tags *tags, const struct delta_commit_f
     const uint8_t *at = tags->text.data;
     for (size_t i = 0; i < 3; at += tags->pieces[i++].len)
         tags->pieces[i].data = at;
-    add_tag(tags, "varve.file", slice_of(file->id));
+    if (file->id != NULL)
+        add_tag(tags, "varve.file", slice_of(file->id));
     add_tag(tags, "varve.stream", slice_of(file->stream));
     add_tag(tags, "varve.created", slice_of(file->created));
     add_tag(tags, "varve.first_seq", tags->pieces[0]);

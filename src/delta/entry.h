@@ -34,7 +34,7 @@ enum {
 };
 
 struct delta_commit_file {
-    const char *id;   /* of the staged object */
+    const char *id;   /* of the staged object; NULL: it has its place already */
     const char *path; /* its name */
     const char *stream, *created;
     const char *sha256;             /* of its bytes, as text; NULL: not known */
@@ -42,7 +42,7 @@ struct delta_commit_file {
     uint64_t rows, size;
     bool beside; /* it is not part of the table */
     const struct store_column_stats *columns;
-    size_t column_count;
+    size_t column_count; /* 0: nothing is known of them */
 };
 
 /* All is borrowed. */

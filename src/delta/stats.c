@@ -73,7 +73,7 @@ void store_stats_write(struct buf *out, const struct schema *schema, uint64_t ro
                        const struct store_column_stats *columns, size_t count)
 {
     struct json_writer w = {.out = out};
-    bool lacking = false;
+    bool lacking = count == 0;
     for (size_t i = 0; i < count; i++) {
         ASSERT(columns[i].column < schema->count);
         lacking |= lacks_bounds(&schema->columns[columns[i].column], &columns[i], rows);

@@ -28,8 +28,9 @@ bool delta_stats_bound(const struct column_spec *spec);
  * Append the statistics of a file as the Delta log has them, a JSON object. Columns that are not
  * numbers, times or texts have no bounds. Times have milliseconds, which readers expect: lower
  * bounds are rounded down, upper ones up. Where the bounds of a text column are not known, too long
- * or not UTF-8, the file gets its number of rows and nothing else: delta-rs takes a column that has
- * bounds in other files only for one of nulls in this one. (PROTOCOL.md, "Per-file Statistics".)
+ * or not UTF-8, or nothing is known, the file gets its number of rows and nothing else: delta-rs
+ * takes a column that has bounds in other files only for one of nulls in this one. (PROTOCOL.md,
+ * "Per-file Statistics".)
  */
 void store_stats_write(struct buf *out, const struct schema *schema, uint64_t rows,
                        const struct store_column_stats *columns, size_t count);

@@ -62,12 +62,18 @@ static void append_commit_info(struct buf *out, const char *operation, const cha
 void delta_table_create(struct buf *out, const struct schema *schema, const char *id,
                         const char *engine, int64_t wall_time)
 {
+    append_commit_info(out, "CREATE TABLE", engine, wall_time);
+    delta_table_describe(out, schema, id, wall_time);
+}
+
+void delta_table_describe(struct buf *out, const struct schema *schema, const char *id,
+                          int64_t wall_time)
+{
     struct buf columns = {0};
     struct buf stats = {0};
     struct delta_action action = {.kind = DELTA_PROTOCOL};
     delta_schema_write(&columns, schema);
     append_stats_columns(&stats, schema);
-    append_commit_info(out, "CREATE TABLE", engine, wall_time);
     action.protocol = (struct delta_protocol){.reader = READER_VERSION, .writer = WRITER_VERSION};
     delta_action_write(out, &action);
     const struct delta_pair configuration[] = {

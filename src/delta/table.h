@@ -20,6 +20,10 @@
 void delta_table_create(struct buf *out, const struct schema *schema, const char *id,
                         const char *engine, int64_t wall_time);
 
+/* The same without its commitInfo: the protocol and the metaData. */
+void delta_table_describe(struct buf *out, const struct schema *schema, const char *id,
+                          int64_t wall_time);
+
 /*
  * Check that rows of `schema` may be appended to a table with this protocol and metaData by a
  * writer who does nothing but append: no feature, constraint, column or property asks for more.

@@ -79,22 +79,33 @@ int store_is_own_file(struct store *store, const char *name, bool *own, struct e
     return 0;
 }
 
+static bool is_live(const struct delta_snapshot *table, struct slice name)
+{
+    struct buf path = {0};
+    delta_path_encode(&path, name);
+    bool live = delta_snapshot_file(table, buf_slice(&path)) != NULL;
+    buf_free(&path);
+    return live;
+}
+
 /* What nobody has of it comes again: nothing of it was acked. A name of a file may have become that
- * of another instance's since, where this was begun before. */
+ * of another instance's since, where this was begun before; or the file itself was adopted by a new
+ * log. */
 static int withdraw(struct interrupted *i, struct err *err)
 {
     size_t count = i->entry.moves.count, own_count = 0;
     struct buf path = {0};
+    struct delta_snapshot table = {.want_files = true};
     char **names = calloc(count + 1, sizeof(*names));
-    int result = 0;
     if (names == NULL)
         out_of_memory((count + 1) * sizeof(*names));
+    int result = delta_snapshot_load(&table, i->store->objects, err);
     for (size_t move = 0; move < count && result == 0; move++) {
         bool own;
         buf_reset(&path);
         delta_pending_path(&path, &i->entry, move);
         result = store_is_own_file(i->store, buf_text(&path), &own, err);
-        if (result == 0 && own)
+        if (result == 0 && own && !is_live(&table, buf_slice(&path)))
             names[own_count++] = text_copy_slice(buf_slice(&path));
     }
     if (result == 0)
@@ -104,6 +115,7 @@ static int withdraw(struct interrupted *i, struct err *err)
         free(names[k]);
     free(names);
     buf_free(&path);
+    delta_snapshot_free(&table);
     return result;
 }
 

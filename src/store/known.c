@@ -20,9 +20,10 @@ static const char *sequence_column(const struct schema *schema)
     return schema->columns[column].name;
 }
 
-static int scan_rows(struct seqset *out, const struct parquet_file *file, const char *column,
-                     struct err *err)
+int store_scan_rows(struct seqset *out, const struct parquet_file *file,
+                    const struct schema *schema, struct err *err)
 {
+    const char *column = sequence_column(schema);
     struct slice value;
     int64_t leaf = parquet_file_leaf(file, slice_of(column));
     int result = 0;
@@ -59,7 +60,7 @@ int store_scan_file(struct seqset *out, struct object_store *objects, const stru
     if (result == 0)
         result = delta_object_file_open(&object, objects, buf_text(&name), &found, err);
     if (result == 0 && found) {
-        result = scan_rows(out, &object.file, sequence_column(schema), err);
+        result = store_scan_rows(out, &object.file, schema, err);
         delta_object_file_close(&object);
     }
     if (result != 0)

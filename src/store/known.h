@@ -3,6 +3,7 @@
 #define VARVE_STORE_KNOWN_H
 
 #include "base/err.h"
+#include "parquet/read/file.h"
 #include "store/store.h"
 
 /*
@@ -48,6 +49,11 @@ struct delta_generation *store_generation_of(const struct delta_snapshot *s,
 /* Add the sequences of its rows, by its column; none if it is not there. */
 int store_scan_file(struct seqset *out, struct object_store *objects, const struct schema *schema,
                     const struct delta_file *file, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The same of a file that is open; an error if it has no such column. */
+int store_scan_rows(struct seqset *out, const struct parquet_file *file,
+                    const struct schema *schema, struct err *err)
     __attribute__((warn_unused_result));
 
 void store_forget_others(struct store *store);

@@ -43,17 +43,44 @@ static int make_uuid(char out[static UUID_TEXT], struct err *err)
     return 0;
 }
 
+/* A table that takes over what an earlier one has left. */
+static void describe_adopted(const struct store *store, const struct store_adopted *adopted,
+                             const char *id, struct buf *out)
+{
+    struct buf text = {0};
+    int64_t now = clock_wall();
+    struct delta_commit commit = {.instance = store->instance,
+                                  .engine = store->engine,
+                                  .schema = store->schema,
+                                  .wall_time = now,
+                                  .files = adopted->files.list,
+                                  .file_count = adopted->files.count};
+    delta_commit_write(&text, &commit);
+    size_t head = (size_t)((const uint8_t *)memchr(text.data, '\n', text.len) - text.data) + 1;
+    buf_append(out, text.data, head);
+    delta_table_describe(out, store->schema, id, now);
+    buf_append(out, text.data + head, text.len - head);
+    buf_free(&text);
+}
+
 /* Another instance may be making it at this moment: whoever comes first wins. */
 static int create_table(struct store *store, struct err *err)
 {
+    struct store_adopted adopted = {0};
     struct buf entry = {0};
     char id[UUID_TEXT];
     bool taken;
-    if (make_uuid(id, err) != 0)
-        return -1;
-    delta_table_create(&entry, store->schema, id, store->engine, clock_wall());
-    int result = delta_entry_append(store->objects, 0, buf_slice(&entry), &taken, err);
+    int result = -1;
+    if (make_uuid(id, err) != 0 || store_adopt(store, &adopted, err) != 0)
+        goto out;
+    if (adopted.files.count > 0)
+        describe_adopted(store, &adopted, id, &entry);
+    else
+        delta_table_create(&entry, store->schema, id, store->engine, clock_wall());
+    result = delta_entry_append(store->objects, 0, buf_slice(&entry), &taken, err);
     store->recovery.created = true;
+out:
+    store_adopted_free(&adopted);
     buf_free(&entry);
     return result;
 }
@@ -91,42 +118,11 @@ static int load_table(struct store *store, struct err *err)
     return resumed && !gap ? 0 : delta_snapshot_load(&store->table, store->objects, err);
 }
 
-/* The first file that looks like one of a table. */
-static bool note_file(void *context, struct slice name)
-{
-    static const char ending[] = ".parquet";
-    size_t len = strlen(ending);
-    bool beside = name.data[0] == '_' || name.data[0] == '.';
-    if (beside || name.len < len || memcmp(name.data + name.len - len, ending, len) != 0)
-        return true;
-    buf_append_slice(context, name);
-    return false;
-}
-
-/* The stream gives again what it still has of them, and this table has it once. */
-static void tell_of_files(struct store *store)
-{
-    struct buf name = {0};
-    struct err err = {0}; /* it is but a hint */
-    struct log_line line;
-    if (object_list(store->objects, "", "", note_file, &name, &err) == 0 && name.len > 0) {
-        log_begin(&line, LOG_WARNING, "files_without_log");
-        log_bytes(&line, "first", name.data, name.len);
-        log_text(&line, "text",
-                 "the directory has Parquet files, and _delta_log had no entry: if they are of "
-                 "varve, their events will be in other files as well, and readers that go by the "
-                 "directory find them twice; restore _delta_log, or move these files away");
-        log_end(&line);
-    }
-    buf_free(&name);
-}
-
 static int make_table(struct store *store, struct err *err)
 {
     if (create_table(store, err) != 0 ||
         delta_snapshot_load(&store->table, store->objects, err) != 0)
         return -1;
-    tell_of_files(store);
     return 0;
 }
 

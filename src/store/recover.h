@@ -8,8 +8,8 @@
 /*
  * What store_open does once it has the objects. May end at any point and be begun again.
  *
- *   1. Read what the log says, make the table if there is none, check it, and give it what this
- *      version of varve has and it lacks.
+ *   1. Read what the log says; if there is none make the table, with the files of varve that are
+ *      there; check it, and give it what this version of varve has and it lacks.
  *   2. If there is a commit under way, bring it to its end, or take it back where others have
  *      stored meanwhile what it has (interrupted.c).
  *   3. Put together the positions of this instance (delta/durable.h), and what others have stored
@@ -19,6 +19,23 @@
  */
 int store_recover(struct store *store, const struct store_config *config, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Files that are in the directory while the log is gone: they become part of the new one. A zeroed
+ * struct is empty. */
+struct store_adopted {
+    struct arena texts;
+    ARRAY(struct delta_commit_file) files; /* they own their sequences */
+};
+
+/*
+ * Find the files that varve has written to a place that has no log any more, table and quarantine:
+ * their rows need not be stored again, and readers of the directory find each once. Of two files
+ * with a row in common the first by name is taken. It is said of which others that are left alone.
+ * An error if a file can't be read.
+ */
+int store_adopt(struct store *store, struct store_adopted *out, struct err *err)
+    __attribute__((warn_unused_result));
+void store_adopted_free(struct store_adopted *adopted);
 
 /* Step 1 alone. */
 int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));

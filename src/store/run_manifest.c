@@ -12,8 +12,6 @@
 #include "parquet/read/rows.h"
 #include "store/known.h"
 
-enum { HASH_PIECE = 1024 * 1024 };
-
 /* Where the statistics do not exclude it. */
 static bool may_have(const struct json *low, const struct json *high, const char *column,
                      const char *text)
@@ -108,29 +106,6 @@ static enum delta_keep keep_run(void *context, const struct delta_add *add, stru
     return ours ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
 }
 
-/* The SHA-256 of a file that says none. */
-static int hash_file(struct collecting *c, const char *name, char out[SHA256_TEXT_MAX],
-                     struct err *err)
-{
-    struct buf piece = {0};
-    struct sha256 hash;
-    uint8_t digest[SHA256_BYTES];
-    uint64_t at = 0;
-    bool found = true;
-    int result = 0;
-    sha256_begin(&hash);
-    do {
-        buf_reset(&piece);
-        result = object_get(c->store, name, at, HASH_PIECE, &piece, &found, err);
-        sha256_add(&hash, piece.data, piece.len);
-        at += piece.len;
-    } while (result == 0 && found && piece.len == HASH_PIECE);
-    sha256_end(&hash, digest);
-    sha256_format(digest, out);
-    buf_free(&piece);
-    return result;
-}
-
 static int count_kinds(struct collecting *c, const struct parquet_file *file, uint64_t *rows,
                        struct err *err)
 {
@@ -209,7 +184,7 @@ static int add_object(struct collecting *c, const struct delta_file *file, struc
     if (hash.len == SHA256_TEXT_MAX - 1)
         memcpy(out->sha256, hash.data, hash.len);
     else if (result == 0)
-        result = hash_file(c, out->path, out->sha256, err);
+        result = delta_object_hash(c->store, out->path, out->sha256, err);
     return result;
 }
 

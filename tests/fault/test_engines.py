@@ -12,6 +12,7 @@ import time
 from collections import Counter
 
 import deltalake
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -185,20 +186,48 @@ def test_another_process_under_the_same_name_is_noticed(any_server, varve):
 
 
 def test_the_entries_of_the_log_are_removed(any_server, varve):
-    """A table is made again, and what the stream still has of the old one's rows comes again; it is
-    said that the files of the old one are still there."""
+    """A table is made again, from the files that are there: no row is stored twice, and whoever
+    reads the directory finds each once. What varve has not written is left alone, and said."""
     any_server.generate(20, seed=1)
     running = varve.start(batching=FAST)
     running.wait_rows(20)
-    assert not running.lines("files_without_log")
+    assert not running.lines("files_adopted") and not running.lines("files_without_log")
+    theirs = varve.output / "theirs.parquet"
+    pq.write_table(pa.table({"stream_seq": [1, 2]}), theirs)
     for path in (varve.output / "_delta_log").glob("*.json"):
         path.unlink()
     any_server.generate(30, seed=2)
-    running.wait_rows(20 + 50)
+    running.wait_rows(50)
     assert running.stop() == 0
+    (line,) = running.lines("files_adopted")
+    assert line["rows"] == 20
     (line,) = running.lines("files_without_log")
-    assert (varve.output / line["first"]).is_file()
+    assert line["first"] == theirs.name and line["files"] == 1
+    theirs.unlink()
     assert_exactly_once(varve.output, 1, 50)
+    assert sorted(rows_in_directory(varve.output)) == list(range(1, 51))
+
+
+def rows_in_directory(output):
+    for path in output.rglob("[!_]*.parquet"):
+        if "_delta_log" not in path.parts:
+            yield from pq.read_table(path, columns=["stream_seq"])["stream_seq"].to_pylist()
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_the_log_is_removed_while_varve_is_down(any_server, varve, delivery):
+    """Also where the stream has the events no more: their rows stay rows of the table."""
+    config = {"sources": [{"stream": "LOGGING", "delivery": delivery}]}
+    any_server.generate(40, seed=1)
+    varve.once(**config)
+    any_server.ask(lambda js: js.purge_stream("LOGGING", seq=20))
+    shutil.rmtree(varve.output / "_delta_log")
+    any_server.generate(10, seed=2)
+    again = varve.once(**config)
+    assert [line["rows"] for line in again.lines("files_adopted")] == [40]
+    assert_exactly_once(varve.output, 1, 50)
+    assert sorted(rows_in_directory(varve.output)) == list(range(1, 51))
+    assert not varve.once(**config).lines("files_adopted")
 
 
 def hold_messages(server, numbers):

@@ -33,8 +33,7 @@ TEST(store_stats_have_the_form_of_delta)
         "\"simulation_id\":\"z\xc3\xa9\",\"stream_time\":\"2026-11-24T16:00:01.000Z\"},"
         "\"nullCount\":{\"timestamp_ns\":0,\"simulation_id\":7,\"event_payload\":0,"
         "\"stream_time\":0}}");
-    expect_stats(NULL, 0,
-                 "{\"numRecords\":1000,\"minValues\":{},\"maxValues\":{},\"nullCount\":{}}");
+    expect_stats(NULL, 0, "{\"numRecords\":1000}");
 }
 
 TEST(store_stats_leave_out_what_would_lie)

@@ -228,3 +228,85 @@ TEST(store_takes_back_no_file_of_others)
     leave(&a);
     leave(&b);
 }
+
+static void remove_entries(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "root/_delta_log/%s", names[i]);
+        EXPECT(unlink(path) == 0);
+    }
+}
+
+static const char *const entries[] = {"00000000000000000000.json", "00000000000000000001.json",
+                                      "00000000000000000002.json"};
+
+/* What the store knows of who has what, as text. */
+static void expect_known(const struct store *store, const char *expected)
+{
+    const struct position *known = positions_find(&store->positions, "S", "C", STORE_ANYBODY);
+    struct buf text = {0};
+    if (known != NULL)
+        seqset_write_text(&text, &known->above);
+    EXPECT_TEXT(buf_text(&text), expected);
+    buf_free(&text);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[8192];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    EXPECT(in != NULL && out != NULL);
+    size_t len = fread(bytes, 1, sizeof(bytes), in);
+    EXPECT(len > 0 && len < sizeof(bytes) && fwrite(bytes, 1, len, out) == len);
+    EXPECT(fclose(in) == 0 && fclose(out) == 0);
+}
+
+TEST(store_adopts_the_files_of_a_log_that_is_gone)
+{
+    struct party a;
+    enter(&a, "a");
+    seal(&a, 1, 3, 0);
+    EXPECT_TEXT(settle(&a), "");
+    seal(&a, 5, 6, 1);
+    EXPECT_TEXT(settle(&a), "");
+    leave(&a);
+    remove_entries(entries, 3);
+    copy_file("root/x/1-3.parquet", "root/x/2-3.parquet"); /* the same rows under another name */
+    FILE *other = fopen("root/x/other.parquet", "w");
+    EXPECT(other != NULL && fputs("no Parquet", other) >= 0 && fclose(other) == 0);
+    enter(&a, "b");
+    EXPECT_U64(a.store->table.version, 0);
+    expect_known(a.store, "1-3,5-6");
+    struct delta_snapshot table = {.want_files = true};
+    struct err err = {0};
+    EXPECT(delta_snapshot_load(&table, a.store->objects, &err) == 0);
+    EXPECT(table.files.count == 2);
+    EXPECT(delta_snapshot_file(&table, slice_of("x/1-3.parquet")) != NULL);
+    EXPECT(delta_snapshot_file(&table, slice_of("x/5-6.parquet")) != NULL);
+    delta_snapshot_free(&table);
+    leave(&a);
+}
+
+/* An instance was interrupted when its files had their names, and the entries were removed but for
+ * what it had begun: another one adopts the files, and they are not for the first to take back. */
+TEST(store_takes_back_no_file_that_was_adopted)
+{
+    static const char *const names[] = {"root/x/1-9.parquet"};
+    struct renames renames = {1};
+    struct party a, b;
+    enter(&a, "a");
+    fixture_hook(a.store, fail_renames, &renames);
+    seal(&a, 1, 9, 0);
+    EXPECT_TEXT(settle(&a), "no");
+    leave(&a);
+    remove_entries(entries, 1);
+    enter(&b, "b");
+    expect_known(b.store, "1-9");
+    enter(&a, "a");
+    EXPECT(a.store->recovery.withdrawn);
+    expect_files(names, 1);
+    expect_known(a.store, "1-9");
+    leave(&a);
+    leave(&b);
+}
