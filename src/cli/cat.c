@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/filter.h"
+#include "cli/prune.h"
 #include "cli/selection.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
@@ -22,19 +23,25 @@
 
 bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name)
 {
-    uint32_t groups = file->metadata.row_groups_count;
-    uint32_t skipped = filter_prune(&cat->filter, file);
+    struct prune_result r = prune_file(&cat->filter, file);
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < file->metadata.row_groups_count; i++)
+        rows += parquet_file_rows(file, i);
     cat->files++;
-    cat->groups += groups;
-    cat->groups_skipped += skipped;
-    if (skipped == 0)
+    cat->groups += r.groups;
+    cat->groups_skipped += r.groups_skipped;
+    cat->pages += r.pages;
+    cat->pages_skipped += r.pages_skipped;
+    if (r.groups_skipped == 0 && r.pages_skipped == 0)
         return true;
     if (cat->verbose)
-        (void)fprintf(stderr, "varve: %s: %u of %u row groups skipped by statistics\n", name,
-                      skipped, groups);
-    if (skipped == groups)
+        (void)fprintf(stderr,
+                      "varve: %s: %u of %u row groups and %" PRIu64 " of %" PRIu64
+                      " pages in the others skipped by statistics\n",
+                      name, r.groups_skipped, r.groups, r.pages_skipped, r.pages);
+    if (rows == 0)
         cat->files_skipped++;
-    return skipped < groups;
+    return rows > 0;
 }
 
 /* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
@@ -203,8 +210,10 @@ static int print_all(struct cat *cat, const struct cli_words *w)
     if (cat->verbose && cat->filter.terms.count > 0)
         (void)fprintf(stderr,
                       "varve: skipped by statistics: %" PRIu64 " of %" PRIu64 " files, %" PRIu64
-                      " of %" PRIu64 " row groups\n",
-                      cat->files_skipped, cat->files, cat->groups_skipped, cat->groups);
+                      " of %" PRIu64 " row groups, %" PRIu64 " of %" PRIu64
+                      " pages in the others\n",
+                      cat->files_skipped, cat->files, cat->groups_skipped, cat->groups,
+                      cat->pages_skipped, cat->pages);
     parquet_codec_free(cat->codec);
     buf_free(&cat->line);
     return status;

@@ -20,12 +20,13 @@ struct cat {
     struct filter filter;
     uint64_t files, groups; /* whose statistics were looked at */
     uint64_t files_skipped, groups_skipped;
+    uint64_t pages, pages_skipped; /* of the compared columns */
     struct parquet_codec *codec;
     struct buf line;
 };
 
-/* Take the row groups in which nothing can pass the filter out of an open file; false if nothing is
- * left of it. `name` is for what -v says. */
+/* Leave out of an open file the row groups and pages in which nothing can pass the filter; false if
+ * nothing is left of it. `name` is for what -v says. */
 bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name);
 
 /*

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "cli/prune.h"
 #include "cli/selection.h"
 #include "cli/value_json.h"
 #include "delta/log.h"
@@ -163,7 +164,7 @@ static int skip_files(const struct table *t, struct follow_stream *stream, const
 static void prune_again(void *context, struct parquet_file *file)
 {
     const struct cat *cat = context;
-    (void)filter_prune(&cat->filter, file);
+    (void)prune_file(&cat->filter, file);
 }
 
 static bool must_end(struct table *t)

@@ -53,7 +53,7 @@ static const struct cli_option cat_options[] = {
     {'t', "--to", "PLACE", "only up to this one, which is still in"},
     {'F', "--follow", NULL,
      "go on with each commit, until SIGTERM, SIGINT or the end of who reads it"},
-    {'v', "--verbose", NULL, "say which row groups statistics have let it skip"},
+    {'v', "--verbose", NULL, "say how many row groups and pages statistics let it skip"},
     {0},
 };
 

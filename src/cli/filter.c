@@ -279,50 +279,13 @@ static bool out_of_bounds(const struct filter_test *test, const struct parquet_s
     return false;
 }
 
-/* The order of the bounds is that of the type only where the file says so (ColumnOrder). */
-static bool has_order(const struct parquet_file *file, uint32_t leaf)
+bool filter_may_pass(const struct filter_test *test, const struct parquet_statistics *s,
+                     uint64_t values, bool ordered)
 {
-    const struct parquet_file_metadata *m = &file->metadata;
-    return file->leaves[leaf].ordered && m->column_orders_count == file->leaves_count &&
-           m->column_orders[leaf] == 1;
-}
-
-static bool term_excludes(const struct filter_term *term, const struct parquet_file *file,
-                          const struct parquet_row_group *group)
-{
-    struct err ignored = {0};
-    struct filter_test test;
-    const struct parquet_field *field = parquet_field_child(file->root, term->column);
-    if (field == NULL) /* null in each row, as in files that are older than the column */
-        return !term->null || term->op != FILTER_EQUAL;
-    if (field->kind != PARQUET_FIELD_VALUE ||
-        filter_bind(term, &file->leaves[field->leaf], &test, &ignored) != 0)
-        return false;
-    const struct parquet_column_chunk *chunk = &group->columns[field->leaf];
-    const struct parquet_statistics *s = &chunk->statistics;
-    if (!chunk->has_statistics)
-        return false;
-    bool all_null = s->has_null_count && s->null_count == chunk->num_values;
-    if (test.null)
-        return test.op == FILTER_EQUAL ? s->has_null_count && s->null_count == 0 : all_null;
-    return all_null || (has_order(file, field->leaf) && out_of_bounds(&test, s));
-}
-
-uint32_t filter_prune(const struct filter *f, struct parquet_file *file)
-{
-    struct parquet_file_metadata *m = &file->metadata;
-    uint32_t before = m->row_groups_count, kept = 0;
-    struct parquet_row_group *groups = arena_calloc(&file->arena, before, sizeof(*groups));
-    for (uint32_t i = 0; i < before; i++) {
-        bool excluded = false;
-        for (size_t t = 0; t < f->terms.count && !excluded; t++)
-            excluded = term_excludes(&f->terms.list[t], file, &m->row_groups[i]);
-        if (!excluded)
-            groups[kept++] = m->row_groups[i];
-    }
-    m->row_groups = groups;
-    m->row_groups_count = kept;
-    return before - kept;
+    bool all_null = s->has_null_count && (uint64_t)s->null_count == values;
+    if (test->null)
+        return test->op == FILTER_EQUAL ? !s->has_null_count || s->null_count > 0 : !all_null;
+    return !all_null && !(ordered && out_of_bounds(test, s));
 }
 
 void filter_free(struct filter *f)

@@ -67,10 +67,10 @@ int filter_bind(const struct filter_term *term, const struct parquet_leaf *leaf,
 /* True if a value, as in values.h, passes; a NULL pointer is a null. */
 bool filter_passes(const struct filter_test *test, struct slice value);
 
-/* Take the row groups out of an open file in which, by their statistics, no row can pass; returns
- * how many. Statistics that say nothing, or may mean something else, keep a row group in. Errors
- * that come later number those that are left. */
-uint32_t filter_prune(const struct filter *f, struct parquet_file *file);
+/* False if none of `values` values, nulls included, that have these statistics can pass. What they
+ * don't say, or may mean in another way, rules nothing out; bounds count only if `ordered`. */
+bool filter_may_pass(const struct filter_test *test, const struct parquet_statistics *s,
+                     uint64_t values, bool ordered);
 
 void filter_free(struct filter *f);
 

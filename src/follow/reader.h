@@ -61,8 +61,8 @@ struct follow_reader *follow_reader_new(struct object_store *store, const struct
                                         size_t count, const struct follow_column *columns,
                                         uint32_t column_count, uint64_t after);
 
-/* Have `prune` take row groups of no use out of each file that is opened, before the first row is
- * asked for. A file may be opened more than once: the same ones each time. */
+/* Have `prune` take row groups and rows of no use out of each file that is opened, before the first
+ * row is asked for. A file may be opened more than once: the same ones each time. */
 void follow_reader_set_prune(struct follow_reader *r,
                              void (*prune)(void *context, struct parquet_file *file),
                              void *context);

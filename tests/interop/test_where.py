@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """varve cat --where: the rows that Python picks out of the same values, whether statistics let row
-groups be skipped or not; and what it says of a condition that can't be meant."""
+groups and pages be skipped or not; and what it says of a condition that can't be meant."""
 
 import base64
 import datetime
@@ -10,6 +10,8 @@ import operator
 import os
 import pathlib
 import random
+import re
+import struct
 import subprocess
 
 import pyarrow as pa
@@ -82,18 +84,22 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=["statistics", "none", "pages 2.0"])
+# Pages of ten rows, with an index of them.
+PAGES = {"data_page_size": 1, "write_batch_size": 10, "write_page_index": True}
+LAYOUTS = {
+    "statistics": {"row_group_size": GROUP},
+    "none": {"row_group_size": GROUP, "write_statistics": False},
+    "pages 2.0": {"row_group_size": GROUP, "data_page_version": "2.0"},
+    "indexed pages": PAGES | {"row_group_size": 5 * GROUP},
+    "indexed pages 2.0": PAGES | {"row_group_size": 5 * GROUP, "data_page_version": "2.0"},
+}
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
 def file(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("where") / "f.parquet"
     table = pa.table({name: pa.array(v, KINDS[name]) for name, v in values().items()})
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        row_group_size=GROUP,
-        write_statistics=request.param != "none",
-        data_page_version="2.0" if request.param == "pages 2.0" else "1.0",
-    )
+    pq.write_table(table, path, compression="zstd", **LAYOUTS[request.param])
     return path
 
 
@@ -180,8 +186,40 @@ def test_it_says_what_it_skipped(tmp_path):
     assert "0.parquet: 5 of 5 row groups" in lines[0]
     assert "1.parquet: 3 of 5 row groups" in lines[1]
     assert "2.parquet: 5 of 5 row groups" in lines[2]
-    assert "2 of 3 files, 13 of 15 row groups" in lines[3]
+    assert "2 of 3 files, 13 of 15 row groups, 0 of 0 pages" in lines[3]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_are_skipped_in_all_columns(tmp_path, version):
+    """Also in lists, whose pages do not say how many rows they have, and in columns that are cut
+    into pages at other rows; and it says so."""
+    path = tmp_path / "f.parquet"
+    rng = random.Random(7)
+    lists = [[rng.randrange(100) for _ in range(rng.randrange(4))] for _ in range(ROWS)]
+    rows = {"n": list(range(ROWS)), "wide": [f"{i}" * 40 for i in range(ROWS)], "lists": lists}
+    rows["noise"] = [rng.choice([None, rng.randrange(1000)]) for _ in range(ROWS)]
+    options = {"data_page_size": 600, "write_batch_size": 3, "write_page_index": True}
+    pq.write_table(pa.table(rows), path, compression="zstd", data_page_version=version, **options)
+    where = ["--where=n>=100", "--where=n<=500", "--where=noise>=500", "--verbose"]
+    found, said = cat(path, *where)
+    wanted = [i for i in range(100, 501) if rows["noise"][i] is not None and rows["noise"][i] >= 500]
+    assert found == [{name: column[i] for name, column in rows.items()} for i in wanted]
+    skipped, pages = re.search(r"(\d+) of (\d+) pages in the others\n$", said).groups()
+    assert int(pages) > 4 and 0 < int(skipped) < int(pages)
+
+
+def test_a_skipped_page_is_not_read(tmp_path):
+    path = tmp_path / "f.parquet"
+    table = pa.table({"n": range(400), "text": [f"{i}" for i in range(400)]})
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pq.write_table(table, path, **PAGES, **options)
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack("<qq", 11, 12))  # in the body of the second page
+    data[at : at + 8] = bytes(8)
+    path.write_bytes(data)
+    assert [row["n"] for row in cat(path, "--where", "n >= 398")[0]] == [398, 399]
+    assert "damaged" in cat(path, "--where", "n >= 19", status=1)[1]
 
 
 def test_a_skipped_row_group_is_not_read(tmp_path):

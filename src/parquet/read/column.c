@@ -46,6 +46,20 @@ int parquet_column_next_page(struct parquet_column_reader *c, struct err *err)
     return parquet_pages_next(&c->pages, &c->page, err);
 }
 
+int parquet_column_pass(struct parquet_column_reader *c, uint64_t *rows, struct err *err)
+{
+    int more = 0;
+    ASSERT(c->leaf->repetition == 0 && c->left == 0);
+    while (*rows > 0 && (more = parquet_pages_peek(&c->pages, &c->page, err)) == 1) {
+        uint64_t count = parquet_page_values(&c->page);
+        if (count == 0 || count > *rows)
+            return 0;
+        parquet_pages_pass(&c->pages, &c->page);
+        *rows -= count;
+    }
+    return more < 0 ? -1 : 0;
+}
+
 static int open_dictionary(struct parquet_column_reader *c, struct err *err)
 {
     const struct parquet_page_header *h = &c->page.header;

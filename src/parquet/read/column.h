@@ -70,6 +70,11 @@ int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_f
 int parquet_column_next_page(struct parquet_column_reader *c, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Pass over as many whole pages as *rows allows, which is lessened by their rows, and read of them
+ * no more than their headers. For columns outside of lists, between pages. 0, or -1 as above. */
+int parquet_column_pass(struct parquet_column_reader *c, uint64_t *rows, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Check and decompress the page. A dictionary is kept for the pages to come; a data page has
  * c->left entries to read, other pages none. */
 int parquet_column_open_page(struct parquet_column_reader *c, struct err *err)

@@ -74,6 +74,12 @@ void parquet_file_close(struct parquet_file *f)
     *f = (struct parquet_file){0};
 }
 
+uint64_t parquet_file_rows(const struct parquet_file *f, uint32_t row_group)
+{
+    return f->kept != NULL ? f->kept[row_group].rows
+                           : (uint64_t)f->metadata.row_groups[row_group].num_rows;
+}
+
 struct slice parquet_file_value(const struct parquet_file *f, const char *key)
 {
     for (uint32_t i = 0; i < f->metadata.key_values_count; i++) {

@@ -51,6 +51,18 @@ const struct parquet_field *parquet_fields(const struct parquet_file_metadata *m
 const struct parquet_field *parquet_field_child(const struct parquet_field *field,
                                                 struct slice name);
 
+/* Rows of a row group, from `first` on, `end` not included. */
+struct parquet_range {
+    uint64_t first, end;
+};
+
+/* Which rows of a row group are read, in order and apart from each other. */
+struct parquet_kept {
+    const struct parquet_range *ranges;
+    uint32_t count;
+    uint64_t rows; /* in all of them */
+};
+
 /* A file whose footer has been read. A zeroed struct is a closed one. */
 struct parquet_file {
     struct parquet_source source;
@@ -61,6 +73,9 @@ struct parquet_file {
     struct parquet_leaf *leaves;
     uint32_t leaves_count;
     const struct parquet_field *root; /* the same as a tree */
+    /* By row group; NULL: all rows. Who opened the file may set it before the first row is read:
+     * cursor.h leaves the others out. In the arena. */
+    const struct parquet_kept *kept;
 };
 
 enum {
@@ -79,6 +94,9 @@ int parquet_file_open(struct parquet_file *f, const struct parquet_source *sourc
 
 /* Gives the memory back, accepts a closed file. */
 void parquet_file_close(struct parquet_file *f);
+
+/* How many rows of a row group are read. */
+uint64_t parquet_file_rows(const struct parquet_file *f, uint32_t row_group);
 
 /* The value of an entry of the footer, or a slice with a NULL pointer if there is none. */
 struct slice parquet_file_value(const struct parquet_file *f, const char *key);

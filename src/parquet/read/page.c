@@ -27,7 +27,8 @@ void parquet_pages_begin(struct parquet_pages *p, const struct parquet_source *s
  * them already. */
 static int load(struct parquet_pages *p, size_t len, struct slice *bytes, struct err *err)
 {
-    size_t skip = (size_t)(p->at - p->window_offset);
+    uint64_t before = p->at - p->window_offset;
+    size_t skip = before < p->window.len ? (size_t)before : p->window.len; /* pages were passed */
     if (len > p->window.len - skip) {
         buf_consume(&p->window, skip);
         p->window_offset = p->at;
@@ -46,24 +47,53 @@ static int load(struct parquet_pages *p, size_t len, struct slice *bytes, struct
     return 0;
 }
 
-int parquet_pages_next(struct parquet_pages *p, struct parquet_page *page, struct err *err)
+/* Have the header at p->at: most are short, so the longest is asked for only if it is not there. */
+static int read_header(struct parquet_pages *p, struct parquet_page *page, struct err *err)
 {
     struct slice bytes;
+    struct err ignored = {0};
+    uint64_t left = p->end - p->at;
+    size_t most = left < PARQUET_PAGE_HEADER_MAX ? (size_t)left : PARQUET_PAGE_HEADER_MAX;
+    size_t first = most < PARQUET_READ_LITTLE ? most : PARQUET_READ_LITTLE;
+    if (load(p, first, &bytes, err) != 0)
+        return -1;
+    if (parquet_page_header_read(bytes, &page->header, &page->header_len, &ignored) == 0)
+        return 0;
+    if (load(p, most, &bytes, err) != 0)
+        return -1;
+    return parquet_page_header_read(bytes, &page->header, &page->header_len, err);
+}
+
+int parquet_pages_peek(struct parquet_pages *p, struct parquet_page *page, struct err *err)
+{
     uint64_t left = p->end - p->at;
     if (left == 0)
         return 0;
     *page = (struct parquet_page){.offset = p->at};
-    size_t len = left < PARQUET_PAGE_HEADER_MAX ? (size_t)left : PARQUET_PAGE_HEADER_MAX;
-    if (load(p, len, &bytes, err) != 0 ||
-        parquet_page_header_read(bytes, &page->header, &page->header_len, err) != 0)
+    if (read_header(p, page, err) != 0)
         return -1;
     uint64_t stored = (uint64_t)page->header.compressed_page_size;
     if (stored > left - page->header_len)
         return err_set(err, ERR_FORMAT, "the page has %" PRIu64 " bytes, its column %" PRIu64,
                        stored, left - page->header_len);
-    if (load(p, page->header_len + (size_t)stored, &bytes, err) != 0)
+    return 1;
+}
+
+void parquet_pages_pass(struct parquet_pages *p, const struct parquet_page *page)
+{
+    p->at += page->header_len + (uint64_t)page->header.compressed_page_size;
+}
+
+int parquet_pages_next(struct parquet_pages *p, struct parquet_page *page, struct err *err)
+{
+    struct slice bytes;
+    int more = parquet_pages_peek(p, page, err);
+    if (more != 1)
+        return more;
+    size_t stored = (size_t)page->header.compressed_page_size;
+    if (load(p, page->header_len + stored, &bytes, err) != 0)
         return -1;
-    page->stored = (struct slice){bytes.data + page->header_len, (size_t)stored};
+    page->stored = (struct slice){bytes.data + page->header_len, stored};
     p->at += bytes.len;
     return 1;
 }
@@ -72,6 +102,12 @@ void parquet_pages_free(struct parquet_pages *p)
 {
     buf_free(&p->window);
     *p = (struct parquet_pages){0};
+}
+
+uint64_t parquet_page_values(const struct parquet_page *page)
+{
+    bool data = page->header.type == PARQUET_PAGE_DATA || page->header.type == PARQUET_PAGE_DATA_V2;
+    return data ? (uint64_t)page->header.num_values : 0;
 }
 
 int parquet_page_check_crc(const struct parquet_page *page, struct err *err)

@@ -24,6 +24,8 @@ enum {
     PARQUET_PAGE_HEADER_MAX = 64 * 1024,
     /* What is read at a time, where pages are smaller. */
     PARQUET_READ_AHEAD = 256 * 1024,
+    /* The same where most pages are passed over: little more than a header. */
+    PARQUET_READ_LITTLE = 512,
 };
 
 /* A page as it stands in the file. */
@@ -32,7 +34,7 @@ struct parquet_page {
     size_t header_len;
     struct parquet_page_header header;
     struct slice stored; /* the bytes behind the header, which is in front of them in memory as
-                            well; borrowed until the next page is read */
+                            well; borrowed until the next page is read. NULL: they were not read */
 };
 
 /* Walks the pages of one column chunk. A zeroed struct is ready for parquet_pages_begin; memory is
@@ -55,7 +57,16 @@ void parquet_pages_begin(struct parquet_pages *p, const struct parquet_source *s
 int parquet_pages_next(struct parquet_pages *p, struct parquet_page *page, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same, but of the page only the header: what the page stores is read by parquet_pages_next,
+ * which then returns this very page, or never, once parquet_pages_pass went behind it. */
+int parquet_pages_peek(struct parquet_pages *p, struct parquet_page *page, struct err *err)
+    __attribute__((warn_unused_result));
+void parquet_pages_pass(struct parquet_pages *p, const struct parquet_page *page);
+
 void parquet_pages_free(struct parquet_pages *p);
+
+/* The values of a data page, nulls included; 0 of another one. */
+uint64_t parquet_page_values(const struct parquet_page *page);
 
 /* ERR_FORMAT if the page has a CRC and its bytes have another one. */
 int parquet_page_check_crc(const struct parquet_page *page, struct err *err)

@@ -6,27 +6,18 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "parquet/read/column.h"
-
-/* A leaf, and its entries that are decoded already. */
-struct cursor {
-    struct parquet_column_reader reader;
-    uint32_t leaf;
-    uint32_t at, len;
-    struct slice entries[PARQUET_READ_ROWS];
-};
+#include "parquet/read/cursor.h"
 
 struct parquet_records {
     const struct parquet_file *file;
     struct parquet_codec *codec;
     const struct parquet_field **fields;
     uint32_t fields_count;
-    struct parquet_value *flat; /* by field: the value of one that is a plain leaf */
-    struct cursor **cursors;    /* by leaf; NULL where nobody wants it */
-    uint32_t leaves;            /* that are wanted */
-    uint32_t row_group;         /* the next one to begin */
-    int64_t left;               /* rows left in the one before */
-    struct arena arena;         /* of the row */
+    struct parquet_value *flat;      /* by field: the value of one that is a plain leaf */
+    struct parquet_cursor **cursors; /* by leaf; NULL where nobody wants it */
+    uint32_t leaves;                 /* that are wanted */
+    struct parquet_walk walk;
+    struct arena arena; /* of the row */
 };
 
 static void *allocate(size_t count, size_t size)
@@ -43,11 +34,12 @@ struct parquet_records *parquet_records_new(const struct parquet_file *file,
 {
     struct parquet_records *r = allocate(1, sizeof(*r));
     r->file = file;
+    r->walk = (struct parquet_walk){.file = file};
     r->codec = codec;
     r->fields_count = fields != NULL ? count : file->root->children;
     r->fields = allocate(r->fields_count, sizeof(struct parquet_field *));
     r->flat = allocate(r->fields_count, sizeof(*r->flat));
-    r->cursors = allocate(file->leaves_count, sizeof(struct cursor *));
+    r->cursors = allocate(file->leaves_count, sizeof(struct parquet_cursor *));
     const struct parquet_field *next = file->root->first;
     for (uint32_t i = 0; i < r->fields_count; i++) {
         const struct parquet_field *f = fields != NULL ? fields[i] : next;
@@ -57,7 +49,7 @@ struct parquet_records *parquet_records_new(const struct parquet_file *file,
         for (uint32_t leaf = f->leaf; leaf < f->leaf + f->leaves; leaf++) {
             if (r->leaves > PARQUET_RECORD_LEAVES_MAX)
                 return r; /* told by the first call of parquet_records_next */
-            r->cursors[leaf] = allocate(1, sizeof(struct cursor));
+            r->cursors[leaf] = allocate(1, sizeof(struct parquet_cursor));
             r->cursors[leaf]->leaf = leaf;
         }
     }
@@ -80,41 +72,12 @@ void parquet_records_free(struct parquet_records *r)
     free(r);
 }
 
-static int locate(const struct parquet_records *r, const struct cursor *c, struct err *err)
-{
-    struct slice name = r->file->leaves[c->leaf].name;
-    return err_prefix(err, "row group %u, column %.*s, page at %" PRIu64, r->row_group - 1,
-                      (int)name.len, (const char *)name.data, c->reader.page.offset);
-}
-
-/* Have an entry at c->at. 0 if there is none left in the row group. */
-static int peek(const struct parquet_records *r, struct cursor *c, struct err *err)
-{
-    if (c->at < c->len)
-        return 1;
-    while (c->reader.left == 0) {
-        int more = parquet_column_next_page(&c->reader, err);
-        if (more == 0)
-            return 0;
-        if (more < 0 || parquet_column_open_page(&c->reader, err) != 0) {
-            locate(r, c, err);
-            return -1;
-        }
-    }
-    c->at = 0;
-    if (parquet_column_read(&c->reader, c->entries, PARQUET_READ_ROWS, &c->len, err) != 0) {
-        locate(r, c, err);
-        return -1;
-    }
-    return 1;
-}
-
-static uint32_t definition(const struct cursor *c)
+static uint32_t definition(const struct parquet_cursor *c)
 {
     return c->reader.definitions != NULL ? c->reader.definitions[c->at] : 0;
 }
 
-static uint32_t repetition(const struct cursor *c)
+static uint32_t repetition(const struct parquet_cursor *c)
 {
     return c->reader.repetitions != NULL ? c->reader.repetitions[c->at] : 0;
 }
@@ -129,17 +92,15 @@ struct place {
 static int entry(const struct parquet_records *r, uint32_t leaf, struct place place,
                  struct err *err)
 {
-    struct cursor *c = r->cursors[leaf];
-    int more = peek(r, c, err);
+    struct parquet_cursor *c = r->cursors[leaf];
+    int more = parquet_cursor_peek(c, err);
     if (more < 0)
         return -1;
-    if (more == 0) {
-        err_set(err, ERR_FORMAT, "the column ends before its last row");
-        return locate(r, c, err);
-    }
+    if (more == 0)
+        return parquet_cursor_ends_early(c, err);
     if (repetition(c) != place.repetition || definition(c) < place.definition) {
         err_set(err, ERR_FORMAT, "its levels are not those of the columns beside it");
-        return locate(r, c, err);
+        return parquet_cursor_locate(c, err);
     }
     return 0;
 }
@@ -149,12 +110,12 @@ static int pass(const struct parquet_records *r, const struct parquet_field *f, 
                 uint32_t level, struct err *err)
 {
     for (uint32_t leaf = f->leaf; leaf < f->leaf + f->leaves; leaf++) {
-        struct cursor *c = r->cursors[leaf];
+        struct parquet_cursor *c = r->cursors[leaf];
         if (entry(r, leaf, place, err) != 0)
             return -1;
         if (definition(c) != level) {
             err_set(err, ERR_FORMAT, "its levels are not those of the columns beside it");
-            return locate(r, c, err);
+            return parquet_cursor_locate(c, err);
         }
         c->at++;
     }
@@ -166,14 +127,14 @@ static int new_value(struct parquet_records *r, const struct parquet_field *fiel
 {
     if (r->arena.used > PARQUET_RECORD_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "row group %u: a row takes more than %d bytes of memory",
-                       r->row_group - 1, (int)PARQUET_RECORD_BYTES_MAX);
+                       r->walk.row_group - 1, (int)PARQUET_RECORD_BYTES_MAX);
     *value = arena_calloc(&r->arena, 1, sizeof(**value));
     (*value)->field = field;
     return 0;
 }
 
 /* Entries of a list are read on while the row is made, so they do not stay where they are. */
-static void take_bytes(struct parquet_records *r, struct cursor *c, struct parquet_value *v)
+static void take_bytes(struct parquet_records *r, struct parquet_cursor *c, struct parquet_value *v)
 {
     v->bytes = c->entries[c->at++];
     if (r->file->leaves[c->leaf].repetition > 0) {
@@ -215,7 +176,7 @@ static int assemble_elements(struct parquet_records *r, const struct parquet_fie
         }
         *last = item;
         last = &item->next;
-        int more = peek(r, r->cursors[f->leaf], err);
+        int more = parquet_cursor_peek(r->cursors[f->leaf], err);
         if (more <= 0)
             return more;
         place.repetition = repetition(r->cursors[f->leaf]);
@@ -229,7 +190,7 @@ static int assemble_elements(struct parquet_records *r, const struct parquet_fie
 static int assemble(struct parquet_records *r, const struct parquet_field *f, struct place place,
                     struct parquet_value **value, struct err *err)
 {
-    struct cursor *c = r->cursors[f->leaf];
+    struct parquet_cursor *c = r->cursors[f->leaf];
     if (new_value(r, f, value, err) != 0 || entry(r, f->leaf, place, err) != 0)
         return -1;
     struct parquet_value *v = *value;
@@ -255,23 +216,14 @@ static int assemble(struct parquet_records *r, const struct parquet_field *f, st
     return assemble_elements(r, f, place, v, err);
 }
 
-static int begin_row_group(struct parquet_records *r, struct err *err)
+static int follow(struct parquet_records *r, const struct parquet_step *step, struct err *err)
 {
-    uint32_t group = r->row_group++;
     uint32_t ahead = PARQUET_RECORD_AHEAD / r->leaves;
-    r->left = r->file->metadata.row_groups[group].num_rows;
-    for (uint32_t i = 0; i < r->file->leaves_count; i++) {
-        struct cursor *c = r->cursors[i];
-        if (c == NULL)
-            continue;
-        c->at = c->len = 0;
-        c->reader.pages.ahead = ahead < PARQUET_READ_AHEAD ? ahead : PARQUET_READ_AHEAD;
-        if (parquet_column_begin(&c->reader, r->file, group, i, r->codec, err) != 0) {
-            struct slice name = r->file->leaves[i].name;
-            return err_prefix(err, "row group %u, column %.*s", group, (int)name.len,
-                              (const char *)name.data);
-        }
-    }
+    ahead = ahead < PARQUET_READ_AHEAD ? ahead : PARQUET_READ_AHEAD;
+    for (uint32_t i = 0; i < r->file->leaves_count; i++)
+        if (r->cursors[i] != NULL &&
+            parquet_cursor_follow(r->cursors[i], &r->walk, step, ahead, r->codec, err) != 0)
+            return -1;
     return 0;
 }
 
@@ -280,7 +232,7 @@ static int next_field(struct parquet_records *r, uint32_t i, struct parquet_valu
                       struct err *err)
 {
     const struct parquet_field *f = r->fields[i];
-    struct cursor *c = r->cursors[f->leaf];
+    struct parquet_cursor *c = r->cursors[f->leaf];
     if (f->kind != PARQUET_FIELD_VALUE)
         return assemble(r, f, (struct place){0, 0}, value, err);
     /* Most columns of most files: nothing to allocate, and levels say no more than null or not. */
@@ -298,11 +250,12 @@ int parquet_records_next(struct parquet_records *r, const struct parquet_value *
     if (r->leaves > PARQUET_RECORD_LEAVES_MAX)
         return err_set(err, ERR_LIMIT, "%u columns at once; varve reads up to %d", r->leaves,
                        (int)PARQUET_RECORD_LEAVES_MAX);
-    while (r->left == 0) {
+    while (r->walk.left == 0) {
+        struct parquet_step step;
         /* Without a column nothing says that there are rows but a number. */
-        if (r->row_group == r->file->metadata.row_groups_count || r->leaves == 0)
+        if (r->leaves == 0 || !parquet_walk_next(&r->walk, &step))
             return 0;
-        if (begin_row_group(r, err) != 0)
+        if (follow(r, &step, err) != 0)
             return -1;
     }
     arena_reset(&r->arena);
@@ -316,7 +269,7 @@ int parquet_records_next(struct parquet_records *r, const struct parquet_value *
         *last = item;
         last = &item->next;
     }
-    r->left--;
+    r->walk.left--;
     *row = top;
     return 1;
 }
