@@ -60,3 +60,43 @@ TEST(sha256_does_not_depend_on_the_pieces)
     sha256_text(slice_of(text), hex);
     EXPECT(strlen(hex) == 64);
 }
+
+/* Cases 1, 2, 4 and 6 of RFC 4231, section 4, and one with an empty key and no data. */
+TEST(sha256_hmac_of_rfc_4231)
+{
+    static const struct {
+        const char *key, *data, *mac;
+    } cases[] = {
+        {"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "4869205468657265",
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {"4a656665", "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {"0102030405060708090a0b0c0d0e0f10111213141516171819",
+         "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdc"
+         "dcd"
+         "cdcdcdcd",
+         "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"},
+        {"", "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t key_len, data_len;
+        uint8_t mac[SHA256_BYTES];
+        char text[SHA256_TEXT_MAX];
+        uint8_t *key = test_hex(cases[i].key, &key_len);
+        uint8_t *data = test_hex(cases[i].data, &data_len);
+        sha256_hmac((struct slice){key, key_len}, (struct slice){data, data_len}, mac);
+        sha256_format(mac, text);
+        EXPECT_TEXT(text, cases[i].mac);
+    }
+}
+
+TEST(sha256_hmac_with_a_long_key)
+{
+    static const char data[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    uint8_t key[131], mac[SHA256_BYTES];
+    char text[SHA256_TEXT_MAX];
+    memset(key, 0xaa, sizeof(key));
+    sha256_hmac((struct slice){key, sizeof(key)}, slice_of(data), mac);
+    sha256_format(mac, text);
+    EXPECT_TEXT(text, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
