@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "nats/consumer.h"
+#include "nats/stream.h"
 
 /* Long enough for a stall of ours, and gone soon after us. */
 #define REFETCH_INACTIVE (120 * CLOCK_SECOND)
@@ -45,6 +46,8 @@ void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, 
     r->state = REFETCH_ASKS;
     r->range = range;
     r->kept = kept;
+    r->passed = false;
+    r->filter = 0;
     r->expected = expected;
     r->fetched = 0;
     r->gone = UINT64_MAX;
@@ -66,14 +69,15 @@ void refetch_committed(struct refetch *r)
     if (r->state != REFETCH_LOOKS || r->commits < r->look)
         return;
     r->state = REFETCH_DONE;
-    if (!r->kept || ledger_missing(&r->generation->ledger, r->range, &missing) == 0)
+    if (ledger_missing(&r->generation->ledger, r->range, &missing) == 0)
         return;
     r->state = REFETCH_WAITS;
     r->range = missing;
     r->next = missing.first;
     r->at = 0; /* at once */
     r->pause = REFETCH_RETRY_MIN;
-    log_range(r, "fetch_again", "at_most", r->expected > 0 ? r->expected : UINT64_MAX);
+    if (r->kept)
+        log_range(r, "fetch_again", "at_most", r->expected > 0 ? r->expected : UINT64_MAX);
 }
 
 /* Should this not arrive, the consumer goes by itself. */
@@ -85,24 +89,24 @@ static void delete_consumer(struct refetch *r, struct nats_client *client)
     buf_reset(&r->consumer);
 }
 
-static bool has_consumer(const struct refetch *r)
+static bool is_under_way(const struct refetch *r)
 {
     return r->state == REFETCH_CREATING || r->state == REFETCH_CONFIRM ||
-           r->state == REFETCH_PULLING;
+           r->state == REFETCH_PULLING || r->state == REFETCH_SEARCHING;
 }
 
 static void let_go(struct refetch *r, struct nats_client *client)
 {
     if (r->pull.open)
         nats_pull_close(&r->pull, client);
-    if (has_consumer(r))
+    if (is_under_way(r))
         delete_consumer(r, client);
     r->request = 0;
 }
 
 void refetch_suspend(struct refetch *r, struct nats_client *client)
 {
-    bool under_way = has_consumer(r);
+    bool under_way = is_under_way(r);
     let_go(r, client);
     if (under_way)
         r->state = REFETCH_WAITS;
@@ -258,6 +262,55 @@ static void on_confirm(struct refetch *r, struct nats_client *client,
         begin_pull(r, client, &info, now);
 }
 
+/* A queue has dropped what was acked. Has it a message of ours from `next` on? */
+static void search(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    buf_reset(&r->subject);
+    buf_reset(&r->body);
+    nats_api_subject(&r->subject, nats_client_api_prefix(client), "STREAM.MSG.GET",
+                     r->settings->stream, NULL);
+    nats_stream_next_body(&r->body, r->next, slice_of(r->settings->subjects.items[r->filter]));
+    r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
+                                     buf_slice(&r->body), REFETCH_CONFIRM_TIMEOUT, now);
+    r->state = REFETCH_SEARCHING;
+    if (r->request == 0)
+        wait_a_while(r, client, now);
+}
+
+/* The next message of that subject is this one; UINT64_MAX: there is none. */
+static void search_on(struct refetch *r, struct nats_client *client, uint64_t found, int64_t now)
+{
+    const struct seqset *taken = &r->generation->ledger.taken;
+    bool within = found <= r->range.last;
+    r->passed = within && !seqset_contains(taken, found);
+    r->next = within ? seqset_contiguous_end(taken, found) + 1 : UINT64_MAX;
+    if (r->next > r->range.last) {
+        r->next = r->range.first;
+        r->filter++;
+    }
+    if (r->passed || r->filter == r->settings->subjects.count)
+        r->state = REFETCH_DONE;
+    else
+        search(r, client, now);
+}
+
+static void on_searched(struct refetch *r, struct nats_client *client,
+                        const struct nats_event *event, int64_t now)
+{
+    struct nats_stored_message message;
+    struct nats_api_error error = {0};
+    struct err err = {0};
+    if (event->outcome != NATS_OUTCOME_REPLY)
+        wait_a_while(r, client, now);
+    else if (nats_stored_message_parse(event->payload, &r->arena, &message, &error, &err) == 0 &&
+             message.sequence >= r->next)
+        search_on(r, client, message.sequence, now);
+    else if (error.meaning == NATS_MEANING_NO_MESSAGE)
+        search_on(r, client, UINT64_MAX, now);
+    else
+        wait_a_while(r, client, now);
+}
+
 bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
                    int64_t now)
 {
@@ -267,6 +320,8 @@ bool refetch_reply(struct refetch *r, struct nats_client *client, const struct n
     r->request = 0;
     if (r->state == REFETCH_CREATING)
         on_created(r, client, event, now);
+    else if (r->state == REFETCH_SEARCHING)
+        on_searched(r, client, event, now);
     else
         on_confirm(r, client, event, now);
     return true;
@@ -335,7 +390,10 @@ int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
     case REFETCH_WAITS:
         if (now < r->at)
             return r->at;
-        create(r, client, now);
+        if (r->kept)
+            create(r, client, now);
+        else
+            search(r, client, now);
         return r->state == REFETCH_WAITS ? r->at : INT64_MAX;
     case REFETCH_PULLING:
         take_need(r, client, nats_pull_tick(&r->pull, client, now), now);
@@ -347,6 +405,7 @@ int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
     case REFETCH_LOOKS:
     case REFETCH_CREATING:
     case REFETCH_CONFIRM:
+    case REFETCH_SEARCHING:
     case REFETCH_DONE:
         return INT64_MAX;
     }

@@ -25,6 +25,10 @@
  *
  * That consumer goes with its stream. Where the stream is still the same once it is made, CONFIRM,
  * it is of that stream, and its messages are of the generation whose ledger they meet.
+ *
+ * A work queue has no second consumer, and drops what is acked: should it have a message of ours
+ * that its consumer has passed, that was another state of the stream, which was set back. It is
+ * asked for the first one of each subject, SEARCHING.
  */
 #define REFETCH_RETRY_MIN CLOCK_SECOND
 #define REFETCH_RETRY_MAX (60 * CLOCK_SECOND)
@@ -35,11 +39,12 @@ enum refetch_state {
     REFETCH_IDLE,
     REFETCH_ASKS,     /* for a commit */
     REFETCH_LOOKS,    /* it is under way */
-    REFETCH_WAITS,    /* until `at`, to make the consumer */
+    REFETCH_WAITS,    /* until `at`, to make the consumer, or to search */
     REFETCH_CREATING, /* CONSUMER.CREATE was asked */
     REFETCH_CONFIRM,  /* STREAM.INFO was asked: is it the stream that the consumer is wanted of? */
     REFETCH_PULLING,
-    REFETCH_DONE, /* the range was looked through: for the owner to take */
+    REFETCH_SEARCHING, /* STREAM.MSG.GET was asked of a work queue: what has it that was passed? */
+    REFETCH_DONE,      /* the range was looked through: for the owner to take */
 };
 
 struct refetch {
@@ -52,7 +57,9 @@ struct refetch {
     enum refetch_state state;
     struct seqrange range;   /* of stream sequences */
     uint64_t next;           /* what of it was not looked at begins here */
-    bool kept;               /* the stream may have them still */
+    bool kept;               /* the stream may have them still, to be fetched; else a work queue */
+    bool passed;             /* which has one of them all the same */
+    size_t filter;           /* of SEARCHING: the subject that it is asked for */
     bool by_time;            /* asked from the configured time on: where it starts is not known */
     uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
     uint64_t fetched;        /* so many were found */
@@ -76,7 +83,8 @@ void refetch_init(struct refetch *r, const struct config_source *settings,
 void refetch_free(struct refetch *r);
 
 /* Look through `range`, which is not empty, for messages that are not taken; of an IDLE one. Unless
- * the stream has `kept` them there is nothing to be fetched, but what is missing is known then. */
+ * the stream has `kept` them there is nothing to be fetched, but it is known then what is missing,
+ * and whether it was `passed`. */
 void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, bool kept);
 
 /* An epoch of the source was sealed, which it ASKS for; is in the store. */

@@ -161,10 +161,8 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
      * never came: where all of the stream is ours, a hole is enough to look at it. And what a
      * consumer had passed over before we came may have been another state of the stream, which was
      * set back since, or is what it was made to begin behind, or was acked out of its order for a
-     * store that is gone. A work queue can't be asked; one of whose messages nothing was acked
-     * should begin behind what the consumer has done. */
-    bool unseen = kept ? missing.first <= s->passed
-                       : floor == 0 && s->first_seq > 0 && s->first_seq <= range.last;
+     * store that is gone. */
+    bool unseen = missing.first <= s->passed;
     bool lacking = count > 0 && (unknown > 0 || s->covers_stream || unseen);
     if (lacking && may_come_again(s, info, now))
         return;
@@ -183,17 +181,9 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
         tell_shared(s);
 }
 
-/* What is acked is not in a work queue. Where it is, the stream was set back, and has others under
- * these numbers, which this consumer will never deliver. */
-static bool has_what_is_acked(const struct source *s)
-{
-    return !s->refetch.kept && !s->shared && s->first_seq > 0 &&
-           s->first_seq <= s->refetch.range.last;
-}
-
 bool source_take_passed(struct source *s, struct nats_client *client, int64_t now)
 {
-    if (!has_what_is_acked(s))
+    if (!s->refetch.passed)
         return false;
     refetch_cancel(&s->refetch, client);
     s->owed = 0;

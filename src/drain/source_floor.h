@@ -30,8 +30,9 @@ uint64_t source_settle_others(struct source *s, uint64_t consumer_seq);
  * consumer, or somebody else took them. What the stream has of them is fetched again. */
 void source_compare_floor(struct source *s, const struct nats_consumer_info *info, int64_t now);
 
-/* A work queue can't be asked for them. True if it has what its consumer passed: that is made anew,
- * where it is ours to make. */
+/* What is acked is not in a work queue. True if it has some of it: the stream was set back, and has
+ * others under these numbers, which its consumer will never deliver. That is made anew, where it is
+ * ours to make. */
 bool source_take_passed(struct source *s, struct nats_client *client, int64_t now);
 
 /* A consumer that has counted deliveries of the stream before that was set back: whoever saw it did

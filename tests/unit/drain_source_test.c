@@ -880,24 +880,82 @@ TEST(source_looks_behind_the_floor_where_all_is_acked)
     stage_close(&s);
 }
 
-/* A queue whose consumer has acked nothing begins behind what that has done, or was set back. */
-TEST(source_looks_at_what_a_work_queue_that_was_set_back_has_got_since)
+static const char no_message[] =
+    "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}";
+
+/* A work queue with the hole 4 has been asked whether there is something in it. */
+static void search_queue(struct stage *s, uint64_t ack_pending)
+{
+    pull_with_a_hole(s, NULL);
+    refetch_cancel(&s->source.refetch, &s->client);
+    s->source.retention = NATS_RETENTION_WORKQUEUE;
+    struct nats_consumer_info info = {.delivered_consumer_seq = 6,
+                                      .ack_floor_consumer_seq = 6,
+                                      .ack_floor_stream_seq = 6,
+                                      .ack_pending = ack_pending};
+    source_compare_floor(&s->source, &info, s->now);
+    if (ack_pending > 0) {
+        source_compare_floor(&s->source, &info, s->now + s->source.ack_wait);
+        EXPECT_I64(s->source.refetch.state, REFETCH_IDLE);
+        EXPECT(!seqset_contains(&s->source.generation.ledger.taken, 4));
+        source_compare_floor(&s->source, &info, s->now + s->source.ack_wait + SOURCE_POLL_INTERVAL);
+    }
+    EXPECT_I64(s->source.refetch.state, REFETCH_ASKS); /* perhaps others have stored it */
+    stage_commit(s, NULL);
+    s->asked_at = s->client.out.len;
+    (void)stage_tick(s, 1);
+    stage_expect_question(s, "STREAM.MSG.GET.S");
+    EXPECT_I64(stage_count(s, "{\"seq\":4,\"next_by_subj\":\"e\"}"), 1);
+}
+
+/* Where it has other subjects, too, what its consumer passed over may be of these, or of another
+ * state of the stream: the queue knows. */
+TEST(source_asks_a_work_queue_for_what_was_passed_over_before_it_came)
 {
     struct stage s;
     pull_with_a_hole(&s, NULL);
     s.source.covers_stream = false;
     s.source.retention = NATS_RETENTION_WORKQUEUE;
     refetch_cancel(&s.source.refetch, &s.client);
-    struct nats_consumer_info info = {.ack_floor_stream_seq = 5};
-    s.source.first_seq = 5;
+    struct nats_consumer_info info = {.delivered_consumer_seq = 5,
+                                      .delivered_stream_seq = 8,
+                                      .ack_floor_consumer_seq = 5,
+                                      .ack_floor_stream_seq = 5};
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     EXPECT_U64(s.source.refetch.range.first, 4);
+    EXPECT_U64(s.source.refetch.expected, 0);
+    stage_close(&s);
+}
+
+/* The search goes on with the next hole, and ends where the queue has only what came later. */
+TEST(source_finds_nothing_in_a_work_queue_that_has_only_what_is_known)
+{
+    struct stage s;
+    pull_with_a_hole(&s, NULL);
     refetch_cancel(&s.source.refetch, &s.client);
-    s.source.first_seq = 6;
+    s.source.retention = NATS_RETENTION_WORKQUEUE;
+    seqset_add(&s.source.generation.ledger.taken, 6);
+    struct nats_consumer_info info = {
+        .delivered_consumer_seq = 8, .ack_floor_consumer_seq = 8, .ack_floor_stream_seq = 7};
     source_compare_floor(&s.source, &info, s.now);
-    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
+    stage_commit(&s, NULL);
+    s.asked_at = s.client.out.len;
+    (void)stage_tick(&s, 1);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 6, "2026-01-01T00:00:06Z"); /* received, and not acked yet */
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    EXPECT_I64(stage_count(&s, "{\"seq\":7,\"next_by_subj\":\"e\"}"), 1);
+    (void)stage_tick(&s, REFETCH_CONFIRM_TIMEOUT); /* nobody answers */
+    EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
+    (void)stage_tick(&s, REFETCH_RETRY_MIN);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 9, "2026-01-01T00:00:09Z");
+    EXPECT_I64(s.source.refetch.state, REFETCH_DONE);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    EXPECT_I64(s.source.renew, SOURCE_RENEW_NOT);
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 7));
     stage_close(&s);
 }
 
@@ -950,37 +1008,11 @@ TEST(source_tells_a_delivery_that_was_lost_from_one_that_was_stolen)
 TEST(source_waits_for_what_a_work_queue_may_deliver_again)
 {
     struct stage s;
-    pull_with_a_hole(&s, NULL);
-    refetch_cancel(&s.source.refetch, &s.client);
-    s.source.retention = NATS_RETENTION_WORKQUEUE;
-    struct nats_consumer_info info = {.delivered_consumer_seq = 6,
-                                      .ack_floor_consumer_seq = 6,
-                                      .ack_floor_stream_seq = 6,
-                                      .ack_pending = 1};
-    source_compare_floor(&s.source, &info, s.now);
-    source_compare_floor(&s.source, &info, s.now + s.source.ack_wait);
-    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 4));
-    source_compare_floor(&s.source, &info, s.now + s.source.ack_wait + SOURCE_POLL_INTERVAL);
-    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
-    stage_commit(&s, NULL);
-    EXPECT_I64(s.source.refetch.state, REFETCH_DONE); /* there is no way to ask for them */
-    s.source.first_seq = 7;
+    search_queue(&s, 1);
+    stage_answer(&s, no_message);
+    EXPECT_I64(s.source.refetch.state, REFETCH_DONE);
     (void)stage_tick(&s, 1);
     EXPECT_U64(s.source.counters.lost, 1);
-    stage_close(&s);
-}
-
-TEST(source_believes_a_work_queue_without_open_deliveries)
-{
-    struct stage s;
-    pull_with_a_hole(&s, NULL);
-    refetch_cancel(&s.source.refetch, &s.client);
-    s.source.retention = NATS_RETENTION_WORKQUEUE;
-    struct nats_consumer_info info = {
-        .delivered_consumer_seq = 6, .ack_floor_consumer_seq = 6, .ack_floor_stream_seq = 6};
-    source_compare_floor(&s.source, &info, s.now);
-    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     stage_close(&s);
 }
 
@@ -988,14 +1020,8 @@ TEST(source_believes_a_work_queue_without_open_deliveries)
 TEST(source_makes_a_consumer_anew_that_has_passed_what_a_work_queue_has)
 {
     struct stage s;
-    pull_with_a_hole(&s, NULL);
-    refetch_cancel(&s.source.refetch, &s.client);
-    s.source.retention = NATS_RETENTION_WORKQUEUE;
-    struct nats_consumer_info info = {
-        .delivered_consumer_seq = 6, .ack_floor_consumer_seq = 6, .ack_floor_stream_seq = 6};
-    source_compare_floor(&s.source, &info, s.now);
-    stage_commit(&s, NULL);
-    s.source.first_seq = 4;
+    search_queue(&s, 0);
+    stage_answer_message(&s, 4, "2026-01-01T00:00:04Z");
     s.asked_at = s.client.out.len;
     (void)stage_tick(&s, 1);
     EXPECT_U64(s.source.counters.lost, 0);
