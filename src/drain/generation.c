@@ -303,11 +303,13 @@ bool generation_may_have_lost(const struct generation *g, uint64_t first_seq)
     return g->newest_seq > 0 && first_seq > looked_through(g) + 1 && !generation_starts_by_time(g);
 }
 
-uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct seqrange *missing)
+uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, uint64_t told,
+                               struct seqrange *missing)
 {
-    if (!generation_may_have_lost(g, first_seq))
+    uint64_t through = looked_through(g) > told ? looked_through(g) : told;
+    if (!generation_may_have_lost(g, first_seq) || through >= first_seq)
         return 0;
-    struct seqrange gone = {looked_through(g) + 1, first_seq - 1};
+    struct seqrange gone = {through + 1, first_seq - 1};
     uint64_t lost = ledger_missing(&g->ledger, gone, missing);
     ledger_nothing_at(&g->ledger, gone.first, gone.last);
     g->unsaved = g->unsaved || lost > 0;

@@ -103,8 +103,10 @@ bool generation_starts_by_time(const struct generation *g);
 void generation_note(struct generation *g, uint64_t sequence, int64_t time);
 
 /* The messages that a stream with limits retention dropped before we had them, at most, and from
- * where to where; from then on they count as not there. */
-uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, struct seqrange *missing);
+ * where to where; from then on they count as not there. What it had up to `told` somebody else
+ * tells. */
+uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, uint64_t told,
+                               struct seqrange *missing);
 
 /* Whether there may be such. */
 bool generation_may_have_lost(const struct generation *g, uint64_t first_seq);

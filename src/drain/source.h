@@ -153,6 +153,7 @@ struct source {
     bool filtered;        /* it has our filter, as far as it was looked at */
     uint64_t suspect_seq; /* a message that made us look at the consumer; 0: none did */
     bool seen_consumer;   /* it existed in this process, for this generation */
+    bool same_consumer;   /* it has counted all deliveries that we know of */
     enum source_renew renew;
     uint64_t floor;           /* of RENEW_FOR_ACKS */
     bool consumer_ahead;      /* it has delivered what the stream does not have: look again */

@@ -59,6 +59,7 @@ void source_begin_count(struct source *s)
     s->owed = 0;
     s->passed = 0;
     s->lacking_since = 0;
+    s->dropped_before = 0;
 }
 
 /* All up to here is acked. What we have not heard of went to others. */
@@ -78,8 +79,22 @@ static uint64_t stored_rows(const struct generation *g)
     return size > before ? size - before : 0;
 }
 
+/* What the stream had dropped when we came. Without acks, and where nothing of it is known, that is
+ * where it begins for us. */
+static void take_dropped(struct source *s, const struct nats_consumer_info *info)
+{
+    struct generation *g = &s->generation;
+    s->same_consumer = !s->made && info->delivered_consumer_seq >= s->last_consumer_seq;
+    if (s->dropped_before > 0)
+        source_count_dropped(s, s->dropped_before);
+    s->dropped_before = 0;
+    if (!source_is_durable(s) && g->newest_seq == 0 && s->first_seq > 0)
+        ledger_nothing_at(&g->ledger, 0, s->first_seq - 1);
+}
+
 void source_take_count(struct source *s, const struct nats_consumer_info *info)
 {
+    take_dropped(s, info);
     if (info->delivered_consumer_seq < s->last_consumer_seq)
         seqset_reset(&s->others); /* it is another consumer, or has forgotten some */
     else

@@ -83,6 +83,18 @@ static bool take_stream(struct source *s, struct nats_client *client, struct sli
     return fits;
 }
 
+/* The stream begins here. True if its consumer has to be asked first, which is `there`: where it
+ * has other subjects, too, what it dropped may have been of these. */
+static bool note_dropped(struct source *s, uint64_t first_seq, bool there)
+{
+    bool asks = there && !s->covers_stream && generation_may_have_lost(&s->generation, first_seq);
+    if (asks)
+        s->dropped_before = first_seq;
+    else
+        source_count_dropped(s, first_seq);
+    return asks;
+}
+
 static void on_stream(struct source *s, struct nats_client *client, struct slice payload,
                       int64_t now)
 {
@@ -95,7 +107,7 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
                       "messages only until they are acked: use delivery: durable");
         return;
     }
-    source_count_dropped(s, info.first_seq);
+    (void)note_dropped(s, info.first_seq, source_is_durable(s));
     /* Where what we know was acked and dropped, the first message that is left may contradict it.
      */
     (void)generation_doubts(&s->generation, info.first_seq, info.first_ns);
@@ -192,13 +204,8 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
         source_begin(s, client, now);
         return;
     }
-    /* Of a stream with other subjects that may have been messages of others: the consumer tells. */
-    if (s->covers_stream || !generation_may_have_lost(&s->generation, info.first_seq)) {
-        source_count_dropped(s, info.first_seq);
-        return;
-    }
-    s->dropped_before = info.first_seq;
-    source_poll_soon(s, now);
+    if (note_dropped(s, info.first_seq, true))
+        source_poll_soon(s, now);
 }
 
 static void on_poll(struct source *s, struct nats_client *client, const struct nats_event *event,

@@ -65,8 +65,12 @@ void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
 void source_count_dropped(struct source *s, uint64_t first_seq)
 {
     struct seqrange missing;
+    /* Up to the newest message that came, what is missing was of other subjects, or was delivered:
+     * the consumer has counted that, and source_compare_floor looks at it. */
+    bool told = source_is_durable(s) && !s->covers_stream && s->same_consumer;
     uint64_t lost = s->retention == NATS_RETENTION_LIMITS
-                        ? generation_count_lost(&s->generation, first_seq, &missing)
+                        ? generation_count_lost(&s->generation, first_seq,
+                                                told ? s->generation.newest_seq : 0, &missing)
                         : 0;
     if (lost > 0)
         source_count_lost(s, missing, lost);

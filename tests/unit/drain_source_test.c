@@ -880,6 +880,95 @@ TEST(source_looks_behind_the_floor_where_all_is_acked)
     stage_close(&s);
 }
 
+/* A stream with a subject of others, too, that begins with 6. */
+static void answer_purged_stream(struct stage *s)
+{
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer(s, "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\",\"f\"],\"retention\":"
+                    "\"limits\"},\"created\":\"" STAGE_CREATED
+                    "\",\"state\":{\"messages\":1,\"first_seq\":6,\"last_seq\":6}}");
+}
+
+/* Four of 1 to 5 were delivered and stored, and now nothing of that is in the stream. */
+static void pull_from_a_purged_stream(struct stage *s, uint64_t delivered)
+{
+    struct position known = {.stream = "S",
+                             .created = STAGE_CREATED,
+                             .consumer = "c",
+                             .through = 3,
+                             .last_seq = 5,
+                             .last_time = STAGE_TIME + 5 * CLOCK_SECOND,
+                             .delivered = 4};
+    stage_open(s, CONFIG_DURABLE);
+    seqset_add_range(&known.above, 5, 5);
+    positions_put(&s->stored, &known);
+    seqset_free(&known.above);
+    source_connected(&s->source, &s->client, s->now);
+    answer_purged_stream(s);
+    EXPECT_U64(s->source.counters.lost, 0); /* not before the consumer was asked */
+    stage_expect_question(s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        s,
+        (struct stage_consumer){.delivered = delivered, .delivered_stream = 5, .floor = delivered});
+    answer_purged_stream(s);
+    EXPECT_I64(s->source.state, SOURCE_PULLING);
+    EXPECT_I64(s->source.refetch.state, REFETCH_ASKS);
+    (void)stage_tick(s, 1);
+    stage_commit(s, NULL);
+    (void)stage_tick(s, 1);
+    EXPECT_I64(s->source.refetch.state, REFETCH_CREATING);
+    find_reply(s);
+    s->asked_at = s->client.out.len;
+    stage_answer_consumer(s, (struct stage_consumer){.pending = 0});
+    answer_purged_stream(s);
+    (void)stage_tick(s, 1);
+    EXPECT_I64(s->source.refetch.state, REFETCH_IDLE);
+}
+
+/* The consumer has delivered no more than what is stored: 4 was of others. */
+TEST(source_calls_nothing_lost_that_was_never_delivered_and_passed_over)
+{
+    struct stage s;
+    pull_from_a_purged_stream(&s, 4);
+    EXPECT_U64(s.source.counters.lost, 0);
+    stage_close(&s);
+}
+
+TEST(source_calls_lost_what_was_delivered_and_dropped_before_it_was_stored)
+{
+    struct stage s;
+    pull_from_a_purged_stream(&s, 5);
+    EXPECT_U64(s.source.counters.lost, 1);
+    stage_close(&s);
+}
+
+/* What a stream had dropped before anything of it was known is not missing, also not for the next
+ * process, which knows some. */
+TEST(source_without_acks_begins_where_the_stream_does)
+{
+    struct stage s;
+    struct position p;
+    struct seqset rows = {0};
+    stage_open(&s, CONFIG_POSITION);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 27, 28);
+    find_reply(&s);
+    s.asked_at = s.client.out.len;
+    stage_answer_consumer(&s, fresh);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 27, 28);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    (void)stage_tick(&s, 1);
+    stage_deliver(&s, 27, 1, 1);
+    seqset_add(&rows, 27);
+    source_seal(&s.source, &rows, 27, STAGE_TIME, &p);
+    EXPECT_U64(p.through, 27);
+    seqset_free(&p.above);
+    seqset_free(&rows);
+    stage_close(&s);
+}
+
 static const char no_message[] =
     "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}";
 
