@@ -9,6 +9,13 @@ void dead_letters_init(struct dead_letters *d, const char *subject)
     *d = (struct dead_letters){.subject = subject};
 }
 
+static void free_memory(struct dead_letter *letter)
+{
+    account_free(letter->memory.account, letter->memory.data, letter->memory.size);
+    letter->memory = (struct nats_memory){0};
+    letter->large = (struct slice){0};
+}
+
 void dead_letters_free(struct dead_letters *d)
 {
     for (int i = 0; i < DEAD_LETTERS_AT_ONCE; i++) {
@@ -16,6 +23,7 @@ void dead_letters_free(struct dead_letters *d)
         buf_free(&d->waiting[i].subject);
         buf_free(&d->waiting[i].header);
         buf_free(&d->waiting[i].payload);
+        free_memory(&d->waiting[i]);
     }
     buf_free(&d->header);
 }
@@ -71,31 +79,49 @@ static void copy(struct buf *to, struct slice from)
     buf_append_slice(to, from);
 }
 
+/* The message outlives its event. */
+static void keep(struct dead_letters *d, struct dead_letter *entry, struct nats_client *client,
+                 const struct nats_event *event, bool large)
+{
+    copy(&entry->reply, event->reply);
+    copy(&entry->subject, event->subject);
+    copy(&entry->header, event->header);
+    if (large) {
+        entry->memory = nats_client_detach(client);
+        entry->large = event->payload;
+    } else {
+        copy(&entry->payload, event->payload);
+    }
+    d->waiting_bytes += entry->header.len + entry->payload.len;
+}
+
 bool dead_letters_publish(struct dead_letters *d, struct nats_client *client, struct source *source,
                           const struct nats_event *event, const struct dead_letter_cause *cause,
-                          int64_t now)
+                          uint64_t room, int64_t now)
 {
+    enum { LINE = 4096 }; /* in front of a message */
     struct dead_letter *entry = find_waiting(d, 0);
     size_t bytes = event->header.len + event->payload.len;
-    if (d->subject[0] == '\0' || entry == NULL || now < d->not_before ||
-        bytes > DEAD_LETTER_BYTES_MAX || d->waiting_bytes + bytes > DEAD_LETTERS_BYTES_MAX)
+    bool large = event->payload.len > DEAD_LETTER_COPIED_MAX;
+    bool fits = large ? bytes + LINE <= room : d->waiting_bytes + bytes <= DEAD_LETTERS_BYTES_MAX;
+    if (d->subject[0] == '\0' || entry == NULL || now < d->not_before || !fits)
         return false;
     make_header(d, source, event, cause);
     if (d->header.len + event->payload.len > client->session.info.max_payload)
         return false;
+    if (large) /* as much as it takes, and not twice that */
+        buf_reserve_exact(&client->out, d->header.len + event->payload.len + LINE);
+    int64_t timeout =
+        DEAD_LETTER_TIMEOUT + (int64_t)(event->payload.len / DEAD_LETTER_RATE) * CLOCK_SECOND;
     uint64_t request = nats_client_request(client, slice_of(d->subject), buf_slice(&d->header),
-                                           event->payload, DEAD_LETTER_TIMEOUT, now);
+                                           event->payload, timeout, now);
     if (request == 0)
         return false;
     entry->request = request;
     entry->source = source;
     entry->cause = *cause;
     entry->confirmed = false;
-    copy(&entry->reply, event->reply);
-    copy(&entry->subject, event->subject);
-    copy(&entry->header, event->header);
-    copy(&entry->payload, event->payload);
-    d->waiting_bytes += bytes;
+    keep(d, entry, client, event, large);
     dead_letters_log(source, event->ack.stream_seq, cause, d->subject);
     return true;
 }
@@ -108,6 +134,7 @@ void dead_letters_release(struct dead_letters *d, struct dead_letter *letter)
     buf_trim(&letter->payload, DEAD_LETTER_KEPT);
     buf_reset(&letter->header);
     buf_trim(&letter->header, DEAD_LETTER_KEPT);
+    free_memory(letter);
 }
 
 struct nats_ack dead_letter_ack(struct dead_letter *letter)

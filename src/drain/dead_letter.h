@@ -18,15 +18,19 @@
  */
 enum {
     DEAD_LETTERS_AT_ONCE = 32, /* waiting for confirmation; no further ones are taken */
-    /* Of one message; larger ones are not taken. Bounds the copies that wait. */
-    DEAD_LETTER_BYTES_MAX = 1024 * 1024,
-    /* Of all that wait; each stands in the output of the connection, too, until it is written. */
+    /* A larger message is not copied while it waits: it stays in the memory into which it was
+     * read. */
+    DEAD_LETTER_COPIED_MAX = 1024 * 1024,
+    /* Of all copies that wait; each stands in the output of the connection, too, until it is
+     * written. */
     DEAD_LETTERS_BYTES_MAX = 2 * 1024 * 1024,
+    /* A connection that takes less in a second is given up on. */
+    DEAD_LETTER_RATE = 1024 * 1024,
     /* What an entry keeps for the next message. */
     DEAD_LETTER_KEPT = 16 * 1024,
 };
-#define DEAD_LETTER_TIMEOUT (5 * CLOCK_SECOND)
-#define DEAD_LETTER_PAUSE (30 * CLOCK_SECOND) /* after a failure, before it is tried again */
+#define DEAD_LETTER_TIMEOUT (5 * CLOCK_SECOND) /* and what DEAD_LETTER_RATE adds */
+#define DEAD_LETTER_PAUSE (30 * CLOCK_SECOND)  /* after a failure, before it is tried again */
 
 /* Why a message is one. The texts are literals. */
 struct dead_letter_cause {
@@ -40,6 +44,9 @@ struct dead_letter {
     struct dead_letter_cause cause;
     bool confirmed;                             /* of a settled one: a stream has it */
     struct buf reply, subject, header, payload; /* of the message */
+    struct nats_memory
+        memory;         /* has the payload of a large message; data NULL: it is in `payload` */
+    struct slice large; /* that payload */
 };
 
 struct dead_letters {
@@ -54,10 +61,15 @@ struct dead_letters {
 void dead_letters_init(struct dead_letters *d, const char *subject);
 void dead_letters_free(struct dead_letters *d);
 
-/* Publish a MESSAGE event. False if that is not possible now: nothing was sent or kept. */
+/*
+ * Publish a MESSAGE event. False if that is not possible now, or the server takes no message of the
+ * size that it has with the headers: nothing was sent or kept. `room`: bytes of memory that may be
+ * taken for it; a large one needs its own size again in the output of the connection, and keeps the
+ * client's memory of the event.
+ */
 bool dead_letters_publish(struct dead_letters *d, struct nats_client *client, struct source *source,
                           const struct nats_event *event, const struct dead_letter_cause *cause,
-                          int64_t now) __attribute__((warn_unused_result));
+                          uint64_t room, int64_t now) __attribute__((warn_unused_result));
 
 /* If the event settles one that waits, confirmed or not: that one. The caller looks at it and gives
  * it to dead_letters_release. NULL if the event is about something else. */
@@ -67,6 +79,7 @@ struct dead_letter *dead_letters_reply(struct dead_letters *d, const struct nats
 /* No confirmations will come: the next one that waits, not confirmed, or NULL. The same applies. */
 struct dead_letter *dead_letters_give_up(struct dead_letters *d);
 
+/* The caller may have taken letter->memory, and zeroed it. */
 void dead_letters_release(struct dead_letters *d, struct dead_letter *letter);
 
 /* The numbers of a letter's message. The slices are the letter's. */

@@ -83,6 +83,12 @@ uint64_t flow_memory(const struct pipeline *p)
     return bytes + bytes / FLOW_ROUNDING;
 }
 
+uint64_t flow_room(const struct pipeline *p)
+{
+    uint64_t most = p->memory_limit / 4 * 3, memory = flow_memory(p);
+    return memory < most ? most - memory : 0;
+}
+
 void flow_set_limit(struct pipeline *p, uint64_t limit)
 {
     p->memory_limit = limit;
@@ -141,6 +147,9 @@ static struct flow_state flow_of(struct pipeline *p)
         if (state.large == 0) /* one at a time */
             state.large = source_large(&p->sources[i]);
     }
+    /* Published as a dead letter it stands in the output as well. */
+    if (p->config->dead_letter.subject[0] != '\0' && 2 * state.large <= most_at_once(&state))
+        state.large *= 2;
     return state;
 }
 

@@ -103,6 +103,9 @@ struct pipeline;
  */
 uint64_t flow_memory(const struct pipeline *p);
 
+/* Bytes that may be taken beside that, for a moment. */
+uint64_t flow_room(const struct pipeline *p);
+
 /* Take over a memory_limit: what batches, pulls and row groups may take. */
 void flow_set_limit(struct pipeline *p, uint64_t limit);
 

@@ -40,25 +40,13 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
 struct raw_message {
     struct slice subject, header, payload;
     const struct nats_ack *ack;
-    bool large; /* the slices are the client's, and the payload is not copied */
+    struct nats_memory memory; /* has the payload, which is not copied. data NULL: it is copied */
 };
 
 /* A quarter of the memory is what a message may take that goes the way of all others. */
 static bool is_large(const struct pipeline *p, const struct nats_event *event)
 {
     return event->bytes > FLOW_MESSAGE_BYTES(p->memory_limit, p->source_count);
-}
-
-/* The payload, in the memory into which it was read, which is no longer the client's. In front of
- * it there is its line, or header. */
-static struct store_outside detach_payload(struct pipeline *p, struct slice payload)
-{
-    struct nats_memory memory = nats_client_detach(&p->connection.client);
-    return (struct store_outside){.memory = memory.data,
-                                  .size = memory.size,
-                                  .account = memory.account,
-                                  .value = payload,
-                                  .column = QUARANTINE_COLUMN_PAYLOAD};
 }
 
 static void quarantine(struct pipeline *p, struct source *source, const struct raw_message *raw,
@@ -76,8 +64,12 @@ static void quarantine(struct pipeline *p, struct source *source, const struct r
         .detail = cause->detail,
         .payload = raw->payload,
     };
-    if (raw->large) {
-        struct store_outside payload = detach_payload(p, raw->payload);
+    if (raw->memory.data != NULL) {
+        struct store_outside payload = {.memory = raw->memory.data,
+                                        .size = raw->memory.size,
+                                        .account = raw->memory.account,
+                                        .value = raw->payload,
+                                        .column = QUARANTINE_COLUMN_PAYLOAD};
         epochs_add_large(&p->epochs, &from, &message, &payload, now);
     } else {
         epochs_add_quarantined(&p->epochs, &from, &message, now);
@@ -89,11 +81,16 @@ static void take_no_row(struct pipeline *p, struct source *source, const struct 
                         enum event_result result, const char *detail, int64_t now)
 {
     struct dead_letter_cause cause = {(int)result, event_result_name(result), detail};
-    struct raw_message raw = {event->subject, event->header, event->payload, &event->ack,
-                              is_large(p, event)};
-    if (dead_letters_publish(&p->dead_letters, &p->connection.client, source, event, &cause, now))
+    struct raw_message raw = {.subject = event->subject,
+                              .header = event->header,
+                              .payload = event->payload,
+                              .ack = &event->ack};
+    if (dead_letters_publish(&p->dead_letters, &p->connection.client, source, event, &cause,
+                             flow_room(p), now))
         return;
     dead_letters_log(source, event->ack.stream_seq, &cause, "quarantine");
+    if (is_large(p, event))
+        raw.memory = nats_client_detach(&p->connection.client);
     quarantine(p, source, &raw, &cause, now);
 }
 
@@ -124,8 +121,13 @@ static void settle(struct pipeline *p, struct dead_letter *letter, int64_t now)
                                ack.stream_seq, ack.timestamp_ns, now);
         owe(p, letter->source, &ack, now);
     } else {
-        struct raw_message raw = {buf_slice(&letter->subject), buf_slice(&letter->header),
-                                  buf_slice(&letter->payload), &ack, false};
+        bool large = letter->memory.data != NULL;
+        struct raw_message raw = {.subject = buf_slice(&letter->subject),
+                                  .header = buf_slice(&letter->header),
+                                  .payload = large ? letter->large : buf_slice(&letter->payload),
+                                  .ack = &ack,
+                                  .memory = letter->memory};
+        letter->memory = (struct nats_memory){0}; /* it is the store's now */
         quarantine(p, letter->source, &raw, &letter->cause, now);
     }
     dead_letters_release(&p->dead_letters, letter);

@@ -307,6 +307,37 @@ def test_large_dead_letters(make_server, any_server_binary, make_runner, subject
     assert bool(server.stream("DEAD").state.messages) == bool(subject)
 
 
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_dead_letters_as_large_as_the_server_takes(
+    make_server, any_server_binary, make_runner, confirmed
+):
+    """Held twice until they are written, then once. One that is too large with the headers that varve
+    adds, or that no stream takes, goes into quarantine."""
+    server = make_server(any_server_binary, extra=f"max_payload: {10 * MIB}")
+    server.add_stream("DEAD", ["dead.letters"], **({} if confirmed else {"max_msg_size": MIB}))
+    server.generate(10)
+    bodies = {11: publish_large(server, 9 * MIB, headers={"X-Run": "seven"})}
+    bodies[12] = publish_large(server, 3 * MIB)
+    beyond = {13: publish_large(server, 10 * MIB - 20)}
+    server.generate(10, start_index=10)
+    runner = make_runner(server)
+    run = runner.start(
+        "--once", prefix=capped(32), memory_limit="32MiB", dead_letter={"subject": "dead.letters"}
+    )
+    peaks = Peaks(run)
+    wait_for(peaks.ended, "the end", 60)
+    assert run.wait() == 0, run.text()
+    assert peaks.most["VmHWM"] <= 32 + REST
+    published = [data for *_, data in server.messages("DEAD")]
+    assert published == (list(bodies.values()) if confirmed else [])
+    found = Output(runner.output).quarantine()
+    assert {row["stream_seq"]: row["payload"] for row in found} == (
+        beyond if confirmed else {**bodies, **beyond}
+    )
+    check_verify(runner.output, *(["11-12"] if confirmed else []))
+    assert Output(runner.output).table()["stream_seq"].to_pylist() == [*range(1, 11), *range(14, 24)]
+
+
 def test_ten_thousand_simulations_are_one_commit(any_server, drained):
     """With five events each, whatever order they come in: a file for each, not one for each event."""
     any_server.generate(50_000, simulations=9999)
