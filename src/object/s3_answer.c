@@ -14,7 +14,10 @@
 #define SKEW_TOLD (60 * CLOCK_SECOND) /* less is no reason to be refused */
 #define SKEW_MAX (900 * CLOCK_SECOND) /* more is: MaxAllowedSkewMilliseconds */
 
-enum { DIGESTS_MAX = 3 }; /* bodies that did not arrive as they were sent, one after the other */
+enum {
+    DIGESTS_MAX = 3, /* bodies that did not arrive as they were sent, one after the other */
+    MESSAGE_MAX = 200,
+};
 
 static void copy_field(const struct http_answer *answer, const char *name, char *out, size_t size)
 {
@@ -73,6 +76,17 @@ static void take_size(struct s3_call *c, const struct http_answer *answer)
     }
 }
 
+/* Others have written it: what goes into our own messages is short and printable. */
+static void set_message(struct s3_call *c, const char *before, struct slice text)
+{
+    buf_reset(&c->message);
+    buf_append_text(&c->message, before);
+    buf_append(&c->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
+    for (size_t i = 0; i < c->message.len; i++)
+        if (c->message.data[i] < ' ' || c->message.data[i] == 0x7f)
+            c->message.data[i] = ' ';
+}
+
 /* What an error's body says: <Error><Code>..</Code><Message>..</Message>. */
 static bool take_error(void *context, const char *path, struct slice text)
 {
@@ -83,11 +97,7 @@ static bool take_error(void *context, const char *path, struct slice text)
         memcpy(c->result->code, text.data, text.len);
         c->result->code[text.len] = '\0';
     } else if (strcmp(name, "Message") == 0) {
-        buf_reset(&c->message);
-        buf_append(&c->message, text.data, text.len < 200 ? text.len : 200);
-        for (size_t i = 0; i < c->message.len; i++)
-            if (c->message.data[i] < ' ')
-                c->message.data[i] = ' ';
+        set_message(c, "", text);
     }
     return true;
 }
@@ -224,7 +234,7 @@ enum s3_verdict s3_take_answer(struct s3_call *c, const struct http_answer *answ
 {
     struct s3_result *result = c->result;
     struct err ignored = {0};
-    struct slice body = buf_slice(&c->client->answer);
+    struct slice place, body = buf_slice(&c->client->answer);
     int status = answer->status;
     *result = (struct s3_result){.status = status};
     buf_reset(&c->message);
@@ -235,6 +245,8 @@ enum s3_verdict s3_take_answer(struct s3_call *c, const struct http_answer *answ
     take_size(c, answer);
     if (status >= 300)
         (void)!xml_walk(body, take_error, c, &ignored);
+    if (status >= 300 && status < 400 && http_answer_field(answer, "location", &place))
+        set_message(c, "moved to ", place);
     enum s3_verdict verdict = judge(c, answer);
     if (verdict == S3_VERDICT_DONE && c->r->completes && status < 300) {
         struct buf end = {0};

@@ -261,7 +261,9 @@ enum s3_outcome s3_ask(struct s3_client *client, const struct s3_request *r, int
             break;
         }
     }
-    if (outcome == S3_LATER && *maybe)
+    bool reads = r->operation == S3_OPERATION_GET || r->operation == S3_OPERATION_HEAD ||
+                 r->operation == S3_OPERATION_LIST;
+    if (outcome == S3_LATER && *maybe && !reads)
         outcome = S3_UNCLEAR;
     if (outcome == S3_REFUSED || outcome == S3_LATER || outcome == S3_UNCLEAR) {
         place_error(&c);

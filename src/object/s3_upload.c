@@ -117,8 +117,9 @@ enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const c
         return s3_end(outcome, &why, err);
     enum s3_outcome there =
         look_back(s, key, size, result, err_is_set(&why) ? &(struct err){0} : err);
-    /* Nothing there yet is no answer while the request may still be under way. */
-    if (there == S3_ABSENT && outcome == S3_UNCLEAR)
+    /* Nothing there, or what was there before, is no answer while ours may still be under way. */
+    if (outcome == S3_UNCLEAR &&
+        (there == S3_ABSENT || (there == S3_TAKEN && condition.kind != S3_IF_ABSENT)))
         return s3_end(S3_UNCLEAR, &why, err);
     return there == S3_LATER || there == S3_REFUSED ? s3_end(S3_UNCLEAR, &why, err) : there;
 }

@@ -9,9 +9,11 @@
  *     upload KEY any|absent SIZE FILE     begin KEY                       abort KEY ID
  *     sign METHOD PATH QUERY FIELDS PAYLOAD DATE REGION ID SECRET         address
  *
- * Each is answered with a line of JSON. In `sign` names and values are hexadecimal, in pairs with
+ * Each is answered with a line of JSON. SIGTERM is what tells the client to give up. In `sign`
+ * names and values are hexadecimal, in pairs with
  * ',' between and ';' behind each.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@
 enum { ARGUMENTS_MAX = 12, FILE_MAX = 256 * 1024 * 1024 };
 
 static struct s3_client *client;
+static atomic_bool stop;
 static struct buf answer;
 
 static void read_file(const char *path, struct buf *out)
@@ -256,6 +259,12 @@ static void run(char **a, struct json_writer *w)
     }
 }
 
+static void end(int number)
+{
+    (void)number;
+    atomic_store(&stop, true);
+}
+
 int main(int argc, char **argv)
 {
     static char line[1024 * 1024];
@@ -276,7 +285,9 @@ int main(int argc, char **argv)
         .secret_access_key = "",
         .session_token = "",
         .patience = (int64_t)number(argv[8]) * 1000000,
+        .stop = &stop,
     };
+    signal(SIGTERM, end);
     client = s3_client_open(&options, &err);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         char *arguments[ARGUMENTS_MAX] = {0};

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: MIT
+"""What an object store, or the network before it, can do to varve's client, and what the client
+makes of it. The store is scripted (s3_fake.py); what it does is in the API reference of Amazon S3
+("Error responses", "Conditional writes") or has happened to others."""
+
+import signal
+import threading
+import time
+
+import pytest
+import s3_fake as fake
+import s3_support
+
+BODY = b'{"commitInfo":{}}\n'
+
+
+@pytest.fixture
+def store():
+    with fake.Fake() as found:
+        yield found
+
+
+@pytest.fixture
+def client(store):
+    with s3_support.Client(store.endpoint) as found:
+        yield found
+
+
+def methods(store):
+    return [r.method for r in store.requests]
+
+
+# ---- what passes by itself -------------------------------------------------------------------------
+
+PASSING = [
+    fake.says(500, "InternalError"),
+    fake.says(502, body=b"<html>bad gateway</html>"),
+    fake.says(503, "SlowDown"),
+    fake.says(503, "ServiceUnavailable"),
+    fake.says(504, body=b""),
+    fake.says(429, "TooManyRequests"),
+    fake.says(408, "RequestTimeout"),
+    fake.says(400, "RequestTimeout"),
+    fake.says(400, "XAmzContentSHA256Mismatch"),
+    fake.says(400, "BadDigest"),
+    fake.reset,
+    fake.closes,
+    fake.raw(b"HTTP/1.1 200 OK\r\ncontent-le"),
+    fake.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"),
+    fake.raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    fake.raw(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000),
+]
+
+
+@pytest.mark.parametrize("condition", ["any", "absent"])
+def test_what_passes_is_tried_again(store, client, condition):
+    for i, step in enumerate(PASSING):
+        store.script = [step]
+        answer = client.put(f"k{i}", BODY, condition)
+        assert answer["outcome"] == "done", (i, answer)
+        assert store.objects[f"k{i}"] == BODY
+    store.objects["x"] = BODY
+    for i, step in enumerate(PASSING):
+        store.script = [step]
+        answer, found = client.get("x")
+        assert (answer["outcome"], found) == ("done", BODY), (i, answer)
+
+
+@pytest.mark.parametrize(
+    "lost", [fake.reset, fake.closes, fake.says(500, "InternalError"), fake.says(504)]
+)
+def test_a_put_that_was_applied_and_not_answered_is_ours(store, client, lost):
+    """The next attempt meets its own object, and 412 says no more than that."""
+    store.script = [fake.applied(lost)]
+    answer = client.put("_delta_log/1.json", BODY, "absent")
+    assert (answer["outcome"], answer["same"]) == ("done", True), answer
+    assert methods(store) == ["PUT", "PUT", "GET"]
+
+
+def test_a_put_that_another_one_was_faster_than(store, client):
+    """The same, but the object there is not ours."""
+    store.objects["1.json"] = b"another's"
+    for first in ([], [fake.reset], [fake.says(500, "InternalError")], [fake.says(304)]):
+        store.script = list(first)
+        answer = client.put("1.json", BODY, "absent")
+        assert answer["outcome"] == "taken", answer
+    assert store.objects["1.json"] == b"another's"
+
+
+def test_a_conflict_is_settled_by_what_is_there(store, client):
+    conflict = fake.says(409, "ConditionalRequestConflict")
+    store.script = [conflict, None, conflict]  # nothing there: again
+    assert client.put("a", BODY, "absent")["outcome"] == "done"
+    store.script = [fake.applied(conflict)]  # there, and ours
+    assert client.put("b", BODY, "absent")["same"] is True
+    store.objects["c"] = b"another's"  # CoreWeave: who loses a race gets 409
+    store.script = [conflict]
+    assert client.put("c", BODY, "absent")["outcome"] == "taken"
+    store.script = [fake.says(409, "OperationAborted")]
+    assert client.put("c", BODY)["outcome"] == "done"
+
+
+def test_if_match(store, client):
+    store.objects["lease"] = b"one"
+    etag = fake.etag(b"one")
+    store.script = [fake.says(409, "ConditionalRequestConflict")]
+    assert client.put("lease", b"two", etag)["outcome"] == "done"
+    assert client.put("lease", b"three", etag)["outcome"] == "taken"
+    store.script = [fake.applied(fake.reset)]
+    answer = client.put("lease", b"three", fake.etag(b"two"))
+    assert (answer["outcome"], answer["same"]) == ("done", True)
+    assert client.put("none", b"x", etag)["outcome"] == "absent"
+
+
+def test_what_stays_unclear_is_said(store):
+    with s3_support.Client(store.endpoint, patience=1.5) as client:
+        store.script = [fake.says(500, "InternalError")] * 200
+        answer = client.put("k", BODY, "absent")
+        assert answer["outcome"] == "unclear", answer
+        assert "InternalError" in answer["error"] and "(request R1)" in answer["error"]
+        store.script = [fake.says(503, "SlowDown")] * 200
+        answer = client.put("k", BODY, "absent")
+        assert answer["outcome"] == "later", answer
+        assert "SlowDown" in answer["error"]
+        told = client.call("address")["requests"]
+        assert told["put"]["5xx"] > 3 and told["put"]["lost"] == 0
+
+
+def test_a_store_that_is_not_there(store):
+    store.__exit__()
+    with s3_support.Client(store.endpoint, patience=1.0) as client:
+        answer = client.put("k", BODY, "absent")
+        assert answer["outcome"] == "later", answer
+        assert "s3://varve-test/k: put" in answer["error"] and "refused" in answer["error"]
+        assert client.call("list", "", "")["outcome"] == "later"
+
+
+def test_how_long_to_wait_is_taken_from_the_store(store, client):
+    store.script = [fake.says(503, "SlowDown", retry_after="2")]
+    begun = time.monotonic()
+    assert client.put("k", BODY)["outcome"] == "done"
+    assert time.monotonic() - begun >= 2
+
+
+# ---- what does not ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status, code",
+    [
+        (403, "AccessDenied"),
+        (403, "SignatureDoesNotMatch"),
+        (403, "InvalidAccessKeyId"),
+        (400, "InvalidArgument"),
+        (404, "NoSuchBucket"),
+        (405, "MethodNotAllowed"),
+        (501, "NotImplemented"),
+        (301, "PermanentRedirect"),
+        (307, "TemporaryRedirect"),
+    ],
+)
+def test_what_is_refused_is_not_asked_twice(store, client, status, code):
+    message = f"<Error><Code>{code}</Code><Message>why\x1b[31m\nnot</Message></Error>"
+    step = fake.says(status, body=message.replace("\x1b", "&#27;").encode(), location="http://x/")
+    store.script = [step] * 10
+    answer = client.put("k", BODY, "absent")
+    assert (answer["outcome"], answer["code"]) == ("refused", code), answer
+    assert len(store.requests) == 1
+    error = answer["error"]
+    assert error.startswith("s3://varve-test/k: put: the store answers") and code in error
+    assert "(request R1)" in error and "\x1b" not in error and "\n" not in error
+    assert ("moved to http://x/" if status < 400 else "why") in error
+    assert s3_support.SECRET_KEY not in error
+
+
+def test_a_body_that_never_arrives_whole_is_given_up(store, client):
+    store.script = [fake.says(400, "BadDigest")] * 10
+    assert client.put("k", BODY)["outcome"] == "refused"
+    assert len(store.requests) == 3
+
+
+def test_the_clock_is_the_store_s(store, client):
+    store.skew = 3 * 3600.0
+    assert client.put("k", BODY, "absent")["outcome"] == "done"
+    assert len(store.requests) == 2
+    assert client.put("l", BODY)["outcome"] == "done"
+    assert len(store.requests) == 3
+    store.skew = -86400.0  # somebody has set it; HEAD has no body to say so
+    assert client.call("head", "k")["outcome"] == "done"
+    assert abs(client.call("address")["skew"] + 86400e9) < 300e9
+
+
+def test_the_region_is_what_the_store_says(store):
+    store.region = "eu-central-1"
+    with s3_support.Client(store.endpoint) as client:
+        assert client.put("k", BODY)["outcome"] == "done"
+        assert client.put("l", BODY)["outcome"] == "done"
+        assert len(store.requests) == 3
+    store.region = "eu-west-3"
+    for status in (301, 307):
+        with s3_support.Client(store.endpoint, region="eu-north-1") as client:
+            step = fake.says(status, "PermanentRedirect", x_amz_bucket_region="eu-west-3")
+            store.script = [step]
+            assert client.put("k", BODY)["outcome"] == "done"
+
+
+# ---- multipart -------------------------------------------------------------------------------------
+
+
+def test_success_that_has_an_error_inside(store, client):
+    inside = fake.says(200, body=b"   \n" + fake.error("InternalError"))
+    store.script = [None, None, None, inside]
+    answer = client.upload("big", b"x" * 20, 10)
+    assert answer["outcome"] == "done", answer
+    assert store.objects["big"] == b"x" * 20
+    assert methods(store) == ["POST", "PUT", "PUT", "POST", "POST"]
+
+
+def test_success_that_says_nothing(store):
+    with s3_support.Client(store.endpoint, patience=1.0) as client:
+        for body in (b"", b"<html/>", fake.error("SlowDown"), b"<CompleteMultipartUploadResult>"):
+            store.script = [None, None] + [fake.says(200, body=body)] * 100
+            answer = client.upload("big", b"x", 10)
+            assert answer["outcome"] == "unclear", (body, answer)
+            store.script = []
+
+
+def test_a_completion_that_was_not_answered(store, client):
+    """The upload is gone then, and the object is there: of the same size it is ours."""
+    store.script = [None, None, None, fake.applied(fake.reset)]
+    answer = client.upload("big", b"x" * 20, 10)
+    assert (answer["outcome"], answer["same"]) == ("done", True), answer
+    store.objects["other"] = b"another's"
+    store.script = [None, None, fake.says(404, "NoSuchUpload")]
+    assert client.upload("other", b"x", 10)["outcome"] == "taken"
+    store.script = [None, None, fake.says(404, "NoSuchUpload")]
+    assert client.upload("none", b"x", 10)["outcome"] == "absent"
+    store.script = [None, None, fake.says(400, "EntityTooSmall")]
+    answer = client.upload("small", b"x", 10)
+    assert (answer["outcome"], answer["code"]) == ("refused", "EntityTooSmall")
+
+
+def test_uploads_that_are_gone_and_stores_that_know_none(store, client):
+    assert client.call("abort", "k", "U9")["outcome"] == "done"
+    store.script = [fake.says(501, "NotImplemented")]
+    assert client.call("uploads")["outcome"] == "done"
+
+
+# ---- lists -----------------------------------------------------------------------------------------
+
+
+def page(*keys, more=False, token="T"):
+    found = "".join(f"<Contents><Key>{k}</Key><Size>1</Size></Contents>" for k in keys)
+    end = f"<NextContinuationToken>{token}</NextContinuationToken>" if more and token else ""
+    return fake.says(
+        200,
+        body=f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{found}{end}"
+        "</ListBucketResult>".encode(),
+    )
+
+
+def test_lists_that_can_not_be_trusted(store):
+    with s3_support.Client(store.endpoint, patience=0.5, prefix="p/") as client:
+        for steps in (
+            [page("p/b", "p/a")],
+            [page("p/a", "p/a")],
+            [page("p/b", more=True), page("p/a")],
+            [page("p/b", more=True), page("p/b", more=True)],
+            [page(more=True)] * 200,
+            [fake.says(200, body=b"<html>welcome</html>")],
+            [fake.says(200, body=b"<ListBucketResult><Contents><Key>p/a</Key></Contents>")],
+            [fake.says(200, body=b"")],
+            [fake.says(200, body=b"<!DOCTYPE a [<!ENTITY b 'c'>]><ListBucketResult/>")],
+        ):
+            store.script = list(steps)
+            answer = client.call("list", "", "")
+            assert answer["outcome"] in ("later", "refused"), answer
+            assert "s3://varve-test/p/: list" in answer["error"]
+
+
+def test_pages(store, client):
+    """By the store's mark or, where it has none, behind the last key; what is not asked for is not
+    passed on."""
+    store.script = [page("a", "b&amp;c", more=True), page("d", more=True, token=""), page("e")]
+    answer = client.call("list", "", "")
+    assert [o["key"] for o in answer["objects"]] == ["a", "b&c", "d", "e"]
+    assert store.requests[1].query["continuation-token"] == "T"
+    assert store.requests[2].query["start-after"] == "d"
+
+
+# ---- connections -----------------------------------------------------------------------------------
+
+
+def test_a_refusal_before_the_body_is_read(store, client):
+    body = b"x" * (16 << 20)
+    store.script = [fake.unread(fake.says(403, "AccessDenied"))]
+    answer = client.put("k", body)
+    assert (answer["outcome"], answer["code"]) == ("refused", "AccessDenied"), answer
+    store.script = [fake.unread(fake.says(503, "SlowDown", connection="close"))]
+    assert client.put("k", body)["outcome"] == "done"
+    assert store.objects["k"] == body
+
+
+def test_bodies_in_chunks_and_without_length(store, client):
+    store.script = [
+        fake.raw(
+            b"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"3\r\nabc\r\n",
+            b"1;x=y\r\nd\r\n0\r\nTrailer: 1\r\n\r\n",
+        ),
+        fake.raw(b"HTTP/1.0 200 OK\r\n\r\nabcd"),
+        fake.raw(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabcd"),
+        fake.says(200, body=b"abcd" * 1000),  # the store does no ranges
+    ]
+    for _ in range(4):
+        answer, found = client.get("k", 0, 4)
+        assert (answer["outcome"], found) == ("done", b"abcd"), answer
+    store.script = [fake.says(200, body=b"abcd")]
+    assert client.get("k", 2, 2)[0]["outcome"] == "refused"
+
+
+def test_a_connection_that_was_closed_meanwhile(store, client):
+    """Idle connections are closed by every server: that is no failure of a request."""
+
+    def then_close(store, request, connection):
+        fake.usual(store, request, connection)
+        return "close"
+
+    for i in range(10):
+        store.script = [then_close]
+        assert client.put(f"k{i}", BODY)["outcome"] == "done"
+    assert store.connections >= 10
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        fake.silent,
+        fake.trickle(b"x", b"HTTP/1.1 200 OK\r\na: "),
+        fake.trickle(b"x", b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
+        fake.trickle(b"1\r\nx\r\n", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
+        fake.trickle(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+)
+def test_answers_that_do_not_end_are_given_up(store, step):
+    with s3_support.Client(store.endpoint, patience=0.5) as client:
+        store.script = [step] * 50
+        begun = time.monotonic()
+        answer = client.put("k", BODY)
+        assert answer["outcome"] == "unclear", answer
+        answer, _ = client.get("k", 0, 1 << 17)
+        assert answer["outcome"] == "later", answer
+        assert time.monotonic() - begun < 60
+        store.script = []
+        assert client.put("k", BODY)["outcome"] == "done"
+
+
+def test_the_end_is_not_held_up(store, client):
+    """SIGTERM, in the middle of what a store does not answer."""
+    store.script = [fake.silent] * 50
+
+    def end():
+        s3_support.support.wait_for(lambda: store.requests, "a request")
+        client.process.send_signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    begun = time.monotonic()
+    answer = client.put("k", BODY)
+    thread.join()
+    assert answer["outcome"] == "unclear" and "varve ends" in answer["error"], answer
+    assert time.monotonic() - begun < 20
