@@ -54,6 +54,7 @@ static const struct cli_option cat_options[] = {
     {'F', "--follow", NULL,
      "go on with each commit, until SIGTERM, SIGINT or the end of who reads it"},
     {'v', "--verbose", NULL, "say how many row groups and pages statistics let it skip"},
+    {'v', "-v", NULL, "the same as --verbose"},
     {0},
 };
 

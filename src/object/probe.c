@@ -168,8 +168,10 @@ static void probe_exchange(const struct probe *p)
     if (make_file(p, p->one, "one", &ignored) != PROBE_GOOD ||
         make_file(p, p->two, "two", &ignored) != PROBE_GOOD)
         return;
-    if (system_exchange(p->system, p->dir, p->one, p->dir, p->two) != 0 &&
-        (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM))
+    bool lacks = system_exchange(p->system, p->dir, p->one, p->dir, p->two) != 0
+                     ? is_lacking(errno)
+                     : !has_content(p, p->one, "two") || !has_content(p, p->two, "one");
+    if (lacks)
         doubt(p, "it can't exchange two names, so that small files can't be merged "
                  "(compaction.interval)");
 }

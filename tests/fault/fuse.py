@@ -5,6 +5,7 @@ It speaks the kernel's own protocol (include/uapi/linux/fuse.h, version 7.31) on
 can be as odd as some file systems are. LACK is any of:
 
     flags       renames take no flags (EINVAL), as on most file systems in user space
+    exchange    two names are never exchanged: the flag for it is not looked at
     links       no second names (EPERM): s3fs, rclone and the like, FAT
     fsync       a file can't be made durable (EINVAL)
     fsyncdir    nor can a folder
@@ -27,6 +28,7 @@ MKDIR, UNLINK, RMDIR, RENAME, LINK, OPEN, READ, WRITE, STATFS, RELEASE = (*range
 FSYNC, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, FSYNCDIR = 20, 25, 26, 27, 28, 29, 30
 SETLK, SETLKW, ACCESS, CREATE, INTERRUPT, DESTROY, BATCH_FORGET, RENAME2 = 32, 33, 34, 35, 36, 38, 42, 45
 FLOCK_LOCKS = 1 << 10
+EXCHANGE = 1 << 1  # of renameat2
 ROOT = 1
 
 
@@ -84,9 +86,9 @@ class Server:
         self.lacks = lacks
         self.device = os.open("/dev/fuse", os.O_RDWR)
         options = f"fd={self.device},rootmode=40000,user_id=0,group_id=0,allow_other"
-        libc = ctypes.CDLL(None, use_errno=True)
+        self.libc = ctypes.CDLL(None, use_errno=True)
         given = (b"varve-test", os.fsencode(target), b"fuse.varve-test", 6, options.encode())
-        if libc.mount(*given) != 0:
+        if self.libc.mount(*given) != 0:
             sys.exit(f"mount: {os.strerror(ctypes.get_errno())}")
 
     def serve(self):
@@ -175,10 +177,13 @@ class Server:
         old, new = names[:-1].split(b"\0")
         source = self.tree.path(node, old)
         goal = self.tree.path(struct.unpack("<Q", target)[0], new)
-        if flags & 1 and os.path.lexists(goal):
-            failure(errno.EEXIST)
-        os.rename(source, goal)
+        if "exchange" in self.lacks:
+            flags &= ~EXCHANGE
+        if self.libc.renameat2(-1, source, -1, goal, flags) != 0:
+            failure(ctypes.get_errno())
         self.tree.number(goal)
+        if flags & EXCHANGE:
+            self.tree.number(source)
 
     def link(self, node, body):
         if "links" in self.lacks:

@@ -8,10 +8,14 @@ those of bytes, numbers and files, all of them on i686, where this host's kernel
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from far import make_far
 from support import ROOT, VARVE, Output, check_verify
 
 QEMU = {"armv7": "arm", "i686": "i386"}
@@ -123,3 +127,35 @@ def test_drain(machine, any_server, varve):
         here = said(VARVE, "inspect", roots[0] / name, "--json")
         there = said(*emulator, built / "varve", "inspect", roots[0] / name, "--json")
         assert json.loads(here.stdout) == json.loads(there.stdout)
+
+
+def test_a_file_of_more_than_4_gib(machine, tmp_path):
+    """On 32 bits as well, sizes and offsets have 64."""
+    emulator, built = machine
+    near, far = tmp_path / "near.parquet", tmp_path / "far.parquet"
+    table = pa.table({"n": range(4000), "text": [f"{i % 7}" for i in range(4000)]})
+    pq.write_table(table, near, compression="zstd", row_group_size=2000, write_page_checksum=True)
+    make_far(near, far, 5 * 2**30)
+    assert pq.read_table(far).equals(table)
+    program = (*emulator, built / "varve")
+    verified = said(*program, "verify", far)
+    assert verified.returncode == 0 and b"4000 rows, 5.0 GiB, 0 findings" in verified.stdout
+    rows = said(*program, "cat", far)
+    assert [json.loads(line) for line in rows.stdout.splitlines()] == table.to_pylist()
+    shown = json.loads(said(*program, "inspect", "--json", far).stdout)
+    assert shown == json.loads(said(VARVE, "inspect", "--json", far).stdout)
+    assert str(far.stat().st_size) in json.dumps(shown)
+
+
+def test_times_after_2038(machine, any_server, varve):
+    """Times have 64 bits, in columns and where they are compared. (Folders go by the time of the
+    stream for events that are from the future.)"""
+    emulator, built = machine
+    any_server.generate(100, per_hour=1, start_index=140_000)
+    varve.once(seconds=240, prefix=emulator, program=built / "varve")
+    times = Output(varve.output).table()["timestamp_ns"].to_pylist()
+    assert min(times) > 2**31 * 10**9
+    middle = datetime.fromtimestamp(sorted(times)[50] // 10**9, UTC)
+    where = f"--where=timestamp_ns>={middle:%Y-%m-%dT%H:%M:%SZ}"
+    found = said(*emulator, built / "varve", "cat", where, varve.output)
+    assert found.returncode == 0 and found.stdout.count(b"\n") == 50

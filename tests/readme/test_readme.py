@@ -328,11 +328,13 @@ def test_install(tmp_path):
     assert found.returncode == 0, found.stderr
 
 
-def test_deb(tmp_path):
+def test_deb(tmp_path, monkeypatch):
     """A package that dpkg takes and lintian does not mind, the same bytes each time, in which an
     edited configuration survives."""
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb is not here")
+    monkeypatch.setenv("DEBFULLNAME", "Ann Example")
+    monkeypatch.setenv("DEBEMAIL", "ann@varve.example")
     packages = []
     for _ in range(2):
         out = make("deb")
@@ -340,6 +342,10 @@ def test_deb(tmp_path):
         package = ROOT / out.stdout.split()[-1]
         packages.append(package.read_bytes())
     assert packages[0] == packages[1]
+    named = subprocess.run(
+        ["dpkg-deb", "-f", package, "Maintainer"], capture_output=True, text=True, timeout=60
+    )
+    assert named.stdout == "Ann Example <ann@varve.example>\n"
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True, timeout=60)
     subprocess.run(["dpkg-deb", "-e", package, tmp_path / "control"], check=True, timeout=60)
     varve = tmp_path / "usr/bin/varve"

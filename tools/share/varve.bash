@@ -31,7 +31,7 @@ _varve()
     check) options='-c --set --offline --permissions --json' ;;
     status) options='-c --set --url --watch --json' ;;
     inspect) options='--json' ;;
-    cat) options='--columns --limit --where --from --to --follow --verbose' ;;
+    cat) options='--columns --limit --where --from --to --follow --verbose -v' ;;
     verify) options='--json --allow-gaps --server -c --set' ;;
     compact) options='--dry-run' ;;
     expire) options='--older-than --dry-run' ;;
