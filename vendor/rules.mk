@@ -28,12 +28,13 @@ VENDOR_SOURCES := \
         psa_crypto_client.c psa_crypto_driver_wrappers_no_static.c psa_crypto_ecp.c \
         psa_crypto_hash.c psa_crypto_mac.c psa_crypto_rsa.c psa_crypto_slot_management.c psa_util.c \
         rsa.c rsa_alt_helpers.c sha1.c sha256.c sha512.c ssl_ciphersuites.c ssl_client.c ssl_msg.c \
-        ssl_tls.c ssl_tls12_client.c ssl_tls13_client.c ssl_tls13_generic.c ssl_tls13_keys.c x509.c \
+        ssl_tls.c ssl_tls12_client.c ssl_tls12_server.c ssl_tls13_client.c ssl_tls13_generic.c \
+        ssl_tls13_keys.c ssl_tls13_server.c x509.c \
         x509_crt.c)
 
 VENDOR_INCLUDES := -isystem vendor/protobuf-c -isystem vendor/yaml/include -isystem $(ZSTD_DIR) \
     -isystem $(SODIUM_DIR)/include -isystem vendor/mbedtls/include -isystem vendor \
-    -DMBEDTLS_CONFIG_FILE='"mbedtls_client.h"'
+    -DMBEDTLS_CONFIG_FILE='"mbedtls_parts.h"'
 
 # Not our code, so not our warnings. zstd is two thirds of all CPU time: -O3, as its authors do.
 VENDOR_CFLAGS := -std=gnu11 -O3 -g -w $(VENDOR_INCLUDES) \

@@ -45,6 +45,11 @@ void check_config(struct check_report *r, const struct config *config)
                   "metrics.listen %s can be reached from elsewhere: set metrics.token_file, or "
                   "whoever reaches it reads the status page and the metrics",
                   config->metrics.listen);
+    else if (!config_listens_here(config) && config->metrics.tls.cert_file[0] == '\0')
+        check_say(r, CHECK_WARNING,
+                  "the token of metrics.token_file comes to metrics.listen %s in the clear: set "
+                  "metrics.tls.cert_file",
+                  config->metrics.listen);
     if (config->alerts.subject[0] == '\0')
         check_say(r, CHECK_OK,
                   "alerts appear on the status page and in the log; alerts.subject would publish "

@@ -42,7 +42,8 @@ const char *check_duration(int64_t ns, char out[static CHECK_DURATION_MAX]);
 /* What follows from the configuration alone. */
 void check_config(struct check_report *r, const struct config *config);
 
-/* The files of nats.tls, if it is used: are they what they should be, and for how long? */
+/* The files of nats.tls and of metrics.tls, where they are used: are they what they should be, and
+ * for how long? */
 void check_tls_files(struct check_report *r, const struct config *config);
 
 /* How a connection that is made is encrypted. */

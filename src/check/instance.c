@@ -36,9 +36,17 @@ struct check_instance check_instance_look(const struct config *config)
     return found;
 }
 
-/* Does this instance answer at metrics.listen? With a token it is not asked. */
+/* Does this instance answer at metrics.listen, with its own certificate if it has one? With a token
+ * it is not asked. */
 static bool answers_there(const struct config *config)
 {
+    struct tls_options tls = {.section = "",
+                              .ca_file = config->metrics.tls.cert_file,
+                              .cert_file = "",
+                              .key_file = "",
+                              .key_password = "",
+                              .key_password_file = "",
+                              .pinned = true};
     struct nats_url where;
     struct arena arena = {0};
     struct buf body = {0};
@@ -47,9 +55,12 @@ static bool answers_there(const struct config *config)
     const struct json *json = NULL;
     if (config->metrics.token_file[0] != '\0')
         return true;
-    if (nats_url_parse(&where, slice_of(config->metrics.listen), &err) == 0 &&
-        http_get(where.host, where.port, "/status.json", METRICS_PATIENCE, &body, &err) == 0)
-        json = json_parse(&arena, buf_slice(&body), &err);
+    if (nats_url_parse(&where, slice_of(config->metrics.listen), &err) == 0) {
+        struct http_place place = {
+            .host = where.host, .port = where.port, .tls = tls.ca_file[0] != '\0' ? &tls : NULL};
+        if (http_get(&place, "/status.json", METRICS_PATIENCE, &body, &err) == 0)
+            json = json_parse(&arena, buf_slice(&body), &err);
+    }
     bool ours = json_get_text(json, "instance", &name) && slice_is(name, config->nats.name);
     arena_free(&arena);
     buf_free(&body);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/time.h"
 #include "check/check.h"
 #include "drain/secure.h"
+#include "watch/guard.h"
 
 /* Time enough to get another one, and less than the shortest-lived ones of a CA's robot have. */
 #define SOON (14 * 24 * 3600 * CLOCK_SECOND)
@@ -19,29 +22,38 @@ static void judge_expiry(struct check_report *r, const char *what, int64_t expir
                   when);
 }
 
-void check_tls_files(struct check_report *r, const struct config *config)
+static void check_files(struct check_report *r, const struct tls_options *options)
 {
-    const struct config_tls *tls = &config->nats.tls;
-    struct tls_options options = secure_options(tls);
+    const char *section = options->section;
+    char what[80];
     struct tls_facts facts = {0};
     struct err err = {0};
-    if (!tls->enabled)
-        return;
-    if (tls_check(&options, &facts, &err) != 0)
-        check_say(r, CHECK_PROBLEM, "nats.tls: %s", err.text);
+    if (tls_check(options, &facts, &err) != 0)
+        check_say(r, CHECK_PROBLEM, "%s: %s", section, err.text);
+    (void)snprintf(what, sizeof(what), "our certificate (%s.cert_file)", section);
     if (facts.expires != 0)
-        judge_expiry(r, "our certificate (nats.tls.cert_file)", facts.expires);
+        judge_expiry(r, what, facts.expires);
     if (facts.key_mode != 0)
         check_say(r, CHECK_WARNING,
-                  "nats.tls.key_file %s: others can read or change it (mode %04o): chmod 400",
-                  tls->key_file, facts.key_mode);
+                  "%s.key_file %s: others can read or change it (mode %04o): chmod 400", section,
+                  options->key_file, facts.key_mode);
     if (facts.not_read > 0)
-        check_say(
-            r, CHECK_WARNING,
-            "%u certificates of nats.tls.ca_file are of a kind that varve does not know, such "
-            "as Ed25519",
-            facts.not_read);
-    if (tls->insecure)
+        check_say(r, CHECK_WARNING,
+                  "%u certificates of %s.ca_file are of a kind that varve does not know, such as "
+                  "Ed25519",
+                  facts.not_read, section);
+}
+
+void check_tls_files(struct check_report *r, const struct config *config)
+{
+    struct tls_options nats = secure_options(&config->nats.tls);
+    struct tls_options metrics = guard_tls_options(config);
+    metrics.insecure = true; /* it looks at nobody's certificate, so it needs no CA */
+    if (config->nats.tls.enabled)
+        check_files(r, &nats);
+    if (metrics.cert_file[0] != '\0')
+        check_files(r, &metrics);
+    if (nats.insecure)
         check_say(r, CHECK_WARNING,
                   "nats.tls.insecure is set: anybody can pass for the server, read what varve is "
                   "sent and get what it logs in with");

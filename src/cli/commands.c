@@ -34,6 +34,9 @@ static const struct cli_option check_options[] = {
 static const struct cli_option status_options[] = {
     CONFIG_OPTIONS,
     {'u', "--url", "URL", "ask there, such as http://127.0.0.1:9464/, and not at metrics.listen"},
+    {'a', "--ca-file", "FILE",
+     "CAs (PEM) for an https URL, in place of those that this host trusts"},
+    {'k', "--token-file", "FILE", "the token that it asks for, in place of metrics.token_file"},
     {'w', "--watch", NULL, "again every two seconds, until it is interrupted"},
     {'j', "--json", NULL, "the JSON as it comes; varve help watch says what it means"},
     {0},

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "base/secret.h"
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/inspect.h"
@@ -14,6 +15,7 @@
 #include "nats/url.h"
 #include "net/http_get.h"
 #include "net/network.h"
+#include "watch/guard.h"
 
 #define PATIENCE (5 * CLOCK_SECOND)
 #define PERIOD (2 * CLOCK_SECOND)
@@ -27,8 +29,13 @@ enum {
 struct status {
     struct cli_options options;
     const char *url; /* NULL: metrics.listen of the configuration */
+    const char *ca_file, *token_file;
     bool watch, json;
+    struct config config; /* where there is no url */
     struct nats_url where;
+    struct buf token;
+    struct tls_options tls;
+    struct http_place place;
 };
 
 static int parse(int argc, char **argv, struct status *s)
@@ -41,33 +48,84 @@ static int parse(int argc, char **argv, struct status *s)
             return CLI_USAGE;
         if (option == 'u')
             s->url = w.value;
+        if (option == 'a')
+            s->ca_file = w.value;
+        if (option == 'k')
+            s->token_file = w.value;
         s->watch = s->watch || option == 'w';
         s->json = s->json || option == 'j';
     }
     return option == CLI_STOP ? w.status : CLI_GO_ON;
 }
 
-/* Where the instance listens: host:port, or http://host:port/. */
-static int find(struct status *s, struct err *err)
+static bool take_prefix(struct slice *text, const char *prefix)
 {
-    static const char scheme[] = "http://";
-    struct slice text = slice_of(s->url != NULL ? s->url : "");
-    struct config config;
-    config_init(&config);
-    int result = s->url != NULL ? 0 : cli_options_read(&s->options, &config, err);
-    if (result == 0 && s->url == NULL)
-        text = slice_of(config.metrics.listen);
-    if (result == 0 && text.len == 0)
-        result = err_set(err, ERR_USAGE, "metrics.listen is off: nobody can ask this instance");
-    if (text.len >= sizeof(scheme) - 1 && memcmp(text.data, scheme, sizeof(scheme) - 1) == 0)
-        text = (struct slice){text.data + sizeof(scheme) - 1, text.len - (sizeof(scheme) - 1)};
+    size_t len = strlen(prefix);
+    if (!slice_starts_with(*text, prefix))
+        return false;
+    *text = (struct slice){text->data + len, text->len - len};
+    return true;
+}
+
+/* An instance of this host shows the certificate that its configuration names, whatever name that
+ * is for; another one has to be who its URL says. */
+static void find_security(struct status *s, bool https)
+{
+    const struct config *c = &s->config;
+    bool own = s->url == NULL && s->ca_file == NULL;
+    if (!https)
+        return;
+    s->tls = (struct tls_options){
+        .section = "",
+        .ca_file = own                  ? c->metrics.tls.cert_file
+                   : s->ca_file != NULL ? s->ca_file
+                                        : "",
+        .cert_file = "",
+        .key_file = "",
+        .key_password = "",
+        .key_password_file = "",
+        .pinned = own,
+    };
+    s->place.tls = &s->tls;
+}
+
+/* host:port, with http:// or https:// before it and slashes behind it, or metrics.listen. */
+static int find_address(struct status *s, struct slice text, struct err *err)
+{
+    bool https = s->url == NULL && s->config.metrics.tls.cert_file[0] != '\0';
+    if (!take_prefix(&text, "http://"))
+        https = take_prefix(&text, "https://") || https;
     while (text.len > 0 && text.data[text.len - 1] == '/')
         text.len--;
+    if (s->ca_file != NULL && !https)
+        return err_set(err, ERR_USAGE, "--ca-file is for https");
     /* The same syntax as that of a server: host:port or [ipv6]:port. */
-    if (result == 0 && nats_url_parse(&s->where, text, err) != 0)
-        result = err_prefix(err, "where to ask");
-    config_free(&config);
-    return result;
+    if (nats_url_parse(&s->where, text, err) != 0)
+        return err_prefix(err, "where to ask");
+    s->place = (struct http_place){.host = s->where.host, .port = s->where.port};
+    find_security(s, https);
+    return 0;
+}
+
+static int find(struct status *s, struct err *err)
+{
+    const char *token_file = s->token_file;
+    if (s->url == NULL) {
+        if (cli_options_read(&s->options, &s->config, err) != 0)
+            return -1;
+        if (s->config.metrics.listen[0] == '\0')
+            return err_set(err, ERR_USAGE, "metrics.listen is off: nobody can ask this instance");
+        if (token_file == NULL && s->config.metrics.token_file[0] != '\0')
+            token_file = s->config.metrics.token_file;
+    }
+    if (find_address(s, slice_of(s->url != NULL ? s->url : s->config.metrics.listen), err) != 0)
+        return -1;
+    if (token_file != NULL) {
+        if (guard_read_token(&s->token, token_file, err) != 0)
+            return -1;
+        s->place.token = buf_text(&s->token);
+    }
+    return 0;
 }
 
 static void print_text(struct slice text)
@@ -238,7 +296,7 @@ static int show(const struct status *s, struct err *err)
     struct arena arena = {0};
     int status = CLI_FAILED;
     uint64_t version = 0;
-    if (http_get(s->where.host, s->where.port, "/status.json", PATIENCE, &body, err) != 0)
+    if (http_get(&s->place, "/status.json", PATIENCE, &body, err) != 0)
         goto end;
     const struct json *json = json_parse(&arena, buf_slice(&body), err);
     if (json == NULL)
@@ -263,7 +321,7 @@ end:
     if (err_is_set(err)) {
         char address[NATS_ADDRESS_MAX];
         nats_url_format(&s->where, address);
-        (void)err_prefix(err, "http://%s/", address);
+        (void)err_prefix(err, "%s://%s/", s->place.tls != NULL ? "https" : "http", address);
     }
     arena_free(&arena);
     buf_free(&body);
@@ -289,9 +347,12 @@ static int run(struct status *s)
 int cli_status(int argc, char **argv)
 {
     struct status s = {0};
+    config_init(&s.config);
     int status = parse(argc, argv, &s);
     if (status == CLI_GO_ON)
         status = run(&s);
     cli_options_free(&s.options);
+    config_free(&s.config);
+    secret_free(&s.token);
     return status;
 }

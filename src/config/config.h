@@ -122,6 +122,9 @@ struct config {
     struct {
         const char *listen; /* host:port; "" is off */
         const char *token_file;
+        struct {
+            const char *cert_file, *key_file, *key_password_file; /* "": no TLS */
+        } tls;
     } metrics;
     struct {
         const char *subject;

@@ -145,6 +145,18 @@ static int finish_tls(struct config_tls *t, struct err *err)
     return 0;
 }
 
+static int check_metrics_tls(const struct config *c, struct err *err)
+{
+    bool has_key = is_set(c->metrics.tls.key_file);
+    if (is_set(c->metrics.tls.cert_file) != has_key)
+        return err_set(err, ERR_USAGE, "metrics.tls.%s: metrics.tls.%s is missing",
+                       has_key ? "key_file" : "cert_file", has_key ? "cert_file" : "key_file");
+    if (is_set(c->metrics.tls.key_password_file) && !has_key)
+        return err_set(err, ERR_USAGE,
+                       "metrics.tls.key_password_file: metrics.tls.key_file is missing");
+    return 0;
+}
+
 /* A user, whose password belongs to it, is one way; so are the others. */
 static int check_login(const struct config_nats *n, struct err *err)
 {
@@ -262,7 +274,8 @@ int config_finish(struct config *c, struct err *err)
         c->nats.servers = (struct config_list){items, 1};
     }
     if (expand_all(c, err) != 0 || finish_tls(&c->nats.tls, err) != 0 ||
-        check_nats(&c->nats, err) != 0 || check_sources(c, err) != 0 || check_memory(c, err) != 0)
+        check_nats(&c->nats, err) != 0 || check_metrics_tls(c, err) != 0 ||
+        check_sources(c, err) != 0 || check_memory(c, err) != 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");

@@ -193,6 +193,13 @@ const struct config_key config_keys[] = {
      .help = "Address of the status page, /metrics, /healthz and /readyz; or off."},
     {"metrics.token_file", CONFIG_PATH, AT(metrics.token_file), "",
      .help = "File with a token that each request has to bring, as Authorization: Bearer."},
+    {"metrics.tls.cert_file", CONFIG_PATH, AT(metrics.tls.cert_file), "",
+     .help =
+         "Certificate (PEM) with which metrics.listen speaks TLS, and no HTTP without it. SIGHUP "
+         "has this file, its key and the token read again."},
+    {"metrics.tls.key_file", CONFIG_PATH, AT(metrics.tls.key_file), "", .help = "Key of it (PEM)."},
+    {"metrics.tls.key_password_file", CONFIG_PATH, AT(metrics.tls.key_password_file), "",
+     .help = "File with the key's password, if it has one."},
 
     {"alerts.subject", CONFIG_TEXT, AT(alerts.subject), "",
      .help = "Subject for alerts, published as events; none if empty."},

@@ -42,6 +42,8 @@ static const struct {
     {"nats.tls.ca", "nats.tls.ca_file"},
     {"nats.tls.cert", "nats.tls.cert_file"},
     {"nats.tls.key", "nats.tls.key_file"},
+    {"metrics.tls_cert_file", "metrics.tls.cert_file"},
+    {"metrics.tls_key_file", "metrics.tls.key_file"},
     {"nats.stream", "sources[N].stream"},
     {"nats.subject", "sources[N].subjects"},
     {"nats.durable", "sources[N].consumer"},

@@ -13,6 +13,7 @@ static const char *keep(struct secure *s, const char *text)
 struct tls_options secure_options(const struct config_tls *tls)
 {
     return (struct tls_options){
+        .section = "nats.tls",
         .ca_file = tls->ca_file,
         .cert_file = tls->cert_file,
         .key_file = tls->key_file,

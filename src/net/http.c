@@ -74,7 +74,8 @@ int http_listen(struct http_server *s, const char *address, http_handler *handle
 
 static void end(struct http_connection *c)
 {
-    net_close(&c->handle);
+    stream_close(&c->stream);
+    c->handle = -1;
     buf_free(&c->out);
     c->state = HTTP_FREE;
 }
@@ -140,8 +141,8 @@ static void write_some(struct http_connection *c, int64_t now)
     struct err ignored = {0};
     size_t done;
     while (c->written < c->out.len) {
-        switch (net_write(c->handle, c->out.data + c->written, c->out.len - c->written, &done,
-                          &ignored)) {
+        switch (stream_write(c->stream, c->out.data + c->written, c->out.len - c->written, &done,
+                             &ignored)) {
         case NET_IO_DONE:
             c->written += done;
             break;
@@ -153,7 +154,7 @@ static void write_some(struct http_connection *c, int64_t now)
         }
     }
     /* Closing with unread bytes would reset the connection, and the peer might lose the answer. */
-    net_finish(c->handle);
+    stream_finish(c->stream);
     c->state = HTTP_CLOSING;
     c->deadline = now + HTTP_LINGER;
 }
@@ -227,7 +228,7 @@ static void read_some(struct http_server *s, struct http_connection *c, int64_t 
     uint8_t *to = reading ? c->head + c->head_len : c->head;
     size_t room = reading ? sizeof(c->head) - c->head_len : sizeof(c->head);
     size_t got;
-    switch (net_read(c->handle, to, room, &got, &ignored)) {
+    switch (stream_read(c->stream, to, room, &got, &ignored)) {
     case NET_IO_DONE:
         if (reading)
             take_bytes(s, c, got, now);
@@ -240,6 +241,28 @@ static void read_some(struct http_server *s, struct http_connection *c, int64_t 
     }
 }
 
+/* One step, which may be costly, and then none for four times as long. */
+static void secure_some(struct http_server *s, struct http_connection *c)
+{
+    struct err ignored = {0};
+    if (s->secure_after != 0)
+        return;
+    int64_t began = clock_monotonic();
+    switch (stream_handshake(c->stream, &ignored)) {
+    case NET_IO_DONE:
+        c->state = HTTP_READING;
+        break;
+    case NET_IO_AGAIN:
+        break;
+    case NET_IO_DEAD:
+        end(c);
+        break;
+    }
+    int64_t took = clock_monotonic() - began;
+    if (took > HTTP_HANDSHAKE_CHEAP)
+        s->secure_after = began + HTTP_HANDSHAKE_SHARE * took;
+}
+
 /* A free connection; if there is none, that of whoever has been silent longest. */
 static struct http_connection *make_room(struct http_server *s)
 {
@@ -248,8 +271,7 @@ static struct http_connection *make_room(struct http_server *s)
         struct http_connection *c = &s->connections[i];
         if (c->state == HTTP_FREE)
             return c;
-        if ((c->state == HTTP_READING || c->state == HTTP_CLOSING) &&
-            (oldest == NULL || c->deadline < oldest->deadline))
+        if (c->state != HTTP_WRITING && (oldest == NULL || c->deadline < oldest->deadline))
             oldest = c;
     }
     if (oldest != NULL)
@@ -257,14 +279,16 @@ static struct http_connection *make_room(struct http_server *s)
     return oldest;
 }
 
-static void turn_away(int handle)
+static void turn_away(const struct http_server *s, int handle)
 {
     static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                                  "Connection: close\r\nRetry-After: 1\r\n\r\n";
     struct err ignored = {0};
     size_t done;
-    enum net_io io = net_write(handle, answer, sizeof(answer) - 1, &done, &ignored);
-    (void)io; /* it has no claim to an answer */
+    if (s->tls == NULL) {
+        enum net_io io = net_write(handle, answer, sizeof(answer) - 1, &done, &ignored);
+        (void)io; /* it has no claim to an answer */
+    }
     net_close(&handle);
 }
 
@@ -281,15 +305,28 @@ static void accept_some(struct http_server *s, int64_t now)
             return;
         struct http_connection *c = make_room(s);
         if (c == NULL) {
-            turn_away(handle);
+            turn_away(s, handle);
             continue;
         }
-        c->state = HTTP_READING;
+        c->state = s->tls != NULL ? HTTP_SECURING : HTTP_READING;
         c->handle = handle;
+        c->stream = stream_plain(handle);
+        if (s->tls != NULL)
+            c->stream = stream_tls_accept(c->stream, s->tls);
         c->deadline = now + HTTP_TIME_MAX;
         c->head_len = 0;
         c->written = 0;
     }
+}
+
+static struct net_wait wait_of(const struct http_server *s, const struct http_connection *c)
+{
+    static const struct net_wait nothing = {.handle = -1};
+    if (c->state == HTTP_FREE || (c->state == HTTP_SECURING && s->secure_after != 0))
+        return nothing;
+    if (c->state == HTTP_WRITING) /* what it says meanwhile is of no interest */
+        return (struct net_wait){.handle = c->handle, .want = NET_WRITABLE};
+    return stream_wait(c->stream, false);
 }
 
 size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_WAITS_MAX])
@@ -297,12 +334,12 @@ size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_
     if (s->listener < 0)
         return 0;
     size_t count = 1;
-    list[0] =
-        (struct net_wait){.handle = s->accept_after == 0 ? s->listener : -1, .want = NET_READABLE};
+    /* While handshakes wait, whoever comes waits in the system's queue. */
+    bool takes = s->accept_after == 0 && s->secure_after == 0;
+    list[0] = (struct net_wait){.handle = takes ? s->listener : -1, .want = NET_READABLE};
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         const struct http_connection *c = &s->connections[i];
-        list[1 + i] = (struct net_wait){
-            .handle = c->handle, .want = c->state == HTTP_WRITING ? NET_WRITABLE : NET_READABLE};
+        list[1 + i] = wait_of(s, c);
         if (c->state != HTTP_FREE)
             count = i + 2;
     }
@@ -311,15 +348,17 @@ size_t http_waits(const struct http_server *s, struct net_wait list[static HTTP_
 
 static void serve(struct http_server *s, struct http_connection *c, bool ready, int64_t now)
 {
-    if (ready && c->state == HTTP_WRITING)
+    if (ready && c->state == HTTP_SECURING)
+        secure_some(s, c);
+    else if (ready && c->state == HTTP_WRITING)
         write_some(c, now);
     else if (ready)
         read_some(s, c, now);
-    if (now < c->deadline)
+    if (now < c->deadline || c->state == HTTP_FREE)
         return;
     if (c->state == HTTP_READING)
         refuse(c, 408, now);
-    else if (c->state == HTTP_WRITING || c->state == HTTP_CLOSING)
+    else
         end(c);
 }
 
@@ -327,6 +366,8 @@ int64_t http_turn(struct http_server *s, const struct net_wait *list, size_t cou
 {
     if (s->listener < 0)
         return INT64_MAX;
+    if (now >= s->secure_after)
+        s->secure_after = 0;
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         struct http_connection *c = &s->connections[i];
         bool waited = i + 1 < count && list[i + 1].handle == c->handle;
@@ -335,9 +376,11 @@ int64_t http_turn(struct http_server *s, const struct net_wait *list, size_t cou
     }
     if (s->accept_after != 0 && now >= s->accept_after)
         s->accept_after = 0;
-    else if (count > 0 && list[0].ready != 0)
+    else if (count > 0 && list[0].ready != 0 && s->secure_after == 0)
         accept_some(s, now);
     int64_t next = s->accept_after != 0 ? s->accept_after : INT64_MAX;
+    if (s->secure_after != 0 && s->secure_after < next)
+        next = s->secure_after;
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         const struct http_connection *c = &s->connections[i];
         if (c->state != HTTP_FREE && c->deadline < next)

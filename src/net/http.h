@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/network.h"
+#include "net/stream.h"
+#include "net/tls.h"
 
 /*
  * The head of an HTTP/1.x request (RFC 9112): as much of it as a server needs that answers GET and
@@ -46,19 +48,27 @@ enum http_parsed http_request_parse(struct slice bytes, struct http_request *out
  *
  * One request a connection, GET and HEAD; all else is refused here. Whoever is slow is cut off, and
  * where there are too many connections, the one that has waited longest without a whole request
- * makes room: nobody can keep others from an answer by doing nothing.
+ * makes room: nobody can keep others from an answer by doing nothing. With TLS handshakes take at
+ * most a fifth of the loop's time: who else wants one waits, so that no number of them stops the
+ * owner's work.
  */
 enum {
     HTTP_CONNECTIONS_MAX = 16,
     HTTP_WAITS_MAX = HTTP_CONNECTIONS_MAX + 1,
 };
 
-#define HTTP_TIME_MAX (5 * CLOCK_SECOND) /* for a whole request, and again for its answer */
-#define HTTP_LINGER CLOCK_SECOND         /* for the peer to close, so that it loses no byte */
-#define HTTP_ACCEPT_PAUSE CLOCK_SECOND   /* while no descriptors are left */
+#define HTTP_TIME_MAX \
+    (5 * CLOCK_SECOND)           /* for handshake and whole request, and again for its answer */
+#define HTTP_LINGER CLOCK_SECOND /* for the peer to close, so that it loses no byte */
+#define HTTP_ACCEPT_PAUSE CLOCK_SECOND /* while no descriptors are left */
+
+/* A step of a handshake that takes longer than this, since it signs, is followed by a pause. */
+#define HTTP_HANDSHAKE_CHEAP (CLOCK_SECOND / 2000)
+enum { HTTP_HANDSHAKE_SHARE = 5 };
 
 enum http_state {
     HTTP_FREE,
+    HTTP_SECURING, /* the handshake of TLS */
     HTTP_READING,
     HTTP_WRITING,
     HTTP_CLOSING, /* all is said */
@@ -66,7 +76,8 @@ enum http_state {
 
 struct http_connection {
     enum http_state state;
-    int handle;
+    int handle;            /* of `stream`, to know it again */
+    struct stream *stream; /* NULL: free */
     int64_t deadline;
     struct http_request request;
     uint8_t head[HTTP_HEAD_MAX];
@@ -90,8 +101,9 @@ struct http_server {
     char address[NET_NAME_MAX]; /* as bound, with the port that the system chose for port 0 */
     http_handler *handler;
     void *context;
-    const char *token; /* asked of everybody, borrowed from the owner; NULL: none */
-    int64_t accept_after;
+    const char *token;      /* asked of everybody, borrowed from the owner; NULL: none */
+    struct tls_server *tls; /* for connections that come from now on, borrowed; NULL: plain */
+    int64_t accept_after, secure_after; /* 0: there is no pause */
     struct http_connection connections[HTTP_CONNECTIONS_MAX];
 };
 

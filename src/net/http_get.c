@@ -24,6 +24,23 @@ static struct stream *connect_to(const char *host, uint16_t port, int64_t deadli
     return stream;
 }
 
+/* Put TLS around *stream, which is taken over. */
+static int secure(struct stream **stream, const struct http_place *place, int64_t deadline,
+                  struct err *err)
+{
+    *stream = stream_tls(*stream, place->tls, place->host, err);
+    if (*stream == NULL)
+        return -1;
+    enum net_io io;
+    while ((io = stream_handshake(*stream, err)) == NET_IO_AGAIN) {
+        if (clock_monotonic() >= deadline)
+            return too_late(err);
+        struct net_wait wait = stream_wait(*stream, false);
+        net_wait(&wait, 1, deadline);
+    }
+    return io == NET_IO_DONE ? 0 : -1;
+}
+
 static int send_all(struct stream *s, struct slice text, int64_t deadline, struct err *err)
 {
     while (text.len > 0) {
@@ -52,7 +69,7 @@ static int read_all(struct stream *s, struct buf *out, int64_t deadline, struct 
         size_t done = 0;
         buf_reserve(out, PIECE);
         enum net_io io = stream_read(s, out->data + out->len, PIECE, &done, &end);
-        if (io == NET_IO_DEAD && end.system == 0)
+        if (io == NET_IO_DEAD && end.system == 0 && out->len > 0)
             return 0;
         if (io == NET_IO_DEAD)
             return err_set(err, end.code, "%s", end.text);
@@ -84,16 +101,21 @@ static int take_body(struct slice answer, struct buf *body, struct err *err)
     return 0;
 }
 
-int http_get(const char *host, uint16_t port, const char *path, int64_t patience, struct buf *body,
+int http_get(const struct http_place *place, const char *path, int64_t patience, struct buf *body,
              struct err *err)
 {
     int64_t deadline = clock_monotonic() + patience;
-    struct stream *stream = connect_to(host, port, deadline, err);
+    struct stream *stream = connect_to(place->host, place->port, deadline, err);
     if (stream == NULL)
         return -1;
     struct buf text = {0};
-    buf_printf(&text, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, host);
-    int result = send_all(stream, buf_slice(&text), deadline, err);
+    buf_printf(&text, "GET %s HTTP/1.0\r\nHost: %s\r\n", path, place->host);
+    if (place->token != NULL)
+        buf_printf(&text, "Authorization: Bearer %s\r\n", place->token);
+    buf_append_text(&text, "\r\n");
+    int result = place->tls != NULL ? secure(&stream, place, deadline, err) : 0;
+    if (result == 0)
+        result = send_all(stream, buf_slice(&text), deadline, err);
     buf_reset(&text);
     if (result == 0)
         result = read_all(stream, &text, deadline, err);

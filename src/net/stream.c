@@ -23,6 +23,11 @@ enum net_io stream_write(struct stream *s, const void *data, size_t len, size_t 
     return s->kind->write(s, data, len, done, err);
 }
 
+void stream_finish(struct stream *s)
+{
+    s->kind->finish(s);
+}
+
 struct net_wait stream_wait(const struct stream *s, bool writing)
 {
     return s->kind->wait(s, writing);
@@ -64,6 +69,11 @@ static enum net_io plain_write(struct stream *s, const void *data, size_t len, s
     return net_write(handle_of(s), data, len, done, err);
 }
 
+static void plain_finish(struct stream *s)
+{
+    net_finish(handle_of(s));
+}
+
 static struct net_wait plain_wait(const struct stream *s, bool writing)
 {
     return (struct net_wait){.handle = handle_of(s),
@@ -81,6 +91,7 @@ static const struct stream_kind plain_kind = {
     .handshake = plain_handshake,
     .read = plain_read,
     .write = plain_write,
+    .finish = plain_finish,
     .wait = plain_wait,
     .close = plain_close,
 };

@@ -28,6 +28,7 @@ struct stream_kind {
     enum net_io (*read)(struct stream *s, void *data, size_t len, size_t *done, struct err *err);
     enum net_io (*write)(struct stream *s, const void *data, size_t len, size_t *done,
                          struct err *err);
+    void (*finish)(struct stream *s);
     struct net_wait (*wait)(const struct stream *s, bool writing);
     void (*close)(struct stream *s);
 };
@@ -49,6 +50,10 @@ enum net_io stream_read(struct stream *s, void *data, size_t len, size_t *done, 
  * many. DEAD does not mean that nothing is left to be read: the peer may have said why. */
 enum net_io stream_write(struct stream *s, const void *data, size_t len, size_t *done,
                          struct err *err) __attribute__((warn_unused_result));
+
+/* Nothing more will be written: the peer reads its end behind what it has not read yet. All that
+ * was written has to be out (no NET_IO_AGAIN is open). Reading goes on. */
+void stream_finish(struct stream *s);
 
 /* What to wait for, to read and, with `writing`, to write. Where input waits inside of the stream,
  * which no poll can see, it is ready already. */

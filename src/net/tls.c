@@ -18,22 +18,29 @@
 enum {
     /* nats-server writes small records: of this much one read takes a hundred of them. */
     READ_AHEAD = 64 * 1024,
-    /* Decrypted in one call: a millisecond's work, so that a fast server can't hold up the loop. */
+    /* A request has one record. */
+    READ_AHEAD_OF_SERVER = 4 * 1024,
+    /* Taken in one call: a millisecond's work, so that a fast peer can't hold up the loop, not even
+     * with records that say nothing. */
     READ_MAX = 256 * 1024,
+    SECTION_MAX = 32,
 };
 
 struct tls {
     struct stream stream;
     struct stream *under;
+    struct tls_server *server; /* NULL: we are the client, which has the next four */
     struct tls_material material;
     mbedtls_ssl_config config;
     mbedtls_ssl_context ssl;
     char name[NET_HOST_MAX + 1];
-    char ca_file[TLS_SUBJECT_MAX]; /* for messages */
-    uint8_t address[16];           /* of a name that is an IP address */
-    size_t address_len;            /* 0: it is a host name */
-    uint8_t *ahead; /* READ_AHEAD bytes, of which [start, end) wait to be decrypted */
-    size_t start, end;
+    char ca_file[TLS_SUBJECT_MAX], section[SECTION_MAX]; /* for messages */
+    bool pinned;
+    uint8_t address[16]; /* of a name that is an IP address */
+    size_t address_len;  /* 0: it is a host name */
+    uint8_t *ahead;      /* ahead_size bytes, of which [start, end) wait to be decrypted */
+    size_t ahead_size, start, end;
+    size_t budget;            /* bytes that this call may still take from below */
     size_t tried;             /* bytes that are sealed but not reported as written */
     bool blocked;             /* sealed bytes wait for the peer to take them */
     struct err unsent;        /* why nothing can be sent any more */
@@ -57,6 +64,8 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 
 static enum tls_flaw flaw_of(uint32_t flags)
 {
+    if ((flags & MBEDTLS_X509_BADCERT_OTHER) != 0)
+        return TLS_FLAW_OTHER;
     if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0)
         return TLS_FLAW_EXPIRED;
     if ((flags & MBEDTLS_X509_BADCERT_FUTURE) != 0)
@@ -80,12 +89,22 @@ static bool has_address(const mbedtls_x509_crt *crt, const struct tls *t)
     return false;
 }
 
+/* Of the chain's certificates only the server's own counts, and that is known byte for byte. */
+static uint32_t compare_with_pinned(const struct tls *t, const mbedtls_x509_crt *crt, int depth)
+{
+    const mbedtls_x509_buf *wanted = &t->material.ca.raw;
+    bool same = crt->raw.len == wanted->len && memcmp(crt->raw.p, wanted->p, wanted->len) == 0;
+    return depth > 0 || same ? 0 : MBEDTLS_X509_BADCERT_OTHER;
+}
+
 /* Called for each certificate of the chain, the server's own last, as depth 0. */
 static int look_at_certificate(void *context, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
     struct tls *t = context;
     int64_t expires = tls_time_of(&crt->valid_to);
-    if (depth == 0 && t->address_len > 0 && !has_address(crt, t))
+    if (t->pinned)
+        *flags = compare_with_pinned(t, crt, depth);
+    else if (depth == 0 && t->address_len > 0 && !has_address(crt, t))
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     if (t->expires == 0 || expires < t->expires)
         t->expires = expires;
@@ -101,7 +120,7 @@ static int look_at_certificate(void *context, mbedtls_x509_crt *crt, int depth, 
 static int explain(struct tls *t, int result, struct err *err)
 {
     if (t->flawed.subject[0] != '\0' && result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
-        return tls_explain_flaw(&t->flawed, t->name, t->ca_file, err);
+        return tls_explain_flaw(&t->flawed, t->name, t->ca_file, t->section, err);
     if (result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
         int alert = t->ssl.MBEDTLS_PRIVATE(in_msg)[1];
         return err_set(err, ERR_REFUSED, "the server refuses TLS: %s (alert %d)",
@@ -155,7 +174,9 @@ static int receive_sealed(void *context, unsigned char *data, size_t len)
     struct tls *t = context;
     if (t->start == t->end) {
         size_t done;
-        switch (stream_read(t->under, t->ahead, READ_AHEAD, &done, &t->over)) {
+        if (t->budget == 0)
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        switch (stream_read(t->under, t->ahead, t->ahead_size, &done, &t->over)) {
         case NET_IO_AGAIN:
             return MBEDTLS_ERR_SSL_WANT_READ;
         case NET_IO_DEAD:
@@ -165,6 +186,7 @@ static int receive_sealed(void *context, unsigned char *data, size_t len)
         }
         t->start = 0;
         t->end = done;
+        t->budget -= done < t->budget ? done : t->budget;
     }
     size_t some = t->end - t->start < len ? t->end - t->start : len;
     memcpy(data, t->ahead + t->start, some);
@@ -185,6 +207,7 @@ static bool is_wait(int result)
 static enum net_io tls_handshake(struct stream *s, struct err *err)
 {
     struct tls *t = tls_of(s);
+    t->budget = READ_MAX;
     int result = mbedtls_ssl_handshake(&t->ssl);
     if (is_wait(result))
         return NET_IO_AGAIN;
@@ -204,6 +227,7 @@ static enum net_io tls_read(struct stream *s, void *data, size_t len, size_t *do
     size_t most = len < READ_MAX ? len : READ_MAX;
     int result = t->failed != 0 ? t->failed : 1;
     *done = 0;
+    t->budget = READ_MAX;
     /* A call gives one record. */
     while (result > 0 && *done < most && (*done == 0 || t->start < t->end)) {
         result = mbedtls_ssl_read(&t->ssl, (unsigned char *)data + *done, most - *done);
@@ -245,6 +269,19 @@ static enum net_io tls_write(struct stream *s, const void *data, size_t len, siz
     return NET_IO_DONE;
 }
 
+/* As far as the peer takes it: what was said is out, and whoever misses the end sees a length. */
+static void say_end(struct tls *t)
+{
+    if (mbedtls_ssl_is_handshake_over(&t->ssl) && t->tried == 0)
+        (void)mbedtls_ssl_close_notify(&t->ssl);
+}
+
+static void tls_finish(struct stream *s)
+{
+    say_end(tls_of(s));
+    stream_finish(tls_of(s)->under);
+}
+
 static struct net_wait tls_wait(const struct stream *s, bool writing)
 {
     const struct tls *t = (const struct tls *)s;
@@ -257,14 +294,13 @@ static struct net_wait tls_wait(const struct stream *s, bool writing)
 static void tls_close(struct stream *s)
 {
     struct tls *t = tls_of(s);
-    if (mbedtls_ssl_is_handshake_over(&t->ssl) && t->tried == 0)
-        (void)mbedtls_ssl_close_notify(&t->ssl); /* as far as the peer takes it */
+    say_end(t);
     mbedtls_ssl_free(&t->ssl);
     mbedtls_ssl_config_free(&t->config);
     tls_unload(&t->material);
+    tls_server_free(t->server);
     stream_close(&t->under);
-    if (t->ahead != NULL)
-        explicit_bzero(t->ahead, READ_AHEAD);
+    explicit_bzero(t->ahead, t->ahead_size);
     free(t->ahead);
     free(t);
 }
@@ -274,40 +310,10 @@ static const struct stream_kind tls_kind = {
     .handshake = tls_handshake,
     .read = tls_read,
     .write = tls_write,
+    .finish = tls_finish,
     .wait = tls_wait,
     .close = tls_close,
 };
-
-/* What is offered, the preferred ones first: a server such as Go's takes the first that it knows.
- */
-static const int *cipher_suites(void)
-{
-    static const int fast_aes[] = {
-        MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-        MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-        MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        0,
-    };
-    static const int slow_aes[] = {
-        MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-        MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-        MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        0,
-    };
-    return tls_cpu_has_aes() ? fast_aes : slow_aes;
-}
 
 /* The name goes to the server in the clear (SNI): without the dot that may end it, and not if it is
  * an address (RFC 6066, section 3), which look_at_certificate compares. */
@@ -323,7 +329,7 @@ static int set_name(struct tls *t, const char *name)
         t->address_len = sizeof(struct in_addr);
     else if (inet_pton(AF_INET6, t->name, t->address) == 1)
         t->address_len = sizeof(struct in6_addr);
-    return mbedtls_ssl_set_hostname(&t->ssl, t->address_len > 0 ? NULL : t->name);
+    return mbedtls_ssl_set_hostname(&t->ssl, t->address_len > 0 || t->pinned ? NULL : t->name);
 }
 
 static int configure(struct tls *t, const struct tls_options *options, const char *name,
@@ -333,11 +339,13 @@ static int configure(struct tls *t, const struct tls_options *options, const cha
     if (tls_load(m, options, err) != 0)
         return -1;
     snprintf(t->ca_file, sizeof(t->ca_file), "%s", m->ca_file != NULL ? m->ca_file : "");
+    snprintf(t->section, sizeof(t->section), "%s", options->section);
+    t->pinned = options->pinned;
     int result =
         mbedtls_ssl_config_defaults(&t->config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                     MBEDTLS_SSL_PRESET_DEFAULT);
     mbedtls_ssl_conf_rng(&t->config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
-    mbedtls_ssl_conf_ciphersuites(&t->config, cipher_suites());
+    mbedtls_ssl_conf_ciphersuites(&t->config, tls_cipher_suites());
     mbedtls_ssl_conf_authmode(&t->config, options->insecure ? MBEDTLS_SSL_VERIFY_NONE
                                                             : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(&t->config, &m->ca, NULL);
@@ -354,16 +362,34 @@ static int configure(struct tls *t, const struct tls_options *options, const cha
     return 0;
 }
 
+static struct tls *new_stream(struct stream *under, size_t ahead_size)
+{
+    struct tls *t = calloc(1, sizeof(*t));
+    uint8_t *ahead = malloc(ahead_size);
+    if (t == NULL || ahead == NULL)
+        out_of_memory(sizeof(*t) + ahead_size);
+    *t = (struct tls){
+        .stream = {&tls_kind}, .under = under, .ahead = ahead, .ahead_size = ahead_size};
+    mbedtls_ssl_init(&t->ssl);
+    mbedtls_ssl_config_init(&t->config);
+    return t;
+}
+
+struct stream *stream_tls_accept(struct stream *under, struct tls_server *server)
+{
+    struct tls *t = new_stream(under, READ_AHEAD_OF_SERVER);
+    t->server = server;
+    server->users++;
+    if (mbedtls_ssl_setup(&t->ssl, &server->config) != 0)
+        out_of_memory(sizeof(t->ssl)); /* all that can keep it */
+    mbedtls_ssl_set_bio(&t->ssl, t, send_sealed, receive_sealed, NULL);
+    return &t->stream;
+}
+
 struct stream *stream_tls(struct stream *under, const struct tls_options *options, const char *name,
                           struct err *err)
 {
-    struct tls *t = calloc(1, sizeof(*t));
-    uint8_t *ahead = malloc(READ_AHEAD);
-    if (t == NULL || ahead == NULL)
-        out_of_memory(sizeof(*t) + READ_AHEAD);
-    *t = (struct tls){.stream = {&tls_kind}, .under = under, .ahead = ahead};
-    mbedtls_ssl_init(&t->ssl);
-    mbedtls_ssl_config_init(&t->config);
+    struct tls *t = new_stream(under, READ_AHEAD);
     if (configure(t, options, name, err) == 0)
         return &t->stream;
     tls_close(&t->stream);

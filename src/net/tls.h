@@ -10,9 +10,10 @@
 #include "net/stream.h"
 
 /*
- * A client's side of TLS 1.2 (RFC 5246) and 1.3 (RFC 8446) over another stream. The library that
- * does it, Mbed TLS 3.6, is called in tls.c and tls_material.c alone, since its support ends in
- * 2027 and what follows has other calls; and by one thread, since it has no locks.
+ * TLS 1.2 (RFC 5246) and 1.3 (RFC 8446) over another stream: a client's side, and the plain
+ * server's side that the HTTP endpoint needs. The library that does it, Mbed TLS 3.6, is called in
+ * tls*.c alone, since its support ends in 2027 and what follows has other calls; and by one thread,
+ * since it has no locks.
  */
 enum {
     /* The bundle of a distribution has 220 KiB, one with all that a company adds perhaps twice. */
@@ -23,12 +24,15 @@ enum {
 
 /* Texts are never NULL; "" is not given. All are borrowed for the call. */
 struct tls_options {
+    const char *section;   /* of the configuration, for messages, such as "nats.tls"; "": none */
     const char *ca_file;   /* PEM; "": what the host trusts (tls_host_ca_file) */
     const char *cert_file; /* PEM: our certificate and what links it to a CA */
     const char *key_file;  /* PEM: its key, unencrypted or with a password */
     const char *key_password;
     const char *key_password_file; /* in place of it; a line end at its end does not count */
     bool insecure;                 /* take whatever certificate the server has */
+    bool pinned; /* take the very certificate that stands first in ca_file, whatever its name, CA
+                    and age, and no other */
 };
 
 /* What a set of files says of itself. Times are nanoseconds since 1970. */
@@ -53,6 +57,21 @@ const char *tls_host_ca_file(void);
  * the files don't make sense. */
 struct stream *stream_tls(struct stream *under, const struct tls_options *options, const char *name,
                           struct err *err) __attribute__((warn_unused_result));
+
+/* What a server shows: its certificate and its key. */
+struct tls_server;
+
+/* Read them from the files of `options`, of which cert_file and key_file are needed, and ca_file
+ * and `insecure` mean nothing. NULL if they don't make sense: the error names the file. */
+struct tls_server *tls_server_new(const struct tls_options *options, struct tls_facts *facts,
+                                  struct err *err) __attribute__((warn_unused_result));
+
+/* NULL is fine. Streams that were made with it live on. */
+void tls_server_free(struct tls_server *server);
+
+/* Secure a connection that was accepted, which is taken over; then stream_handshake, whose costly
+ * step takes some milliseconds. No client is asked for a certificate. */
+struct stream *stream_tls_accept(struct stream *under, struct tls_server *server);
 
 /* Of a stream that stream_tls has made, behind its handshake: when the server's certificate
  * expires (of it and what links it to a CA, the earliest), 0 if it was not looked at; and what was

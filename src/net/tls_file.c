@@ -57,10 +57,11 @@ bool tls_cpu_has_aes(void)
 }
 
 int tls_explain_flaw(const struct tls_flawed *flawed, const char *name, const char *ca_file,
-                     struct err *err)
+                     const char *section, struct err *err)
 {
     char from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], now[TIME_TEXT_MAX];
     const char *subject = flawed->subject;
+    const bool set = section[0] != '\0';
     time_format(flawed->valid_from, 0, from);
     time_format(flawed->valid_to, 0, to);
     time_format(clock_wall(), 0, now);
@@ -75,17 +76,19 @@ int tls_explain_flaw(const struct tls_flawed *flawed, const char *name, const ch
                        "says %s",
                        subject, from, now);
     case TLS_FLAW_NAME:
-        return err_set(err, ERR_REFUSED,
-                       "the server's certificate (%s) is not for %s: if it is the right server, "
-                       "set nats.tls.server_name",
-                       subject, name);
+        return err_set(err, ERR_REFUSED, "the server's certificate (%s) is not for %s%s%s%s",
+                       subject, name, set ? ": if it is the right server, set " : "", section,
+                       set ? ".server_name" : "");
     case TLS_FLAW_UNKNOWN_CA:
         return err_set(err, ERR_REFUSED,
-                       "no CA in %s has signed the server's certificate (%s): set nats.tls.ca_file",
-                       ca_file, subject);
+                       "no CA in %s has signed the server's certificate (%s)%s%s%s", ca_file,
+                       subject, set ? ": set " : "", section, set ? ".ca_file" : "");
     case TLS_FLAW_USAGE:
         return err_set(err, ERR_REFUSED, "the server's certificate (%s) is not meant for a server",
                        subject);
+    case TLS_FLAW_OTHER:
+        return err_set(err, ERR_REFUSED, "the server's certificate (%s) is not the one in %s",
+                       subject, ca_file);
     case TLS_FLAW_WEAK:
         break;
     }

@@ -9,6 +9,7 @@
 
 #include <mbedtls/error.h>
 #include <mbedtls/psa_util.h>
+#include <mbedtls/ssl_ciphersuites.h>
 #include <psa/crypto.h>
 
 int tls_library_error(struct err *err, enum err_code code, int result, const char *what)
@@ -28,6 +29,36 @@ int64_t tls_time_of(const mbedtls_x509_time *t)
     return seconds < INT64_MIN / CLOCK_SECOND ? INT64_MIN : seconds * CLOCK_SECOND;
 }
 
+/* A server such as Go's takes the first that it knows. */
+const int *tls_cipher_suites(void)
+{
+    static const int fast_aes[] = {
+        MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+        MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+        MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        0,
+    };
+    static const int slow_aes[] = {
+        MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+        MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+        MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        0,
+    };
+    return tls_cpu_has_aes() ? fast_aes : slow_aes;
+}
+
 static int load_certificates(mbedtls_x509_crt *into, const char *path, size_t max,
                              unsigned *not_read, struct err *err)
 {
@@ -45,12 +76,12 @@ static int load_certificates(mbedtls_x509_crt *into, const char *path, size_t ma
 }
 
 static int parse_key(struct tls_material *m, const char *path, const struct buf *text,
-                     struct slice password, struct err *err)
+                     struct slice password, const char *section, struct err *err)
 {
     int got = mbedtls_pk_parse_key(&m->key, text->data, text->len, password.data, password.len,
                                    mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     if (got == MBEDTLS_ERR_PK_PASSWORD_REQUIRED)
-        return err_set(err, ERR_USAGE, "%s is encrypted: set nats.tls.key_password_file", path);
+        return err_set(err, ERR_USAGE, "%s is encrypted: set %s.key_password_file", path, section);
     if (got == MBEDTLS_ERR_PK_PASSWORD_MISMATCH)
         return err_set(err, ERR_USAGE, "%s: it is not the password of this key", path);
     if (got != 0 && strstr((const char *)text->data, "ENCRYPTED") != NULL)
@@ -79,7 +110,7 @@ static int load_key(struct tls_material *m, const struct tls_options *o, struct 
             password.len--;
     }
     if (result == 0)
-        result = parse_key(m, o->key_file, &text, password, err);
+        result = parse_key(m, o->key_file, &text, password, o->section, err);
     secret_free(&text);
     secret_free(&file);
     return result;
@@ -105,7 +136,9 @@ int tls_load(struct tls_material *m, const struct tls_options *o, struct err *er
     if (!o->insecure && m->ca_file == NULL)
         return err_set(err, ERR_USAGE,
                        "this host has no certificates of CAs where distributions "
-                       "keep them: set nats.tls.ca_file");
+                       "keep them%s%s%s",
+                       o->section[0] != '\0' ? ": set " : "", o->section,
+                       o->section[0] != '\0' ? ".ca_file" : "");
     if (!o->insecure &&
         load_certificates(&m->ca, m->ca_file, TLS_CA_FILE_MAX, &m->not_read, err) != 0)
         return -1;
@@ -116,16 +149,22 @@ int tls_load(struct tls_material *m, const struct tls_options *o, struct err *er
     return load_key(m, o, err);
 }
 
+struct tls_facts tls_facts_of(const struct tls_material *m, const struct tls_options *options)
+{
+    struct tls_facts facts = {.not_read = m->not_read};
+    if (options->cert_file[0] != '\0') {
+        facts.expires = tls_time_of(&m->own.valid_to);
+        facts.key_mode = tls_exposed_mode(options->key_file);
+    }
+    return facts;
+}
+
 int tls_check(const struct tls_options *options, struct tls_facts *facts, struct err *err)
 {
     struct tls_material m;
     int result = tls_load(&m, options, err);
     if (result == 0)
-        *facts = (struct tls_facts){.not_read = m.not_read};
-    if (result == 0 && options->cert_file[0] != '\0') {
-        facts->expires = tls_time_of(&m.own.valid_to);
-        facts->key_mode = tls_exposed_mode(options->key_file);
-    }
+        *facts = tls_facts_of(&m, options);
     tls_unload(&m);
     return result;
 }

@@ -5,11 +5,12 @@
 #include "net/tls.h"
 
 #include <mbedtls/pk.h>
+#include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
 /*
- * What the parts of TLS share: tls.c is the stream, tls_material.c what the files hold, tls_file.c
- * all that needs no library.
+ * What the parts of TLS share: tls.c is the stream and the client, tls_server.c the server,
+ * tls_material.c what the files hold, tls_file.c all that needs no library.
  */
 
 /* What the files hold. */
@@ -20,10 +21,18 @@ struct tls_material {
     const char *ca_file; /* borrowed from the options */
 };
 
+/* What streams of one server share. */
+struct tls_server {
+    unsigned users; /* its owner, and streams */
+    struct tls_material material;
+    mbedtls_ssl_config config;
+};
+
 /* Load all files of the options. tls_unload always. */
 int tls_load(struct tls_material *m, const struct tls_options *options, struct err *err)
     __attribute__((warn_unused_result));
 void tls_unload(struct tls_material *m);
+struct tls_facts tls_facts_of(const struct tls_material *m, const struct tls_options *options);
 
 /* Nanoseconds since 1970. */
 int64_t tls_time_of(const mbedtls_x509_time *t);
@@ -42,6 +51,9 @@ unsigned tls_exposed_mode(const char *path);
 /* Whether this CPU has instructions for AES, so that it is the fastest cipher. */
 bool tls_cpu_has_aes(void);
 
+/* The cipher suites, the fastest of this CPU first, 0 behind the last. */
+const int *tls_cipher_suites(void);
+
 /* What can be wrong with a certificate of the server. */
 enum tls_flaw {
     TLS_FLAW_EXPIRED,
@@ -50,6 +62,7 @@ enum tls_flaw {
     TLS_FLAW_UNKNOWN_CA,
     TLS_FLAW_USAGE,
     TLS_FLAW_WEAK,
+    TLS_FLAW_OTHER, /* than the pinned one */
 };
 
 enum { TLS_SUBJECT_MAX = 160 };
@@ -60,9 +73,10 @@ struct tls_flawed {
     int64_t valid_from, valid_to;
 };
 
-/* In words, and what to do; `name` is what it should have been for. Returns -1. */
+/* In words, and what to do; `name` is what it should have been for, `section` as in tls_options.
+ * Returns -1. */
 int tls_explain_flaw(const struct tls_flawed *flawed, const char *name, const char *ca_file,
-                     struct err *err);
+                     const char *section, struct err *err);
 
 /* What an alert of the server (RFC 8446, section 6.2) means for who runs this program. */
 const char *tls_alert_text(int alert);

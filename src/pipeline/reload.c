@@ -131,6 +131,7 @@ void reload_apply(struct pipeline *p)
         free(fresh);
         return;
     }
+    watch_reload(&p->watch);
     /* Told apart from what is in force, which may be of an earlier reload. */
     struct differences d = {p, fresh, closed_file(fresh)};
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);

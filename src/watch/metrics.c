@@ -185,16 +185,20 @@ static void append_commits(struct buf *out, const struct stats *s, const struct 
 }
 
 /* When certificates run out, in seconds since 1970, as far as there are any. */
-static void append_certificates(struct buf *out, const struct view *v)
+static void append_certificates(struct buf *out, const struct view *v, int64_t endpoint)
 {
     static const char name[] = "varve_tls_certificate_expiry_timestamp_seconds";
-    begin(out, name, "gauge", "When the certificate of the server, and our own, expires.");
+    begin(out, name, "gauge",
+          "When the certificate of the server, our own, and that of this endpoint expires.");
     if (v->server_expires != 0)
         buf_printf(out, "%s{certificate=\"server\"} %" PRId64 "\n", name,
                    v->server_expires / CLOCK_SECOND);
     if (v->own_expires != 0)
         buf_printf(out, "%s{certificate=\"client\"} %" PRId64 "\n", name,
                    v->own_expires / CLOCK_SECOND);
+    if (endpoint != 0)
+        buf_printf(out, "%s{certificate=\"endpoint\"} %" PRId64 "\n", name,
+                   endpoint / CLOCK_SECOND);
 }
 
 static void append_pipeline(struct buf *out, const struct view *v, const struct stats *s)
@@ -217,7 +221,6 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
                (uint64_t)(v->login_expires / CLOCK_SECOND),
                "When the credentials for NATS run out, in seconds since 1970.");
     single(out, "varve_reconnects_total", "counter", s->reconnects, "Connections that were lost.");
-    append_certificates(out, v);
     if (v->disk_free != UINT64_MAX)
         single(out, "varve_disk_free_bytes", "gauge", v->disk_free,
                "Bytes free for varve on the file system of the output.");
@@ -329,6 +332,7 @@ void metrics_append(struct buf *out, const struct watch *w, int64_t now)
 {
     append_streams(out, w->view, now);
     append_pipeline(out, w->view, &w->stats);
+    append_certificates(out, w->view, w->guard.expires);
     append_alerts(out, &w->alerts);
     append_process(out, w->started);
 }

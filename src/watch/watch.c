@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/watch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/num.h"
@@ -71,48 +68,6 @@ void watch_init(struct watch *w)
     page_append_policy(&w->policy);
 }
 
-/* The one line of a file. */
-static int read_token(struct buf *out, const char *path, struct err *err)
-{
-    enum { TOKEN_MAX = 512 }; /* longer ones are asked for by nobody, and a header has 8 KiB */
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_system(err, errno, "metrics.token_file %s", path);
-    uint8_t text[TOKEN_MAX + 2];
-    ssize_t got = read(fd, text, sizeof(text));
-    int error = errno;
-    (void)close(fd); /* it was only read */
-    if (got < 0)
-        return err_set_system(err, error, "metrics.token_file %s", path);
-    while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r'))
-        got--;
-    bool good = got > 0 && got <= TOKEN_MAX;
-    for (ssize_t i = 0; i < got && good; i++)
-        good = text[i] > ' ' && text[i] < 0x7f;
-    if (!good)
-        return err_set(err, ERR_USAGE,
-                       "metrics.token_file %s: it needs one line of 1 to %d visible characters",
-                       path, TOKEN_MAX);
-    buf_append(out, text, (size_t)got);
-    return 0;
-}
-
-/* Who may ask, and who could. */
-static int guard(struct watch *w, const struct config *config, struct err *err)
-{
-    if (config->metrics.token_file[0] != '\0') {
-        if (read_token(&w->token, config->metrics.token_file, err) != 0)
-            return -1;
-        w->http.token = buf_text(&w->token);
-    } else if (!config_listens_here(config)) {
-        log_message(LOG_WARNING, "listening",
-                    "whoever can reach %s can read the status page and the metrics: set "
-                    "metrics.token_file, or listen at 127.0.0.1",
-                    w->http.address);
-    }
-    return 0;
-}
-
 int watch_open(struct watch *w, const struct config *config, bool once,
                const uint64_t key[static 2], const struct view *view, struct err *err)
 {
@@ -121,13 +76,8 @@ int watch_open(struct watch *w, const struct config *config, bool once,
     notify_open(&w->notify);
     alerts_init(&w->alerts, config->alerts.subject, config->nats.name, config->nats.name,
                 (uint32_t)config->source_count, VIEW_AGES_MAX * config->batching.max_age, key);
-    if (http_listen(&w->http, config->metrics.listen, answer, w, &failure) == 0) {
-        if (guard(w, config, err) != 0)
-            return -1;
-        if (w->http.listener >= 0)
-            log_message(LOG_INFO, "listening", "http://%s/", w->http.address);
-        return 0;
-    }
+    if (http_listen(&w->http, config->metrics.listen, answer, w, &failure) == 0)
+        return guard_open(&w->guard, config, &w->http, err);
     err_prefix(&failure, "metrics.listen");
     if (!once)
         return err_set(err, failure.code, "%s", failure.text);
@@ -142,7 +92,12 @@ void watch_close(struct watch *w)
     alerts_free(&w->alerts);
     buf_free(&w->body);
     buf_free(&w->policy);
-    buf_free(&w->token);
+    guard_close(&w->guard);
+}
+
+void watch_reload(struct watch *w)
+{
+    guard_reload(&w->guard, &w->http);
 }
 
 size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS_MAX])

@@ -12,6 +12,7 @@
 #include "net/notify.h"
 #include "store/runs.h"
 #include "watch/alerts.h"
+#include "watch/guard.h"
 #include "watch/view.h"
 
 /*
@@ -83,9 +84,9 @@ struct watch {
     struct notify notify;
     int64_t started; /* clock_wall */
     bool told_ready, told_stopping;
+    struct guard guard;
     struct buf body;   /* of the response */
     struct buf policy; /* of the page */
-    struct buf token;  /* that requests have to bring */
     struct {
         bool ready;    /* as seen last */
         int64_t since; /* clock_wall: it is so since then; 0: never looked */
@@ -101,6 +102,10 @@ int watch_open(struct watch *w, const struct config *config, bool once,
                const uint64_t key[static 2], const struct view *view, struct err *err)
     __attribute__((warn_unused_result));
 void watch_close(struct watch *w);
+
+/* Read the files of metrics.token_file and metrics.tls again. What can't be used is logged, and
+ * what there was stays in force. */
+void watch_reload(struct watch *w);
 
 /* As for http_waits. */
 size_t watch_waits(const struct watch *w, struct net_wait list[static HTTP_WAITS_MAX]);

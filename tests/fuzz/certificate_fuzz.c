@@ -168,7 +168,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     for (int i = 0; i < (how & OUR_FILES ? FILES : 1); i++)
         put_file(i, take_part(&input), i == 0 && how & AS_PEM, paths[i]);
-    const struct tls_options options = {.ca_file = paths[0],
+    const struct tls_options options = {.section = "",
+                                        .ca_file = paths[0],
                                         .cert_file = paths[1],
                                         .key_file = paths[2],
                                         .key_password = "",

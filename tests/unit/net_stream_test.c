@@ -159,8 +159,8 @@ static void sealed_close(struct stream *stream)
 
 static struct stream *seal(int handle)
 {
-    static const struct stream_kind kind = {"sealed",     sealed_handshake, sealed_read,
-                                            sealed_write, sealed_wait,      sealed_close};
+    static const struct stream_kind kind = {"sealed", sealed_handshake, sealed_read, sealed_write,
+                                            NULL,     sealed_wait,      sealed_close};
     struct sealed *s = calloc(1, sizeof(*s));
     EXPECT(s != NULL);
     s->stream.kind = &kind;

@@ -68,7 +68,8 @@ static const struct stream_kind script_kind = {
     .close = script_close,
 };
 
-static const struct tls_options nobody = {.ca_file = "",
+static const struct tls_options nobody = {.section = "nats.tls",
+                                          .ca_file = "",
                                           .cert_file = "",
                                           .key_file = "",
                                           .key_password = "",

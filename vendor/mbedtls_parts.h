@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is compiled of Mbed TLS: a client of TLS 1.2 and 1.3, and no more. It replaces the library's
+ * What is compiled of Mbed TLS: TLS 1.2 and 1.3, a client's side and
+ * a server's that asks for no certificate, and no more. It replaces the library's
  * own mbedtls/mbedtls_config.h (see there what each name means), no file of which is changed. The
- * library is used in src/net/tls.c alone.
+ * library is used in src/net/tls*.c alone.
  */
 #define MBEDTLS_HAVE_ASM /* AES-NI, PCLMUL and their like, found at run time */
 #define MBEDTLS_HAVE_TIME
@@ -16,6 +17,7 @@
 
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_SRV_C
 #define MBEDTLS_SSL_PROTO_TLS1_2
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
