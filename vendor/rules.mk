@@ -29,7 +29,7 @@ VENDOR_SOURCES := \
         psa_crypto_hash.c psa_crypto_mac.c psa_crypto_rsa.c psa_crypto_slot_management.c psa_util.c \
         rsa.c rsa_alt_helpers.c sha1.c sha256.c sha512.c ssl_ciphersuites.c ssl_client.c ssl_msg.c \
         ssl_tls.c ssl_tls12_client.c ssl_tls12_server.c ssl_tls13_client.c ssl_tls13_generic.c \
-        ssl_tls13_keys.c ssl_tls13_server.c x509.c \
+        ssl_tls13_keys.c ssl_tls13_server.c threading.c x509.c \
         x509_crt.c)
 
 VENDOR_INCLUDES := -isystem vendor/protobuf-c -isystem vendor/yaml/include -isystem $(ZSTD_DIR) \

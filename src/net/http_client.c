@@ -77,7 +77,12 @@ static int wait_for(const struct http_client *c, struct net_wait wait, int64_t u
 
 static int secure(struct http_client *c, struct err *err)
 {
-    const struct tls_options options = {c->ca_file, "", "", "", "", false};
+    const struct tls_options options = {.section = "output.s3",
+                                        .ca_file = c->ca_file,
+                                        .cert_file = "",
+                                        .key_file = "",
+                                        .key_password = "",
+                                        .key_password_file = ""};
     struct stream *plain = c->stream;
     c->stream = stream_tls(plain, &options, c->origin.host, err);
     if (c->stream == NULL)

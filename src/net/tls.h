@@ -12,8 +12,8 @@
 /*
  * TLS 1.2 (RFC 5246) and 1.3 (RFC 8446) over another stream: a client's side, and the plain
  * server's side that the HTTP endpoint needs. The library that does it, Mbed TLS 3.6, is called in
- * tls*.c alone, since its support ends in 2027 and what follows has other calls; and by one thread,
- * since it has no locks.
+ * tls*.c alone, since its support ends in 2027 and what follows has other calls. A stream belongs
+ * to one thread, as does a tls_server with all of its streams; several threads may have some.
  */
 enum {
     /* The bundle of a distribution has 220 KiB, one with all that a company adds perhaps twice. */

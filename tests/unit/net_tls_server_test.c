@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,35 @@ TEST(tls_server_needs_files_that_fit)
     EXPECT(tls_server_new(&shown, &facts, &err) == NULL);
     EXPECT(strncmp(err.text, "own.key: ", 9) == 0);
     tls_server_free(NULL);
+}
+
+static void *shake_often(void *context)
+{
+    (void)context;
+    struct tls_facts facts;
+    struct err err = {0};
+    for (int i = 0; i < 4; i++) {
+        struct tls_server *server = tls_server_new(&shown, &facts, &err);
+        struct pair p;
+        EXPECT(server != NULL);
+        make_pair(&p, server, 100000);
+        shake_hands(&p);
+        expect_said(p.client, p.served, "hello");
+        free_pair(&p);
+        tls_server_free(server);
+    }
+    return NULL;
+}
+
+/* The writer of an object store has connections beside those of the network's thread. */
+TEST(tls_of_several_threads)
+{
+    pthread_t threads[3];
+    tls_server_free(new_server()); /* its files */
+    for (int i = 0; i < 3; i++)
+        EXPECT(pthread_create(&threads[i], NULL, shake_often, NULL) == 0);
+    for (int i = 0; i < 3; i++)
+        EXPECT(pthread_join(threads[i], NULL) == 0);
 }
 
 static struct http_response answer(void *context, struct slice path, int64_t when)
