@@ -64,6 +64,8 @@ static const struct cli_option cat_options[] = {
 static const struct cli_option verify_options[] = {
     {'j', "--json", NULL, "one JSON object a file, then a summary"},
     {'g', "--allow-gaps", NULL, "accept missing sequences that nothing accounts for"},
+    {'r', "--run", "ID",
+     "only the files of this simulation, against what its manifest in _runs says of them"},
     {'u', "--server", "URL",
      "ask this server, such as nats://user:password@host, what the stream has where no file has a "
      "row; changes nothing"},
@@ -146,7 +148,8 @@ const struct cli_command cli_commands[] = {
      verify_options,
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
      "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
-     "kind 20 lines a PATH are printed, and how many more there are; --json has more.",
+     "kind 20 lines a PATH are printed, and how many more there are; --json has more.\n"
+     "With --run a PATH is a table, or a copy of the files of a simulation with its _runs.",
      {"verify sim_logs", "verify sim_logs -c varve.yaml"}},
     {"compact",
      cli_compact,

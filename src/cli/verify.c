@@ -45,11 +45,15 @@ static int parse(struct request *r, struct cli_words *w)
             r->verify.json = true;
         else if (option == 'g')
             r->verify.allow_gaps = true;
+        else if (option == 'r')
+            r->verify.run = w->value;
         else if (r->url == NULL)
             r->url = take_url(w->value);
         else
             return cli_usage("verify", "--server is given twice");
     }
+    if (option != CLI_STOP && r->verify.run != NULL && (r->url != NULL || r->configured))
+        return cli_usage("verify", "--run asks no server");
     return option == CLI_STOP ? w->status : CLI_GO_ON;
 }
 

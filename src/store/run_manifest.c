@@ -106,22 +106,22 @@ static enum delta_keep keep_run(void *context, const struct delta_add *add, stru
     return ours ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
 }
 
-static int count_kinds(struct collecting *c, const struct parquet_file *file, uint64_t *rows,
-                       struct err *err)
+int run_file_kinds(const struct parquet_file *file, const char *kind, struct parquet_codec *codec,
+                   struct run_manifest *m, uint64_t *rows, struct err *err)
 {
-    int64_t leaf = parquet_file_leaf(file, slice_of(c->options->kind));
+    int64_t leaf = parquet_file_leaf(file, slice_of(kind));
     struct slice value;
     int result;
     if (leaf < 0)
-        return err_set(err, ERR_FORMAT, "it has no column %s", c->options->kind);
+        return err_set(err, ERR_FORMAT, "it has no column %s", kind);
     const uint32_t number = (uint32_t)leaf;
-    struct parquet_rows *reader = parquet_rows_new(file, &number, 1, c->codec);
+    struct parquet_rows *reader = parquet_rows_new(file, &number, 1, codec);
     while ((result = parquet_rows_next(reader, &value, err)) == 1) {
         bool added;
-        uint32_t kind = map_put(&c->m->kinds, value, &added);
+        uint32_t at = map_put(&m->kinds, value, &added);
         if (added)
-            *array_add(&c->m->kind_rows) = 0;
-        c->m->kind_rows.list[kind]++;
+            *array_add(&m->kind_rows) = 0;
+        m->kind_rows.list[at]++;
         (*rows)++;
     }
     parquet_rows_free(reader);
@@ -179,7 +179,7 @@ static int add_object(struct collecting *c, const struct delta_file *file, struc
         return -1;
     if (!found)
         return err_set(err, ERR_FORMAT, "it is in the log, but missing");
-    result = count_kinds(c, &object.file, &out->rows, err);
+    result = run_file_kinds(&object.file, c->options->kind, c->codec, c->m, &out->rows, err);
     delta_object_file_close(&object);
     if (hash.len == SHA256_TEXT_MAX - 1)
         memcpy(out->sha256, hash.data, hash.len);
@@ -253,7 +253,7 @@ int run_manifest_collect(struct run_manifest *m, struct object_store *store,
     return result;
 }
 
-bool run_manifest_has_more(const struct run_manifest *m, const struct run_former *former)
+bool run_manifest_has_more(const struct run_manifest *m, const struct run_manifest *former)
 {
     for (size_t i = 0; i < m->streams.count; i++) {
         const struct run_stream *s = &m->streams.list[i];
@@ -272,30 +272,18 @@ bool run_manifest_has_more(const struct run_manifest *m, const struct run_former
     return false;
 }
 
-static void free_streams(struct run_stream *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        free(list[i].stream);
-        free(list[i].created);
-        seqset_free(&list[i].sequences);
-        seqset_free(&list[i].gaps);
-    }
-}
-
 void run_manifest_free(struct run_manifest *m)
 {
     for (size_t i = 0; i < m->files.count; i++)
         free(m->files.list[i].path);
-    free_streams(m->streams.list, m->streams.count);
+    for (size_t i = 0; i < m->streams.count; i++) {
+        free(m->streams.list[i].stream);
+        free(m->streams.list[i].created);
+        seqset_free(&m->streams.list[i].sequences);
+        seqset_free(&m->streams.list[i].gaps);
+    }
     array_free(&m->files);
     array_free(&m->streams);
     array_free(&m->kind_rows);
     map_free(&m->kinds);
-}
-
-void run_former_free(struct run_former *former)
-{
-    free_streams(former->streams.list, former->streams.count);
-    array_free(&former->streams);
-    *former = (struct run_former){0};
 }

@@ -8,9 +8,10 @@
 #include "base/sha256.h"
 #include "batch/seqset.h"
 #include "delta/snapshot.h"
+#include "parquet/read/file.h"
 #include "store/runs.h"
 
-/* What is written down of one run; for runs.c alone. */
+/* What is written down of one run; between runs.c and those who check it. */
 struct run_file {
     char *path; /* the name of the object */
     uint64_t bytes, rows;
@@ -34,13 +35,6 @@ struct run_manifest {
     struct map kinds;
     ARRAY(uint64_t) kind_rows; /* of each */
     ARRAY(struct run_file) files;
-    ARRAY(struct run_stream) streams;
-};
-
-/* What an edition that is there says. */
-struct run_former {
-    bool found;
-    uint64_t edition, content;
     ARRAY(struct run_stream) streams;
 };
 
@@ -68,15 +62,27 @@ int run_manifest_collect(struct run_manifest *m, struct object_store *store,
     __attribute__((warn_unused_result));
 
 /* Whether it has rows that the former edition had not. */
-bool run_manifest_has_more(const struct run_manifest *m, const struct run_former *former);
+bool run_manifest_has_more(const struct run_manifest *m, const struct run_manifest *former);
 
 int run_manifest_write(const struct run_manifest *m, struct object_store *store, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Append the list for `sha256sum -c`. */
+void run_manifest_sums(const struct run_manifest *m, struct buf *out);
+
+/* Read the edition of `run` that is there into an empty one, but for `closed` and the gaps; its
+ * files have names that are valid. *found: there is one. ERR_FORMAT if it is damaged, or another
+ * run's. `run` is borrowed. */
+int run_manifest_read(struct run_manifest *m, struct object_store *store, struct slice run,
+                      bool *found, struct err *err) __attribute__((warn_unused_result));
 void run_manifest_free(struct run_manifest *m);
 
-/* One that is damaged is none: it is written anew. */
-int run_former_read(struct run_former *out, struct object_store *store, struct slice run,
-                    struct err *err) __attribute__((warn_unused_result));
-void run_former_free(struct run_former *former);
+/* The names of its objects. */
+void run_manifest_name(struct buf *out, struct slice run, const char *ending);
+
+/* Count the rows of each kind in a file, and all of them. */
+int run_file_kinds(const struct parquet_file *file, const char *kind, struct parquet_codec *codec,
+                   struct run_manifest *m, uint64_t *rows, struct err *err)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/num.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "store/run_manifest.h"
 
-static void append_name(struct buf *out, struct slice run, const char *ending)
+void run_manifest_name(struct buf *out, struct slice run, const char *ending)
 {
     buf_append_text(out, RUNS_FOLDER);
     text_escape(out, run);
@@ -82,16 +83,21 @@ static void put_sum(struct buf *out, const struct run_file *file)
     buf_append_byte(out, '\n');
 }
 
+void run_manifest_sums(const struct run_manifest *m, struct buf *out)
+{
+    for (size_t i = 0; i < m->files.count; i++)
+        put_sum(out, &m->files.list[i]);
+}
+
 int run_manifest_write(const struct run_manifest *m, struct object_store *store, struct err *err)
 {
     struct buf name = {0}, text = {0};
-    for (size_t i = 0; i < m->files.count; i++)
-        put_sum(&text, &m->files.list[i]);
-    append_name(&name, m->run, ".sha256");
+    run_manifest_sums(m, &text);
+    run_manifest_name(&name, m->run, ".sha256");
     int result = object_put(store, buf_text(&name), buf_slice(&text), err);
     buf_reset(&name);
     buf_reset(&text);
-    append_name(&name, m->run, ".json");
+    run_manifest_name(&name, m->run, ".json");
     put_manifest(&text, m);
     if (result == 0)
         result = object_put(store, buf_text(&name), buf_slice(&text), err);
@@ -106,7 +112,7 @@ static bool is_text(const struct json *object, const char *name, struct slice *o
            (out->len == 0 || memchr(out->data, '\0', out->len) == NULL);
 }
 
-static bool parse_streams(struct run_former *out, const struct json *list)
+static bool parse_streams(struct run_manifest *m, const struct json *list)
 {
     bool ok = list != NULL && list->type == JSON_ARRAY;
     for (const struct json *item = ok ? list->first : NULL; item != NULL && ok; item = item->next) {
@@ -115,7 +121,7 @@ static bool parse_streams(struct run_former *out, const struct json *list)
              json_get_text(item, "sequences", &sequences);
         if (!ok)
             break;
-        struct run_stream *added = array_add(&out->streams);
+        struct run_stream *added = array_add(&m->streams);
         *added = (struct run_stream){.stream = text_copy_slice(stream),
                                      .created = text_copy_slice(created)};
         ok = seqset_parse_text(&added->sequences, sequences);
@@ -123,25 +129,70 @@ static bool parse_streams(struct run_former *out, const struct json *list)
     return ok;
 }
 
+static bool parse_files(struct run_manifest *m, const struct json *list)
+{
+    bool ok = list != NULL && list->type == JSON_ARRAY;
+    for (const struct json *item = ok ? list->first : NULL; item != NULL && ok; item = item->next) {
+        struct slice path, sha256;
+        struct run_file file = {0};
+        ok = is_text(item, "path", &path) && object_name_is_valid(path) &&
+             json_get_u64(item, "bytes", &file.bytes) && json_get_u64(item, "rows", &file.rows) &&
+             json_get_text(item, "sha256", &sha256) && sha256.len == SHA256_TEXT_MAX - 1;
+        if (!ok)
+            break;
+        memcpy(file.sha256, sha256.data, sha256.len);
+        file.path = text_copy_slice(path);
+        *array_add(&m->files) = file;
+    }
+    return ok;
+}
+
+static bool parse_kinds(struct run_manifest *m, const struct json *kinds)
+{
+    bool ok = kinds != NULL && kinds->type == JSON_OBJECT;
+    for (const struct json *item = ok ? kinds->first : NULL; item != NULL && ok;
+         item = item->next) {
+        uint64_t rows;
+        bool added;
+        ok = item->type == JSON_NUMBER && num_parse_u64(item->text, &rows);
+        (void)map_put(&m->kinds, item->key, &added);
+        if (ok && added)
+            *array_add(&m->kind_rows) = rows;
+    }
+    return ok && m->kinds.count == m->kind_rows.count;
+}
+
+static bool parse_manifest(struct run_manifest *m, const struct json *root)
+{
+    m->has_span = json_get_i64(root, "oldest_timestamp_ns", &m->first) &&
+                  json_get_i64(root, "newest_timestamp_ns", &m->last);
+    return json_get_u64(root, "edition", &m->edition) &&
+           json_get_u64(root, "content", &m->content) && json_get_u64(root, "rows", &m->rows) &&
+           json_get_u64(root, "bytes", &m->bytes) &&
+           parse_kinds(m, json_member(root, "event_types")) &&
+           parse_streams(m, json_member(root, "streams")) &&
+           parse_files(m, json_member(root, "files"));
+}
+
 /* Two names may be cut to the same one: the manifest of another run is none of this one. */
-int run_former_read(struct run_former *out, struct object_store *store, struct slice run,
-                    struct err *err)
+int run_manifest_read(struct run_manifest *m, struct object_store *store, struct slice run,
+                      bool *found, struct err *err)
 {
     struct arena arena = {0};
     struct buf name = {0}, text = {0};
     struct slice owner;
-    struct err ignored = {0};
-    append_name(&name, run, ".json");
-    int result = object_get_all(store, buf_text(&name), RUNS_BYTES_MAX, &text, &out->found, err);
-    if (result == 0 && out->found) {
-        const struct json *root = json_parse(&arena, buf_slice(&text), &ignored);
-        out->found = json_get_text(root, "simulation_id", &owner) && slice_equal(owner, run) &&
-                     json_get_u64(root, "edition", &out->edition) &&
-                     json_get_u64(root, "content", &out->content) &&
-                     parse_streams(out, json_member(root, "streams"));
+    *m = (struct run_manifest){.run = run};
+    run_manifest_name(&name, run, ".json");
+    int result = object_get_all(store, buf_text(&name), RUNS_BYTES_MAX, &text, found, err);
+    if (result == 0 && *found) {
+        const struct json *root = json_parse(&arena, buf_slice(&text), err);
+        if (root == NULL)
+            result = err_prefix(err, "%s", buf_text(&name));
+        else if (!json_get_text(root, "simulation_id", &owner) || !slice_equal(owner, run))
+            result = err_set(err, ERR_FORMAT, "%s is of another run", buf_text(&name));
+        else if (!parse_manifest(m, root))
+            result = err_set(err, ERR_FORMAT, "%s is no manifest of a run", buf_text(&name));
     }
-    if (!out->found)
-        run_former_free(out);
     arena_free(&arena);
     buf_free(&name);
     buf_free(&text);

@@ -224,6 +224,21 @@ static void describe(struct runs_closed *out, const struct run_manifest *m)
     out->files = m->files.count;
 }
 
+/* The edition that is there. One that is damaged is none: it is written anew. */
+static int read_former(struct run_manifest *former, struct object_store *store, struct slice run,
+                       bool *found, struct err *err)
+{
+    struct err failure = {0};
+    if (run_manifest_read(former, store, run, found, &failure) == 0)
+        return 0;
+    run_manifest_free(former);
+    *former = (struct run_manifest){0};
+    *found = false;
+    if (failure.code != ERR_FORMAT)
+        *err = failure;
+    return err_is_set(err) ? -1 : 0;
+}
+
 /* Write down one run, unless that was done before this process began. *content becomes that which
  * is written down. */
 static int close_run(const struct look *look, struct object_store *store, uint32_t number,
@@ -232,10 +247,11 @@ static int close_run(const struct look *look, struct object_store *store, uint32
 {
     const struct runs_options *o = look->options;
     struct run_manifest manifest = {.run = map_key(&look->runs, number), .closed = now};
-    struct run_former former = {0};
-    int result = run_former_read(&former, store, manifest.run, err);
-    if (result == 0 && former.found && former.content == *content) {
-        run_former_free(&former);
+    struct run_manifest former;
+    bool found;
+    int result = read_former(&former, store, manifest.run, &found, err);
+    if (result == 0 && found && former.content == *content) {
+        run_manifest_free(&former);
         return 0;
     }
     if (result == 0 && o->compaction != NULL)
@@ -243,14 +259,14 @@ static int close_run(const struct look *look, struct object_store *store, uint32
     if (result == 0)
         result = run_manifest_collect(&manifest, store, o, err);
     if (result == 0) {
-        out->news = !former.found || run_manifest_has_more(&manifest, &former);
+        out->news = !found || run_manifest_has_more(&manifest, &former);
         manifest.edition = former.edition + (out->news ? 1 : 0);
         *content = manifest.content;
         result = run_manifest_write(&manifest, store, err);
     }
     if (result == 0)
         describe(out, &manifest);
-    run_former_free(&former);
+    run_manifest_free(&former);
     run_manifest_free(&manifest);
     return result;
 }

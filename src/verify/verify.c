@@ -17,6 +17,7 @@
 #include "verify/positions.h"
 #include "verify/report.h"
 #include "verify/rows.h"
+#include "verify/run.h"
 #include "verify/sequences.h"
 #include "verify/server.h"
 #include "verify/tree.h"
@@ -115,7 +116,8 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
     *facts = (struct verified_file){.relative = found->relative, .quarantine = found->quarantine};
     report_begin(&v->report, found->path);
     bool opened = file_source_open(&source, found->path, &err) == 0;
-    facts->gone = !opened && err.system == ENOENT && tree->table.store != NULL;
+    facts->gone =
+        !opened && err.system == ENOENT && (tree->table.store != NULL || v->options->run != NULL);
     if (!opened && !facts->gone) {
         report_found(&v->report, "unreadable", "%s", err.text);
     } else if (opened) {
@@ -236,10 +238,40 @@ static void look_around(struct verify *v, const char *path, struct tree *tree)
         fail(v, &err);
 }
 
+/* The files of one run. */
+static void look_for_run(struct verify *v, const char *path, struct tree *tree,
+                         struct verify_run *run)
+{
+    struct err err = {0};
+    report_begin(&v->report, path);
+    tree->is_table = verify_table_exists(path);
+    if (tree->is_table)
+        verify_table_open(&tree->table, path, &v->report);
+    claims_read(&tree->claims, &tree->table);
+    if (verify_run_open(run, path, v->options->run, &v->report, &tree->list, &err) != 0)
+        fail(v, &err);
+    report_end(&v->report, NULL);
+}
+
+static void verify_run(struct verify *v, const char *path, struct tree *tree,
+                       struct verify_run *run)
+{
+    report_begin(&v->report, path);
+    sequences_report(&tree->sequences, &v->report, tree->paths, NULL, NULL);
+    verify_run_judge(run, tree->files, tree->shared == 0 ? &tree->sequences : NULL, &tree->table,
+                     v->codec, &v->report);
+    report_end(&v->report, NULL);
+    verify_run_close(run);
+}
+
 static void verify_path(struct verify *v, const char *path)
 {
     struct tree tree = {0};
-    look_around(v, path, &tree);
+    struct verify_run run = {0};
+    if (v->options->run != NULL)
+        look_for_run(v, path, &tree, &run);
+    else
+        look_around(v, path, &tree);
     tree.files = calloc(tree.list.count + 1, sizeof(*tree.files));
     tree.paths = calloc(tree.list.count + 1, sizeof(*tree.paths));
     if (tree.files == NULL || tree.paths == NULL)
@@ -248,7 +280,9 @@ static void verify_path(struct verify *v, const char *path)
         tree.paths[i] = tree.list.list[i].path;
         verify_file(v, &tree, i);
     }
-    if (tree.list.tree)
+    if (v->options->run != NULL)
+        verify_run(v, path, &tree, &run);
+    else if (tree.list.tree)
         verify_tree(v, path, &tree);
     report_end_path(&v->report, path);
     for (size_t i = 0; i < tree.list.count; i++)

@@ -11,6 +11,7 @@
 struct verify_options {
     bool json;       /* the report is JSON */
     bool progress;   /* on the standard error */
+    const char *run; /* only what is written down of this run, and its files; NULL: all */
     bool allow_gaps; /* sequences of which nobody knows anything may be missing */
     /* How to reach a server to compare with, finished; NULL: none. Borrowed. */
     const struct config *server;

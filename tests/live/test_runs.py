@@ -4,6 +4,7 @@ what comes later makes another edition. Judged by sha256sum and pyarrow."""
 
 import hashlib
 import json
+import shutil
 import subprocess
 
 import pyarrow.dataset
@@ -144,6 +145,76 @@ def test_a_run_ends_with_an_event(any_server, varve):
     assert running.stop() == 0
     assert not [line for line in running.lines("run_closed") if line["simulation_id"] == "sim-1"]
     assert verify(varve.output)["findings"] == []
+
+
+def findings(root, run, *more):
+    shown = subprocess.run([VARVE, "verify", "--json", "--run", run, *more, root], capture_output=True, text=True)
+    lines = [json.loads(line) for line in shown.stdout.splitlines()]
+    found = [finding["text"] for line in lines for finding in line.get("findings", [])]
+    assert shown.returncode == (1 if found else 0), shown
+    return found
+
+
+def test_verify_of_a_run(any_server, varve, tmp_path):
+    """Whatever differs from what is written down is found, in the table and in a copy without a log."""
+    any_server.add_stream()
+    settings = {"runs": {"end_event_type": "sim.ended.v1"}, "batching": {"max_rows": 1}}
+    running = varve.start(**settings, compaction={"interval": "off"})
+    publish(any_server, "sim-1", ["a", "b", "sim.ended.v1"])
+    publish(any_server, "sim-2", ["a"])
+    found = manifest(varve, "sim-1")
+    assert running.stop() == 0
+    files = sorted(varve.output / file["path"] for file in found["files"])
+    assert len(files) == 3 and findings(varve.output, "sim-1") == []
+    assert "no run sim-2 was closed" in findings(varve.output, "sim-2")[0]
+
+    copy = tmp_path / "tape"
+    copies = [copy / file.relative_to(varve.output) for file in files]
+
+    def fresh():
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(varve.output / "_runs", copy / "_runs")
+        for file, target in zip(files, copies, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        return copy / "_runs" / "sim-1.json"
+
+    def edited(change):
+        path = fresh()
+        text = json.loads(path.read_text())
+        change(text)
+        path.write_text(json.dumps(text))
+        return "; ".join(findings(copy, "sim-1"))
+
+    fresh()
+    assert findings(copy, "sim-1") == []
+    data = bytearray(copies[1].read_bytes())
+    data[len(data) // 2] ^= 1
+    copies[1].write_bytes(data)
+    assert any("does not have the SHA-256" in text for text in findings(copy, "sim-1"))
+    fresh()
+    copies[2].unlink()
+    missing = "; ".join(findings(copy, "sim-1"))
+    assert f"{found['files'][2]['path']} is missing" in missing and "in none of its files" in missing
+    shutil.copy(copies[0], copies[2])  # a whole file, but another one
+    assert "are in" in "; ".join(findings(copy, "sim-1"))
+    assert "written down are 4" in edited(lambda text: text.update(rows=4))
+    assert "written down are 7" in edited(lambda text: text["files"][0].update(rows=7))
+    assert "event type b" in edited(lambda text: text["event_types"].pop("b") and None)
+    assert "not written down" in edited(lambda text: text["streams"][0].update(sequences="1-2"))
+    assert "is of another run" in edited(lambda text: text.update(simulation_id="sim-2"))
+    assert "no manifest" in edited(lambda text: text["files"][0].update(path="../../etc/passwd"))
+    fresh().with_suffix(".sha256").write_text("")
+    assert "does not say what the manifest says" in findings(copy, "sim-1")[0]
+    assert subprocess.run([VARVE, "verify", "--run", "x", "--server", "x", copy], capture_output=True).returncode == 2
+
+    # What came later is no fault.
+    running = varve.start(**settings, compaction={"interval": "off"})
+    publish(any_server, "sim-1", ["c"])
+    running.wait_line("committed")
+    assert running.stop() == 0
+    shown = subprocess.run([VARVE, "verify", "--run", "sim-1", varve.output], capture_output=True, text=True)
+    assert shown.returncode == 0 and "events came later" in shown.stdout
 
 
 def test_runs_need_files_of_one_run(tmp_path):
