@@ -147,3 +147,13 @@ int schema_nodes(const struct schema *schema, struct schema_node *nodes, struct 
                        schema->columns[open[depth - 1].column].name);
     return 0;
 }
+
+uint32_t schema_end(const struct schema *schema, uint32_t column)
+{
+    uint32_t left = 1; /* columns that are still to pass, without what is in them */
+    for (; left > 0; left--) {
+        const struct column_spec *spec = &schema->columns[column++];
+        left += column_is_leaf(spec) ? 0 : children_of(spec);
+    }
+    return column;
+}

@@ -90,6 +90,9 @@ uint32_t column_width(enum column_type type);
 /* No column is within another one. */
 bool schema_is_flat(const struct schema *schema);
 
+/* The number behind a column and all that is in it. */
+uint32_t schema_end(const struct schema *schema, uint32_t column);
+
 /* The number of the first column with this name, or -1. */
 int schema_find(const struct schema *schema, const char *name);
 

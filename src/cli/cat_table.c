@@ -96,25 +96,6 @@ static void print_row(struct cat *cat, const struct columns *c, const struct fol
     cat->left--;
 }
 
-/* Whether a generation has committed rows between two sequences that were not read yet. */
-static bool has_news(const struct delta_generation *g, const struct progress *p, uint64_t first,
-                     uint64_t last)
-{
-    for (uint64_t at = first; g != NULL && at <= last;) {
-        const struct seqrange *rows = seqset_find(&g->rows, at);
-        if (rows == NULL || rows->first > last)
-            return false;
-        uint64_t from = rows->first > at ? rows->first : at;
-        uint64_t to = rows->last < last ? rows->last : last;
-        if (seqset_contiguous_end(&p->read, from) < to)
-            return true;
-        if (to == last)
-            return false;
-        at = to + 1;
-    }
-    return false;
-}
-
 /* Look at the statistics of a file. */
 static int ask_file(const struct table *t, const char *name, bool *wanted, struct err *err)
 {
@@ -140,8 +121,8 @@ static bool may_be_new(const struct table *t, const struct progress *p,
         return true;
     if (!t->sure)
         return seqset_contiguous_end(&p->read, file->first) < file->last;
-    return has_news(delta_snapshot_generation(&t->snapshot, p->stream, p->created), p, file->first,
-                    file->last);
+    return follow_has_news(delta_snapshot_generation(&t->snapshot, p->stream, p->created), &p->read,
+                           file->first, file->last);
 }
 
 /* Leave out the files in which no row can pass, or is new. */

@@ -25,6 +25,7 @@ int cli_cat(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_compact(int argc, char **argv);
 int cli_expire(int argc, char **argv);
+int cli_follow(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_licenses(int argc, char **argv);
 int cli_help(int argc, char **argv);

@@ -86,6 +86,14 @@ static const struct cli_option expire_options[] = {
     {0},
 };
 
+static const struct cli_option follow_options[] = {
+    CONFIG_OPTIONS,
+    {'o', "--once", NULL, "end when it has every row that was committed at the start"},
+    {'f', "--forget", NULL,
+     "follow nothing: have the store forget this follower, so that it holds back no retention"},
+    {0},
+};
+
 static const struct cli_option version_options[] = {
     {'v', "--verbose", NULL, "also the libraries in it, with their versions and licences"},
     {0},
@@ -171,6 +179,15 @@ const struct cli_command cli_commands[] = {
      "stored: it is not fetched again, and varve verify knows it. retention.max_age does the\n"
      "same all the time.",
      {"expire sim_logs --older-than 30d --dry-run", "expire sim_logs --older-than 30d"}},
+    {"follow",
+     cli_follow,
+     "NAME",
+     "run one of the configuration's followers by itself",
+     follow_options,
+     "A follower brings the rows of the store to where `followers` says, each once, from the\n"
+     "first on, and keeps its position in the store. varve run does it, too, unless it runs\n"
+     "here. Nothing that it has not read is removed from the store.",
+     {"follow typed -c varve.yaml --once", "follow old --forget"}},
     {"version",
      cli_version,
      "",

@@ -45,7 +45,7 @@ static void allow_files_of_keys(struct sandbox *s, const struct config *config)
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         if (key->type != CONFIG_PATH || !text_ends_with(key->path, "_file") ||
-            config_key_of_source(key))
+            config_key_list(key) != NULL)
             continue;
         const char *file = *(const char *const *)((const char *)config + key->offset);
         if (file[0] != '\0')
@@ -82,16 +82,25 @@ static struct sandbox sandbox_of(const struct config *config)
     };
 }
 
-static int make_store(const struct config *config, struct err *err)
+static int make_folder(const char *root, struct err *err)
 {
     static const struct system plain;
-    const char *root = config->output.log_output_directory;
     /* Durable now: the folders above it are closed in the sandbox. */
     const unsigned flags = DIRECTORY_FOLLOW | DIRECTORY_MAKE | DIRECTORY_DURABLE;
     int fd = directory_open(&plain, SYSTEM_WORKING_DIR, root, flags, err);
     if (fd < 0)
         return err_prefix(err, "%s", root);
     (void)system_close(&plain, fd); /* nothing was written through it */
+    return 0;
+}
+
+/* Where a follower writes, and what it reads beside the store. */
+static int allow_follower(struct sandbox *s, const struct config_follower *follower,
+                          struct err *err)
+{
+    if (make_folder(follower->target, err) != 0)
+        return -1;
+    (void)sandbox_allow(s, follower->target, SANDBOX_WRITE); /* it is there */
     return 0;
 }
 
@@ -115,16 +124,19 @@ int confine_run(const struct config *config, const char *file, struct confinemen
                        "sandbox: on, but this kernel can't confine %s; set it to auto to start "
                        "without",
                        buf_text(&out->lacking));
-    if (make_store(config, err) != 0)
-        return -1;
     struct sandbox s = sandbox_of(config);
+    int result = make_folder(config->output.log_output_directory, err);
+    for (size_t i = 0; i < config->follower_count && result == 0; i++)
+        result = allow_follower(&s, &config->followers[i], err);
+    s.writes = true;
     allow_host(&s);
     allow_files_of_keys(&s, config);
     if (file != NULL)
         sandbox_allow_folder_of(&s, file, SANDBOX_READ);
     allow_ports(&s, config);
     (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE); /* it is there */
-    int result = sandbox_enter(&s, err);
+    if (result == 0)
+        result = sandbox_enter(&s, err);
     out->entered = result == 0;
     sandbox_free(&s);
     return result;
@@ -162,6 +174,19 @@ int confine_reading(char *const *paths, int count, const struct config *server, 
         allow_files_of_keys(&s, server);
     }
     int result = sandbox_enter(&s, err);
+    sandbox_free(&s);
+    return result;
+}
+
+int confine_following(const struct config *config, const struct config_follower *follower,
+                      struct err *err)
+{
+    struct sandbox s = {.writes = true, .secrets = true};
+    int result = follower != NULL ? allow_follower(&s, follower, err) : 0;
+    if (result == 0 && config->sandbox != CONFIG_SANDBOX_OFF) {
+        (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE);
+        result = sandbox_enter(&s, err);
+    }
     sandbox_free(&s);
     return result;
 }

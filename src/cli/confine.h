@@ -38,6 +38,11 @@ int confine_reading(char *const *paths, int count, const struct config *server, 
 int confine_to_store(char *const *path, bool only_looks, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same for a process that follows the store of `config`; NULL: that only writes to it. Targets
+ * that are folders are made. */
+int confine_following(const struct config *config, const struct config_follower *follower,
+                      struct err *err) __attribute__((warn_unused_result));
+
 /* Say what of the sandbox for `config` the kernel can't do; empty if it can do all. False if
  * `varve run` would refuse to start for it. */
 bool confine_lacking(const struct config *config, struct buf *out);

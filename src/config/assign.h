@@ -13,27 +13,28 @@ struct config_value {
 };
 
 /* Check `value` against the key's type and range and store it in the struct at `base` (a struct
- * config, or a struct config_source for a source's key). Texts are copied to the arena. Errors say
+ * config, or an entry of a section). Texts are copied to the arena. Errors say
  * what is wrong with the value, not where it stands. */
 int config_value_store(const struct config_key *key, void *base, struct arena *arena,
                        struct config_value value, struct err *err)
     __attribute__((warn_unused_result));
 
-/* A key, and which source it is of. */
+/* A key, and which entry it is of. */
 struct config_target {
     const struct config_key *key; /* NULL if the path is none of a key */
-    size_t source;                /* of a source's key; may be as high as source_count */
+    size_t entry;                 /* of a section; may be as high as their number */
 };
 
 /* What "batching.max_age" or "sources[1].stream" stands for. */
 struct config_target config_target_of(const char *path);
 
-/* Store a value; a source that is the next one is added. Errors do not say where. */
+/* Store a value; an entry that is the next one is added. Errors do not say where. */
 int config_assign(struct config *c, struct config_target target, struct config_value value,
                   struct err *err) __attribute__((warn_unused_result));
 
-/* Begin source number source_count, with all defaults. */
-int config_add_source(struct config *c, struct err *err) __attribute__((warn_unused_result));
+/* Begin the next entry of a section, with all defaults. */
+int config_add_entry(struct config *c, const struct config_section *s, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* ERR_USAGE about an unknown path. */
 int config_unknown(const char *path, struct err *err);

@@ -57,15 +57,15 @@ static bool same_value(const struct config_key *key, const void *base_a, const v
     return false;
 }
 
-static void compare_sources(const struct config *a, const struct config *b,
+static void compare_entries(const struct config *a, const struct config *b,
                             const struct config_key *key, config_visit *visit, void *context)
 {
-    static const size_t prefix = sizeof("sources[]") - 1;
-    for (size_t i = 0; i < a->source_count; i++) {
+    const struct config_section *s = config_key_list(key);
+    for (size_t i = 0; i < config_entries(a, s); i++) {
         char path[CONFIG_PATH_MAX + 24];
-        if (same_value(key, &a->sources[i], &b->sources[i]))
+        if (same_value(key, config_entry(a, s, i), config_entry(b, s, i)))
             continue;
-        (void)snprintf(path, sizeof(path), "sources[%zu]%s", i, key->path + prefix);
+        (void)snprintf(path, sizeof(path), "%s[%zu].%s", s->name, i, key->path + strlen(s->prefix));
         visit(context, path, key->change);
     }
 }
@@ -73,15 +73,17 @@ static void compare_sources(const struct config *a, const struct config *b,
 void config_compare(const struct config *a, const struct config *b, config_visit *visit,
                     void *context)
 {
-    if (a->source_count != b->source_count)
-        visit(context, "sources", CONFIG_CHANGE_RESTART);
+    for (size_t i = 0; i < config_section_count; i++)
+        if (config_entries(a, &config_sections[i]) != config_entries(b, &config_sections[i]))
+            visit(context, config_sections[i].name, CONFIG_CHANGE_RESTART);
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (!config_key_of_source(key)) {
+        const struct config_section *s = config_key_list(key);
+        if (s == NULL) {
             if (!same_value(key, a, b))
                 visit(context, key->path, key->change);
-        } else if (a->source_count == b->source_count) {
-            compare_sources(a, b, key, visit, context);
+        } else if (config_entries(a, s) == config_entries(b, s)) {
+            compare_entries(a, b, key, visit, context);
         }
     }
 }

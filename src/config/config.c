@@ -15,14 +15,14 @@ struct config_target config_target_of(const char *path)
         return (struct config_target){.key = config_key_find(path)};
     /* sources[12].stream is number 12 of sources[].stream */
     const char *end = strchr(bracket, ']');
-    uint64_t source;
+    uint64_t entry;
     if (end == NULL || strlen(path) >= CONFIG_PATH_MAX ||
         !num_parse_u64((struct slice){(const uint8_t *)bracket + 1, (size_t)(end - bracket - 1)},
-                       &source))
+                       &entry))
         return (struct config_target){0};
     char general[CONFIG_PATH_MAX + 1];
     snprintf(general, sizeof(general), "%.*s%s", (int)(bracket + 1 - path), path, end);
-    return (struct config_target){config_key_find(general), (size_t)source};
+    return (struct config_target){config_key_find(general), (size_t)entry};
 }
 
 /* The value that a text stands for where there is no YAML: a list has commas. */
@@ -43,21 +43,22 @@ static int assign_text(struct config *c, struct config_target target, struct sli
     return config_assign(c, target, value, err);
 }
 
-static void assign_default(struct config *c, const struct config_key *key, size_t source)
+static void assign_default(struct config *c, const struct config_key *key, size_t entry)
 {
     struct err err = {0};
-    struct config_target target = {key, source};
+    struct config_target target = {key, entry};
     ASSERT(assign_text(c, target, slice_of(key->initial), &err) == 0);
 }
 
-int config_add_source(struct config *c, struct err *err)
+int config_add_entry(struct config *c, const struct config_section *s, struct err *err)
 {
-    if (c->source_count == CONFIG_SOURCES_MAX)
-        return err_set(err, ERR_USAGE, "more than %d sources", CONFIG_SOURCES_MAX);
-    c->source_count++;
+    size_t *count = (size_t *)((char *)c + s->count);
+    if (*count == s->max)
+        return err_set(err, ERR_USAGE, "more than %zu %s", s->max, s->name);
+    ++*count;
     for (size_t i = 0; i < config_key_count; i++)
-        if (config_key_of_source(&config_keys[i]))
-            assign_default(c, &config_keys[i], c->source_count - 1);
+        if (config_key_list(&config_keys[i]) == s)
+            assign_default(c, &config_keys[i], *count - 1);
     return 0;
 }
 
@@ -65,11 +66,15 @@ void config_init(struct config *c)
 {
     struct err err = {0};
     *c = (struct config){.orchestrator_address = "", .beside = ""};
-    c->sources = arena_calloc(&c->arena, CONFIG_SOURCES_MAX, sizeof(*c->sources));
     for (size_t i = 0; i < config_key_count; i++)
-        if (!config_key_of_source(&config_keys[i]))
+        if (config_key_list(&config_keys[i]) == NULL)
             assign_default(c, &config_keys[i], 0);
-    ASSERT(config_add_source(c, &err) == 0);
+    for (size_t i = 0; i < config_section_count; i++) {
+        const struct config_section *s = &config_sections[i];
+        *(void **)((char *)c + s->list) = arena_calloc(&c->arena, s->max, s->size);
+        if (s->filled)
+            ASSERT(config_add_entry(c, s, &err) == 0);
+    }
     c->servers_set = false;
     uint64_t room = config_memory_room();
     if (c->memory_limit > room)
@@ -86,12 +91,14 @@ int config_assign(struct config *c, struct config_target target, struct config_v
                   struct err *err)
 {
     void *base = c;
-    if (config_key_of_source(target.key)) {
-        if (target.source > c->source_count)
-            return err_set(err, ERR_USAGE, "the next source is sources[%zu]", c->source_count);
-        if (target.source == c->source_count && config_add_source(c, err) != 0)
+    const struct config_section *s = config_key_list(target.key);
+    if (s != NULL) {
+        size_t count = config_entries(c, s);
+        if (target.entry > count)
+            return err_set(err, ERR_USAGE, "the next %s is %s[%zu]", s->one, s->name, count);
+        if (target.entry == count && config_add_entry(c, s, err) != 0)
             return -1;
-        base = &c->sources[target.source];
+        base = config_entry(c, s, target.entry);
     }
     if (config_value_store(target.key, base, &c->arena, value, err) != 0)
         return -1;

@@ -21,6 +21,8 @@ enum {
     CONFIG_LIST_MAX = 256,         /* servers, or subjects of a source */
     CONFIG_NAME_MAX = 64,          /* nats.name becomes part of file names, escaped */
     CONFIG_SOURCES_MAX = 64,       /* each is a consumer and a set of open files */
+    CONFIG_PAYLOADS_MAX = 256,     /* each is a table */
+    CONFIG_FOLLOWERS_MAX = 16,     /* each is a thread */
 };
 
 struct config_list {
@@ -55,6 +57,24 @@ struct config_source {
     struct config_start start;
 };
 
+enum config_format { CONFIG_FORMAT_JSON };
+
+/* What the payloads of an event type are. */
+struct config_payload {
+    const char *event_type;
+    enum config_format format;
+    struct config_list columns; /* of JSON: "NAME TYPE PATH" each */
+};
+
+enum config_kind { CONFIG_KIND_TABLE };
+
+struct config_follower {
+    const char *name;
+    enum config_kind kind;
+    const char *target; /* path */
+    int64_t max_lag;
+};
+
 struct config_tls {
     bool enabled; /* once the config is finished also where any other key of it is set */
     bool handshake_first;
@@ -81,6 +101,10 @@ struct config {
     struct config_nats nats;
     struct config_source *sources; /* at least one; no two of the same stream */
     size_t source_count;
+    struct config_payload *payloads; /* no two of the same event_type */
+    size_t payload_count;
+    struct config_follower *followers; /* no two of the same name */
+    size_t follower_count;
     struct {
         enum config_manage manage;
     } consumer;
@@ -161,7 +185,8 @@ int config_read_text(struct config *c, const char *name, struct slice text, stru
     __attribute__((warn_unused_result));
 
 /* One "key=value" such as "batching.max_age=5s". A list is one text with commas between; a source's
- * key is sources[0].stream; sources[N] with N = source_count adds a source. */
+ * key is sources[0].stream; sources[N] with N = source_count adds a source; so do the other lists.
+ */
 int config_set(struct config *c, const char *assignment, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -110,16 +110,27 @@ static int expand_home(struct config *c, const char *path, const char **text, st
     return 0;
 }
 
+/* A value that is a path or a secret; `base` is the config, or the entry that has it. */
+static int expand_value(struct config *c, const struct config_key *key, void *base, struct err *err)
+{
+    const char **text = (const char **)((char *)base + key->offset);
+    if (key->type != CONFIG_PATH && key->type != CONFIG_SECRET)
+        return 0;
+    if (key->type == CONFIG_PATH && expand_home(c, key->path, text, err) != 0)
+        return -1;
+    return expand(c, key->path, text, false, err);
+}
+
 static int expand_all(struct config *c, struct err *err)
 {
     for (size_t i = 0; i < config_key_count; i++) {
-        const struct config_key *key = &config_keys[i];
-        const char **text = (const char **)((char *)c + key->offset);
-        bool is_path = key->type == CONFIG_PATH;
-        if (is_path && expand_home(c, key->path, text, err) != 0)
-            return -1;
-        if ((is_path || key->type == CONFIG_SECRET) && expand(c, key->path, text, false, err) != 0)
-            return -1;
+        const struct config_section *section = config_key_list(&config_keys[i]);
+        size_t count = section == NULL ? 1 : config_entries(c, section);
+        for (size_t entry = 0; entry < count; entry++) {
+            void *base = section == NULL ? c : config_entry(c, section, entry);
+            if (expand_value(c, &config_keys[i], base, err) != 0)
+                return -1;
+        }
     }
     return expand_servers(c, err);
 }
@@ -217,6 +228,73 @@ static int check_sources(const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_payloads(const struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < c->payload_count; i++) {
+        const struct config_payload *p = &c->payloads[i];
+        if (!is_set(p->event_type))
+            return err_set(err, ERR_USAGE, "payloads[%zu].event_type is missing", i);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(c->payloads[j].event_type, p->event_type) == 0)
+                return err_set(err, ERR_USAGE, "payloads[%zu] and payloads[%zu] are both of %s", j,
+                               i, p->event_type);
+    }
+    return 0;
+}
+
+static bool follower_name_ok(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return len > 0 && name[len] == '\0' && len <= CONFIG_NAME_MAX;
+}
+
+/* Whether a path is a folder or lies in it, as both are written. */
+static bool lies_in(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/')
+        len--;
+    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+static int finish_followers(struct config *c, struct err *err)
+{
+    const char *output = c->output.log_output_directory;
+    size_t len = strlen(output);
+    while (len > 1 && output[len - 1] == '/')
+        len--;
+    for (size_t i = 0; i < c->follower_count; i++) {
+        struct config_follower *f = &c->followers[i];
+        if (!follower_name_ok(f->name))
+            return err_set(err, ERR_USAGE,
+                           "followers[%zu].name: 1 to %d letters, digits, _ and - are needed", i,
+                           CONFIG_NAME_MAX);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(c->followers[j].name, f->name) == 0)
+                return err_set(err, ERR_USAGE, "followers[%zu] and followers[%zu] are both %s", j,
+                               i, f->name);
+        if (c->payload_count == 0)
+            return err_set(err, ERR_USAGE, "followers[%zu] is a table, and there are no payloads",
+                           i);
+        if (!is_set(f->target)) {
+            struct buf target = {0};
+            buf_printf(&target, "%.*s-types", (int)len, output);
+            f->target = arena_text(&c->arena, target.data, target.len);
+            buf_free(&target);
+        }
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(c->followers[j].target, f->target) == 0)
+                return err_set(err, ERR_USAGE,
+                               "followers[%zu] and followers[%zu] have the same target", j, i);
+        if (lies_in(f->target, output))
+            return err_set(err, ERR_USAGE,
+                           "followers[%zu].target lies in the output directory, where readers of "
+                           "*.parquet would meet its files",
+                           i);
+    }
+    return 0;
+}
+
 /* Of the process: its code, stacks, what zstd holds. */
 #define MEMORY_REST (UINT64_C(16) * 1024 * 1024)
 
@@ -275,13 +353,13 @@ int config_finish(struct config *c, struct err *err)
     }
     if (expand_all(c, err) != 0 || finish_tls(&c->nats.tls, err) != 0 ||
         check_nats(&c->nats, err) != 0 || check_metrics_tls(c, err) != 0 ||
-        check_sources(c, err) != 0 || check_memory(c, err) != 0)
+        check_sources(c, err) != 0 || check_memory(c, err) != 0 || check_payloads(c, err) != 0)
         return -1;
     if (!is_set(c->output.log_output_directory))
         return err_set(err, ERR_USAGE, "output.log_output_directory is empty");
     if (!is_set(c->output.path_template))
         return err_set(err, ERR_USAGE, "output.path_template is empty");
-    return 0;
+    return finish_followers(c, err);
 }
 
 /*

@@ -8,6 +8,8 @@
 
 #define AT(field) offsetof(struct config, field)
 #define IN_SOURCE(field) offsetof(struct config_source, field)
+#define IN_PAYLOAD(field) offsetof(struct config_payload, field)
+#define IN_FOLLOWER(field) offsetof(struct config_follower, field)
 
 #define KIB INT64_C(1024)
 #define MIB (1024 * KIB)
@@ -17,6 +19,8 @@
 static const char *const deliveries[] = {"durable", "position", NULL};
 static const char *const manages[] = {"create", "update", "bind", NULL};
 static const char *const sandboxes[] = {"auto", "on", "off", NULL};
+static const char *const formats[] = {"json", NULL};
+static const char *const kinds[] = {"table", NULL};
 static const char *const profiles[] = {"plain", "delta", NULL};
 static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -170,6 +174,28 @@ const struct config_key config_keys[] = {
      .help = "A simulation is over when an event of this type is committed, such as "
              "sim.ended.v1."},
 
+    {"payloads[].event_type", CONFIG_TEXT, IN_PAYLOAD(event_type), "",
+     .help = "Event type whose payloads this entry describes, for followers of kind table. Each "
+             "entry needs a different one."},
+    {"payloads[].format", CONFIG_CHOICE, IN_PAYLOAD(format), "json", .choices = formats,
+     .help = "json: by columns."},
+    {"payloads[].columns", CONFIG_LIST, IN_PAYLOAD(columns), "payload json $",
+     .help = "Columns of a JSON payload, each as NAME TYPE PATH, such as reward double $.reward. "
+             "Types: text, integer, double, boolean, json."},
+
+    {"followers[].name", CONFIG_TEXT, IN_FOLLOWER(name), "",
+     .help = "Name under which the store knows how far this follower is: letters, digits, _ and -. "
+             "Each needs a different one."},
+    {"followers[].kind", CONFIG_CHOICE, IN_FOLLOWER(kind), "table", .choices = kinds,
+     .help = "table: a table of typed columns for each of payloads."},
+    {"followers[].target", CONFIG_PATH, IN_FOLLOWER(target), "",
+     .help = "Directory of the tables, each in a folder that is called as its event type. If "
+             "empty: that of the output with -types behind it. Never within the output."},
+    {"followers[].max_lag", CONFIG_DURATION, IN_FOLLOWER(max_lag), "1h", CLOCK_SECOND,
+     365 * 24 * HOUR,
+     .help = "Alert when a row has been committed for longer than this, and the follower does not "
+             "have it."},
+
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
      .help =
          "Memory for everything that is not committed yet; close to it, varve commits early. "
@@ -229,7 +255,39 @@ bool config_key_section(const char *path)
     return false;
 }
 
-bool config_key_of_source(const struct config_key *key)
+const struct config_section config_sections[] = {
+    {"sources", "source", "stream: LOGGING", "sources[].", sizeof(struct config_source),
+     CONFIG_SOURCES_MAX, AT(sources), AT(source_count), true},
+    {"payloads", "payload", "event_type: sim.agent_reward.v1", "payloads[].",
+     sizeof(struct config_payload), CONFIG_PAYLOADS_MAX, AT(payloads), AT(payload_count), false},
+    {"followers", "follower", "name: typed", "followers[].", sizeof(struct config_follower),
+     CONFIG_FOLLOWERS_MAX, AT(followers), AT(follower_count), false},
+};
+
+const size_t config_section_count = sizeof(config_sections) / sizeof(config_sections[0]);
+
+const struct config_section *config_section_find(const char *name)
 {
-    return strncmp(key->path, "sources[].", strlen("sources[].")) == 0;
+    for (size_t i = 0; i < config_section_count; i++)
+        if (strcmp(config_sections[i].name, name) == 0)
+            return &config_sections[i];
+    return NULL;
+}
+
+const struct config_section *config_key_list(const struct config_key *key)
+{
+    for (size_t i = 0; i < config_section_count; i++)
+        if (strncmp(key->path, config_sections[i].prefix, strlen(config_sections[i].prefix)) == 0)
+            return &config_sections[i];
+    return NULL;
+}
+
+void *config_entry(const struct config *c, const struct config_section *s, size_t index)
+{
+    return *(char *const *)((const char *)c + s->list) + index * s->size;
+}
+
+size_t config_entries(const struct config *c, const struct config_section *s)
+{
+    return *(const size_t *)((const char *)c + s->count);
 }

@@ -40,9 +40,9 @@ enum config_change {
 };
 
 struct config_key {
-    const char *path; /* "batching.max_rows"; the keys of a source begin with "sources[]." */
+    const char *path; /* "batching.max_rows"; those of a list's entries begin with "sources[]." */
     enum config_type type;
-    size_t offset;              /* in struct config, or in struct config_source */
+    size_t offset;              /* in struct config, or in the entry's struct */
     const char *initial;        /* the default as one writes it; a list has commas between */
     int64_t min, max;           /* of numbers, sizes and durations */
     const char *const *choices; /* NULL-terminated */
@@ -60,8 +60,26 @@ const struct config_key *config_key_find(const char *path);
 /* True if keys lie below this path, as below "nats" and "nats.tls". */
 bool config_key_section(const char *path);
 
-/* True if the path is one of a source. */
-bool config_key_of_source(const struct config_key *key);
+/* A list of sections, such as "sources": its keys are those of each entry. */
+struct config_section {
+    const char *name, *one; /* "sources", "source" */
+    const char *example;    /* what an entry needs */
+    const char *prefix;     /* "sources[]." */
+    size_t size, max;       /* of an entry; entries at most */
+    size_t list, count;     /* where in struct config both are */
+    bool filled;            /* it has an entry of defaults, and is never empty */
+};
+
+extern const struct config_section config_sections[];
+extern const size_t config_section_count;
+
+/* The section with this name; the one whose entries have this key. NULL: none. */
+const struct config_section *config_section_find(const char *name);
+const struct config_section *config_key_list(const struct config_key *key);
+
+/* Entry `index` of a section, and how many it has. */
+void *config_entry(const struct config *c, const struct config_section *s, size_t index);
+size_t config_entries(const struct config *c, const struct config_section *s);
 
 /* What somebody who wrote `path` may have meant: a key or a section. False if nothing is near. */
 bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX]);
@@ -70,7 +88,7 @@ bool config_key_nearest(const char *path, char nearest[static CONFIG_PATH_MAX]);
  * and what it takes to change it. */
 typedef void config_visit(void *context, const char *path, enum config_change change);
 
-/* Call `visit` for each key whose values differ; with "sources" if there are more or fewer of them.
+/* Call `visit` for each key whose values differ; with a section if it has more or fewer entries.
  * Both are finished. */
 void config_compare(const struct config *a, const struct config *b, config_visit *visit,
                     void *context);

@@ -51,10 +51,10 @@ static void indent(struct buf *out, size_t levels)
         buf_append_text(out, "  ");
 }
 
-/* The help in lines of at most 100 columns, "# " or spaces in front of each. */
+/* The help in lines of at most 98 columns, "# " or spaces in front of each. */
 static void append_wrapped(struct buf *out, const char *text, size_t level, const char *mark)
 {
-    const size_t width = 100 - 2 * level - 2;
+    const size_t width = 98 - 2 * level - 2; /* with room for what comments it out */
     while (*text != '\0') {
         size_t len = strlen(text);
         if (len > width) {
@@ -95,21 +95,42 @@ static size_t open_sections(struct buf *out, const char *path, const char *befor
     return level;
 }
 
+/* What has no entry unless one is written stands there as a comment. */
+static void append_commented(struct buf *out, const struct buf *lines)
+{
+    struct slice rest = buf_slice(lines);
+    for (size_t at = 0; at < rest.len;) {
+        size_t len = strcspn((const char *)rest.data + at, "\n") + 1; /* lines end with one */
+        if (len > 1)
+            buf_append_text(out, "# ");
+        buf_append(out, rest.data + at, len);
+        at += len;
+    }
+}
+
 void config_append_example(struct buf *out)
 {
+    struct buf lines = {0};
     buf_append_text(out, "# Configuration of varve: every key, with its default.\n");
     const char *before = "";
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         const char *dot = strrchr(key->path, '.');
-        size_t level = open_sections(out, key->path, before);
-        append_wrapped(out, key->help, level, "# ");
-        indent(out, level);
-        buf_printf(out, "%s: ", dot == NULL ? key->path : dot + 1);
-        append_default(out, key);
-        buf_append_byte(out, '\n');
+        const struct config_section *section = config_key_list(key);
+        buf_reset(&lines);
+        size_t level = open_sections(&lines, key->path, before);
+        append_wrapped(&lines, key->help, level, "# ");
+        indent(&lines, level);
+        buf_printf(&lines, "%s: ", dot == NULL ? key->path : dot + 1);
+        append_default(&lines, key);
+        buf_append_byte(&lines, '\n');
+        if (section == NULL || section->filled)
+            buf_append_slice(out, buf_slice(&lines));
+        else
+            append_commented(out, &lines);
         before = key->path;
     }
+    buf_free(&lines);
 }
 
 void config_append_manual(struct buf *out)

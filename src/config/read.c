@@ -9,8 +9,8 @@
 #include "config/assign.h"
 #include "config/yaml.h"
 
-/* Keys and sections that one file can set: a few dozen, and a few of each source. */
-enum { SEEN_MAX = 128 + CONFIG_SOURCES_MAX * 8 };
+/* Keys and sections that one file can set: a few dozen, and a few of each entry. */
+enum { SEEN_MAX = 128 + (CONFIG_SOURCES_MAX + CONFIG_PAYLOADS_MAX + CONFIG_FOLLOWERS_MAX) * 8 };
 
 struct reader {
     struct yaml_walk walk;
@@ -98,29 +98,40 @@ static int read_leaf(struct reader *r, const char *path, struct config_target ta
 
 static int read_mapping(struct reader *r, const char *path);
 
-static int read_sources(struct reader *r)
+/* An error at what is looked at, about a list of sections. */
+static int fail_section(struct reader *r, const struct config_section *s, const char *what,
+                        const char *example)
+{
+    struct yaml_walk *w = &r->walk;
+    (void)err_set(w->err, ERR_USAGE, "%s: %s%s", s->name, what, example);
+    return yaml_walk_place(w, yaml_walk_line(w));
+}
+
+static int read_section(struct reader *r, const struct config_section *s)
 {
     struct yaml_walk *w = &r->walk;
     if (yaml_walk_is_null(w))
         return 0;
     if (!yaml_walk_is_list(w))
-        return yaml_walk_fail(w, "sources: takes a list: begin each source with \"- \"");
-    r->config->source_count = 0;
+        return fail_section(r, s, "takes a list: begin each entry with - ", s->example);
+    *(size_t *)((char *)r->config + s->count) = 0;
     for (;;) {
         if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
             return -1;
         if (yaml_walk_is_close(w))
             break;
         if (!yaml_walk_is_mapping(w))
-            return yaml_walk_fail(w, "sources: a source needs keys, such as stream: LOGGING");
+            return fail_section(r, s, "an entry needs keys, such as ", s->example);
         char path[CONFIG_PATH_MAX];
-        snprintf(path, sizeof(path), "sources[%zu]", r->config->source_count);
-        if (config_add_source(r->config, w->err) != 0)
+        snprintf(path, sizeof(path), "%s[%zu]", s->name, config_entries(r->config, s));
+        if (config_add_entry(r->config, s, w->err) != 0)
             return yaml_walk_place(w, yaml_walk_line(w));
         if (read_mapping(r, path) < 0)
             return -1;
     }
-    return r->config->source_count > 0 ? 0 : yaml_walk_fail(w, "sources: the list is empty");
+    return !s->filled || config_entries(r->config, s) > 0
+               ? 0
+               : fail_section(r, s, "the list is empty", "");
 }
 
 /* The value of the key `path`, which stands on `line`. */
@@ -132,8 +143,8 @@ static int read_value(struct reader *r, const char *path, unsigned line)
         return -1;
     if (target.key != NULL)
         return read_leaf(r, path, target);
-    if (strcmp(path, "sources") == 0)
-        return read_sources(r);
+    if (config_section_find(path) != NULL)
+        return read_section(r, config_section_find(path));
     if (config_key_section(path) && yaml_walk_is_null(w))
         return 0; /* all keys below are commented out */
     if (config_key_section(path) && yaml_walk_is_mapping(w))

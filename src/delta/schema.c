@@ -101,20 +101,6 @@ void delta_schema_write(struct buf *out, const struct schema *schema)
     json_close_object(&w);
 }
 
-/* The number behind column `at` and all that is in it. */
-static uint32_t end_of(const struct schema *schema, uint32_t at)
-{
-    uint32_t left = 1; /* columns that are still to pass, without what is in them */
-    for (; left > 0; left--) {
-        const struct column_spec *spec = &schema->columns[at++];
-        if (spec->type == COLUMN_STRUCT)
-            left += spec->children;
-        else if (!column_is_leaf(spec))
-            left += spec->type == COLUMN_LIST ? 1 : 2;
-    }
-    return at;
-}
-
 /* The fields of a schema; NULL for what is no schema. */
 static const struct json *parse_fields(struct arena *arena, struct slice schema_string,
                                        const struct json **root, struct err *err)
@@ -178,11 +164,11 @@ static bool takes(const struct json *type, const struct schema *schema, uint32_t
         return slice_is(kind, "array") && takes(json_member(type, "elementType"), schema, first);
     if (spec->type == COLUMN_MAP)
         return slice_is(kind, "map") && takes(json_member(type, "keyType"), schema, first) &&
-               takes(json_member(type, "valueType"), schema, end_of(schema, first));
+               takes(json_member(type, "valueType"), schema, schema_end(schema, first));
     const struct json *fields = json_member(type, "fields");
     if (!slice_is(kind, "struct") || fields == NULL)
         return false;
-    for (uint32_t i = 0; i < spec->children; i++, first = end_of(schema, first)) {
+    for (uint32_t i = 0; i < spec->children; i++, first = schema_end(schema, first)) {
         const struct json *field = find_field(fields, schema->columns[first].name);
         if (!takes(json_member(field, "type"), schema, first))
             return false;
@@ -197,7 +183,7 @@ static int check_field(const struct json *field, const struct schema *schema, st
     if (!json_get_text(field, "name", &name))
         return err_set(err, ERR_FORMAT, "its schemaString has a field without a name");
     while (at < schema->count && !slice_is(name, schema->columns[at].name))
-        at = end_of(schema, at);
+        at = schema_end(schema, at);
     bool ours = at < schema->count;
     const char *demand = demand_of(field, ours && !schema->columns[at].optional);
     if (demand != NULL)
@@ -225,7 +211,7 @@ int delta_schema_check(struct slice schema_string, const struct schema *schema, 
     for (const struct json *f = result == 0 ? fields->first : NULL; f != NULL && result == 0;
          f = f->next)
         result = check_field(f, schema, err);
-    for (uint32_t i = 0; i < schema->count && result == 0; i = end_of(schema, i)) {
+    for (uint32_t i = 0; i < schema->count && result == 0; i = schema_end(schema, i)) {
         const struct column_spec *spec = &schema->columns[i];
         bool found = find_field(fields, spec->name) != NULL;
         *missing |= !found;
@@ -253,7 +239,7 @@ void delta_schema_extend(struct buf *out, struct slice schema_string, const stru
             json_open_array(&w, "fields");
             for (const struct json *f = fields->first; f != NULL; f = f->next)
                 json_put_value(&w, NULL, f);
-            for (uint32_t i = 0; i < schema->count; i = end_of(schema, i)) {
+            for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i)) {
                 if (find_field(fields, schema->columns[i].name) == NULL)
                     (void)put_field(&w, schema, i);
             }

@@ -13,7 +13,13 @@ static void find_bounds(struct follow_file *file, const struct delta_file *logge
 {
     struct arena arena = {0};
     struct err err = {0};
-    *file = (struct follow_file){.name = file->name, .first = 0, .last = UINT64_MAX};
+    *file = (struct follow_file){
+        .name = file->name,
+        .first = 0,
+        .last = UINT64_MAX,
+        .listed = delta_map_get(&logged->tags, "varve.sequences").data != NULL,
+        .modified = logged->modification_time,
+    };
     if (num_parse_u64(delta_map_get(&logged->tags, "varve.first_seq"), &file->first) &&
         num_parse_u64(delta_map_get(&logged->tags, "varve.last_seq"), &file->last))
         return;
@@ -134,6 +140,24 @@ int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapsho
         qsort(c->streams.list[i].files.list, c->streams.list[i].files.count,
               sizeof(struct follow_file), by_first);
     return 0;
+}
+
+bool follow_has_news(const struct delta_generation *g, const struct seqset *read, uint64_t first,
+                     uint64_t last)
+{
+    for (uint64_t at = first; g != NULL && at <= last;) {
+        const struct seqrange *rows = seqset_find(&g->rows, at);
+        if (rows == NULL || rows->first > last)
+            return false;
+        uint64_t from = rows->first > at ? rows->first : at;
+        uint64_t to = rows->last < last ? rows->last : last;
+        if (seqset_contiguous_end(read, from) < to)
+            return true;
+        if (to == last)
+            return false;
+        at = to + 1;
+    }
+    return false;
 }
 
 void follow_catalogue_free(struct follow_catalogue *c)

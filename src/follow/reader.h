@@ -25,6 +25,8 @@
 struct follow_file {
     const char *name;     /* of the object */
     uint64_t first, last; /* no row has a sequence outside; 0 and UINT64_MAX: not known */
+    bool listed;      /* its sequences are among those that the snapshot has of the generation */
+    int64_t modified; /* when it was committed, ms since 1970 */
 };
 
 /* A column that is wanted. Values come as their PLAIN bytes (parquet/read/values.h). */
@@ -99,5 +101,10 @@ int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapsho
                           struct err *err) __attribute__((warn_unused_result));
 
 void follow_catalogue_free(struct follow_catalogue *c);
+
+/* Whether the commits that a snapshot has read tell of rows between two sequences that are not in
+ * `read`. `g` may be NULL: it knows of none. */
+bool follow_has_news(const struct delta_generation *g, const struct seqset *read, uint64_t first,
+                     uint64_t last);
 
 #endif

@@ -162,6 +162,7 @@ void look_fill(struct pipeline *p)
     v->expired_bytes = atomic_load(&p->upkeep.retained.bytes);
     v->compactions = atomic_load(&p->upkeep.compacted.swaps);
     v->files_live = atomic_load(&p->upkeep.compacted.live);
+    followers_look(&p->followers, p->config, v);
     for (uint32_t i = 0; i < p->source_count; i++)
         fill_source(p, i);
 }

@@ -159,6 +159,9 @@ static int prepare(struct pipeline *p, struct err *err)
         return -1;
     if (net_waker(&p->waker, err) != 0)
         return -1;
+    /* Before the keeper removes what they have not read. */
+    if (!p->options.stepped && followers_register(&p->followers, p->config, err) != 0)
+        return -1;
     return start_keeper(p, err);
 }
 
@@ -208,8 +211,10 @@ static void free_stages(struct pipeline *p)
 static void free_prepared(struct pipeline *p)
 {
     /* A run that comes to its end by itself may be followed by nothing but such runs. */
+    bool finish = p->once && pipeline_is_done(p) && !err_is_set(&p->failure);
+    followers_free(&p->followers, finish);
     if (p->keeper != NULL) {
-        keeper_free(p->keeper, p->once && pipeline_is_done(p) && !err_is_set(&p->failure));
+        keeper_free(p->keeper, finish);
         upkeep_free(&p->upkeep);
     }
     watch_close(&p->watch);
@@ -237,7 +242,8 @@ struct pipeline *pipeline_new(const struct config *config, const struct pipeline
     p->give_up_at =
         options->once && options->timeout > 0 ? clock_monotonic() + options->timeout : INT64_MAX;
     watch_init(&p->watch);
-    if (prepare(p, err) != 0 || init_stages(p, err) != 0) {
+    if (prepare(p, err) != 0 || init_stages(p, err) != 0 ||
+        followers_start(&p->followers, err) != 0) {
         free_prepared(p);
         return NULL;
     }

@@ -12,6 +12,7 @@
 #include "drain/dead_letter.h"
 #include "pipeline/epoch.h"
 #include "pipeline/flow.h"
+#include "pipeline/followers.h"
 #include "pipeline/upkeep.h"
 #include "store/keeper.h"
 #include "drain/source.h"
@@ -80,6 +81,7 @@ struct pipeline {
     struct store_writer *writer;
     struct keeper *keeper;
     struct upkeep upkeep;
+    struct followers followers;
     struct epochs epochs;
     struct store_trouble trouble; /* of commits, as of this turn */
     struct connection connection;

@@ -43,7 +43,8 @@ static const char *closed_file(const struct config *fresh)
 {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->type != CONFIG_PATH || key->change != CONFIG_CHANGE_NEXT_CONNECTION)
+        if (key->type != CONFIG_PATH || config_key_list(key) != NULL ||
+            key->change != CONFIG_CHANGE_NEXT_CONNECTION)
             continue;
         const char *file = *(const char *const *)((const char *)fresh + key->offset);
         if (is_closed(file))

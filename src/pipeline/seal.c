@@ -153,6 +153,7 @@ void seal_collect_committed(struct pipeline *p)
         count_committed(p, epoch, &how, wall);
         log_commit(epoch, &how);
         keeper_note(p->keeper, how.version);
+        followers_note(&p->followers);
         p->next_disk = 0; /* there is less room now */
         acker_committed(&p->acker, epoch->number, wall);
         epoch_free(epoch);

@@ -123,23 +123,27 @@ static struct slice keep_text(struct group_file *file, struct slice text)
     return (struct slice){file->stats_text.data + at, text.len};
 }
 
-/* Of every column: some readers take a column without a count of nulls in the log for one that is
- * nothing but nulls (PROTOCOL.md, "Per-file Statistics"). */
+/* Of every column, but for groups and what is in them: some readers take a column without a count
+ * of nulls in the log for one that is nothing but nulls (PROTOCOL.md, "Per-file Statistics"). */
 static void collect_stats(struct encoder *e, struct group_file *file)
 {
     const struct schema *schema = file->part->kind->schema;
     struct parquet_bounds bounds;
     size_t text = 0;
-    for (uint32_t i = 0; i < schema->count; i++) {
+    for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i)) {
+        if (!column_is_leaf(&schema->columns[i]))
+            continue;
         parquet_writer_bounds(file->writer, i, &bounds);
         text += bounds.bytes.has ? 2 * BOUND_BYTES_CAP : 0;
     }
     buf_reserve_exact(&file->stats_text, text);
     file->stats = account_alloc(e->account, schema->count, sizeof(*file->stats));
-    file->stats_count = schema->count;
-    for (uint32_t i = 0; i < schema->count; i++) {
+    file->stats_cap = schema->count;
+    for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i)) {
+        if (!column_is_leaf(&schema->columns[i]))
+            continue;
         parquet_writer_bounds(file->writer, i, &bounds);
-        struct store_column_stats *stats = &file->stats[i];
+        struct store_column_stats *stats = &file->stats[file->stats_count++];
         *stats = (struct store_column_stats){.column = i, .nulls = bounds.nulls};
         if (bounds.int64.has) {
             stats->bounded = true;

@@ -112,7 +112,7 @@ static void file_free(struct store_group *g, struct group_file *file)
     buf_free(&file->image);
     account_free(file->outside.account, file->outside.memory, file->outside.size);
     buf_free(&file->stats_text);
-    account_free(g->account, file->stats, file->stats_count * sizeof(*file->stats));
+    account_free(g->account, file->stats, file->stats_cap * sizeof(*file->stats));
     object_staged_free(file->stored);
     account_free(g->account, file, sizeof(*file));
 }

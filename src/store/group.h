@@ -57,7 +57,7 @@ struct group_file {
     size_t outside_at;            /* and where */
     char sha256[SHA256_TEXT_MAX]; /* of all of it */
     struct store_column_stats *stats; /* of a file of the table */
-    size_t stats_count;
+    size_t stats_count, stats_cap;
     struct buf stats_text; /* what text bounds in `stats` point to */
     uint64_t entry_memory; /* booked for what its commit needs beside what its part has booked */
 

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "delta/expired.h"
+#include "delta/follower.h"
 #include "delta/log.h"
 #include "delta/table.h"
 #include "store/known.h"
@@ -28,6 +29,7 @@ struct retaining {
     struct buf engine;
     struct retain_plan plan;
     struct delta_expired expired;
+    struct delta_followers followers;
     struct delta_snapshot table; /* with the files of chosen partitions, and what the commits say */
 };
 
@@ -119,18 +121,31 @@ static void hold(struct retaining *r, struct retain_part *part, const struct del
                    why);
 }
 
-/* The sequences of a file's rows, which must not be forgotten with it. */
+static void hold_for(struct retaining *r, struct retain_part *part, const struct delta_file *file,
+                     const char *follower)
+{
+    struct buf why = {0};
+    buf_printf(&why, " was not read by the follower %s", follower);
+    hold(r, part, file, buf_text(&why));
+    buf_free(&why);
+}
+
+/* The sequences of a file's rows, which must not be forgotten with it. *needed_by: who has not read
+ * them all, NULL: nobody. */
 static int note_rows(struct retaining *r, const struct delta_file *file, bool *known,
-                     struct err *err)
+                     const char **needed_by, struct err *err)
 {
     const struct delta_generation *g = store_generation_of(&r->table, file);
     struct slice text = delta_map_get(&file->tags, "varve.sequences");
     struct seqset rows = {0};
     int result = 0;
     *known = g != NULL;
+    *needed_by = NULL;
     if (g != NULL && (text.data == NULL || !seqset_parse_text(&rows, text)))
         result = store_scan_file(&rows, r->store, r->options->schema, file, err);
     if (g != NULL && result == 0)
+        *needed_by = delta_followers_lacking(&r->followers, g->stream, g->created, &rows);
+    if (g != NULL && result == 0 && *needed_by == NULL)
         delta_expired_add(&r->expired, g->stream, g->created, &rows);
     seqset_free(&rows);
     return result;
@@ -139,17 +154,17 @@ static int note_rows(struct retaining *r, const struct delta_file *file, bool *k
 /* Whether the partition of a file can go as far as the file is concerned. */
 static bool can_go(struct retaining *r, struct retain_part *part, const struct delta_file *file)
 {
-    const struct retain_options *o = r->options;
     struct err err = {0};
+    const char *needed_by = NULL;
     bool known;
     if (file->has_deletion_vector)
         hold(r, part, file, " has rows that another engine has deleted");
-    else if (o->hold != NULL && o->hold(o->hold_context, file))
-        hold(r, part, file, " was not read by all who follow");
-    else if (note_rows(r, file, &known, &err) != 0)
+    else if (note_rows(r, file, &known, &needed_by, &err) != 0)
         hold(r, part, file, " can't be read");
     else if (!known)
         hold(r, part, file, " was rewritten by another engine out of several streams");
+    else if (needed_by != NULL)
+        hold_for(r, part, file, needed_by);
     return part->chosen;
 }
 
@@ -275,7 +290,8 @@ static int commit(struct retaining *r, struct err *err)
     bool done = false;
     r->table = (struct delta_snapshot){
         .want_files = true, .want_varve = true, .keep = keep_chosen, .keep_context = r};
-    if (delta_snapshot_load(&r->table, r->store, err) != 0)
+    if (delta_snapshot_load(&r->table, r->store, err) != 0 ||
+        delta_followers_read(&r->followers, r->store, r->table.metadata.id, err) != 0)
         return -1;
     for (int attempt = 0; !done; attempt++) {
         if (attempt == COMMIT_ATTEMPTS)
@@ -307,6 +323,7 @@ int retain(struct object_store *store, const struct retain_options *options, int
             result = commit(&r, err);
     }
     delta_expired_free(&r.expired);
+    delta_followers_free(&r.followers);
     delta_snapshot_free(&r.table);
     buf_free(&r.engine);
     retain_plan_free(&r.plan);

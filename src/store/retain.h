@@ -25,8 +25,9 @@
  *      from 2 on;
  *   4. remove the files, and folders that are empty then.
  *
- * It may end at any point. The next time goes on with 4 where 3 was done, and removes no file but
- * those which that entry has removed from the table, as they were. Positions are no concern of
+ * What somebody who follows the table has not read (delta/follower.h) stays, and its partition with
+ * it. It may end at any point. The next time goes on with 4 where 3 was done, and removes no file
+ * but those which that entry has removed from the table, as they were. Positions are no concern of
  * this: they are in transactions and in the file of their instance, of which nothing is removed.
  */
 
@@ -38,18 +39,12 @@ struct retain_columns {
                             are absurd */
 };
 
-/* Whether somebody still needs a file of the table: it stays, and its partition with it. The one
- * place where whoever follows the rows holds back what he has not read. */
-typedef bool retain_hold(void *context, const struct delta_file *file);
-
 struct retain_options {
     const char *version;         /* of varve, for the log */
     const struct schema *schema; /* of the table */
     struct retain_columns columns;
     int64_t max_age;    /* ns; 0: any age */
     uint64_t max_bytes; /* of all live files; 0: any number. The newest partition stays */
-    retain_hold *hold;  /* NULL: nobody needs any */
-    void *hold_context;
 };
 
 /* A partition that was chosen. Borrowed for the call. */

@@ -23,12 +23,18 @@ const char *alert_name(enum alert_kind kind)
         [ALERT_DATA_LOST] = "data_lost",
         [ALERT_DEAD_LETTERS] = "dead_letters",
         [ALERT_RUN_CLOSED] = "run_closed",
+        [ALERT_FOLLOWER_LATE] = "follower_late",
     };
     return names[kind];
 }
 
+const char *alert_object(enum alert_kind kind)
+{
+    return kind == ALERT_FOLLOWER_LATE ? "follower" : "stream";
+}
+
 void alerts_init(struct alerts *a, const char *subject, const char *instance, const char *worker,
-                 uint32_t source_count, int64_t quiet, const uint64_t key[static 2])
+                 uint32_t object_count, int64_t quiet, const uint64_t key[static 2])
 {
     *a = (struct alerts){
         .subject = subject,
@@ -36,7 +42,7 @@ void alerts_init(struct alerts *a, const char *subject, const char *instance, co
         .worker = worker,
         .quiet = quiet,
         .random = {.key = {key[0], ~key[1]}}, /* other names than those of inboxes */
-        .cap = ALERT_KINDS * source_count + ALERTS_WAITING_MAX,
+        .cap = ALERT_KINDS * object_count + ALERTS_WAITING_MAX,
     };
     a->list = calloc(a->cap, sizeof(*a->list));
     if (a->list == NULL)
@@ -159,7 +165,7 @@ static void make_json(struct buf *out, const struct alerts *a, const struct aler
     json_put_text(&w, "state", alert->raised ? "resolved" : "raised");
     json_put_text(&w, "instance", a->instance);
     if (alert->stream != NULL)
-        json_put_text(&w, "stream", alert->stream);
+        json_put_text(&w, alert_object(alert->kind), alert->stream);
     if (alert->simulation[0] != '\0')
         json_put_text(&w, "simulation_id", alert->simulation);
     json_put_text(&w, "text", alert->text);

@@ -25,6 +25,7 @@ enum alert_kind {
     ALERT_DATA_LOST,
     ALERT_DEAD_LETTERS,
     ALERT_RUN_CLOSED, /* happens, and stands for nothing: see alerts_announce */
+    ALERT_FOLLOWER_LATE,
     ALERT_KINDS,
 };
 
@@ -45,9 +46,12 @@ enum {
 /* "nats_disconnected"...: a literal. */
 const char *alert_name(enum alert_kind kind);
 
+/* What it is about: "stream" or "follower". */
+const char *alert_object(enum alert_kind kind);
+
 struct alert {
     enum alert_kind kind;
-    const char *stream; /* NULL: of all */
+    const char *stream; /* or follower: see alert_object; NULL: of all */
     char text[ALERT_TEXT_MAX];
     char simulation[ALERT_SIMULATION_MAX]; /* that it is about; "": of none in particular */
     char id[NATS_TOKEN_LEN + 1];
@@ -70,9 +74,9 @@ struct alerts {
     struct buf json, event, header; /* scratch */
 };
 
-/* Texts are borrowed. */
+/* Texts are borrowed. `object_count`: streams and followers. */
 void alerts_init(struct alerts *a, const char *subject, const char *instance, const char *worker,
-                 uint32_t source_count, int64_t quiet, const uint64_t key[static 2]);
+                 uint32_t object_count, int64_t quiet, const uint64_t key[static 2]);
 void alerts_free(struct alerts *a);
 
 /* The cause was seen. `stream` is NULL or lives as long as this. */

@@ -317,6 +317,60 @@ static void append_process(struct buf *out, int64_t started)
            "Maximum number of open file descriptors.");
 }
 
+static void follower_name(struct buf *out, const char *text, const char *follower,
+                          const char *reason)
+{
+    buf_append_text(out, text);
+    label(out, true, "follower", follower);
+    if (reason != NULL)
+        label(out, false, "reason", reason);
+    buf_append_text(out, "} ");
+}
+
+/* Those that have looked at the store. */
+static void follower_number(struct buf *out, const struct view *v, const char *text,
+                            const char *type, size_t offset, const char *help)
+{
+    begin(out, text, type, help);
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        const struct view_follower *f = &v->followers[i];
+        if (!f->known)
+            continue;
+        follower_name(out, text, f->name, NULL);
+        buf_append_decimal(out, *(const uint64_t *)((const char *)f + offset));
+        buf_append_byte(out, '\n');
+    }
+}
+
+static void append_followers(struct buf *out, const struct view *v)
+{
+    static const char lag[] = "varve_follower_lag_seconds",
+                      errors[] = "varve_follower_errors_total";
+    follower_number(out, v, "varve_follower_position_sequence", "gauge",
+                    offsetof(struct view_follower, position),
+                    "The newest stream sequence that a follower has brought to its target.");
+    follower_number(out, v, "varve_follower_lag_rows", "gauge",
+                    offsetof(struct view_follower, lag_rows),
+                    "Rows that are committed, and not brought to its target.");
+    begin(out, lag, "gauge", "For how long the oldest of these has been committed.");
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        follower_name(out, lag, v->followers[i].name, NULL);
+        buf_printf(out, "%.9g\n", (double)v->followers[i].lag / (double)CLOCK_SECOND);
+    }
+    follower_number(out, v, "varve_follower_rows_total", "counter",
+                    offsetof(struct view_follower, rows), "Rows that it has brought there.");
+    follower_number(out, v, "varve_follower_rows_refused_total", "counter",
+                    offsetof(struct view_follower, refused),
+                    "Rows whose payload is not what it should be; they are there without it.");
+    begin(out, errors, "counter", "Attempts of a follower that failed, by reason.");
+    for (uint32_t i = 0; i < v->follower_count; i++)
+        for (uint32_t r = 0; r < v->follower_reasons.count; r++) {
+            follower_name(out, errors, v->followers[i].name, v->follower_reasons.name(r));
+            buf_append_decimal(out, v->followers[i].errors[r]);
+            buf_append_byte(out, '\n');
+        }
+}
+
 /* How many of each kind stand: of streams each has its own. */
 static void append_alerts(struct buf *out, const struct alerts *a)
 {
@@ -333,6 +387,7 @@ void metrics_append(struct buf *out, const struct watch *w, int64_t now)
     append_streams(out, w->view, now);
     append_pipeline(out, w->view, &w->stats);
     append_certificates(out, w->view, w->guard.expires);
+    append_followers(out, w->view);
     append_alerts(out, &w->alerts);
     append_process(out, w->started);
 }

@@ -74,6 +74,36 @@ static void show_streams(struct buf *out, const struct view *v, int64_t now)
     buf_append_text(out, "</tbody></table></div></section>\n");
 }
 
+static void show_followers(struct buf *out, const struct view *v)
+{
+    static const struct column c[] = {
+        {"Follower", false}, {"Kind", false}, {"State", false},  {"Lag", true},
+        {"Oldest", true},    {"Rows", true},  {"Refused", true}, {"Position", true},
+    };
+    char age[NUM_SIZE_TEXT_MAX];
+    if (v->follower_count == 0)
+        return;
+    buf_append_text(out, "<h2>Followers</h2>\n<section id=\"followers\">");
+    table_begin(out, c, sizeof(c) / sizeof(c[0]));
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        const struct view_follower *f = &v->followers[i];
+        buf_append_text(out, "<tr>");
+        cell_text(out, &c[0], f->name);
+        cell_text(out, &c[1], f->kind);
+        cell_text(out, &c[2],
+                  f->failure != NULL ? f->failure
+                  : f->known         ? "following"
+                                     : "starting");
+        cell_count(out, &c[3], f->known, f->lag_rows);
+        cell_text(out, &c[4], f->lag > 0 ? page_span(f->lag, age) : "none");
+        cell_count(out, &c[5], true, f->rows);
+        cell_alarm(out, &c[6], f->refused);
+        cell_count(out, &c[7], f->known, f->position);
+        buf_append_text(out, "</tr>\n");
+    }
+    buf_append_text(out, "</tbody></table></div></section>\n");
+}
+
 static void show_rate(struct buf *out, const struct stats *s, const char *id, const char *label,
                       size_t offset, bool bytes)
 {
@@ -207,6 +237,7 @@ static void show_facts(struct buf *out, const struct watch *w)
 void page_tables(struct buf *out, const struct watch *w, int64_t now)
 {
     show_streams(out, w->view, now);
+    show_followers(out, w->view);
     show_rates(out, &w->stats);
     show_commits(out, w);
     show_facts(out, w);

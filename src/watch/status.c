@@ -129,6 +129,28 @@ static void put_streams(struct json_writer *j, const struct view *v, int64_t now
     json_close_array(j);
 }
 
+static void put_followers(struct json_writer *j, const struct view *v)
+{
+    json_open_array(j, "followers");
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        const struct view_follower *f = &v->followers[i];
+        json_open_object(j, NULL);
+        json_put_text(j, "name", f->name);
+        json_put_text(j, "kind", f->kind);
+        put_known(j, "position", f->known, f->position);
+        put_known(j, "lag", f->known, f->lag_rows);
+        put_seconds(j, "lag_seconds", f->lag);
+        json_put_u64(j, "rows", f->rows);
+        json_put_u64(j, "refused", f->refused);
+        if (f->failure != NULL)
+            json_put_text(j, "failure", f->failure);
+        else
+            json_put_null(j, "failure");
+        json_close_object(j);
+    }
+    json_close_array(j);
+}
+
 static void put_alerts(struct json_writer *j, const struct alerts *a)
 {
     json_open_array(j, "alerts");
@@ -136,10 +158,11 @@ static void put_alerts(struct json_writer *j, const struct alerts *a)
         const struct alert *alert = &a->list[i];
         json_open_object(j, NULL);
         json_put_text(j, "name", alert_name(alert->kind));
-        if (alert->stream != NULL)
-            json_put_text(j, "stream", alert->stream);
-        else
+        bool of_stream = alert->stream != NULL && alert->kind != ALERT_FOLLOWER_LATE;
+        if (!of_stream)
             json_put_null(j, "stream");
+        if (alert->stream != NULL)
+            json_put_text(j, alert_object(alert->kind), alert->stream);
         put_time(j, "since", alert->since);
         put_time(j, "until", alert->until);
         json_put_text(j, "text", alert->text);
@@ -196,6 +219,7 @@ void status_append(struct buf *out, const struct watch *w, int64_t now)
     put_connection(&j, w);
     put_store(&j, w);
     put_streams(&j, w->view, now);
+    put_followers(&j, w->view);
     put_alerts(&j, &w->alerts);
     put_commits(&j, w);
     put_rates(&j, &w->stats);

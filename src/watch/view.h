@@ -42,6 +42,21 @@ struct view_source {
     uint32_t resolved;   /* alerts whose cause is gone */
 };
 
+enum { VIEW_FOLLOWER_REASONS = 4 };
+
+/* One follower. */
+struct view_follower {
+    const char *name, *kind; /* live as long as the configuration */
+    bool known;              /* it has looked at the store; else what follows is zeroed */
+    uint64_t position;       /* the newest sequence that it has */
+    uint64_t lag_rows;       /* committed, and not brought to its target */
+    int64_t lag;             /* for how long the oldest of these has been committed, ns; 0: none */
+    uint64_t rows, refused;  /* brought in this run; those whose payload did not fit */
+    uint64_t errors[VIEW_FOLLOWER_REASONS]; /* by index of follower_reasons */
+    const char *failure;                    /* why the last attempt failed; NULL: it did not */
+    bool late;                              /* the lag is more than followers[].max_lag */
+};
+
 struct view {
     const char *instance; /* nats.name */
     bool stopping;
@@ -81,6 +96,10 @@ struct view {
 
     struct view_source *sources;
     uint32_t source_count;
+
+    const struct view_follower *followers;
+    uint32_t follower_count;
+    struct view_names follower_reasons; /* why one fails; VIEW_FOLLOWER_REASONS at most */
 };
 
 /* How long the oldest message of a source waits for its commit and, where it is owed one, for its

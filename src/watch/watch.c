@@ -75,7 +75,8 @@ int watch_open(struct watch *w, const struct config *config, bool once,
     w->view = view;
     notify_open(&w->notify);
     alerts_init(&w->alerts, config->alerts.subject, config->nats.name, config->nats.name,
-                (uint32_t)config->source_count, VIEW_AGES_MAX * config->batching.max_age, key);
+                (uint32_t)(config->source_count + config->follower_count),
+                VIEW_AGES_MAX * config->batching.max_age, key);
     if (http_listen(&w->http, config->metrics.listen, answer, w, &failure) == 0)
         return guard_open(&w->guard, config, &w->http, err);
     err_prefix(&failure, "metrics.listen");
@@ -136,6 +137,7 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
     case ALERT_COMMIT_FAILED:
     case ALERT_DISK_LOW:
     case ALERT_RUN_CLOSED:
+    case ALERT_FOLLOWER_LATE:
     case ALERT_KINDS:
         break; /* of no source */
     }
@@ -162,6 +164,19 @@ static void follow(struct watch *w, enum alert_kind kind, const char *reason, in
         alerts_resolve(&w->alerts, kind, NULL);
 }
 
+static void observe_follower(struct watch *w, const struct view_follower *f, int64_t now)
+{
+    struct buf text = {0};
+    if (!f->late) {
+        alerts_resolve(&w->alerts, ALERT_FOLLOWER_LATE, f->name);
+        return;
+    }
+    buf_printf(&text, "rows wait for longer than max_lag to be brought to its target%s%s",
+               f->failure != NULL ? ": " : "", f->failure != NULL ? f->failure : "");
+    alerts_raise(&w->alerts, ALERT_FOLLOWER_LATE, f->name, buf_text(&text), now);
+    buf_free(&text);
+}
+
 static void observe(struct watch *w, int64_t now)
 {
     const struct view *v = w->view;
@@ -171,6 +186,8 @@ static void observe(struct watch *w, int64_t now)
            v->disk_low ? "less than output.min_free is free; varve is paused" : NULL, now);
     for (uint32_t i = 0; i < v->source_count; i++)
         observe_source(w, &v->sources[i], now);
+    for (uint32_t i = 0; i < v->follower_count; i++)
+        observe_follower(w, &v->followers[i], now);
 }
 
 void watch_lost(struct watch *w, const char *server, int64_t now)

@@ -17,11 +17,11 @@ TEST(config_keys_are_sound)
                       key->type == CONFIG_SIZE || key->type == CONFIG_DURATION;
         EXPECT(ranged == (key->max > key->min));
         EXPECT(key->offset <
-               (config_key_of_source(key) ? sizeof(struct config_source) : sizeof(struct config)));
+               (config_key_list(key) != NULL ? config_key_list(key)->size : sizeof(struct config)));
         /* Two keys of one struct have a field each. */
         for (size_t j = 0; j < i; j++)
             EXPECT(config_keys[j].offset != key->offset ||
-                   config_key_of_source(&config_keys[j]) != config_key_of_source(key));
+                   config_key_list(&config_keys[j]) != config_key_list(key));
     }
 }
 
@@ -36,6 +36,6 @@ TEST(config_keys_and_sections)
     EXPECT(!config_key_section("nats.tls.enabled"));
     EXPECT(!config_key_section("memory_limit"));
     EXPECT(!config_key_section(""));
-    EXPECT(config_key_of_source(config_key_find("sources[].stream")));
-    EXPECT(!config_key_of_source(config_key_find("memory_limit")));
+    EXPECT(config_key_list(config_key_find("sources[].stream")) == config_section_find("sources"));
+    EXPECT(config_key_list(config_key_find("memory_limit")) == NULL);
 }

@@ -57,11 +57,13 @@ TEST(config_example_parses_back_to_the_defaults)
     if (config_read_text(&read, "example", buf_slice(&text), &err) != 0)
         EXPECT_TEXT(err.text, "no error");
     EXPECT_U64(read.source_count, 1);
+    EXPECT_U64(read.payload_count + read.follower_count, 0);
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (config_key_of_source(key))
-            expect_same(key, &read.sources[0], &initial.sources[0]);
-        else
+        const struct config_section *section = config_key_list(key);
+        if (section != NULL && section->filled)
+            expect_same(key, config_entry(&read, section, 0), config_entry(&initial, section, 0));
+        else if (section == NULL)
             expect_same(key, &read, &initial);
     }
     EXPECT(config_finish(&read, &err) == 0);

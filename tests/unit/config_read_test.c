@@ -201,9 +201,9 @@ TEST(config_read_says_where)
     expect_refused("memory_limit:\n  a: 1\n",
                    "varve.yaml:2: memory_limit: takes a value, not a section");
     expect_refused("sources: A\n",
-                   "varve.yaml:1: sources: takes a list: begin each source with \"- \"");
+                   "varve.yaml:1: sources: takes a list: begin each entry with - stream: LOGGING");
     expect_refused("sources: [A]\n",
-                   "varve.yaml:1: sources: a source needs keys, such as stream: LOGGING");
+                   "varve.yaml:1: sources: an entry needs keys, such as stream: LOGGING");
     expect_refused("sources: []\n", "varve.yaml:1: sources: the list is empty");
     expect_refused("nats: {servers: []}\n", "varve.yaml:1: nats.servers: the list is empty");
     expect_refused("nats:\n  servers: [[a]]\n",

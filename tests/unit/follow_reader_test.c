@@ -137,7 +137,7 @@ TEST(follow_reader_merges_files_of_many_partitions)
     static const char *const names[FILES] = {"a", "b", "c", "d", "e", "f", "g"};
     for (size_t i = 0; i < FILES; i++) {
         write_file(names[i], parts[i], counts[i], 30);
-        files[i] = (struct follow_file){names[i], 0, UINT64_MAX};
+        files[i] = (struct follow_file){.name = names[i], .last = UINT64_MAX};
     }
     expect_rows(files, FILES, 0, all, ROWS, 30);
     expect_rows(files, FILES, all[ROWS / 3], all, ROWS, 30);
@@ -156,7 +156,8 @@ TEST(follow_reader_takes_files_in_any_inner_order)
     }
     write_file("pieces", pieces, ROWS, 10);
     write_file("backward", backward, ROWS, 10);
-    const struct follow_file files[] = {{"pieces", 1, 2 * ROWS - 1}, {"backward", 2, 2 * ROWS}};
+    const struct follow_file files[] = {{"pieces", 1, 2 * ROWS - 1, false, 0},
+                                        {"backward", 2, 2 * ROWS, false, 0}};
     expect_rows(files, 2, 0, all, 2 * ROWS, 10);
     expect_rows(files, 2, 30001, all, 2 * ROWS, 10);
 }
@@ -171,7 +172,8 @@ TEST(follow_reader_memory_is_that_of_a_window)
     }
     write_file("odd", odd, ROWS, LEN);
     write_file("even", even, ROWS, LEN);
-    const struct follow_file files[] = {{"odd", 1, 2 * ROWS - 1}, {"even", 2, 2 * ROWS}};
+    const struct follow_file files[] = {{"odd", 1, 2 * ROWS - 1, false, 0},
+                                        {"even", 2, 2 * ROWS, false, 0}};
     expect_rows(files, 2, 0, all, 2 * ROWS, LEN);
 }
 
@@ -180,7 +182,7 @@ TEST(follow_reader_gives_what_is_there_twice_twice)
     static const uint64_t one[] = {1, 2, 3}, two[] = {3, 4}, all[] = {1, 2, 3, 3, 4};
     write_file("one", one, 3, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 1, 3}, {"two", 3, 4}};
+    const struct follow_file files[] = {{"one", 1, 3, false, 0}, {"two", 3, 4, false, 0}};
     expect_rows(files, 2, 0, all, 5, 5);
     expect_rows(NULL, 0, 0, NULL, 0, 5);
 }
@@ -191,7 +193,8 @@ TEST(follow_reader_far_apart)
     static const uint64_t all[] = {5, UINT64_C(1) << 40, UINT64_C(1) << 62, INT64_MAX};
     write_file("one", one, 2, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 5, one[1]}, {"two", two[0], INT64_MAX}};
+    const struct follow_file files[] = {{"one", 5, one[1], false, 0},
+                                        {"two", two[0], INT64_MAX, false, 0}};
     expect_rows(files, 2, 0, all, 4, 5);
     expect_rows(files, 2, 5, all, 4, 5);
 }
@@ -199,7 +202,7 @@ TEST(follow_reader_far_apart)
 /* The error of reading one file. */
 static void expect_error(const char *name, const struct follow_column *column, const char *text)
 {
-    const struct follow_file file = {name, 0, UINT64_MAX};
+    const struct follow_file file = {name, 0, UINT64_MAX, false, 0};
     struct object_store *store = open_root();
     struct follow_reader *r = follow_reader_new(store, &file, 1, column, 1, 0);
     struct follow_row row;

@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "delta/checkpoint_make.h"
+#include "base/text.h"
 #include "delta/clean.h"
 #include "delta/expired.h"
+#include "delta/follower.h"
 #include "delta/table.h"
 #include "object/memory.h"
 #include "store_fixture.h"
@@ -198,13 +200,18 @@ TEST(store_retain_leaves_foreign_files_alone)
     store_close(store);
 }
 
-static bool hold_second(void *context, const struct delta_file *file)
+/* A follower has read these rows, and no others. */
+static void follow(struct store *store, const char *name, const char *rows)
 {
-    (void)context;
-    return slice_is(file->path, "a/2.parquet");
+    struct delta_follower f = {.name = text_copy(name)};
+    struct err err = {0};
+    struct seqset *set = delta_follower_rows(&f, "S", "C", true);
+    EXPECT(seqset_parse_text(set, slice_of(rows)));
+    EXPECT(delta_follower_write(&f, store->objects, store->table.metadata.id, &err) == 0);
+    delta_follower_free(&f);
 }
 
-/* Who has not read a file holds back its partition, and no other one. */
+/* Who has not read a file holds back its partition, and no other one, until he has, or is gone. */
 TEST(store_retain_holds_what_is_needed)
 {
     struct store *store = fixture_open("i");
@@ -212,11 +219,15 @@ TEST(store_retain_holds_what_is_needed)
     commit_at(store, "a/{first_seq}.parquet", 2, BASE);
     commit_at(store, "b/{first_seq}.parquet", 3, BASE);
     struct retain_options o = options(DAY, 0);
-    o.hold = hold_second;
+    follow(store, "quick", "1-9");
+    follow(store, "slow", "1,3");
     struct retain_done done = expire(&o, BASE + 2 * DAY);
     EXPECT(done.held == 1 && done.files == 1);
-    EXPECT_TEXT(done.why, "a/2.parquet was not read by all who follow");
+    EXPECT_TEXT(done.why, "a/2.parquet was not read by the follower slow");
     EXPECT(fixture_is_file("root/a/1.parquet") && fixture_is_file("root/a/2.parquet"));
+    struct err err = {0};
+    EXPECT(delta_follower_remove(store->objects, "slow", &err) == 0);
+    EXPECT_U64(expire(&o, BASE + 2 * DAY).files, 2);
     store_close(store);
 }
 

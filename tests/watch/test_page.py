@@ -114,8 +114,10 @@ def test_each_member_of_the_json_is_documented(endpoint):
             else:
                 yield prefix + key
 
-    alert = {f"alerts[].{name}" for name in ("name", "stream", "since", "until", "text")}
-    assert listed - {"member"} == set(names(endpoint.status())) - {"alerts"} | alert
+    alert = {f"alerts[].{name}" for name in ("name", "stream", "follower", "since", "until", "text")}
+    members = ("name", "kind", "position", "lag", "lag_seconds", "rows", "refused", "failure")
+    follower = {f"followers[].{name}" for name in members}
+    assert listed - {"member"} == set(names(endpoint.status())) - {"alerts", "followers"} | alert | follower
 
 
 def test_no_secret_and_nothing_of_an_event(endpoint):

@@ -205,6 +205,7 @@ def test_examples_of_the_commands(any_server, varve, tmp_path):
     server = f"127.0.0.1:{any_server.port}"
     (tmp_path / "varve.yaml").write_text(
         f"nats: {{servers: {server}}}\noutput: {{min_free: 0}}\nmetrics: {{listen: off}}\n"
+        "payloads: [{event_type: sim.world_note.v1}]\nfollowers: [{name: typed, kind: table}]\n"
     )
     environment = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
     lines = [line[2:] for text in examples(SHARE / "varve.1") for line in text.splitlines()]

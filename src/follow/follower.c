@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "follow/follower.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "follow/session.h"
+
+enum { LOW_PRIORITY = 10 }; /* whoever drains comes first */
+
+struct follower {
+    char *root, *name;
+    struct follower_options options;
+    struct follow_target *target;
+    struct follow_session session; /* of the thread, while there is one */
+    atomic_bool stop, finish;
+
+    bool threaded;
+    pthread_t thread;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    bool news;
+    struct follower_state state;
+};
+
+const char *follower_reason_name(enum follower_reason reason)
+{
+    static const char *const names[FOLLOWER_REASONS] = {
+        [FOLLOWER_REASON_STORE] = "store",
+        [FOLLOWER_REASON_TARGET] = "target",
+        [FOLLOWER_REASON_BUSY] = "busy",
+    };
+    return names[reason];
+}
+
+const char *follower_name(const struct follower *f)
+{
+    return f->name;
+}
+
+static void lock(struct follower *f)
+{
+    ASSERT(pthread_mutex_lock(&f->lock) == 0);
+}
+
+static void unlock(struct follower *f)
+{
+    ASSERT(pthread_mutex_unlock(&f->lock) == 0);
+}
+
+static void tell(void *context)
+{
+    struct follower *f = context;
+    const struct follow_session *s = &f->session;
+    lock(f);
+    f->state.position = s->position;
+    f->state.lag_rows = s->lag_rows;
+    f->state.behind_since = s->behind_since;
+    f->state.rows = f->target->counts.rows;
+    f->state.refused = f->target->counts.refused;
+    f->state.looked = true;
+    unlock(f);
+}
+
+struct follower *follower_new(const struct follower_options *options, struct follow_target *target)
+{
+    struct follower *f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        out_of_memory(sizeof(*f));
+    f->root = text_copy(options->root);
+    f->name = text_copy(options->name);
+    f->options = *options;
+    f->target = target;
+    f->session = (struct follow_session){.root = f->root,
+                                         .name = f->name,
+                                         .target = target,
+                                         .stop = &f->stop,
+                                         .tell = tell,
+                                         .context = f};
+    ASSERT(pthread_mutex_init(&f->lock, NULL) == 0);
+    clock_condition_init(&f->changed);
+    return f;
+}
+
+int follower_register(struct follower *f, struct err *err)
+{
+    struct follow_session *s = &f->session;
+    bool found;
+    int result = follow_session_load(s, &found, err);
+    if (result == 0 && !found)
+        result = follow_session_save(s, err);
+    follow_session_close(s);
+    if (result != 0 && s->reason == FOLLOWER_REASON_BUSY) {
+        err_clear(err); /* whoever runs it has done this */
+        return 0;
+    }
+    return result;
+}
+
+int follower_forget(struct follower *f, struct err *err)
+{
+    struct follow_session *s = &f->session;
+    int result = follow_session_open_store(s, err);
+    if (result == 0)
+        result = delta_follower_remove(s->store, f->name, err);
+    follow_session_close(s);
+    return result;
+}
+
+static void note_failure(struct follower *f, const struct err *err, enum follower_reason reason)
+{
+    struct log_line line;
+    lock(f);
+    f->state.errors[reason]++;
+    f->state.failing = true;
+    memcpy(f->state.failure, err->text, sizeof(f->state.failure));
+    unlock(f);
+    log_begin(&line, LOG_WARNING, "follower_failed");
+    log_text(&line, "follower", f->name);
+    log_text(&line, "reason", follower_reason_name(reason));
+    log_text(&line, "error", err->text);
+    log_end(&line);
+}
+
+/* Wait for the end, or, unless it fails, for news, at most `ns`. */
+static void rest(struct follower *f, int64_t ns)
+{
+    int64_t until = clock_monotonic() + ns;
+    lock(f);
+    while (!(f->news && !f->state.failing) && !atomic_load(&f->stop) && !atomic_load(&f->finish) &&
+           clock_monotonic() < until)
+        (void)clock_wait_until(&f->changed, &f->lock, until);
+    f->news = false;
+    unlock(f);
+}
+
+/* One round; returns how long to rest before the next. */
+static int64_t step(struct follower *f, int64_t *pause)
+{
+    struct err err = {0};
+    bool news = false;
+    if (follow_session_round(&f->session, &news, &err) != 0) {
+        follow_session_close(&f->session);
+        if (atomic_load(&f->stop))
+            return 0;
+        note_failure(f, &err, f->session.reason);
+        *pause = *pause < FOLLOWER_RETRY_MAX / 2 ? 2 * *pause : FOLLOWER_RETRY_MAX;
+        return *pause / 2;
+    }
+    lock(f);
+    f->state.failing = false;
+    unlock(f);
+    *pause = FOLLOWER_RETRY_MIN;
+    return FOLLOWER_LOOK_EVERY;
+}
+
+static void *run(void *argument)
+{
+    struct follower *f = argument;
+    int64_t pause = FOLLOWER_RETRY_MIN;
+    bool done = false;
+    (void)setpriority(PRIO_PROCESS, 0, LOW_PRIORITY); /* of this thread; it helps, no more */
+    while (!atomic_load(&f->stop) && !done) {
+        bool last = f->options.once || atomic_load(&f->finish);
+        int64_t ns = step(f, &pause);
+        done = last; /* also after an error: who asked for one attempt decides about another */
+        if (!done)
+            rest(f, ns);
+    }
+    follow_session_close(&f->session);
+    lock(f);
+    f->state.done = true;
+    unlock(f);
+    waker_wake(f->options.waker);
+    return NULL;
+}
+
+int follower_start(struct follower *f, struct err *err)
+{
+    int error = pthread_create(&f->thread, NULL, run, f);
+    if (error != 0)
+        return err_set_system(err, error, "the thread of the follower %s can't be started",
+                              f->name);
+    f->threaded = true;
+    return 0;
+}
+
+void follower_note(struct follower *f)
+{
+    lock(f);
+    f->news = true;
+    ASSERT(pthread_cond_signal(&f->changed) == 0);
+    unlock(f);
+}
+
+void follower_look(struct follower *f, struct follower_state *out)
+{
+    lock(f);
+    *out = f->state;
+    unlock(f);
+}
+
+void follower_free(struct follower *f, bool finish)
+{
+    if (f == NULL)
+        return;
+    atomic_store(finish ? &f->finish : &f->stop, true);
+    follower_note(f);
+    if (f->threaded)
+        ASSERT(pthread_join(f->thread, NULL) == 0);
+    follow_session_close(&f->session);
+    if (f->target != NULL)
+        f->target->operations->free(f->target);
+    ASSERT(pthread_cond_destroy(&f->changed) == 0);
+    ASSERT(pthread_mutex_destroy(&f->lock) == 0);
+    free(f->root);
+    free(f->name);
+    free(f);
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#include "follow/session.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "delta/log.h"
+#include "event/event.h"
+#include "object/posix.h"
+#include "parquet/write/layout.h"
+
+enum {
+    /* Files that are read and still remembered, because the snapshot has them. */
+    FILES_MAX = 4096,
+};
+
+int follow_session_open_store(struct follow_session *s, struct err *err)
+{
+    struct buf writer = {0}, file = {0};
+    uint32_t removed;
+    if (s->store != NULL)
+        return 0;
+    buf_printf(&writer, "follower %s", s->name);
+    /* No instance is called so: escaped names have hexadecimal digits behind a '%'. */
+    buf_append_text(&file, "%follow-");
+    text_escape(&file, slice_of(s->name));
+    struct object_posix_config config = {.root = s->root,
+                                         .entries = DELTA_LOG_FOLDER,
+                                         .writer = buf_text(&writer),
+                                         .writer_name = buf_text(&file)};
+    s->reason = FOLLOWER_REASON_STORE;
+    s->store = object_posix_open(&config, err);
+    if (s->store == NULL && err->code == ERR_REFUSED)
+        s->reason = FOLLOWER_REASON_BUSY;
+    buf_free(&writer);
+    buf_free(&file);
+    return s->store == NULL ? -1 : object_clean(s->store, &removed, err);
+}
+
+/* A file whose rows are known to be there needs no memory. */
+static enum delta_keep keep_new(void *context, const struct delta_add *add, struct delta_mark *mark)
+{
+    struct follow_session *s = context;
+    static const struct seqset nothing;
+    struct slice sequences = delta_map_get(&add->tags, "varve.sequences");
+    struct seqset rows = {0}, lacking = {0};
+    (void)mark;
+    if (sequences.data == NULL || !seqset_parse_text(&rows, sequences)) {
+        seqset_free(&rows);
+        return DELTA_KEEP_ALL;
+    }
+    char *stream = text_copy_slice(delta_map_get(&add->tags, "varve.stream"));
+    char *created = text_copy_slice(delta_map_get(&add->tags, "varve.created"));
+    const struct seqset *has = delta_follower_rows(&s->have, stream, created, false);
+    seqset_add_new(&lacking, &rows, has != NULL ? has : &nothing, 0);
+    bool news = lacking.count > 0;
+    seqset_free(&rows);
+    seqset_free(&lacking);
+    free(stream);
+    free(created);
+    return news ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
+}
+
+static int load_table(struct follow_session *s, struct err *err)
+{
+    delta_snapshot_free(&s->table);
+    s->table = (struct delta_snapshot){
+        .want_files = true, .want_varve = true, .keep = keep_new, .keep_context = s};
+    if (delta_snapshot_load(&s->table, s->store, err) != 0)
+        return -1;
+    if (!s->table.found)
+        return err_set(err, ERR_SYSTEM, "%s: there is no table with a commit log", s->root);
+    s->loaded = true;
+    return 0;
+}
+
+int follow_session_load(struct follow_session *s, bool *found, struct err *err)
+{
+    *found = false;
+    if (follow_session_open_store(s, err) != 0 || (!s->loaded && load_table(s, err) != 0))
+        return -1;
+    delta_follower_free(&s->have);
+    return delta_follower_read(&s->have, s->store, s->name, s->table.metadata.id, found, err);
+}
+
+int follow_session_save(struct follow_session *s, struct err *err)
+{
+    return delta_follower_write(&s->have, s->store, s->table.metadata.id, err);
+}
+
+static int open_all(struct follow_session *s, struct err *err)
+{
+    bool found;
+    if (s->is_open)
+        return 0;
+    if (follow_session_load(s, &found, err) != 0 || (!found && follow_session_save(s, err) != 0))
+        return -1;
+    s->reason = FOLLOWER_REASON_TARGET;
+    s->is_open = true; /* and to be closed, however far it comes */
+    int result = s->target->operations->open(s->target, &s->have, err);
+    s->reason = FOLLOWER_REASON_STORE;
+    s->sure = false;
+    return result == 0 ? load_table(s, err) : -1; /* without what is there already */
+}
+
+/* Know the newest version of the table. */
+static int look(struct follow_session *s, bool *newer, struct err *err)
+{
+    uint64_t version = s->table.version;
+    bool gap = false;
+    if (s->table.files.count - s->table.removed > FILES_MAX)
+        return load_table(s, err);
+    if (delta_snapshot_update(&s->table, s->store, NULL, NULL, &gap, err) != 0)
+        return -1;
+    if (gap) {
+        s->sure = false;
+        if (load_table(s, err) != 0)
+            return -1;
+    }
+    *newer = s->table.version != version;
+    return s->table.found ? 0 : err_set(err, ERR_FORMAT, "%s: its log is gone", s->root);
+}
+
+static void count_lag(struct follow_session *s)
+{
+    s->lag_rows = 0;
+    for (size_t i = 0; i < s->table.generation_list.count; i++) {
+        const struct delta_generation *g = &s->table.generation_list.list[i];
+        static const struct seqset nothing;
+        const struct seqset *has = delta_follower_rows(&s->have, g->stream, g->created, false);
+        struct seqset lacking = {0};
+        seqset_add_new(&lacking, &g->rows, has != NULL ? has : &nothing, 0);
+        s->lag_rows += seqset_size(&lacking);
+        seqset_free(&lacking);
+        if (has != NULL && has->count > 0)
+            s->position = has->list[has->count - 1].last;
+    }
+    s->tell(s->context);
+}
+
+static int commit(struct follow_session *s, struct err *err)
+{
+    s->reason = FOLLOWER_REASON_TARGET;
+    if (s->target->operations->commit(s->target, &s->have, err) != 0)
+        return -1;
+    s->reason = FOLLOWER_REASON_STORE;
+    if (follow_session_save(s, err) != 0)
+        return -1;
+    s->rows = s->bytes = 0;
+    count_lag(s);
+    return 0;
+}
+
+static int take(struct follow_session *s, const struct follow_stream *stream,
+                const struct follow_row *row, struct err *err)
+{
+    struct follow_event event = {stream->stream, stream->created, row->sequence, row->values};
+    s->reason = FOLLOWER_REASON_TARGET;
+    if (s->target->operations->take(s->target, &event, err) != 0)
+        return -1;
+    s->reason = FOLLOWER_REASON_STORE;
+    s->rows++;
+    for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
+        s->bytes += row->values[i].len;
+    return s->rows >= FOLLOWER_COMMIT_ROWS || s->bytes >= FOLLOWER_COMMIT_BYTES ? commit(s, err)
+                                                                                : 0;
+}
+
+/* Leave the files whose rows may be new, and note since when. */
+static void choose_files(struct follow_session *s, struct follow_stream *stream)
+{
+    const struct delta_generation *g =
+        delta_snapshot_generation(&s->table, stream->stream, stream->created);
+    const struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
+    size_t kept = 0;
+    for (size_t i = 0; i < stream->files.count; i++) {
+        const struct follow_file file = stream->files.list[i];
+        bool listed = s->sure || file.listed;
+        if (listed ? !follow_has_news(g, has, file.first, file.last)
+                   : seqset_contiguous_end(has, file.first) >= file.last)
+            continue;
+        int64_t since = file.modified * CLOCK_MILLISECOND;
+        if (s->behind_since == 0 || since < s->behind_since)
+            s->behind_since = since;
+        stream->files.list[kept++] = file;
+    }
+    stream->files.count = kept;
+}
+
+static int read_stream(struct follow_session *s, const struct follow_stream *stream,
+                       struct err *err)
+{
+    struct follow_column columns[EVENT_COLUMNS];
+    struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
+    struct follow_row row;
+    int more = 0;
+    for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
+        columns[i] = (struct follow_column){event_schema.columns[i].name,
+                                            layout_type(event_schema.columns[i].type)};
+    struct follow_reader *r = follow_reader_new(s->store, stream->files.list, stream->files.count,
+                                                columns, EVENT_COLUMNS, 0);
+    while ((more = follow_reader_next(r, &row, err)) == 1) {
+        if (atomic_load(s->stop))
+            more = err_set(err, ERR_REFUSED, "it is time to end");
+        else if (seqset_add(has, row.sequence) && take(s, stream, &row, err) != 0)
+            more = -1;
+        if (more < 0)
+            break;
+    }
+    follow_reader_free(r);
+    return more;
+}
+
+/* What another engine has rewritten was in files of varve before, and so is here already, if
+ * nothing was missed since. */
+static int check_named(const struct follow_session *s, const struct follow_stream *stream,
+                       struct err *err)
+{
+    if (stream->stream != NULL || s->sure)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s: another engine has rewritten rows of several streams, and nobody can tell "
+                   "which of them are new",
+                   s->root);
+}
+
+static int read_all(struct follow_session *s, struct err *err)
+{
+    struct follow_catalogue catalogue = {0};
+    int result = follow_catalogue_fill(&catalogue, &s->table, err);
+    s->behind_since = 0;
+    for (size_t i = 0; i < catalogue.streams.count && result == 0; i++) {
+        result = check_named(s, &catalogue.streams.list[i], err);
+        if (result == 0 && catalogue.streams.list[i].stream != NULL)
+            choose_files(s, &catalogue.streams.list[i]);
+    }
+    if (result == 0)
+        count_lag(s);
+    for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
+        if (catalogue.streams.list[i].stream != NULL)
+            result = read_stream(s, &catalogue.streams.list[i], err);
+    follow_catalogue_free(&catalogue);
+    return result;
+}
+
+/* All that the commits tell of was read, or has no row: a dead letter, or one that is gone. */
+static void note_all(struct follow_session *s)
+{
+    for (size_t i = 0; i < s->table.generation_list.count; i++) {
+        const struct delta_generation *g = &s->table.generation_list.list[i];
+        seqset_add_all(delta_follower_rows(&s->have, g->stream, g->created, true), &g->rows);
+    }
+    s->sure = true;
+    s->behind_since = 0;
+}
+
+int follow_session_round(struct follow_session *s, bool *news, struct err *err)
+{
+    struct err moved = {0};
+    bool newer = false;
+    *news = false;
+    s->reason = FOLLOWER_REASON_STORE;
+    bool first = !s->is_open;
+    if (open_all(s, err) != 0 || look(s, &newer, err) != 0)
+        return -1;
+    if (!first && !newer && s->sure)
+        return 0;
+    /* Files may be moved while they are read: go on with the new ones. */
+    while (read_all(s, err) != 0) {
+        if (s->reason != FOLLOWER_REASON_STORE || atomic_load(s->stop) ||
+            look(s, &newer, &moved) != 0 || !newer)
+            return -1;
+        err_clear(err);
+    }
+    *news = s->rows > 0;
+    note_all(s);
+    if (*news)
+        return commit(s, err);
+    count_lag(s);
+    return 0;
+}
+
+void follow_session_close(struct follow_session *s)
+{
+    if (s->is_open)
+        s->target->operations->close(s->target);
+    object_store_close(s->store);
+    delta_snapshot_free(&s->table);
+    delta_follower_free(&s->have);
+    s->store = NULL;
+    s->is_open = s->loaded = s->sure = false;
+    s->rows = s->bytes = 0;
+}
