@@ -345,7 +345,7 @@ deb: $(BUILD)/varve
 # The binary is the same bytes, whatever folder it was built in.
 .PHONY: reproduced
 reproduced: $(BUILD)/varve
-	tools/reproduced $<
+	tools/reproduced $< $(CROSS)
 
 # ---- tests ---------------------------------------------------------------------------------------
 
@@ -397,7 +397,7 @@ lint-layers:
 	$(call say,LAYERS,src)
 	$(Q)awk -f tools/layers.awk src/README.md $(HEADERS) $(SOURCES) $(MAIN)
 
-# See GUARDS; and people copy it to small hosts.
+# See GUARDS; and people copy it to small hosts. tests/machines has the same limit for the others.
 SIZE_MAX := 2097152
 lint-hardened: $(BUILD)/varve
 	$(call say,GUARDS,$<)

@@ -86,6 +86,8 @@ def test_it_has_its_guards(machine):
     _, built = machine
     done = said(ROOT / "tools/hardened", built / "varve", built / "varve.debug")
     assert done.returncode == 0, done.stdout.decode()
+    # SIZE_MAX of the Makefile: people copy it to small hosts.
+    assert (built / "varve").stat().st_size <= 2 * 2**20
 
 
 def files_below(root):
