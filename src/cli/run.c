@@ -192,10 +192,8 @@ static int run_drain(struct run *run)
 
 int cli_run(int argc, char **argv)
 {
-    struct run run = {0};
+    /* Its options stay: a configuration that hangs may still be read when the process ends. */
+    static struct run run;
     int status = parse(argc, argv, &run);
-    if (status == CLI_GO_ON)
-        status = run_drain(&run);
-    cli_options_free(&run.options);
-    return status;
+    return status == CLI_GO_ON ? run_drain(&run) : status;
 }

@@ -201,13 +201,13 @@ static int64_t shutdown_advance(struct pipeline *p, int64_t now)
 
 static void take_requests(struct pipeline *p, int64_t now)
 {
-    if (p->reload_asked)
-        reload_apply(p);
+    reload_take(p);
+    if (p->reload_asked && reload_begin(p))
+        p->reload_asked = false;
     if (p->stop_asked && p->once && p->phase == PIPELINE_RUNNING && !err_is_set(&p->failure))
         err_set(&p->failure, ERR_REFUSED, "stopped before the end of the streams was reached");
     if (p->stop_asked)
         shutdown_begin(p, EPOCH_STOP, now);
-    p->reload_asked = false;
     p->stop_asked = false;
 }
 

@@ -51,7 +51,8 @@ struct pipeline_options {
      * history again. */
     bool stepped;
     const struct system *system; /* the disk of the store; NULL: the plain one */
-    /* Read the configuration again into `fresh`, which is initialised; NULL: can't. */
+    /* Read the configuration again into `fresh`, which is initialised; NULL: can't. Called by a
+     * thread that may outlive the pipeline: `context` is there as long as the process. */
     int (*reload)(void *context, struct config *fresh, struct err *err);
     void *context;
 };
@@ -67,8 +68,9 @@ enum {
 struct pipeline {
     const struct config *config; /* as it was at start */
     struct pipeline_options options;
-    struct config *reloaded; /* the newest that was read since, NULL: none */
-    uint64_t memory_limit;   /* in force */
+    struct config *reloaded;        /* the newest that was read since, NULL: none */
+    struct reload_reading *reading; /* one that is being read, NULL: none */
+    uint64_t memory_limit;          /* in force */
     bool once;
     int64_t give_up_at; /* clock_monotonic; INT64_MAX: never */
     bool stop_asked, reload_asked;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,33 +120,143 @@ static void apply(struct pipeline *p, const struct differences *d)
                     d->closed);
 }
 
-void reload_apply(struct pipeline *p)
-{
-    struct config *fresh = calloc(1, sizeof(*fresh));
-    struct err err = {0};
-    if (fresh == NULL)
-        out_of_memory(sizeof(*fresh));
-    config_init(fresh);
-    if (p->options.reload == NULL || p->options.reload(p->options.context, fresh, &err) != 0) {
-        log_message(LOG_ERROR, "reload_failed", "%s", err.text);
-        config_free(fresh);
-        free(fresh);
-        return;
-    }
-    watch_reload(&p->watch);
-    /* Told apart from what is in force, which may be of an earlier reload. */
-    struct differences d = {p, fresh, closed_file(fresh)};
-    config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
-    apply(p, &d);
-    reload_free(p); /* nobody points into it: what is in force was copied */
-    p->reloaded = fresh;
-}
-
-void reload_free(struct pipeline *p)
+/* What was taken over before. */
+static void forget(struct pipeline *p)
 {
     if (p->reloaded == NULL)
         return;
     config_free(p->reloaded);
     free(p->reloaded);
     p->reloaded = NULL;
+}
+
+/*
+ * A configuration while it is read. Where the file lies on a network that hangs, so does who reads
+ * it: a thread, which is left behind when the pipeline comes to its end.
+ */
+struct reload_reading {
+    int (*read)(void *context, struct config *fresh, struct err *err);
+    void *context;
+    struct waker waker;
+    bool threaded;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    bool done, left; /* by the lock: it was read; nobody waits for it, and the thread frees it */
+    bool failed;
+    struct config fresh;
+    const char *closed; /* see closed_file */
+    struct err err;
+};
+
+static void reading_free(struct reload_reading *r)
+{
+    ASSERT(pthread_mutex_destroy(&r->lock) == 0);
+    config_free(&r->fresh);
+    free(r);
+}
+
+static void read_config(struct reload_reading *r)
+{
+    r->failed = r->read == NULL || r->read(r->context, &r->fresh, &r->err) != 0;
+    if (!r->failed)
+        r->closed = closed_file(&r->fresh);
+}
+
+static void *run(void *argument)
+{
+    struct reload_reading *r = argument;
+    read_config(r);
+    ASSERT(pthread_mutex_lock(&r->lock) == 0);
+    bool left = r->left;
+    r->done = true;
+    if (!left)
+        waker_wake(r->waker);
+    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
+    if (left)
+        reading_free(r);
+    return NULL;
+}
+
+bool reload_begin(struct pipeline *p)
+{
+    if (p->reading != NULL)
+        return false;
+    struct reload_reading *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        out_of_memory(sizeof(*r));
+    r->read = p->options.reload;
+    r->context = p->options.context;
+    r->waker = p->waker;
+    config_init(&r->fresh);
+    ASSERT(pthread_mutex_init(&r->lock, NULL) == 0);
+    int error = p->options.stepped ? 0 : pthread_create(&r->thread, NULL, run, r);
+    r->threaded = !p->options.stepped && error == 0;
+    if (p->options.stepped)
+        read_config(r);
+    else if (error != 0)
+        r->failed = true;
+    if (error != 0)
+        (void)err_set_system(&r->err, error, "the thread that reads the configuration can't start");
+    r->done = r->done || !r->threaded;
+    p->reading = r;
+    return true;
+}
+
+/* Whether it was read; the thread is at its end then. */
+static bool is_read(struct reload_reading *r)
+{
+    ASSERT(pthread_mutex_lock(&r->lock) == 0);
+    bool done = r->done;
+    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
+    if (done && r->threaded)
+        ASSERT(pthread_join(r->thread, NULL) == 0);
+    return done;
+}
+
+void reload_take(struct pipeline *p)
+{
+    struct reload_reading *r = p->reading;
+    if (r == NULL || !is_read(r))
+        return;
+    p->reading = NULL;
+    if (r->failed) {
+        log_message(LOG_ERROR, "reload_failed", "%s", r->err.text);
+        reading_free(r);
+        return;
+    }
+    struct config *fresh = calloc(1, sizeof(*fresh));
+    if (fresh == NULL)
+        out_of_memory(sizeof(*fresh));
+    *fresh = r->fresh;
+    config_init(&r->fresh);
+    /* Told apart from what is in force, which may be of an earlier reload. */
+    struct differences d = {p, fresh, r->closed};
+    config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
+    apply(p, &d);
+    reading_free(r);
+    forget(p); /* nobody points into it: what is in force was copied */
+    p->reloaded = fresh;
+}
+
+/* Leave it to its thread, if that is not done. */
+static void leave(struct reload_reading *r)
+{
+    ASSERT(pthread_mutex_lock(&r->lock) == 0);
+    bool done = r->done;
+    r->left = !done;
+    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
+    if (!done)
+        ASSERT(pthread_detach(r->thread) == 0);
+    else if (r->threaded)
+        ASSERT(pthread_join(r->thread, NULL) == 0);
+    if (done)
+        reading_free(r);
+}
+
+void reload_free(struct pipeline *p)
+{
+    if (p->reading != NULL)
+        leave(p->reading);
+    p->reading = NULL;
+    forget(p);
 }

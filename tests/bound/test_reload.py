@@ -2,6 +2,7 @@
 """SIGHUP: what can change does, without another connection; what can't is named."""
 
 import json
+import os
 import signal
 import socket
 
@@ -303,3 +304,24 @@ def test_reloads_while_a_server_takes_its_time(varve, tmp_path):
         assert login["user"] == "drain"
         assert login["pass"].startswith("secret-1-"), login
         assert run.stop() == 0
+
+
+def test_the_file_hangs(any_server, varve):
+    """As on a network that is away: events are drained, and the end comes; when it goes on, so does the
+    reload."""
+    run = varve.start(batching={"max_age": "100ms"})
+    run.wait_line("connected")
+    path = run.log.with_suffix(".yaml")
+    text = json.dumps(varve.config(batching={"max_age": "200ms"}, memory_limit="128MiB"))
+    path.unlink()
+    os.mkfifo(path)
+    run.send(signal.SIGHUP)
+    run.send(signal.SIGHUP)
+    any_server.generate(20, seed=1)
+    run.wait_rows(20)
+    path.write_text(text)  # whoever reads it gets it
+    run.wait_line("reloaded", key="batching.max_age", effect="now")
+    run.send(signal.SIGHUP)
+    any_server.generate(20, seed=1, start_index=20)
+    run.wait_rows(40)
+    assert run.stop() == 0
