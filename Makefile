@@ -442,8 +442,8 @@ $(BUILD)/tidy/%: % .clang-tidy tools/tidy.h $(HEADERS) $(BUILD)/vendor.stamp \
 
 # ---- setting up, and what needs it ---------------------------------------------------------------
 
-.PHONY: setup-build setup-demo setup-lint setup-test
-setup-build setup-demo setup-lint setup-test: setup-%:
+.PHONY: setup-bench setup-build setup-demo setup-lint setup-test
+setup-bench setup-build setup-demo setup-lint setup-test: setup-%:
 	$(Q)tools/setup $*
 
 .PHONY: demo test bench soak
@@ -454,6 +454,9 @@ demo: setup-demo
 test: setup-test
 	$(Q)tools/run-tests
 
-bench soak: setup-test
+setup-bench: setup-test # which it adds to
+bench: setup-bench
+soak: setup-test
+bench soak:
 	$(Q)$(MAKE) --no-print-directory programs
 	$(Q)tests/$@/run
