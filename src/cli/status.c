@@ -240,31 +240,47 @@ static void print_numbers(const struct json *status)
     printf("\n");
 }
 
-static void print_streams(const struct json *status)
+/* A row for each object of a list: two texts, of which the first is what it is called, then
+ * numbers.
+ */
+static void print_objects(const struct json *list, const char *kind,
+                          const char *const texts[static 2], const char *const *numbers,
+                          size_t count)
 {
-    static const char *const columns[] = {"lost",     "dead_letters", "lag",       "committed",
-                                          "received", "deduplicated", "ack_floor", "last_sequence"};
-    enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
     struct table t = {0};
     char text[NUM_COUNT_TEXT_MAX];
-    table_text(&t, "stream");
-    table_text(&t, "state");
-    for (size_t i = 0; i < COLUMNS; i++)
-        table_number(&t, "%s", columns[i]);
+    if (list == NULL || list->first == NULL)
+        return;
+    table_text(&t, kind);
+    table_text(&t, texts[1]);
+    for (size_t i = 0; i < count; i++)
+        table_number(&t, "%s", numbers[i]);
     table_end_row(&t);
-    const struct json *streams = json_member(status, "streams");
-    for (const struct json *s = streams != NULL ? streams->first : NULL; s != NULL; s = s->next) {
-        struct slice name = slice_of("?"), state = slice_of("?");
-        (void)json_get_text(s, "stream", &name);
-        (void)json_get_text(s, "state", &state);
-        table_cell(&t, name);
-        table_cell(&t, state);
-        for (size_t i = 0; i < COLUMNS; i++)
-            table_number(&t, "%s", count_of(s, columns[i], text));
+    for (const struct json *o = list->first; o != NULL; o = o->next) {
+        for (int i = 0; i < 2; i++) {
+            struct slice said = slice_of("none");
+            (void)json_get_text(o, texts[i], &said);
+            table_cell(&t, said);
+        }
+        for (size_t i = 0; i < count; i++)
+            table_number(&t, "%s", count_of(o, numbers[i], text));
         table_end_row(&t);
     }
     table_print(&t, 2, stdout);
     printf("\n");
+}
+
+static void print_streams(const struct json *status)
+{
+    static const char *const stream[] = {"stream", "state"};
+    static const char *const counted[] = {"lost",     "dead_letters", "lag",       "committed",
+                                          "received", "deduplicated", "ack_floor", "last_sequence"};
+    static const char *const follower[] = {"name", "failure"};
+    static const char *const followed[] = {"lag", "rows", "refused", "position"};
+    print_objects(json_member(status, "streams"), "stream", stream, counted,
+                  sizeof(counted) / sizeof(counted[0]));
+    print_objects(json_member(status, "followers"), "follower", follower, followed,
+                  sizeof(followed) / sizeof(followed[0]));
 }
 
 static void print_commits(const struct json *status)

@@ -110,8 +110,9 @@ static void show_oldest(struct buf *out, const struct view *v, int64_t now)
     page_say(out, "%s", oldest > 0 ? page_span(oldest, age) : "none");
     card_note(out);
     if (oldest == 0)
-        page_say(out, "nothing waits; ");
-    page_say(out, "a commit comes after %s", page_span(v->max_age, limit));
+        page_say(out, "all that was received is acked; ");
+    page_say(out, "a commit comes after %s",
+             v->max_age < CLOCK_SECOND ? "less than 1 s" : page_span(v->max_age, limit));
     buf_append_text(out, "</div></div>\n");
 }
 

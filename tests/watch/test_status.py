@@ -15,7 +15,11 @@ def status(*args):
 
 def test_it_says_what_the_instance_says(any_server, varve):
     any_server.generate(1234, corrupt=1)
-    run = varve.start(config=watched(varve, nats={"name": "lab-7"}))
+    followed = {
+        "payloads": [{"event_type": "sim.world_note.v1"}],
+        "followers": [{"name": "typed-notes", "kind": "table"}],
+    }
+    run = varve.start(config=watched(varve, nats={"name": "lab-7"}, **followed))
     endpoint = Endpoint(run)
     endpoint.wait_ready(True)
     run.wait_rows(1234)
@@ -24,6 +28,8 @@ def test_it_says_what_the_instance_says(any_server, varve):
     assert text.startswith("✓ ready for ")
     assert f"instance lab-7, connected to 127.0.0.1:{any_server.port}" in text
     assert "1,234" in text and "LOGGING" in text and "pulling" in text
+    (follower,) = [line.split() for line in text.splitlines() if "typed-notes" in line]
+    assert follower[:2] == ["typed-notes", "none"] and len(follower) == 6
     assert json.loads(status("--url", endpoint.url, "--json")[1])["instance"] == "lab-7"
     any_server.stop()
     endpoint.wait_ready(False)
