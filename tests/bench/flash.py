@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What varve writes to the device below its file system: bytes, and flushes, by the age of a commit.
+"""What varve writes to the device below its file system: bytes, flushes, and calls that make it so, by
+the age of a commit.
 
     build/venv/bin/python tests/bench/flash.py [EVENTS [SIMULATIONS]]
 
@@ -21,6 +22,7 @@ from support import VARVE, Output, Server, server_binaries  # noqa: E402
 RATE = 1000
 SECONDS = (1, 10, 60, 300)
 SECTOR = 512
+SYNCS = "fsync,fdatasync,syncfs"
 GIB = 1 << 30
 
 
@@ -53,11 +55,15 @@ def measure(place, server, number, seconds):
         config = place / f"{number}.yaml"
         config.write_text(json.dumps(settings))
         before = statistics(device)
-        subprocess.run([VARVE, "run", "--once", "-c", config], check=True, stderr=subprocess.DEVNULL)
+        calls = place / f"{number}.calls"
+        traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", calls, "-e", f"trace={SYNCS}"]
+        command = [*traced, VARVE, "run", "--once", "-c", config]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         after = statistics(device)
+        syncs = sum(") " in line for line in calls.read_text().splitlines())
         output = Output(target / "out")
         files = [path.stat().st_size for path in output.named()]
-        return after[0] - before[0], after[1] - before[1], sum(files), len(files)
+        return after[0] - before[0], after[1] - before[1], syncs, sum(files), len(files)
     finally:
         subprocess.run(["umount", target], check=False)
         subprocess.run(["losetup", "--detach", device], check=False)
@@ -68,7 +74,7 @@ def main():
     simulations = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     binary = next((b for b in reversed(server_binaries().values()) if b), None)
     if binary is None or os.geteuid() != 0:
-        sys.exit("flash: needs root, and nats-server (make setup-test)")
+        sys.exit("flash: needs root, strace and nats-server (make setup-test)")
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         server = Server(binary, place / "nats").start()
@@ -76,11 +82,12 @@ def main():
         # All of one hour of their timestamps, as it would be.
         server.generate(events, simulations=simulations, per_hour=RATE * 3600)
         for number, seconds in enumerate(SECONDS):
-            written, flushes, size, files = measure(place, server, number, seconds)
+            written, flushes, syncs, size, files = measure(place, server, number, seconds)
             print(
                 f"max_age {seconds:4} s: {written / events:6.1f} bytes an event written, "
                 f"{size / events:6.1f} of them files, ratio {written / size:5.2f}; "
-                f"{files} files; {1000 * flushes / events:.2f} flushes for 1,000 events; "
+                f"{files} files; for 1,000 events {1000 * flushes / events:.2f} flushes, "
+                f"{1000 * syncs / events:.2f} calls to sync; "
                 f"{written / events * RATE * 86400 / GIB:.1f} GiB a day"
             )
         server.stop()

@@ -138,6 +138,10 @@ def test_every_chapter_is_listed_and_every_link_leads_somewhere():
             assert link.startswith("http") or (path.parent / link.split("#")[0]).exists(), link
 
 
+def test_the_front_page_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 900
+
+
 def test_the_venv_has_what_the_python_imports():
     """The venv that the README names; what it installs is pinned for the tests."""
     [named] = [line for block in BLOCKS for line in block.text.splitlines() if "-m venv" in line]
