@@ -11,12 +11,15 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
-from support import VARVE, Output, check_rows, generate, numbered, wait_for
-from generator import Load
+from support import VARVE, Output, check_rows, generate, numbered, verify, wait_for
+from generator import Load, length_field, varint_field
 from watching import Endpoint
 
 LANDLOCK_CREATE_RULESET = 444  # the same on each architecture
@@ -80,6 +83,88 @@ def test_all_of_a_run_is_possible(any_server, varve):
     assert sorted(Output(varve.output).table()["event_id"].to_pylist()) == sorted(
         load.event(index).row["event_id"] for index in range(200)
     )
+
+
+DAY = 86400 * 10**9
+
+
+def note(number, simulation, age):
+    """An event with a JSON payload, of so many days ago."""
+    return (
+        length_field(1, f"{simulation}-{number}")
+        + length_field(2, "sim.note.v1")
+        + length_field(3, json.dumps({"step": number}))
+        + varint_field(4, time.time_ns() - age * DAY)
+        + length_field(5, "w1")
+        + length_field(6, simulation)
+    )
+
+
+def test_all_that_varve_does_by_itself_is_possible(any_server, varve):
+    """Compaction, retention, closed runs and a follower, with a reload and a server that comes back
+    in each round: nothing of it trips the sandbox."""
+    any_server.add_stream()
+    any_server.publish([note(1000, "old", 400)])
+    config = varve.config(
+        **ON,
+        metrics={"listen": "127.0.0.1:0"},
+        batching={"max_age": "100ms"},
+        compaction={"interval": "1s", "after": "1s"},
+        runs={"close_after": "3s"},
+        payloads=[
+            {"event_type": "sim.note.v1", "format": "json", "columns": ["step integer $.step"]}
+        ],
+        followers=[{"name": "typed", "kind": "table"}],
+    )
+    types = varve.output.with_name(varve.output.name + "-types")
+
+    def typed():
+        """As the follower's own log has them."""
+        try:
+            return DeltaTable(str(types / "sim.note.v1")).to_pyarrow_table()["step"].to_pylist()
+        except TableNotFoundError:
+            return []
+
+    # What the follower has not read is kept, and what is old is looked for at the start.
+    run = varve.start(config=config)
+    wait_for(lambda: typed() == [1000], "the follower has the old one")
+    assert run.stop() == 0
+    config["retention"] = {"max_age": "300d"}
+    run = varve.start(config=config)
+    endpoint = Endpoint(run)
+    published = 0
+    for turn in range(3):
+        any_server.publish([note(published + i, f"sim-{turn}", 1) for i in range(5)])
+        any_server.publish([note(turn, "more", 1)])  # a small file a round, to be merged
+        published += 5
+        config["settings"]["log_level"] = "DEBUG" if turn % 2 == 0 else "INFO"
+        replace(run.log.with_suffix(".yaml"), json.dumps(config))
+        run.send(signal.SIGHUP)
+        run.wait_line("reloaded", turn + 1, key="settings.log_level")
+        any_server.stop()
+        run.wait_line("disconnected", turn + 1)
+        any_server.start()
+        run.wait_line("connected", turn + 2)
+
+    def done():
+        metrics = endpoint.metrics()
+        return (
+            metrics["varve_compactions_total",] > 0
+            and metrics["varve_expired_files_total",] > 0
+            and {f"sim-{i}.json" for i in range(3)}
+            <= {p.name for p in varve.output.glob("_runs/*")}
+            and set(range(published)) <= set(typed())
+        )
+
+    wait_for(done, "all of it has happened")
+    assert run.stop() == 0
+    denied = [
+        line
+        for line in run.text().splitlines()
+        if "ermission denied" in line or "not implemented" in line
+    ]
+    assert not denied
+    assert verify(varve.output)["findings"] == []
 
 
 def test_a_file_that_a_key_names_is_read_again(

@@ -2,12 +2,13 @@
 """Secrets appear nowhere: whatever varve writes, serves or shows is searched for them."""
 
 import json
+import os
 import signal
 import subprocess
 
 import pytest
 
-from support import VARVE, seen, wait_for
+from support import BUILD, VARVE, seen, wait_for
 from watching import ALERTS, Endpoint, watched
 
 SECRET = "hunter2-is-the-secret"
@@ -272,3 +273,37 @@ def test_an_at_sign_in_the_password(make_server, any_server_binary, make_runner)
     host = server.url.removeprefix("nats://")
     run = make_runner(server).once(nats={"servers": [f"nats://svc:Tr0ub4dor@horse@{host}"]})
     assert not [part for part in PARTS if part in run.text()]
+
+
+# ---- each key that is a secret, whatever it is for -----------------------------------------------
+
+KEYS = subprocess.run(
+    [BUILD / "watch" / "keys", "secrets"], capture_output=True, text=True, check=True
+).stdout.split()
+
+
+@pytest.mark.parametrize("how", ["file", "environment", "command line"])
+@pytest.mark.parametrize("key", KEYS)
+def test_each_secret_key(tmp_path, key, how):
+    """By the table of keys, so that the next one is in it: neither alone, where it lacks what goes
+    with it, nor beside a user, is it said by what reads it, checks it and tries to use it."""
+    value = "${HUNTER}" if how == "environment" else "hunter2"
+    for beside in ([], ["--set", "nats.user=svc"]):
+        config = {"nats": {"servers": ["nats://127.0.0.1:1"]}, "metrics": {"listen": "off"}}
+        config["output"] = {"log_output_directory": str(tmp_path / "out")}
+        if how != "command line":
+            at = config
+            *sections, name = key.split(".")
+            for section in sections:
+                at = at.setdefault(section, {})
+            at[name] = value
+        path = tmp_path / "v.yaml"
+        path.write_text(json.dumps({"logging_layer": config}))
+        words = ["-c", path, *beside]
+        words += ["--set", f"{key}=hunter2"] if how == "command line" else []
+        env = {**os.environ, "HUNTER": "hunter2"}
+        for command in (["check", "--offline"], ["check"], ["run", "--once", "--timeout", "1s"]):
+            expect_no_secret([*command, *words], env=env)
+    if (tmp_path / "out").exists():
+        for file in (tmp_path / "out").rglob("*"):
+            assert file.is_dir() or b"hunter2" not in file.read_bytes()

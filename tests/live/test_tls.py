@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -386,9 +387,21 @@ def test_server_certificate_is_renewed(room):
 def test_insecure_is_said(room):
     server = room.serve(Certificate("server", Certificate("other CA", ca=True), EVERYONE))
     runner = room.runner(server)
-    run = runner.once(nats={"servers": [server.url], "tls": {"insecure": True}})
+    nats = {"servers": [server.url], "tls": {"insecure": True}}
+    run = runner.once(nats=nats)
     assert len(run.lines("tls_insecure")) == 1
     assert len(Output(runner.output).table()) == COUNT
+    run = runner.start(nats=nats, metrics={"listen": "127.0.0.1:0"})
+    run.wait_line("connected")
+    assert run.wait_line("tls_insecure")["level"] == "warning"
+    page = urllib.request.urlopen(run.wait_line("listening")["text"], timeout=60).read().decode()
+    assert "the server may be anybody: nats.tls.insecure is set" in page
+    assert run.stop() == 0
+    out = subprocess.run([VARVE, "check", "--set", f"nats.servers={server.url}",
+                          "--set", "nats.tls.insecure=true",
+                          "--set", f"output.log_output_directory={runner.output}"],
+                         capture_output=True, text=True, timeout=60).stdout
+    assert re.search(r"^warning  nats.tls.insecure is set: anybody can pass for", out, re.M), out
 
 
 def test_check_says_when_certificates_expire(room):

@@ -14,6 +14,13 @@ static void print_keys(struct buf *out)
         buf_printf(out, "%s\n", config_keys[i].path);
 }
 
+static void print_secrets(struct buf *out)
+{
+    for (size_t i = 0; i < config_key_count; i++)
+        if (config_keys[i].type == CONFIG_SECRET)
+            buf_printf(out, "%s\n", config_keys[i].path);
+}
+
 static void print_defaults(struct buf *out)
 {
     for (size_t i = 0; i < config_key_count; i++)
@@ -94,13 +101,10 @@ int main(int argc, char **argv)
         const char *what;
         void (*print)(struct buf *out);
     } prints[] = {
-        {"man", config_append_manual},
-        {"example", config_append_example},
-        {"names", print_keys},
-        {"defaults", print_defaults},
-        {"commands", print_man},
-        {"options", print_completion},
-        {"command-names", print_command_names},
+        {"man", config_append_manual}, {"example", config_append_example},
+        {"names", print_keys},         {"secrets", print_secrets},
+        {"defaults", print_defaults},  {"commands", print_man},
+        {"options", print_completion}, {"command-names", print_command_names},
         {"valued", print_valued},
     };
     struct buf text = {0};
