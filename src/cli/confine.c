@@ -94,6 +94,14 @@ static int make_folder(const char *root, struct err *err)
     return 0;
 }
 
+/* Read at the start of a run, and again when it starts over. */
+static void allow_descriptors(struct sandbox *s, const struct config *config)
+{
+    for (size_t i = 0; i < config->payload_count; i++)
+        if (config->payloads[i].descriptor_set[0] != '\0')
+            sandbox_allow_folder_of(s, config->payloads[i].descriptor_set, SANDBOX_READ);
+}
+
 /* Where a follower writes, and what it reads beside the store. */
 static int allow_follower(struct sandbox *s, const struct config_follower *follower,
                           struct err *err)
@@ -126,6 +134,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
                        buf_text(&out->lacking));
     struct sandbox s = sandbox_of(config);
     int result = make_folder(config->output.log_output_directory, err);
+    allow_descriptors(&s, config);
     for (size_t i = 0; i < config->follower_count && result == 0; i++)
         result = allow_follower(&s, &config->followers[i], err);
     s.writes = true;
@@ -185,6 +194,7 @@ int confine_following(const struct config *config, const struct config_follower 
     int result = follower != NULL ? allow_follower(&s, follower, err) : 0;
     if (result == 0 && config->sandbox != CONFIG_SANDBOX_OFF) {
         (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE);
+        allow_descriptors(&s, config);
         result = sandbox_enter(&s, err);
     }
     sandbox_free(&s);

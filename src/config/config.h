@@ -57,12 +57,14 @@ struct config_source {
     struct config_start start;
 };
 
-enum config_format { CONFIG_FORMAT_JSON };
+enum config_format { CONFIG_FORMAT_PROTOBUF, CONFIG_FORMAT_JSON };
 
 /* What the payloads of an event type are. */
 struct config_payload {
     const char *event_type;
     enum config_format format;
+    const char *descriptor_set; /* path; of protobuf */
+    const char *message;        /* full name; of protobuf */
     struct config_list columns; /* of JSON: "NAME TYPE PATH" each */
 };
 

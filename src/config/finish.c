@@ -234,6 +234,12 @@ static int check_payloads(const struct config *c, struct err *err)
         const struct config_payload *p = &c->payloads[i];
         if (!is_set(p->event_type))
             return err_set(err, ERR_USAGE, "payloads[%zu].event_type is missing", i);
+        bool is_proto = p->format == CONFIG_FORMAT_PROTOBUF;
+        if (is_set(p->descriptor_set) != is_proto || is_set(p->message) != is_proto)
+            return err_set(err, ERR_USAGE,
+                           "payloads[%zu]: descriptor_set and message are for format: protobuf, "
+                           "which needs both",
+                           i);
         for (size_t j = 0; j < i; j++)
             if (strcmp(c->payloads[j].event_type, p->event_type) == 0)
                 return err_set(err, ERR_USAGE, "payloads[%zu] and payloads[%zu] are both of %s", j,

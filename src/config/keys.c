@@ -19,7 +19,7 @@
 static const char *const deliveries[] = {"durable", "position", NULL};
 static const char *const manages[] = {"create", "update", "bind", NULL};
 static const char *const sandboxes[] = {"auto", "on", "off", NULL};
-static const char *const formats[] = {"json", NULL};
+static const char *const formats[] = {"protobuf", "json", NULL};
 static const char *const kinds[] = {"table", NULL};
 static const char *const profiles[] = {"plain", "delta", NULL};
 static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
@@ -178,7 +178,12 @@ const struct config_key config_keys[] = {
      .help = "Event type whose payloads this entry describes, for followers of kind table. Each "
              "entry needs a different one."},
     {"payloads[].format", CONFIG_CHOICE, IN_PAYLOAD(format), "json", .choices = formats,
-     .help = "json: by columns."},
+     .help = "protobuf, by descriptor_set and message; or json, by columns."},
+    {"payloads[].descriptor_set", CONFIG_PATH, IN_PAYLOAD(descriptor_set), "",
+     .help = "File with the types: protoc --include_imports --descriptor_set_out=FILE writes it, "
+             "or buf build -o FILE."},
+    {"payloads[].message", CONFIG_TEXT, IN_PAYLOAD(message), "",
+     .help = "Full name of the message, such as fes.simulation.agent.AgentAction."},
     {"payloads[].columns", CONFIG_LIST, IN_PAYLOAD(columns), "payload json $",
      .help = "Columns of a JSON payload, each as NAME TYPE PATH, such as reward double $.reward. "
              "Types: text, integer, double, boolean, json."},

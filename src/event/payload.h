@@ -60,4 +60,12 @@ enum { PAYLOAD_JSON_COLUMNS_MAX = 256 };
 struct payload_type *payload_json_new(const char *const *columns, size_t count, struct err *err)
     __attribute__((warn_unused_result));
 
+/*
+ * A protobuf message by a FileDescriptorSet, which is copied: its fields are the columns, as
+ * payload_plan.h says. NULL and ERR_FORMAT or ERR_LIMIT for a set that can't be used, ERR_USAGE if
+ * the message is not in it.
+ */
+struct payload_type *payload_proto_new(struct slice descriptor_set, const char *message,
+                                       struct err *err) __attribute__((warn_unused_result));
+
 #endif

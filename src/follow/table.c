@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/table.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "event/descriptor.h"
 #include "event/event.h"
 #include "follow/typed.h"
 
@@ -69,9 +72,36 @@ static void free_target(struct follow_target *target)
     free(t);
 }
 
+static int read_set(const char *path, struct buf *out, struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return err_set_system(err, errno, "%s", path);
+    buf_reserve(out, DESCRIPTOR_BYTES_MAX + 1);
+    out->len = fread(out->data, 1, DESCRIPTOR_BYTES_MAX + 1, file);
+    int result = ferror(file) ? err_set_system(err, errno, "%s", path) : 0;
+    (void)fclose(file); /* it was only read */
+    return result;
+}
+
+static struct payload_type *protobuf_of(const struct config_payload *p, struct err *err)
+{
+    struct buf set = {0};
+    struct payload_type *payload = NULL;
+    if (read_set(p->descriptor_set, &set, err) == 0) {
+        payload = payload_proto_new(buf_slice(&set), p->message, err);
+        if (payload == NULL)
+            (void)err_prefix(err, "%s", p->descriptor_set);
+    }
+    buf_free(&set);
+    return payload;
+}
+
 static struct payload_type *payload_of(const struct config_payload *p, struct err *err)
 {
     switch (p->format) {
+    case CONFIG_FORMAT_PROTOBUF:
+        return protobuf_of(p, err);
     case CONFIG_FORMAT_JSON:
         return payload_json_new(p->columns.items, p->columns.count, err);
     }

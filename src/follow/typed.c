@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -45,13 +46,27 @@ struct typed_origin {
     struct seqset rows;  /* taken since the last commit */
 };
 
+/* A column that is called as one of the envelope's gets a name of its own. */
+static const char *payload_name(struct typed_table *t, uint32_t column)
+{
+    const char *own = t->schema.columns[column].name;
+    struct buf name = {0};
+    uint32_t at = 0;
+    while (at < PAYLOAD && strcasecmp(t->schema.columns[at].name, own) != 0)
+        at++;
+    if (at == PAYLOAD)
+        return own;
+    buf_printf(&name, "payload_%s", own);
+    own = arena_text(&t->names, name.data, name.len);
+    buf_free(&name);
+    return own;
+}
+
 static int check_name(const struct schema *schema, uint32_t column, struct err *err)
 {
-    for (uint32_t i = 0; i < PAYLOAD; i++)
+    for (uint32_t i = 0; i < column; i = schema_end(schema, i))
         if (strcasecmp(schema->columns[i].name, schema->columns[column].name) == 0)
-            return err_set(err, ERR_USAGE,
-                           "a column is called %s as one of those that each table has",
-                           schema->columns[i].name);
+            return err_set(err, ERR_USAGE, "two columns are called %s", schema->columns[i].name);
     return 0;
 }
 
@@ -81,6 +96,8 @@ int typed_table_init(struct typed_table *t, const char *target, const char *even
                                                   .optional = true,
                                                   .dictionary = true};
     memcpy(&columns[PAYLOAD], payload->columns, payload->count * sizeof(*columns));
+    for (uint32_t i = PAYLOAD; i < count; i = schema_end(&t->schema, i))
+        columns[i].name = payload_name(t, i);
     for (uint32_t i = PAYLOAD; i < count; i = schema_end(&t->schema, i))
         if (check_name(&t->schema, i, err) != 0)
             return -1;
@@ -327,5 +344,6 @@ void typed_table_free(struct typed_table *t)
     typed_table_close(t);
     payload_free(t->payload);
     free((void *)t->schema.columns);
+    arena_free(&t->names);
     free(t->root);
 }

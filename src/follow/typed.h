@@ -16,6 +16,7 @@ struct typed_table {
     char *root;
     struct payload_type *payload;
     struct schema schema;
+    struct arena names; /* of columns that have another one than in the payload */
     struct store_path path;
     struct store_kind kind;
     struct account *account;
@@ -30,7 +31,7 @@ struct typed_table {
 };
 
 /* Build the schema, with the folder below `target`. The payload belongs to the table then, also
- * after an error: ERR_USAGE where a column of it is called as one of the envelope's. */
+ * after an error: ERR_LIMIT for too many columns. */
 int typed_table_init(struct typed_table *t, const char *target, const char *event_type,
                      const char *follower, struct payload_type *payload, struct account *account,
                      struct err *err) __attribute__((warn_unused_result));

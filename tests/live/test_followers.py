@@ -5,11 +5,12 @@ the store and to whoever follows it. Judged by deltalake and pyarrow, and by Pyt
 import json
 import random
 import signal
+import struct
 import subprocess
 
 from deltalake import DeltaTable
 from generator import length_field, varint_field
-from support import VARVE, wait_for
+from support import ROOT, VARVE, wait_for
 
 START = 1_780_000_000_000_000_000
 NOTE = "sim.world_note.v1"
@@ -157,3 +158,41 @@ def test_retention_waits_for_who_follows(any_server, varve):
     assert subprocess.run(expire, capture_output=True).returncode == 1
     follow(varve, "--forget")
     assert subprocess.run(expire, capture_output=True).returncode == 0
+
+
+def varint(value):
+    out = b""
+    while value >= 128:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def test_protobuf_by_a_descriptor_set(any_server, varve, tmp_path):
+    """AgentAction of proto/agent.proto, in the sandbox; what is damaged, and a column more later."""
+    any_server.add_stream()
+    described = tmp_path / "types" / "agent.binpb"
+    described.parent.mkdir()
+    proto = ["protoc", f"--proto_path={ROOT / 'proto'}", "--include_imports"]
+    subprocess.run([*proto, f"--descriptor_set_out={described}", "agent.proto"], check=True)
+    kind = "ai.agent_action.v1"
+    payload = {
+        "event_type": kind,
+        "format": "protobuf",
+        "descriptor_set": str(described),
+        "message": "fes.simulation.agent.AgentAction",
+    }
+    settings = {**FOLLOW, "payloads": [payload]}
+    action = length_field(1, "agent-7") + varint_field(2, 2**40) + varint_field(3, 5)
+    action += length_field(4, struct.pack("<2f", 0.5, -2.0)) + length_field(5, "explore")
+    any_server.publish([event(1, action, kind), event(2, b"", kind), event(3, action[:-1], kind)])
+    varve.once(**settings)
+    columns = ("agent_id", "tick", "action", "parameters", "policy", "payload_error")
+    assert [tuple(row[name] for name in columns) for row in typed(varve, kind)] == [
+        ("agent-7", 2**40, 5, [0.5, -2.0], "explore", None),
+        ("", 0, 0, [], "", None),
+        (None, None, None, None, None, "not a message of this type"),
+    ]
+    wrong = {**payload, "message": "fes.simulation.agent.Agent"}
+    failed = follow(varve, "--once", status=2, payloads=[wrong])
+    assert "the descriptor set has no message fes.simulation.agent.Agent" in failed.stderr

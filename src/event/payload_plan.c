@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "event/payload_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct planner {
+    struct plan_columns *columns;
+    const struct descriptor_set *set;
+    struct arena *arena;
+    const struct descriptor *open[PLAN_DEPTH_MAX]; /* the messages around */
+    unsigned depth;
+    struct err *err;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    const struct plan_field *x = a, *y = b;
+    return x->field->number < y->field->number ? -1 : x->field->number > y->field->number;
+}
+
+static const struct {
+    const char *name;
+    enum plan_kind kind;
+    enum descriptor_type type;
+} special[] = {
+    {".google.protobuf.Timestamp", PLAN_TIMESTAMP, DESCRIPTOR_MESSAGE},
+    {".google.protobuf.Duration", PLAN_DURATION, DESCRIPTOR_MESSAGE},
+    {".google.protobuf.DoubleValue", PLAN_WRAPPED, DESCRIPTOR_DOUBLE},
+    {".google.protobuf.FloatValue", PLAN_WRAPPED, DESCRIPTOR_FLOAT},
+    {".google.protobuf.Int64Value", PLAN_WRAPPED, DESCRIPTOR_INT64},
+    {".google.protobuf.UInt64Value", PLAN_WRAPPED, DESCRIPTOR_UINT64},
+    {".google.protobuf.Int32Value", PLAN_WRAPPED, DESCRIPTOR_INT32},
+    {".google.protobuf.UInt32Value", PLAN_WRAPPED, DESCRIPTOR_UINT32},
+    {".google.protobuf.BoolValue", PLAN_WRAPPED, DESCRIPTOR_BOOL},
+    {".google.protobuf.StringValue", PLAN_WRAPPED, DESCRIPTOR_STRING},
+    {".google.protobuf.BytesValue", PLAN_WRAPPED, DESCRIPTOR_BYTES},
+};
+
+static void type_column(struct column_spec *spec, enum descriptor_type type)
+{
+    switch (type) {
+    case DESCRIPTOR_DOUBLE:
+        spec->type = COLUMN_DOUBLE;
+        break;
+    case DESCRIPTOR_FLOAT:
+        spec->type = COLUMN_FLOAT;
+        break;
+    case DESCRIPTOR_INT64:
+    case DESCRIPTOR_UINT64:
+    case DESCRIPTOR_FIXED64:
+    case DESCRIPTOR_FIXED32:
+    case DESCRIPTOR_UINT32:
+    case DESCRIPTOR_SFIXED64:
+    case DESCRIPTOR_SINT64:
+        spec->type = COLUMN_INT64;
+        break;
+    case DESCRIPTOR_INT32:
+    case DESCRIPTOR_SFIXED32:
+    case DESCRIPTOR_SINT32:
+        spec->type = COLUMN_INT32;
+        break;
+    case DESCRIPTOR_BOOL:
+        spec->type = COLUMN_BOOLEAN;
+        break;
+    case DESCRIPTOR_STRING:
+    case DESCRIPTOR_ENUM:
+        spec->type = COLUMN_BYTES;
+        spec->meaning = COLUMN_TEXT;
+        spec->dictionary = true;
+        break;
+    case DESCRIPTOR_GROUP:
+    case DESCRIPTOR_MESSAGE:
+    case DESCRIPTOR_BYTES:
+        spec->type = COLUMN_BYTES;
+        break;
+    }
+}
+
+static int find_type(struct planner *p, const struct descriptor_field *field, bool is_enum,
+                     const struct descriptor **out)
+{
+    *out = descriptor_find(p->set, field->type_name);
+    if (*out != NULL && (*out)->is_enum == is_enum)
+        return 0;
+    return err_set(p->err, ERR_FORMAT,
+                   "the descriptor set lacks %.*s: make it with --include_imports",
+                   (int)field->type_name.len, (const char *)field->type_name.data);
+}
+
+static bool is_open(const struct planner *p, const struct descriptor *message)
+{
+    for (unsigned i = 0; i < p->depth; i++)
+        if (p->open[i] == message)
+            return true;
+    return p->depth == PLAN_DEPTH_MAX;
+}
+
+/* The entries of a map: whatever else says that it is one is an ordinary message. */
+static bool is_entry(const struct descriptor *message)
+{
+    const struct descriptor_field *key = message->fields.list, *value = key + 1;
+    if (!message->is_map_entry || message->fields.count != 2 || key->number != 1 ||
+        value->number != 2 || key->repeated || value->repeated)
+        return false;
+    return key->type != DESCRIPTOR_DOUBLE && key->type != DESCRIPTOR_FLOAT &&
+           key->type != DESCRIPTOR_GROUP && key->type != DESCRIPTOR_MESSAGE &&
+           key->type != DESCRIPTOR_BYTES && key->type != DESCRIPTOR_ENUM;
+}
+
+static int classify(struct planner *p, struct plan_field *f, const struct descriptor **message)
+{
+    const struct descriptor_field *field = f->field;
+    f->type = field->type;
+    if (field->type == DESCRIPTOR_ENUM)
+        return find_type(p, field, true, &f->constants);
+    if (field->type != DESCRIPTOR_MESSAGE && field->type != DESCRIPTOR_GROUP)
+        return 0;
+    if (find_type(p, field, false, message) != 0)
+        return -1;
+    f->is_map = field->repeated && is_entry(*message);
+    f->kind = (*message)->fields.count == 0 || is_open(p, *message) ? PLAN_RAW : PLAN_STRUCT;
+    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+        if (slice_is((*message)->name, special[i].name)) {
+            f->kind = special[i].kind;
+            f->type = special[i].type;
+        }
+    return 0;
+}
+
+static int plan_message(struct planner *p, struct plan *out, const struct descriptor *message,
+                        uint32_t first);
+
+static int add_column(struct planner *p, struct slice name, struct column_spec **out)
+{
+    if (p->columns->count == PLAN_COLUMNS_MAX)
+        return err_set(p->err, ERR_LIMIT, "more than %d columns", PLAN_COLUMNS_MAX);
+    *out = array_add(p->columns);
+    **out =
+        (struct column_spec){.name = arena_text(p->arena, name.data, name.len), .optional = true};
+    return 0;
+}
+
+/* The column of a value, with what is in it. */
+static int plan_value(struct planner *p, struct plan_field *f, const struct descriptor *message,
+                      struct slice name)
+{
+    struct column_spec *spec;
+    uint32_t column = (uint32_t)p->columns->count;
+    if (add_column(p, name, &spec) != 0)
+        return -1;
+    if (f->kind != PLAN_STRUCT) {
+        type_column(spec, f->type);
+        if (f->kind == PLAN_TIMESTAMP || f->kind == PLAN_DURATION)
+            spec->type = COLUMN_INT64;
+        if (f->kind == PLAN_TIMESTAMP)
+            spec->meaning = COLUMN_TIME_MICROS;
+        return 0;
+    }
+    spec->type = COLUMN_STRUCT;
+    f->plan = arena_calloc(p->arena, 1, sizeof(*f->plan));
+    if (plan_message(p, f->plan, message, column + 1) != 0)
+        return -1;
+    p->columns->list[column].children = f->plan->count;
+    return 0;
+}
+
+/* Of a map: the columns of its key and value are those of an entry's fields. */
+static int plan_map(struct planner *p, struct plan_field *f, const struct descriptor *entry)
+{
+    uint32_t key = (uint32_t)p->columns->count;
+    f->plan = arena_calloc(p->arena, 1, sizeof(*f->plan));
+    if (plan_message(p, f->plan, entry, key) != 0)
+        return -1;
+    p->columns->list[key].optional = false;
+    return 0;
+}
+
+/* Names differ in more than case; the number tells the later of two apart. */
+static void name_field(const struct planner *p, struct buf *out, uint32_t first,
+                       const struct descriptor_field *field)
+{
+    const struct schema schema = {.columns = p->columns->list,
+                                  .count = (uint32_t)p->columns->count};
+    buf_reset(out);
+    buf_append_slice(out, field->name);
+    for (uint32_t i = first; i < schema.count; i = schema_end(&schema, i))
+        if (strcasecmp(schema.columns[i].name, buf_text(out)) == 0) {
+            buf_printf(out, "_%u", field->number);
+            break;
+        }
+}
+
+static int plan_field(struct planner *p, struct plan_field *f, struct slice name)
+{
+    const struct descriptor *message = NULL;
+    struct column_spec *spec;
+    f->column = (uint32_t)p->columns->count;
+    if (classify(p, f, &message) != 0)
+        return -1;
+    if (!f->field->repeated)
+        return plan_value(p, f, message, name);
+    if (add_column(p, name, &spec) != 0)
+        return -1;
+    spec->type = f->is_map ? COLUMN_MAP : COLUMN_LIST;
+    return f->is_map ? plan_map(p, f, message) : plan_value(p, f, message, slice_of("element"));
+}
+
+/* Columns stand in the order of the declaration; the fields are by number. */
+static int plan_message(struct planner *p, struct plan *out, const struct descriptor *message,
+                        uint32_t first)
+{
+    struct buf name = {0};
+    int result = 0;
+    out->count = (uint32_t)message->fields.count;
+    out->fields = arena_calloc(p->arena, message->fields.count + 1, sizeof(*out->fields));
+    p->open[p->depth++] = message;
+    for (size_t i = 0; i < message->fields.count && result == 0; i++) {
+        struct plan_field *f = &out->fields[i];
+        f->field = &message->fields.list[i];
+        name_field(p, &name, first, f->field);
+        result = plan_field(p, f, buf_slice(&name));
+    }
+    p->depth--;
+    buf_free(&name);
+    if (result == 0 && out->count > 1)
+        qsort(out->fields, out->count, sizeof(*out->fields), by_number);
+    return result;
+}
+
+int plan_make(struct plan *out, struct plan_columns *columns, const struct descriptor_set *set,
+              const struct descriptor *message, struct arena *arena, struct err *err)
+{
+    struct planner p = {.columns = columns, .set = set, .arena = arena, .err = err};
+    if (message->fields.count == 0)
+        return err_set(err, ERR_FORMAT, "the message has no fields");
+    return plan_message(&p, out, message, 0);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/utf8.h"
+#include "event/payload.h"
+#include "event/payload_plan.h"
+#include "event/payload_scan.h"
+#include "event/wire.h"
+
+enum { ARENA_KEEP = 1024 * 1024, FIT_EVERY = 1024 };
+
+struct proto_payload {
+    struct payload_type type;
+    struct arena arena; /* of the plan */
+    struct buf text;    /* of the descriptor set */
+    struct descriptor_set set;
+    struct plan plan;
+    struct plan_columns columns;
+    struct arena values; /* of one payload */
+    struct buf number;
+};
+
+struct decoding {
+    struct proto_payload *t;
+    struct batch *b;
+    uint32_t first; /* the first column of the payload */
+    uint32_t items; /* of lists, to ask now and then whether the row fits */
+    bool lossy;     /* a value does not fit its column */
+};
+
+static bool refuse(struct decoding *d, const char *why, const struct plan_field *f)
+{
+    struct slice name = f == NULL ? (struct slice){0} : f->field->name;
+    if (d->t->type.reason.len == 0)
+        buf_printf(&d->t->type.reason, "%.*s%s%s", (int)name.len,
+                   name.len > 0 ? (const char *)name.data : "", name.len > 0 ? " " : "", why);
+    return false;
+}
+
+/* The fields of a message; NULL if it is malformed. */
+static struct slot *scan(struct decoding *d, const struct plan *plan, struct slice message)
+{
+    struct slot *slots = payload_scan(&d->t->values, plan, message);
+    if (slots == NULL)
+        (void)refuse(d, "not a message of this type", NULL);
+    return slots;
+}
+
+static struct slice constant_name(struct decoding *d, const struct plan_field *f, int32_t number)
+{
+    for (size_t i = 0; i < f->constants->values.count; i++)
+        if (f->constants->values.list[i].number == number)
+            return f->constants->values.list[i].name;
+    buf_reset(&d->t->number);
+    buf_printf(&d->t->number, "%" PRId32, number);
+    return buf_slice(&d->t->number);
+}
+
+static int64_t zigzag(uint64_t value)
+{
+    return (int64_t)(value >> 1 ^ (~(value & 1) + 1));
+}
+
+static void put_unsigned(struct decoding *d, const struct plan_field *f, uint32_t column,
+                         uint64_t value)
+{
+    if (value <= INT64_MAX) {
+        batch_put_int64(d->b, column, (int64_t)value);
+        return;
+    }
+    (void)refuse(d, "is more than 2^63 - 1", f);
+    d->lossy = true;
+    batch_put_null(d->b, column);
+}
+
+static bool put_scalar(struct decoding *d, const struct plan_field *f, uint32_t column,
+                       const struct wire_field *wire)
+{
+    uint64_t value = wire->value;
+    uint32_t low = (uint32_t)value;
+    double real;
+    float half;
+    switch (f->type) {
+    case DESCRIPTOR_DOUBLE:
+        memcpy(&real, &value, sizeof(real));
+        batch_put_double(d->b, column, real);
+        return true;
+    case DESCRIPTOR_FLOAT:
+        memcpy(&half, &low, sizeof(half));
+        batch_put_float(d->b, column, half);
+        return true;
+    case DESCRIPTOR_INT64:
+    case DESCRIPTOR_SFIXED64:
+        batch_put_int64(d->b, column, (int64_t)value);
+        return true;
+    case DESCRIPTOR_UINT64:
+    case DESCRIPTOR_FIXED64:
+        put_unsigned(d, f, column, value);
+        return true;
+    case DESCRIPTOR_FIXED32:
+    case DESCRIPTOR_UINT32:
+        batch_put_int64(d->b, column, low);
+        return true;
+    case DESCRIPTOR_INT32:
+    case DESCRIPTOR_SFIXED32:
+        batch_put_int32(d->b, column, (int32_t)low);
+        return true;
+    case DESCRIPTOR_SINT32:
+        batch_put_int32(d->b, column, (int32_t)zigzag(low));
+        return true;
+    case DESCRIPTOR_SINT64:
+        batch_put_int64(d->b, column, zigzag(value));
+        return true;
+    case DESCRIPTOR_BOOL:
+        batch_put_boolean(d->b, column, value != 0);
+        return true;
+    case DESCRIPTOR_ENUM:
+        batch_put_bytes(d->b, column, constant_name(d, f, (int32_t)low));
+        return true;
+    case DESCRIPTOR_STRING:
+        if (!utf8_valid(wire->bytes))
+            return refuse(d, "is not UTF-8", f);
+        batch_put_bytes(d->b, column, wire->bytes);
+        return true;
+    case DESCRIPTOR_BYTES:
+    case DESCRIPTOR_GROUP:
+    case DESCRIPTOR_MESSAGE:
+        batch_put_bytes(d->b, column, wire->bytes);
+        return true;
+    }
+    return false;
+}
+
+/* Seconds and nanoseconds of a Timestamp or a Duration, and the value of a wrapper: fields 1, 2. */
+static bool read_pair(struct slice message, struct wire_field pair[static 2])
+{
+    struct wire_field wire;
+    size_t at = 0;
+    int more;
+    pair[0] = pair[1] = (struct wire_field){0};
+    while ((more = wire_next(message, &at, &wire)) == 1)
+        if (wire.number == 1 || wire.number == 2)
+            pair[wire.number - 1] = wire;
+    return more == 0;
+}
+
+static bool put_time(struct decoding *d, const struct plan_field *f, uint32_t column,
+                     struct slice message)
+{
+    struct wire_field pair[2];
+    int64_t unit = f->kind == PLAN_TIMESTAMP ? 1000000 : 1000000000, result;
+    if (!read_pair(message, pair))
+        return refuse(d, "is malformed", f);
+    int64_t nanos = (int32_t)(uint32_t)pair[1].value;
+    int64_t part = f->kind == PLAN_TIMESTAMP ? nanos / 1000 - (nanos % 1000 < 0) : nanos;
+    if (!__builtin_mul_overflow((int64_t)pair[0].value, unit, &result) &&
+        !__builtin_add_overflow(result, part, &result)) {
+        batch_put_int64(d->b, column, result);
+        return true;
+    }
+    (void)refuse(d, "is out of range", f);
+    d->lossy = true;
+    batch_put_null(d->b, column);
+    return true;
+}
+
+static bool put_wrapped(struct decoding *d, const struct plan_field *f, uint32_t column,
+                        struct slice message)
+{
+    struct wire_field pair[2];
+    if (!read_pair(message, pair))
+        return refuse(d, "is malformed", f);
+    if (pair[0].number != 0 && pair[0].type != payload_wire_type(f->type))
+        pair[0] = (struct wire_field){0};
+    return put_scalar(d, f, column, &pair[0]);
+}
+
+static bool put_message(struct decoding *d, const struct plan *plan, struct slice message);
+
+static bool put_value(struct decoding *d, const struct plan_field *f, uint32_t column,
+                      const struct wire_field *wire)
+{
+    switch (f->kind) {
+    case PLAN_SCALAR:
+    case PLAN_RAW:
+        return put_scalar(d, f, column, wire);
+    case PLAN_WRAPPED:
+        return put_wrapped(d, f, column, wire->bytes);
+    case PLAN_TIMESTAMP:
+    case PLAN_DURATION:
+        return put_time(d, f, column, wire->bytes);
+    case PLAN_STRUCT:
+        batch_begin_struct(d->b, column);
+        if (!put_message(d, f->plan, wire->bytes))
+            return false;
+        batch_end(d->b);
+        return true;
+    }
+    return false;
+}
+
+/* A bomb is a short payload that stands for very many values. */
+static bool has_room(struct decoding *d)
+{
+    return ++d->items % FIT_EVERY != 0 || batch_row_fits(d->b) ||
+           refuse(d, "larger than a row may be", NULL);
+}
+
+static bool put_packed(struct decoding *d, const struct plan_field *f, uint32_t column,
+                       struct slice list)
+{
+    struct wire_field wire = {.type = payload_wire_type(f->field->type)};
+    size_t at = 0;
+    int more;
+    while ((more = wire_packed(list, &at, wire.type, &wire.value)) == 1)
+        if (!has_room(d) || !put_scalar(d, f, column, &wire))
+            return false;
+    return more == 0 || refuse(d, "is malformed", f);
+}
+
+static bool put_list(struct decoding *d, const struct plan_field *f, const struct slot *slot)
+{
+    uint32_t column = d->first + f->column;
+    bool packs = payload_wire_type(f->field->type) != WIRE_BYTES && !payload_is_message(f);
+    batch_begin_list(d->b, column);
+    for (const struct item *item = slot->first; item != NULL; item = item->next) {
+        bool packed = packs && item->wire.type == WIRE_BYTES;
+        if (!has_room(d) || !(packed ? put_packed(d, f, column + 1, item->wire.bytes)
+                                     : put_value(d, f, column + 1, &item->wire)))
+            return false;
+    }
+    batch_end(d->b);
+    return true;
+}
+
+static bool same_key(const struct slot *a, const struct slot *b)
+{
+    static const struct wire_field absent;
+    const struct wire_field *x = a->first != NULL ? &a->first->wire : &absent;
+    const struct wire_field *y = b->first != NULL ? &b->first->wire : &absent;
+    return x->value == y->value && slice_equal(x->bytes, y->bytes);
+}
+
+static bool put_field(struct decoding *d, const struct plan_field *f, const struct slot *slot);
+
+enum { MAP_ENTRIES_MAX = 4096 }; /* of one map: keys are compared with each other */
+
+/* Of a key that comes twice the last value counts. */
+static bool scan_map(struct decoding *d, const struct plan_field *f, const struct slot *slot,
+                     struct slot **entries, uint32_t *count)
+{
+    for (const struct item *item = slot->first; item != NULL; item = item->next) {
+        struct slot *entry = scan(d, f->plan, item->wire.bytes);
+        uint32_t at = 0;
+        if (entry == NULL)
+            return false;
+        while (at < *count && !same_key(entries[at], entry))
+            at++;
+        if (at == MAP_ENTRIES_MAX)
+            return refuse(d, "has more than 4096 entries", f);
+        entries[at] = entry;
+        *count += at == *count;
+    }
+    return true;
+}
+
+/* A key is never null, so that it has to fit. */
+static bool key_fits(struct decoding *d, const struct plan_field *f, const struct slot *key)
+{
+    bool is_wide = f->type == DESCRIPTOR_UINT64 || f->type == DESCRIPTOR_FIXED64;
+    return !is_wide || key->first == NULL || key->first->wire.value <= INT64_MAX ||
+           refuse(d, "is more than 2^63 - 1", f);
+}
+
+/* What an entry lacks is the default, a message too. */
+static bool put_map(struct decoding *d, const struct plan_field *f, const struct slot *slot)
+{
+    const struct plan_field *key = &f->plan->fields[0], *value = &f->plan->fields[1];
+    static struct item absent;
+    static const struct slot empty = {&absent, &absent};
+    uint32_t count = 0, most = 0;
+    for (const struct item *item = slot->first; item != NULL && most < MAP_ENTRIES_MAX;
+         item = item->next)
+        most++;
+    struct slot **entries = arena_calloc(&d->t->values, most + (size_t)1, sizeof(*entries));
+    if (!scan_map(d, f, slot, entries, &count))
+        return false;
+    batch_begin_map(d->b, d->first + f->column);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct slot *has = entries[i][1].first != NULL ? &entries[i][1] : &empty;
+        batch_begin_entry(d->b);
+        if (!has_room(d) || !key_fits(d, key, &entries[i][0]) ||
+            !put_field(d, key, &entries[i][0]) || !put_field(d, value, has))
+            return false;
+        batch_end(d->b);
+    }
+    batch_end(d->b);
+    return true;
+}
+
+static bool put_field(struct decoding *d, const struct plan_field *f, const struct slot *slot)
+{
+    static const struct wire_field absent;
+    if (f->is_map)
+        return put_map(d, f, slot);
+    if (f->field->repeated)
+        return put_list(d, f, slot);
+    if (slot->first != NULL)
+        return put_value(d, f, d->first + f->column, &slot->first->wire);
+    if (!f->field->presence)
+        return put_scalar(d, f, d->first + f->column, &absent);
+    batch_put_null(d->b, d->first + f->column);
+    return true;
+}
+
+/* Recursion ends where the plan does: PLAN_DEPTH_MAX. */
+static bool put_message(struct decoding *d, const struct plan *plan, struct slice message)
+{
+    const struct slot *slots = scan(d, plan, message);
+    for (uint32_t i = 0; slots != NULL && i < plan->count; i++)
+        if (!put_field(d, &plan->fields[i], &slots[i]))
+            return false;
+    return slots != NULL;
+}
+
+static enum payload_result append(struct payload_type *type, struct batch *b, uint32_t first,
+                                  struct slice payload)
+{
+    struct proto_payload *t = (struct proto_payload *)type;
+    struct decoding d = {.t = t, .b = b, .first = first};
+    arena_reset(&t->values);
+    bool put = put_message(&d, &t->plan, payload);
+    if (t->values.used > ARENA_KEEP)
+        arena_free(&t->values);
+    if (!put)
+        return PAYLOAD_BAD;
+    return d.lossy ? PAYLOAD_PARTLY : PAYLOAD_OK;
+}
+
+static void free_type(struct payload_type *type)
+{
+    struct proto_payload *t = (struct proto_payload *)type;
+    descriptor_set_free(&t->set);
+    array_free(&t->columns);
+    arena_free(&t->arena);
+    arena_free(&t->values);
+    buf_free(&t->text);
+    buf_free(&t->number);
+    free(t);
+}
+
+struct payload_type *payload_proto_new(struct slice descriptor_set, const char *message,
+                                       struct err *err)
+{
+    static const struct payload_operations operations = {append, free_type};
+    struct proto_payload *t = calloc(1, sizeof(*t));
+    struct buf name = {0};
+    if (t == NULL)
+        out_of_memory(sizeof(*t));
+    t->type.operations = &operations;
+    buf_append_slice(&t->text, descriptor_set);
+    buf_printf(&name, "%s%s", message[0] == '.' ? "" : ".", message);
+    int result = descriptor_set_parse(&t->set, buf_slice(&t->text), err);
+    const struct descriptor *found =
+        result == 0 ? descriptor_find(&t->set, buf_slice(&name)) : NULL;
+    if (result == 0 && (found == NULL || found->is_enum))
+        result = err_set(err, ERR_USAGE, "the descriptor set has no message %s", message);
+    if (result == 0)
+        result = plan_make(&t->plan, &t->columns, &t->set, found, &t->arena, err);
+    t->type.columns = t->columns.list;
+    t->type.count = (uint32_t)t->columns.count;
+    buf_free(&name);
+    if (result == 0)
+        return &t->type;
+    payload_free(&t->type);
+    return NULL;
+}
