@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/descriptor.h"
 
-#include "event/wire.h"
+#include "event/protobuf.h"
 
 /* Field numbers of descriptor.proto. */
 enum {
@@ -55,7 +55,7 @@ static bool find_field(struct slice message, uint32_t number, struct wire_field 
     struct wire_field field;
     size_t at = 0;
     bool found = false;
-    while (wire_next(message, &at, &field) == 1)
+    while (protobuf_next(message, &at, &field) == 1)
         if (field.number == number) {
             *out = field;
             found = true;
@@ -107,7 +107,7 @@ static int parse_field(struct parser *p, struct slice text, bool implicit,
     size_t at = 0;
     int more;
     *out = (struct descriptor_field){.oneof = -1};
-    while ((more = wire_next(text, &at, &field)) == 1) {
+    while ((more = protobuf_next(text, &at, &field)) == 1) {
         if (field.number == FIELD_NAME)
             out->name = field.bytes;
         else if (field.number == FIELD_NUMBER && field.value <= FIELD_NUMBER_MAX)
@@ -141,7 +141,7 @@ static int parse_enum(struct parser *p, struct slice text, struct slice scope)
     if (!find_field(text, ENUM_NAME, &name) ||
         add_type(p, join(p, scope, name.bytes), true, &type) != 0)
         return malformed(p);
-    while ((more = wire_next(text, &at, &field)) == 1) {
+    while ((more = protobuf_next(text, &at, &field)) == 1) {
         if (field.number != ENUM_VALUE || !find_field(field.bytes, VALUE_NAME, &name))
             continue;
         struct descriptor_value *value = array_add(&p->set->list.list[type].values);
@@ -168,7 +168,7 @@ static int parse_message(struct parser *p, struct slice text, struct slice scope
         map_entry = find_field(field.bytes, MESSAGE_MAP_ENTRY, &found) && found.value != 0;
     }
     p->set->list.list[type].is_map_entry = map_entry;
-    while (result == 0 && (more = wire_next(text, &at, &field)) == 1) {
+    while (result == 0 && (more = protobuf_next(text, &at, &field)) == 1) {
         if (field.number == MESSAGE_FIELD)
             result = parse_field(p, field.bytes, implicit || map_entry,
                                  array_add(&p->set->list.list[type].fields));
@@ -192,7 +192,7 @@ static int parse_file(struct parser *p, struct slice text)
         implicit = presence_of(field.bytes, FEATURES_OF_FILE, implicit);
     if (find_field(text, FILE_PACKAGE, &field))
         scope = join(p, scope, field.bytes);
-    while (result == 0 && (more = wire_next(text, &at, &field)) == 1) {
+    while (result == 0 && (more = protobuf_next(text, &at, &field)) == 1) {
         if (field.number == FILE_MESSAGE)
             result = parse_message(p, field.bytes, scope, implicit);
         else if (field.number == FILE_ENUM)
@@ -209,7 +209,7 @@ int descriptor_set_parse(struct descriptor_set *out, struct slice text, struct e
     int more = 0, result = 0;
     if (text.len > DESCRIPTOR_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "larger than %d MiB", DESCRIPTOR_BYTES_MAX >> 20);
-    while (result == 0 && (more = wire_next(text, &at, &field)) == 1)
+    while (result == 0 && (more = protobuf_next(text, &at, &field)) == 1)
         if (field.number == SET_FILE)
             result = parse_file(&p, field.bytes);
     return more < 0 || (result == 0 && out->list.count == 0) ? malformed(&p) : result;

@@ -100,11 +100,12 @@ static bool is_open(const struct planner *p, const struct descriptor *message)
 /* The entries of a map: whatever else says that it is one is an ordinary message. */
 static bool is_entry(const struct descriptor *message)
 {
-    const struct descriptor_field *key = message->fields.list, *value = key + 1;
-    if (!message->is_map_entry || message->fields.count != 2 || key->number != 1 ||
-        value->number != 2 || key->repeated || value->repeated)
+    if (!message->is_map_entry || message->fields.count != 2)
         return false;
-    return key->type != DESCRIPTOR_DOUBLE && key->type != DESCRIPTOR_FLOAT &&
+    const struct descriptor_field *key = &message->fields.list[0];
+    const struct descriptor_field *value = &message->fields.list[1];
+    return key->number == 1 && value->number == 2 && !key->repeated && !value->repeated &&
+           key->type != DESCRIPTOR_DOUBLE && key->type != DESCRIPTOR_FLOAT &&
            key->type != DESCRIPTOR_GROUP && key->type != DESCRIPTOR_MESSAGE &&
            key->type != DESCRIPTOR_BYTES && key->type != DESCRIPTOR_ENUM;
 }

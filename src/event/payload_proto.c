@@ -9,7 +9,7 @@
 #include "event/payload.h"
 #include "event/payload_plan.h"
 #include "event/payload_scan.h"
-#include "event/wire.h"
+#include "event/protobuf.h"
 
 enum { ARENA_KEEP = 1024 * 1024, FIT_EVERY = 1024 };
 
@@ -142,7 +142,7 @@ static bool read_pair(struct slice message, struct wire_field pair[static 2])
     size_t at = 0;
     int more;
     pair[0] = pair[1] = (struct wire_field){0};
-    while ((more = wire_next(message, &at, &wire)) == 1)
+    while ((more = protobuf_next(message, &at, &wire)) == 1)
         if (wire.number == 1 || wire.number == 2)
             pair[wire.number - 1] = wire;
     return more == 0;
@@ -216,7 +216,7 @@ static bool put_packed(struct decoding *d, const struct plan_field *f, uint32_t 
     struct wire_field wire = {.type = payload_wire_type(f->field->type)};
     size_t at = 0;
     int more;
-    while ((more = wire_packed(list, &at, wire.type, &wire.value)) == 1)
+    while ((more = protobuf_packed(list, &at, wire.type, &wire.value)) == 1)
         if (!has_room(d) || !put_scalar(d, f, column, &wire))
             return false;
     return more == 0 || refuse(d, "is malformed", f);

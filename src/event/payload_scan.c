@@ -107,7 +107,7 @@ struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct s
     struct wire_field wire;
     size_t at = 0;
     int more;
-    while ((more = wire_next(message, &at, &wire)) == 1) {
+    while ((more = protobuf_next(message, &at, &wire)) == 1) {
         const struct plan_field *f = find_field(plan, wire.number);
         if (f == NULL || !fits(f, wire.type))
             continue;

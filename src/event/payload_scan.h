@@ -3,7 +3,7 @@
 #define VARVE_EVENT_PAYLOAD_SCAN_H
 
 #include "event/payload_plan.h"
-#include "event/wire.h"
+#include "event/protobuf.h"
 
 /* A message as it came, sorted by its fields: a part of payload.h. */
 

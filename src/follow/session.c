@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "event/wire.h"
+#include "event/protobuf.h"
 
 #include "base/bytes.h"
 #include "base/varint.h"
@@ -84,7 +84,7 @@ static bool take_group(struct slice message, size_t *at, struct wire_field *out)
     return true;
 }
 
-int wire_next(struct slice message, size_t *at, struct wire_field *out)
+int protobuf_next(struct slice message, size_t *at, struct wire_field *out)
 {
     if (*at == message.len)
         return 0;
@@ -96,7 +96,7 @@ int wire_next(struct slice message, size_t *at, struct wire_field *out)
     return taken ? 1 : -1;
 }
 
-int wire_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)
+int protobuf_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)
 {
     struct wire_field field = {.type = type};
     if (*at == list.len)

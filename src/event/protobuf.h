@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_EVENT_WIRE_H
-#define VARVE_EVENT_WIRE_H
+#ifndef VARVE_EVENT_PROTOBUF_H
+#define VARVE_EVENT_PROTOBUF_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,11 +23,11 @@ struct wire_field {
 };
 
 /* Read the field at *at and move *at behind it: 1; 0 at the end; -1: it is malformed. */
-int wire_next(struct slice message, size_t *at, struct wire_field *out)
+int protobuf_next(struct slice message, size_t *at, struct wire_field *out)
     __attribute__((warn_unused_result));
 
 /* One number of a packed list, of the wire type of its elements; the same results. */
-int wire_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)
+int protobuf_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)
     __attribute__((warn_unused_result));
 
 #endif
