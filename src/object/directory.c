@@ -68,25 +68,31 @@ static int make(const struct system *system, int dir, struct slice path, unsigne
     return result;
 }
 
-/* Make the folders of `path`, one in the other, in `parent`, which is not closed. */
+/* Make the folders of `path`, one in the other, in `parent`, which is not closed. Only what was
+ * there is opened, since it may be a link; what we have made a moment ago is none. */
 static int make_each(const struct system *system, int parent, char *path, struct err *err)
 {
     int at = parent;
     int result = 0;
-    for (char *name = path; result == 0 && name != NULL;) {
-        char *next = strchr(name, '/');
-        if (next != NULL)
-            *next++ = '\0';
-        if (system_mkdir(system, at, name, 0755) != 0 && errno != EEXIST)
-            result = err_set_system(err, errno, "can't make the directory %s", name);
+    char *from = path; /* relative to `at` */
+    for (char *end = path; result == 0 && end != NULL;) {
+        char *slash = strchr(end, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        bool made = system_mkdir(system, at, from, 0755) == 0;
+        if (!made && errno != EEXIST)
+            result = err_set_system(err, errno, "can't make the directory %s", from);
         int above = at;
-        if (result == 0 && next != NULL) {
-            at = system_openat(system, above, name, SYSTEM_OPEN_FOLDER, 0);
-            result = at < 0 ? directory_open_failed("the directory ", name, errno, err) : 0;
+        if (result == 0 && !made && slash != NULL) {
+            at = system_openat(system, above, from, SYSTEM_OPEN_FOLDER, 0);
+            result = at < 0 ? directory_open_failed("the directory ", from, errno, err) : 0;
             if (above != parent)
                 (void)system_close(system, above); /* only a directory */
+            from = slash + 1;
+        } else if (slash != NULL) {
+            *slash = '/';
         }
-        name = next;
+        end = slash != NULL ? slash + 1 : NULL;
     }
     if (at >= 0 && at != parent)
         (void)system_close(system, at);

@@ -185,9 +185,9 @@ static void hash_file(struct group_file *file)
     sha256_format(hash, file->sha256);
 }
 
-/* Complete the image. A small one is made where the others were, and copied once its size is known:
- * room for each that is given back but for what it takes would cost more than the file. */
-static void finish_image(struct encoder *e, struct group_file *file)
+/* Complete the image. A small one is made where the others were, and copied to its group's arena
+ * once its size is known: memory of its own for each would cost more than the file. */
+static void finish_image(struct encoder *e, struct store_group *group, struct group_file *file)
 {
     struct err err = {0};
     size_t most = (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST;
@@ -199,18 +199,17 @@ static void finish_image(struct encoder *e, struct group_file *file)
     if (small) {
         e->image = file->image;
         file->image = (struct buf){.account = e->account};
-        buf_reserve_exact(&file->image, e->image.len);
-        buf_append_slice(&file->image, buf_slice(&e->image));
+        group_keep_image(group, file, buf_slice(&e->image));
         buf_reset(&e->image);
     }
     /* Most of an image is written at once, so half of its memory may be room for growth. */
     buf_shrink(&file->image);
 }
 
-static void finish_file(struct encoder *e, struct group_file *file)
+static void finish_file(struct encoder *e, struct store_group *group, struct group_file *file)
 {
     put_footer(e, file);
-    finish_image(e, file);
+    finish_image(e, group, file);
     ASSERT(parquet_writer_rows(file->writer) == file->rows);
     if (file->part->kind->path != NULL)
         collect_stats(e, file);
@@ -226,7 +225,7 @@ static struct group_file *append(struct encoder *e, const struct encode_job *job
     struct err err = {0};
     struct group_file *file = job->part->file;
     if (file != NULL && (job->next_file || parquet_writer_full(file->writer))) {
-        finish_file(e, file);
+        finish_file(e, job->group, file);
         file = NULL;
     }
     if (file == NULL)
@@ -235,7 +234,7 @@ static struct group_file *append(struct encoder *e, const struct encode_job *job
         return file;
     /* It did not take them after all, and is as it was. An empty one takes any batch. */
     ASSERT(err.code == ERR_LIMIT && file->rows > 0);
-    finish_file(e, file);
+    finish_file(e, job->group, file);
     err = (struct err){0};
     file = begin_file(e, job->group, job->part);
     ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
@@ -264,7 +263,7 @@ static void encode_outside(struct encoder *e, struct encode_job *job)
                                          file->outside.value, image_sink(file), &err) == 0);
     group_file_add(job->group, file, load_u64le(sequences_of(job->batch)));
     file->clock_suspect += job->clock_suspect;
-    finish_file(e, file);
+    finish_file(e, job->group, file);
     batch_reset(job->batch);
     job->part->file = open;
 }
@@ -303,7 +302,7 @@ static void encode_staged(struct encoder *e, struct store_group *group, struct g
                              .unsorted = part->unsorted,
                              .clock_suspect = part->clock_suspect};
     encode(e, &job);
-    finish_file(e, part->file);
+    finish_file(e, group, part->file);
 }
 
 /* Complete the files that take rows still. */
@@ -315,7 +314,7 @@ static void finish_group(struct encoder *e, struct store_group *group)
     arena_free(&group->staged);
     for (size_t i = 0; i < group->files.count; i++)
         if (group->files.list[i]->writer != NULL)
-            finish_file(e, group->files.list[i]);
+            finish_file(e, group, group->files.list[i]);
 }
 
 static void do_job(struct encoder *e, struct encode_job *job)

@@ -15,6 +15,7 @@ struct store_group *group_new(struct account *account)
     g->account = account;
     g->arena.account = account;
     g->staged.account = account;
+    g->images.account = account;
     g->parts.account = account;
     g->files.account = account;
     return g;
@@ -95,13 +96,20 @@ void group_file_add(struct store_group *g, struct group_file *file, uint64_t seq
     }
 }
 
+void group_keep_image(struct store_group *g, struct group_file *file, struct slice image)
+{
+    uint8_t *data = arena_alloc(&g->images, image.len);
+    memcpy(data, image.data, image.len);
+    file->small = (struct slice){data, image.len};
+}
+
 void group_file_pieces(const struct group_file *file, struct slice pieces[static GROUP_FILE_PIECES])
 {
-    const struct buf *image = &file->image;
+    struct slice image = file->small.data != NULL ? file->small : buf_slice(&file->image);
     size_t at = file->outside_at;
-    pieces[0] = (struct slice){image->data, at};
+    pieces[0] = (struct slice){image.data, at};
     pieces[1] = file->outside.value;
-    pieces[2] = (struct slice){image->data + at, image->len - at};
+    pieces[2] = (struct slice){image.data + at, image.len - at};
 }
 
 static void file_free(struct store_group *g, struct group_file *file)
@@ -128,6 +136,7 @@ void group_free(struct store_group *g)
     positions_free(&g->others);
     arena_free(&g->arena);
     arena_free(&g->staged);
+    arena_free(&g->images);
     account_remove(g->account, g->parts_memory);
     account_free(g->account, g, sizeof(*g));
 }

@@ -51,11 +51,12 @@ struct group_file {
     uint64_t rows;
     uint64_t clock_suspect;        /* rows that are not filed under their own time */
     struct parquet_writer *writer; /* until the image is complete */
-    struct buf image;             /* all bytes of the file, kept until it is committed: whatever the
-                                     disk does, it can be written anew */
-    struct store_outside outside; /* what the image lacks, */
-    size_t outside_at;            /* and where */
-    char sha256[SHA256_TEXT_MAX]; /* of all of it */
+    struct buf image;   /* all bytes of the file, kept until it is committed: whatever the
+                           disk does, it can be written anew */
+    struct slice small; /* the image of a small file, in the group's arena, in place of `image` */
+    struct store_outside outside;     /* what the image lacks, */
+    size_t outside_at;                /* and where */
+    char sha256[SHA256_TEXT_MAX];     /* of all of it */
     struct store_column_stats *stats; /* of a file of the table */
     size_t stats_count, stats_cap;
     struct buf stats_text; /* what text bounds in `stats` point to */
@@ -69,6 +70,7 @@ struct store_group {
     struct account *account;
     struct arena arena;  /* of the parts */
     struct arena staged; /* of rows that are kept */
+    struct arena images; /* E: of small files */
     ARRAY(struct group_part *) parts;
     uint64_t parts_memory; /* booked for what their commit needs */
     struct store_seal seal;
@@ -100,6 +102,9 @@ struct group_file *group_add_file(struct store_group *g, struct group_part *part
 
 /* A row with this sequence, which no row of the file has, goes into it. */
 void group_file_add(struct store_group *g, struct group_file *file, uint64_t sequence);
+
+/* Keep a copy of the image of a small file, which is complete. */
+void group_keep_image(struct store_group *g, struct group_file *file, struct slice image);
 
 enum { GROUP_FILE_PIECES = 3 };
 

@@ -51,6 +51,30 @@ TEST(directory_makes_what_is_missing)
     EXPECT(close(fd) == 0);
 }
 
+static int count_opens(void *context, enum system_call call, bool after)
+{
+    uint32_t *opens = context;
+    *opens += call == SYSTEM_CALL_OPENAT && !after;
+    return 0;
+}
+
+/* What was there may be a link, and has to be opened; what was made is none. */
+TEST(directory_opens_only_what_was_there)
+{
+    uint32_t opens = 0;
+    struct system system = {.hook = count_opens, .context = &opens};
+    struct err err = {0};
+    EXPECT(directory_make(&system, AT_FDCWD, slice_of("f/g/h"), 0, &err) == 0);
+    EXPECT(access("f/g/h", F_OK) == 0);
+    EXPECT_U64(opens, 0);
+    EXPECT(directory_make(&system, AT_FDCWD, slice_of("f/g/i/j"), 0, &err) == 0);
+    EXPECT(access("f/g/i/j", F_OK) == 0);
+    EXPECT_U64(opens, 2);
+    EXPECT(mkdir("elsewhere", 0755) == 0 && symlink("../elsewhere", "f/link") == 0);
+    EXPECT(directory_make(&system, AT_FDCWD, slice_of("f/link/k"), 0, &err) == -1);
+    EXPECT(access("elsewhere/k", F_OK) != 0);
+}
+
 struct calls {
     uint32_t fsyncs, syncfs;
     int error; /* of syncfs */
