@@ -152,6 +152,8 @@ static const char *open_element(struct xml *x, struct slice tag)
     const uint8_t *colon = memchr(tag.data, ':', tag.len);
     size_t cut = colon != NULL ? (size_t)(colon - tag.data) + 1 : 0;
     struct slice name = {tag.data + cut, tag.len - cut};
+    if (name.len == 0)
+        return "a name that is only a prefix";
     if (x->seen)
         return "a second root";
     if (x->depth == XML_DEPTH_MAX || x->path_len + name.len + 2 > sizeof(x->path))
@@ -186,6 +188,11 @@ static const uint8_t *end_of_tag(struct slice s)
     return NULL;
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static const char *take_tag(struct xml *x)
 {
     if (slice_starts_with(x->rest, "<?"))
@@ -201,7 +208,7 @@ static const char *take_tag(struct xml *x)
     const uint8_t *start = x->rest.data + (closing ? 2 : 1);
     bool empty = !closing && end > start && end[-1] == '/';
     struct slice tag = {start, 0};
-    while (start + tag.len < end - (empty ? 1 : 0) && strchr(" \t\r\n", start[tag.len]) == NULL)
+    while (start + tag.len < end - (empty ? 1 : 0) && !is_blank(start[tag.len]))
         tag.len++;
     if (!is_name(tag))
         return "a name that is none";
@@ -218,6 +225,7 @@ int xml_walk(struct slice document, xml_visit *visit, void *context, struct err 
 {
     static const char mark[] = "\xef\xbb\xbf";
     struct xml x = {.rest = document, .visit = visit, .context = context};
+    buf_reserve(&x.texts, 1); /* a document without any text has an empty one */
     const char *wrong = NULL;
     int result = 0;
     if (slice_starts_with(document, mark))

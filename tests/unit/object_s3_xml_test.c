@@ -64,6 +64,7 @@ TEST(s3_xml_what_is_refused)
         "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         "<a><!-- </a>",
         "<1></1>",
+        "<p:/>",
         "<a b='></a>",
     };
     for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
