@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/assert.h"
+
 struct planner {
     struct plan_columns *columns;
     const struct descriptor_set *set;
@@ -120,8 +122,8 @@ static int classify(struct planner *p, struct plan_field *f, const struct descri
         return 0;
     if (find_type(p, field, false, message) != 0)
         return -1;
-    f->is_map = field->repeated && is_entry(*message);
     f->kind = (*message)->fields.count == 0 || is_open(p, *message) ? PLAN_RAW : PLAN_STRUCT;
+    f->is_map = f->kind == PLAN_STRUCT && field->repeated && is_entry(*message);
     for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
         if (slice_is((*message)->name, special[i].name)) {
             f->kind = special[i].kind;
@@ -214,6 +216,7 @@ static int plan_message(struct planner *p, struct plan *out, const struct descri
 {
     struct buf name = {0};
     int result = 0;
+    ASSERT(message != NULL && p->depth < PLAN_DEPTH_MAX);
     out->count = (uint32_t)message->fields.count;
     out->fields = arena_calloc(p->arena, message->fields.count + 1, sizeof(*out->fields));
     p->open[p->depth++] = message;

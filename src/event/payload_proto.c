@@ -286,7 +286,7 @@ static bool put_map(struct decoding *d, const struct plan_field *f, const struct
     for (const struct item *item = slot->first; item != NULL && most < MAP_ENTRIES_MAX;
          item = item->next)
         most++;
-    struct slot **entries = arena_calloc(&d->t->values, most + (size_t)1, sizeof(*entries));
+    struct slot **entries = arena_calloc(&d->t->values, most + (size_t)1, sizeof(void *));
     if (!scan_map(d, f, slot, entries, &count))
         return false;
     batch_begin_map(d->b, d->first + f->column);

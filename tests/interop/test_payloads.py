@@ -289,3 +289,33 @@ def test_what_no_column_holds(tmp_path):
     assert rows[1] == {"reason": "s is not UTF-8", "u": None, "s": None, "U_3": None}
     assert rows[2]["reason"] == "not a message of this type"
     assert rows[3]["U_3"] == [7, None, 1]
+
+
+def test_maps_below_the_deepest_level_are_bytes(tmp_path):
+    """M0 has a map of M1, that one of M2, and so on: two levels each."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    for level in range(10):
+        message = file.message_type.add(name=f"M{level}")
+        message.field.add(name="x", number=2, label=F.LABEL_OPTIONAL, type=F.TYPE_INT32)
+        if level == 9:
+            break
+        entry = message.nested_type.add(name="NextEntry")
+        entry.options.map_entry = True
+        entry.field.add(name="key", number=1, label=F.LABEL_OPTIONAL, type=F.TYPE_INT32)
+        inner = {"type": F.TYPE_MESSAGE, "type_name": f".t.M{level + 1}"}
+        entry.field.add(name="value", number=2, label=F.LABEL_OPTIONAL, **inner)
+        own = {"type": F.TYPE_MESSAGE, "type_name": f".t.M{level}.NextEntry"}
+        message.field.add(name="next", number=1, label=F.LABEL_REPEATED, **own)
+    payload = b"\x10\x07"
+    for _ in range(9):
+        entry = b"\x08\x01\x12" + bytes([len(payload)]) + payload
+        payload = b"\x0a" + bytes([len(entry)]) + entry + b"\x10\x05"
+    [row] = decode(tmp_path, [file], "t.M0", [payload])
+    assert row["reason"] is None and row["x"] == 5
+    for _ in range(6):
+        [(key, row)] = row["next"]
+        assert key == 1
+        if isinstance(row, bytes):
+            break
+        assert row["x"] == 5
+    assert isinstance(row, bytes) or all(isinstance(item, bytes) for item in row["next"])
