@@ -402,9 +402,7 @@ static void look_at_dropped(struct source *s, const struct nats_consumer_info *i
     bool known = up_to_date && !(s->was_paused && s->dropped_before > 0);
     if (known && s->last_seq > s->generation.seen)
         s->generation.seen = s->last_seq;
-    if (s->dropped_before > 0)
-        source_count_dropped(s, s->dropped_before);
-    s->dropped_before = 0;
+    source_take_dropped(s);
     if (up_to_date)
         s->was_paused = false;
 }

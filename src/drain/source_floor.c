@@ -79,14 +79,19 @@ static uint64_t stored_rows(const struct generation *g)
     return size > before ? size - before : 0;
 }
 
-/* What the stream had dropped when we came. Without acks, and where nothing of it is known, that is
- * where it begins for us. */
-static void take_dropped(struct source *s, const struct nats_consumer_info *info)
+/* So many deliveries that are not known to have been to us are accounted for. */
+static void explain(struct source *s, uint64_t count)
+{
+    uint64_t most = seqset_size(&s->others);
+    if (s->explained < most)
+        s->explained += num_least_u64(count, most - s->explained);
+}
+
+void source_take_dropped(struct source *s)
 {
     struct generation *g = &s->generation;
-    s->same_consumer = !s->made && info->delivered_consumer_seq >= s->last_consumer_seq;
     if (s->dropped_before > 0)
-        source_count_dropped(s, s->dropped_before);
+        explain(s, source_count_dropped(s, s->dropped_before));
     s->dropped_before = 0;
     if (!source_is_durable(s) && g->newest_seq == 0 && s->first_seq > 0)
         ledger_nothing_at(&g->ledger, 0, s->first_seq - 1);
@@ -94,8 +99,9 @@ static void take_dropped(struct source *s, const struct nats_consumer_info *info
 
 void source_take_count(struct source *s, const struct nats_consumer_info *info)
 {
-    take_dropped(s, info);
-    if (info->delivered_consumer_seq < s->last_consumer_seq)
+    bool forgets = info->delivered_consumer_seq < s->last_consumer_seq;
+    s->same_consumer = !s->made && !forgets;
+    if (forgets)
         seqset_reset(&s->others); /* it is another consumer, or has forgotten some */
     else
         take_floor(s, info->ack_floor_consumer_seq);
@@ -103,14 +109,12 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info)
     s->passed = info->delivered_stream_seq;
     if (s->generation.delivered == 0 && s->explained == 0)
         s->explained = stored_rows(&s->generation);
+    source_take_dropped(s);
 }
 
 void source_explain(struct source *s, const struct nats_ack *ack, bool held)
 {
-    uint64_t earlier = ack->delivered - 1 - (held && ack->delivered > 1); /* one of these to us */
-    uint64_t most = seqset_size(&s->others);
-    if (s->explained < most)
-        s->explained += num_least_u64(earlier, most - s->explained);
+    explain(s, ack->delivered - 1 - (held && ack->delivered > 1)); /* one of these to us */
 }
 
 /* The others have them, in this store or in theirs: the floor proves nothing. */

@@ -18,6 +18,10 @@ void source_begin_count(struct source *s);
  * of those that were acked, or to others. Behind source_anchor. */
 void source_take_count(struct source *s, const struct nats_consumer_info *info);
 
+/* The stream had dropped something, see dropped_before, and the consumer was asked. Without acks,
+ * where nothing is known of a stream, it begins for us where it does. */
+void source_take_dropped(struct source *s);
+
 /* A message that was delivered before, which accounts for earlier deliveries of it; `held`: it had
  * come to us. */
 void source_explain(struct source *s, const struct nats_ack *ack, bool held);

@@ -91,7 +91,7 @@ static bool note_dropped(struct source *s, uint64_t first_seq, bool there)
     if (asks)
         s->dropped_before = first_seq;
     else
-        source_count_dropped(s, first_seq);
+        (void)source_count_dropped(s, first_seq);
     return asks;
 }
 

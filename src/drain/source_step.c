@@ -62,7 +62,7 @@ void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
     log_end(&line);
 }
 
-void source_count_dropped(struct source *s, uint64_t first_seq)
+uint64_t source_count_dropped(struct source *s, uint64_t first_seq)
 {
     struct seqrange missing;
     /* Up to the newest message that came, what is missing was of other subjects, or was delivered:
@@ -74,6 +74,7 @@ void source_count_dropped(struct source *s, uint64_t first_seq)
                         : 0;
     if (lost > 0)
         source_count_lost(s, missing, lost);
+    return lost;
 }
 
 void source_let_go(struct source *s, struct nats_client *client)

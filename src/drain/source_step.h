@@ -53,7 +53,7 @@ void source_found_others(struct source *s);
 void source_count_lost(struct source *s, struct seqrange range, uint64_t count);
 
 /* A stream with limits retention begins with `first_seq` now: count what it dropped before that. */
-void source_count_dropped(struct source *s, uint64_t first_seq);
+uint64_t source_count_dropped(struct source *s, uint64_t first_seq);
 
 /* Write a line that names the stream and the consumer. */
 void source_log(const struct source *s, enum log_level level, const char *event, const char *text);

@@ -263,11 +263,20 @@ bool oracle_next_file(struct oracle *o, uint64_t value, struct buf *path)
     return false;
 }
 
+/* A name that was removed is free, and may be another file's by now. */
+static bool is_there(const struct oracle *o, const char *path)
+{
+    for (size_t i = 0; i < o->named.count; i++)
+        if (!o->named.list[i].removed && strcmp(o->named.list[i].path, path) == 0)
+            return true;
+    return false;
+}
+
 void oracle_removed(const struct oracle *o, void (*visit)(void *context, const char *path),
                     void *context)
 {
     for (size_t i = 0; i < o->named.count; i++)
-        if (o->named.list[i].removed)
+        if (o->named.list[i].removed && !is_there(o, o->named.list[i].path))
             visit(context, o->named.list[i].path);
 }
 

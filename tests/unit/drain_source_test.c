@@ -880,17 +880,21 @@ TEST(source_looks_behind_the_floor_where_all_is_acked)
     stage_close(&s);
 }
 
-/* A stream with a subject of others, too, that begins with 6. */
-static void answer_purged_stream(struct stage *s)
+/* A stream with a subject of others, too, of which one message is left. */
+static void answer_purged_stream(struct stage *s, unsigned first)
 {
+    char json[512];
     stage_expect_question(s, "STREAM.INFO.S");
-    stage_answer(s, "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\",\"f\"],\"retention\":"
-                    "\"limits\"},\"created\":\"" STAGE_CREATED
-                    "\",\"state\":{\"messages\":1,\"first_seq\":6,\"last_seq\":6}}");
+    (void)snprintf(json, sizeof(json),
+                   "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\",\"f\"],\"retention\":"
+                   "\"limits\"},\"created\":\"" STAGE_CREATED
+                   "\",\"state\":{\"messages\":1,\"first_seq\":%u,\"last_seq\":%u}}",
+                   first, first);
+    stage_answer(s, json);
 }
 
 /* Four of 1 to 5 were delivered and stored, and now nothing of that is in the stream. */
-static void pull_from_a_purged_stream(struct stage *s, uint64_t delivered)
+static void pull_from_a_purged_stream(struct stage *s, unsigned first, uint64_t delivered)
 {
     struct position known = {.stream = "S",
                              .created = STAGE_CREATED,
@@ -904,13 +908,13 @@ static void pull_from_a_purged_stream(struct stage *s, uint64_t delivered)
     positions_put(&s->stored, &known);
     seqset_free(&known.above);
     source_connected(&s->source, &s->client, s->now);
-    answer_purged_stream(s);
+    answer_purged_stream(s, first);
     EXPECT_U64(s->source.counters.lost, 0); /* not before the consumer was asked */
     stage_expect_question(s, "CONSUMER.INFO.S.c");
-    stage_answer_consumer(
-        s,
-        (struct stage_consumer){.delivered = delivered, .delivered_stream = 5, .floor = delivered});
-    answer_purged_stream(s);
+    stage_answer_consumer(s, (struct stage_consumer){.delivered = delivered,
+                                                     .delivered_stream = first - 1,
+                                                     .floor = delivered});
+    answer_purged_stream(s, first);
     EXPECT_I64(s->source.state, SOURCE_PULLING);
     EXPECT_I64(s->source.refetch.state, REFETCH_ASKS);
     (void)stage_tick(s, 1);
@@ -920,7 +924,7 @@ static void pull_from_a_purged_stream(struct stage *s, uint64_t delivered)
     find_reply(s);
     s->asked_at = s->client.out.len;
     stage_answer_consumer(s, (struct stage_consumer){.pending = 0});
-    answer_purged_stream(s);
+    answer_purged_stream(s, first);
     (void)stage_tick(s, 1);
     EXPECT_I64(s->source.refetch.state, REFETCH_IDLE);
 }
@@ -929,7 +933,7 @@ static void pull_from_a_purged_stream(struct stage *s, uint64_t delivered)
 TEST(source_calls_nothing_lost_that_was_never_delivered_and_passed_over)
 {
     struct stage s;
-    pull_from_a_purged_stream(&s, 4);
+    pull_from_a_purged_stream(&s, 6, 4);
     EXPECT_U64(s.source.counters.lost, 0);
     stage_close(&s);
 }
@@ -937,8 +941,17 @@ TEST(source_calls_nothing_lost_that_was_never_delivered_and_passed_over)
 TEST(source_calls_lost_what_was_delivered_and_dropped_before_it_was_stored)
 {
     struct stage s;
-    pull_from_a_purged_stream(&s, 5);
+    pull_from_a_purged_stream(&s, 6, 5);
     EXPECT_U64(s.source.counters.lost, 1);
+    stage_close(&s);
+}
+
+/* 6 and 7 were delivered, too, and dropped: that is what the count of deliveries tells, not 4. */
+TEST(source_counts_what_was_dropped_once)
+{
+    struct stage s;
+    pull_from_a_purged_stream(&s, 8, 6);
+    EXPECT_U64(s.source.counters.lost, 2);
     stage_close(&s);
 }
 
