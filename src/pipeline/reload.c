@@ -229,6 +229,7 @@ void reload_take(struct pipeline *p)
         out_of_memory(sizeof(*fresh));
     *fresh = r->fresh;
     config_init(&r->fresh);
+    watch_reload(&p->watch);
     /* Told apart from what is in force, which may be of an earlier reload. */
     struct differences d = {p, fresh, r->closed};
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
