@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "live"))  # for generator.py
+for shared in ("live", "watch"):  # for generator.py and watching.py
+    sys.path.insert(0, str(Path(__file__).resolve().parent / shared))
 
 from support import Namespace, Runner, Server, accepts, server_binaries  # noqa: E402
 

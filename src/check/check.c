@@ -13,6 +13,8 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "drain/api_client.h"
+#include "object/bucket.h"
+#include "object/open.h"
 #include "object/posix.h"
 
 /* What is known when all sources have been asked. */
@@ -134,6 +136,32 @@ static void judge_file_system(struct check_report *r, const char *folder)
                   "the file system of %s makes files and their names durable, and replaces none",
                   folder);
     buf_free(&doubts);
+}
+
+/* What varve run finds out at its start, too; and how quick the store is. */
+static void judge_bucket(struct check_report *r, const struct config *config)
+{
+    const char *url = config->output.log_output_directory;
+    const int64_t slow = CLOCK_SECOND, skewed = 60 * CLOCK_SECOND;
+    struct object_bucket_found found = {0};
+    struct err err = {0};
+    char skew[CHECK_DURATION_MAX];
+    if (object_bucket_probe(url, object_reached(), &found, &err) != 0) {
+        check_say(r, CHECK_PROBLEM, "%s: %s", url, err.text);
+        return;
+    }
+    check_say(r, CHECK_OK, "varve can put, get, list and delete at %s, with credentials of the %s",
+              found.address, found.credentials);
+    check_say(r, CHECK_OK,
+              "the store makes an object only where there is none, and lets one of two win");
+    check_say(r, found.latency > slow ? CHECK_WARNING : CHECK_OK,
+              "a request takes %" PRId64 " ms on average", found.latency / CLOCK_MILLISECOND);
+    int64_t off = found.skew < 0 ? -found.skew : found.skew;
+    check_duration(off, skew);
+    if (off > skewed)
+        check_say(r, CHECK_WARNING, "the clock of the store is %s %s this host's; varve heeds that",
+                  skew, found.skew > 0 ? "ahead of" : "behind");
+    check_table(r, url);
 }
 
 static void judge_disk(struct check_report *r, const struct config *config,
@@ -333,5 +361,8 @@ void check_live(struct check_report *r, const struct config *config)
     }
     api_client_close(&a);
     check_metrics(r, config);
-    judge_disk(r, config, &totals);
+    if (config_writes_to_s3(config))
+        judge_bucket(r, config);
+    else
+        judge_disk(r, config, &totals);
 }

@@ -6,18 +6,18 @@
 #include "delta/durable.h"
 #include "delta/log.h"
 #include "delta/snapshot.h"
-#include "object/posix.h"
+#include "object/open.h"
 
 /* The position of this instance in the stream's newest generation, or an empty one. */
 static void read_position(const struct config *config, const struct config_source *source,
                           struct positions *all, const struct position **found)
 {
-    struct object_posix_config posix = {.root = config->output.log_output_directory,
-                                        .entries = DELTA_LOG_FOLDER};
+    struct object_config place = {.root = config->output.log_output_directory,
+                                  .entries = DELTA_LOG_FOLDER};
     struct delta_snapshot table = {.want_varve = true};
     struct err err = {0}; /* said of the table */
     bool complete, saved, forgotten;
-    struct object_store *store = object_posix_open(&posix, &err);
+    struct object_store *store = object_open(&place, &err);
     if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found &&
         delta_durable_read(all, &table, store, config->nats.name, &complete, &saved, &forgotten,
                            &err) == 0)

@@ -22,7 +22,7 @@
 
 struct check_instance check_instance_look(const struct config *config)
 {
-    struct check_instance found = {.known = true};
+    struct check_instance found = {.known = !config_writes_to_s3(config)}; /* it has no lock */
     struct buf name = {0};
     struct err err = {0};
     text_escape(&name, slice_of(config->nats.name));
@@ -30,7 +30,7 @@ struct check_instance check_instance_look(const struct config *config)
                                         .entries = DELTA_LOG_FOLDER,
                                         .writer = config->nats.name,
                                         .writer_name = buf_text(&name)};
-    if (object_posix_is_running(&posix, &found.running, found.process, &err) != 0)
+    if (found.known && object_posix_is_running(&posix, &found.running, found.process, &err) != 0)
         found.known = false;
     buf_free(&name);
     return found;

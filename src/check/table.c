@@ -9,6 +9,7 @@
 #include "delta/snapshot.h"
 #include "delta/table.h"
 #include "event/event.h"
+#include "object/open.h"
 
 /* The files of the table's folders that the log does not have. */
 struct strays {
@@ -97,11 +98,11 @@ static enum delta_keep keep_path(void *context, const struct delta_add *add,
 
 void check_table(struct check_report *r, const char *root)
 {
-    struct object_posix_config posix = {.root = root, .entries = DELTA_LOG_FOLDER};
+    struct object_config place = {.root = root, .entries = DELTA_LOG_FOLDER};
     struct delta_snapshot table = {.want_files = true, .keep = keep_path};
     struct err err = {0};
     bool evolve;
-    struct object_store *store = object_posix_open(&posix, &err);
+    struct object_store *store = object_open(&place, &err);
     if (store == NULL)
         return; /* the directory is judged elsewhere */
     if (delta_snapshot_load(&table, store, &err) != 0)

@@ -11,12 +11,13 @@
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/filter.h"
+#include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/selection.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "follow/reader.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "parquet/read/records.h"
 #include "verify/table.h"
 #include "verify/tree.h"
@@ -144,7 +145,7 @@ static int cat_files(struct cat *cat, const char *path)
 
 static int cat_path(struct cat *cat, const char *path)
 {
-    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    struct object_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
     struct err err = {0};
     bool flat = false;
     if (!verify_table_exists(path)) {
@@ -153,7 +154,7 @@ static int cat_path(struct cat *cat, const char *path)
         (void)err_set(&err, ERR_USAGE, "%s: --follow needs a directory with a commit log", path);
         return cli_fail(&err);
     }
-    struct object_store *store = object_posix_open(&config, &err);
+    struct object_store *store = object_open(&config, &err);
     int result = store != NULL ? cat_table(cat, store, &flat, &err) : -1;
     if (store != NULL)
         object_store_close(store);
@@ -182,6 +183,8 @@ static int parse_option(struct cat *cat, int option, const char *value, struct e
     case 'F':
         cat->follow = true;
         return 0;
+    case 'C':
+        return cli_reach_by_file(value, err);
     default: /* 'l' */
         if (num_parse_u64(slice_of(value), &cat->left))
             return 0;

@@ -67,6 +67,7 @@ static int check(struct cli_options *options, const struct wish *wish)
         config_free(&config);
         return cli_fail(&err);
     }
+    cli_reach(&config);
     if (wish->permissions)
         return print_permissions(&config);
     /* What goes wrong on the way is in the report. */

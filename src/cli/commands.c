@@ -15,6 +15,12 @@
         's', "--set", "KEY=VALUE", "set one key, such as batching.max_age=10s; can be repeated" \
     }
 
+#define BUCKET_OPTION                                                                  \
+    {                                                                                  \
+        'C', "-c", "FILE",                                                             \
+            "for s3://BUCKET/PREFIX: reach it as output.s3 of this configuration says" \
+    }
+
 static const struct cli_option run_options[] = {
     CONFIG_OPTIONS,
     {'o', "--once", NULL, "drain up to the current end of the stream, commit, ack, exit"},
@@ -44,6 +50,7 @@ static const struct cli_option status_options[] = {
 
 static const struct cli_option inspect_options[] = {
     {'j', "--json", NULL, "one JSON object a path"},
+    BUCKET_OPTION,
     {0},
 };
 
@@ -58,6 +65,7 @@ static const struct cli_option cat_options[] = {
      "go on with each commit, until SIGTERM, SIGINT or the end of who reads it"},
     {'v', "--verbose", NULL, "say how many row groups and pages statistics let it skip"},
     {'v', "-v", NULL, "the same as --verbose"},
+    BUCKET_OPTION,
     {0},
 };
 
@@ -77,12 +85,14 @@ static const struct cli_option verify_options[] = {
 
 static const struct cli_option compact_options[] = {
     {'n', "--dry-run", NULL, "change nothing, and list what would be merged"},
+    BUCKET_OPTION,
     {0},
 };
 
 static const struct cli_option expire_options[] = {
     {'o', "--older-than", "TIME", "how old the newest row of a partition is, such as 30d or 12h"},
     {'n', "--dry-run", NULL, "change nothing, and list what would go"},
+    BUCKET_OPTION,
     {0},
 };
 

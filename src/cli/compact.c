@@ -7,15 +7,21 @@
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/inspect.h"
+#include "cli/options.h"
 #include "delta/log.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "pipeline/upkeep.h"
 
 static int parse(struct cli_words *w, bool *dry_run)
 {
+    struct err err = {0};
     int option;
-    while ((option = cli_next(w)) > 0)
-        *dry_run = true;
+    while ((option = cli_next(w)) > 0) {
+        if (option == 'n')
+            *dry_run = true;
+        else if (cli_reach_by_file(w->value, &err) != 0)
+            return cli_fail(&err);
+    }
     if (option == CLI_STOP)
         return w->status;
     return w->count == 1 ? CLI_GO_ON : cli_usage("compact", "name one PATH");
@@ -48,14 +54,14 @@ static void list(void *context, const struct compact_folder_report *f)
 
 static int look(const char *path, const struct compact_options *options, struct err *err)
 {
-    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    struct object_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
     static const char *const heads[] = {"folder", "files", "into", "size"};
     struct listing l = {0};
     char size[NUM_SIZE_TEXT_MAX];
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         table_text(&l.table, heads[i]);
     table_end_row(&l.table);
-    struct object_store *store = object_posix_open(&config, err);
+    struct object_store *store = object_open(&config, err);
     int result = store == NULL ? -1 : compact_look(store, options, clock_wall(), list, &l, err);
     if (result == 0 && l.folders > 0)
         table_print(&l.table, 0, stdout);

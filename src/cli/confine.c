@@ -11,11 +11,13 @@
 #include "base/text.h"
 #include "config/keys.h"
 #include "nats/url.h"
+#include "net/http_client.h"
 #include "net/tls.h"
 #include "object/directory.h"
+#include "object/open.h"
 #include "verify/table.h"
 
-enum { DNS_PORT = 53 };
+enum { DNS_PORT = 53, HTTP_PORT = 80, HTTPS_PORT = 443 };
 
 /* Files that the C library reads, and which other programs replace. */
 static const char *const host_files[] = {"/etc/hosts", "/etc/resolv.conf"};
@@ -53,6 +55,41 @@ static void allow_files_of_keys(struct sandbox *s, const struct config *config)
     }
 }
 
+/* Where the tools of AWS have their files, and what else their environment names. */
+static void allow_aws_files(struct sandbox *s)
+{
+    static const char *const names[] = {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE",
+                                        "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"};
+    const char *home = getenv("HOME");
+    struct buf path = {0};
+    if (object_reached()->ca_file[0] != '\0')
+        sandbox_allow_folder_of(s, object_reached()->ca_file, SANDBOX_READ);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (getenv(names[i]) != NULL)
+            sandbox_allow_folder_of(s, getenv(names[i]), SANDBOX_READ);
+    if (home != NULL) {
+        buf_printf(&path, "%s/.aws", home);
+        (void)sandbox_allow(s, buf_text(&path), SANDBOX_READ);
+    }
+    buf_free(&path);
+}
+
+/* The store's, and those of who gives credentials for it. */
+static void allow_ports_of_bucket(struct sandbox *s, const char *endpoint)
+{
+    static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && endpoint[0] == '\0'; i++)
+        endpoint = getenv(names[i]) != NULL ? getenv(names[i]) : "";
+    struct http_origin origin;
+    const char *path;
+    struct err ignored = {0}; /* told by who connects */
+    if (endpoint[0] != '\0' && http_origin_parse(endpoint, &origin, &path, &ignored) == 0)
+        *array_add(&s->connect) = origin.port;
+    *array_add(&s->connect) = HTTP_PORT;
+    *array_add(&s->connect) = HTTPS_PORT;
+}
+
 static void allow_ports(struct sandbox *s, const struct config *config)
 {
     const struct config_list *servers = &config->nats.servers;
@@ -65,6 +102,8 @@ static void allow_ports(struct sandbox *s, const struct config *config)
             *array_add(&s->connect) = url.port;
     }
     *array_add(&s->connect) = DNS_PORT;
+    if (config_writes_to_s3(config))
+        allow_ports_of_bucket(s, config->output.s3.endpoint);
     if (colon != NULL && num_parse_u64(slice_of(colon + 1), &port) && port <= UINT16_MAX)
         *array_add(&s->bind) = (uint16_t)port;
 }
@@ -85,6 +124,8 @@ static struct sandbox sandbox_of(const struct config *config)
 static int make_folder(const char *root, struct err *err)
 {
     static const struct system plain;
+    if (object_is_url(root))
+        return 0;
     /* Durable now: the folders above it are closed in the sandbox. */
     const unsigned flags = DIRECTORY_FOLLOW | DIRECTORY_MAKE | DIRECTORY_DURABLE;
     int fd = directory_open(&plain, SYSTEM_WORKING_DIR, root, flags, err);
@@ -143,7 +184,11 @@ int confine_run(const struct config *config, const char *file, struct confinemen
     if (file != NULL)
         sandbox_allow_folder_of(&s, file, SANDBOX_READ);
     allow_ports(&s, config);
-    (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE); /* it is there */
+    if (config_writes_to_s3(config))
+        allow_aws_files(&s);
+    else
+        (void)sandbox_allow(&s, config->output.log_output_directory,
+                            SANDBOX_WRITE); /* it is there */
     if (result == 0)
         result = sandbox_enter(&s, err);
     out->entered = result == 0;
@@ -175,13 +220,19 @@ void confinement_free(struct confinement *confinement)
 
 int confine_reading(char *const *paths, int count, const struct config *server, struct err *err)
 {
-    struct sandbox s = {.network = server != NULL, .any_port = true, .secrets = server != NULL};
+    bool bucket = false;
+    for (int i = 0; i < count; i++)
+        bucket = bucket || object_is_url(paths[i]);
+    struct sandbox s = {
+        .network = server != NULL || bucket, .any_port = true, .secrets = server != NULL || bucket};
     for (int i = 0; i < count; i++)
         (void)sandbox_allow(&s, paths[i], SANDBOX_READ); /* the command says what is not there */
-    if (server != NULL) {
+    if (s.network)
         allow_host(&s);
+    if (bucket)
+        allow_aws_files(&s);
+    if (server != NULL)
         allow_files_of_keys(&s, server);
-    }
     int result = sandbox_enter(&s, err);
     sandbox_free(&s);
     return result;
@@ -204,6 +255,8 @@ int confine_following(const struct config *config, const struct config_follower 
 int confine_to_store(char *const *path, bool only_looks, struct err *err)
 {
     struct sandbox s = {.writes = true};
+    if (object_is_url(*path))
+        return confine_reading(path, 1, NULL, err);
     if (!verify_table_exists(*path))
         return err_set(err, ERR_SYSTEM, "there is no table with a commit log");
     if (only_looks)

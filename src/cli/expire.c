@@ -8,16 +8,22 @@
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/inspect.h"
+#include "cli/options.h"
 #include "delta/log.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "pipeline/upkeep.h"
 
 static int parse(struct cli_words *w, int64_t *older, bool *dry_run)
 {
+    struct err err = {0};
     int option;
     while ((option = cli_next(w)) > 0) {
         if (option == 'n')
             *dry_run = true;
+        else if (option == 'C' && cli_reach_by_file(w->value, &err) != 0)
+            return cli_fail(&err);
+        else if (option == 'C')
+            continue;
         else if (!num_parse_duration(slice_of(w->value), older) || *older == 0)
             return cli_usage("expire", "--older-than takes a duration such as 30d or 12h");
     }
@@ -62,13 +68,13 @@ static void print_total(const char *what, uint64_t partitions, uint64_t files, u
 
 static int look(const char *path, const struct retain_options *options, struct err *err)
 {
-    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    struct object_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
     static const char *const heads[] = {"partition", "files", "size", "newest row"};
     struct listing l = {0};
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         table_text(&l.table, heads[i]);
     table_end_row(&l.table);
-    struct object_store *store = object_posix_open(&config, err);
+    struct object_store *store = object_open(&config, err);
     int result = store == NULL ? -1 : retain_look(store, options, clock_wall(), list, &l, err);
     if (result == 0 && l.partitions > 0)
         table_print(&l.table, 0, stdout);

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/confine.h"
+#include "cli/options.h"
 #include "cli/value_json.h"
 #include "follow/file_source.h"
 #include "parquet/read/column.h"
@@ -183,8 +184,12 @@ int cli_inspect(int argc, char **argv)
     struct err err = {0};
     bool json = false;
     int option, status = CLI_DONE;
-    while ((option = cli_next(&w)) > 0)
-        json = true;
+    while ((option = cli_next(&w)) > 0) {
+        if (option == 'j')
+            json = true;
+        else if (cli_reach_by_file(w.value, &err) != 0)
+            return cli_fail(&err);
+    }
     if (option == CLI_STOP)
         return w.status;
     if (confine_reading(w.operands, w.count, NULL, &err) != 0)

@@ -13,7 +13,7 @@
 #include "delta/durable.h"
 #include "delta/position.h"
 #include "delta/snapshot.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "store/runs.h"
 #include "verify/tree.h"
 
@@ -189,9 +189,9 @@ static void add_run(void *context, const struct runs_entry *entry)
 
 static int read_summary(struct summary *s, const char *path, struct err *err)
 {
-    struct object_posix_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
+    struct object_config config = {.root = path, .entries = DELTA_LOG_FOLDER};
     s->snapshot = (struct delta_snapshot){.want_files = true, .want_varve = true};
-    s->store = object_posix_open(&config, err);
+    s->store = object_open(&config, err);
     if (s->store == NULL || delta_snapshot_load(&s->snapshot, s->store, err) != 0 ||
         delta_log_list(s->store, 0, &s->log, err) != 0)
         return -1;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "config/keys.h"
+#include "object/open.h"
 
 static const char default_file[] = "varve.yaml";
 
@@ -62,6 +63,33 @@ int cli_options_read(void *context, struct config *config, struct err *err)
     if (config_finish(config, err) != 0)
         return -1;
     return lint_config(config, err);
+}
+
+void cli_reach(const struct config *config)
+{
+    const struct config_s3 *s3 = &config->output.s3;
+    struct s3_options options = {
+        .endpoint = s3->endpoint,
+        .region = s3->region,
+        .addressing = (enum s3_addressing)s3->addressing, /* in the same order */
+        .access_key_id = s3->access_key_id,
+        .secret_access_key = s3->secret_access_key,
+        .session_token = s3->session_token,
+        .profile = s3->profile,
+        .ca_file = s3->ca_file,
+        .checksum = (enum s3_checksum)s3->checksum,
+    };
+    object_reach(&options);
+}
+
+int cli_reach_by_file(const char *file, struct err *err)
+{
+    static struct config config;
+    config_init(&config);
+    if (config_read(&config, file, err) != 0 || config_finish(&config, err) != 0)
+        return -1;
+    cli_reach(&config);
+    return 0;
 }
 
 void cli_options_free(struct cli_options *o)

@@ -25,6 +25,11 @@ const char *cli_options_file(const struct cli_options *o);
 int cli_options_read(void *context, struct config *config, struct err *err)
     __attribute__((warn_unused_result));
 
+/* From now on buckets are reached as output.s3 of a configuration says, which is finished, and
+ * borrowed until the end; or of the one in a file. */
+void cli_reach(const struct config *config);
+int cli_reach_by_file(const char *file, struct err *err) __attribute__((warn_unused_result));
+
 void cli_options_free(struct cli_options *o);
 
 #endif

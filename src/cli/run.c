@@ -115,6 +115,7 @@ static void read_again(struct cli_options *options, struct config *config)
     }
     config_free(config);
     *config = fresh;
+    cli_reach(config);
 }
 
 /* The last line of --once, for who looks at a terminal. */
@@ -141,6 +142,7 @@ static int begin(struct cli_options *options, struct config *config, struct err 
     struct confinement confinement = {0};
     if (cli_options_read(options, config, err) != 0)
         return -1;
+    cli_reach(config);
     log_configure(config->settings.log_level, config->settings.log_format);
     int result = stop_install(err);
     if (result == 0)

@@ -72,6 +72,7 @@ static int configure(struct request *r, struct err *err)
         if (r->url != NULL)
             *array_add(&r->options.sets) = text_copy(buf_text(&assignment));
         result = cli_options_read(&r->options, &r->config, err);
+        cli_reach(&r->config);
     } else if (config_set(&r->config, buf_text(&assignment), err) != 0 ||
                config_finish(&r->config, err) != 0) {
         result = err_prefix(err, "--server");

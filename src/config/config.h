@@ -35,6 +35,12 @@ enum config_manage { CONFIG_MANAGE_CREATE, CONFIG_MANAGE_UPDATE, CONFIG_MANAGE_B
 
 enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_ON, CONFIG_SANDBOX_OFF };
 enum config_profile { CONFIG_PROFILE_PLAIN, CONFIG_PROFILE_DELTA };
+enum config_addressing {
+    CONFIG_ADDRESSING_AUTO,
+    CONFIG_ADDRESSING_PATH,
+    CONFIG_ADDRESSING_VIRTUAL
+};
+enum config_checksum { CONFIG_CHECKSUM_SHA256, CONFIG_CHECKSUM_NONE };
 enum config_start_kind {
     CONFIG_START_FIRST,
     CONFIG_START_NEW,
@@ -99,6 +105,17 @@ struct config_nats {
     struct config_tls tls;
 };
 
+/* How an object store is reached; what is empty comes from the environment, or is found out. */
+struct config_s3 {
+    const char *endpoint; /* http://host[:port] or https:// */
+    const char *region;
+    enum config_addressing addressing;
+    const char *access_key_id, *secret_access_key, *session_token; /* secrets: never print them */
+    const char *profile;
+    const char *ca_file;
+    enum config_checksum checksum;
+};
+
 struct config {
     struct config_nats nats;
     struct config_source *sources; /* at least one; no two of the same stream */
@@ -116,9 +133,11 @@ struct config {
         int64_t max_age;
     } batching;
     struct {
-        const char *log_output_directory;
+        const char *log_output_directory; /* once the config is finished `url`, where that is set */
+        const char *url;                  /* s3://bucket/prefix, or a directory */
         const char *path_template;
         uint64_t min_free;
+        struct config_s3 s3;
     } output;
     struct {
         int64_t compression_level;
@@ -201,6 +220,9 @@ void config_free(struct config *c);
  * no larger, and config_finish refuses what is. UINT64_MAX or close to it where there is no limit.
  */
 uint64_t config_memory_room(void);
+
+/* True if the output of a finished config is a bucket. */
+bool config_writes_to_s3(const struct config *c);
 
 /* True if metrics.listen can be reached from this host alone, or is off. */
 bool config_listens_here(const struct config *c);

@@ -350,6 +350,59 @@ bool config_listens_here(const struct config *c)
     return listen[0] == '\0';
 }
 
+static const char s3_scheme[] = "s3://";
+
+bool config_writes_to_s3(const struct config *c)
+{
+    return strncmp(c->output.log_output_directory, s3_scheme, strlen(s3_scheme)) == 0;
+}
+
+static int check_keys_of_s3(const struct config_s3 *s, struct err *err)
+{
+    const char *http = "http://", *https = "https://";
+    if (is_set(s->endpoint) && strncmp(s->endpoint, http, strlen(http)) != 0 &&
+        strncmp(s->endpoint, https, strlen(https)) != 0)
+        return err_set(err, ERR_USAGE,
+                       "output.s3.endpoint: write http:// or https:// in front of the host");
+    if (is_set(s->access_key_id) != is_set(s->secret_access_key))
+        return err_set(err, ERR_USAGE, "output.s3.%s is missing",
+                       is_set(s->access_key_id) ? "secret_access_key" : "access_key_id");
+    if (is_set(s->session_token) && !is_set(s->access_key_id))
+        return err_set(err, ERR_USAGE,
+                       "output.s3.session_token: output.s3.access_key_id is missing");
+    if (is_set(s->profile) && is_set(s->access_key_id))
+        return err_set(err, ERR_USAGE,
+                       "output.s3.profile and output.s3.access_key_id: set only one of them");
+    return 0;
+}
+
+/* One text says where the table lies, whatever it was set by. */
+static int finish_output(struct config *c, struct err *err)
+{
+    const struct config_s3 *s = &c->output.s3;
+    const char *initial = config_key_find("output.log_output_directory")->initial;
+    if (is_set(c->output.url)) {
+        if (strcmp(c->output.log_output_directory, initial) != 0)
+            return err_set(err, ERR_USAGE,
+                           "output.url and output.log_output_directory: set only one of them");
+        c->output.log_output_directory = c->output.url;
+    }
+    const char *output = c->output.log_output_directory;
+    if (!is_set(output))
+        return err_set(err, ERR_USAGE, "output.log_output_directory is empty");
+    if (!is_set(c->output.path_template))
+        return err_set(err, ERR_USAGE, "output.path_template is empty");
+    if (!config_writes_to_s3(c)) {
+        if (strstr(output, "://") != NULL)
+            return err_set(err, ERR_USAGE,
+                           "output.url: varve writes to s3://BUCKET/PREFIX, or to a directory");
+        if (is_set(s->endpoint) || is_set(s->access_key_id) || is_set(s->profile))
+            return err_set(err, ERR_USAGE,
+                           "output.s3 is for a bucket: set output.url to s3://BUCKET/PREFIX");
+    }
+    return check_keys_of_s3(s, err);
+}
+
 int config_finish(struct config *c, struct err *err)
 {
     if (!c->servers_set && is_set(c->orchestrator_address)) {
@@ -361,11 +414,7 @@ int config_finish(struct config *c, struct err *err)
         check_nats(&c->nats, err) != 0 || check_metrics_tls(c, err) != 0 ||
         check_sources(c, err) != 0 || check_memory(c, err) != 0 || check_payloads(c, err) != 0)
         return -1;
-    if (!is_set(c->output.log_output_directory))
-        return err_set(err, ERR_USAGE, "output.log_output_directory is empty");
-    if (!is_set(c->output.path_template))
-        return err_set(err, ERR_USAGE, "output.path_template is empty");
-    return finish_followers(c, err);
+    return finish_output(c, err) != 0 ? -1 : finish_followers(c, err);
 }
 
 /*

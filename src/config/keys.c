@@ -22,6 +22,8 @@ static const char *const sandboxes[] = {"auto", "on", "off", NULL};
 static const char *const formats[] = {"protobuf", "json", NULL};
 static const char *const kinds[] = {"table", NULL};
 static const char *const profiles[] = {"plain", "delta", NULL};
+static const char *const addressings[] = {"auto", "path", "virtual", NULL};
+static const char *const checksums[] = {"sha256", "none", NULL};
 static const char *const log_levels[] = {"DEBUG", "INFO", "WARNING", "ERROR", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 
@@ -132,6 +134,34 @@ const struct config_key config_keys[] = {
              "{instance} {YYYY} {MM} {DD}."},
     {"output.min_free", CONFIG_SIZE, AT(output.min_free), "512MiB", 0, 1024 * 1024 * GIB,
      .help = "Pause when the disk has less free space than this."},
+    {"output.url", CONFIG_PATH, AT(output.url), "",
+     .help =
+         "s3://BUCKET/PREFIX: the table lies in a bucket, and needs no disk; or a directory. In "
+         "place of output.log_output_directory."},
+    {"output.s3.endpoint", CONFIG_TEXT, AT(output.s3.endpoint), "",
+     .help = "Where the object store is, http://host:port or https://host; if empty, "
+             "AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL of the environment, else AWS."},
+    {"output.s3.region", CONFIG_TEXT, AT(output.s3.region), "",
+     .help = "Region of the bucket; if empty, AWS_REGION, AWS_DEFAULT_REGION, or us-east-1."},
+    {"output.s3.addressing", CONFIG_CHOICE, AT(output.s3.addressing), "auto",
+     .choices = addressings,
+     .help = "Where the bucket's name goes: in front of the path, or of the host (virtual). auto: "
+             "virtual for AWS, path for others."},
+    {"output.s3.access_key_id", CONFIG_SECRET, AT(output.s3.access_key_id), "",
+     .help = "Access key, with output.s3.secret_access_key; if empty, credentials come from where "
+             "the AWS command line finds them: environment, files, web identity, container, host."},
+    {"output.s3.secret_access_key", CONFIG_SECRET, AT(output.s3.secret_access_key), "",
+     .help = "Secret of output.s3.access_key_id."},
+    {"output.s3.session_token", CONFIG_SECRET, AT(output.s3.session_token), "",
+     .help = "Token of temporary keys."},
+    {"output.s3.profile", CONFIG_TEXT, AT(output.s3.profile), "",
+     .help = "Profile in the shared files of the AWS command line; if empty, AWS_PROFILE, or "
+             "default."},
+    {"output.s3.ca_file", CONFIG_PATH, AT(output.s3.ca_file), "",
+     .help = "Certificates of CAs to trust, PEM; those that the host trusts if empty."},
+    {"output.s3.checksum", CONFIG_CHOICE, AT(output.s3.checksum), "sha256", .choices = checksums,
+     .help = "Have the store check, and keep, the SHA-256 of what is put. none: for stores that "
+             "refuse the header."},
 
     {"parquet.compression_level", CONFIG_INTEGER, AT(parquet.compression_level), "1", -7, 19,
      .help = "zstd compression level."},

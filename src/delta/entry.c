@@ -204,15 +204,25 @@ void delta_rewrite_write(struct buf *out, const struct delta_rewrite *r)
         write_add(out, r->schema, r->wall_time, &r->files[i], false);
 }
 
-static void add_move(struct delta_pending *pending, struct slice id, size_t at, size_t len)
+void delta_pending_write_instead(struct buf *out, const char *engine, int64_t wall_time)
 {
-    *array_add(&pending->moves) = (struct delta_move){text_copy_slice(id), at, len};
+    struct delta_action action = {.kind = DELTA_COMMIT_INFO};
+    action.commit_info = (struct delta_commit_info){
+        .timestamp = wall_time / CLOCK_MILLISECOND,
+        .operation = "WRITE",
+        .parameters = "{\"mode\":\"Append\"}",
+        .blind_append = true,
+        .engine = engine,
+    };
+    delta_action_write(out, &action);
 }
 
 void delta_pending_free(struct delta_pending *pending)
 {
-    for (size_t i = 0; i < pending->moves.count; i++)
+    for (size_t i = 0; i < pending->moves.count; i++) {
         free(pending->moves.list[i].id);
+        free(pending->moves.list[i].sha256);
+    }
     array_free(&pending->moves);
     buf_free(&pending->text);
     *pending = (struct delta_pending){0};
@@ -231,9 +241,11 @@ static bool is_safe_id(struct slice id)
 /* `object` is an `add`, or an element of "quarantine". */
 static int parse_move(struct delta_pending *pending, const struct json *object, struct err *err)
 {
-    struct slice uri, id;
-    if (!json_get_text(object, "path", &uri) ||
-        !json_get_text(json_member(object, "tags"), "varve.file", &id) || !is_safe_id(id))
+    struct slice uri, id, hash;
+    const struct json *tags = json_member(object, "tags");
+    struct delta_move move = {0};
+    if (!json_get_text(object, "path", &uri) || !json_get_text(tags, "varve.file", &id) ||
+        !is_safe_id(id))
         return err_set(err, ERR_FORMAT, "a file has no path or no id");
     struct buf path = {0};
     bool safe = delta_path_decode(&path, uri) && object_name_is_valid(buf_slice(&path));
@@ -244,7 +256,13 @@ static int parse_move(struct delta_pending *pending, const struct json *object, 
     if (!safe || !inside)
         return err_set(err, ERR_FORMAT, "'%.*s' is not the path of a file in the table",
                        (int)(uri.len < 200 ? uri.len : 200), (const char *)uri.data);
-    add_move(pending, id, (size_t)(uri.data - pending->text.data), uri.len);
+    move.id = text_copy_slice(id);
+    move.at = (size_t)(uri.data - pending->text.data);
+    move.len = uri.len;
+    if (json_get_text(tags, "varve.sha256", &hash))
+        move.sha256 = text_copy_slice(hash);
+    (void)json_get_u64(object, "size", &move.size);
+    *array_add(&pending->moves) = move;
     return 0;
 }
 

@@ -82,6 +82,8 @@ void delta_rewrite_write(struct buf *out, const struct delta_rewrite *rewrite);
 struct delta_move {
     char *id;       /* of the staged object */
     size_t at, len; /* where its path stands in the text, URI-encoded */
+    uint64_t size;  /* of its bytes; 0: not known */
+    char *sha256;   /* of its bytes, as text; NULL: not known */
 };
 
 struct delta_pending {
@@ -96,6 +98,9 @@ int delta_pending_parse(struct delta_pending *pending, const char *instance, str
 
 /* Append the path of a move, relative to the root. */
 void delta_pending_path(struct buf *out, const struct delta_pending *pending, size_t move);
+
+/* Append an entry that changes nothing: it takes a version of the log from somebody. */
+void delta_pending_write_instead(struct buf *out, const char *engine, int64_t wall_time);
 
 /* Give a file another path. */
 void delta_pending_set_path(struct delta_pending *pending, size_t move, struct slice path);

@@ -40,26 +40,3 @@ void delta_object_file_close(struct delta_object_file *f)
     buf_free(&f->bytes);
     *f = (struct delta_object_file){0};
 }
-
-int delta_object_hash(struct object_store *store, const char *name, char out[SHA256_TEXT_MAX],
-                      struct err *err)
-{
-    enum { PIECE = 1024 * 1024 };
-    struct buf piece = {0};
-    struct sha256 hash;
-    uint8_t digest[SHA256_BYTES];
-    uint64_t at = 0;
-    bool found = true;
-    int result = 0;
-    sha256_begin(&hash);
-    do {
-        buf_reset(&piece);
-        result = object_get(store, name, at, PIECE, &piece, &found, err);
-        sha256_add(&hash, piece.data, piece.len);
-        at += piece.len;
-    } while (result == 0 && found && piece.len == PIECE);
-    sha256_end(&hash, digest);
-    sha256_format(digest, out);
-    buf_free(&piece);
-    return result;
-}

@@ -23,8 +23,4 @@ int delta_object_file_open(struct delta_object_file *f, struct object_store *sto
     __attribute__((warn_unused_result));
 void delta_object_file_close(struct delta_object_file *f);
 
-/* The SHA-256 of an object's bytes, as text; of none if it is not there. */
-int delta_object_hash(struct object_store *store, const char *name, char out[SHA256_TEXT_MAX],
-                      struct err *err) __attribute__((warn_unused_result));
-
 #endif

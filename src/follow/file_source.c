@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "object/open.h"
+
+enum { READ_MIN = 1024 * 1024 };
+
 static int read_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
 {
     const struct file_source *f = context;
@@ -27,9 +31,71 @@ static int read_at(void *context, uint64_t offset, void *data, size_t len, struc
     return 0;
 }
 
+/* A source is read from the front to the end by small pieces, each of which would be a request. */
+static int get_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct object_source *o = context;
+    bool found = true;
+    if (offset < o->read_at || len > o->read.len || offset - o->read_at > o->read.len - len) {
+        buf_reset(&o->read);
+        o->read_at = offset;
+        if (object_get(o->store, o->name, offset, len > READ_MIN ? len : READ_MIN, &o->read, &found,
+                       err) != 0)
+            return -1;
+    }
+    if (!found || o->read.len < len)
+        return err_set(err, ERR_SYSTEM, "the file is gone, or became shorter while it was read");
+    memcpy(data, o->read.data + (offset - o->read_at), len);
+    return 0;
+}
+
+int object_source_open(struct object_source *o, struct object_store *store, const char *name,
+                       struct err *err)
+{
+    struct object_info info;
+    bool found = false;
+    *o = (struct object_source){.store = store, .name = name};
+    if (object_head(store, name, &info, &found, err) != 0)
+        return -1;
+    if (!found) {
+        (void)err_set(err, ERR_SYSTEM, "there is no such file");
+        err->system = ENOENT;
+        return -1;
+    }
+    o->source = (struct parquet_source){get_at, o, info.size};
+    return 0;
+}
+
+void object_source_close(struct object_source *o)
+{
+    buf_free(&o->read);
+}
+
+/* The bucket is opened as a whole: who knows what is the root of a store in it? */
+static int open_object(struct file_source *f, const char *url, struct err *err)
+{
+    struct buf root = {0};
+    const char *name = strchr(url + strlen("s3://"), '/');
+    if (name == NULL)
+        return err_set(err, ERR_SYSTEM, "not an object");
+    buf_append(&root, url, (size_t)(name - url));
+    struct object_config config = {.root = buf_text(&root), .entries = "_/"};
+    f->bucket = object_open(&config, err);
+    buf_free(&root);
+    if (f->bucket == NULL || object_source_open(&f->object, f->bucket, name + 1, err) != 0) {
+        file_source_close(f);
+        return -1;
+    }
+    f->source = f->object.source;
+    return 0;
+}
+
 int file_source_open(struct file_source *f, const char *path, struct err *err)
 {
     struct stat st;
+    *f = (struct file_source){.fd = -1};
+    if (object_is_url(path))
+        return open_object(f, path, err);
     /* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
     f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f->fd < 0)
@@ -51,36 +117,7 @@ void file_source_close(struct file_source *f)
     if (f->fd >= 0)
         (void)close(f->fd); /* it was only read */
     f->fd = -1;
-}
-
-static int get_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
-{
-    struct object_source *o = context;
-    bool found = false;
-    buf_reset(&o->read);
-    if (object_get(o->store, o->name, offset, len, &o->read, &found, err) != 0)
-        return -1;
-    if (!found || o->read.len != len)
-        return err_set(err, ERR_SYSTEM, "the file is gone, or became shorter while it was read");
-    memcpy(data, o->read.data, len);
-    return 0;
-}
-
-int object_source_open(struct object_source *o, struct object_store *store, const char *name,
-                       struct err *err)
-{
-    struct object_info info;
-    bool found = false;
-    *o = (struct object_source){.store = store, .name = name};
-    if (object_head(store, name, &info, &found, err) != 0)
-        return -1;
-    if (!found)
-        return err_set(err, ERR_SYSTEM, "there is no such file");
-    o->source = (struct parquet_source){get_at, o, info.size};
-    return 0;
-}
-
-void object_source_close(struct object_source *o)
-{
-    buf_free(&o->read);
+    object_source_close(&f->object);
+    object_store_close(f->bucket);
+    f->bucket = NULL;
 }

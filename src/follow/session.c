@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "delta/log.h"
 #include "event/event.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "parquet/write/layout.h"
 
 enum {
@@ -25,12 +25,12 @@ int follow_session_open_store(struct follow_session *s, struct err *err)
     /* No instance is called so: escaped names have hexadecimal digits behind a '%'. */
     buf_append_text(&file, "%follow-");
     text_escape(&file, slice_of(s->name));
-    struct object_posix_config config = {.root = s->root,
-                                         .entries = DELTA_LOG_FOLDER,
-                                         .writer = buf_text(&writer),
-                                         .writer_name = buf_text(&file)};
+    struct object_config config = {.root = s->root,
+                                   .entries = DELTA_LOG_FOLDER,
+                                   .writer = buf_text(&writer),
+                                   .writer_name = buf_text(&file)};
     s->reason = FOLLOWER_REASON_STORE;
-    s->store = object_posix_open(&config, err);
+    s->store = object_open(&config, err);
     if (s->store == NULL && err->code == ERR_REFUSED)
         s->reason = FOLLOWER_REASON_BUSY;
     buf_free(&writer);

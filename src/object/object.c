@@ -103,6 +103,28 @@ int object_get_all(struct object_store *store, const char *name, uint64_t limit,
     return err_set(err, ERR_LIMIT, "%s is larger than %" PRIu64 " bytes", name, limit);
 }
 
+int object_hash(struct object_store *store, const char *name, char out[static SHA256_TEXT_MAX],
+                bool *found, struct err *err)
+{
+    const size_t most = 1024 * 1024;
+    struct buf piece = {0};
+    struct sha256 hash;
+    uint8_t digest[SHA256_BYTES];
+    uint64_t at = 0;
+    int result = 0;
+    sha256_begin(&hash);
+    do {
+        buf_reset(&piece);
+        result = object_get(store, name, at, most, &piece, found, err);
+        sha256_add(&hash, piece.data, piece.len);
+        at += piece.len;
+    } while (result == 0 && *found && piece.len == most);
+    sha256_end(&hash, digest);
+    sha256_format(digest, out);
+    buf_free(&piece);
+    return result;
+}
+
 int object_head(struct object_store *store, const char *name, struct object_info *out, bool *found,
                 struct err *err)
 {
@@ -144,6 +166,12 @@ int object_write(struct object_staged *staged, const void *data, size_t len, str
 {
     ASSERT(!staged->finished);
     return staged->store->operations->write(staged, data, len, err);
+}
+
+int object_lend(struct object_staged *staged, const void *data, size_t len, struct err *err)
+{
+    ASSERT(!staged->finished);
+    return staged->store->operations->lend(staged, data, len, err);
 }
 
 int object_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
@@ -224,12 +252,12 @@ int object_resume(struct object_store *store, const struct object_group *group, 
 }
 
 int object_withdraw(struct object_store *store, const char *const *names, size_t count,
-                    struct err *err)
+                    const struct object_group *instead, struct err *err)
 {
     for (size_t i = 0; i < count; i++)
         if (check_name(names[i], err) != 0)
             return -1;
-    return store->operations->withdraw(store, names, count, err);
+    return store->operations->withdraw(store, names, count, instead, err);
 }
 
 int object_swap(struct object_store *store, const struct object_swap *swap, struct err *err)
@@ -248,9 +276,9 @@ int object_swap(struct object_store *store, const struct object_swap *swap, stru
     return check_members(&swap->group, err) != 0 ? -1 : store->operations->swap(store, swap, err);
 }
 
-int object_settle(struct object_store *store, struct err *err)
+int object_settle(struct object_store *store, const struct object_group *instead, struct err *err)
 {
-    return store->operations->settle(store, err);
+    return store->operations->settle(store, instead, err);
 }
 
 int object_clean(struct object_store *store, uint32_t *removed, struct err *err)

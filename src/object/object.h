@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sha256.h"
 
 /*
  * Names and bytes that last. What is below an output directory, or below a prefix of a bucket, is a
@@ -22,7 +23,8 @@
  * A store belongs to one thread at a time. Errors are ERR_SYSTEM with errno where a disk is behind
  * it; the object is named in the text.
  *
- * object/posix.h opens a directory; tests open one that has its disk in memory (object/memory.h).
+ * object/open.h opens a directory or a bucket; tests open one that has its disk in memory
+ * (object/memory.h).
  */
 enum {
     OBJECT_NAME_MAX = 3072, /* PATH_MAX is 4096, with the root in front */
@@ -66,6 +68,10 @@ int object_get(struct object_store *store, const char *name, uint64_t offset, ui
 /* Append all of an object. ERR_LIMIT if it is larger than `limit` bytes. */
 int object_get_all(struct object_store *store, const char *name, uint64_t limit, struct buf *out,
                    bool *found, struct err *err) __attribute__((warn_unused_result));
+
+/* The SHA-256 of an object's bytes as text: read in pieces, in the memory of one. */
+int object_hash(struct object_store *store, const char *name, char out[static SHA256_TEXT_MAX],
+                bool *found, struct err *err) __attribute__((warn_unused_result));
 
 int object_head(struct object_store *store, const char *name, struct object_info *out, bool *found,
                 struct err *err) __attribute__((warn_unused_result));
@@ -117,6 +123,11 @@ struct object_staged *object_stage(struct object_store *store, struct err *err)
 int object_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same, but the caller keeps the bytes where they are, as they are, until the object is
+ * committed, placed or abandoned: a store that keeps in memory what has no name needs no copy. */
+int object_lend(struct object_staged *staged, const void *data, size_t len, struct err *err)
+    __attribute__((warn_unused_result));
+
 /*
  * Their content is complete: make it durable. The more at once, the cheaper. A failure is final for
  * those that are not finished then: what could not be written may have been thrown away, and a
@@ -151,8 +162,10 @@ int object_place(struct object_staged *staged, const char *name, struct err *err
     __attribute__((warn_unused_result));
 
 struct object_member {
-    const char *id;   /* of a finished object */
-    const char *name; /* wanted: where there is another object, a number is put behind it */
+    const char *id;     /* of a finished object */
+    const char *name;   /* wanted: where there is another object, a number is put behind it */
+    uint64_t size;      /* for object_resume: of the object, 0: not known, */
+    const char *sha256; /* and the hash of its bytes as 64 digits; NULL: not known */
 };
 
 /*
@@ -194,18 +207,21 @@ int object_interrupted(struct object_store *store, struct buf *text, bool *found
 
 /*
  * Bring it to its end. The members of `group` are what the text says. *committed: it went forward
- * and is committed now, as after object_commit; false: it went back, and no member is there. May be
- * called again after an error, with the same group.
+ * and is committed now, as after object_commit; false: it can't, since what was staged went with
+ * the process; it has to be taken back. May be called again after an error, with the same group.
  */
 int object_resume(struct object_store *store, const struct object_group *group, bool *committed,
                   struct err *err) __attribute__((warn_unused_result));
 
 /*
  * Take it back instead, also after object_resume has failed: `names` are those of its members that
- * have them, and go; the others are left to object_clean. When this returns 0 that lasts.
+ * have them, and go; the others are left to object_clean. When this returns 0 that lasts. `instead`
+ * has no members, and is an entry that changes nothing: where no lock keeps the process that was
+ * interrupted from going on, it is put first, in the way of the other one.
  */
 int object_withdraw(struct object_store *store, const char *const *names, size_t count,
-                    struct err *err) __attribute__((warn_unused_result));
+                    const struct object_group *instead, struct err *err)
+    __attribute__((warn_unused_result));
 
 /*
  * Other objects in the place of some in one folder, and one entry that says so, all or nothing: for
@@ -235,8 +251,10 @@ int object_swap(struct object_store *store, const struct object_swap *swap, stru
     __attribute__((warn_unused_result));
 
 /* Bring a swap of this writer that was interrupted to its end, or take it back: as the entries have
- * it. To be called before object_clean. */
-int object_settle(struct object_store *store, struct err *err) __attribute__((warn_unused_result));
+ * it. To be called before object_clean. `instead`: see object_withdraw. ERR_REFUSED: another
+ * process may be at it. */
+int object_settle(struct object_store *store, const struct object_group *instead, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Remove what this writer has staged in earlier runs and did not commit: how many objects. To be
  * called after object_resume and before object_stage. */
@@ -268,6 +286,7 @@ struct object_operations {
     int (*free_bytes)(struct object_store *store, uint64_t *bytes, bool *known, struct err *err);
     struct object_staged *(*stage)(struct object_store *store, struct err *err);
     int (*write)(struct object_staged *staged, const void *data, size_t len, struct err *err);
+    int (*lend)(struct object_staged *staged, const void *data, size_t len, struct err *err);
     int (*finish)(struct object_store *store, struct object_staged *const *staged, size_t count,
                   struct err *err);
     void (*abandon)(struct object_staged *staged);
@@ -278,9 +297,9 @@ struct object_operations {
     int (*resume)(struct object_store *store, const struct object_group *group, bool *committed,
                   struct err *err);
     int (*withdraw)(struct object_store *store, const char *const *names, size_t count,
-                    struct err *err);
+                    const struct object_group *instead, struct err *err);
     int (*swap)(struct object_store *store, const struct object_swap *swap, struct err *err);
-    int (*settle)(struct object_store *store, struct err *err);
+    int (*settle)(struct object_store *store, const struct object_group *instead, struct err *err);
     int (*clean)(struct object_store *store, uint32_t *removed, struct err *err);
     int (*reopen)(struct object_store *store, bool *lost, struct err *err);
 };

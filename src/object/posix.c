@@ -387,6 +387,7 @@ static const struct object_operations posix_operations = {
     .free_bytes = posix_free_bytes,
     .stage = posix_stage,
     .write = posix_write,
+    .lend = posix_write,
     .finish = posix_finish,
     .abandon = posix_abandon,
     .staged_free = posix_staged_free,

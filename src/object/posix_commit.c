@@ -410,10 +410,11 @@ int posix_resume(struct object_store *store, const struct object_group *group, b
 
 /* The files first: as long as .pending is there, all of it is done again. */
 int posix_withdraw(struct object_store *store, const char *const *names, size_t count,
-                   struct err *err)
+                   const struct object_group *instead, struct err *err)
 {
     struct posix *p = posix_of(store);
     int result = posix_check_root(p, err);
+    (void)instead; /* there is the lock */
     posix_forget_commit(p);
     if (result == 0)
         result = posix_hold(p, true, err);

@@ -135,7 +135,7 @@ int posix_resume(struct object_store *store, const struct object_group *group, b
                  struct err *err);
 
 int posix_withdraw(struct object_store *store, const char *const *names, size_t count,
-                   struct err *err);
+                   const struct object_group *instead, struct err *err);
 
 /* See object_posix_probe. `prefix` is that of the names which are tried in `dir`. */
 int posix_probe(const struct system *system, int dir, const char *prefix, struct buf *doubts,
@@ -189,7 +189,7 @@ int posix_record_remove(struct posix *p, struct err *err) __attribute__((warn_un
 int posix_failed(const char *what, struct slice name, struct err *err);
 
 int posix_swap(struct object_store *store, const struct object_swap *swap, struct err *err);
-int posix_settle(struct object_store *store, struct err *err);
+int posix_settle(struct object_store *store, const struct object_group *instead, struct err *err);
 
 int posix_get(struct object_store *store, const char *name, uint64_t offset, uint64_t len,
               struct buf *out, bool *found, struct err *err);

@@ -251,11 +251,12 @@ static int finish(struct posix *p, struct err *err)
                : posix_record_remove(p, err);
 }
 
-int posix_settle(struct object_store *store, struct err *err)
+int posix_settle(struct object_store *store, const struct object_group *instead, struct err *err)
 {
     struct posix *p = posix_of(store);
     struct posix_swap s = {0};
     bool recorded, pending;
+    (void)instead; /* there is the lock */
     /* What is seen of the entries and of our own directory is what the next crash leaves, too. */
     int result = directory_sync(&p->system, p->entries_dir, ".", err);
     if (result == 0)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "object/fault.h"
+#include "object/open.h"
 
 /* An answer takes microseconds, or for ever. */
 #define PATIENCE CLOCK_SECOND
@@ -29,6 +30,8 @@ static uint64_t ask_system(const struct space *space)
     const struct system *system = &space->system;
     uint64_t bytes = SPACE_UNKNOWN;
     bool known = false;
+    if (object_is_url(space->root))
+        return SPACE_UNKNOWN;
     int fd = system_openat(system, SYSTEM_WORKING_DIR, space->root, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return SPACE_UNKNOWN;

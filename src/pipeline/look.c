@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "object/bucket.h"
 #include "pipeline/flow.h"
 
 static const char *name_of_pause(uint32_t index)
@@ -34,6 +35,7 @@ void look_init(struct pipeline *p)
     p->view.instance = p->config->nats.name;
     p->view.output = p->config->output.log_output_directory;
     p->view.min_free = p->config->output.min_free;
+    p->view.in_bucket = config_writes_to_s3(p->config);
 }
 
 void look_free(struct pipeline *p)
@@ -158,6 +160,8 @@ void look_fill(struct pipeline *p)
     v->memory = flow_memory(p);
     v->memory_limit = p->memory_limit;
     v->disk_free = p->disk_free;
+    if (v->in_bucket)
+        object_bucket_count(&v->objects);
     v->expired_files = atomic_load(&p->upkeep.retained.files);
     v->expired_bytes = atomic_load(&p->upkeep.retained.bytes);
     v->compactions = atomic_load(&p->upkeep.compacted.swaps);

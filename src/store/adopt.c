@@ -120,7 +120,8 @@ static int adopt(struct adopting *a, struct delta_object_file *object, struct sl
     struct arena *arena = &a->out->texts;
     char *hash = arena_alloc(arena, SHA256_TEXT_MAX);
     struct slice name = buf_slice(&object->name);
-    if (delta_object_hash(a->store->objects, buf_text(&object->name), hash, err) != 0)
+    bool found; /* its bytes were read a moment ago */
+    if (object_hash(a->store->objects, buf_text(&object->name), hash, &found, err) != 0)
         return -1;
     struct seqset *kept = arena_calloc(arena, 1, sizeof(*kept));
     *kept = *rows;

@@ -24,7 +24,7 @@ static int write_file(struct committer *c, struct group_file *file, struct err *
     group_file_pieces(file, pieces);
     for (int i = 0; i < GROUP_FILE_PIECES && result == 0; i++)
         if (pieces[i].len > 0)
-            result = object_write(file->stored, pieces[i].data, pieces[i].len, err);
+            result = object_lend(file->stored, pieces[i].data, pieces[i].len, err);
     if (result != 0)
         abandon(file);
     return result;

@@ -208,7 +208,8 @@ static int swap_folder(struct compacting *c, struct compact_folder *f, struct er
         const struct compact_bin *bin = &f->bins.list[i];
         for (size_t k = 0; k < bin->count; k++)
             old[count++] = bin->inputs[k].name;
-        members[i] = (struct object_member){object_staged_id(bin->out.staged), bin->name};
+        members[i] =
+            (struct object_member){.id = object_staged_id(bin->out.staged), .name = bin->name};
     }
     c->folder = f;
     struct object_swap swap = {.folder = f->folder,

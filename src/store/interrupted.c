@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "delta/entry.h"
 #include "delta/object_file.h"
@@ -50,8 +52,9 @@ static int parse_interrupted(struct interrupted *i, struct err *err)
     for (size_t move = 0; move < i->entry.moves.count; move++) {
         struct buf path = {0};
         delta_pending_path(&path, &i->entry, move);
+        const struct delta_move *m = &i->entry.moves.list[move];
         i->members[move] =
-            (struct object_member){i->entry.moves.list[move].id, text_copy_slice(buf_slice(&path))};
+            (struct object_member){m->id, text_copy_slice(buf_slice(&path)), m->size, m->sha256};
         buf_free(&path);
     }
     return 0;
@@ -88,33 +91,47 @@ static bool is_live(const struct delta_snapshot *table, struct slice name)
     return live;
 }
 
+static int instead_text(void *context, const char *const *names, struct buf *out, struct err *err)
+{
+    struct interrupted *i = context;
+    (void)names;
+    (void)err; /* nothing can fail here */
+    delta_pending_write_instead(out, i->store->engine, clock_wall());
+    return 0;
+}
+
+static int instead_name(void *context, bool taken, struct buf *out, struct err *err)
+{
+    struct interrupted *i = context;
+    return store_next_entry(i->store, taken, out, err);
+}
+
 /* What nobody has of it comes again: nothing of it was acked. A name of a file may have become that
  * of another instance's since, where this was begun before; or the file itself was adopted by a new
  * log. */
 static int withdraw(struct interrupted *i, struct err *err)
 {
     size_t count = i->entry.moves.count, own_count = 0;
-    struct buf path = {0};
     struct delta_snapshot table = {.want_files = true};
+    const struct object_group instead = {NULL, 0, instead_text, instead_name, i};
     char **names = calloc(count + 1, sizeof(*names));
     if (names == NULL)
         out_of_memory((count + 1) * sizeof(*names));
     int result = delta_snapshot_load(&table, i->store->objects, err);
     for (size_t move = 0; move < count && result == 0; move++) {
+        const struct object_member *member = &i->members[move];
         bool own;
-        buf_reset(&path);
-        delta_pending_path(&path, &i->entry, move);
-        result = store_is_own_file(i->store, buf_text(&path), &own, err);
-        if (result == 0 && own && !is_live(&table, buf_slice(&path)))
-            names[own_count++] = text_copy_slice(buf_slice(&path));
+        result = store_is_own_file(i->store, member->name, &own, err);
+        if (result == 0 && own && !is_live(&table, slice_of(member->name)))
+            names[own_count++] = text_copy(member->name);
     }
     if (result == 0)
-        result = object_withdraw(i->store->objects, (const char *const *)names, own_count, err);
-    i->store->recovery.withdrawn = result == 0;
+        result = object_withdraw(i->store->objects, (const char *const *)names, own_count, &instead,
+                                 err);
+    i->store->recovery.withdrawn = result == 0 && i->stored;
     for (size_t k = 0; k < own_count; k++)
         free(names[k]);
     free(names);
-    buf_free(&path);
     delta_snapshot_free(&table);
     return result;
 }
@@ -128,7 +145,7 @@ static int finish_interrupted(struct interrupted *i, struct err *err)
     int result = look_for_rows(i, err);
     if (result == 0 && !i->stored)
         result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
-    if (!i->stored)
+    if (!i->stored && (result != 0 || store->recovery.rolled_forward))
         return result;
     err_clear(err);
     return withdraw(i, err);

@@ -184,7 +184,7 @@ static int add_object(struct collecting *c, const struct delta_file *file, struc
     if (hash.len == SHA256_TEXT_MAX - 1)
         memcpy(out->sha256, hash.data, hash.len);
     else if (result == 0)
-        result = delta_object_hash(c->store, out->path, out->sha256, err);
+        result = object_hash(c->store, out->path, out->sha256, &found, err);
     return result;
 }
 

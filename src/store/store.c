@@ -9,7 +9,7 @@
 #include "base/sandbox.h"
 #include "base/text.h"
 #include "delta/log.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "store/commit.h"
 #include "store/keeper.h"
 #include "store/known.h"
@@ -20,13 +20,13 @@ static int open_objects(struct store *store, const struct store_config *config, 
 {
     struct buf name = {0};
     text_escape(&name, slice_of(config->instance));
-    struct object_posix_config posix = {.root = config->root,
-                                        .entries = DELTA_LOG_FOLDER,
-                                        .writer = config->instance,
-                                        .writer_name = buf_text(&name),
-                                        .system = config->system,
-                                        .doubts = config->doubts};
-    store->objects = object_posix_open(&posix, err);
+    struct object_config objects = {.root = config->root,
+                                    .entries = DELTA_LOG_FOLDER,
+                                    .writer = config->instance,
+                                    .writer_name = buf_text(&name),
+                                    .system = config->system,
+                                    .doubts = config->doubts};
+    store->objects = object_open(&objects, err);
     buf_free(&name);
     return store->objects == NULL ? -1 : 0;
 }

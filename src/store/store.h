@@ -38,7 +38,7 @@ struct store_config {
     const char *engine;   /* for the log: "varve/<version>" */
     const struct schema *schema;        /* of the table; outlives the store */
     struct system system;               /* zeroed: the plain system */
-    struct buf *doubts;                 /* of object_posix_config */
+    struct buf *doubts;                 /* of object_config */
     const struct store_source *sources; /* for the call of store_open */
     size_t source_count;
 };

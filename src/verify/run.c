@@ -9,7 +9,7 @@
 #include "delta/log.h"
 #include "delta/object_file.h"
 #include "event/event.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "verify/positions.h"
 
 #define KIND "run"
@@ -34,9 +34,9 @@ static void list_files(struct verify_run *v, const char *root, struct file_list 
 int verify_run_open(struct verify_run *v, const char *root, const char *run, struct report *report,
                     struct file_list *list, struct err *err)
 {
-    const struct object_posix_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
+    const struct object_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
     struct err failure = {0};
-    v->store = object_posix_open(&config, err);
+    v->store = object_open(&config, err);
     if (v->store == NULL)
         return -1;
     if (run_manifest_read(&v->manifest, v->store, slice_of(run), &v->found, &failure) != 0) {
@@ -57,6 +57,7 @@ static void judge_file(struct verify_run *v, size_t number, const struct verifie
 {
     const struct run_file *said = &v->manifest.files.list[number];
     char sha256[SHA256_TEXT_MAX];
+    bool found;
     struct err err = {0};
     if (file->gone) {
         bool live = verify_table_live(table, said->path) != NULL;
@@ -67,7 +68,7 @@ static void judge_file(struct verify_run *v, size_t number, const struct verifie
     if (file->size != said->bytes)
         report_found(report, KIND, "%s has %" PRIu64 " bytes, and had %" PRIu64, said->path,
                      file->size, said->bytes);
-    else if (delta_object_hash(v->store, said->path, sha256, &err) != 0)
+    else if (object_hash(v->store, said->path, sha256, &found, &err) != 0)
         report_found(report, KIND, "%s: %s", said->path, err.text);
     else if (strcmp(sha256, said->sha256) != 0)
         report_found(report, KIND, "%s does not have the SHA-256 that it had", said->path);

@@ -9,12 +9,11 @@
 #include <sys/stat.h>
 
 #include "base/sha256.h"
+#include "base/text.h"
 #include "delta/durable.h"
 #include "delta/expired.h"
-#include "object/posix.h"
+#include "object/open.h"
 #include "store/path.h"
-
-enum { HASH_PIECE = 1024 * 1024 };
 
 static void put_full_path(struct buf *out, const char *root, const char *relative)
 {
@@ -24,10 +23,32 @@ static void put_full_path(struct buf *out, const char *root, const char *relativ
     buf_append_text(out, relative);
 }
 
+static bool note_any(void *context, struct slice name)
+{
+    bool *any = context;
+    (void)name;
+    *any = true;
+    return false;
+}
+
+static bool is_in_bucket(const char *url)
+{
+    struct object_config config = {.root = url, .entries = DELTA_LOG_FOLDER};
+    struct err ignored = {0}; /* it is told by who opens it */
+    struct object_store *store = object_open(&config, &ignored);
+    bool any = false;
+    if (store == NULL || object_list(store, DELTA_LOG_FOLDER, "", note_any, &any, &ignored) != 0)
+        any = true;
+    object_store_close(store);
+    return any;
+}
+
 bool verify_table_exists(const char *root)
 {
     struct stat st;
     struct buf path = {0};
+    if (object_is_url(root))
+        return !text_ends_with(root, ".parquet") && is_in_bucket(root);
     put_full_path(&path, root, DELTA_LOG_FOLDER);
     bool there = stat(buf_text(&path), &st) == 0 && S_ISDIR(st.st_mode);
     buf_free(&path);
@@ -90,6 +111,8 @@ static void note_pending(struct verify_table *t)
 {
     struct buf path = {0};
     const struct dirent *entry;
+    if (object_is_url(t->root))
+        return; /* who reads a bucket has no names of instances to ask for */
     put_full_path(&path, t->root, DELTA_LOG_FOLDER);
     DIR *dir = opendir(buf_text(&path));
     while (dir != NULL && (entry = readdir(dir)) != NULL)
@@ -136,10 +159,10 @@ static void load(struct verify_table *t)
 
 void verify_table_open(struct verify_table *t, const char *root, struct report *report)
 {
-    struct object_posix_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
+    struct object_config config = {.root = root, .entries = DELTA_LOG_FOLDER};
     struct err err = {0};
     *t = (struct verify_table){.root = root, .report = report};
-    t->store = object_posix_open(&config, &err);
+    t->store = object_open(&config, &err);
     if (t->store == NULL) {
         report_found(report, "log", "%s", err.text);
         return;
@@ -252,29 +275,6 @@ static void compare_sequences(struct judge *j, const struct verified_file *file,
                      file->relative);
 }
 
-/* The SHA-256 of a file, in the memory of one piece of it; false if it is not there any more. */
-static bool hash_file(struct object_store *store, const char *relative, char out[SHA256_TEXT_MAX],
-                      struct err *err)
-{
-    struct buf piece = {0};
-    struct sha256 hash;
-    uint8_t bytes[SHA256_BYTES];
-    uint64_t at = 0;
-    bool found = true;
-    sha256_begin(&hash);
-    do {
-        buf_reset(&piece);
-        if (object_get(store, relative, at, HASH_PIECE, &piece, &found, err) != 0)
-            found = false;
-        sha256_add(&hash, piece.data, piece.len);
-        at += piece.len;
-    } while (found && piece.len == HASH_PIECE);
-    sha256_end(&hash, bytes);
-    sha256_format(bytes, out);
-    buf_free(&piece);
-    return found;
-}
-
 /* Every bit of the file is as it was committed: also where a page or a footer has no checksum. */
 static void compare_hash(struct judge *j, const char *relative, struct slice logged)
 {
@@ -282,7 +282,8 @@ static void compare_hash(struct judge *j, const char *relative, struct slice log
     struct err err = {0};
     if (logged.data == NULL)
         return; /* of another engine, or of an earlier version */
-    if (!hash_file(j->table->store, relative, hash, &err))
+    bool found;
+    if (object_hash(j->table->store, relative, hash, &found, &err) != 0 || !found)
         return; /* it is read, or missed, elsewhere */
     if (!slice_is(logged, hash))
         report_found(j->table->report, "log", "%s has other bytes than were committed (SHA-256)",

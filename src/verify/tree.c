@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "delta/log.h"
+#include "object/open.h"
 #include "store/path.h"
 
 static void add(struct file_list *w, const struct buf *path, size_t root_len, bool quarantine)
@@ -71,10 +73,65 @@ static int walk_folder(struct file_list *w, struct buf *path, size_t root_len, u
     return result;
 }
 
+static bool is_listed(struct slice name)
+{
+    struct buf text = {0};
+    buf_append_slice(&text, name);
+    const char *path = buf_text(&text);
+    bool listed =
+        (text_ends_with(path, ".parquet") || text_ends_with(path, STORE_PATH_QUARANTINE_ENDING)) &&
+        !slice_starts_with(name, DELTA_LOG_FOLDER);
+    buf_free(&text);
+    return listed;
+}
+
+struct bucket_listing {
+    struct file_list *list;
+    struct buf path;
+    size_t root_len;
+};
+
+static bool note_object(void *context, struct slice name)
+{
+    struct bucket_listing *b = context;
+    if (!is_listed(name))
+        return true;
+    b->path.len = b->root_len;
+    buf_append_slice(&b->path, name);
+    add(b->list, &b->path, b->root_len, slice_starts_with(name, STORE_PATH_QUARANTINE));
+    return true;
+}
+
+/* What ends like a file is one. */
+static int list_bucket(struct file_list *w, const char *url, struct err *err)
+{
+    struct object_config config = {.root = url, .entries = DELTA_LOG_FOLDER};
+    struct bucket_listing b = {.list = w};
+    int result = -1;
+    buf_append_text(&b.path, url);
+    w->tree = !is_listed(slice_of(url));
+    if (!w->tree) {
+        add(w, &b.path, b.path.len, false);
+        buf_free(&b.path);
+        return 0;
+    }
+    if (!text_ends_with(url, "/"))
+        buf_append_byte(&b.path, '/');
+    b.root_len = b.path.len;
+    struct object_store *store = object_open(&config, err);
+    if (store != NULL)
+        result = object_list(store, "", "", note_object, &b, err);
+    object_store_close(store);
+    buf_free(&b.path);
+    return result;
+}
+
 int file_list_read(struct file_list *w, const char *path, struct err *err)
 {
     struct stat st;
     struct buf text = {0};
+    if (object_is_url(path))
+        return list_bucket(w, path, err);
     if (stat(path, &st) != 0)
         return err_set_system(err, errno, "%s", path);
     buf_append_text(&text, path);

@@ -26,9 +26,9 @@ enum {
 };
 
 /*
- * In a folder: all *.parquet and *.quarantine, but nothing whose name begins with a dot, nothing in
- * _delta_log, and no folder behind a symbolic link. `w` is zeroed; it is for file_list_free even
- * after an error, which names the path.
+ * In a folder, or a bucket: all *.parquet and *.quarantine, but nothing whose name begins with a
+ * dot, nothing in _delta_log, and no folder behind a symbolic link. `w` is zeroed; it is for
+ * file_list_free even after an error, which names the path.
  */
 int file_list_read(struct file_list *w, const char *path, struct err *err)
     __attribute__((warn_unused_result));

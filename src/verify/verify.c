@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "batch/seqset.h"
 #include "follow/file_source.h"
+#include "object/open.h"
 #include "parquet/verify/verify.h"
 #include "store/commit.h"
 #include "verify/gaps.h"
@@ -83,7 +84,8 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
     if (ours || (tree->is_table && verify_rows_are_numbered(&file))) {
         /* What was copied out of its table may lie in any folder. */
         bool placed = ours && (tree->is_table || tree->is_part);
-        char *path = placed ? realpath(found->path, NULL) : NULL;
+        bool url = object_is_url(found->path);
+        char *path = !placed ? NULL : url ? text_copy(found->path) : realpath(found->path, NULL);
         bool shared = !ours && tree->claims.generations.count > 1;
         facts->readable = verify_rows(&file, path, shared, v->codec, &v->report, &v->ranges);
         free(path);
@@ -103,9 +105,23 @@ static void verify_origin(struct verify *v, const struct parquet_source *source,
     parquet_file_close(&file);
 }
 
+/* A store in a bucket is open already. */
+static int open_source(struct tree *tree, const struct listed_file *found, struct file_source *file,
+                       struct object_source *object, struct err *err)
+{
+    *object = (struct object_source){0};
+    if (tree->table.store == NULL || !object_is_url(found->path))
+        return file_source_open(file, found->path, err);
+    *file = (struct file_source){.fd = -1};
+    int result = object_source_open(object, tree->table.store, found->relative, err);
+    file->source = object->source;
+    return result;
+}
+
 static void verify_file(struct verify *v, struct tree *tree, size_t number)
 {
     struct file_source source;
+    struct object_source object;
     struct err err = {0};
     struct listed_file *found = &tree->list.list[number];
     struct verified_file *facts = &tree->files[number];
@@ -115,7 +131,7 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
                                   .context = &v->report};
     *facts = (struct verified_file){.relative = found->relative, .quarantine = found->quarantine};
     report_begin(&v->report, found->path);
-    bool opened = file_source_open(&source, found->path, &err) == 0;
+    bool opened = open_source(tree, found, &source, &object, &err) == 0;
     facts->gone =
         !opened && err.system == ENOENT && (tree->table.store != NULL || v->options->run != NULL);
     if (!opened && !facts->gone) {
@@ -126,6 +142,7 @@ static void verify_file(struct verify *v, struct tree *tree, size_t number)
         facts->rows = file.rows;
         if (file.findings == 0)
             verify_origin(v, &source.source, number, tree);
+        object_source_close(&object);
         file_source_close(&source);
     }
     report_end(&v->report, &file);

@@ -201,6 +201,28 @@ static void append_certificates(struct buf *out, const struct view *v, int64_t e
                    endpoint / CLOCK_SECOND);
 }
 
+static void append_objects(struct buf *out, const struct s3_counters *c)
+{
+    const char *requests = "varve_object_requests_total", *seconds = "varve_object_request_seconds";
+    begin(out, requests, "counter", "Requests to the object store, by how they were answered.");
+    for (int o = 0; o < S3_OPERATIONS; o++)
+        for (int k = 0; k < S3_COUNTS; k++) {
+            buf_append_text(out, requests);
+            label(out, true, "operation", s3_operation_names[o]);
+            label(out, false, "code", s3_count_names[k]);
+            buf_printf(out, "} %" PRIu64 "\n", (uint64_t)c->requests[o][k]);
+        }
+    begin(out, seconds, "summary", "Time that these requests took.");
+    for (int o = 0; o < S3_OPERATIONS; o++) {
+        uint64_t count = 0;
+        for (int k = 0; k < S3_COUNTS; k++)
+            count += c->requests[o][k];
+        buf_printf(out, "%s_sum{operation=\"%s\"} %.9g\n%s_count{operation=\"%s\"} %" PRIu64 "\n",
+                   seconds, s3_operation_names[o], (double)c->nanoseconds[o] / (double)CLOCK_SECOND,
+                   seconds, s3_operation_names[o], count);
+    }
+}
+
 static void append_pipeline(struct buf *out, const struct view *v, const struct stats *s)
 {
     append_commits(out, s, &v->reason_names);
@@ -224,6 +246,8 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     if (v->disk_free != UINT64_MAX)
         single(out, "varve_disk_free_bytes", "gauge", v->disk_free,
                "Bytes free for varve on the file system of the output.");
+    if (v->in_bucket)
+        append_objects(out, &v->objects);
     begin(out, "varve_paused", "gauge", "1 while no more messages are requested, by reason.");
     for (uint32_t i = 0; i < v->pause_names.count; i++)
         whole(out, "varve_paused", NULL, v->pause_names.name(i), v->pauses >> i & 1);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "drain/counters.h"
 #include "nats/client.h"
+#include "object/s3_client.h"
 #include "watch/alerts.h"
 
 /*
@@ -90,6 +91,8 @@ struct view {
     uint64_t memory_limit; /* in force */
     uint64_t disk_free;    /* UINT64_MAX: unknown */
     uint64_t min_free;
+    bool in_bucket; /* the output: */
+    struct s3_counters objects;
     uint64_t expired_files, expired_bytes; /* by retention */
     uint64_t compactions;                  /* folders whose small files were merged */
     uint64_t files_live; /* of the table, after the last compaction; 0: none yet */

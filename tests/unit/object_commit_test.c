@@ -72,7 +72,7 @@ static void add_member(struct group *g, const char *id, const char *name)
     size_t i = g->count++;
     (void)snprintf(g->ids[i], sizeof(g->ids[i]), "%s", id);
     (void)snprintf(g->names[i], sizeof(g->names[i]), "%s", name);
-    g->members[i] = (struct object_member){g->ids[i], g->names[i]};
+    g->members[i] = (struct object_member){.id = g->ids[i], .name = g->names[i]};
 }
 
 static struct object_group as_group(struct group *g)

@@ -86,7 +86,7 @@ static int commit(struct object_store *store, const char *name, struct err *err)
     struct object_staged *staged = stage(store, name, err);
     if (staged == NULL)
         return -1;
-    struct object_member member = {object_staged_id(staged), name};
+    struct object_member member = {.id = object_staged_id(staged), .name = name};
     struct entry entry = {store, 1, "commit", false};
     struct object_group group = {&member, 1, entry_text, entry_name, &entry};
     int result = object_commit(store, &group, err);
@@ -100,7 +100,7 @@ static int swap(struct object_store *store, bool keep, bool refuse, struct err *
     if (staged == NULL)
         return -1;
     static const char *const old[] = {"sim/p/1", "sim/p/2"};
-    struct object_member member = {object_staged_id(staged), "sim/p/both"};
+    struct object_member member = {.id = object_staged_id(staged), .name = "sim/p/both"};
     struct entry entry = {store, 1, "swap", refuse};
     struct object_swap swap = {
         "sim/p/", old, 2, keep, {&member, 1, entry_text, entry_name, &entry}};
@@ -178,7 +178,7 @@ static void check(const struct world *w, bool must_be_new, bool more)
     struct map names = {0};
     uint32_t removed;
     struct object_store *store = open_store(w, "k", &err);
-    EXPECT(store != NULL && object_settle(store, &err) == 0);
+    EXPECT(store != NULL && object_settle(store, NULL, &err) == 0);
     EXPECT_TEXT(err.text, "");
     EXPECT(object_clean(store, &removed, &err) == 0 &&
            object_list(store, "", "", note, &names, &err) == 0);
@@ -201,7 +201,7 @@ static bool try_fate(enum fate fate, uint64_t n, bool keep)
     struct err err = {0};
     struct world w = begin(n, keep);
     struct object_store *store = open_store(&w, "k", &err);
-    EXPECT(store != NULL && object_settle(store, &err) == 0);
+    EXPECT(store != NULL && object_settle(store, NULL, &err) == 0);
     uint64_t before = memory_disk_calls(w.disk);
     if (fate == FATE_POWER_CUT || fate == FATE_KILLED)
         memory_disk_cut(w.disk, n);
@@ -254,7 +254,7 @@ TEST(object_swap_can_be_refused)
     struct err err = {0};
     struct world w = begin(1, false);
     struct object_store *store = open_store(&w, "k", &err);
-    EXPECT(store != NULL && object_settle(store, &err) == 0);
+    EXPECT(store != NULL && object_settle(store, NULL, &err) == 0);
     EXPECT(swap(store, false, true, &err) == -1 && err.code == ERR_REFUSED);
     object_store_close(store);
     check(&w, false, false);

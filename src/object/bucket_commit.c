@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/text.h"
+#include "object/bucket_part.h"
+
+/* Find a name for member `i` that no other one of the group has (`taken`). Whether another object
+ * has it is found out when it is put. */
+static void choose_name(struct bucket *b, size_t i, struct map *taken)
+{
+    struct buf name = {0};
+    bool added = false;
+    for (; !added; b->numbers[i] += !added) {
+        buf_reset(&name);
+        if (b->numbers[i] == 0)
+            buf_append_text(&name, b->group->members[i].name);
+        else
+            object_name_numbered(&name, slice_of(b->group->members[i].name), b->numbers[i]);
+        (void)map_put(taken, buf_slice(&name), &added);
+    }
+    b->names[i] = text_copy_slice(buf_slice(&name));
+    buf_free(&name);
+}
+
+static void choose_names(struct bucket *b)
+{
+    struct map taken = {0};
+    bool added;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->names[i] != NULL)
+            (void)map_put(&taken, slice_of(b->names[i]), &added);
+    for (size_t i = 0; i < b->count; i++)
+        if (b->names[i] == NULL)
+            choose_name(b, i, &taken);
+    map_free(&taken);
+}
+
+/* Ask for the name of the entry. */
+static int next_name(struct bucket *b, bool taken, struct err *err)
+{
+    if (b->named && !taken)
+        return 0;
+    b->named = false;
+    buf_reset(&b->entry);
+    if (b->group->name(b->group->context, taken, &b->entry, err) != 0)
+        return -1;
+    ASSERT(strncmp(buf_text(&b->entry), b->entries, strlen(b->entries)) == 0 &&
+           object_name_is_valid(buf_slice(&b->entry)));
+    b->named = true;
+    return 0;
+}
+
+/* Before a file gets another name than .pending says, .pending has to say it. What may have been
+ * put already is put again as it was: its time stands in it. */
+static int write_pending(struct bucket *b, struct err *err)
+{
+    if (b->rename && bucket_check_pending(b, err) != 0)
+        return -1;
+    if (b->rename)
+        buf_reset(&b->pending);
+    b->rename = false;
+    if (b->pending.len == 0) {
+        buf_reset(&b->text);
+        choose_names(b);
+        if (next_name(b, false, err) != 0 ||
+            b->group->text(b->group->context, (const char *const *)b->names, &b->text, err) != 0)
+            return -1;
+        bucket_fill_pending(b);
+    }
+    return bucket_put_pending(b, b->put ? S3_ANY : S3_IF_ABSENT, err);
+}
+
+/* Leaves the stage as it is, or sets it back if a name was taken. */
+static int put_files(struct bucket *b, struct err *err)
+{
+    struct s3_condition absent = {.kind = S3_IF_ABSENT};
+    for (; b->at < b->count; b->at++) {
+        const char *name = b->names[b->at];
+        struct slice bytes;
+        if (!bucket_find_staged(b, b->group->members[b->at].id, &bytes))
+            return err_set(err, ERR_FORMAT, "what was to be %s is gone", name);
+        enum s3_outcome outcome = s3_put(b->client, name, bytes, absent, NULL, err);
+        if (outcome == S3_TAKEN && b->swap != NULL)
+            return err_set(err, ERR_REFUSED, "there is a %s already", name);
+        if (outcome == S3_TAKEN) {
+            free(b->names[b->at]);
+            b->names[b->at] = NULL;
+            b->numbers[b->at]++;
+            b->rename = true;
+            b->stage = BUCKET_STAGE_PENDING;
+            return 0;
+        }
+        if (outcome != S3_DONE)
+            return bucket_failed(outcome, name, err);
+    }
+    return 0;
+}
+
+/* The entries first, then .pending, then the entry: see bucket.h. */
+static int put_entry(struct bucket *b, struct err *err)
+{
+    struct s3_condition absent = {.kind = S3_IF_ABSENT};
+    for (bool taken = false; next_name(b, taken, err) == 0; taken = true) {
+        if (bucket_check_pending(b, err) != 0)
+            return -1;
+        const char *name = buf_text(&b->entry);
+        b->tried = true;
+        enum s3_outcome outcome = s3_put(b->client, name, buf_slice(&b->text), absent, NULL, err);
+        if (outcome == S3_DONE)
+            return 0;
+        if (outcome != S3_TAKEN)
+            return bucket_failed(outcome, name, err);
+        b->tried = false;
+    }
+    return -1;
+}
+
+void bucket_forget_commit(struct bucket *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        free(b->names[i]);
+    free(b->names);
+    free(b->numbers);
+    b->names = NULL;
+    b->numbers = NULL;
+    b->count = b->at = 0;
+    b->group = NULL;
+    b->swap = NULL;
+    bucket_names_free(&b->come);
+    bucket_names_free(&b->go);
+    b->named = b->put = b->rename = b->tried = false;
+    b->pending_etag[0] = '\0';
+    b->stage = BUCKET_IDLE;
+    buf_free(&b->text);
+    buf_free(&b->pending);
+}
+
+void bucket_begin(struct bucket *b, const struct object_group *group, enum bucket_stage stage)
+{
+    ASSERT(b->writer != NULL);
+    b->names = calloc(group->count + 1, sizeof(*b->names));
+    b->numbers = calloc(group->count + 1, sizeof(*b->numbers));
+    if (b->names == NULL || b->numbers == NULL)
+        out_of_memory((group->count + 1) * sizeof(*b->names));
+    b->count = group->count;
+    b->group = group;
+    b->stage = stage;
+}
+
+/* Do the step of the current stage; on success the stage is the next one. */
+static int step(struct bucket *b, struct err *err)
+{
+    switch (b->stage) {
+    case BUCKET_STAGE_PENDING:
+        if (write_pending(b, err) != 0)
+            return -1;
+        b->stage = BUCKET_STAGE_FILES;
+        return 0;
+    case BUCKET_STAGE_FILES:
+        if (put_files(b, err) != 0)
+            return -1;
+        if (b->stage == BUCKET_STAGE_FILES)
+            b->stage = BUCKET_STAGE_ENTRY;
+        return 0;
+    case BUCKET_STAGE_ENTRY:
+        if (put_entry(b, err) != 0)
+            return -1;
+        b->stage = BUCKET_STAGE_REMOVE;
+        return 0;
+    case BUCKET_STAGE_REMOVE:
+        for (size_t i = 0; i < b->go.count; i++)
+            if (object_remove(&b->store, b->go.list[i], err) != 0)
+                return -1;
+        if (bucket_remove_pending(b, err) != 0)
+            return -1;
+        for (size_t i = 0; i < b->count; i++)
+            bucket_settle_staged(b, b->group->members[i].id);
+        bucket_forget_commit(b);
+        return 0;
+    case BUCKET_IDLE:
+        break;
+    }
+    return 0;
+}
+
+int bucket_go_on(struct bucket *b, struct err *err)
+{
+    int result = 0;
+    while (result == 0 && b->stage != BUCKET_IDLE)
+        result = step(b, err);
+    return result != 0 ? err_prefix(err, "commit to %s", b->url) : 0;
+}
+
+int bucket_commit(struct object_store *store, const struct object_group *group, struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    if (b->stage == BUCKET_IDLE)
+        bucket_begin(b, group, BUCKET_STAGE_PENDING);
+    ASSERT(b->group == group);
+    return bucket_go_on(b, err);
+}

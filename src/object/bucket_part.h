@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_OBJECT_BUCKET_PART_H
+#define VARVE_OBJECT_BUCKET_PART_H
+
+#include "base/array.h"
+#include "base/map.h"
+#include "object/bucket.h"
+
+/* Between the files of the store in a bucket. */
+
+enum bucket_stage {
+    BUCKET_IDLE,
+    BUCKET_STAGE_PENDING,
+    BUCKET_STAGE_FILES,
+    BUCKET_STAGE_ENTRY,
+    BUCKET_STAGE_REMOVE
+};
+
+struct bucket_staged {
+    struct object_staged object; /* first */
+    struct slice lent;           /* all of it, where it was lent in one piece, */
+    struct buf bytes;            /* else a copy */
+    bool listed;                 /* in s3_store.staged */
+};
+
+/* Names of objects. */
+struct bucket_names {
+    ARRAY(char *);
+};
+void bucket_names_free(struct bucket_names *names);
+
+struct bucket {
+    struct object_store store; /* first */
+    struct s3_client *client;
+    char *url, *bucket, *prefix;
+    char *entries;              /* with the '/' */
+    char *writer, *writer_name; /* NULL: it only reads */
+    uint64_t nonce;             /* of this process, among those that run as this writer */
+    struct bucket *next;        /* see object_bucket_count */
+
+    ARRAY(struct bucket_staged *) staged; /* by the last part of their ids; NULL: gone */
+    size_t staged_live;
+    uint64_t next_id;
+
+    /* The commit under way: */
+    enum bucket_stage stage;
+    const struct object_group *group;
+    char **names;
+    uint32_t *numbers; /* which were put behind the names wanted */
+    size_t count, at;  /* members, and how many of them are in their places */
+    struct buf text, entry, pending;
+    bool named;                     /* entry: the name is asked for */
+    bool rename;                    /* a name was taken: .pending has to be put anew */
+    bool tried;                     /* the entry may be there */
+    bool put;                       /* .pending is there, by us, */
+    char pending_etag[S3_ETAG_MAX]; /* and is this version of it; "": the store does not tell */
+    const struct object_swap *swap; /* it is one */
+    struct bucket_names come, go;   /* of a swap: what is removed if it is taken back, and else */
+};
+
+static inline struct bucket *bucket_of(struct object_store *store)
+{
+    return (struct bucket *)store;
+}
+
+/* -1, with an error: that of the client, or one that says what its outcome means. */
+int bucket_failed(enum s3_outcome outcome, const char *name, struct err *err);
+
+/* The bytes of what is staged; false if this process has not staged it. */
+bool bucket_find_staged(const struct bucket *b, const char *id, struct slice *bytes);
+
+struct object_staged *bucket_stage(struct object_store *store, struct err *err);
+int bucket_write(struct object_staged *staged, const void *data, size_t len, struct err *err);
+int bucket_lend(struct object_staged *staged, const void *data, size_t len, struct err *err);
+int bucket_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
+                  struct err *err);
+void bucket_abandon(struct object_staged *staged);
+void bucket_staged_free(struct object_staged *staged);
+int bucket_place(struct object_staged *staged, const char *name, struct err *err);
+
+/* The object has its name now: what it was until then is given back. Unknown ids are fine. */
+void bucket_settle_staged(struct bucket *b, const char *id);
+
+int bucket_commit(struct object_store *store, const struct object_group *group, struct err *err);
+int bucket_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err);
+/*
+ * Does the store make an object only where there is none, and of two who try at once let one win? A
+ * commit relies on it. It is tried with small objects below .varve/, which are removed again.
+ * ERR_REFUSED if it does not; else the error with which a put, a get, a list or a delete has
+ * failed.
+ */
+int bucket_probe(const struct s3_options *options, struct object_bucket_found *out, struct err *err)
+    __attribute__((warn_unused_result));
+
+int bucket_swap(struct object_store *store, const struct object_swap *swap, struct err *err);
+int bucket_settle(struct object_store *store, const struct object_group *instead, struct err *err);
+int bucket_resume(struct object_store *store, const struct object_group *group, bool *committed,
+                  struct err *err);
+int bucket_withdraw(struct object_store *store, const char *const *names, size_t count,
+                    const struct object_group *instead, struct err *err);
+
+/*
+ * The steps of a commit that recovery has as well. .pending: its name; what it is to be, from
+ * b->text, b->entry and b->swap; to put it, where there is none or (S3_ANY) in place of another
+ * one; whether it is what we have put, ERR_REFUSED if not; to remove it.
+ */
+void bucket_pending_name(struct buf *out, const struct bucket *b);
+void bucket_fill_pending(struct bucket *b);
+int bucket_put_pending(struct bucket *b, enum s3_condition_kind kind, struct err *err)
+    __attribute__((warn_unused_result));
+int bucket_check_pending(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+int bucket_remove_pending(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+
+/* Make .pending ours, where there is one (*found), and take it apart; *committed: its text is an
+ * entry already. A commit under way is forgotten. */
+int bucket_take_pending(struct bucket *b, bool *found, bool *committed, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Put the entry of `instead` in the way of who is still about to put the text; *committed: it was
+ * there first. */
+int bucket_put_instead(struct bucket *b, const struct object_group *instead, bool *committed,
+                       struct err *err) __attribute__((warn_unused_result));
+
+/* ERR_REFUSED: another process runs as this writer. Returns -1. */
+int bucket_is_two(const struct bucket *b, struct err *err);
+
+void bucket_begin(struct bucket *b, const struct object_group *group, enum bucket_stage stage);
+int bucket_go_on(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+void bucket_forget_commit(struct bucket *b);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "object/bucket_part.h"
+
+/* A commit of a keeper takes seconds; an older .pending of one is that of a crash. */
+#define KEEPER_TURN (10 * 60 * CLOCK_SECOND)
+
+/* First ours, then a look at the entries: whoever has put the text as one later on finds .pending
+ * changed before he tries again. */
+int bucket_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    bool committed;
+    int result = bucket_take_pending(b, found, &committed, err);
+    if (result == 0 && committed)
+        result = bucket_remove_pending(b, err);
+    *found = *found && !committed;
+    if (result == 0 && *found)
+        buf_append_slice(text, buf_slice(&b->text));
+    if (result == 0 && !*found)
+        bucket_forget_commit(b);
+    return result;
+}
+
+/* The object is there, with the bytes that were to be committed. */
+static int look_at(struct bucket *b, const struct object_member *m, bool *whole, struct err *err)
+{
+    struct s3_result there = {0};
+    char hash[SHA256_TEXT_MAX];
+    bool found;
+    *whole = false;
+    enum s3_outcome outcome = s3_head(b->client, m->name, &there, err);
+    if (outcome != S3_DONE)
+        return outcome == S3_ABSENT ? 0 : bucket_failed(outcome, m->name, err);
+    if (m->size != there.size || m->sha256 == NULL)
+        return 0;
+    if (object_hash(&b->store, m->name, hash, &found, err) != 0)
+        return -1;
+    *whole = found && strcmp(hash, m->sha256) == 0;
+    return 0;
+}
+
+int bucket_resume(struct object_store *store, const struct object_group *group, bool *committed,
+                  struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    bool whole = true;
+    if (b->stage == BUCKET_IDLE) {
+        for (size_t i = 0; i < group->count && whole; i++)
+            if (look_at(b, &group->members[i], &whole, err) != 0)
+                return -1;
+        if (!whole)
+            return 0;
+        bucket_begin(b, group, BUCKET_STAGE_ENTRY);
+        for (size_t i = 0; i < group->count; i++)
+            b->names[i] = text_copy(group->members[i].name);
+    }
+    ASSERT(b->group == group);
+    *committed = bucket_go_on(b, err) == 0;
+    return *committed ? 0 : -1;
+}
+
+static int remove_all(struct object_store *store, const char *const *names, size_t count,
+                      struct err *err)
+{
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = object_remove(store, names[i], err);
+    return result;
+}
+
+int bucket_withdraw(struct object_store *store, const char *const *names, size_t count,
+                    const struct object_group *instead, struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    bool committed;
+    if (bucket_put_instead(b, instead, &committed, err) != 0)
+        return -1;
+    if (committed)
+        return bucket_is_two(b, err);
+    if (remove_all(store, names, count, err) != 0 || bucket_remove_pending(b, err) != 0)
+        return -1;
+    bucket_forget_commit(b);
+    return 0;
+}
+
+static int end_swap(struct bucket *b, bool committed, struct err *err)
+{
+    const struct bucket_names *names = committed ? &b->go : &b->come;
+    if (remove_all(&b->store, (const char *const *)names->list, names->count, err) != 0 ||
+        bucket_remove_pending(b, err) != 0)
+        return -1;
+    bucket_forget_commit(b);
+    return 0;
+}
+
+/* The object of a commit under way is also what keeps a second keeper out. */
+static int is_young(struct bucket *b, bool *young, struct err *err)
+{
+    struct buf name = {0};
+    struct object_info info;
+    bool found;
+    bucket_pending_name(&name, b);
+    int result = object_head(&b->store, buf_text(&name), &info, &found, err);
+    int64_t now = clock_wall() + s3_client_counters(b->client)->skew;
+    *young = result == 0 && found && now - info.modified < KEEPER_TURN;
+    buf_free(&name);
+    return result;
+}
+
+int bucket_settle(struct object_store *store, const struct object_group *instead, struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    bool found, committed, young;
+    if (is_young(b, &young, err) != 0)
+        return -1;
+    if (young)
+        return err_set(err, ERR_REFUSED, "another process keeps the table in order");
+    if (bucket_take_pending(b, &found, &committed, err) != 0)
+        return -1;
+    if (found && !committed && bucket_put_instead(b, instead, &committed, err) != 0)
+        return -1;
+    return found ? end_swap(b, committed, err) : 0;
+}
+
+int bucket_swap(struct object_store *store, const struct object_swap *swap, struct err *err)
+{
+    struct bucket *b = bucket_of(store);
+    struct err ignored = {0};
+    ASSERT(b->stage == BUCKET_IDLE);
+    for (size_t i = 0; i < swap->group.count; i++)
+        *array_add(&b->come) = text_copy(swap->group.members[i].name);
+    for (size_t i = 0; i < swap->old_count && !swap->keep; i++)
+        *array_add(&b->go) = text_copy(swap->old[i]);
+    bucket_begin(b, &swap->group, BUCKET_STAGE_PENDING);
+    b->swap = swap;
+    int result = bucket_go_on(b, err);
+    /* Where nobody knows whether it has happened it is for bucket_settle to see. */
+    if (result != 0 && b->put && !b->tried) {
+        const char *const *names = (const char *const *)b->come.list;
+        if (remove_all(store, names, b->at, &ignored) == 0)
+            (void)!bucket_remove_pending(b, &ignored);
+    }
+    if (result != 0)
+        bucket_forget_commit(b);
+    return result;
+}
