@@ -56,6 +56,10 @@ void check_config(struct check_report *r, const struct config *config)
         check_say(r, CHECK_OK,
                   "alerts appear on the status page and in the log; alerts.subject would publish "
                   "them, too");
+    if (config->compaction.interval > 0 && config->compaction.keep_replaced > 0)
+        check_say(r, CHECK_WARNING,
+                  "compaction.keep_replaced is set: whoever reads the directory and not its log "
+                  "finds the rows of merged files twice meanwhile");
     if (config->beside[0] != '\0')
         check_say(r, CHECK_WARNING,
                   "%s stands beside logging_layer, and is not read: varve's keys go below it",

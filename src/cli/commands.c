@@ -84,6 +84,10 @@ static const struct cli_option verify_options[] = {
 };
 
 static const struct cli_option compact_options[] = {
+    {'a', "--after", "TIME",
+     "how old the newest file of a partition is, such as 10m; without it two hours"},
+    {'k', "--keep-replaced", "TIME",
+     "leave the merged files for so long: readers of plain files find rows twice meanwhile"},
     {'n', "--dry-run", NULL, "change nothing, and list what would be merged"},
     BUCKET_OPTION,
     {0},

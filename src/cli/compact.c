@@ -12,15 +12,19 @@
 #include "object/open.h"
 #include "pipeline/upkeep.h"
 
-static int parse(struct cli_words *w, bool *dry_run)
+static int parse(struct cli_words *w, struct compact_options *options, bool *dry_run)
 {
     struct err err = {0};
     int option;
     while ((option = cli_next(w)) > 0) {
         if (option == 'n')
             *dry_run = true;
-        else if (cli_reach_by_file(w->value, &err) != 0)
+        else if (option == 'C' && cli_reach_by_file(w->value, &err) != 0)
             return cli_fail(&err);
+        else if (option != 'C' &&
+                 !num_parse_duration(slice_of(w->value),
+                                     option == 'a' ? &options->after : &options->keep))
+            return cli_usage("compact", "--after and --keep-replaced take a duration such as 10m");
     }
     if (option == CLI_STOP)
         return w->status;
@@ -108,11 +112,11 @@ int cli_compact(int argc, char **argv)
     struct cli_words w = cli_words(argc, argv);
     struct err err = {0};
     bool dry_run = false;
-    int status = parse(&w, &dry_run);
+    struct compact_options options = upkeep_compaction(NULL);
+    int status = parse(&w, &options, &dry_run);
     if (status != CLI_GO_ON)
         return status;
     const char *path = w.operands[0];
-    struct compact_options options = upkeep_compaction(NULL);
     int result = confine_to_store(w.operands, dry_run, &err);
     if (result == 0)
         result = dry_run ? look(path, &options, &err) : run(path, &options, &err);

@@ -150,6 +150,7 @@ struct config {
         int64_t after;
         uint64_t target_bytes;
         int64_t compression_level;
+        int64_t keep_replaced; /* 0: they are not kept */
     } compaction;
     struct {
         int64_t max_age;    /* 0: off */

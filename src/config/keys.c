@@ -183,6 +183,12 @@ const struct config_key config_keys[] = {
      .help = "Size up to which files are merged; those of half of it are large enough."},
     {"compaction.compression_level", CONFIG_INTEGER, AT(compaction.compression_level), "9", -7, 19,
      .help = "zstd compression level of merged files."},
+    {"compaction.keep_replaced", CONFIG_DURATION, AT(compaction.keep_replaced), "off", 0,
+     365 * 24 * HOUR,
+     .help = "Leave merged files where they are for so long, for readers that hold an old version "
+             "of the log. Readers of plain files find their rows twice meanwhile. Where the file "
+             "system can't exchange two folders, small files are merged only with this.",
+     .off = true},
 
     {"retention.max_age", CONFIG_DURATION, AT(retention.max_age), "off", CLOCK_SECOND,
      100 * 365 * 24 * HOUR,

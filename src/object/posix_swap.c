@@ -122,7 +122,9 @@ static int exchange(struct posix *p, struct posix_swap *s, struct err *err)
                                  directory_base(buf_text(&s->folder)));
         bool lacking = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM;
         if (result != 0 && lacking)
-            (void)err_set(err, ERR_UNSUPPORTED, "the file system can't exchange two folders");
+            (void)err_set(err, ERR_UNSUPPORTED,
+                          "the file system can't exchange two folders: small files can be merged "
+                          "with compaction.keep_replaced only");
         else if (result != 0)
             (void)posix_failed("exchange", buf_slice(&s->folder), err);
         else if (system_fsync(&p->system, dir) != 0)

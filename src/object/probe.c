@@ -172,8 +172,8 @@ static void probe_exchange(const struct probe *p)
                      ? is_lacking(errno)
                      : !has_content(p, p->one, "two") || !has_content(p, p->two, "one");
     if (lacks)
-        doubt(p, "it can't exchange two names, so that small files can't be merged "
-                 "(compaction.interval)");
+        doubt(p, "it can't exchange two names, so that small files are merged "
+                 "only with compaction.keep_replaced");
 }
 
 static void init_names(struct probe *p, const char *prefix)

@@ -37,6 +37,7 @@ struct compact_options upkeep_compaction(const struct config *config)
     if (config == NULL)
         return options;
     options.after = config->compaction.after;
+    options.keep = config->compaction.keep_replaced;
     options.target_bytes = config->compaction.target_bytes;
     options.level = (int)config->compaction.compression_level;
     return options;
@@ -44,7 +45,7 @@ struct compact_options upkeep_compaction(const struct config *config)
 
 void upkeep_init(struct upkeep *u, struct waker waker)
 {
-    *u = (struct upkeep){.waker = waker};
+    *u = (struct upkeep){.compacted = {.live = COMPACT_UNKNOWN}, .waker = waker};
     queue_init(&u->news);
 }
 

@@ -12,6 +12,7 @@
 #include "delta/entry.h"
 #include "delta/log.h"
 #include "store/compact_plan.h"
+#include "store/compact_replaced.h"
 
 struct compacting {
     struct object_store *store;
@@ -21,6 +22,13 @@ struct compacting {
     struct compact_folder *folder; /* being swapped */
     struct compact_done *out;
 };
+
+static enum delta_keep keep_little(void *context, const struct delta_add *add,
+                                   struct delta_mark *mark)
+{
+    (void)context, (void)add, (void)mark;
+    return DELTA_KEEP_BRIEF;
+}
 
 static uint64_t live_files(const struct delta_snapshot *table)
 {
@@ -215,11 +223,26 @@ static int swap_folder(struct compacting *c, struct compact_folder *f, struct er
     struct object_swap swap = {.folder = f->folder,
                                .old = old,
                                .old_count = count,
-                               .keep = c->options->keep,
+                               .keep = c->options->keep > 0,
                                .group = {members, f->bins.count, entry_text, entry_name, c}};
     int result = object_swap(c->store, &swap, err);
     free(old);
     free(members);
+    return result;
+}
+
+/* What is replaced by swaps that keep it goes later. */
+static int note_kept(struct compacting *c, int64_t now, struct err *err)
+{
+    struct replaced_list names = {0};
+    for (size_t i = 0; i < c->plan.folders.count && c->options->keep > 0; i++) {
+        const struct compact_folder *f = c->plan.folders.list[i];
+        for (size_t k = 0; k < f->bins.count; k++)
+            for (size_t n = 0; n < f->bins.list[k].count; n++)
+                *array_add(&names) = text_copy(f->bins.list[k].inputs[n].name);
+    }
+    int result = names.count > 0 ? replaced_note(c->store, &names, now + c->options->keep, err) : 0;
+    replaced_free(&names);
     return result;
 }
 
@@ -255,8 +278,10 @@ int compact(struct object_store *store, const struct compact_options *options, i
     static const atomic_bool never;
     struct compacting c = {
         .store = store, .options = options, .stop = stop != NULL ? stop : &never, .out = out};
-    *out = (struct compact_done){0};
+    *out = (struct compact_done){.live = COMPACT_UNKNOWN};
     int result = compact_plan_make(&c.plan, store, options, now, err);
+    if (result == 0)
+        result = replaced_remove(store, &c.plan.table, now, &out->removed, err);
     for (size_t i = 0; i < c.plan.folders.count && result == 0; i++) {
         const struct compact_folder *f = c.plan.folders.list[i];
         if (f->why == NULL)
@@ -267,13 +292,25 @@ int compact(struct object_store *store, const struct compact_options *options, i
     if (result == 0)
         result = prepare(&c, report, context, err);
     if (result == 0)
+        result = note_kept(&c, now, err);
+    if (result == 0)
         result = swap_all(&c, report, context, err);
     bool gap;
     struct err ignored = {0}; /* it is for a gauge */
-    if (c.plan.table.found)
+    if (c.plan.table.found) {
         (void)!delta_snapshot_update(&c.plan.table, store, NULL, NULL, &gap, &ignored);
-    out->live = live_files(&c.plan.table);
+        out->live = live_files(&c.plan.table);
+    }
     compact_plan_free(&c.plan);
+    return result;
+}
+
+int compact_count(struct object_store *store, uint64_t *live, struct err *err)
+{
+    struct delta_snapshot table = {.want_files = true, .keep = keep_little};
+    int result = delta_snapshot_load(&table, store, err);
+    *live = live_files(&table);
+    delta_snapshot_free(&table);
     return result;
 }
 

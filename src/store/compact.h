@@ -34,14 +34,15 @@ enum {
 #define COMPACT_AFTER (2 * 3600 * CLOCK_SECOND)
 #define COMPACT_TARGET_BYTES (UINT64_C(128) << 20)
 #define COMPACT_LEVEL 9
+#define COMPACT_UNKNOWN UINT64_MAX
 
 struct compact_options {
     const char *version;         /* of varve, for the log */
     const struct schema *schema; /* of the table; flat */
     int64_t after;               /* ns: a folder is closed when its newest file is so old */
-    uint64_t target_bytes;   /* files are merged up to this size; those of half of it are left */
-    int level;               /* of compression */
-    bool keep;               /* leave the old files for readers of old versions */
+    uint64_t target_bytes; /* files are merged up to this size; those of half of it are left */
+    int level;             /* of compression */
+    int64_t keep; /* ns for which old files stay, for readers of old versions; 0: they don't */
     const struct map *only;  /* folders, each with its '/'; they count as closed. NULL: all */
     struct account *account; /* NULL: none */
 };
@@ -61,14 +62,19 @@ struct compact_done {
     uint64_t rows;          /* in these */
     uint64_t before, after; /* bytes */
     uint64_t left_alone;    /* folders, by what is in them */
+    uint64_t removed;       /* files that earlier calls have kept */
     uint64_t given_up;      /* swaps: another writer had other plans with the same files */
-    uint64_t live;          /* files of the table, afterwards */
+    uint64_t live;          /* files of the table, afterwards; COMPACT_UNKNOWN: nobody knows */
     bool more;              /* there is more to merge: call again */
 };
 
 /* What would be done at `now` (ns since 1970); changes nothing. `store` may be a reader's. */
 int compact_look(struct object_store *store, const struct compact_options *options, int64_t now,
                  compact_report *report, void *context, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* How many files the table has. */
+int compact_count(struct object_store *store, uint64_t *live, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Do it. `store` is the keeper's. `report` (or NULL) is called for folders that are left alone.
@@ -78,7 +84,7 @@ int compact(struct object_store *store, const struct compact_options *options, i
             const atomic_bool *stop, compact_report *report, void *context,
             struct compact_done *out, struct err *err) __attribute__((warn_unused_result));
 
-/* For whoever shows what the job does; any thread. */
+/* For whoever shows what the job does; any thread. `live` is COMPACT_UNKNOWN until it is known. */
 struct compact_counters {
     _Atomic uint64_t swaps, live;
 };

@@ -54,7 +54,8 @@ static void note_done(const struct compact_done *done, struct compact_counters *
 {
     if (counters != NULL) {
         atomic_fetch_add(&counters->swaps, done->swaps);
-        atomic_store(&counters->live, done->live);
+        if (done->live != COMPACT_UNKNOWN)
+            atomic_store(&counters->live, done->live);
     }
     if (done->swaps > 0)
         log_done(done, since);
@@ -85,6 +86,18 @@ static int write_last(struct object_store *store, struct err *err)
     return result;
 }
 
+/* Once, so that it is known though nothing is merged for a day. */
+static int count_live(struct job *job, struct object_store *store, struct err *err)
+{
+    uint64_t live;
+    if (atomic_load(&job->counters->live) != COMPACT_UNKNOWN)
+        return 0;
+    if (compact_count(store, &live, err) != 0)
+        return -1;
+    atomic_store(&job->counters->live, live);
+    return 0;
+}
+
 static int work(void *state, const struct keeper_turn *turn, struct keeper_due *next,
                 struct err *err)
 {
@@ -98,14 +111,20 @@ static int work(void *state, const struct keeper_turn *turn, struct keeper_due *
         return -1;
     if (last == 0 || (passed >= 0 && passed < job->interval)) {
         next->at = turn->now + job->interval - (last == 0 ? 0 : passed);
+        return count_live(job, turn->store, err);
+    }
+    struct err failure = {0};
+    int result = compact(turn->store, &job->options, wall, turn->stop, say, job, &done, &failure);
+    note_done(&done, job->counters, turn->now);
+    next->at = done.more ? turn->now : turn->now + job->interval;
+    if (failure.code == ERR_UNSUPPORTED) { /* nor will it be in a minute */
+        log_message(LOG_WARNING, "upkeep_failed", "compaction: %s", failure.text);
         return 0;
     }
-    int result = compact(turn->store, &job->options, wall, turn->stop, say, job, &done, err);
-    note_done(&done, job->counters, turn->now);
-    if (result == 0 && !done.more)
-        result = write_last(turn->store, err);
-    next->at = done.more ? turn->now : turn->now + job->interval;
-    return result;
+    if (result == 0)
+        return done.more ? 0 : write_last(turn->store, err);
+    *err = failure;
+    return -1;
 }
 
 int compact_folders(struct object_store *store, const struct compact_options *options,
@@ -146,6 +165,10 @@ void keeper_add_compaction(struct keeper *keeper, const struct compact_options *
     struct job *job = calloc(1, sizeof(*job));
     if (job == NULL)
         out_of_memory(sizeof(*job));
+    if (options->keep > 0)
+        log_message(LOG_INFO, "compaction",
+                    "replaced files are kept for a while (compaction.keep_replaced): whoever reads "
+                    "the directory and not its log finds their rows twice meanwhile");
     job->options = *options;
     job->interval = interval;
     job->counters = counters;

@@ -202,7 +202,7 @@ static int choose(struct compact_plan *plan, struct compact_folder *f, struct ob
                   now / CLOCK_MILLISECOND - f->newest >= options->after / CLOCK_MILLISECOND;
     if (!closed && f->inputs.count < COMPACT_MANY)
         return 0;
-    if (!options->keep && look_at_folder(plan, f, store, now, &busy, err) != 0)
+    if (options->keep == 0 && look_at_folder(plan, f, store, now, &busy, err) != 0)
         return -1;
     if (busy)
         return 0;

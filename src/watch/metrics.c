@@ -256,8 +256,9 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     single(out, "varve_expired_bytes_total", "counter", v->expired_bytes, "Bytes of these.");
     single(out, "varve_compactions_total", "counter", v->compactions,
            "Partitions whose small files were merged.");
-    single(out, "varve_files_live", "gauge", v->files_live,
-           "Files of the table, when compaction has last looked; 0 before.");
+    if (v->files_live != UINT64_MAX)
+        single(out, "varve_files_live", "gauge", v->files_live,
+               "Files of the table, when compaction has last looked.");
     struct log_losses losses = log_losses();
     begin(out, "varve_log_lines_lost_total", "counter",
           "Lines of the log that were not written, by reason.");

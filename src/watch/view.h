@@ -95,7 +95,7 @@ struct view {
     struct s3_counters objects;
     uint64_t expired_files, expired_bytes; /* by retention */
     uint64_t compactions;                  /* folders whose small files were merged */
-    uint64_t files_live; /* of the table, after the last compaction; 0: none yet */
+    uint64_t files_live;                   /* of the table, as of late; UINT64_MAX: unknown */
 
     struct view_source *sources;
     uint32_t source_count;

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support import ROOT, VARVE, Output, check_verify, wait_for
+from support import ROOT, VARVE, Output, check_verify, verify, wait_for
 from test_hostile import LONG, NAMES, event
 
 ROWS = 1_000
@@ -166,6 +166,10 @@ def test_in_user_space(any_server, varve, tmp_path, lacks):
             assert "can't exchange" in done.stderr
             assert len(doubts) == 1 and "can't exchange two names" in doubts[0]
             assert said.startswith("warning ") and "can't exchange two names" in said
+            keeping = [VARVE, "compact", varve.output, "--keep-replaced", "1h"]
+            kept = subprocess.run(keeping, capture_output=True, text=True)
+            assert kept.returncode == 0 and "became: 0" not in kept.stdout, kept
+            assert verify(varve.output)["findings"] == []
         else:
             assert done.returncode == 0, done.stderr
             assert doubts == [] and said.startswith("ok ")

@@ -98,6 +98,23 @@ def test_small_files_become_one(any_server, varve):
     assert verify(varve.output)["findings"] == []
 
 
+def test_replaced_files_are_kept_for_readers_of_old_versions(any_server, varve):
+    any_server.add_stream()
+    publish(any_server, 1, 300)
+    varve.once("--set", "batching.max_rows=10")
+    before, version = files_of(varve), DeltaTable(str(varve.output)).version()
+    assert "became: 2 files of " in compact(varve, "--keep-replaced", "1s", "--after", "1ms")
+    assert set(before) < set(files_of(varve))
+    old = DeltaTable(str(varve.output), version=version).to_pyarrow_table(columns=["stream_seq"])
+    assert sorted(old["stream_seq"].to_pylist()) == list(range(1, 301))
+    report = verify(varve.output)
+    assert report["findings"] == []
+    time.sleep(1)  # what is kept goes by the clock
+    compact(varve)
+    assert len(files_of(varve)) == 2
+    everybody_finds(varve, 300)
+
+
 def table_sequences(varve):
     root = str(varve.output)
     return DeltaTable(root).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist()

@@ -272,6 +272,90 @@ TEST(store_compact_gives_up_what_others_have_changed)
     memory_disk_free(disk);
 }
 
+/* Kept for readers of old versions: the old files stay until their time has come, and the rows are
+ * those of the new ones meanwhile. It needs no exchange. */
+TEST(store_compact_keeps_replaced_files_for_a_while)
+{
+    struct system plain = {0};
+    struct err err = {0};
+    struct compact_done done;
+    struct compact_options o = options();
+    uint64_t rows, headers, files;
+    bool ordered;
+    o.keep = 24 * HOUR;
+    struct store *store = open_store(plain);
+    commit_rows(store, &schema, KEY, 1, 3, 1);
+    commit_rows(store, &schema, KEY, 4, 9, 1);
+    struct object_store *keeper = keeper_open("root", &plain, &err);
+    int64_t now = clock_wall() + 2 * HOUR;
+    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.swaps == 1);
+    read_rows(store, &rows, &headers, &ordered, &files);
+    EXPECT(rows == 9 && files == 1 && ordered);
+    EXPECT(fixture_is_file("root/sim/day/1-3.parquet"));
+    EXPECT(fixture_is_file("root/sim/day/4-9.parquet"));
+    now += 24 * HOUR - CLOCK_SECOND;
+    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.removed == 0);
+    EXPECT(fixture_is_file("root/sim/day/1-3.parquet"));
+    o.keep = 0; /* their time was settled when they were left */
+    now += 2 * CLOCK_SECOND;
+    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.removed == 2);
+    EXPECT(!fixture_is_file("root/sim/day/1-3.parquet"));
+    EXPECT(!fixture_is_file("root/sim/day/4-9.parquet"));
+    EXPECT(!fixture_is_file("root/_delta_log/_varve/%replaced"));
+    read_rows(store, &rows, &headers, &ordered, &files);
+    EXPECT(rows == 9 && files == 1);
+    object_store_close(keeper);
+    store_close(store);
+}
+
+static int count_rows(uint64_t *rows, struct system system)
+{
+    uint64_t headers, files;
+    bool ordered;
+    struct store *store = open_store(system);
+    read_rows(store, rows, &headers, &ordered, &files);
+    store_close(store);
+    return (int)files;
+}
+
+/* Power cuts where replaced files are kept, and in the moment when their time has come: no live
+ * file is ever removed. */
+TEST(store_compact_that_keeps_survives_power_cuts)
+{
+    for (uint64_t n = 1;; n += 5) {
+        struct memory_disk *disk = memory_disk_new(n);
+        struct system system = memory_disk_system(disk);
+        struct err err = {0}, ignored = {0};
+        struct compact_done done = {0};
+        struct compact_options o = options();
+        o.keep = HOUR;
+        struct store *store = open_store(system);
+        commit_rows(store, &schema, KEY, 1, 3, 1);
+        commit_rows(store, &schema, KEY, 4, 9, 1);
+        struct object_store *keeper = keeper_open("root", &system, &err);
+        uint64_t before = memory_disk_calls(disk), rows;
+        memory_disk_cut(disk, n);
+        int64_t now = clock_wall() + 2 * HOUR;
+        (void)!compact(keeper, &o, now, NULL, NULL, NULL, &done, &ignored);
+        (void)!compact(keeper, &o, now + 2 * HOUR, NULL, NULL, NULL, &done, &ignored);
+        bool beyond = memory_disk_calls(disk) - before < n;
+        object_store_close(keeper);
+        store_close(store);
+        memory_disk_restart(disk, true);
+        int files = count_rows(&rows, system);
+        EXPECT(rows == 9 && (files == 2 || files == 1));
+        keeper = keeper_open("root", &system, &err);
+        for (int i = 2; i <= 4; i++)
+            EXPECT(compact(keeper, &o, now + i * 2 * HOUR, NULL, NULL, NULL, &done, &err) == 0);
+        EXPECT_TEXT(err.text, "");
+        object_store_close(keeper);
+        EXPECT(count_rows(&rows, system) == 1 && rows == 9);
+        memory_disk_free(disk);
+        if (beyond)
+            break;
+    }
+}
+
 /* The power fails at each call of a compaction: afterwards each row is there once, for a reader of
  * the log and for one of plain files. */
 TEST(store_compact_survives_power_cuts)
