@@ -14,6 +14,7 @@ from botocore.config import Config
 
 VERSITYGW = support.ROOT / "build/go/versitygw"
 WEED = support.VENV / "bin/weed"
+RCLONE = support.VENV / "bin/rclone"
 DRIVER = support.BUILD / "interop/s3_driver"
 
 ACCESS_KEY = "AKIAVARVETEST0000001"
@@ -169,12 +170,27 @@ class Seaweedfs(Store):
         ]
 
 
+class Rclone(Store):
+    """A server of a directory that takes no notice of If-None-Match: no store for a table."""
+
+    name = "rclone"
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.files = root / "files"
+        self.files.mkdir(exist_ok=True)
+
+    def command(self):
+        address, keys = f"127.0.0.1:{self.port}", f"{ACCESS_KEY},{SECRET_KEY}"
+        return [RCLONE, "serve", "s3", "--addr", address, "--auth-key", keys, self.files]
+
+
 SERVERS = {"versitygw": (Versitygw, VERSITYGW), "seaweedfs": (Seaweedfs, WEED)}
 
 
 def server(name, root):
-    """One of SERVERS, not started. The test is skipped where it is not installed."""
-    kind, program = SERVERS[name]
+    """One of SERVERS, or rclone, not started. The test is skipped where it is not installed."""
+    kind, program = {**SERVERS, "rclone": (Rclone, RCLONE)}[name]
     if not program.exists():
         pytest.skip(f"no {program}: make setup-test")
     return kind(root)

@@ -19,6 +19,9 @@ int config_value_store(const struct config_key *key, void *base, struct arena *a
                        struct config_value value, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Whether it says off. YAML libraries that save a file again turn a bare off into false. */
+bool config_value_is_off(struct slice text);
+
 /* A key, and which entry it is of. */
 struct config_target {
     const struct config_key *key; /* NULL if the path is none of a key */
@@ -34,6 +37,12 @@ int config_assign(struct config *c, struct config_target target, struct config_v
 
 /* Begin the next entry of a section, with all defaults. */
 int config_add_entry(struct config *c, const struct config_section *s, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* `path` is no key, and one text was written for it. Where it is a section that can be turned off,
+ * such as compaction, and the text is off, so are all keys below that can be. Else config_unknown.
+ */
+int config_assign_section(struct config *c, const char *path, struct slice text, struct err *err)
     __attribute__((warn_unused_result));
 
 /* ERR_USAGE about an unknown path. */

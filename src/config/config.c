@@ -117,6 +117,20 @@ int config_unknown(const char *path, struct err *err)
     return err_set(err, ERR_USAGE, "unknown key %s", path);
 }
 
+int config_assign_section(struct config *c, const char *path, struct slice text, struct err *err)
+{
+    size_t len = strlen(path), turned = 0;
+    for (size_t i = 0; i < config_key_count && config_value_is_off(text); i++) {
+        const struct config_key *key = &config_keys[i];
+        if (!key->off || strncmp(key->path, path, len) != 0 || key->path[len] != '.')
+            continue;
+        if (assign_text(c, (struct config_target){.key = key}, text, err) != 0)
+            return -1;
+        turned++;
+    }
+    return turned > 0 ? 0 : config_unknown(path, err);
+}
+
 int config_set(struct config *c, const char *assignment, struct err *err)
 {
     char path[CONFIG_PATH_MAX];
@@ -127,11 +141,10 @@ int config_set(struct config *c, const char *assignment, struct err *err)
     memcpy(path, assignment, len);
     path[len] = '\0';
     struct config_target target = config_target_of(path);
-    if (target.key == NULL) {
-        config_unknown(path, err);
-        return err_prefix(err, "--set");
-    }
-    if (assign_text(c, target, slice_of(assignment + len + 1), err) != 0)
+    struct slice text = slice_of(assignment + len + 1);
+    if (target.key == NULL)
+        return config_assign_section(c, path, text, err) == 0 ? 0 : err_prefix(err, "--set");
+    if (assign_text(c, target, text, err) != 0)
         return err_prefix(err, "--set %s", path);
     return 0;
 }

@@ -149,7 +149,9 @@ static int read_value(struct reader *r, const char *path, unsigned line)
         return 0; /* all keys below are commented out */
     if (config_key_section(path) && yaml_walk_is_mapping(w))
         return read_mapping(r, path);
-    config_unknown(path, w->err);
+    struct slice text = yaml_walk_is_scalar(w) ? yaml_walk_scalar(w) : slice_of("");
+    if (config_assign_section(r->config, path, text, w->err) == 0)
+        return 0;
     return yaml_walk_place(w, line);
 }
 

@@ -78,8 +78,7 @@ static int store_integer(const struct config_key *key, void *field, struct slice
     return 0;
 }
 
-/* YAML libraries that save a file again turn a bare off into false. */
-static bool is_off(struct slice text)
+bool config_value_is_off(struct slice text)
 {
     return slice_is(text, "off") || slice_is(text, "false");
 }
@@ -87,7 +86,7 @@ static bool is_off(struct slice text)
 static int store_size(const struct config_key *key, void *field, struct slice text, struct err *err)
 {
     uint64_t value;
-    if (key->off && is_off(text)) {
+    if (key->off && config_value_is_off(text)) {
         *(uint64_t *)field = 0;
         return 0;
     }
@@ -109,7 +108,7 @@ static int store_duration(const struct config_key *key, void *field, struct slic
                           struct err *err)
 {
     int64_t value;
-    if (key->off && is_off(text)) {
+    if (key->off && config_value_is_off(text)) {
         *(int64_t *)field = 0;
         return 0;
     }
@@ -179,7 +178,7 @@ static int store_start(void *field, struct slice text, struct err *err)
 
 static int store_listen(void *field, struct arena *arena, struct slice text, struct err *err)
 {
-    if (is_off(text)) {
+    if (config_value_is_off(text)) {
         *(const char **)field = "";
         return 0;
     }

@@ -212,3 +212,68 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     store.start()
     once(varve, store)
     check_exact(store, 101_010)
+
+
+def test_compact_and_expire(any_server, varve, store, tmp_path):
+    """By varve compact and varve expire, and what drains next knows of it."""
+    any_server.add_stream()
+    any_server.generate(2000, simulations=2, per_hour=1000)
+    settings = {"batching": {"max_rows": 100}, "compaction": False}
+    once(varve, store, **settings)
+    before = table(store).version(), len(table(store).get_add_actions()["path"])
+    assert before[1] > 20
+    command(store, "compact", url(store))
+    assert len(table(store).get_add_actions()["path"]) < before[1] / 4
+    check_exact(store, 2000)
+    command(store, "verify", url(store))
+    any_server.generate(100)
+    once(varve, store, **settings)
+    check_exact(store, 2100)
+    command(store, "expire", "--older-than", "1d", url(store))
+    assert sequences(store) == []
+    assert not [k for k in store.keys(PREFIX + "/") if not k.startswith(f"{PREFIX}/_delta_log/")]
+    once(varve, store, **settings)
+    assert sequences(store) == []
+    command(store, "verify", url(store))
+
+
+def test_compaction_beside_the_drain(any_server, varve, store):
+    """What is merged meanwhile is in no reader's snapshot twice."""
+    any_server.add_stream()
+    settings = {
+        "batching": {"max_rows": 100, "max_age": "100ms"},
+        "compaction": {"interval": "1s", "after": "0s"},
+    }
+    run = start(varve, store, **settings)
+    for number in range(1, 21):
+        any_server.generate(200, per_hour=100_000)
+        run.wait_rows(200 * number)
+        assert sequences(store) == list(range(1, 200 * number + 1))
+    wait_for(lambda: len(table(store).get_add_actions()["path"]) < 10, "files are merged")
+    assert run.stop(signal.SIGTERM) == 0
+    check_exact(store, 4000)
+    command(store, "verify", url(store))
+
+
+def test_check(any_server, varve, store, tmp_path):
+    any_server.add_stream()
+    file = tmp_path / "check.json"
+    file.write_text(json.dumps(config(varve, store)))
+    assert "s3://" in command(store, "check", "-c", file)
+    made = config(varve, store)
+    made["output"]["s3"]["secret_access_key"] = "of another"
+    file.write_text(json.dumps(made))
+    said = command(store, "check", "-c", file, status=1)
+    assert "SignatureDoesNotMatch" in said or "AccessDenied" in said
+    assert "of another" not in said
+
+
+def test_a_store_without_conditions_is_refused(any_server, varve, tmp_path):
+    """Nothing would keep two writers from the same entry of the log."""
+    any_server.add_stream()
+    any_server.generate(10)
+    with s3_support.server("rclone", tmp_path / "store") as store:
+        run = start(varve, store, "--once")
+        assert run.wait() == 1
+        assert "If-None-Match" in run.text()
+        assert not [key for key in store.keys(PREFIX + "/") if key.endswith(".json")]

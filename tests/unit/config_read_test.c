@@ -197,6 +197,7 @@ TEST(config_read_says_where)
                    "varve.yaml:3: unknown key sources[1].strem; did you mean sources[N].stream?");
     expect_refused("sources:\n  - start:\n      - 1\n",
                    "varve.yaml:3: sources[0].start: takes one value, not a list");
+    expect_refused("batching: off\n", "varve.yaml:1: batching is a section: set one of its keys");
     expect_refused("batching: 5\n", "varve.yaml:1: batching is a section: set one of its keys");
     expect_refused("memory_limit:\n  a: 1\n",
                    "varve.yaml:2: memory_limit: takes a value, not a section");
