@@ -79,8 +79,10 @@ static void allow_aws_files(struct sandbox *s)
 static void allow_ports_of_bucket(struct sandbox *s, const char *endpoint)
 {
     static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && endpoint[0] == '\0'; i++)
-        endpoint = getenv(names[i]) != NULL ? getenv(names[i]) : "";
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && endpoint[0] == '\0'; i++) {
+        const char *found = getenv(names[i]);
+        endpoint = found != NULL ? found : "";
+    }
     struct http_origin origin;
     const char *path;
     struct err ignored = {0}; /* told by who connects */

@@ -300,10 +300,10 @@ static void on_searched(struct refetch *r, struct nats_client *client,
     struct nats_stored_message message;
     struct nats_api_error error = {0};
     struct err err = {0};
-    if (event->outcome != NATS_OUTCOME_REPLY)
-        wait_a_while(r, client, now);
-    else if (nats_stored_message_parse(event->payload, &r->arena, &message, &error, &err) == 0 &&
-             message.sequence >= r->next)
+    bool answered = event->outcome == NATS_OUTCOME_REPLY;
+    bool found = answered &&
+                 nats_stored_message_parse(event->payload, &r->arena, &message, &error, &err) == 0;
+    if (found && message.sequence >= r->next)
         search_on(r, client, message.sequence, now);
     else if (error.meaning == NATS_MEANING_NO_MESSAGE)
         search_on(r, client, UINT64_MAX, now);

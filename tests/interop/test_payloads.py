@@ -3,6 +3,7 @@
 pyarrow, against what Python's protobuf makes of the same bytes."""
 
 import datetime
+import itertools
 import os
 import pathlib
 import random
@@ -20,7 +21,9 @@ from google.protobuf import (
     wrappers_pb2,
 )
 
-BUILD = pathlib.Path(os.environ.get("VARVE_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+BUILD = pathlib.Path(
+    os.environ.get("VARVE_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
+)
 PROGRAM = BUILD / "interop" / "payload_cases"
 F = descriptor_pb2.FieldDescriptorProto
 SCALARS = [
@@ -30,7 +33,8 @@ SCALARS = [
 ]  # fmt: skip
 KEYS = [F.TYPE_STRING, F.TYPE_INT64, F.TYPE_INT32, F.TYPE_BOOL, F.TYPE_SINT64, F.TYPE_FIXED32]
 SPECIAL = [".google.protobuf.Timestamp", ".google.protobuf.Duration"] + [
-    f".google.protobuf.{name}Value" for name in ("Double", "Int64", "Int32", "Bool", "String", "Bytes", "UInt32")
+    f".google.protobuf.{name}Value"
+    for name in ("Double", "Int64", "Int32", "Bool", "String", "Bytes", "UInt32")
 ]
 SYNTAXES = ["proto2", "proto3", "editions"]
 
@@ -52,7 +56,11 @@ def add_field(chance, file, message, number, types):
         entry.options.map_entry = True
         entry.field.add(name="key", number=1, label=F.LABEL_OPTIONAL, type=chance.choice(KEYS))
         add_field(chance, file, entry, 2, types)
-        entry.field[1].name, entry.field[1].number, entry.field[1].label = "value", 2, F.LABEL_OPTIONAL
+        entry.field[1].name, entry.field[1].number, entry.field[1].label = (
+            "value",
+            2,
+            F.LABEL_OPTIONAL,
+        )
         field.type, field.label = F.TYPE_MESSAGE, F.LABEL_REPEATED
         field.type_name = f".t.{message.name}.F{number}Entry"
         return
@@ -68,7 +76,9 @@ def add_field(chance, file, message, number, types):
 
 def random_file(chance, syntax):
     file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax=syntax)
-    file.dependency.extend(f"google/protobuf/{name}.proto" for name in ("timestamp", "duration", "wrappers"))
+    file.dependency.extend(
+        f"google/protobuf/{name}.proto" for name in ("timestamp", "duration", "wrappers")
+    )
     if syntax == "editions":
         file.edition = descriptor_pb2.EDITION_2023
         if chance.random() < 0.5:
@@ -123,7 +133,8 @@ def fill(chance, message, depth=0):
             continue
         value = getattr(message, field.name)
         if is_map(field):
-            key, inner = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+            key = field.message_type.fields_by_name["key"]
+            inner = field.message_type.fields_by_name["value"]
             for _ in range(chance.randint(0, 3)):
                 if inner.message_type is None:
                     value[scalar(chance, key)] = scalar(chance, inner)
@@ -161,9 +172,12 @@ def wanted(message, around=()):
 def wanted_field(message, field, around):
     value = getattr(message, field.name)
     if is_map(field):
-        key, inner = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+        inner = field.message_type.fields_by_name["value"]
         entry = (*around, field.message_type)
-        return sorted(((k, wanted_value(value[k], inner, entry)) for k in value), key=lambda pair: repr(pair[0]))
+        return sorted(
+            ((k, wanted_value(value[k], inner, entry)) for k in value),
+            key=lambda pair: repr(pair[0]),
+        )
     if field.is_repeated:
         return [wanted_value(item, field, around) for item in value]
     if field.has_presence and not message.HasField(field.name):
@@ -195,23 +209,33 @@ def same(found, expected):
         again = message_factory.GetMessageClass(expected[1]).FromString(found)
         return again == expected[2]
     if isinstance(expected, dict):
-        return found is not None and all(same(found[name], value) for name, value in expected.items())
+        return found is not None and all(
+            same(found[name], value) for name, value in expected.items()
+        )
     if isinstance(expected, list):
         if expected and isinstance(expected[0], tuple) and len(expected[0]) == 2:
             found = sorted(found, key=lambda pair: repr(pair[0]))
             return len(found) == len(expected) and all(
-                f[0] == e[0] and same(f[1], e[1]) for f, e in zip(found, expected)
+                f[0] == e[0] and same(f[1], e[1]) for f, e in zip(found, expected, strict=True)
             )
-        return len(found) == len(expected) and all(same(f, e) for f, e in zip(found, expected))
+        return len(found) == len(expected) and all(
+            same(f, e) for f, e in zip(found, expected, strict=True)
+        )
     if isinstance(found, datetime.datetime):
-        found = (found - datetime.datetime(1970, 1, 1, tzinfo=found.tzinfo)) // datetime.timedelta(microseconds=1)
+        found = (found - datetime.datetime(1970, 1, 1, tzinfo=found.tzinfo)) // datetime.timedelta(
+            microseconds=1
+        )
     return found == expected
 
 
 def decode(place, files, message, payloads):
     (place / "set").write_bytes(descriptor_pb2.FileDescriptorSet(file=files).SerializeToString())
     (place / "in").write_bytes(b"".join(struct.pack("<I", len(p)) + p for p in payloads))
-    done = subprocess.run([PROGRAM, place / "set", message, place / "in", place / "out"], capture_output=True, text=True)
+    done = subprocess.run(
+        [PROGRAM, place / "set", message, place / "in", place / "out"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return pq.read_table(place / "out").to_pylist()
 
@@ -241,7 +265,7 @@ def test_random_schemas_and_messages(tmp_path, syntax):
             fill(chance, message)
             payloads.append(message.SerializeToString())
         # Behind each other they are one message, merged.
-        payloads += [a + b for a, b in zip(payloads, payloads[1:])]
+        payloads += [a + b for a, b in itertools.pairwise(payloads)]
         for row, payload in zip(decode(tmp_path, files, "t.A", payloads), payloads, strict=True):
             assert row["reason"] is None, (row["reason"], payload)
             expected = wanted(kind.FromString(payload))
@@ -273,7 +297,11 @@ def test_what_is_damaged_is_a_row_with_the_reason(tmp_path):
         rows = decode(tmp_path, files, "t.A", payloads)
         assert len(rows) == len(payloads)
         for row in rows:
-            if row["reason"] is not None and "2^63" not in row["reason"] and "range" not in row["reason"]:
+            if (
+                row["reason"] is not None
+                and "2^63" not in row["reason"]
+                and "range" not in row["reason"]
+            ):
                 assert all(value is None for name, value in row.items() if name != "reason")
 
 
@@ -283,7 +311,12 @@ def test_what_no_column_holds(tmp_path):
     message.field.add(name="u", number=1, label=F.LABEL_OPTIONAL, type=F.TYPE_UINT64)
     message.field.add(name="s", number=2, label=F.LABEL_OPTIONAL, type=F.TYPE_STRING)
     message.field.add(name="U", number=3, label=F.LABEL_REPEATED, type=F.TYPE_UINT64)
-    payloads = [b"\x08" + b"\xff" * 9 + b"\x01\x12\x01x", b"\x12\x01\xff", b"\x12\x05x", b"\x1a\x0c\x07" + b"\xff" * 9 + b"\x01\x01"]
+    payloads = [
+        b"\x08" + b"\xff" * 9 + b"\x01\x12\x01x",
+        b"\x12\x01\xff",
+        b"\x12\x05x",
+        b"\x1a\x0c\x07" + b"\xff" * 9 + b"\x01\x01",
+    ]
     rows = decode(tmp_path, [file], "t.A", payloads)
     assert rows[0] == {"reason": "u is more than 2^63 - 1", "u": None, "s": "x", "U_3": []}
     assert rows[1] == {"reason": "s is not UTF-8", "u": None, "s": None, "U_3": None}

@@ -66,7 +66,7 @@ def typed(varve, kind=NOTE):
 def check(varve, numbers):
     rows = typed(varve)
     assert [row["event_id"] for row in rows] == [f"e-{n}" for n in numbers]
-    for row, number in zip(rows, numbers):
+    for row, number in zip(rows, numbers, strict=True):
         payload, columns = note(number)
         assert (row["reward"], row["step"], row["tag"], row["payload_error"]) == columns
         assert json.loads(row["all"]) == json.loads(payload)
