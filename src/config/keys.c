@@ -221,8 +221,9 @@ const struct config_key config_keys[] = {
     {"payloads[].message", CONFIG_TEXT, IN_PAYLOAD(message), "",
      .help = "Full name of the message, such as fes.simulation.agent.AgentAction."},
     {"payloads[].columns", CONFIG_LIST, IN_PAYLOAD(columns), "payload json $",
-     .help = "Columns of a JSON payload, each as NAME TYPE PATH, such as reward double $.reward. "
-             "Types: text, integer, double, boolean, json."},
+     .help = "Columns of a JSON payload: {reward: {path: $.reward, type: double}}, or each as NAME "
+             "TYPE PATH: [reward double $.reward]. Types: text, integer, double, boolean, json.",
+     .columns = true},
 
     {"followers[].name", CONFIG_TEXT, IN_FOLLOWER(name), "",
      .help = "Name under which the store knows how far this follower is: letters, digits, _ and -. "

@@ -48,7 +48,8 @@ struct config_key {
     const char *const *choices; /* NULL-terminated */
     const char *help;           /* what it is, one or two sentences */
     enum config_change change;
-    bool off; /* a size or duration that may be "off", which is 0 */
+    bool off;     /* a size or duration that may be "off", which is 0 */
+    bool columns; /* a list that may be written as a mapping, NAME: {path: PATH, type: TYPE} */
 };
 
 extern const struct config_key config_keys[];

@@ -403,8 +403,9 @@ static void append_alerts(struct buf *out, const struct alerts *a)
     for (uint32_t i = 0; i < a->count; i++)
         standing[a->list[i].kind] += a->list[i].until == 0;
     begin(out, "varve_alerts", "gauge", "Alerts that stand, by name.");
-    for (int i = 0; i < ALERT_KINDS && alert_stands((enum alert_kind)i); i++)
-        whole(out, "varve_alerts", NULL, alert_name((enum alert_kind)i), standing[i]);
+    for (int i = 0; i < ALERT_KINDS; i++)
+        if (alert_stands((enum alert_kind)i))
+            whole(out, "varve_alerts", NULL, alert_name((enum alert_kind)i), standing[i]);
 }
 
 void metrics_append(struct buf *out, const struct watch *w, int64_t now)

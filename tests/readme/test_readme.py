@@ -275,7 +275,11 @@ def test_notebook(any_server, varve, tmp_path):
 
 
 def test_each_alert_says_what_it_wants_done(any_server, varve):
-    run = varve.start(config=varve.config(metrics={"listen": "127.0.0.1:0"}))
+    followed = {
+        "payloads": [{"event_type": "sim.world_note.v1"}],
+        "followers": [{"name": "typed"}],
+    }
+    run = varve.start(config=varve.config(metrics={"listen": "127.0.0.1:0"}, **followed))
     address = re.search(r"http://[\d.:]+", run.wait_line("listening")["text"])[0]
     with urllib.request.urlopen(address + "/metrics", timeout=10) as answer:
         text = answer.read().decode()
@@ -441,9 +445,9 @@ def test_metrics_that_are_named_exist(any_server, varve):
         scraped = answer.read().decode()
     types = set(re.findall(r"^# TYPE (\w+) ", scraped, re.MULTILINE))
     named = set(re.findall(r"\bvarve_[a-z_]+\b", "\n".join(PAGES.values())))
-    # Times are there once there is what they are of; requests to a bucket are with a bucket, where
-    # tests/live/test_bucket.py looks.
-    elsewhere = re.compile("varve_object_.*|.*_timestamp_seconds")
+    # Times are there once there is what they are of, and the number of files once it is known;
+    # requests to a bucket are there with one, where tests/live/test_bucket.py looks.
+    elsewhere = re.compile("varve_object_.*|varve_files_live|.*_timestamp_seconds")
     assert named and {name for name in named if not elsewhere.fullmatch(name)} <= types
 
 

@@ -62,6 +62,43 @@ TEST(config_read_all_sections)
     config_free(&c);
 }
 
+/* The two ways to write columns are one. */
+TEST(config_read_columns)
+{
+    struct config c;
+    read_text(&c, "payloads:\n"
+                  "  - event_type: a\n"
+                  "    columns: {reward: {path: $.reward, type: double},\n"
+                  "              step: {type: integer, path: '$.s[0]'}}\n"
+                  "  - {event_type: b, columns: [reward double $.reward]}\n");
+    EXPECT_U64(c.payloads[0].columns.count, 2);
+    EXPECT_TEXT(c.payloads[0].columns.items[0], "reward double $.reward");
+    EXPECT_TEXT(c.payloads[0].columns.items[1], "step integer $.s[0]");
+    EXPECT_U64(c.payloads[1].columns.count, 1);
+    config_free(&c);
+    expect_refused("payloads: [{columns: {a: $.a}}]",
+                   "varve.yaml:1: a column is NAME: {path: PATH, type: TYPE}");
+    expect_refused("payloads: [{columns: {a: {path: [x], type: text}}}]",
+                   "varve.yaml:1: a column is NAME: {path: PATH, type: TYPE}");
+    expect_refused("payloads: [{columns: {a: {path: $.a}}}]",
+                   "varve.yaml:1: a column needs a path and a type");
+    expect_refused("payloads: [{columns: {a: {path: $, type: text, x: 1}}}]",
+                   "varve.yaml:1: a column has one path and one type, and nothing else");
+    expect_refused("payloads: [{columns: {a: {path: $, path: $}}}]",
+                   "varve.yaml:1: a column has one path and one type, and nothing else");
+    expect_refused("payloads: [{columns: {[a]: {path: $}}}]", "varve.yaml:1: a key must be a name");
+}
+
+TEST(config_read_sections_that_are_off)
+{
+    struct config c;
+    read_text(&c, "compaction: off\nretention: false\nruns: off\n");
+    EXPECT_I64(c.compaction.interval, 0);
+    EXPECT_I64(c.retention.max_age, 0);
+    EXPECT_I64(c.runs.close_after, 0);
+    config_free(&c);
+}
+
 /* What PyYAML 6.0.3 makes of a file with comments, !!str, a bare off and a bare time. */
 TEST(config_read_file_saved_by_a_library)
 {
