@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "batch/batch.h"
 #include "delta/entry.h"
@@ -16,6 +17,7 @@
 #include "parquet/write/layout.h"
 #include "parquet/write/statistics.h"
 #include "parquet/write/writer.h"
+#include "store/path.h"
 
 enum {
     /* Files up to this are read at once: one look-up of the name instead of some twenty. */
@@ -179,6 +181,25 @@ static void note_keys(struct merging *g, const struct reading *r, bool first)
     }
 }
 
+/* The plan tells files apart by what stands beside the sequences in their names, and a number
+ * behind them keeps names apart: it could be a value of the template as well. */
+static int check_template(const struct reading *r, struct err *err)
+{
+    struct store_path path;
+    struct slice text = parquet_file_value(&r->file, "varve.path_template");
+    if (text.data == NULL)
+        return 0; /* of a merged file whose parts had several */
+    char *template = text_copy_slice(text);
+    int result = store_path_parse(&path, template, err);
+    free(template);
+    if (result != 0)
+        return -1; /* what is right has two tokens at least: a sequence and the ending */
+    enum store_path_field last = path.tokens[path.count - 2].field;
+    if (last != STORE_PATH_FIRST_SEQ && last != STORE_PATH_LAST_SEQ)
+        return err_set(err, ERR_UNSUPPORTED, "its path_template does not end with a sequence");
+    return 0;
+}
+
 static int open_next(struct merging *g, struct err *err)
 {
     const struct compact_input *input = &g->m->inputs[g->next];
@@ -192,7 +213,7 @@ static int open_next(struct merging *g, struct err *err)
     r->input = input;
     r->store = g->m->store;
     g->open[g->open_count++] = r;
-    if (open_file(g, r, err) != 0)
+    if (open_file(g, r, err) != 0 || check_template(r, err) != 0)
         return err_prefix(err, "%s", input->name);
     note_keys(g, r, g->next == 0);
     g->expected += (uint64_t)r->file.metadata.num_rows;

@@ -32,6 +32,10 @@ struct compact_input {
     const struct delta_file *file; /* borrowed; of varve, by its tags */
     char *name, *path;             /* of the object; as in the log */
     uint64_t first, last;          /* no row has a sequence outside */
+    /* What stands in the name, behind the folder, in front of the sequences and behind them, but
+     * for a number that keeps names apart; and which of the two it has. */
+    struct slice before, after;
+    bool has_first, has_last;
 };
 
 struct compact_merge {

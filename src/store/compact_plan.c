@@ -2,6 +2,7 @@
 #include "store/compact_plan.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@
 /* A file in a folder that the log does not know may be of a commit that is under way, or was
  * interrupted a moment ago. */
 #define FOREIGN_AFTER (3600 * CLOCK_SECOND)
+
+/* A commit every two seconds makes so many versions in a year; 32 bits hold 256 times as many. */
+enum { VERSIONS_MAX = 16 * 1024 * 1024 };
 
 static struct slice tag(const struct delta_file *file, const char *key)
 {
@@ -49,6 +53,47 @@ static struct compact_folder *folder_of(struct compact_plan *plan, struct slice 
     return f;
 }
 
+static bool is_digit_at(struct slice s, size_t at)
+{
+    return at < s.len && s.data[at] >= '0' && s.data[at] <= '9';
+}
+
+/* Find the last place where `number` is one; *end is behind it. */
+static bool find_number(struct slice base, const char *number, size_t *start, size_t *end)
+{
+    size_t len = strlen(number);
+    for (size_t at = base.len; at-- > 0;) {
+        bool whole = at + len <= base.len && memcmp(base.data + at, number, len) == 0 &&
+                     !is_digit_at(base, at + len) && (at == 0 || !is_digit_at(base, at - 1));
+        if (whole) {
+            *start = at;
+            *end = at + len;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take the name to pieces: files that differ in more than their sequences have rows that belong
+ * apart. */
+static void split_name(struct compact_input *input)
+{
+    char first[24], last[24], both[48];
+    struct slice base = slice_of(strrchr(input->name, '/') + 1);
+    size_t start = base.len, end = base.len;
+    (void)snprintf(first, sizeof(first), "%" PRIu64, input->first);
+    (void)snprintf(last, sizeof(last), "%" PRIu64, input->last);
+    (void)snprintf(both, sizeof(both), "%s-%s", first, last);
+    bool range = find_number(base, both, &start, &end);
+    input->has_first = range || find_number(base, first, &start, &end);
+    input->has_last = range || (!input->has_first && find_number(base, last, &start, &end));
+    input->before = (struct slice){base.data, start};
+    while (end < base.len && base.data[end] == '-' && is_digit_at(base, end + 1))
+        for (end++; is_digit_at(base, end); end++)
+            ;
+    input->after = (struct slice){base.data + end, base.len - end};
+}
+
 static int add_file(struct compact_plan *plan, const struct compact_options *options,
                     const struct delta_file *file, struct err *err)
 {
@@ -67,6 +112,7 @@ static int add_file(struct compact_plan *plan, const struct compact_options *opt
     } else if (file->size < options->target_bytes / 2) {
         input.name = text_copy(buf_text(&name));
         input.path = text_copy_slice(file->path);
+        split_name(&input);
         *array_add(&f->inputs) = input;
     }
     buf_free(&name);
@@ -86,45 +132,57 @@ static int by_sequence(const void *a, const void *b)
     int order = compare_tags(x->file, y->file, "varve.stream");
     if (order == 0)
         order = compare_tags(x->file, y->file, "varve.created");
+    if (order == 0)
+        order = slice_compare(x->before, y->before);
+    if (order == 0)
+        order = slice_compare(x->after, y->after);
     return order != 0 ? order : (x->first > y->first) - (x->first < y->first);
 }
 
-static bool is_same_generation(const struct compact_input *a, const struct compact_input *b)
+/* They may become one file. */
+static bool are_alike(const struct compact_input *a, const struct compact_input *b)
 {
     return compare_tags(a->file, b->file, "varve.stream") == 0 &&
-           compare_tags(a->file, b->file, "varve.created") == 0;
+           compare_tags(a->file, b->file, "varve.created") == 0 &&
+           slice_equal(a->before, b->before) && slice_equal(a->after, b->after);
+}
+
+static bool has_bin(const struct compact_folder *f, const char *name)
+{
+    for (size_t i = 0; i < f->bins.count; i++)
+        if (strcmp(f->bins.list[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 /*
  * The name of a new file: that of the first of the old ones, with the new last sequence where it
- * has the old one, and behind it a number that no name ever had: of the version of the table.
+ * has the old one, and behind it a number that no name ever had: of the version of the table. Of
+ * two generations of a stream both may have the same sequences.
  */
-static char *new_name(const struct compact_bin *bin, uint64_t version, uint32_t bin_number)
+static char *new_name(const struct compact_folder *f, const struct compact_bin *bin,
+                      uint64_t version)
 {
-    struct buf ending = {0}, name = {0}, numbered = {0};
-    const char *old = bin->inputs[0].name;
+    struct buf name = {0}, numbered = {0};
+    const struct compact_input *old = &bin->inputs[0];
     uint64_t last = 0;
     for (size_t i = 0; i < bin->count; i++)
         last = bin->inputs[i].last > last ? bin->inputs[i].last : last;
-    buf_printf(&ending, "%" PRIu64 "-%" PRIu64, bin->inputs[0].first, bin->inputs[0].last);
-    const char *base = strrchr(old, '/') + 1;
-    const char *at = strstr(base, buf_text(&ending));
-    if (at != NULL) {
-        buf_append(&name, old, (size_t)(at - old));
-        buf_printf(&name, "%" PRIu64 "-%" PRIu64 ".parquet", bin->inputs[0].first, last);
-    } else {
-        buf_append_text(&name, old);
-    }
-    buf_reset(&ending);
-    buf_append_slice(&ending, buf_slice(&name));
-    object_name_numbered(&numbered, buf_slice(&ending), bin_number);
-    buf_reset(&name);
-    if (version > UINT32_MAX)
-        version %= UINT32_MAX; /* a log of four thousand million entries */
-    object_name_numbered(&name, bin_number > 0 ? buf_slice(&numbered) : buf_slice(&ending),
-                         (uint32_t)version);
-    char *result = text_copy_slice(buf_slice(&name));
-    buf_free(&ending);
+    buf_append_text(&name, f->folder);
+    buf_append_slice(&name, old->before);
+    if (old->has_first)
+        buf_append_decimal(&name, old->first);
+    if (old->has_first && old->has_last)
+        buf_append_byte(&name, '-');
+    if (old->has_last)
+        buf_append_decimal(&name, last);
+    buf_append_slice(&name, old->after);
+    do {
+        buf_reset(&numbered);
+        object_name_numbered(&numbered, buf_slice(&name), (uint32_t)version);
+        version += VERSIONS_MAX;
+    } while (has_bin(f, buf_text(&numbered)));
+    char *result = text_copy_slice(buf_slice(&numbered));
     buf_free(&name);
     buf_free(&numbered);
     return result;
@@ -137,13 +195,12 @@ static void fill_bins(struct compact_folder *f, const struct compact_options *op
     size_t start = 0;
     uint64_t bytes = 0;
     for (size_t i = 0; i <= f->inputs.count; i++) {
-        bool ends =
-            i == f->inputs.count ||
-            (i > start && !is_same_generation(&f->inputs.list[start], &f->inputs.list[i])) ||
-            (i > start && bytes + f->inputs.list[i].file->size > options->target_bytes);
+        bool ends = i == f->inputs.count ||
+                    (i > start && !are_alike(&f->inputs.list[start], &f->inputs.list[i])) ||
+                    (i > start && bytes + f->inputs.list[i].file->size > options->target_bytes);
         if (ends && i - start > 1) {
             struct compact_bin bin = {.inputs = &f->inputs.list[start], .count = i - start};
-            bin.name = new_name(&bin, version, (uint32_t)f->bins.count);
+            bin.name = new_name(f, &bin, version);
             *array_add(&f->bins) = bin;
         }
         if (ends) {

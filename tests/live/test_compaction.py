@@ -9,6 +9,7 @@ import duckdb
 import polars
 import pyarrow.dataset
 import pyarrow.parquet
+import pytest
 from deltalake import DeltaTable
 from generator import length_field, varint_field
 from support import VARVE, Output, ranges, verify
@@ -138,3 +139,29 @@ def test_compaction_beside_the_drain(any_server, varve):
     report = verify(varve.output, "--server", any_server.url)
     assert report["findings"] == []
     assert ranges(table_sequences(varve)) == [f"1-{last}"]
+
+
+@pytest.mark.parametrize(
+    ("template", "files"),
+    [
+        # One for each simulation, although they lie in one folder.
+        ("{YYYY-MM-DD}/{simulation_id}-{first_seq}-{last_seq}.parquet", 2),
+        ("{YYYY-MM-DD}/{simulation_id}.{first_seq}.parquet", 2),
+        # One for all.
+        ("{YYYY-MM-DD}/{first_seq}-{last_seq}.parquet", 1),
+        # Here a number behind the sequences may be a simulation: left alone.
+        ("{YYYY-MM-DD}/{first_seq}-{last_seq}-{simulation_id}.parquet", None),
+    ],
+)
+def test_rows_that_belong_apart_stay_apart(any_server, varve, template, files):
+    any_server.add_stream()
+    publish(any_server, 1, 400)
+    varve.once("--set", "batching.max_rows=40", "--set", f"output.path_template={template}")
+    before = len(list(varve.output.glob("*/*.parquet")))
+    said = compact(varve, "--after", "0s")
+    after = len(list(varve.output.glob("[!_]*/*.parquet")))
+    assert after == (files or before)
+    if files is None:
+        assert "path_template" in said
+    assert Output(varve.output).table()["stream_seq"].to_pylist() == list(range(1, 401))
+    verify(varve.output)
