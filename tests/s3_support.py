@@ -166,6 +166,8 @@ class Seaweedfs(Store):
             "-s3",
             f"-s3.port={self.port}",
             f"-s3.port.grpc={self.grpc}",
+            "-s3.port.iceberg=0",  # services at ports that are always the same
+            "-s3.port.lance=0",
             f"-s3.config={self.root / 's3.json'}",
         ]
 

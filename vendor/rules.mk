@@ -54,8 +54,9 @@ VENDOR_CFLAGS_yaml := -Os
 # -O2: with -O3 AES-GCM is slower, and no -m flags, since what a CPU can do is found at run time.
 VENDOR_CFLAGS_mbedtls := -O2
 
-# Levels above 12 (zstd_opt.c), which nobody is told to use, may take longer: half the code.
-%/zstd_opt.o: VENDOR_CFLAGS_zstd := -Os
+# Levels from 5 on (zstd_lazy.c, zstd_opt.c), of which only compaction has one by default, may take
+# longer: half the code.
+%/zstd_lazy.o %/zstd_opt.o: VENDOR_CFLAGS_zstd := -Os
 
 # The code of s390x is a third larger than that of x86-64: it would not stay below SIZE_MAX.
 ifeq ($(CROSS),s390x)

@@ -463,13 +463,13 @@ def test_table_that_varve_cannot_write_to(any_server, varve):
     assert said(found, "problem", "it needs the Delta reader feature x")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_files_that_no_log_has(any_server, varve):
     """Who reads the directory takes them for rows."""
     any_server.generate(10, seed=1)
     varve.once()
     assert not said(check(varve)[1], "warning", "Parquet files")
-    (file,) = varve.output.glob("*/*/*/*.parquet")
+    files = list(varve.output.glob("*/*/*/*.parquet"))
+    file = files[0]
     copy = file.with_name("copy.parquet")
     shutil.copy2(file, copy)
     assert not said(check(varve)[1], "warning", "Parquet files")  # a commit may be under way
@@ -477,9 +477,10 @@ def test_files_that_no_log_has(any_server, varve):
     (found,) = said(check(varve)[1], "warning", "1 Parquet files that are not in the log")
     assert str(copy.relative_to(varve.output)) in found
     shutil.rmtree(varve.output / "_delta_log")
-    assert said(check(varve)[1], "warning", "2 Parquet files and no log")
+    assert said(check(varve)[1], "warning", f"{len(files) + 1} Parquet files and no log")
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_directory_that_may_not_be_written(any_server, varve):
     any_server.add_stream()
     varve.output.mkdir(mode=0o500)
