@@ -63,3 +63,7 @@ ifeq ($(CROSS),s390x)
 VENDOR_CFLAGS_mbedtls := -Os
 VENDOR_CFLAGS_zstd := -Os
 endif
+# That of i686 is somewhat larger.
+ifeq ($(CROSS),i686)
+VENDOR_CFLAGS_mbedtls := -Os
+endif
