@@ -247,18 +247,22 @@ def wellknown():
         yield file
 
 
+def random_type(chance, syntax):
+    """A descriptor set with message t.A, and Python's class of that."""
+    files = [*wellknown(), random_file(chance, syntax)]
+    pool = descriptor_pool.DescriptorPool()
+    for one in files:
+        pool.Add(one)
+    return files, message_factory.GetMessageClass(pool.FindMessageTypeByName("t.A"))
+
+
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_random_schemas_and_messages(tmp_path, syntax):
     seed = int(os.environ.get("SEED", random.randrange(2**32)))
     print(f"SEED={seed}")
     chance = random.Random(seed)
     for _ in range(40):
-        file = random_file(chance, syntax)
-        pool = descriptor_pool.DescriptorPool()
-        files = [*wellknown(), file]
-        for one in files:
-            pool.Add(one)
-        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.A"))
+        files, kind = random_type(chance, syntax)
         payloads = []
         for _ in range(12):
             message = kind()
@@ -279,12 +283,7 @@ def test_what_is_damaged_is_a_row_with_the_reason(tmp_path):
     print(f"SEED={seed}")
     chance = random.Random(seed)
     for _ in range(40):
-        file = random_file(chance, "proto3")
-        pool = descriptor_pool.DescriptorPool()
-        files = [*wellknown(), file]
-        for one in files:
-            pool.Add(one)
-        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.A"))
+        files, kind = random_type(chance, "proto3")
         payloads = []
         for _ in range(30):
             message = kind()

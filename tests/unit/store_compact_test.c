@@ -8,8 +8,8 @@
 #include "delta/object_file.h"
 #include "object/memory.h"
 #include "parquet/read/rows.h"
-#include "parquet/write/writer.h"
 #include "store_fixture.h"
+#include "table_fixture.h"
 
 #define KEY "sim/day/{first_seq}-{last_seq}.parquet"
 #define HOUR (3600 * CLOCK_SECOND)
@@ -23,32 +23,11 @@ static const struct column_spec columns[] = {
 static const struct schema schema = {"event", columns, 3};
 static const struct schema old_schema = {"event", columns, 2};
 
-static struct store *open_store(struct system system)
-{
-    struct err err = {0};
-    struct store_config config = {
-        .root = "root", .instance = "i", .engine = "varve/0", .schema = &schema, .system = system};
-    struct store *store = store_open(&config, &err);
-    EXPECT_TEXT(err.text, "");
-    return store;
-}
-
-static int write_to(void *context, const void *data, size_t len, struct err *err)
-{
-    return object_write(context, data, len, err);
-}
-
 /* A file with the rows first, first + by ... last, staged. */
 static struct object_staged *stage_rows(struct store *store, const struct schema *s, uint64_t first,
                                         uint64_t last, uint64_t by)
 {
-    struct err err = {0};
-    struct parquet_options options = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new(NULL);
-    struct parquet_writer *writer = parquet_writer_new(s, &options, codec);
     struct batch *batch = batch_new(s, NULL);
-    struct object_staged *staged = object_stage(store->objects, &err);
-    EXPECT(staged != NULL);
     for (uint64_t row = first; row <= last; row += by) {
         struct buf text = {0};
         buf_printf(&text, "sim-%" PRIu64, row % 7);
@@ -59,15 +38,7 @@ static struct object_staged *stage_rows(struct store *store, const struct schema
         batch_end_row(batch);
         buf_free(&text);
     }
-    struct parquet_sink sink = {write_to, staged};
-    parquet_writer_metadata(writer, "varve.instance", slice_of("i"));
-    EXPECT(parquet_writer_append(writer, batch, sink, &err) == 0 &&
-           parquet_writer_finish(writer, sink, &err) == 0 &&
-           object_finish(store->objects, &staged, 1, &err) == 0);
-    parquet_writer_free(writer);
-    parquet_codec_free(codec);
-    batch_free(batch);
-    return staged;
+    return table_stage(store, batch);
 }
 
 static void commit_rows(struct store *store, const struct schema *s, const char *key,
@@ -177,7 +148,7 @@ static void read_rows(struct store *store, uint64_t *count, uint64_t *headers, b
 TEST(store_compact_merges_rows_in_stream_order)
 {
     struct system plain = {0};
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     commit_rows(store, &old_schema, KEY, 1, 19, 2);
     commit_rows(store, &old_schema, KEY, 2, 20, 2);
     commit_rows(store, &schema, KEY, 21, 39, 2);
@@ -200,7 +171,7 @@ TEST(store_compact_merges_rows_in_stream_order)
     store_close(store);
 
     /* The next start knows the rows by the log, and goes on. */
-    store = open_store(plain);
+    store = table_open(&schema, plain);
     struct delta_snapshot table = {.want_files = true, .want_varve = true};
     struct err err = {0};
     EXPECT(delta_snapshot_load(&table, store->objects, &err) == 0);
@@ -217,7 +188,7 @@ TEST(store_compact_merges_rows_in_stream_order)
 TEST(store_compact_does_not_wait_where_there_are_many)
 {
     struct system plain = {0};
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     struct said said = {0};
     for (uint64_t i = 1; i <= 16; i++)
         commit_rows(store, &schema, KEY, i, i, 1);
@@ -228,7 +199,7 @@ TEST(store_compact_does_not_wait_where_there_are_many)
 TEST(store_compact_leaves_foreign_files_alone)
 {
     struct system plain = {0};
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     struct said said = {0};
     commit_rows(store, &schema, KEY, 1, 1, 1);
     commit_rows(store, &schema, KEY, 2, 2, 1);
@@ -256,7 +227,7 @@ TEST(store_compact_gives_up_what_others_have_changed)
 {
     struct memory_disk *disk = memory_disk_new(1);
     struct system system = memory_disk_system(disk);
-    struct store *store = open_store(system);
+    struct store *store = table_open(&schema, system);
     struct said said = {0};
     commit_rows(store, &schema, KEY, 1, 1, 1);
     commit_rows(store, &schema, KEY, 2, 2, 1);
@@ -283,7 +254,7 @@ TEST(store_compact_keeps_replaced_files_for_a_while)
     uint64_t rows, headers, files;
     bool ordered;
     o.keep = 24 * HOUR;
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     commit_rows(store, &schema, KEY, 1, 3, 1);
     commit_rows(store, &schema, KEY, 4, 9, 1);
     struct object_store *keeper = keeper_open("root", &plain, &err);
@@ -312,7 +283,7 @@ static int count_rows(uint64_t *rows, struct system system)
 {
     uint64_t headers, files;
     bool ordered;
-    struct store *store = open_store(system);
+    struct store *store = table_open(&schema, system);
     read_rows(store, rows, &headers, &ordered, &files);
     store_close(store);
     return (int)files;
@@ -329,7 +300,7 @@ TEST(store_compact_that_keeps_survives_power_cuts)
         struct compact_done done = {0};
         struct compact_options o = options();
         o.keep = HOUR;
-        struct store *store = open_store(system);
+        struct store *store = table_open(&schema, system);
         commit_rows(store, &schema, KEY, 1, 3, 1);
         commit_rows(store, &schema, KEY, 4, 9, 1);
         struct object_store *keeper = keeper_open("root", &system, &err);
@@ -366,7 +337,7 @@ TEST(store_compact_survives_power_cuts)
         struct err err = {0};
         struct compact_done done = {0};
         struct compact_options o = options();
-        struct store *store = open_store(system);
+        struct store *store = table_open(&schema, system);
         commit_rows(store, &schema, KEY, 1, 3, 1);
         commit_rows(store, &schema, KEY, 4, 9, 1);
         struct object_store *keeper = keeper_open("root", &system, &err);
@@ -378,7 +349,7 @@ TEST(store_compact_survives_power_cuts)
         object_store_close(keeper);
         store_close(store);
         memory_disk_restart(disk, true);
-        store = open_store(system);
+        store = table_open(&schema, system);
         uint64_t rows, headers, files;
         bool ordered;
         read_rows(store, &rows, &headers, &ordered, &files);

@@ -5,9 +5,9 @@
 #include "batch/batch.h"
 #include "delta/object_file.h"
 #include "object/memory.h"
-#include "parquet/write/writer.h"
 #include "store/run_manifest.h"
 #include "store_fixture.h"
+#include "table_fixture.h"
 
 enum { SIMULATION, KIND, SEQUENCE, CAME, TIME };
 static const struct column_spec columns[] = {
@@ -39,31 +39,10 @@ static const struct runs_options options = {.schema = &schema,
                                             .end_kind = "end",
                                             .compaction = &compaction};
 
-static struct store *open_store(struct system system)
-{
-    struct err err = {0};
-    struct store_config config = {
-        .root = "root", .instance = "i", .engine = "varve/0", .schema = &schema, .system = system};
-    struct store *store = store_open(&config, &err);
-    EXPECT_TEXT(err.text, "");
-    return store;
-}
-
-static int write_to(void *context, const void *data, size_t len, struct err *err)
-{
-    return object_write(context, data, len, err);
-}
-
 static struct object_staged *stage(struct store *store, const char *run, const char *kind,
                                    uint64_t first, uint64_t last)
 {
-    struct err err = {0};
-    struct parquet_options plain = parquet_options_default();
-    struct parquet_codec *codec = parquet_codec_new(NULL);
-    struct parquet_writer *writer = parquet_writer_new(&schema, &plain, codec);
     struct batch *batch = batch_new(&schema, NULL);
-    struct object_staged *staged = object_stage(store->objects, &err);
-    struct parquet_sink sink = {write_to, staged};
     for (uint64_t row = first; row <= last; row++) {
         batch_put_bytes(batch, SIMULATION, slice_of(run));
         batch_put_bytes(batch, KIND, slice_of(row == last ? kind : "b"));
@@ -72,13 +51,7 @@ static struct object_staged *stage(struct store *store, const char *run, const c
         batch_put_int64(batch, TIME, came(row));
         batch_end_row(batch);
     }
-    EXPECT(parquet_writer_append(writer, batch, sink, &err) == 0 &&
-           parquet_writer_finish(writer, sink, &err) == 0 &&
-           object_finish(store->objects, &staged, 1, &err) == 0);
-    parquet_writer_free(writer);
-    parquet_codec_free(codec);
-    batch_free(batch);
-    return staged;
+    return table_stage(store, batch);
 }
 
 static struct store_column_stats texts(uint32_t column, const char *min, const char *max)
@@ -179,7 +152,7 @@ static void expect_manifest(struct store *store, uint64_t edition, uint64_t rows
 TEST(store_runs_end_with_a_row)
 {
     struct system plain = {0};
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     commit(store, "r", "a", 1, 2);
     commit(store, "other", "z", 3, 4);
     commit(store, "r", "z", 5, 6);
@@ -205,7 +178,7 @@ TEST(store_runs_end_with_a_row)
 TEST(store_runs_with_a_damaged_file_keep_nobody)
 {
     struct system plain = {0};
-    struct store *store = open_store(plain);
+    struct store *store = table_open(&schema, plain);
     commit(store, "bad", "end", 1, 1);
     commit(store, "bad", "end", 2, 2);
     commit(store, "r", "end", 3, 3);
@@ -227,7 +200,7 @@ TEST(store_runs_survive_power_cuts)
         struct err err = {0};
         struct runs_memory memory = {0};
         struct runs_closed closed;
-        struct store *store = open_store(system);
+        struct store *store = table_open(&schema, system);
         commit(store, "r", "a", 1, 3);
         commit(store, "r", "end", 4, 9);
         struct object_store *keeper = keeper_open("root", &system, &err);
@@ -240,7 +213,7 @@ TEST(store_runs_survive_power_cuts)
         object_store_close(keeper);
         store_close(store);
         memory_disk_restart(disk, n % 2 == 0);
-        store = open_store(system);
+        store = table_open(&schema, system);
         (void)look(system, came(9));
         expect_manifest(store, 1, 9);
         EXPECT(!look(system, came(9)).found);

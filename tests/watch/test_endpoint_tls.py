@@ -19,7 +19,7 @@ import pytest
 
 from certificates import Certificate
 from support import PATHS, VARVE, end, free_port, seen, wait_for
-from watching import Endpoint, need, parse, watched
+from watching import Endpoint, need, parse, start_prometheus, watched
 
 EXPIRY = "varve_tls_certificate_expiry_timestamp_seconds"
 NAMES = ["localhost", "127.0.0.1"]
@@ -363,16 +363,7 @@ def test_prometheus_scrapes_it(any_server, varve, tmp_path):
     promtool = [need("promtool"), "check", "config", tmp_path / "prometheus.yml"]
     subprocess.run(promtool, check=True, timeout=60, capture_output=True)
     port = free_port()
-    process = subprocess.Popen(
-        [
-            need("prometheus"),
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/tsdb",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "prometheus.log").open("wb"),
-    )
+    process = start_prometheus(tmp_path, port)
 
     def up():
         try:

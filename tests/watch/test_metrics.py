@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from support import end, free_port, wait_for
-from watching import Endpoint, need, watched
+from watching import Endpoint, need, start_prometheus, watched
 
 # A contract with dashboards and rules, and the one that the invariant needs beside these.
 NAMES = {
@@ -186,16 +186,7 @@ def test_prometheus_scrapes_it(busy, tmp_path):
             }
         )
     )
-    process = subprocess.Popen(
-        [
-            need("prometheus"),
-            f"--config.file={tmp_path}/prometheus.yml",
-            f"--storage.tsdb.path={tmp_path}/tsdb",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "prometheus.log").open("wb"),
-    )
+    process = start_prometheus(tmp_path, port)
 
     def ask(query):
         url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -18,6 +19,20 @@ def need(tool):
     """The path of a tool; a host without it skips the test, by the tool's name."""
     path = f"{ROOT}/build/debian/usr/bin:{os.environ['PATH']}"
     return shutil.which(tool, path=path) or pytest.skip(f"{tool} is not here")
+
+
+def start_prometheus(folder, port):
+    """A real one, with the prometheus.yml of this folder; the caller ends it."""
+    return subprocess.Popen(
+        [
+            need("prometheus"),
+            f"--config.file={folder}/prometheus.yml",
+            f"--storage.tsdb.path={folder}/tsdb",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "prometheus.log").open("wb"),
+    )
 
 
 class Endpoint:
