@@ -12,7 +12,9 @@
 #               the same for another machine: build/MACHINE/varve
 # make sim      10,000 simulated histories; SEED=n tells one of them
 # make reproduced
-#               build it in another folder, and compare
+#               build it in another folder, and compare; reproduced-all: for each machine
+# make file-systems
+#               drain to F2FS, FAT, exFAT, NFS and others in a guest with a kernel that has them
 # make lint | unit | asan | tsan | fuzz | bench | soak | clean
 
 VERSION := 0.1.0
@@ -26,8 +28,9 @@ DESTDIR ?=
 FOLDERS ?= *
 # The folders whose unit tests are linked: for other machines a choice of them is built in less time.
 TESTED ?= $(FOLDERS)
-# Seconds for each fuzz target.
+# Seconds of CPU for each fuzz target; the widest get thrice as many.
 FUZZ_SECONDS ?= 60
+FUZZED_LONGER := nats_client payload verify
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -45,7 +48,9 @@ include vendor/rules.mk
 # tests/requirements.txt): `tools/setup cross` installs it.
 ifeq ($(CROSS),)
 TOOLS := build
-MUSL_CC := musl-gcc
+# Else gcc names a header of vendor/ by its whole path where that is the shorter one, and what the
+# debugger reads, whose checksum is in the binary, depends on how deep this folder lies.
+MUSL_CC := musl-gcc -fno-canonical-system-headers
 AR := ar
 else
 ifeq ($(filter $(CROSS),$(MACHINES)),)
@@ -69,19 +74,19 @@ endif
 MAIN := src/cli/main.c
 SOURCES := $(filter-out $(MAIN),$(sort $(foreach f,$(FOLDERS),$(wildcard src/$(f)/*.c src/$(f)/*/*.c))))
 HEADERS := $(sort $(wildcard src/*/*.h src/*/*/*.h))
-TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c)) \
+TESTS := $(sort $(filter-out %_test.c,$(wildcard tests/unit/*.c tests/bucket/*.c)) \
     $(foreach f,$(TESTED),$(wildcard tests/unit/$(f)_*_test.c)) \
     $(if $(filter *,$(TESTED)),$(wildcard tests/fake/*.c)))
 LOADER := $(wildcard tools/gen.c tools/gen/*.c)
 # Programs that the tests run: build/interop/NAME from tests/interop/NAME.c, and so on.
 PROGRAMS := $(patsubst tests/%.c,%,$(wildcard $(addprefix tests/,bench/*.c fault/*.c interop/*.c watch/*.c)))
 # The simulation of tests/sim, one program.
-SIM := $(wildcard tests/sim/*.c)
+SIM := $(wildcard tests/sim/*.c tests/bucket/*.c)
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 
 GEN := $(BUILD)/gen
 PROTOS := $(patsubst proto/%.proto,$(GEN)/%.pb-c,$(wildcard proto/*.proto))
-GENERATED := $(GEN)/version.c $(GEN)/licenses.c $(GEN)/embedded.c $(PROTOS:=.c)
+GENERATED := $(GEN)/version.c $(GEN)/licenses.c $(GEN)/embedded.c $(GEN)/simulation.c $(PROTOS:=.c)
 
 # ---- flags ---------------------------------------------------------------------------------------
 
@@ -157,6 +162,10 @@ STATIC_END := $(shell gcc -print-file-name=crtendS.o) $(MUSL_LIB)crtn.o
 else
 # The tests need no symbols, and are built for each machine each time.
 $(BUILD)/obj/musl/tests/unit/%.o: CFLAGS := -O1
+# The code of s390x is a third larger: what runs seldom is built for size, to stay below SIZE_MAX.
+ifeq ($(CROSS),s390x)
+$(foreach f,cli config watch,$(BUILD)/obj/musl/src/$(f)/%.o): CFLAGS := -Os -g
+endif
 STATIC := -static -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 $(eval $(call variant,musl,$(MUSL_CC),$(GUARDS),,$(STATIC)))
@@ -248,14 +257,28 @@ $(PROTOS:=.c): $(GEN)/%.pb-c.c: proto/%.proto $(BUILD)/vendor.stamp
 $(GEN)/licenses.c: LICENSE tools/licenses $(BUILD)/vendor.stamp
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
+	$(Q)tools/licenses --names >$@
+
+$(GEN)/licenses.txt: LICENSE tools/licenses $(BUILD)/vendor.stamp
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
 	$(Q)tools/licenses >$@
 
 # What of the tree is part of the binary.
-EMBEDDED := $(wildcard tools/share/doc/*.md src/watch/page/*)
+EMBEDDED := $(wildcard tools/share/doc/*.md src/watch/page/*) $(GEN)/licenses.txt
 $(GEN)/embedded.c: $(EMBEDDED) tools/embed
 	@mkdir -p $(@D)
 	$(call say,GEN,$@)
 	$(Q)tools/embed $(EMBEDDED) >$@
+
+# The types of the simulation's own messages, as a descriptor set.
+$(GEN)/simulation.c: proto/agent.proto $(BUILD)/vendor.stamp
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)protoc --proto_path=proto --include_imports --descriptor_set_out=$(GEN)/simulation.binpb $<
+	$(Q){ echo '#include "base/embedded.h"' && echo 'const unsigned char simulation_types[] = {' && \
+	    od -An -v -t u1 $(GEN)/simulation.binpb | sed 's/ *\([0-9]\{1,\}\)/\1,/g' && echo '};' && \
+	    echo 'const unsigned simulation_types_bytes = sizeof(simulation_types);'; } >$@
 
 # Asked each time, written only when the answer is new.
 $(GEN)/version.c: FORCE
@@ -347,6 +370,11 @@ deb: $(BUILD)/varve
 reproduced: $(BUILD)/varve
 	tools/reproduced $< $(CROSS)
 
+.PHONY: reproduced-all
+reproduced-all: reproduced
+	$(Q)set -e; for machine in $(MACHINES); do \
+	    $(MAKE) --no-print-directory -s CROSS=$$machine reproduced; done
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 # `make unit ONLY="parse_ queue_"` runs the tests whose names begin so.
@@ -375,14 +403,23 @@ sim: $(BUILD)/varve-sim
 machines: setup-test
 	$(Q)VARVE_MACHINES="$(MACHINES)" build/venv/bin/pytest -q tests/machines
 
+# On the file systems of Debian's kernel and on NFS, in a guest (tests/fault/guest.py).
+.PHONY: file-systems
+file-systems: setup-test setup-guest
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)build/venv/bin/python tests/fault/guest.py
+
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
-fuzz: $(FUZZERS:%=fuzz-%)
+# It ends with a table of what each target executed and reached.
+fuzz_time = $(1)=$(if $(filter $(1),$(FUZZED_LONGER)),$(shell expr 3 '*' $(FUZZ_SECONDS)),$(FUZZ_SECONDS))
+fuzz: fuzzers
+	tools/fuzz --build=$(BUILD) $(foreach f,$(FUZZERS),$(call fuzz_time,$(f)))
 
 .PHONY: $(FUZZERS:%=fuzz-%)
 $(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
-	tools/fuzz $< $(FUZZ_SECONDS)
+	tools/fuzz --build=$(BUILD) $(call fuzz_time,$*)
 
 # ---- lint ----------------------------------------------------------------------------------------
 
@@ -442,8 +479,8 @@ $(BUILD)/tidy/%: % .clang-tidy tools/tidy.h $(HEADERS) $(BUILD)/vendor.stamp \
 
 # ---- setting up, and what needs it ---------------------------------------------------------------
 
-.PHONY: setup-bench setup-build setup-demo setup-lint setup-test
-setup-bench setup-build setup-demo setup-lint setup-test: setup-%:
+.PHONY: setup-bench setup-build setup-demo setup-guest setup-lint setup-test
+setup-bench setup-build setup-demo setup-guest setup-lint setup-test: setup-%:
 	$(Q)tools/setup $*
 
 .PHONY: demo test bench soak

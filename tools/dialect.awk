@@ -43,6 +43,10 @@ FNR == 1 {
     complain("a result of 0 or -1 is compared != 0; keep one of more values in a variable first")
 }
 
+/(scanf|strto[a-z]+|ato[a-z]+|strlen|strdup|strn?str|strr?chr)\(\((const )?char \*\)/ {
+    complain("bytes are no text: this would read on to a NUL that need not be there")
+}
+
 /^\/\* ?[-=][-=][-=]/ { complain("a comment marks a section: files and functions have names") }
 
 /TODO|FIXME|XXX:/ { complain("an issue, or done, but no TODO") }

@@ -14,13 +14,14 @@ VENDOR_SOURCES := \
         pool.c threading.c xxhash.c zstd_common.c) \
     $(addprefix $(ZSTD_DIR)/compress/,fse_compress.c hist.c huf_compress.c zstd_compress.c \
         zstd_compress_literals.c zstd_compress_sequences.c zstd_compress_superblock.c \
-        zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c zstd_preSplit.c) \
+        zstd_double_fast.c zstd_fast.c zstd_lazy.c zstd_ldm.c zstd_opt.c) \
+    vendor/zstd_split.c \
     $(addprefix $(ZSTD_DIR)/decompress/,huf_decompress.c huf_decompress_amd64.S zstd_ddict.c \
         zstd_decompress.c zstd_decompress_block.c) \
     $(addprefix $(SODIUM_DIR)/,crypto_core/ed25519/ref10/ed25519_ref10.c \
         crypto_hash/sha512/cp/hash_sha512_cp.c crypto_sign/ed25519/sign_ed25519.c \
-        crypto_sign/ed25519/ref10/keypair.c crypto_sign/ed25519/ref10/sign.c \
-        crypto_verify/sodium/verify.c sodium/utils.c) \
+        crypto_sign/ed25519/ref10/keypair.c crypto_sign/ed25519/ref10/sign.c sodium/utils.c) \
+    vendor/sodium_verify.c \
     $(addprefix $(TLS_DIR)/,aes.c aesce.c aesni.c asn1parse.c asn1write.c base64.c bignum.c \
         bignum_core.c chacha20.c chachapoly.c cipher.c cipher_wrap.c constant_time.c ecdh.c ecdsa.c \
         ecp.c ecp_curves.c error.c gcm.c hkdf.c md.c oid.c pem.c pk.c pk_ecc.c pk_wrap.c pkcs5.c \
@@ -48,20 +49,25 @@ VENDOR_CFLAGS := -std=gnu11 -O3 -g -w $(VENDOR_INCLUDES) \
 # its configure. Nothing of it asks for random bytes when it signs: who links it gives it
 # sodium_misuse() and randombytes_buf(), in place of what sodium_init() would set up.
 VENDOR_CFLAGS_libsodium := -O2 -DCONFIGURED=1 -I$(SODIUM_DIR)/include/sodium
+VENDOR_CFLAGS_sodium_verify.c := $(VENDOR_CFLAGS_libsodium)
 
 # It reads a page of configuration, once.
 VENDOR_CFLAGS_yaml := -Os
 # -O2: with -O3 AES-GCM is slower, and no -m flags, since what a CPU can do is found at run time.
 VENDOR_CFLAGS_mbedtls := -O2
 
-# Levels from 5 on (zstd_lazy.c, zstd_opt.c), of which only compaction has one by default, may take
-# longer: half the code.
-%/zstd_lazy.o %/zstd_opt.o: VENDOR_CFLAGS_zstd := -Os
+# It has several decoders for the same bytes, for CPUs and windows of other shapes.
+VENDOR_CFLAGS_zstd := -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DHUF_FORCE_DECOMPRESS_X1
+VENDOR_CFLAGS_zstd_split.c = $(VENDOR_CFLAGS_zstd)
+%/zstd_compress.o: VENDOR_CFLAGS_zstd += -include vendor/zstd_parts.h
+
+# Levels from 13 on (zstd_opt.c), which nothing uses by default, may take longer: half the code.
+%/zstd_opt.o: VENDOR_CFLAGS_zstd += -Os
 
 # The code of s390x is a third larger than that of x86-64: it would not stay below SIZE_MAX.
 ifeq ($(CROSS),s390x)
 VENDOR_CFLAGS_mbedtls := -Os
-VENDOR_CFLAGS_zstd := -Os
+VENDOR_CFLAGS_zstd += -Os
 endif
 # That of i686 is somewhat larger.
 ifeq ($(CROSS),i686)

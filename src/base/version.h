@@ -11,9 +11,6 @@ extern const char varve_version[];
  * "unknown" if nobody can tell. */
 extern const char varve_build[];
 
-/* The licence texts of varve and of all that is linked in, NUL-terminated. */
-extern const char varve_licenses[];
-
 /* "NAME VERSION (LICENCE)" of each library that is linked in, a line each. */
 extern const char varve_libraries[];
 

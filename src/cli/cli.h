@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/embedded.h"
 #include "base/err.h"
 
 /*
@@ -23,9 +24,11 @@ int cli_status(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_cat(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_quality(int argc, char **argv);
 int cli_compact(int argc, char **argv);
 int cli_expire(int argc, char **argv);
 int cli_follow(int argc, char **argv);
+int cli_replay(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_licenses(int argc, char **argv);
 int cli_help(int argc, char **argv);
@@ -86,6 +89,9 @@ int cli_next(struct cli_words *w);
 
 /* The text of `varve help COMMAND`. */
 void cli_print_command(const struct cli_command *c);
+
+/* Print a text that is part of the binary. */
+void cli_print_embedded(const struct embedded *text);
 
 /* Print an error as one line on stderr and return the exit status that belongs to it; or the status
  * alone. */

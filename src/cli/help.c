@@ -4,20 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/embedded.h"
+#include "base/assert.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "config/keys.h"
+#include "parquet/codec.h"
 
 static const struct {
-    const char *name, *summary, *text;
+    const char *name, *summary;
+    const struct embedded *text;
 } chapters[] = {
-    {"store", "files, columns, quarantine, how a commit works", embedded_store},
-    {"read", "pandas, DuckDB, Polars, deltalake", embedded_read},
-    {"watch", "health, metrics, alerts, logs", embedded_watch},
-    {"configure", "where the keys come from, and all of them in a table", embedded_configure},
+    {"store", "files, columns, quality, quarantine, how a commit works", &embedded_store},
+    {"read", "pandas, DuckDB, Polars, deltalake", &embedded_read},
+    {"watch", "health, metrics, alerts, logs", &embedded_watch},
+    {"configure", "where the keys come from, and all of them in a table", &embedded_configure},
     {"operate", "install, back up, move, upgrade, and what each alert wants done",
-     embedded_operate},
+     &embedded_operate},
+    {"bucket", "a table in S3-compatible object storage", &embedded_bucket},
+    {"followers", "typed tables and other targets; replay", &embedded_follow},
+    {"hosts", "other machines, old kernels, file systems, SD cards, little memory",
+     &embedded_hosts},
 };
 enum { CHAPTERS = sizeof(chapters) / sizeof(chapters[0]) };
 
@@ -90,6 +96,18 @@ static void print_buf(struct buf *text)
     buf_free(text);
 }
 
+void cli_print_embedded(const struct embedded *text)
+{
+    struct buf out = {0};
+    struct err err = {0};
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    int result = parquet_decompress(codec, (struct slice){text->frame, text->frame_len}, text->len,
+                                    &out, &err);
+    ASSERT(result == 0); /* the build has packed it */
+    parquet_codec_free(codec);
+    print_buf(&out);
+}
+
 /* A key such as batching.max_age or sources[0].stream, or all of a section. */
 static bool explain_keys(const char *path)
 {
@@ -132,7 +150,7 @@ static int explain(char *name)
     }
     for (int i = 0; i < CHAPTERS; i++)
         if (strcmp(name, chapters[i].name) == 0) {
-            (void)fputs(chapters[i].text, stdout); /* main looks at stdout */
+            cli_print_embedded(chapters[i].text);
             return CLI_DONE;
         }
     if (explain_keys(name))

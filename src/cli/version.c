@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/version.h"
-
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/version.h"
 #include "cli/cli.h"
 
 int cli_version(int argc, char **argv)
@@ -26,6 +25,6 @@ int cli_licenses(int argc, char **argv)
     struct cli_words w = cli_words(argc, argv);
     if (cli_next(&w) == CLI_STOP)
         return w.status;
-    (void)fputs(varve_licenses, stdout); /* main looks at stdout */
+    cli_print_embedded(&embedded_licenses);
     return CLI_DONE;
 }
