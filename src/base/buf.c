@@ -47,11 +47,14 @@ bool slice_is(struct slice s, const char *text)
 
 int slice_compare(struct slice a, struct slice b)
 {
-    size_t shared = a.len < b.len ? a.len : b.len;
-    int order = shared == 0 ? 0 : memcmp(a.data, b.data, shared);
-    if (order != 0 || a.len == b.len)
-        return order;
-    return a.len < b.len ? -1 : 1;
+    size_t shared = a.len < b.len ? a.len : b.len, at = 0;
+    while (shared - at >= 8 && load_u64le(a.data + at) == load_u64le(b.data + at))
+        at += 8;
+    while (at < shared && a.data[at] == b.data[at])
+        at++;
+    if (at < shared)
+        return a.data[at] < b.data[at] ? -1 : 1;
+    return a.len < b.len ? -1 : a.len > b.len;
 }
 
 bool slice_starts_with(struct slice s, const char *prefix)

@@ -59,11 +59,10 @@ static uint64_t hash_seed(void)
  * A product with zero forgets its other operand. So whatever key bytes go into one is mixed with a
  * secret first: with constants from this file, keys could be made that all have the same hash.
  */
-uint64_t map_hash(struct slice key)
+static uint64_t hash_with(uint64_t seed, struct slice key)
 {
     static const uint64_t odd1 = UINT64_C(0x9E3779B97F4A7C15);
     static const uint64_t odd2 = UINT64_C(0xD1B54A32D192ED03);
-    uint64_t seed = hash_seed();
     uint64_t secret = mix(seed, odd1);
     uint64_t h = seed ^ mix(key.len + odd1, odd2);
     const uint8_t *p = key.data;
@@ -78,6 +77,18 @@ uint64_t map_hash(struct slice key)
     for (size_t i = 0; i < left; i++)
         tail = tail << 8 | p[i];
     return mix(mix(tail ^ h, secret), odd2);
+}
+
+uint64_t map_hash(struct slice key)
+{
+    return hash_with(hash_seed(), key);
+}
+
+void map_hash_wide(uint64_t seed, struct slice key, uint64_t out[static 2])
+{
+    static const uint64_t odd = UINT64_C(0x8CB92BA72F3D8DD7);
+    out[0] = hash_with(seed, key);
+    out[1] = hash_with(mix(seed, odd), key);
 }
 
 static size_t slots_memory(const struct map *m)

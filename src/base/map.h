@@ -52,4 +52,8 @@ void map_free(struct map *m);
 /* The seeded 64-bit hash of some bytes. */
 uint64_t map_hash(struct slice key);
 
+/* A hash of 128 bits with a seed of the caller's, for who takes equal hashes for equal bytes: of n
+ * keys two collide with a chance of some n * n / 2^129. It is the same on each machine. */
+void map_hash_wide(uint64_t seed, struct slice key, uint64_t out[static 2]);
+
 #endif

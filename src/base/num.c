@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -58,6 +59,30 @@ bool num_parse_u64(struct slice text, uint64_t *out)
             value = value * 10 + digits;
         else if (!num_mul_u64(value, 10, &value) || !num_add_u64(value, digits, &value))
             return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool num_parse_u64_within(struct slice text, uint64_t *out)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t value = 0, scale = 1, digits;
+    if (text.len == 0 || text.len > UNCHECKED_DIGITS)
+        return num_parse_u64(text, out);
+    /* The last eight first. In front of the first digit there are zeros, in place of what is. */
+    for (size_t left = text.len;; left -= 8) {
+        uint64_t word = load_u64le(text.data + left - 8);
+        if (left < 8) {
+            unsigned other = 8 * (8 - (unsigned)left);
+            word = word >> other << other | zeros >> (64 - other);
+        }
+        if (!eight_digits(word, &digits))
+            return false;
+        value += digits * scale;
+        scale *= 100000000;
+        if (left <= 8)
+            break;
     }
     *out = value;
     return true;
@@ -121,6 +146,19 @@ bool num_parse_duration(struct slice text, int64_t *ns)
         return false;
     *ns = (int64_t)value;
     return true;
+}
+
+void num_append_real(struct buf *out, double value, bool narrow)
+{
+    char text[40];
+    int enough = narrow ? 9 : 17;
+    for (int digits = narrow ? 6 : 15; digits <= enough; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
+        bool same = narrow ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
+        if (same)
+            break;
+    }
+    buf_append_text(out, text);
 }
 
 void num_format_size(uint64_t bytes, char out[static NUM_SIZE_TEXT_MAX])

@@ -15,6 +15,9 @@
 /* Decimal digits, 0 to UINT64_MAX. Leading zeros are accepted. */
 bool num_parse_u64(struct slice text, uint64_t *out) __attribute__((warn_unused_result));
 
+/* The same, quicker, where the eight bytes in front of `text` can be read as well. */
+bool num_parse_u64_within(struct slice text, uint64_t *out) __attribute__((warn_unused_result));
+
 /* An optional '-' and decimal digits, INT64_MIN to INT64_MAX. */
 bool num_parse_i64(struct slice text, int64_t *out) __attribute__((warn_unused_result));
 
@@ -38,6 +41,9 @@ static inline int64_t num_floor_divide(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0 ? 1 : 0);
 }
+
+/* Append a finite number in as few digits as read back as the same one: of `narrow`, as a float. */
+void num_append_real(struct buf *out, double value, bool narrow);
 
 enum { NUM_SIZE_TEXT_MAX = 24 };
 

@@ -65,11 +65,15 @@ int text_hex_digit(uint8_t c)
     return -1;
 }
 
+static bool is_alphanumeric(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 /* True if the byte stands in an escaped text as it is. */
 static bool is_plain(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
-           c == '_' || c == '-';
+    return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
 }
 
 static void append_percent(struct buf *out, uint8_t byte)
@@ -77,6 +81,17 @@ static void append_percent(struct buf *out, uint8_t byte)
     static const char digits[] = "0123456789ABCDEF";
     char text[3] = {'%', digits[byte >> 4], digits[byte & 15]};
     buf_append(out, text, sizeof(text));
+}
+
+void text_encode_percent(struct buf *out, struct slice bytes, const char *kept)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t c = bytes.data[i];
+        if (is_alphanumeric(c) || (c != '\0' && strchr(kept, c) != NULL))
+            buf_append_byte(out, c);
+        else
+            append_percent(out, c);
+    }
 }
 
 /* FNV-1a: the same in every run, as the names it makes are kept. Whoever makes two values collide

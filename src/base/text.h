@@ -38,4 +38,8 @@ int text_hex_digit(uint8_t c);
 enum { TEXT_ESCAPED_MAX = 64 }; /* three fit into one file name */
 void text_escape(struct buf *out, struct slice value);
 
+/* Append bytes as parts of a URI have them (RFC 3986): letters, digits and those of `kept` as they
+ * are, others as '%' and two hexadecimal digits. */
+void text_encode_percent(struct buf *out, struct slice bytes, const char *kept);
+
 #endif

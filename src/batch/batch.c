@@ -91,6 +91,15 @@ static inline void reserve(struct buf *buffer, size_t more)
         buf_reserve(buffer, more);
 }
 
+/* The same, and where the `more` bytes begin, which are content now. */
+static inline uint8_t *extend(struct buf *buffer, size_t more)
+{
+    reserve(buffer, more);
+    uint8_t *at = buffer->data + buffer->len;
+    buffer->len += more;
+    return at;
+}
+
 static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t repetition)
 {
     struct batch_group *group = &b->groups[b->depth++];
@@ -101,7 +110,7 @@ static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t 
 
 /* Note that the innermost open group gets this column, directly within it, for the first time or as
  * another element; the repetition level of the first entry that this makes. */
-static uint8_t take_place(struct batch *b, uint32_t column)
+static inline uint8_t take_place(struct batch *b, uint32_t column)
 {
     ASSERT(column < b->schema->count);
     if (b->depth == 0)
@@ -119,7 +128,8 @@ static uint8_t take_place(struct batch *b, uint32_t column)
     return in->repetition;
 }
 
-static void add_levels(struct batch *b, uint32_t column, uint8_t definition, uint8_t repetition)
+static inline void add_levels(struct batch *b, uint32_t column, uint8_t definition,
+                              uint8_t repetition)
 {
     const struct schema_node *node = &b->nodes[column];
     struct column *c = &b->columns[column];
@@ -205,6 +215,33 @@ void batch_end(struct batch *b)
     b->depth--;
 }
 
+void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, size_t count)
+{
+    const struct schema_node *node = &b->nodes[column];
+    struct column *c = &b->columns[column];
+    size_t width = column_width(b->schema->columns[column].type);
+    ASSERT((width == 4 || width == 8) && count <= BATCH_VALUE_MAX / width);
+    if (count == 0)
+        return;
+    uint8_t first = take_place(b, column);
+    struct batch_group *list = &b->groups[b->depth - 1];
+    ASSERT(b->schema->columns[list->column].type == COLUMN_LIST);
+    list->elements += (uint32_t)count - 1;
+    reserve(&c->values, count * width);
+    reserve(&c->definitions, count);
+    reserve(&c->repetitions, count);
+    memcpy(c->values.data + c->values.len, values, count * width);
+    memset(c->definitions.data + c->definitions.len, node->definition, count);
+    memset(c->repetitions.data + c->repetitions.len, node->repetition, count);
+    c->repetitions.data[c->repetitions.len] = first;
+    c->values.len += count * width;
+    c->definitions.len += count;
+    c->repetitions.len += count;
+    c->entries += (uint32_t)count;
+    b->row_entries += count;
+    b->bytes += count * (width + 2);
+}
+
 bool batch_row_fits(const struct batch *b)
 {
     return b->row_entries <= BATCH_ROW_ENTRIES_MAX && b->bytes - b->row_start <= BATCH_VALUE_MAX;
@@ -233,18 +270,14 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
 
 static inline void put_u64(struct batch *b, struct column *c, uint64_t bits)
 {
-    reserve(&c->values, 8);
-    store_u64le(c->values.data + c->values.len, bits);
-    c->values.len += 8;
     b->bytes += 8;
+    store_u64le(extend(&c->values, 8), bits);
 }
 
 static inline void put_u32(struct batch *b, struct column *c, uint32_t bits)
 {
-    reserve(&c->values, 4);
-    store_u32le(c->values.data + c->values.len, bits);
-    c->values.len += 4;
     b->bytes += 4;
+    store_u32le(extend(&c->values, 4), bits);
 }
 
 void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
@@ -283,13 +316,11 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
 {
     ASSERT(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES);
-    reserve(&c->values, 4 + value.len);
-    uint8_t *to = c->values.data + c->values.len;
+    b->bytes += 4 + value.len;
+    uint8_t *to = extend(&c->values, 4 + value.len);
     store_u32le(to, (uint32_t)value.len);
     if (value.len > 0)
         memcpy(to + 4, value.data, value.len);
-    c->values.len += 4 + value.len;
-    b->bytes += 4 + value.len;
 }
 
 void batch_put_null(struct batch *b, uint32_t column)

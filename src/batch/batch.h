@@ -110,6 +110,10 @@ void batch_begin_map(struct batch *b, uint32_t column);
 void batch_begin_entry(struct batch *b);
 void batch_end(struct batch *b);
 
+/* Within a list: `count` more elements of a column of 4 or 8 bytes a value, none null, from their
+ * PLAIN bytes. */
+void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, size_t count);
+
 /* Where columns nest: false if the unfinished row is larger than BATCH_ROW_ENTRIES_MAX and
  * BATCH_VALUE_MAX allow, with which the writer refuses the batch. Ask now and then, and before
  * batch_end_row. */

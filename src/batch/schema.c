@@ -89,7 +89,8 @@ static bool fits_meaning(const struct column_spec *spec)
         if (spec->precision < 1 || spec->scale > spec->precision)
             return false;
         return (spec->type == COLUMN_INT32 && spec->precision <= 9) ||
-               (spec->type == COLUMN_INT64 && spec->precision <= 18);
+               (spec->type == COLUMN_INT64 && spec->precision <= 18) ||
+               (spec->type == COLUMN_BYTES && spec->precision <= 38);
     }
     return false;
 }

@@ -35,7 +35,9 @@ enum column_meaning {
     COLUMN_JSON,        /* the same, a JSON document */
     COLUMN_TIME_MICROS, /* COLUMN_INT64, microseconds since 1970 UTC */
     COLUMN_DATE,        /* COLUMN_INT32, days since 1970 */
-    COLUMN_DECIMAL,     /* COLUMN_INT32 or COLUMN_INT64, unscaled: see `precision`, `scale` */
+    COLUMN_DECIMAL,     /* COLUMN_INT32 or COLUMN_INT64, unscaled: see `precision`, `scale`. Or
+                           COLUMN_BYTES: big-endian, two's complement, all of one length, and none
+                           of them negative, so that their order is that of bytes */
 };
 
 struct column_spec {
@@ -49,7 +51,9 @@ struct column_spec {
     bool ordered;      /* expected to ascend: declared as the sort order where it really does */
     bool random;       /* high entropy text such as UUIDs: not worth a high compression level */
     uint32_t children; /* STRUCT */
-    uint8_t precision; /* DECIMAL: digits in all, at most 9 of INT32 and 18 of INT64 */
+    uint32_t field;    /* by which it is the same column where it is called differently; 0: it is
+                          known by its name */
+    uint8_t precision; /* DECIMAL: digits in all, at most 9 of INT32, 18 of INT64, 38 of BYTES */
     uint8_t scale;     /* DECIMAL: digits behind the point */
 };
 
@@ -83,6 +87,12 @@ int schema_nodes(const struct schema *schema, struct schema_node *nodes, struct 
 
 /* True for values, false for structs, lists and maps. */
 bool column_is_leaf(const struct column_spec *spec);
+
+/* Whole numbers of more than 64 bits: decimals that are bytes. */
+static inline bool column_is_wide(const struct column_spec *spec)
+{
+    return spec->type == COLUMN_BYTES && spec->meaning == COLUMN_DECIMAL && spec->scale == 0;
+}
 
 /* Bytes of a value in a batch; 0: its length, as u32, stands in front of each. */
 uint32_t column_width(enum column_type type);

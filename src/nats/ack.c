@@ -38,12 +38,12 @@ static size_t find_dots(struct slice s, size_t dots[static DOTS_MAX])
     return count;
 }
 
-/* The number from `start` to `end`. A leading zero would be lost when the subject is put together
- * again. */
+/* The number from `start` to `end`, behind what all these subjects begin with. A leading zero would
+ * be lost when the subject is put together again. */
 static bool take_number(struct slice s, size_t start, size_t end, uint64_t *value)
 {
     struct slice digits = {s.data + start, end - start};
-    return (digits.len < 2 || digits.data[0] != '0') && num_parse_u64(digits, value);
+    return (digits.len < 2 || digits.data[0] != '0') && num_parse_u64_within(digits, value);
 }
 
 /* The numbers behind these dots; the last one ends at `end`. */

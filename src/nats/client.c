@@ -285,6 +285,7 @@ static int take_time(struct nats_client *c, int64_t now, struct nats_event *even
         event->kind = NATS_EVENT_REPLY;
         event->outcome = NATS_OUTCOME_TIMEOUT;
         event->request = request;
+        event->header = event->payload = (struct slice){0};
         return 1;
     }
     return nats_session_tick(&c->session, now, &c->out, &c->failure);

@@ -164,7 +164,7 @@ enum nats_event_kind {
     NATS_EVENT_MESSAGE,      /* JetStream data: owner, slot, subject, header, payload, ack, bytes */
     NATS_EVENT_STATUS,       /* owner, slot, subject, status */
     NATS_EVENT_PLAIN,        /* core NATS: owner, slot, subject, reply, header, payload */
-    NATS_EVENT_REPLY,        /* request, outcome, header, payload */
+    NATS_EVENT_REPLY,        /* request, outcome, header, payload; empty ones if none came */
     NATS_EVENT_SERVER_ERROR, /* error; if it closes, the next call returns -1 */
     NATS_EVENT_INFO,         /* c->session.info changed: merge its URLs into the pool */
     NATS_EVENT_LAME_DUCK,    /* like INFO, and the server will close soon: move */

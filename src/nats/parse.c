@@ -59,11 +59,9 @@ static size_t line_limit(uint8_t first)
 /* Take `verb` (lower case) off the line, if it is the line's first word. */
 static bool take_verb(struct slice *line, const char *verb)
 {
-    size_t len = strlen(verb);
-    if (line->len < len)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if ((line->data[i] | 0x20) != (uint8_t)verb[i])
+    size_t len = 0;
+    for (; verb[len] != '\0'; len++)
+        if (len == line->len || (line->data[len] | 0x20) != (uint8_t)verb[len])
             return false;
     if (line->len > len && !is_blank(line->data[len]))
         return false;
@@ -93,13 +91,25 @@ static size_t find_blank(struct slice s)
     size_t at = 0;
     for (; s.len - at >= 8; at += 8) {
         uint64_t word = load_u64le(s.data + at);
-        uint64_t blanks = bytes_equal(word, ' ') | bytes_equal(word, '\t');
+        uint64_t blanks = bytes_first_equal(word, ' ') | bytes_first_equal(word, '\t');
         if (blanks != 0)
             return at + (size_t)__builtin_ctzll(blanks) / 8;
     }
     while (at < s.len && !is_blank(s.data[at]))
         at++;
     return at;
+}
+
+/* The first line end from `at` on; NULL if there is none. A line is short, and musl's memchr takes
+ * its beginning and its end byte by byte. */
+static const uint8_t *find_line_end(const uint8_t *at, size_t len)
+{
+    for (; len >= 8; at += 8, len -= 8) {
+        uint64_t found = bytes_first_equal(load_u64le(at), '\n');
+        if (found != 0)
+            return at + (size_t)__builtin_ctzll(found) / 8;
+    }
+    return len == 0 ? NULL : memchr(at, '\n', len);
 }
 
 /* Take the first word. */
@@ -229,7 +239,7 @@ enum nats_parse_result nats_parse(struct nats_parser *parser, struct slice input
     size_t look = input.len < limit ? input.len : limit;
     const uint8_t *end = NULL;
     if (look > parser->scanned)
-        end = memchr(input.data + parser->scanned, '\n', look - parser->scanned);
+        end = find_line_end(input.data + parser->scanned, look - parser->scanned);
     if (end == NULL) {
         if (input.len >= limit)
             return bad_line(
@@ -247,11 +257,10 @@ enum nats_parse_result nats_parse(struct nats_parser *parser, struct slice input
     line.len--;
 
     struct slice words = line;
+    bool with_header = (line.data[0] | 0x20) == 'h';
     enum nats_parse_result result;
-    if (take_verb(&words, "hmsg")) {
-        result = parse_message(parser, input, line, words, true, frame, used, err);
-    } else if (take_verb(&words, "msg")) {
-        result = parse_message(parser, input, line, words, false, frame, used, err);
+    if (take_verb(&words, with_header ? "hmsg" : "msg")) {
+        result = parse_message(parser, input, line, words, with_header, frame, used, err);
     } else {
         *used = line.len + 2;
         result = parse_line(line, frame, err);

@@ -77,12 +77,17 @@ uint64_t nats_pull_outstanding(const struct nats_pull *p)
     return sum;
 }
 
+uint64_t nats_pull_live(const struct nats_pull *p)
+{
+    uint64_t live = 0;
+    for (size_t i = 0; i < NATS_PULL_SLOTS; i++)
+        live += p->slots[i].token != 0;
+    return live;
+}
+
 bool nats_pull_is_live(const struct nats_pull *p)
 {
-    for (size_t i = 0; i < NATS_PULL_SLOTS; i++)
-        if (p->slots[i].token != 0)
-            return true;
-    return false;
+    return nats_pull_live(p) > 0;
 }
 
 uint64_t nats_pull_large(const struct nats_pull *p)

@@ -150,7 +150,8 @@ void nats_pull_resume(struct nats_pull *p);
 /* Bytes that are on the way at most. */
 uint64_t nats_pull_outstanding(const struct nats_pull *p);
 
-/* True if at least one pull is live. */
+/* How many pulls are live; true if one is. */
+uint64_t nats_pull_live(const struct nats_pull *p);
 bool nats_pull_is_live(const struct nats_pull *p);
 
 /* When nats_pull_tick has something to do even if nothing arrives. INT64_MAX: never. */

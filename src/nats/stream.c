@@ -133,17 +133,60 @@ void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subj
     json_close_object(&w);
 }
 
-static bool is_marker(const struct json *message)
+static void body_of(struct buf *out, const char *key, struct slice subject)
+{
+    struct json_writer w = {.out = out};
+    json_open_object(&w, NULL);
+    json_put_slice(&w, key, subject);
+    json_close_object(&w);
+}
+
+void nats_stream_last_body(struct buf *out, struct slice subject)
+{
+    body_of(out, "last_by_subj", subject);
+}
+
+void nats_stream_names_body(struct buf *out, struct slice subject)
+{
+    body_of(out, "subject", subject);
+}
+
+int nats_stream_names_parse(struct slice json, struct arena *arena, struct slice *first, bool *more,
+                            struct nats_api_error *error, struct err *err)
+{
+    const struct json *root = nats_api_reply(json, arena, error, err);
+    *first = (struct slice){0};
+    *more = false;
+    if (root == NULL)
+        return -1;
+    const struct json *list = json_member(root, "streams");
+    if (list == NULL || list->type != JSON_ARRAY || list->first == NULL)
+        return 0; /* no list, or null: there is none */
+    if (list->first->type != JSON_STRING)
+        return err_set(err, ERR_PROTOCOL, "a STREAM.NAMES reply lists what is no name");
+    *first = list->first->text;
+    *more = list->first->next != NULL;
+    return 0;
+}
+
+static struct slice header_of(const struct json *message, struct arena *arena)
 {
     struct buf block = {0};
+    struct slice text, header = {0};
+    if (json_get_text(message, "hdrs", &text) && base64_decode(&block, text) && block.len > 0)
+        header =
+            (struct slice){(const uint8_t *)arena_text(arena, block.data, block.len), block.len};
+    buf_free(&block);
+    return header;
+}
+
+static bool is_marker(const struct json *message, struct slice block)
+{
     struct nats_header header;
     struct slice text, reason;
-    bool marker = json_get_text(message, "hdrs", &text) && base64_decode(&block, text) &&
-                  nats_header_parse(buf_slice(&block), &header) &&
-                  nats_header_get(&header, "Nats-Marker-Reason", &reason);
-    marker = marker && !(json_get_text(message, "data", &text) && text.len > 0);
-    buf_free(&block);
-    return marker;
+    return nats_header_parse(block, &header) &&
+           nats_header_get(&header, "Nats-Marker-Reason", &reason) &&
+           !(json_get_text(message, "data", &text) && text.len > 0);
 }
 
 int nats_stored_message_parse(struct slice json, struct arena *arena,
@@ -160,7 +203,8 @@ int nats_stored_message_parse(struct slice json, struct arena *arena,
         !json_get_u64(m, "seq", &message->sequence) || !json_get_text(m, "time", &time) ||
         !time_parse(time, &message->time_ns))
         return err_set(err, ERR_PROTOCOL, "a STREAM.MSG.GET reply lacks subject, seq or time");
-    message->marker = is_marker(m);
+    message->header = header_of(m, arena);
+    message->marker = is_marker(m, message->header);
     return 0;
 }
 

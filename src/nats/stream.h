@@ -46,8 +46,12 @@ void nats_stream_get_body(struct buf *out, uint64_t sequence);
  * behind it. */
 void nats_stream_next_body(struct buf *out, uint64_t sequence, struct slice subject);
 
+/* The body that asks it for the last message of a subject, wildcards allowed. */
+void nats_stream_last_body(struct buf *out, struct slice subject);
+
 struct nats_stored_message {
     struct slice subject;
+    struct slice header; /* the block, or empty */
     uint64_t sequence;
     int64_t time_ns; /* when the stream stored it */
     bool marker;     /* written by the server itself: there was a message of this subject, and it
@@ -57,6 +61,14 @@ struct nats_stored_message {
 int nats_stored_message_parse(struct slice json, struct arena *arena,
                               struct nats_stored_message *message, struct nats_api_error *error,
                               struct err *err) __attribute__((warn_unused_result));
+
+/* The body that asks STREAM.NAMES which streams take a subject, wildcards allowed. */
+void nats_stream_names_body(struct buf *out, struct slice subject);
+
+/* *first is empty if there is none. *more: there are others. */
+int nats_stream_names_parse(struct slice json, struct arena *arena, struct slice *first, bool *more,
+                            struct nats_api_error *error, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* The body that asks STREAM.CREATE for a plain file stream with limits retention, one replica and
  * these subjects. For varve-gen and tests; varve itself never makes a stream. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/connect.h"
 
+#include "base/clock.h"
+
 int net_connect_start(struct net_connecting *c, const char *host, uint16_t port, int64_t deadline,
                       struct err *err)
 {
@@ -82,4 +84,17 @@ struct net_wait net_connect_wait(const struct net_connecting *c)
     if (c->resolve.fd >= 0)
         return (struct net_wait){.handle = c->resolve.fd, .want = NET_READABLE};
     return (struct net_wait){.handle = c->handle, .want = NET_WRITABLE};
+}
+
+struct stream *net_connect_until(const char *host, uint16_t port, int64_t deadline, struct err *err)
+{
+    struct net_connecting connecting;
+    struct stream *stream = NULL;
+    if (net_connect_start(&connecting, host, port, deadline, err) != 0)
+        return NULL;
+    while (net_connect_step(&connecting, clock_monotonic(), &stream, err) == NET_IO_AGAIN) {
+        struct net_wait wait = net_connect_wait(&connecting);
+        net_wait(&wait, 1, connecting.step_at);
+    }
+    return stream;
 }

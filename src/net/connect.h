@@ -38,4 +38,8 @@ struct net_wait net_connect_wait(const struct net_connecting *c);
 /* Give up. Harmless if it is over. */
 void net_connect_cancel(struct net_connecting *c);
 
+/* All of it at once, for who has nothing else to wait for: the stream, or NULL. */
+struct stream *net_connect_until(const char *host, uint16_t port, int64_t deadline, struct err *err)
+    __attribute__((warn_unused_result));
+
 #endif

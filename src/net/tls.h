@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "net/stream.h"
 
 /*
@@ -47,6 +48,10 @@ struct tls_facts {
  * and what is wrong with it. */
 int tls_check(const struct tls_options *options, struct tls_facts *facts, struct err *err)
     __attribute__((warn_unused_result));
+
+/* The files that tls_check, stream_tls and tls_server_new may read with these options, to be read
+ * ahead. */
+void tls_files(const struct tls_options *options, struct secret_files *files);
 
 /* Where this host keeps the certificates that it trusts: $SSL_CERT_FILE, or the first file that is
  * there of those that distributions use; NULL if there is none. */

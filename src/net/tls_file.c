@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -10,22 +9,52 @@
 #include "base/time.h"
 #include "net/tls_part.h"
 
+static const char *const places[] = {
+    "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch, Gentoo */
+    "/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora, RHEL */
+    "/etc/ssl/ca-bundle.pem",                            /* openSUSE */
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* RHEL 7 */
+    "/etc/ssl/cert.pem",                                 /* the BSDs' place, of small images */
+};
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+/* NULL: nobody has told. */
+static const char *told_file(void)
+{
+    const char *told = getenv("SSL_CERT_FILE");
+    return told != NULL && told[0] != '\0' ? told : NULL;
+}
+
 const char *tls_host_ca_file(void)
 {
-    static const char *const places[] = {
-        "/etc/ssl/certs/ca-certificates.crt",                /* Debian, Alpine, Arch, Gentoo */
-        "/etc/pki/tls/certs/ca-bundle.crt",                  /* Fedora, RHEL */
-        "/etc/ssl/ca-bundle.pem",                            /* openSUSE */
-        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", /* RHEL 7 */
-        "/etc/ssl/cert.pem",                                 /* the BSDs' place, of small images */
-    };
-    const char *told = getenv("SSL_CERT_FILE");
-    if (told != NULL && told[0] != '\0')
+    const char *told = told_file();
+    if (told != NULL)
         return told;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        if (access(places[i], R_OK) == 0)
+    for (size_t i = 0; i < PLACES; i++)
+        if (secret_is_readable(places[i]))
             return places[i];
     return NULL;
+}
+
+/* Which of the places it is in is found out by reading: to look may hang as well. */
+static void add_host_files(struct secret_files *files)
+{
+    const char *told = told_file();
+    if (told != NULL)
+        secret_files_add(files, told, TLS_CA_FILE_MAX);
+    for (size_t i = 0; i < PLACES && told == NULL; i++)
+        secret_files_add(files, places[i], TLS_CA_FILE_MAX);
+}
+
+void tls_files(const struct tls_options *o, struct secret_files *files)
+{
+    if (!o->insecure && o->ca_file[0] == '\0')
+        add_host_files(files);
+    else if (!o->insecure)
+        secret_files_add(files, o->ca_file, TLS_CA_FILE_MAX);
+    secret_files_add(files, o->cert_file, TLS_KEY_FILE_MAX);
+    secret_files_add(files, o->key_file, TLS_KEY_FILE_MAX);
+    secret_files_add(files, o->key_password_file, TLS_PASSWORD_MAX);
 }
 
 int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err)
@@ -40,8 +69,8 @@ int tls_read_file(const char *path, size_t max, struct buf *out, struct err *err
 
 unsigned tls_exposed_mode(const char *path)
 {
-    struct stat about;
-    return stat(path, &about) == 0 && secret_is_exposed(about.st_mode) ? about.st_mode & 07777 : 0;
+    mode_t mode;
+    return secret_mode(path, &mode) && secret_is_exposed(mode) ? mode & 07777 : 0;
 }
 
 bool tls_cpu_has_aes(void)

@@ -84,7 +84,7 @@ static int parse_key(struct tls_material *m, const char *path, const struct buf 
         return err_set(err, ERR_USAGE, "%s is encrypted: set %s.key_password_file", path, section);
     if (got == MBEDTLS_ERR_PK_PASSWORD_MISMATCH)
         return err_set(err, ERR_USAGE, "%s: it is not the password of this key", path);
-    if (got != 0 && strstr((const char *)text->data, "ENCRYPTED") != NULL)
+    if (got != 0 && memmem(text->data, text->len, "ENCRYPTED", 9) != NULL)
         return err_set(
             err, ERR_USAGE,
             "%s is encrypted in a way that varve does not know: write it as PKCS #8 with "

@@ -2,7 +2,9 @@
 """Encrypted connections: to every kind of server that is right, every row is drained; to none that
 is not, a word is said."""
 
+import json
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -16,7 +18,7 @@ import pytest
 from certificates import Certificate
 from generator import Load
 from meddler import Meddler, Terminator
-from support import VARVE, Output, Server, check_verify, verify
+from support import VARVE, Output, Server, check_verify, end, free_port, verify, wait_for
 
 COUNT = 40
 EVENTS = [m.data for m in Load(seed=3, simulations=1, payload_bytes=500).run(COUNT)]
@@ -334,6 +336,44 @@ def test_records_are_split_anywhere(room, piece):
                       "tls": {"ca_file": room.ca_file}})
     check_verify(runner.output)
     assert len(Output(runner.output).table()) == COUNT
+
+
+def test_a_key_update_ends_in_another_connection(room):
+    """Mbed TLS has none, and nats-server sends none: a proxy might. Of the ciphers that both have
+    the one that is cheapest is taken."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here")
+    cert, key = Certificate("server", room.ca, EVERYONE).write(room.directory, "proxy")
+    port, log = free_port(), room.directory / "s_server"
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert, "-key", key]
+    info = {"version": "2.10.0", "proto": 1, "max_payload": 1048576, "headers": True}
+    with log.open("wb") as out:
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out)
+    room.servers.append(SimpleNamespace(stop=lambda: end(server)))
+
+    def say(text):
+        server.stdin.write(text)
+        server.stdin.flush()
+
+    def said(what, count=1):
+        wait_for(lambda: log.read_bytes().count(what) >= count, what)
+
+    said(b"ACCEPT")
+    tls = {"ca_file": room.ca_file, "handshake_first": True}
+    nats = {"servers": [f"nats://127.0.0.1:{port}"], "tls": tls}
+    run = room.runner(None).start(nats=nats, sandbox="off")  # which would ask for INFO before
+    for number in (1, 2):
+        said(b"CIPHER is ", number)
+        say(b"INFO " + json.dumps(info).encode() + b"\r\n")
+        said(b"PING", number)
+        say(b"pong\r\n")
+        run.wait_line("connected", number)
+        if number == 1:
+            say(b"K\n")  # to s_server: update the keys, and ask for the same
+            assert "TLS" in run.wait_line("disconnected")["reason"]
+    run.stop(signal.SIGKILL)
+    if " aes " in Path("/proc/cpuinfo").read_text():
+        assert log.read_bytes().count(b"CIPHER is TLS_AES_128_GCM_SHA256") >= 2
 
 
 def test_kills_over_tls(room):

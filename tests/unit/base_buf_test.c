@@ -53,6 +53,28 @@ TEST(buf_slice_order_is_bytewise_unsigned)
     EXPECT(slice_compare(shorter, with_nul) < 0);
 }
 
+/* As bytes, wherever the first difference is. */
+TEST(buf_slices_of_any_length_are_in_the_order_of_their_bytes)
+{
+    uint8_t a[40], b[40];
+    for (int round = 0; round < 20000; round++) {
+        size_t len_a = test_random() % (sizeof(a) + 1), len_b = test_random() % (sizeof(b) + 1);
+        memset(a, 0x7f, sizeof(a));
+        memset(b, 0x7f, sizeof(b));
+        for (int i = 0; i < 2; i++) {
+            a[test_random() % sizeof(a)] = (uint8_t)test_random();
+            b[test_random() % sizeof(b)] = (uint8_t)test_random();
+        }
+        size_t shared = len_a < len_b ? len_a : len_b;
+        int order = sign(memcmp(a, b, shared));
+        if (order == 0)
+            order = len_a < len_b ? -1 : len_a > len_b;
+        struct slice x = {a, len_a}, y = {b, len_b};
+        EXPECT_I64(sign(slice_compare(x, y)), order);
+        EXPECT(slice_equal(x, y) == (order == 0));
+    }
+}
+
 TEST(buf_empty_accepts_every_call)
 {
     struct buf b = {0};

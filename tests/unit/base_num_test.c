@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "test.h"
 
@@ -11,6 +13,13 @@ static void expect_u64(const char *text, bool ok, uint64_t expected)
 {
     uint64_t value = UNTOUCHED;
     EXPECT(num_parse_u64(slice_of(text), &value) == ok);
+    EXPECT_U64(value, ok ? expected : UNTOUCHED);
+
+    char within[128];
+    int len = snprintf(within, sizeof(within), "98765432%s10", text);
+    value = UNTOUCHED;
+    EXPECT(num_parse_u64_within((struct slice){(uint8_t *)within + 8, (size_t)len - 10}, &value) ==
+           ok);
     EXPECT_U64(value, ok ? expected : UNTOUCHED);
 }
 
@@ -41,9 +50,9 @@ TEST(num_parse_u64_looks_at_each_byte)
     for (size_t len = 1; len <= 19; len++)
         for (size_t at = 0; at < len; at++)
             for (unsigned byte = 0; byte < 256; byte++) {
-                uint8_t text[19];
+                uint8_t all[8 + 19], *text = all + 8;
                 uint64_t value, expected = 0;
-                memset(text, '1', sizeof(text));
+                memset(all, '1', sizeof(all));
                 text[at] = (uint8_t)byte;
                 for (size_t i = 0; i < len; i++)
                     expected = expected * 10 + (uint64_t)(text[i] - '0');
@@ -51,6 +60,9 @@ TEST(num_parse_u64_looks_at_each_byte)
                 EXPECT(num_parse_u64((struct slice){text, len}, &value) == ok);
                 if (ok)
                     EXPECT_U64(value, expected);
+                value = UNTOUCHED;
+                EXPECT(num_parse_u64_within((struct slice){text, len}, &value) == ok);
+                EXPECT_U64(value, ok ? expected : UNTOUCHED);
             }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/batch.h"
 
+#include "base/bytes.h"
 #include "test.h"
 
 /* The schema of the Dremel paper (Melnik et al. 2010, figure 2), in the forms that varve has. */
@@ -215,6 +216,50 @@ TEST(batch_nested_maps_and_nulls)
     EXPECT_BYTES(b->columns[3].values.data, b->columns[3].values.len, "\1", 1);
     EXPECT(batch_row_fits(b));
     batch_free(b);
+}
+
+static void put_some(struct batch *b, bool at_once, size_t count)
+{
+    static const uint8_t values[40] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    batch_put_int64(b, DOC_ID, 7);
+    batch_begin_struct(b, LINKS);
+    batch_begin_list(b, FORWARD);
+    for (size_t done = 0; done < count;) {
+        size_t part = at_once ? (done == 0 ? 1 : count - done) : 1;
+        if (at_once)
+            batch_put_fixed(b, FORWARD_ITEM, values + 8 * done, part);
+        else
+            batch_put_int64(b, FORWARD_ITEM, (int64_t)load_u64le(values + 8 * done));
+        done += part;
+    }
+    batch_put_fixed(b, FORWARD_ITEM, NULL, 0);
+    batch_end(b);
+    put_list(b, BACKWARD, NULL, 0);
+    batch_end(b);
+    batch_begin_list(b, NAMES);
+    batch_end(b);
+    batch_end_row(b);
+}
+
+TEST(batch_nested_values_at_once_are_those_one_by_one)
+{
+    struct batch *one = batch_new(&schema, NULL), *all = batch_new(&schema, NULL);
+    for (size_t count = 0; count <= 5; count++) {
+        put_some(one, false, count);
+        put_some(all, true, count);
+    }
+    EXPECT_U64(all->bytes, one->bytes);
+    for (uint32_t i = 0; i < COLUMNS; i++) {
+        const struct column *a = &all->columns[i], *b = &one->columns[i];
+        EXPECT_U64(a->entries, b->entries);
+        EXPECT_BYTES(a->values.data, a->values.len, b->values.data, b->values.len);
+        EXPECT_BYTES(a->definitions.data, a->definitions.len, b->definitions.data,
+                     b->definitions.len);
+        EXPECT_BYTES(a->repetitions.data, a->repetitions.len, b->repetitions.data,
+                     b->repetitions.len);
+    }
+    batch_free(one);
+    batch_free(all);
 }
 
 TEST(batch_nested_row_that_is_too_large_is_noticed)

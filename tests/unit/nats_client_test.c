@@ -235,8 +235,10 @@ TEST(nats_client_request_times_out_and_ignores_the_late_reply)
     uint64_t id = ask(100);
     EXPECT_I64(nats_client_deadline(&c), 100);
     EXPECT_I64(next(99), 0);
+    event.payload = event.header = slice_of("of another event");
     EXPECT_I64(next(100), 1);
     EXPECT(event.kind == NATS_EVENT_REPLY && event.request == id);
+    EXPECT(event.payload.len == 0 && event.header.len == 0);
     EXPECT_I64(event.outcome, NATS_OUTCOME_TIMEOUT);
     feed_message(reply_subject(), c.reply_sid, "", "", "late");
     EXPECT_I64(next(101), 0);

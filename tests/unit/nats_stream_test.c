@@ -107,6 +107,9 @@ TEST(nats_stream_get_one_message)
     buf_reset(&body);
     nats_stream_next_body(&body, 7, slice_of("a.\">"));
     EXPECT_TEXT(buf_text(&body), "{\"seq\":7,\"next_by_subj\":\"a.\\\">\"}");
+    buf_reset(&body);
+    nats_stream_last_body(&body, slice_of("a.>"));
+    EXPECT_TEXT(buf_text(&body), "{\"last_by_subj\":\"a.>\"}");
     buf_free(&body);
 
     struct nats_stored_message m;
@@ -121,6 +124,14 @@ TEST(nats_stream_get_one_message)
     EXPECT(slice_is(m.subject, "a.b"));
     EXPECT_U64(m.sequence, 42);
     EXPECT_I64(m.time_ns, INT64_C(1795514400000000001));
+    EXPECT_U64(m.header.len, 0);
+    EXPECT_I64(
+        nats_stored_message_parse(
+            slice_of("{\"message\":{\"subject\":\"a\",\"seq\":1,\"hdrs\":\"TkFUUy8xLjANCg0K\","
+                     "\"time\":\"2026-11-24T10:00:00Z\"}}"),
+            &arena, &m, &error, &err),
+        0);
+    EXPECT(slice_is(m.header, "NATS/1.0\r\n\r\n"));
     EXPECT_I64(nats_stored_message_parse(
                    slice_of("{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"x\"}}"),
                    &arena, &m, &error, &err),
@@ -131,6 +142,38 @@ TEST(nats_stream_get_one_message)
                    slice_of("{\"message\":{\"subject\":\"a\",\"seq\":1,\"time\":\"later\"}}"),
                    &arena, &m, &error, &err),
                -1);
+}
+
+TEST(nats_stream_names_of_a_subject)
+{
+    static const struct {
+        const char *reply, *first;
+        bool more;
+    } cases[] = {
+        {"{\"total\":0,\"streams\":null}", "", false},
+        {"{\"total\":0}", "", false},
+        {"{\"streams\":[]}", "", false},
+        {"{\"streams\":[\"A\"]}", "A", false},
+        {"{\"streams\":[\"A\",\"B\"]}", "A", true},
+    };
+    struct buf body = {0};
+    struct slice first;
+    struct nats_api_error error;
+    struct err err = {0};
+    bool more;
+    nats_stream_names_body(&body, slice_of("a.>"));
+    EXPECT_TEXT(buf_text(&body), "{\"subject\":\"a.>\"}");
+    buf_free(&body);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        EXPECT_I64(
+            nats_stream_names_parse(slice_of(cases[i].reply), &arena, &first, &more, &error, &err),
+            0);
+        EXPECT(slice_is(first, cases[i].first) && more == cases[i].more);
+    }
+    EXPECT_I64(
+        nats_stream_names_parse(slice_of("{\"streams\":[7]}"), &arena, &first, &more, &error, &err),
+        -1);
+    EXPECT_I64(err.code, ERR_PROTOCOL);
 }
 
 TEST(nats_stream_create_body_is_json_with_the_subjects)

@@ -1,72 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/secret.h"
 #include "net/tls.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "script_stream.h"
 #include "test.h"
-
-/* A stream in memory: what it takes, and what the peer says. */
-struct script {
-    struct stream stream;
-    size_t room;       /* bytes that writing still takes; then NET_IO_AGAIN */
-    struct slice said; /* by the peer; then its end if `ended`, else NET_IO_AGAIN */
-    bool ended, gone;  /* gone: writing fails */
-    struct buf taken;
-    bool closed;
-};
-
-static enum net_io script_read(struct stream *s, void *data, size_t len, size_t *done,
-                               struct err *err)
-{
-    struct script *x = (struct script *)s;
-    if (x->said.len == 0 && !x->ended)
-        return NET_IO_AGAIN;
-    if (x->said.len == 0) {
-        err_set(err, ERR_NETWORK, "the peer closed the connection");
-        return NET_IO_DEAD;
-    }
-    *done = len < x->said.len ? len : x->said.len;
-    memcpy(data, x->said.data, *done);
-    x->said.data += *done;
-    x->said.len -= *done;
-    return NET_IO_DONE;
-}
-
-static enum net_io script_write(struct stream *s, const void *data, size_t len, size_t *done,
-                                struct err *err)
-{
-    struct script *x = (struct script *)s;
-    if (x->gone) {
-        err_set(err, ERR_NETWORK, "broken pipe");
-        return NET_IO_DEAD;
-    }
-    if (x->room == 0)
-        return NET_IO_AGAIN;
-    *done = len < x->room ? len : x->room;
-    x->room -= *done;
-    buf_append(&x->taken, data, *done);
-    return NET_IO_DONE;
-}
-
-static struct net_wait script_wait(const struct stream *s, bool writing)
-{
-    (void)s;
-    return (struct net_wait){.handle = 7, .want = NET_READABLE | (writing ? NET_WRITABLE : 0)};
-}
-
-static void script_close(struct stream *s)
-{
-    ((struct script *)s)->closed = true;
-}
-
-static const struct stream_kind script_kind = {
-    .name = "script",
-    .read = script_read,
-    .write = script_write,
-    .wait = script_wait,
-    .close = script_close,
-};
 
 static const struct tls_options nobody = {.section = "nats.tls",
                                           .ca_file = "",
@@ -171,4 +111,33 @@ TEST(tls_refuses_names_that_are_none)
         EXPECT(stream_tls(&x.stream, &nobody, names[i], &err) == NULL);
         EXPECT(err_is_set(&err) && x.closed);
     }
+}
+
+/* Nothing in /etc is looked at by who has read it ahead: not even whether it is there. */
+TEST(tls_takes_the_cas_of_the_host_as_they_were_read)
+{
+    struct secret_files files = {0};
+    struct tls_options options = {
+        .ca_file = "", .cert_file = "", .key_file = "", .key_password_file = ""};
+    EXPECT(unsetenv("SSL_CERT_FILE") == 0);
+    tls_files(&options, &files);
+    EXPECT(files.count >= 2);
+    for (size_t i = 0; i < files.count; i++)
+        files.list[i].result = -1;
+    secret_read_from(&files);
+    EXPECT(tls_host_ca_file() == NULL);
+    files.list[1].result = 0;
+    EXPECT_TEXT(tls_host_ca_file(), files.list[1].path);
+    secret_read_from(NULL);
+    secret_files_free(&files);
+    EXPECT(setenv("SSL_CERT_FILE", "/of/the/user", 1) == 0);
+    tls_files(&options, &files);
+    EXPECT(files.count == 1);
+    EXPECT_TEXT(files.list[0].path, "/of/the/user");
+    secret_files_free(&files);
+    options.insecure = true; /* nobody's certificate is looked at */
+    tls_files(&options, &files);
+    EXPECT(files.count == 0);
+    EXPECT(unsetenv("SSL_CERT_FILE") == 0);
+    secret_files_free(&files);
 }
