@@ -14,6 +14,7 @@ from botocore.config import Config
 
 VERSITYGW = support.ROOT / "build/go/versitygw"
 WEED = support.VENV / "bin/weed"
+S3S_FS = support.ROOT / "build/rust/bin/s3s-fs"
 RCLONE = support.VENV / "bin/rclone"
 DRIVER = support.BUILD / "interop/s3_driver"
 
@@ -31,6 +32,13 @@ def environment(**more):
     found.update(CREDENTIALS, AWS_EC2_METADATA_DISABLED="true", HOME="/nonexistent")
     found.update(more)
     return {k: v for k, v in found.items() if v is not None}
+
+
+def settings(store, prefix):
+    """What `output` is in a configuration."""
+    login = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY}
+    url = f"s3://{store.bucket}/{prefix}"
+    return {"url": url, "s3": {"endpoint": store.endpoint, **login}}
 
 
 class Store:
@@ -102,6 +110,9 @@ class Store:
     def make_bucket(self):
         self.client().create_bucket(Bucket=self.bucket)
 
+    def settings(self, prefix):
+        return settings(self, prefix)
+
     def keys(self, prefix=""):
         pages = self.client().get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.bucket, Prefix=prefix)
@@ -123,6 +134,10 @@ class Versitygw(Store):
         super().__init__(root)
         self.files = root / "files"
         self.files.mkdir(exist_ok=True)
+
+    def path(self, prefix):
+        """Where the objects are that begin with it, each a file."""
+        return self.files / self.bucket / prefix
 
     def command(self):
         address = f"127.0.0.1:{self.port}"
@@ -187,12 +202,32 @@ class Rclone(Store):
         return [RCLONE, "serve", "s3", "--addr", address, "--auth-key", keys, self.files]
 
 
+class S3sFs(Store):
+    """A server of a directory that looks whether an object is there, and puts it then: of two who
+    do so at once both win. No store for a table. It takes ten minutes to build:
+    cargo install s3s-fs --version 0.14.1 --features binary --root build/rust"""
+
+    name = "s3s-fs"
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.files = root / "files"
+        self.files.mkdir(exist_ok=True)
+
+    def command(self):
+        keys = ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]
+        return [S3S_FS, "--host", "127.0.0.1", "--port", str(self.port), *keys, self.files]
+
+
 SERVERS = {"versitygw": (Versitygw, VERSITYGW), "seaweedfs": (Seaweedfs, WEED)}
+
+REFUSED = {"rclone": (Rclone, RCLONE), "s3s-fs": (S3sFs, S3S_FS)}
 
 
 def server(name, root):
-    """One of SERVERS, or rclone, not started. The test is skipped where it is not installed."""
-    kind, program = {**SERVERS, "rclone": (Rclone, RCLONE)}[name]
+    """One of SERVERS, or one that is to be refused, not started. The test is skipped where it is not
+    installed."""
+    kind, program = {**SERVERS, **REFUSED}[name]
     if not program.exists():
         pytest.skip(f"no {program}: make setup-test")
     return kind(root)
@@ -211,13 +246,15 @@ class Client:
         profile="",
         ca_file="",
         patience=60.0,
+        part=0,
         **variables,
     ):
         self.folder = tempfile.TemporaryDirectory()
         self.body = f"{self.folder.name}/body"
         milliseconds = str(int(patience * 1000))
         self.process = subprocess.Popen(
-            [DRIVER, endpoint, region, bucket, prefix, addressing, profile, ca_file, milliseconds],
+            [DRIVER, endpoint, region, bucket, prefix, addressing, profile, ca_file, milliseconds]
+            + [str(part)],
             env=environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@
 #include "nats/pull.h"
 #include "nats/url.h"
 #include "net/http.h"
-#include "net/http_get.h"
+#include "net/http_client.h"
 #include "object/posix.h"
 
 /* A server notices only then that a client which has just ended pulls no more. */

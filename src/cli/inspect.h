@@ -24,6 +24,7 @@ struct table {
     size_t widths[TABLE_COLUMNS_MAX];
     bool right[TABLE_COLUMNS_MAX]; /* aligned to the right: numbers */
     unsigned columns, column;      /* of the widest row; of the next cell */
+    size_t room; /* width to print in: columns at the right that don't fit are left out; 0: any */
 };
 
 /* The next cell of this row. Control characters become '?', so that a file can't speak to the

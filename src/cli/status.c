@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 #include "cli/inspect.h"
 #include "cli/options.h"
 #include "nats/url.h"
-#include "net/http_get.h"
+#include "net/http_client.h"
 #include "net/network.h"
 #include "watch/guard.h"
 
@@ -194,9 +195,28 @@ static void print_verdict(const struct json *status)
     }
 }
 
-/* The newest samples as bars, eight heights up to the greatest, and the newest number. */
+/* The width of the terminal; 0 if it is none, or does not say. */
+static size_t room(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* What all streams have to come, as far as that is known. */
+static uint64_t lag_of(const struct json *status)
+{
+    uint64_t sum = 0, lag;
+    const struct json *streams = json_member(status, "streams");
+    for (const struct json *s = streams != NULL ? streams->first : NULL; s != NULL; s = s->next)
+        if (json_get_u64(s, "lag", &lag) && __builtin_add_overflow(sum, lag, &sum))
+            return UINT64_MAX;
+    return sum;
+}
+
+/* The newest samples as bars, eight heights up to the greatest, and a number: the newest, a second,
+ * or of what is no rate (`now`) what it is at this moment. */
 static void print_bars(const struct json *samples, const char *name, const char *label,
-                       uint64_t seconds)
+                       uint64_t seconds, const uint64_t *now)
 {
     uint64_t values[BARS] = {0}, most = 1, n = 0;
     char text[NUM_COUNT_TEXT_MAX];
@@ -212,8 +232,9 @@ static void print_bars(const struct json *samples, const char *name, const char 
             printf(" ");
         else
             printf("\xe2\x96%c", (int)(0x81 + values[i % BARS] * 7 / most));
-    num_format_count(n > 0 ? values[(n - 1) % BARS] / seconds : 0, text);
-    printf(" %s%s\n", text, seconds > 1 ? "/s" : "");
+    uint64_t newest = n > 0 ? values[(n - 1) % BARS] / seconds : 0;
+    num_format_count(now != NULL ? *now : newest, text);
+    printf(" %s%s\n", text, now != NULL ? "" : "/s");
 }
 
 static void print_numbers(const struct json *status)
@@ -234,9 +255,10 @@ static void print_numbers(const struct json *status)
     printf("\n\n");
     (void)json_get_u64(samples, "interval_seconds", &seconds);
     seconds = seconds == 0 ? 1 : seconds;
-    print_bars(samples, "received", "received", seconds);
-    print_bars(samples, "committed", "committed", seconds);
-    print_bars(samples, "lag", "lag", 1);
+    print_bars(samples, "received", "received", seconds, NULL);
+    print_bars(samples, "committed", "committed", seconds, NULL);
+    uint64_t lag = lag_of(status);
+    print_bars(samples, "lag", "lag", 1, &lag);
     printf("\n");
 }
 
@@ -247,7 +269,7 @@ static void print_objects(const struct json *list, const char *kind,
                           const char *const texts[static 2], const char *const *numbers,
                           size_t count)
 {
-    struct table t = {0};
+    struct table t = {.room = room()};
     char text[NUM_COUNT_TEXT_MAX];
     if (list == NULL || list->first == NULL)
         return;
@@ -277,10 +299,16 @@ static void print_streams(const struct json *status)
                                           "received", "deduplicated", "ack_floor", "last_sequence"};
     static const char *const follower[] = {"name", "failure"};
     static const char *const followed[] = {"lag", "rows", "refused", "position"};
+    static const char *const run[] = {"simulation_id", "most"}; /* most of its findings */
+    static const char *const found[] = {"events", "findings"};
     print_objects(json_member(status, "streams"), "stream", stream, counted,
                   sizeof(counted) / sizeof(counted[0]));
-    print_objects(json_member(status, "followers"), "follower", follower, followed,
+    const struct json *followers = json_member(status, "followers");
+    print_objects(followers, "follower", follower, followed,
                   sizeof(followed) / sizeof(followed[0]));
+    for (const struct json *f = followers != NULL ? followers->first : NULL; f != NULL; f = f->next)
+        print_objects(json_member(f, "simulations"), "simulation", run, found,
+                      sizeof(found) / sizeof(found[0]));
 }
 
 static void print_commits(const struct json *status)

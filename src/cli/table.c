@@ -64,8 +64,21 @@ static void pad(size_t count, FILE *out)
         (void)fputc(' ', out); /* errors of `out` stick, and are looked at in the end */
 }
 
+/* How many columns fit side by side: at least two. */
+static unsigned columns_shown(const struct table *t, unsigned indent)
+{
+    size_t width = indent;
+    for (unsigned i = 0; i < t->columns; i++) {
+        width += t->widths[i] + (i > 0 ? 2 : 0);
+        if (i >= 2 && t->room > 0 && width > t->room)
+            return i;
+    }
+    return t->columns;
+}
+
 void table_print(struct table *t, unsigned indent, FILE *out)
 {
+    unsigned shown = columns_shown(t, indent);
     const char *at = (const char *)t->cells.data;
     const char *end = at + t->cells.len;
     while (at < end) {
@@ -73,7 +86,7 @@ void table_print(struct table *t, unsigned indent, FILE *out)
         for (unsigned i = 0; *at != row_end; i++) {
             size_t room = t->widths[i] - width_of(at);
             blanks += t->right[i] ? room : 0;
-            if (*at != '\0') {
+            if (*at != '\0' && i < shown) {
                 pad(blanks, out);
                 (void)fputs(at, out);
                 blanks = 0;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/num.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "net/connect.h"
 #include "net/stream.h"
@@ -21,7 +22,8 @@ enum {
 
 struct http_client {
     struct http_origin origin;
-    char *ca_file;
+    struct tls_options tls;
+    char *ca_file; /* ours */
     const atomic_bool *stop;
     struct stream *stream; /* NULL: there is no connection */
     struct buf in;         /* what has come and is not taken yet */
@@ -33,13 +35,19 @@ struct http_client {
     bool ended;       /* the peer has closed its side */
 };
 
-struct http_client *http_client_new(const struct http_origin *origin, const char *ca_file,
-                                    const atomic_bool *stop)
+struct http_client *http_client_new(const struct http_origin *origin, const char *section,
+                                    const char *ca_file, const atomic_bool *stop)
 {
     struct http_client *c = calloc(1, sizeof(*c));
     if (c == NULL)
         out_of_memory(sizeof(*c));
     *c = (struct http_client){.origin = *origin, .ca_file = text_copy(ca_file), .stop = stop};
+    c->tls = (struct tls_options){.section = section,
+                                  .ca_file = c->ca_file,
+                                  .cert_file = "",
+                                  .key_file = "",
+                                  .key_password = "",
+                                  .key_password_file = ""};
     return c;
 }
 
@@ -77,14 +85,8 @@ static int wait_for(const struct http_client *c, struct net_wait wait, int64_t u
 
 static int secure(struct http_client *c, struct err *err)
 {
-    const struct tls_options options = {.section = "output.s3",
-                                        .ca_file = c->ca_file,
-                                        .cert_file = "",
-                                        .key_file = "",
-                                        .key_password = "",
-                                        .key_password_file = ""};
     struct stream *plain = c->stream;
-    c->stream = stream_tls(plain, &options, c->origin.host, err);
+    c->stream = stream_tls(plain, &c->tls, c->origin.host, err);
     if (c->stream == NULL)
         return -1;
     for (;;) {
@@ -319,6 +321,38 @@ enum http_end http_client_ask(struct http_client *c, const struct http_question 
     if (done)
         return HTTP_ANSWERED;
     return c->sent ? HTTP_LOST : HTTP_UNSENT;
+}
+
+int http_get(const struct http_place *place, const char *path, int64_t patience, struct buf *body,
+             struct err *err)
+{
+    struct http_origin origin = {.tls = place->tls != NULL, .port = place->port};
+    struct http_answer answer;
+    struct buf head = {0};
+    size_t start = body->len;
+    if (strlen(place->host) >= sizeof(origin.host))
+        return err_set(err, ERR_USAGE, "\"%.80s...\" is not the name of a host", place->host);
+    memcpy(origin.host, place->host, strlen(place->host) + 1);
+    struct http_client *client = http_client_new(&origin, "", "", NULL);
+    if (place->tls != NULL)
+        client->tls = *place->tls;
+    buf_printf(&head, "GET %s HTTP/1.1\r\nhost: ", path);
+    http_origin_append(&head, &origin);
+    buf_append_text(&head, "\r\nconnection: close\r\n");
+    if (place->token != NULL)
+        buf_printf(&head, "authorization: Bearer %s\r\n", place->token);
+    buf_append_text(&head, "\r\n");
+    const struct http_question question = {.head = buf_slice(&head),
+                                           .body_max = HTTP_BODY_MAX + 1,
+                                           .deadline = clock_monotonic() + patience};
+    int result = http_client_ask(client, &question, &answer, body, err) == HTTP_ANSWERED ? 0 : -1;
+    if (result == 0 && answer.status != 200)
+        result = err_set(err, ERR_NETWORK, "it answers with status %d", answer.status);
+    else if (result == 0 && body->len - start > HTTP_BODY_MAX)
+        result = err_set(err, ERR_NETWORK, "the answer is larger than %d bytes", HTTP_BODY_MAX);
+    http_client_free(client);
+    secret_free(&head);
+    return result;
 }
 
 void http_origin_append(struct buf *out, const struct http_origin *origin)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/network.h"
+#include "net/tls.h"
 
 /*
  * A client's side of HTTP/1.1 (RFC 9112), plain or over TLS: one request at a time, on a connection
@@ -20,6 +21,7 @@ enum {
     HTTP_ANSWER_HEAD_MAX = 64 * 1024, /* status line and fields. S3's stay below 2 KiB, with
                                          metadata below 10 KiB */
     HTTP_CHUNK_LINE_MAX = 4 * 1024,   /* a chunk's size with its extension, or a trailer field */
+    HTTP_BODY_MAX = 4 * 1024 * 1024,  /* of http_get: more than any page of varve has */
 };
 
 #define HTTP_SILENCE_MAX (30 * CLOCK_SECOND) /* without a byte in either direction: it is dead */
@@ -92,10 +94,10 @@ enum http_end {
 
 struct http_client;
 
-/* `ca_file` is as in struct tls_options, and copied. `stop`: when it is true all ends soon; may be
- * NULL; borrowed. */
-struct http_client *http_client_new(const struct http_origin *origin, const char *ca_file,
-                                    const atomic_bool *stop);
+/* `section` and `ca_file` are as in struct tls_options; the one is borrowed, the other copied.
+ * `stop`: when it is true all ends soon; may be NULL; borrowed. */
+struct http_client *http_client_new(const struct http_origin *origin, const char *section,
+                                    const char *ca_file, const atomic_bool *stop);
 
 /* Accepts NULL. */
 void http_client_free(struct http_client *c);
@@ -106,5 +108,19 @@ void http_client_free(struct http_client *c);
 enum http_end http_client_ask(struct http_client *c, const struct http_question *question,
                               struct http_answer *answer, struct buf *body, struct err *err)
     __attribute__((warn_unused_result));
+
+/* One question, of somebody who is asked once: a varve that runs. */
+struct http_place {
+    const char *host;
+    uint16_t port;
+    const struct tls_options *tls; /* NULL: in the clear */
+    const char *token;             /* to bring (RFC 6750 section 2.1); NULL: none */
+};
+
+/* Ask for a path such as "/status.json", and append the body of the answer. ERR_NETWORK if there is
+ * none within `patience` nanoseconds, if its status is not 200, or if it is larger than
+ * HTTP_BODY_MAX; what keeps TLS from it is said. */
+int http_get(const struct http_place *place, const char *path, int64_t patience, struct buf *body,
+             struct err *err) __attribute__((warn_unused_result));
 
 #endif

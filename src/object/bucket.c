@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/random.h"
@@ -23,6 +24,9 @@ enum { PIECE_FIRST = 1024 * 1024, PIECE = 8 * 1024 * 1024 }; /* bytes */
 /* Of a writer, for one request beside the time that its bytes take: who writes tries again by
  * himself, and has to end when he is asked to. */
 #define WRITER_PATIENCE (5 * CLOCK_SECOND)
+
+/* A commit of another process takes seconds. */
+#define FENCED_MAX (60 * CLOCK_SECOND)
 
 /* Which stores are open, and what those had sent that are closed. */
 static struct {
@@ -117,8 +121,13 @@ static int open_client(struct bucket *b, const struct object_bucket_config *conf
     options.prefix = b->prefix;
     if (b->writer != NULL)
         options.patience = WRITER_PATIENCE;
-    if (config->probe && bucket_probe(&options, config->found, err) != 0)
-        return -1;
+    if (config->probe) {
+        struct object_bucket_found unwanted = {0};
+        struct object_bucket_found *found = config->found != NULL ? config->found : &unwanted;
+        if (bucket_probe(&options, b->writer_name, found, err) != 0)
+            return -1;
+        options.whole = found->whole;
+    }
     b->client = s3_client_open(&options, err);
     return b->client == NULL ? -1 : 0;
 }
@@ -168,6 +177,7 @@ static void close_store(struct object_store *store)
         end_counting(b);
     s3_client_close(b->client);
     array_free(&b->staged);
+    map_free(&b->withdrawn);
     buf_free(&b->entry);
     free(b->url);
     free(b->bucket);
@@ -207,14 +217,26 @@ static int get(struct object_store *store, const char *name, uint64_t offset, ui
     return *found || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, name, err);
 }
 
+/* Of an object that came in parts a store has a hash of their hashes, with "-<parts>" behind it:
+ * that says nothing of the bytes to somebody who does not know the parts. */
+static void take_hash(struct object_info *info, const char *base64)
+{
+    struct buf hash = {0};
+    if (base64_decode(&hash, slice_of(base64)) && hash.len == SHA256_BYTES)
+        sha256_format(hash.data, info->sha256);
+    buf_free(&hash);
+}
+
 static int head(struct object_store *store, const char *name, struct object_info *out, bool *found,
                 struct err *err)
 {
     struct s3_result result = {0};
     enum s3_outcome outcome = s3_head(bucket_of(store)->client, name, &result, err);
     *found = outcome == S3_DONE;
-    if (*found)
+    if (*found) {
         *out = (struct object_info){.size = result.size, .modified = result.modified};
+        take_hash(out, result.sha256);
+    }
     return *found || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, name, err);
 }
 
@@ -288,7 +310,7 @@ static bool note_orphan(void *context, const struct s3_listed_upload *upload)
 static int clean(struct object_store *store, uint32_t *removed, struct err *err)
 {
     struct bucket *b = bucket_of(store);
-    struct orphans o = {.before = clock_wall() - ORPHAN_AGE};
+    struct orphans o = {.before = clock_wall() + s3_client_counters(b->client)->skew - ORPHAN_AGE};
     enum s3_outcome outcome = s3_uploads_list(b->client, note_orphan, &o, err);
     int result =
         outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, b->url, err);
@@ -303,13 +325,19 @@ static int clean(struct object_store *store, uint32_t *removed, struct err *err)
     return result;
 }
 
-/* A bucket that is gone may come back; what is staged does not depend on it. */
+/* A bucket that is gone may come back; what is staged does not depend on it. But a commit of
+ * another process that does not go on is that of one which has died: it sent .pending, and that
+ * came when we had begun already. */
 static int reopen(struct object_store *store, bool *lost, struct err *err)
 {
-    (void)store;
-    (void)err;
+    const struct bucket *b = bucket_of(store);
     *lost = false;
-    return 0;
+    if (b->fenced_since == 0 || clock_monotonic() < b->fenced_since + FENCED_MAX)
+        return 0;
+    return err_set(err, ERR_REFUSED,
+                   "a commit that another process has begun as instance %s does not go on: varve "
+                   "starts over, and takes it back",
+                   b->writer);
 }
 
 int bucket_failed(enum s3_outcome outcome, const char *name, struct err *err)
@@ -331,8 +359,10 @@ static const struct object_operations bucket_operations = {
     .tidy = tidy,
     .free_bytes = free_bytes,
     .stage = bucket_stage,
+    .expect = bucket_expect,
     .write = bucket_write,
     .lend = bucket_lend,
+    .lend_whole = true,
     .finish = bucket_finish,
     .abandon = bucket_abandon,
     .staged_free = bucket_staged_free,
@@ -341,6 +371,8 @@ static const struct object_operations bucket_operations = {
     .interrupted = bucket_interrupted,
     .resume = bucket_resume,
     .withdraw = bucket_withdraw,
+    .renounce = bucket_renounce,
+    .renounced = bucket_renounced,
     .swap = bucket_swap,
     .settle = bucket_settle,
     .clean = clean,

@@ -12,6 +12,7 @@
  *
  *     <prefix>/<name of an object>
  *     <prefix>/<entries>/.pending-<writer>    the text of a commit under way
+ *     <prefix>/<entries>/.withdrawn-<writer>  names of files that were taken back
  *
  * A commit, step by step:
  *
@@ -34,9 +35,14 @@
  *
  *   - if the text is an entry already, it removes .pending;
  *   - if all files are there, it goes on with step 3: whoever of the two is first, it is one text;
- *   - else it puts an entry of its own that changes nothing (object_withdraw), and then removes the
- *     files. The other one can't commit any more: the entry that it was to put is there now, and
- *     before it puts the one behind that it finds .pending gone.
+ *   - else it notes the names of the files in .withdrawn-<writer>, puts an entry of its own that
+ *     changes nothing (object_withdraw), and then removes the files. The other one can't commit any
+ *     more: the entry that it was to put is there now, and before it puts the one behind that it
+ *     finds .pending gone. A file that it was about to put then lies there, and no entry names it:
+ *     the next start finds it by the names that were noted.
+ *
+ * These names are given to no other file: a second process may be taking them back, too, and be
+ * slower.
  */
 struct object_bucket_found;
 struct object_bucket_config {
@@ -58,6 +64,8 @@ struct object_store *object_bucket_open(const struct object_bucket_config *confi
 struct object_bucket_found {
     char address[256]; /* where requests go, and what bears them out: for people */
     char credentials[128];
+    bool in_path;    /* the name of the bucket; else it is in that of the host */
+    bool whole;      /* what comes in parts it puts in spite of If-None-Match: it gets none */
     int64_t skew;    /* ns that the store's clock is ahead of ours */
     int64_t latency; /* ns, of a request on average */
 };

@@ -7,18 +7,27 @@
 #include "base/text.h"
 #include "object/bucket_part.h"
 
-/* Find a name for member `i` that no other one of the group has (`taken`). Whether another object
- * has it is found out when it is put. */
+void bucket_name_for(const struct bucket *b, const char *name, uint32_t *number, struct buf *out)
+{
+    for (;; ++*number) {
+        buf_reset(out);
+        if (*number == 0)
+            buf_append_text(out, name);
+        else
+            object_name_numbered(out, slice_of(name), *number);
+        if (map_find(&b->withdrawn, buf_slice(out)) < 0)
+            return;
+    }
+}
+
+/* Find a name for member `i` that no other one of the group has (`taken`), and none that was taken
+ * back. Whether another object has it is found out when it is put. */
 static void choose_name(struct bucket *b, size_t i, struct map *taken)
 {
     struct buf name = {0};
     bool added = false;
     for (; !added; b->numbers[i] += !added) {
-        buf_reset(&name);
-        if (b->numbers[i] == 0)
-            buf_append_text(&name, b->group->members[i].name);
-        else
-            object_name_numbered(&name, slice_of(b->group->members[i].name), b->numbers[i]);
+        bucket_name_for(b, b->group->members[i].name, &b->numbers[i], &name);
         (void)map_put(taken, buf_slice(&name), &added);
     }
     b->names[i] = text_copy_slice(buf_slice(&name));
@@ -53,11 +62,31 @@ static int next_name(struct bucket *b, bool taken, struct err *err)
     return 0;
 }
 
+/*
+ * .pending names the files that are there by now, for whoever comes after us; where it is not ours
+ * any more, be it that a request which was thought lost has come late, nothing does. So they are
+ * renounced: the next start finds them, and removes those that no entry names.
+ */
+static int check_pending(struct bucket *b, struct err *err)
+{
+    struct err ignored = {0};
+    ARRAY(const char *) names = {0};
+    if (bucket_check_pending(b, err) == 0)
+        return 0;
+    for (size_t i = 0; i < b->count && b->swap == NULL; i++)
+        if (b->names[i] != NULL)
+            *array_add(&names) = b->names[i];
+    if (b->fenced_since != 0 && !b->renounced)
+        b->renounced = bucket_renounce(&b->store, names.list, names.count, &ignored) == 0;
+    array_free(&names);
+    return -1;
+}
+
 /* Before a file gets another name than .pending says, .pending has to say it. What may have been
  * put already is put again as it was: its time stands in it. */
 static int write_pending(struct bucket *b, struct err *err)
 {
-    if (b->rename && bucket_check_pending(b, err) != 0)
+    if (b->rename && check_pending(b, err) != 0)
         return -1;
     if (b->rename)
         buf_reset(&b->pending);
@@ -79,10 +108,10 @@ static int put_files(struct bucket *b, struct err *err)
     struct s3_condition absent = {.kind = S3_IF_ABSENT};
     for (; b->at < b->count; b->at++) {
         const char *name = b->names[b->at];
-        struct slice bytes;
-        if (!bucket_find_staged(b, b->group->members[b->at].id, &bytes))
+        const struct object_member *m = &b->group->members[b->at];
+        enum s3_outcome outcome = bucket_put_staged(b, m->id, name, m->sha256, absent, err);
+        if (outcome == S3_ABSENT)
             return err_set(err, ERR_FORMAT, "what was to be %s is gone", name);
-        enum s3_outcome outcome = s3_put(b->client, name, bytes, absent, NULL, err);
         if (outcome == S3_TAKEN && b->swap != NULL)
             return err_set(err, ERR_REFUSED, "there is a %s already", name);
         if (outcome == S3_TAKEN) {
@@ -104,7 +133,7 @@ static int put_entry(struct bucket *b, struct err *err)
 {
     struct s3_condition absent = {.kind = S3_IF_ABSENT};
     for (bool taken = false; next_name(b, taken, err) == 0; taken = true) {
-        if (bucket_check_pending(b, err) != 0)
+        if (check_pending(b, err) != 0)
             return -1;
         const char *name = buf_text(&b->entry);
         b->tried = true;
@@ -131,7 +160,7 @@ void bucket_forget_commit(struct bucket *b)
     b->swap = NULL;
     bucket_names_free(&b->come);
     bucket_names_free(&b->go);
-    b->named = b->put = b->rename = b->tried = false;
+    b->named = b->put = b->rename = b->tried = b->renounced = false;
     b->pending_etag[0] = '\0';
     b->stage = BUCKET_IDLE;
     buf_free(&b->text);
@@ -156,6 +185,11 @@ static int step(struct bucket *b, struct err *err)
     switch (b->stage) {
     case BUCKET_STAGE_PENDING:
         if (write_pending(b, err) != 0)
+            return -1;
+        /* Another one may have done the same swap right before, with files of the same names and
+         * bytes, which would be taken for ours. From now on nobody can. */
+        b->named = b->named && b->swap == NULL;
+        if (next_name(b, false, err) != 0)
             return -1;
         b->stage = BUCKET_STAGE_FILES;
         return 0;

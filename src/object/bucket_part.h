@@ -17,10 +17,12 @@ enum bucket_stage {
 };
 
 struct bucket_staged {
-    struct object_staged object; /* first */
-    struct slice lent;           /* all of it, where it was lent in one piece, */
-    struct buf bytes;            /* else a copy */
-    bool listed;                 /* in s3_store.staged */
+    struct object_staged object;  /* first */
+    struct slice lent;            /* all of it, where it was lent in one piece, */
+    struct buf bytes;             /* else a copy: of an upload, of what is not sent yet */
+    bool listed;                  /* in s3_store.staged */
+    char *key;                    /* what it is going to be called; NULL: not known */
+    struct bucket_upload *upload; /* in parts, to that key; NULL: there is none */
 };
 
 /* Names of objects. */
@@ -38,6 +40,8 @@ struct bucket {
     uint64_t nonce;             /* of this process, among those that run as this writer */
     struct bucket *next;        /* see object_bucket_count */
 
+    struct map withdrawn; /* names that were renounced */
+
     ARRAY(struct bucket_staged *) staged; /* by the last part of their ids; NULL: gone */
     size_t staged_live;
     uint64_t next_id;
@@ -52,8 +56,10 @@ struct bucket {
     bool named;                     /* entry: the name is asked for */
     bool rename;                    /* a name was taken: .pending has to be put anew */
     bool tried;                     /* the entry may be there */
+    bool renounced;                 /* the names, since .pending is not ours any more */
     bool put;                       /* .pending is there, by us, */
     char pending_etag[S3_ETAG_MAX]; /* and is this version of it; "": the store does not tell */
+    int64_t fenced_since;           /* another's is there, or ours is gone; 0: it is not so */
     const struct object_swap *swap; /* it is one */
     struct bucket_names come, go;   /* of a swap: what is removed if it is taken back, and else */
 };
@@ -66,12 +72,21 @@ static inline struct bucket *bucket_of(struct object_store *store)
 /* -1, with an error: that of the client, or one that says what its outcome means. */
 int bucket_failed(enum s3_outcome outcome, const char *name, struct err *err);
 
-/* The bytes of what is staged; false if this process has not staged it. */
-bool bucket_find_staged(const struct bucket *b, const char *id, struct slice *bytes);
+/* `name` as a member of a commit gets it: with the first number from *number on, 0 for none, with
+ * which it was not taken back. */
+void bucket_name_for(const struct bucket *b, const char *name, uint32_t *number, struct buf *out);
+
+/* Make an object of what is staged. ABSENT: this process has not staged it, or its upload is gone.
+ * `sha256`: of its bytes, as text; NULL: not known. */
+enum s3_outcome bucket_put_staged(struct bucket *b, const char *id, const char *name,
+                                  const char *sha256, struct s3_condition condition,
+                                  struct err *err) __attribute__((warn_unused_result));
 
 struct object_staged *bucket_stage(struct object_store *store, struct err *err);
+void bucket_expect(struct object_staged *staged, const char *name);
 int bucket_write(struct object_staged *staged, const void *data, size_t len, struct err *err);
-int bucket_lend(struct object_staged *staged, const void *data, size_t len, struct err *err);
+int bucket_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
+                struct err *err);
 int bucket_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
                   struct err *err);
 void bucket_abandon(struct object_staged *staged);
@@ -85,11 +100,15 @@ int bucket_commit(struct object_store *store, const struct object_group *group, 
 int bucket_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err);
 /*
  * Does the store make an object only where there is none, and of two who try at once let one win? A
- * commit relies on it. It is tried with small objects below .varve/, which are removed again.
+ * commit relies on it. It is tried with small objects below .varve/, which are removed again; and
+ * whether it does so with what comes in parts, too.
+ * `writer`: what this one is called there, or NULL; what it has left when it was killed before is
+ * removed, and what others have left hours ago.
  * ERR_REFUSED if it does not; else the error with which a put, a get, a list or a delete has
  * failed.
  */
-int bucket_probe(const struct s3_options *options, struct object_bucket_found *out, struct err *err)
+int bucket_probe(const struct s3_options *options, const char *writer,
+                 struct object_bucket_found *out, struct err *err)
     __attribute__((warn_unused_result));
 
 int bucket_swap(struct object_store *store, const struct object_swap *swap, struct err *err);
@@ -98,6 +117,11 @@ int bucket_resume(struct object_store *store, const struct object_group *group, 
                   struct err *err);
 int bucket_withdraw(struct object_store *store, const char *const *names, size_t count,
                     const struct object_group *instead, struct err *err);
+
+int bucket_renounce(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err);
+int bucket_renounced(struct object_store *store, object_visit *visit, void *context,
+                     struct err *err);
 
 /*
  * The steps of a commit that recovery has as well. .pending: its name; what it is to be, from
@@ -122,7 +146,7 @@ int bucket_put_instead(struct bucket *b, const struct object_group *instead, boo
                        struct err *err) __attribute__((warn_unused_result));
 
 /* ERR_REFUSED: another process runs as this writer. Returns -1. */
-int bucket_is_two(const struct bucket *b, struct err *err);
+int bucket_is_two(struct bucket *b, struct err *err);
 
 void bucket_begin(struct bucket *b, const struct object_group *group, enum bucket_stage stage);
 int bucket_go_on(struct bucket *b, struct err *err) __attribute__((warn_unused_result));

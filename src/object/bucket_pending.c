@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "object/bucket_part.h"
@@ -17,8 +18,10 @@ void bucket_pending_name(struct buf *out, const struct bucket *b)
     buf_printf(out, "%s.pending-%s", b->entries, b->writer_name);
 }
 
-int bucket_is_two(const struct bucket *b, struct err *err)
+int bucket_is_two(struct bucket *b, struct err *err)
 {
+    if (b->fenced_since == 0)
+        b->fenced_since = clock_monotonic();
     return err_set(err, ERR_REFUSED,
                    "another process commits as instance %s: stop one of the two, or give it a "
                    "nats.name of its own",
@@ -70,6 +73,8 @@ int bucket_check_pending(struct bucket *b, struct err *err)
         code = bucket_failed(outcome, buf_text(&name), err);
     else if (!ours)
         code = bucket_is_two(b, err);
+    else
+        b->fenced_since = 0;
     buf_free(&name);
     buf_free(&there);
     return code;
@@ -86,6 +91,7 @@ int bucket_put_pending(struct bucket *b, enum s3_condition_kind kind, struct err
     int code = 0;
     if (outcome == S3_DONE) {
         b->put = true;
+        b->fenced_since = 0;
         memcpy(b->pending_etag, result.etag, sizeof(b->pending_etag));
     } else {
         code = outcome == S3_TAKEN ? bucket_is_two(b, err)

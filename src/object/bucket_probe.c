@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/random.h"
+#include "base/text.h"
 #include "object/bucket_part.h"
 
 enum {
@@ -14,7 +16,11 @@ enum {
     RACES = 6,
     RACE_BYTES = 64 * 1024, /* long enough on the way that both are looked at before either is in */
     RACERS = 2,
+    KEY_MAX = OBJECT_PART_MAX + 64,
 };
+
+#define FOLDER ".varve/"
+#define OLD (3600 * CLOCK_SECOND) /* who tries needs seconds */
 
 struct racer {
     struct s3_client *client;
@@ -94,6 +100,35 @@ static int try_one(struct s3_client *client, const char *key, struct err *err)
     return same ? 0 : refuse(client, "gives back other bytes than were put", err);
 }
 
+/* In parts, where there is an object: *whole if it takes its place. A store that has no uploads, or
+ * says what nobody knows, gets none. */
+static int try_parts(struct s3_client *client, const char *key, bool *whole, struct err *err)
+{
+    const struct slice other = {(const uint8_t *)"another", 7};
+    struct s3_condition absent = {.kind = S3_IF_ABSENT};
+    char id[S3_UPLOAD_ID_MAX], etag[1][S3_ETAG_MAX];
+    struct err ignored = {0};
+    *whole = true;
+    enum s3_outcome outcome = s3_upload_begin(client, key, id, err);
+    if (outcome == S3_REFUSED) {
+        err_clear(err);
+        return 0;
+    }
+    if (outcome == S3_DONE) {
+        outcome = s3_upload_part(client, key, id, 1, other, etag[0], err);
+        if (outcome == S3_DONE)
+            outcome = s3_upload_complete(client, key, id, (const char(*)[S3_ETAG_MAX])etag, 1,
+                                         other.len, absent, NULL, err);
+        if (outcome != S3_DONE)
+            (void)!s3_upload_abort(client, key, id, &ignored);
+    }
+    *whole = outcome != S3_TAKEN;
+    if (outcome == S3_LATER || outcome == S3_UNCLEAR)
+        return bucket_failed(outcome, key, err);
+    err_clear(err);
+    return 0;
+}
+
 static bool note_key(void *context, const struct s3_listed *listed)
 {
     bool *listed_any = context;
@@ -102,22 +137,58 @@ static bool note_key(void *context, const struct s3_listed *listed)
     return false;
 }
 
-static int probe(struct racer *racers, struct err *err)
+/* What probes have left that were killed. */
+struct left {
+    const char *own; /* what names of our earlier ones begin with */
+    int64_t before;  /* others are old that were put before */
+    ARRAY(char *) keys;
+};
+
+static bool note_left(void *context, const struct s3_listed *listed)
+{
+    struct left *l = context;
+    bool old = listed->modified != 0 && listed->modified < l->before;
+    if (slice_starts_with(listed->key, l->own) || old)
+        *array_add(&l->keys) = text_copy_slice(listed->key);
+    return true;
+}
+
+static int remove_left(struct s3_client *client, const char *own, struct err *err)
+{
+    int64_t now = clock_wall() + s3_client_counters(client)->skew;
+    struct left l = {.own = own, .before = now - OLD};
+    enum s3_outcome outcome = s3_list(client, FOLDER, "", note_left, &l, err);
+    int result = outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, own, err);
+    for (size_t i = 0; i < l.keys.count; i++) {
+        outcome = result == 0 ? s3_delete(client, l.keys.list[i], NULL, err) : S3_DONE;
+        if (outcome != S3_DONE)
+            result = bucket_failed(outcome, l.keys.list[i], err);
+        free(l.keys.list[i]);
+    }
+    array_free(&l.keys);
+    return result;
+}
+
+static int probe(struct racer *racers, const char *own, bool *whole, struct err *err)
 {
     struct s3_client *client = racers[0].client;
     uint64_t number;
     bool listed = false;
-    int result = random_bytes(&number, sizeof(number), err);
+    int result = remove_left(client, own, err);
+    if (result == 0)
+        result = random_bytes(&number, sizeof(number), err);
     for (int i = 0; i <= RACES && result == 0; i++) {
-        char key[64];
+        char key[KEY_MAX];
         struct err ignored = {0};
-        (void)snprintf(key, sizeof(key), ".varve/probe-%016" PRIx64 "-%d", number, i);
+        (void)snprintf(key, sizeof(key), "%s%016" PRIx64 "-%d", own, number, i);
         result = i == 0 ? try_one(client, key, err) : race_once(racers, key, err);
         if (i == 0 && result == 0) {
             enum s3_outcome outcome = s3_list(client, key, "", note_key, &listed, err);
             result = outcome == S3_DONE && listed ? 0
                      : outcome == S3_DONE ? refuse(client, "does not list what was put", err)
                                           : bucket_failed(outcome, key, err);
+            if (result == 0)
+                result = try_parts(client, key, whole, err);
         }
         enum s3_outcome gone = s3_delete(client, key, NULL, result == 0 ? err : &ignored);
         if (result == 0 && gone != S3_DONE)
@@ -137,14 +208,22 @@ static void look_back(struct s3_client *client, struct object_bucket_found *out)
     }
     (void)snprintf(out->address, sizeof(out->address), "%s", s3_client_address(client));
     (void)snprintf(out->credentials, sizeof(out->credentials), "%s", s3_client_credentials(client));
+    out->in_path = s3_client_in_path(client);
     out->skew = c->skew;
     out->latency = requests > 0 ? (int64_t)(nanoseconds / requests) : 0;
 }
 
-int bucket_probe(const struct s3_options *options, struct object_bucket_found *out, struct err *err)
+int bucket_probe(const struct s3_options *options, const char *writer,
+                 struct object_bucket_found *out, struct err *err)
 {
     struct racer racers[RACERS] = {0};
+    struct buf own = {0};
     int result = 0;
+    /* Each writer tries alone, and can tell what it has left: */
+    if (writer != NULL)
+        buf_printf(&own, FOLDER "probe/%s/", writer);
+    else
+        buf_append_text(&own, FOLDER "check/");
     for (int i = 0; i < RACERS && result == 0; i++) {
         racers[i].client = s3_client_open(options, err);
         result = racers[i].client == NULL ? -1 : 0;
@@ -152,12 +231,13 @@ int bucket_probe(const struct s3_options *options, struct object_bucket_found *o
             buf_append_byte(&racers[i].body, (uint8_t)('a' + i));
     }
     if (result == 0)
-        result = probe(racers, err);
-    if (out != NULL && racers[0].client != NULL)
+        result = probe(racers, buf_text(&own), &out->whole, err);
+    if (racers[0].client != NULL)
         look_back(racers[0].client, out);
     for (int i = 0; i < RACERS; i++) {
         s3_client_close(racers[i].client);
         buf_free(&racers[i].body);
     }
+    buf_free(&own);
     return result;
 }

@@ -83,17 +83,23 @@ int bucket_withdraw(struct object_store *store, const char *const *names, size_t
         return -1;
     if (committed)
         return bucket_is_two(b, err);
-    if (remove_all(store, names, count, err) != 0 || bucket_remove_pending(b, err) != 0)
+    for (size_t i = 0; i < count; i++)
+        if (bucket_check_pending(b, err) != 0 || object_remove(store, names[i], err) != 0)
+            return -1;
+    if (bucket_check_pending(b, err) != 0 || bucket_remove_pending(b, err) != 0)
         return -1;
     bucket_forget_commit(b);
     return 0;
 }
 
+/* What was to come may be another's by now, who has done the same: the entries tell. */
 static int end_swap(struct bucket *b, bool committed, struct err *err)
 {
-    const struct bucket_names *names = committed ? &b->go : &b->come;
-    if (remove_all(&b->store, (const char *const *)names->list, names->count, err) != 0 ||
-        bucket_remove_pending(b, err) != 0)
+    const char *const *come = (const char *const *)b->come.list;
+    const char *const *go = (const char *const *)b->go.list;
+    int result = committed ? remove_all(&b->store, go, b->go.count, err)
+                           : bucket_renounce(&b->store, come, b->come.count, err);
+    if (result != 0 || bucket_remove_pending(b, err) != 0)
         return -1;
     bucket_forget_commit(b);
     return 0;
@@ -132,9 +138,14 @@ int bucket_swap(struct object_store *store, const struct object_swap *swap, stru
 {
     struct bucket *b = bucket_of(store);
     struct err ignored = {0};
+    struct buf name = {0};
     ASSERT(b->stage == BUCKET_IDLE);
-    for (size_t i = 0; i < swap->group.count; i++)
-        *array_add(&b->come) = text_copy(swap->group.members[i].name);
+    for (size_t i = 0; i < swap->group.count; i++) {
+        uint32_t number = 0;
+        bucket_name_for(b, swap->group.members[i].name, &number, &name);
+        *array_add(&b->come) = text_copy_slice(buf_slice(&name));
+    }
+    buf_free(&name);
     for (size_t i = 0; i < swap->old_count && !swap->keep; i++)
         *array_add(&b->go) = text_copy(swap->old[i]);
     bucket_begin(b, &swap->group, BUCKET_STAGE_PENDING);

@@ -116,6 +116,13 @@ static void kernel_begin_sync(void *disk, int fd)
     (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint */
 }
 
+static bool kernel_set_direct(void *disk, int fd, bool direct)
+{
+    (void)disk;
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
 static int kernel_close(void *disk, int fd)
 {
     (void)disk;
@@ -288,6 +295,7 @@ static int kernel_list(void *disk, int fd, system_visit *visit, void *context)
 const struct system_calls system_kernel = {
     .openat = kernel_openat,
     .begin_sync = kernel_begin_sync,
+    .set_direct = kernel_set_direct,
     .close = kernel_close,
     .pread = kernel_pread,
     .pwrite = kernel_pwrite,

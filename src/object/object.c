@@ -162,16 +162,29 @@ struct object_staged *object_stage(struct object_store *store, struct err *err)
     return store->operations->stage(store, err);
 }
 
+void object_expect(struct object_staged *staged, const char *name)
+{
+    ASSERT(staged->size == 0);
+    if (staged->store->operations->expect != NULL)
+        staged->store->operations->expect(staged, name);
+}
+
 int object_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
 {
     ASSERT(!staged->finished);
     return staged->store->operations->write(staged, data, len, err);
 }
 
-int object_lend(struct object_staged *staged, const void *data, size_t len, struct err *err)
+int object_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
+                struct err *err)
 {
     ASSERT(!staged->finished);
-    return staged->store->operations->lend(staged, data, len, err);
+    return staged->store->operations->lend(staged, pieces, count, err);
+}
+
+bool object_lend_whole(const struct object_store *store)
+{
+    return store->operations->lend_whole;
 }
 
 int object_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
@@ -258,6 +271,20 @@ int object_withdraw(struct object_store *store, const char *const *names, size_t
         if (check_name(names[i], err) != 0)
             return -1;
     return store->operations->withdraw(store, names, count, instead, err);
+}
+
+int object_renounce(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err)
+{
+    const struct object_operations *o = store->operations;
+    return o->renounce == NULL ? 0 : o->renounce(store, names, count, err);
+}
+
+int object_renounced(struct object_store *store, object_visit *visit, void *context,
+                     struct err *err)
+{
+    const struct object_operations *o = store->operations;
+    return o->renounced == NULL ? 0 : o->renounced(store, visit, context, err);
 }
 
 int object_swap(struct object_store *store, const struct object_swap *swap, struct err *err)

@@ -50,6 +50,8 @@ void object_name_numbered(struct buf *out, struct slice name, uint32_t number);
 struct object_info {
     uint64_t size;    /* bytes */
     int64_t modified; /* ns since 1970 UTC */
+    /* Of its bytes, as the store has checked and kept it when they came; "": it can't say. */
+    char sha256[SHA256_TEXT_MAX];
 };
 
 /* Put an object, in place of what has that name. When this returns 0 it is durable. */
@@ -116,6 +118,11 @@ struct object_staged; /* an object that has no name yet. Owned by whoever staged
 struct object_staged *object_stage(struct object_store *store, struct err *err)
     __attribute__((warn_unused_result));
 
+/* What it is going to be called, by object_swap or object_place and in no other way: a store in
+ * which nothing can be without a name may bring it there in parts, so that it need not be in memory
+ * until then. To be called before the first write. */
+void object_expect(struct object_staged *staged, const char *name);
+
 /*
  * Append `len` bytes, all or (as far as anyone can see) none: after an error the same call may be
  * made again, when there is room again, and the object goes on as if nothing had happened.
@@ -123,10 +130,14 @@ struct object_staged *object_stage(struct object_store *store, struct err *err)
 int object_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
     __attribute__((warn_unused_result));
 
-/* The same, but the caller keeps the bytes where they are, as they are, until the object is
- * committed, placed or abandoned: a store that keeps in memory what has no name needs no copy. */
-int object_lend(struct object_staged *staged, const void *data, size_t len, struct err *err)
-    __attribute__((warn_unused_result));
+/* The same for `count` pieces, one behind the other; and the caller keeps the bytes where they are,
+ * as they are, until the object is committed, placed or abandoned: a store that keeps in memory
+ * what has no name needs no copy. */
+int object_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
+                struct err *err) __attribute__((warn_unused_result));
+
+/* Whether it copies what is lent in more than one piece. */
+bool object_lend_whole(const struct object_store *store);
 
 /*
  * Their content is complete: make it durable. The more at once, the cheaper. A failure is final for
@@ -164,7 +175,7 @@ int object_place(struct object_staged *staged, const char *name, struct err *err
 struct object_member {
     const char *id;     /* of a finished object */
     const char *name;   /* wanted: where there is another object, a number is put behind it */
-    uint64_t size;      /* for object_resume: of the object, 0: not known, */
+    uint64_t size;      /* of the object; 0: not known, */
     const char *sha256; /* and the hash of its bytes as 64 digits; NULL: not known */
 };
 
@@ -224,6 +235,20 @@ int object_withdraw(struct object_store *store, const char *const *names, size_t
     __attribute__((warn_unused_result));
 
 /*
+ * Where no lock keeps a process that was interrupted from going on, it may put what was taken back
+ * when that is done: nobody names it. So the names are noted, for a day: this writer gives them to
+ * nothing else, in this process and those to come, and whoever starts later looks whether something
+ * of his is there that no entry names, and removes it. object_renounce comes before the commit is
+ * taken back; a store with locks notes nothing.
+ */
+int object_renounce(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err) __attribute__((warn_unused_result));
+
+/* Visit them; to be called after object_interrupted or object_settle, and before object_stage. */
+int object_renounced(struct object_store *store, object_visit *visit, void *context,
+                     struct err *err) __attribute__((warn_unused_result));
+
+/*
  * Other objects in the place of some in one folder, and one entry that says so, all or nothing: for
  * a reader who goes by the entries, and, but for `keep`, also for one who goes by the names: he
  * never sees an old object and a new one. What else is in the folder stays, and what others commit
@@ -251,7 +276,8 @@ int object_swap(struct object_store *store, const struct object_swap *swap, stru
     __attribute__((warn_unused_result));
 
 /* Bring a swap of this writer that was interrupted to its end, or take it back: as the entries have
- * it. To be called before object_clean. `instead`: see object_withdraw. ERR_REFUSED: another
+ * it; where there are no locks, what was to come is renounced then, and not removed. To be called
+ * before object_clean. `instead`: see object_withdraw. ERR_REFUSED: another
  * process may be at it. */
 int object_settle(struct object_store *store, const struct object_group *instead, struct err *err)
     __attribute__((warn_unused_result));
@@ -263,7 +289,8 @@ int object_clean(struct object_store *store, uint32_t *removed, struct err *err)
 
 /*
  * After a failure: if somebody has removed the place itself, make it again. *lost says that the
- * commit under way is forgotten and that all that is staged must be abandoned.
+ * commit under way is forgotten and that all that is staged must be abandoned. ERR_REFUSED: what
+ * another process has left is in the way, and will be until the store is opened again.
  */
 int object_reopen(struct object_store *store, bool *lost, struct err *err)
     __attribute__((warn_unused_result));
@@ -285,8 +312,11 @@ struct object_operations {
     int (*tidy)(struct object_store *store, const char *name, struct err *err);
     int (*free_bytes)(struct object_store *store, uint64_t *bytes, bool *known, struct err *err);
     struct object_staged *(*stage)(struct object_store *store, struct err *err);
+    void (*expect)(struct object_staged *staged, const char *name); /* NULL: it is all one */
     int (*write)(struct object_staged *staged, const void *data, size_t len, struct err *err);
-    int (*lend)(struct object_staged *staged, const void *data, size_t len, struct err *err);
+    int (*lend)(struct object_staged *staged, const struct slice *pieces, size_t count,
+                struct err *err);
+    bool lend_whole; /* see object_lend_whole */
     int (*finish)(struct object_store *store, struct object_staged *const *staged, size_t count,
                   struct err *err);
     void (*abandon)(struct object_staged *staged);
@@ -298,6 +328,10 @@ struct object_operations {
                   struct err *err);
     int (*withdraw)(struct object_store *store, const char *const *names, size_t count,
                     const struct object_group *instead, struct err *err);
+    int (*renounce)(struct object_store *store, const char *const *names, size_t count,
+                    struct err *err); /* NULL: there are locks */
+    int (*renounced)(struct object_store *store, object_visit *visit, void *context,
+                     struct err *err); /* NULL: the same */
     int (*swap)(struct object_store *store, const struct object_swap *swap, struct err *err);
     int (*settle)(struct object_store *store, const struct object_group *instead, struct err *err);
     int (*clean)(struct object_store *store, uint32_t *removed, struct err *err);

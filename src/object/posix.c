@@ -194,6 +194,7 @@ static void close_store(struct object_store *store)
     close_directory(p, &p->lock);
     posix_forget_commit(p);
     map_free(&p->durable);
+    free(p->bounce);
     buf_free(&p->folder_path);
     buf_free(&p->text);
     buf_free(&p->entry);
@@ -387,7 +388,7 @@ static const struct object_operations posix_operations = {
     .free_bytes = posix_free_bytes,
     .stage = posix_stage,
     .write = posix_write,
-    .lend = posix_write,
+    .lend = posix_lend,
     .finish = posix_finish,
     .abandon = posix_abandon,
     .staged_free = posix_staged_free,

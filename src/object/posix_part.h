@@ -21,6 +21,10 @@ enum {
      * the file system.
      */
     POSIX_SYNC_EACH_MAX = 128,
+    /* What is written at once past the kernel's cache, and the least for which that pays: a copy to
+     * the cache costs a page fault's worth of work for each of its pages. */
+    POSIX_DIRECT_BYTES = 256 * 1024,
+    POSIX_DIRECT_ALIGN = 4096, /* no device has larger blocks */
 };
 
 /* A swap takes some fsyncs, and a disk that hangs may take its time for each. */
@@ -50,6 +54,8 @@ struct posix {
     uint64_t next_id;
     struct posix_staged *open[POSIX_OPEN_MAX]; /* staged and not finished, NULL: free */
     uint32_t open_at;                          /* the oldest */
+    uint8_t *bounce;   /* POSIX_DIRECT_BYTES of aligned memory; NULL: not needed yet */
+    bool never_direct; /* the file system has refused it */
 
     struct buf folder_path; /* the folder that was used last, "" for none */
     int folder;             /* its descriptor */
@@ -94,6 +100,8 @@ bool posix_is_removed(const struct posix *p, int dir);
 void posix_staged_name(char out[static POSIX_STAGED_NAME_MAX], const char *id);
 struct object_staged *posix_stage(struct object_store *store, struct err *err);
 int posix_write(struct object_staged *staged, const void *data, size_t len, struct err *err);
+int posix_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
+               struct err *err);
 int posix_finish(struct object_store *store, struct object_staged *const *staged, size_t count,
                  struct err *err);
 void posix_abandon(struct object_staged *staged);

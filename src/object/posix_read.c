@@ -83,14 +83,15 @@ struct found {
 };
 
 struct names {
-    struct buf text; /* the names, each with its NUL */
+    const char *from; /* names that come before it, and nothing below them, are not wanted */
+    struct buf text;  /* the names, each with its NUL */
     ARRAY(struct found) found;
 };
 
 static void note_name(void *context, const char *name, enum system_kind kind)
 {
     struct names *names = context;
-    if (name[0] == '.')
+    if (name[0] == '.' || strncmp(name, names->from, strlen(name)) < 0)
         return;
     *array_add(&names->found) = (struct found){names->text.len, NULL, kind};
     buf_append(&names->text, name, strlen(name) + 1);
@@ -183,7 +184,8 @@ static int list_found(struct listing *l, const struct found *found, struct err *
 
 static int list_folder(struct listing *l, struct err *err)
 {
-    struct names names = {0};
+    bool inside = strncmp(l->after, buf_text(&l->path), l->path.len) == 0;
+    struct names names = {.from = inside ? l->after + l->path.len : ""};
     struct buf path = {0};
     buf_append_slice(&path, buf_slice(&l->path));
     if (path.len > 0)

@@ -73,23 +73,96 @@ struct object_staged *posix_stage(struct object_store *store, struct err *err)
     return NULL;
 }
 
-int posix_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
+/* Copy of all that the pieces have what begins at `from`, at most `most` bytes. How many. */
+static size_t gather(uint8_t *to, size_t most, const struct slice *pieces, size_t count,
+                     size_t from)
 {
-    struct posix_staged *file = staged_of(staged);
-    struct posix *p = posix_of(staged->store);
-    const uint8_t *bytes = data;
     size_t done = 0;
-    if (file->fd < 0 && open_file(file, 0) != 0)
-        return err_set_system(err, errno, "can't write to %s/.varve", p->root);
-    while (done < len) {
-        ssize_t put = system_pwrite(&p->system, file->fd, bytes + done, len - done,
-                                    (off_t)(staged->size + done));
+    for (size_t i = 0; i < count && done < most; i++) {
+        if (from >= pieces[i].len) {
+            from -= pieces[i].len;
+            continue;
+        }
+        size_t len = pieces[i].len - from < most - done ? pieces[i].len - from : most - done;
+        memcpy(to + done, pieces[i].data + from, len);
+        done += len;
+        from = 0;
+    }
+    return done;
+}
+
+/*
+ * Write the beginning of `len` bytes past the kernel's cache, from where nobody is known to read
+ * it: as much as there is of whole blocks. How much that was, with 0 where there is no such way or
+ * it ends early; what is left, and the reason, is for an ordinary write to find out.
+ */
+static size_t write_direct(struct posix *p, const struct posix_staged *file,
+                           const struct slice *pieces, size_t count, size_t len)
+{
+    size_t done = 0, whole = len - len % POSIX_DIRECT_ALIGN;
+    if (p->never_direct || len < POSIX_DIRECT_BYTES || file->object.size % POSIX_DIRECT_ALIGN != 0)
+        return 0;
+    if (p->bounce == NULL)
+        p->bounce = aligned_alloc(POSIX_DIRECT_ALIGN, POSIX_DIRECT_BYTES);
+    if (p->bounce == NULL || !system_set_direct(&p->system, file->fd, true)) {
+        p->never_direct = true;
+        return 0;
+    }
+    while (done < whole) {
+        size_t part = whole - done < POSIX_DIRECT_BYTES ? whole - done : POSIX_DIRECT_BYTES;
+        ASSERT(gather(p->bounce, part, pieces, count, done) == part);
+        ssize_t put =
+            system_pwrite(&p->system, file->fd, p->bounce, part, (off_t)(file->object.size + done));
+        if (put < 0 && errno == EINVAL)
+            p->never_direct = true;
+        if (put <= 0)
+            break;
+        done += (size_t)put;
+        if ((size_t)put < part)
+            break;
+    }
+    (void)system_set_direct(&p->system, file->fd, false);
+    return done;
+}
+
+/* Write what comes behind the first `done` bytes of a piece to `at` of the file. */
+static int write_rest(struct posix *p, const struct posix_staged *file, struct slice piece,
+                      size_t done, uint64_t at, struct err *err)
+{
+    while (done < piece.len) {
+        ssize_t put = system_pwrite(&p->system, file->fd, piece.data + done, piece.len - done,
+                                    (off_t)(at + done));
         if (put <= 0)
             return err_set_system(err, put < 0 ? errno : EIO, "can't write to %s/.varve", p->root);
         done += (size_t)put;
     }
+    return 0;
+}
+
+int posix_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
+               struct err *err)
+{
+    struct posix_staged *file = staged_of(staged);
+    struct posix *p = posix_of(staged->store);
+    size_t len = 0, at = 0;
+    if (file->fd < 0 && open_file(file, 0) != 0)
+        return err_set_system(err, errno, "can't write to %s/.varve", p->root);
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
+    size_t done = write_direct(p, file, pieces, count, len);
+    for (size_t i = 0; i < count; at += pieces[i++].len) {
+        size_t here = done > at ? done - at : 0;
+        if (write_rest(p, file, pieces[i], here, staged->size + at, err) != 0)
+            return -1;
+    }
     staged->size += len;
     return 0;
+}
+
+int posix_write(struct object_staged *staged, const void *data, size_t len, struct err *err)
+{
+    struct slice piece = {data, len};
+    return posix_lend(staged, &piece, 1, err);
 }
 
 static int finish_failed(const struct posix *p, int error, struct err *err)

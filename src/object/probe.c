@@ -13,7 +13,7 @@ struct probe {
     const struct system *system;
     int dir;
     char one[OBJECT_PART_MAX + 1], two[OBJECT_PART_MAX + 1], long_name[OBJECT_PART_MAX + 1];
-    char upper[OBJECT_PART_MAX + 1]; /* of `two` */
+    char upper[OBJECT_PART_MAX + 1], dotted[OBJECT_PART_MAX + 1]; /* of `two` */
     struct buf *doubts;
 };
 
@@ -144,6 +144,9 @@ static void probe_names(const struct probe *p)
     if (system_stat(p->system, p->dir, p->upper, &st) == 0)
         doubt(p, "it takes capital and small letters for the same, so that simulations whose "
                  "names differ in nothing else share a folder");
+    if (system_stat(p->system, p->dir, p->dotted, &st) == 0)
+        doubt(p, "it leaves out dots at the end of a name, so that varve verify takes files of "
+                 "simulations whose names end so for misplaced");
     int fd = system_openat(p->system, p->dir, p->long_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
                            0644);
     if (fd >= 0)
@@ -182,6 +185,7 @@ static void init_names(struct probe *p, const char *prefix)
     (void)snprintf(p->one, sizeof(p->one), "%sone" POSIX_STAGED_ENDING, prefix);
     (void)snprintf(p->two, sizeof(p->two), "%stwo" POSIX_STAGED_ENDING, prefix);
     (void)snprintf(p->upper, sizeof(p->upper), "%sTWO" POSIX_STAGED_ENDING, prefix);
+    (void)snprintf(p->dotted, sizeof(p->dotted), "%stwo" POSIX_STAGED_ENDING ".", prefix);
     /* With what a partition's name may have beside letters. */
     int len = snprintf(p->long_name, sizeof(p->long_name), "%s%%3A=-_~", prefix);
     memset(p->long_name + len, 'n', OBJECT_PART_MAX - (size_t)len - ending);

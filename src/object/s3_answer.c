@@ -146,7 +146,7 @@ static enum s3_verdict move(struct s3_call *c, const struct http_answer *answer)
     c->moved = true;
     http_client_free(c->client->http);
     c->client->http =
-        http_client_new(&c->client->place.origin, c->client->ca_file, c->client->stop);
+        http_client_new(&c->client->place.origin, "output.s3", c->client->ca_file, c->client->stop);
     return S3_VERDICT_NOW;
 }
 

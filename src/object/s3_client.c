@@ -50,6 +50,8 @@ struct s3_client *s3_client_open(const struct s3_options *o, struct err *err)
         .secret_access_key = text_copy(o->secret_access_key),
         .session_token = text_copy(o->session_token),
         .checksum = o->checksum,
+        .part = o->part_bytes > 0 ? o->part_bytes : S3_PART_BYTES,
+        .whole = o->whole,
         .patience = o->patience > 0 ? o->patience : S3_PATIENCE,
         .stop = o->stop,
         .target.account = o->account,
@@ -60,7 +62,7 @@ struct s3_client *s3_client_open(const struct s3_options *o, struct err *err)
         s3_client_close(s);
         return NULL;
     }
-    s->http = http_client_new(&s->place.origin, s->ca_file, s->stop);
+    s->http = http_client_new(&s->place.origin, "output.s3", s->ca_file, s->stop);
     return s;
 }
 
@@ -109,6 +111,16 @@ const char *s3_client_address(struct s3_client *s)
 const char *s3_client_credentials(const struct s3_client *s)
 {
     return s3_source_name(s->source);
+}
+
+size_t s3_client_part(const struct s3_client *s)
+{
+    return s->part;
+}
+
+bool s3_client_in_path(const struct s3_client *s)
+{
+    return !s->place.virtual_host;
 }
 
 enum s3_outcome s3_end(enum s3_outcome outcome, const struct err *why, struct err *err)
@@ -168,6 +180,13 @@ static void begin_put(struct s3_request *r, const char *key, struct slice body,
 enum s3_outcome s3_put(struct s3_client *s, const char *key, struct slice body,
                        struct s3_condition condition, struct s3_result *result, struct err *err)
 {
+    return s3_put_hashed(s, key, body, NULL, condition, result, err);
+}
+
+enum s3_outcome s3_put_hashed(struct s3_client *s, const char *key, struct slice body,
+                              const char *sha256, struct s3_condition condition,
+                              struct s3_result *result, struct err *err)
+{
     struct s3_request r;
     struct s3_result unwanted;
     int64_t deadline = s3_deadline(s, body.len);
@@ -176,11 +195,15 @@ enum s3_outcome s3_put(struct s3_client *s, const char *key, struct slice body,
     result = result != NULL ? result : &unwanted;
     if (s3_check_key(s, key, err) != 0)
         return S3_REFUSED;
+    bool parts = !s->whole && body.len / S3_WHOLE_PARTS > s->part;
     begin_put(&r, key, body, condition);
+    r.sha256 = sha256;
     for (;;) {
         struct err why = {0};
         struct err unread = {0};
-        enum s3_outcome outcome = s3_ask(s, &r, deadline, &maybe, result, &why);
+        enum s3_outcome outcome = parts
+                                      ? s3_put_parts(s, key, body, condition, &maybe, result, &why)
+                                      : s3_ask(s, &r, deadline, &maybe, result, &why);
         bool lost = outcome == S3_UNCLEAR;
         /* What did not match before anything of ours was there is another's. */
         bool open = lost || (outcome == S3_TAKEN && (condition.kind == S3_IF_ABSENT || maybe));

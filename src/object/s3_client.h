@@ -28,6 +28,8 @@ enum {
     S3_SHA256_MAX = 45, /* base64, with the NUL */
     S3_PART_MIN = 5 * 1024 * 1024,
     S3_PARTS_MAX = 10000,
+    S3_PART_BYTES = 8 * 1024 * 1024, /* 10,000 of them are 78 GiB */
+    S3_WHOLE_PARTS = 8, /* what is larger than so many parts is put in parts: above 64 MiB */
 };
 
 enum s3_addressing {
@@ -53,6 +55,8 @@ struct s3_options {
     const char *profile; /* of the shared files */
     const char *ca_file; /* PEM; "": what the host trusts */
     enum s3_checksum checksum;
+    size_t part_bytes;       /* of what goes in parts; 0: S3_PART_BYTES */
+    bool whole;              /* put everything in one request, however large it is */
     int64_t patience;        /* ns for one call, with all its attempts; 0: S3_PATIENCE */
     const atomic_bool *stop; /* NULL: nobody stops it */
     struct account *account; /* that buffers are booked to; may be NULL */
@@ -127,6 +131,8 @@ const struct s3_counters *s3_client_counters(const struct s3_client *client);
  * what kind of credentials they have: "environment", "profile default", "container"... For people;
  * valid until the next call. */
 const char *s3_client_address(struct s3_client *client);
+size_t s3_client_part(const struct s3_client *client);  /* bytes of a part */
+bool s3_client_in_path(const struct s3_client *client); /* the bucket, not in the host's name */
 const char *s3_client_credentials(const struct s3_client *client);
 
 /*
@@ -146,9 +152,19 @@ struct s3_condition {
  * bytes are DONE, with result->same: mostly they are ours, of an attempt whose answer was lost.
  * Others are TAKEN. So content must tell its writer. With S3_IF_MATCH: ABSENT, or TAKEN by
  * another version.
+ *
+ * What is large goes in parts (see s3_upload_begin), which are aborted unless it is DONE; it is
+ * whole and conditional all the same.
  */
 enum s3_outcome s3_put(struct s3_client *client, const char *key, struct slice body,
                        struct s3_condition condition, struct s3_result *result, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The same of bytes whose SHA-256 is known, as 64 digits; NULL: it is not. The store is told of it,
+ * so bytes that have changed since are refused; in parts each part has a hash of its own. */
+enum s3_outcome s3_put_hashed(struct s3_client *client, const char *key, struct slice body,
+                              const char *sha256, struct s3_condition condition,
+                              struct s3_result *result, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Append at most `len` bytes from `offset` on; fewer, or none, where the object ends. */
@@ -211,7 +227,7 @@ struct s3_listed_upload {
 typedef bool s3_visit_upload(void *context, const struct s3_listed_upload *upload);
 
 /* Uploads under the prefix that were neither completed nor aborted. DONE, and nothing visited,
- * where the store can't list them. */
+ * where the store can't list them, or does not let us. */
 enum s3_outcome s3_uploads_list(struct s3_client *client, s3_visit_upload *visit, void *context,
                                 struct err *err) __attribute__((warn_unused_result));
 

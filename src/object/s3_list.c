@@ -193,7 +193,8 @@ enum s3_outcome s3_uploads_list(struct s3_client *s, s3_visit_upload *visit, voi
     page_free(&p);
     buf_free(&key);
     buf_free(&id);
-    if (outcome == S3_REFUSED && (result.status == 501 || result.status == 405))
+    bool unable = result.status == 501 || result.status == 405 || result.status == 403;
+    if (outcome == S3_REFUSED && unable)
         return S3_DONE;
     return s3_end(outcome, &why, err);
 }

@@ -41,6 +41,8 @@ struct s3_client {
     char *access_key_id, *secret_access_key, *session_token;
     struct s3_place place;
     enum s3_checksum checksum;
+    size_t part; /* bytes */
+    bool whole;
     int64_t patience;
     const atomic_bool *stop;
     struct http_client *http;
@@ -64,6 +66,7 @@ struct s3_request {
     struct s3_pair fields[S3_FIELDS_MAX]; /* more that are sent and signed */
     unsigned field_count;
     struct slice body;
+    const char *sha256; /* of the body, where it is known; else NULL */
     bool has_body;
     enum s3_condition_kind condition; /* what does not hold is TAKEN, to be settled by who asks */
     bool checksum;                    /* of the object: x-amz-checksum-sha256 */
@@ -112,6 +115,12 @@ void s3_condition(struct s3_request *r, struct s3_condition condition);
 enum s3_outcome s3_ask(struct s3_client *client, const struct s3_request *r, int64_t deadline,
                        bool *maybe, struct s3_result *result, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Put an object in parts: the outcome is that of its completion, as s3_ask has it. TAKEN and
+ * UNCLEAR are to be settled by who asks. */
+enum s3_outcome s3_put_parts(struct s3_client *client, const char *key, struct slice body,
+                             struct s3_condition condition, bool *maybe, struct s3_result *result,
+                             struct err *err) __attribute__((warn_unused_result));
 
 /* An outcome, with the reason of it. */
 enum s3_outcome s3_end(enum s3_outcome outcome, const struct err *why, struct err *err);

@@ -40,7 +40,7 @@ static int ask_once(const struct s3_source *s, const struct inquiry *q, struct b
     const char *path;
     if (http_origin_parse(q->url, &origin, &path, err) != 0)
         return -1;
-    struct http_client *client = http_client_new(&origin, s->ca_file, s->stop);
+    struct http_client *client = http_client_new(&origin, "output.s3", s->ca_file, s->stop);
     buf_reserve_exact(&head, 4096 + q->fields.len);
     buf_printf(&head, "%s %s HTTP/1.1\r\nhost: ", q->method, path[0] != '\0' ? path : "/");
     http_origin_append(&head, &origin);

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "base/random.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "object/s3_part.h"
 
 /* Requests: how one is written, and tried until there is an outcome. */
@@ -204,9 +205,15 @@ static void begin(struct s3_call *c)
 {
     struct sha256 h;
     uint8_t hash[SHA256_BYTES];
-    sha256_begin(&h);
-    sha256_add(&h, c->r->body.data, c->r->body.len);
-    sha256_end(&h, hash);
+    if (c->r->sha256 != NULL) {
+        for (size_t i = 0; i < SHA256_BYTES; i++)
+            hash[i] = (uint8_t)(text_hex_digit((uint8_t)c->r->sha256[2 * i]) << 4 |
+                                text_hex_digit((uint8_t)c->r->sha256[2 * i + 1]));
+    } else {
+        sha256_begin(&h);
+        sha256_add(&h, c->r->body.data, c->r->body.len);
+        sha256_end(&h, hash);
+    }
     sha256_format(hash, c->payload);
     if (c->r->checksum && c->client->checksum == S3_CHECKSUM_SHA256) {
         struct buf text = {0};

@@ -7,27 +7,12 @@
 
 #include "base/assert.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "base/time.h"
-
-static bool is_unreserved(uint8_t c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == '~';
-}
 
 void s3_encode(struct buf *out, struct slice bytes, bool path)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint8_t c = bytes.data[i];
-        if (is_unreserved(c) || (path && c == '/')) {
-            buf_append_byte(out, c);
-            continue;
-        }
-        buf_append_byte(out, '%');
-        buf_append_byte(out, (uint8_t)digits[c >> 4]);
-        buf_append_byte(out, (uint8_t)digits[c & 15]);
-    }
+    text_encode_percent(out, bytes, path ? "-._~/" : "-._~");
 }
 
 /* A part of a query in the text of all. */

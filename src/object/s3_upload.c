@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/account.h"
+#include "base/num.h"
 #include "object/s3_part.h"
 #include "object/s3_xml.h"
 
@@ -85,17 +87,15 @@ static enum s3_outcome look_back(struct s3_client *s, const char *key, uint64_t 
     return outcome;
 }
 
-enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const char *id,
-                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
-                                   struct s3_condition condition, struct s3_result *result,
-                                   struct err *err)
+/* The outcome of the request alone. `size` is that of all parts: the store may take minutes to put
+ * large objects together. */
+static enum s3_outcome complete(struct s3_client *s, const char *key, const char *id,
+                                const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                struct s3_condition condition, bool *maybe,
+                                struct s3_result *result, struct err *err)
 {
     struct s3_request r = begin("POST", key, id);
-    struct s3_result unwanted;
     struct buf text = {0};
-    struct err why = {0};
-    bool maybe = false;
-    result = result != NULL ? result : &unwanted;
     buf_append_text(&text, "<CompleteMultipartUpload>");
     for (unsigned i = 0; i < count; i++) {
         buf_printf(&text, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
@@ -108,9 +108,22 @@ enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const c
     r.body = buf_slice(&text);
     r.has_body = true;
     r.completes = true;
-    /* The store may take minutes to put large objects together. */
-    enum s3_outcome outcome = s3_ask(s, &r, s3_deadline(s, size), &maybe, result, &why);
+    enum s3_outcome outcome = s3_ask(s, &r, s3_deadline(s, size), maybe, result, err);
     buf_free(&text);
+    return outcome;
+}
+
+enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const char *id,
+                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                   struct s3_condition condition, struct s3_result *result,
+                                   struct err *err)
+{
+    struct s3_result unwanted;
+    struct err why = {0};
+    bool maybe = false;
+    result = result != NULL ? result : &unwanted;
+    enum s3_outcome outcome =
+        complete(s, key, id, etags, count, size, condition, &maybe, result, &why);
     bool open = outcome == S3_UNCLEAR || outcome == S3_ABSENT ||
                 (outcome == S3_TAKEN && (maybe || condition.kind == S3_IF_ABSENT));
     if (!open)
@@ -122,6 +135,60 @@ enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const c
         (there == S3_ABSENT || (there == S3_TAKEN && condition.kind != S3_IF_ABSENT)))
         return s3_end(S3_UNCLEAR, &why, err);
     return there == S3_LATER || there == S3_REFUSED ? s3_end(S3_UNCLEAR, &why, err) : there;
+}
+
+struct etag {
+    char text[S3_ETAG_MAX];
+};
+
+/* DONE, or else LATER or REFUSED: of the object there is nothing yet. */
+static enum s3_outcome send_parts(struct s3_client *s, const char *key, const char *id,
+                                  struct slice body, struct etag *etags, struct err *err)
+{
+    enum s3_outcome outcome = S3_DONE;
+    for (unsigned i = 0; body.len > 0 && outcome == S3_DONE; i++) {
+        struct slice part = {body.data, (size_t)num_least_u64(body.len, s->part)};
+        outcome = s3_upload_part(s, key, id, i + 1, part, etags[i].text, err);
+        body = (struct slice){body.data + part.len, body.len - part.len};
+    }
+    if (outcome == S3_ABSENT)
+        (void)err_set(err, ERR_NETWORK, "s3://%s/%s%s: upload: the store has forgotten it",
+                      s->bucket, s->prefix, key);
+    return outcome == S3_DONE || outcome == S3_REFUSED ? outcome : S3_LATER;
+}
+
+enum s3_outcome s3_put_parts(struct s3_client *s, const char *key, struct slice body,
+                             struct s3_condition condition, bool *maybe, struct s3_result *result,
+                             struct err *err)
+{
+    char id[S3_UPLOAD_ID_MAX];
+    unsigned count = (unsigned)((body.len + s->part - 1) / s->part);
+    if (count > S3_PARTS_MAX) {
+        (void)err_set(err, ERR_LIMIT, "s3://%s/%s%s: upload: more than %d parts", s->bucket,
+                      s->prefix, key, S3_PARTS_MAX);
+        return S3_REFUSED;
+    }
+    enum s3_outcome outcome = s3_upload_begin(s, key, id, err);
+    if (outcome != S3_DONE)
+        return outcome == S3_REFUSED ? outcome : S3_LATER;
+    struct etag *etags = account_alloc(s->answer.account, count, sizeof(*etags));
+    outcome = send_parts(s, key, id, body, etags, err);
+    if (outcome == S3_DONE)
+        outcome = complete(s, key, id, (const char(*)[S3_ETAG_MAX])etags, count, body.len,
+                           condition, maybe, result, err);
+    account_free(s->answer.account, etags, count * sizeof(*etags));
+    /* The upload is gone: an attempt that was not answered may have completed it. */
+    if (outcome == S3_ABSENT) {
+        *maybe = true;
+        (void)err_set(err, ERR_NETWORK, "s3://%s/%s%s: upload: the store has forgotten it",
+                      s->bucket, s->prefix, key);
+        return S3_UNCLEAR;
+    }
+    /* What is still under way can't come true any more. An upload that can't be aborted now is
+     * removed a day later (bucket.c). */
+    if (outcome != S3_DONE)
+        (void)!s3_upload_abort(s, key, id, &(struct err){0});
+    return outcome;
 }
 
 enum s3_outcome s3_upload_abort(struct s3_client *s, const char *key, const char *id,

@@ -104,6 +104,12 @@ void system_begin_sync(const struct system *s, int fd)
     calls_of(s)->begin_sync(s->disk, fd);
 }
 
+bool system_set_direct(const struct system *s, int fd, bool direct)
+{
+    const struct system_calls *calls = calls_of(s);
+    return calls->set_direct != NULL && calls->set_direct(s->disk, fd, direct);
+}
+
 int system_rename(const struct system *s, int from_dir, const char *from, int to_dir,
                   const char *to)
 {

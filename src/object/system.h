@@ -66,6 +66,7 @@ typedef void system_visit(void *context, const char *name, enum system_kind kind
 struct system_calls {
     int (*openat)(void *disk, int dir, const char *path, int flags, mode_t mode);
     void (*begin_sync)(void *disk, int fd);
+    bool (*set_direct)(void *disk, int fd, bool direct); /* NULL: there is no such thing */
     int (*close)(void *disk, int fd);
     ssize_t (*pread)(void *disk, int fd, void *data, size_t len, off_t offset);
     ssize_t (*pwrite)(void *disk, int fd, const void *data, size_t len, off_t offset);
@@ -118,6 +119,14 @@ int system_syncfs(const struct system *s, int fd);
 /* sync_file_range: have the kernel begin to write out the whole file. A hint, which no test lets
  * fail: nobody would notice. */
 void system_begin_sync(const struct system *s, int fd);
+
+/*
+ * O_DIRECT: what is written from now on goes from our memory to the device, not by way of the
+ * kernel's cache. Memory, offset and length are multiples of the device's blocks then, or pwrite
+ * says EINVAL; many file systems have no such thing, which is told here (false) or there. Not
+ * called through the hook: nobody would notice.
+ */
+bool system_set_direct(const struct system *s, int fd, bool direct);
 
 /* Replaces what is at `to`. */
 int system_rename(const struct system *s, int from_dir, const char *from, int to_dir,

@@ -20,11 +20,12 @@ static int write_file(struct committer *c, struct group_file *file, struct err *
     if (file->stored == NULL)
         return -1;
     struct slice pieces[GROUP_FILE_PIECES];
-    int result = 0;
     group_file_pieces(file, pieces);
-    for (int i = 0; i < GROUP_FILE_PIECES && result == 0; i++)
+    size_t count = 0;
+    for (int i = 0; i < GROUP_FILE_PIECES; i++)
         if (pieces[i].len > 0)
-            result = object_lend(file->stored, pieces[i].data, pieces[i].len, err);
+            pieces[count++] = pieces[i];
+    int result = object_lend(file->stored, pieces, count, err);
     if (result != 0)
         abandon(file);
     return result;

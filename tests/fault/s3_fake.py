@@ -43,6 +43,7 @@ class Fake:
         self.port = support.free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.objects = {}
+        self.hashes = {}  # x-amz-checksum-sha256 of objects, as it was sent: HEAD tells it
         self.uploads = {}
         self.script = []
         self.requests = []
@@ -50,6 +51,10 @@ class Fake:
         self.skew = 0.0  # seconds that our clock is ahead
         self.region = None  # the only one that signatures are taken for
         self.token = None  # the only session token that is taken
+        self.loose = False  # takes no notice of conditions when an upload is completed
+        self.racy = False  # looks whether an object is there, and puts it later
+        self.looking = threading.Condition()
+        self.looked = {}  # by key, how many have found it absent
         self.closing = False
 
     def __enter__(self):
@@ -135,8 +140,18 @@ def etag(body):
     return f'"{hashlib.md5(body).hexdigest()}"'
 
 
+def look_first(store, request):
+    """Whoever finds an object absent waits for somebody else to find the same, or a second."""
+    with store.looking:
+        store.looked[request.key] = store.looked.get(request.key, 0) + 1
+        store.looking.notify_all()
+        store.looking.wait_for(lambda: store.looked[request.key] > 1, 1)
+
+
 def put(store, request):
     there = store.objects.get(request.key)
+    if store.racy and there is None:
+        look_first(store, request)
     if request.fields.get("if-none-match") == "*" and there is not None:
         return 412, error("PreconditionFailed"), {}
     wanted = request.fields.get("if-match")
@@ -145,6 +160,7 @@ def put(store, request):
     if wanted and etag(there) != wanted:
         return 412, error("PreconditionFailed"), {}
     store.objects[request.key] = request.body
+    store.hashes[request.key] = request.fields.get("x-amz-checksum-sha256")
     return 200, b"", {"etag": etag(request.body)}
 
 
@@ -153,6 +169,8 @@ def read(store, request):
     if body is None:
         return 404, error("NoSuchKey"), {}
     fields = {"etag": etag(body)}
+    if request.fields.get("x-amz-checksum-mode") == "ENABLED" and store.hashes.get(request.key):
+        fields["x-amz-checksum-sha256"] = store.hashes[request.key]
     if "range" not in request.fields:
         return 200, body, fields
     first, last = (int(x or len(body)) for x in request.fields["range"][6:].split("-"))
@@ -164,6 +182,8 @@ def read(store, request):
 
 
 def upload(store, request):
+    if request.method == "GET":
+        return 200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>", {}
     if "uploads" in request.query:
         store.uploads["U1"] = {}
         found = "<InitiateMultipartUploadResult><UploadId>U1</UploadId>"
@@ -175,12 +195,25 @@ def upload(store, request):
         parts[int(request.query["partNumber"])] = request.body
         return 200, b"", {"etag": etag(request.body)}
     if request.method == "POST":
+        there = request.key in store.objects
+        if request.fields.get("if-none-match") == "*" and there and not store.loose:
+            return 412, error("PreconditionFailed"), {}
         store.objects[request.key] = b"".join(parts[n] for n in sorted(parts))
         found = b"<CompleteMultipartUploadResult><ETag>&quot;x-2&quot;</ETag>"
         del store.uploads[request.query["uploadId"]]
         return 200, found + b"</CompleteMultipartUploadResult>", {}
     del store.uploads[request.query["uploadId"]]
     return 204, b"", {}
+
+
+def listing(store, request):
+    prefix, after = request.query.get("prefix", ""), request.query.get("start-after", "")
+    found = "".join(
+        f"<Contents><Key>{key}</Key><Size>{len(store.objects[key])}</Size></Contents>"
+        for key in sorted(store.objects)
+        if key.startswith(prefix) and key > after
+    )
+    return 200, f"<ListBucketResult>{found}</ListBucketResult>".encode(), {}
 
 
 def answer_of(store, request):
@@ -190,6 +223,8 @@ def answer_of(store, request):
         return *refused, {}
     if "uploads" in request.query or "uploadId" in request.query:
         return upload(store, request)
+    if request.method == "GET" and not request.key:
+        return listing(store, request)
     if request.method == "PUT":
         return put(store, request)
     if request.method == "DELETE":

@@ -4,6 +4,7 @@ makes of it. The store is scripted (s3_fake.py); what it does is in the API refe
 ("Error responses", "Conditional writes") or has happened to others."""
 
 import signal
+import socket
 import threading
 import time
 
@@ -126,9 +127,14 @@ def test_what_stays_unclear_is_said(store):
         assert told["put"]["5xx"] > 3 and told["put"]["lost"] == 0
 
 
-def test_a_store_that_is_not_there(store):
-    store.__exit__()
-    with s3_support.Client(store.endpoint, patience=1.0) as client:
+def test_a_store_that_is_not_there():
+    with socket.socket() as taken:  # and nobody else can listen there meanwhile
+        taken.bind(("127.0.0.1", 0))
+        see_that_nobody_is_there(f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+
+def see_that_nobody_is_there(endpoint):
+    with s3_support.Client(endpoint, patience=1.0) as client:
         answer = client.put("k", BODY, "absent")
         assert answer["outcome"] == "later", answer
         assert "s3://varve-test/k: put" in answer["error"] and "refused" in answer["error"]
@@ -242,8 +248,38 @@ def test_a_completion_that_was_not_answered(store, client):
 
 def test_uploads_that_are_gone_and_stores_that_know_none(store, client):
     assert client.call("abort", "k", "U9")["outcome"] == "done"
-    store.script = [fake.says(501, "NotImplemented")]
-    assert client.call("uploads")["outcome"] == "done"
+    for status, code in ((501, "NotImplemented"), (405, "MethodNotAllowed"), (403, "AccessDenied")):
+        store.script = [fake.says(status, code)]
+        assert client.call("uploads")["outcome"] == "done"
+
+
+def test_what_is_large_is_put_in_parts(store):
+    """Each part is tried again for itself. However it ends, no upload is left."""
+    body = bytes(range(100))
+    with s3_support.Client(store.endpoint, part=10, patience=2.0) as client:
+        assert client.put("k", body[:80])["outcome"] == "done"
+        assert methods(store) == ["PUT"]
+        store.requests.clear()
+        store.script = [fake.reset, None, fake.says(503, "SlowDown"), None, fake.reset]
+        assert client.put("big", body, "absent")["outcome"] == "done"
+        assert methods(store) == ["POST"] * 2 + ["PUT"] * 12 + ["POST"]
+        assert store.objects["big"] == body
+        again = client.put("big", body, "absent")
+        assert (again["outcome"], again["same"], store.uploads) == ("done", True, {})
+        # The same size is not the same.
+        answer = client.put("big", body[::-1], "absent")
+        assert (answer["outcome"], store.objects["big"], store.uploads) == ("taken", body, {})
+        store.script = [None] * 5 + [fake.says(403, "AccessDenied")]
+        answer = client.put("other", body)
+        assert (answer["outcome"], store.uploads) == ("refused", {})
+        assert "AccessDenied" in answer["error"]
+        for condition in ("absent", "any"):
+            store.script = [None] * 11 + [fake.applied(fake.reset)]
+            answer = client.put(f"lost-{condition}", body, condition)
+            assert store.objects[f"lost-{condition}"] == body and store.uploads == {}
+            assert answer["outcome"] == ("done" if condition == "absent" else "unclear"), answer
+        store.script = [fake.says(500, "InternalError")] * 100
+        assert client.put("never", body, "absent")["outcome"] == "later"
 
 
 # ---- lists -----------------------------------------------------------------------------------------

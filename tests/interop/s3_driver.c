@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The S3 client, one call a line, for tests against servers: s3_driver ENDPOINT REGION BUCKET
- * PREFIX ADDRESSING PROFILE CA_FILE PATIENCE_MS; credentials come from the environment. Fields of a
- * line are separated by tabs:
+ * PREFIX ADDRESSING PROFILE CA_FILE PATIENCE_MS PART_BYTES; credentials come from the environment.
+ * Fields of a line are separated by tabs:
  *
  *     put KEY any|absent|ETAG FILE        get KEY OFFSET LENGTH FILE      head KEY
  *     delete KEY                          list PREFIX AFTER               uploads
@@ -269,7 +269,7 @@ int main(int argc, char **argv)
 {
     static char line[1024 * 1024];
     struct err err = {0};
-    if (argc != 9)
+    if (argc != 10)
         return 2;
     const struct s3_options options = {
         .endpoint = argv[1],
@@ -285,6 +285,7 @@ int main(int argc, char **argv)
         .secret_access_key = "",
         .session_token = "",
         .patience = (int64_t)number(argv[8]) * 1000000,
+        .part_bytes = number(argv[9]),
         .stop = &stop,
     };
     signal(SIGTERM, end);

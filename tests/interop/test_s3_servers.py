@@ -112,6 +112,20 @@ def test_large_objects_in_parts(store, client):
     assert client.call("uploads")["uploads"] == []
 
 
+def test_large_objects_are_put_in_parts_like_small_ones(store):
+    body = random.Random(2).randbytes(41 << 20)
+    with s3_support.Client(store.endpoint, prefix="large/", part=5 << 20) as client:
+        answer = client.put("x", body, "absent")
+        assert (answer["outcome"], answer["same"]) == ("done", False), answer
+        assert client.call("address")["requests"]["upload"]["2xx"] == 11
+        assert store.read("large/x") == body
+        again = client.put("x", body, "absent")
+        assert (again["outcome"], again["same"]) == ("done", True), again
+        assert client.put("x", body[1:] + b"x", "absent")["outcome"] == "taken"
+        assert store.read("large/x") == body
+        assert client.call("uploads")["uploads"] == []
+
+
 def test_one_connection_and_no_request_too_many(store, client):
     for i in range(20):
         assert client.put(f"k{i}", b"x")["outcome"] == "done"

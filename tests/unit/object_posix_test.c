@@ -66,6 +66,72 @@ TEST(posix_ids_are_distinct)
     store_close(store);
 }
 
+/* Fails one call alone, which is not `skip`. */
+static int fail_once(void *context, enum system_call call, bool after)
+{
+    struct faults *faults = context;
+    int error = fail(context, call, after);
+    if (error != 0)
+        faults->error = 0;
+    return error;
+}
+
+static void lend_in_pieces(struct object_staged *file, const char *content, size_t len)
+{
+    struct slice pieces[64];
+    struct err err = {0};
+    size_t count = 0;
+    for (size_t at = 0; at < len; count++) {
+        size_t most = count % 3 == 0 ? 1 << 20 : 5000, size = test_random() % most;
+        if (size > len - at || count == 63)
+            size = len - at;
+        pieces[count] = (struct slice){(const uint8_t *)content + at, size};
+        at += size;
+    }
+    EXPECT(object_lend(file, pieces, count, &err) == 0);
+}
+
+/* Past the kernel's cache where the file system can, from wherever it can't; from however many
+ * pieces. */
+TEST(posix_writes_large_content_whole)
+{
+    static const struct faults cases[] = {
+        {SYSTEM_CALL_PWRITE, 0, 0},
+        {SYSTEM_CALL_PWRITE, EINVAL, 0},
+        {SYSTEM_CALL_PWRITE, EINVAL, 1},
+        {SYSTEM_CALL_PWRITE, ENOSPC, 2},
+    };
+    enum { LARGE = 3 * 1024 * 1024 + 5 };
+    char *content = malloc(LARGE + 1);
+    for (size_t i = 0; i < LARGE; i++)
+        content[i] = (char)('a' + i * 7 % 23 + i / 4096 % 3);
+    content[LARGE] = '\0';
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store *store = fixture_open("i");
+        struct faults faults = cases[i];
+        struct err err = {0};
+        char path[128];
+        fixture_hook(store, fail_once, &faults);
+        for (size_t before = 0; before < 2; before++) { /* aligned, and not */
+            struct object_staged *file = object_stage(store->objects, &err);
+            EXPECT(object_write(file, "x", before, &err) == 0);
+            lend_in_pieces(file, content + 1, LARGE - 1);
+            EXPECT(object_write(file, "end", 3, &err) == 0);
+            EXPECT(object_finish(store->objects, &file, 1, &err) == 0);
+            temporary_path(path, file);
+            char *text = fixture_read(path);
+            EXPECT(text != NULL && strlen(text) == before + LARGE + 2);
+            EXPECT(memcmp(text + before, content + 1, LARGE - 1) == 0);
+            EXPECT_TEXT(text + before + LARGE - 1, "end");
+            free(text);
+            object_abandon(file);
+        }
+        EXPECT(faults.error == 0);
+        store_close(store);
+    }
+    free(content);
+}
+
 TEST(posix_write_can_be_repeated)
 {
     struct store *store = fixture_open("i");
