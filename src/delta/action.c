@@ -201,20 +201,9 @@ bool delta_next_line(struct slice *rest, struct slice *line)
     return true;
 }
 
-static bool is_plain(uint8_t c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && strchr("-._~/=", c) != NULL);
-}
-
 void delta_path_encode(struct buf *out, struct slice path)
 {
-    for (size_t i = 0; i < path.len; i++) {
-        if (is_plain(path.data[i]))
-            buf_append_byte(out, path.data[i]);
-        else
-            buf_printf(out, "%%%02X", path.data[i]);
-    }
+    text_encode_percent(out, path, "-._~/=");
 }
 
 bool delta_path_decode(struct buf *out, struct slice uri)

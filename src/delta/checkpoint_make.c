@@ -156,7 +156,7 @@ static int write_batch(struct round *r, struct err *err)
 {
     if (check_stop(r, err) != 0)
         return -1;
-    struct parquet_sink sink = {sink_write, r->staged};
+    struct parquet_sink sink = {.write = sink_write, .context = r->staged};
     int result = parquet_writer_append(r->writer, r->batch, sink, err);
     batch_reset(r->batch);
     return result;
@@ -249,6 +249,22 @@ static int write_rows(struct round *r, struct err *err)
     return r->batch->rows > 0 ? write_batch(r, err) : 0;
 }
 
+static void append_name(struct buf *out, const struct round *r)
+{
+    struct delta_checkpoint checkpoint = {.found = true, .version = r->last};
+    delta_checkpoint_name(out, &checkpoint, 1);
+}
+
+static void stage(struct round *r, struct err *err)
+{
+    struct buf name = {0};
+    append_name(&name, r);
+    r->staged = object_stage(r->store, err);
+    if (r->staged != NULL)
+        object_expect(r->staged, buf_text(&name));
+    buf_free(&name);
+}
+
 static int write_file(struct round *r, struct err *err)
 {
     struct parquet_options options = parquet_options_default();
@@ -257,12 +273,12 @@ static int write_file(struct round *r, struct err *err)
     struct parquet_codec *codec = parquet_codec_new(NULL);
     r->writer = parquet_writer_new(&delta_checkpoint_schema, &options, codec);
     r->batch = batch_new(&delta_checkpoint_schema, NULL);
-    r->staged = object_stage(r->store, err);
+    stage(r, err);
     sha256_begin(&r->hash);
     int result = r->staged == NULL ? -1 : write_rows(r, err);
     if (result == 0)
-        result =
-            parquet_writer_finish(r->writer, (struct parquet_sink){sink_write, r->staged}, err);
+        result = parquet_writer_finish(
+            r->writer, (struct parquet_sink){.write = sink_write, .context = r->staged}, err);
     if (result == 0)
         result = object_finish(r->store, &r->staged, 1, err);
     parquet_writer_free(r->writer);
@@ -319,7 +335,7 @@ static int publish(struct round *r, struct delta_checkpoint_made *out, struct er
     struct buf name = {0};
     struct err ignored = {0};
     uint64_t bytes = object_staged_size(r->staged);
-    delta_checkpoint_name(&name, &checkpoint, 1);
+    append_name(&name, r);
     int result = object_place(r->staged, buf_text(&name), err);
     if (result == 0) {
         object_staged_free(r->staged);

@@ -8,18 +8,18 @@
 #include "delta/saved.h"
 
 /* Apply the commitInfo of an entry alone: the rest is in the checkpoint. */
-static int apply_head(struct delta_snapshot *heads, struct slice text, struct err *err)
+static int apply_head(struct delta_snapshot *heads, struct slice text, struct arena *arena,
+                      struct err *err)
 {
-    struct arena arena = {0};
     struct delta_action action;
     struct slice line;
     int result = 0;
     if (delta_next_line(&text, &line) && line.len > 0) {
-        result = delta_action_parse(&action, &arena, line, err);
+        arena_reset(arena);
+        result = delta_action_parse(&action, arena, line, err);
         if (result == 0 && action.kind == DELTA_COMMIT_INFO)
             result = delta_snapshot_apply(heads, &action, err);
     }
-    arena_free(&arena);
     return result;
 }
 
@@ -29,6 +29,7 @@ static int read_heads(struct delta_snapshot *heads, struct object_store *store, 
 {
     struct delta_listing listing = {0};
     struct buf text = {0};
+    struct arena arena = {0};
     uint64_t next = first;
     *missing = false;
     int result = delta_log_list(store, first, &listing, err);
@@ -37,15 +38,15 @@ static int read_heads(struct delta_snapshot *heads, struct object_store *store, 
         bool found = false;
         if (version > last)
             break;
-        buf_reset(&text);
-        result = delta_entry_read(store, version, &text, &found, err);
-        if (result == 0 && found && apply_head(heads, buf_slice(&text), err) != 0)
+        result = delta_entry_first_line(store, version, &text, &found, err);
+        if (result == 0 && found && apply_head(heads, buf_slice(&text), &arena, err) != 0)
             result = err_prefix(err, "entry %" PRIu64 " of the log", version);
         *missing |= !found || version != next;
         next = version + 1;
     }
     *missing |= next <= last;
     delta_listing_free(&listing);
+    arena_free(&arena);
     buf_free(&text);
     return result;
 }

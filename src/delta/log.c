@@ -10,8 +10,8 @@
 
 enum {
     PART_DIGITS = 10,
-    HINT_MAX = 64 * 1024,  /* it may have a schema in it */
-    LINE_SIZE = 16 * 1024, /* holds most first lines whole */
+    HINT_MAX = 64 * 1024, /* it may have a schema in it */
+    LINE_SIZE = 1024,     /* holds most first lines whole, and less than most entries */
 };
 
 void delta_entry_name(struct buf *out, uint64_t version)

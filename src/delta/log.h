@@ -18,6 +18,10 @@
  */
 #define DELTA_LOG_FOLDER "_delta_log/"
 
+/* Where a table is the archive of another one: actions with the files that are about to come and to
+ * go, though no entry says so yet. No instance has that name. */
+#define DELTA_ANNOUNCED DELTA_LOG_FOLDER "_varve/%announced.json"
+
 enum {
     /* A larger entry is not read. Ten thousand files make about 10 MB. */
     DELTA_ENTRY_MAX = 256 * 1024 * 1024,

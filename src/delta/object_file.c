@@ -3,16 +3,24 @@
 
 #include <string.h>
 
-static int read_bytes(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+/* Files up to this are read at once: each read looks the name up, and asks a bucket. */
+enum { WHOLE_MAX = PARQUET_READ_AHEAD };
+
+static int get(struct delta_object_file *f, uint64_t offset, size_t len, struct err *err)
 {
-    struct delta_object_file *f = context;
     bool found;
     buf_reset(&f->bytes);
     if (object_get(f->store, buf_text(&f->name), offset, len, &f->bytes, &found, err) != 0)
         return -1;
-    if (!found || f->bytes.len != len)
-        return err_set(err, ERR_FORMAT, "it ends early");
-    memcpy(data, f->bytes.data, len);
+    return found && f->bytes.len == len ? 0 : err_set(err, ERR_FORMAT, "it ends early");
+}
+
+static int read_bytes(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct delta_object_file *f = context;
+    if (!f->whole && get(f, offset, len, err) != 0)
+        return -1;
+    memcpy(data, f->bytes.data + (f->whole ? offset : 0), len);
     return 0;
 }
 
@@ -27,7 +35,9 @@ int delta_object_file_open(struct delta_object_file *f, struct object_store *sto
         return 0;
     buf_append_text(&f->name, name);
     f->source = (struct parquet_source){read_bytes, f, info.size};
-    if (parquet_file_open(&f->file, &f->source, err) == 0)
+    f->whole = info.size <= WHOLE_MAX;
+    if ((!f->whole || get(f, 0, (size_t)info.size, err) == 0) &&
+        parquet_file_open(&f->file, &f->source, err) == 0)
         return 0;
     delta_object_file_close(f);
     return -1;

@@ -12,7 +12,8 @@
 struct delta_object_file {
     struct object_store *store;
     struct buf name;
-    struct buf bytes; /* read last; kept for its memory */
+    bool whole;       /* it is small: all of it is in `bytes` */
+    struct buf bytes; /* else what was read last; kept for its memory */
     struct parquet_source source;
     struct parquet_file file;
 };

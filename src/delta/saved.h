@@ -24,8 +24,9 @@ enum {
      * more, nothing, and a start reads all of the log. */
     DELTA_SAVED_RANGES_MAX = 1 << 16,
     DELTA_SAVED_BYTES_MAX = 64 * 1024 * 1024,
-    /* It is written at least every so many versions: a start reads at most as many entries. */
-    DELTA_SAVED_LAG = 128,
+    /* It is written at least every so many versions: a start reads at most as many entries. Less
+     * than from one checkpoint of ours to the next, which has nothing of messages in quarantine. */
+    DELTA_SAVED_LAG = 64,
 };
 
 struct delta_saved {

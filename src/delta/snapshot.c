@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/assert.h"
 #include "base/text.h"
 #include "delta/position.h"
@@ -23,16 +24,20 @@ static struct slice keep(char **at, struct slice text)
     return kept;
 }
 
-/* A file in one piece of memory. */
-static struct delta_file *new_file(const struct delta_add *add)
+static size_t file_memory(struct slice path, struct slice stats, const struct delta_map *tags)
 {
-    size_t size = sizeof(struct delta_file) + add->tags.count * sizeof(struct delta_pair) +
-                  add->path.len + add->stats.len + 1; /* so that no kept text is at the end */
-    for (size_t i = 0; i < add->tags.count; i++)
-        size += add->tags.list[i].key.len + add->tags.list[i].value.len;
-    struct delta_file *file = malloc(size);
-    if (file == NULL)
-        out_of_memory(size);
+    size_t size = sizeof(struct delta_file) + tags->count * sizeof(struct delta_pair) + path.len +
+                  stats.len + 1; /* so that no kept text is at the end */
+    for (size_t i = 0; i < tags->count; i++)
+        size += tags->list[i].key.len + tags->list[i].value.len;
+    return size;
+}
+
+/* A file in one piece of memory. */
+static struct delta_file *new_file(struct account *account, const struct delta_add *add)
+{
+    struct delta_file *file =
+        account_alloc(account, 1, file_memory(add->path, add->stats, &add->tags));
     struct delta_pair *tags = (struct delta_pair *)(file + 1);
     char *at = (char *)(tags + add->tags.count);
     *file = (struct delta_file){
@@ -50,9 +55,17 @@ static struct delta_file *new_file(const struct delta_add *add)
     return file;
 }
 
+static void free_file(struct delta_snapshot *s, size_t number)
+{
+    struct delta_file *file = s->files.list[number];
+    if (file != NULL)
+        account_free(s->account, file, file_memory(file->path, file->stats, &file->tags));
+    s->files.list[number] = NULL;
+}
+
 static void forget_removed(struct delta_snapshot *s)
 {
-    struct map paths = {0};
+    struct map paths = {.account = s->account};
     size_t live = 0;
     for (size_t i = 0; i < s->files.count; i++) {
         bool added;
@@ -90,8 +103,8 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
         *array_add(&s->files) = NULL;
     else if (s->files.list[number] == NULL)
         s->removed--;
-    free(s->files.list[number]);
-    s->files.list[number] = new_file(add);
+    free_file(s, number);
+    s->files.list[number] = new_file(s->account, add);
     s->files.list[number]->mark = mark;
     return 0;
 }
@@ -101,8 +114,7 @@ static void remove_file(struct delta_snapshot *s, const struct delta_remove *rem
     int64_t number = map_find(&s->paths, remove->path);
     if (number < 0 || s->files.list[number] == NULL)
         return;
-    free(s->files.list[number]);
-    s->files.list[number] = NULL;
+    free_file(s, (size_t)number);
     if (++s->removed > REMOVED_MAX && s->removed > s->files.count / 2)
         forget_removed(s);
 }
@@ -372,7 +384,7 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
 void delta_snapshot_forget(struct delta_snapshot *s)
 {
     for (size_t i = 0; i < s->files.count; i++)
-        free(s->files.list[i]);
+        free_file(s, i);
     for (size_t i = 0; i < s->instances.count; i++) {
         free(s->instances.list[i].name);
         positions_free(&s->instances.list[i].positions);
@@ -406,6 +418,7 @@ void delta_snapshot_free(struct delta_snapshot *s)
     bool varve = s->want_varve;
     delta_keep *filter = s->keep;
     void *context = s->keep_context;
+    struct account *account = s->account;
     delta_snapshot_forget(s);
     array_free(&s->apps);
     map_free(&s->app_ids);
@@ -413,6 +426,11 @@ void delta_snapshot_free(struct delta_snapshot *s)
     arena_free(&s->metadata_arena);
     buf_free(&s->protocol_text);
     buf_free(&s->metadata_text);
-    *s = (struct delta_snapshot){
-        .want_files = files, .want_varve = varve, .keep = filter, .keep_context = context};
+    *s = (struct delta_snapshot){.want_files = files,
+                                 .want_varve = varve,
+                                 .keep = filter,
+                                 .keep_context = context,
+                                 .account = account,
+                                 .paths = {.account = account},
+                                 .files = {.account = account}};
 }

@@ -81,7 +81,8 @@ struct delta_snapshot {
     bool want_varve;  /* keep what the commits of varve say */
     delta_keep *keep; /* of live files; NULL: all */
     void *keep_context;
-    bool found;       /* there is a table */
+    struct account *account; /* the live files are booked to it; NULL: none */
+    bool found;              /* there is a table */
     uint64_t version; /* of the newest entry, or of the checkpoint where there is none behind it */
     uint64_t base;    /* of the checkpoint that the replay began with */
     bool has_base;

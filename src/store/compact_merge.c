@@ -70,7 +70,7 @@ static int sink_write(void *context, const void *data, size_t len, struct err *e
 
 static struct parquet_sink sink(struct merging *g)
 {
-    return (struct parquet_sink){sink_write, g};
+    return (struct parquet_sink){.write = sink_write, .context = g};
 }
 
 static int source_read(void *context, uint64_t offset, void *data, size_t len, struct err *err)

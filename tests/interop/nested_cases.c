@@ -16,16 +16,12 @@
 #include "batch/batch.h"
 #include "parquet/write/writer.h"
 
+#include "../program.h"
+
 static struct column_spec specs[SCHEMA_COLUMNS_MAX];
 static struct schema schema = {"nested", specs, 0};
 static struct schema_node nodes[SCHEMA_COLUMNS_MAX];
 static struct buf scratch;
-
-static _Noreturn void die(const char *what, const char *detail)
-{
-    fprintf(stderr, "nested_cases: %s: %s\n", what, detail);
-    exit(2);
-}
 
 static const char *text_of(const struct json *object, const char *name)
 {
@@ -225,8 +221,8 @@ int main(int argc, char **argv)
     options.row_group_rows = (uint32_t)strtoul(argv[6], NULL, 10);
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    if (copy_rows(w, in, (uint32_t)strtoul(argv[3], NULL, 10), (struct parquet_sink){put, out},
-                  &err) != 0)
+    if (copy_rows(w, in, (uint32_t)strtoul(argv[3], NULL, 10),
+                  (struct parquet_sink){.write = put, .context = out}, &err) != 0)
         die("writing", err.text);
     if (fclose(out) != 0)
         die("can't close", argv[1]);

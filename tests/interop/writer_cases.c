@@ -19,6 +19,8 @@
 #include "batch/batch.h"
 #include "parquet/write/writer.h"
 
+#include "../program.h"
+
 enum { COLUMNS_MAX = 400, PARTS = 5, PARAMETERS = 4 };
 
 struct generator {
@@ -42,12 +44,6 @@ static uint64_t mix(uint64_t state)
     z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
     return z ^ z >> 31;
-}
-
-static _Noreturn void die(const char *what, const char *detail)
-{
-    fprintf(stderr, "writer_cases: %s: %s\n", what, detail);
-    exit(2);
 }
 
 static struct generator parse_generator(char *text)
@@ -288,7 +284,7 @@ int main(int argc, char **argv)
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
     struct batch *b = batch_new(&schema, NULL);
-    if (write_rows(w, b, arguments, (struct parquet_sink){put, out}, &err) != 0)
+    if (write_rows(w, b, arguments, (struct parquet_sink){.write = put, .context = out}, &err) != 0)
         die("writing", err.text);
     if (fclose(out) != 0)
         die("cannot close", argv[1]);

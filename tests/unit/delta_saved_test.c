@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/saved.h"
 
+#include <string.h>
+
+#include "delta/log.h"
 #include "store_fixture.h"
 
 #define KEY "p/{first_seq}-{last_seq}.parquet"
@@ -104,4 +107,30 @@ TEST(delta_saved_that_is_damaged_is_said)
             EXPECT(store == NULL && strstr(err.text, "_delta_log/_varve/i.json") != NULL);
         }
     }
+}
+
+/* Whether it ends within a read, at its end, or many reads later, or not at all. */
+TEST(delta_first_lines_of_any_length)
+{
+    static const size_t lengths[] = {1, 1023, 1024, 1025, 2047, 2048, 10000};
+    struct store *store = fixture_open("i");
+    struct buf wanted = {0}, line = {0};
+    struct err err = {0};
+    bool found = true;
+    EXPECT(delta_entry_first_line(store->objects, 7, &line, &found, &err) == 0 && !found);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (int ends = 0; ends < 2; ends++) {
+            buf_reset(&wanted);
+            for (size_t k = 0; k < lengths[i]; k++)
+                buf_append_byte(&wanted, (uint8_t)('a' + test_random() % 26));
+            if (ends)
+                buf_append_text(&wanted, "\nsecond\n");
+            fixture_write("root/_delta_log/00000000000000000009.json", buf_text(&wanted));
+            EXPECT(delta_entry_first_line(store->objects, 9, &line, &found, &err) == 0 && found);
+            EXPECT(line.len == lengths[i] && memcmp(line.data, wanted.data, line.len) == 0);
+        }
+    }
+    buf_free(&wanted);
+    buf_free(&line);
+    store_close(store);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "test.h"
 
 static void apply(struct delta_snapshot *s, uint64_t version, const char *text)
@@ -40,7 +41,8 @@ static const struct delta_file *find(const struct delta_snapshot *s, const char 
 
 TEST(delta_snapshot_has_the_live_files)
 {
-    struct delta_snapshot s = {.want_files = true};
+    struct account memory = {0};
+    struct delta_snapshot s = {.want_files = true, .account = &memory};
     uint64_t rows;
     add(&s, 0, "a%20b", 1);
     add(&s, 1, "c", 2);
@@ -53,7 +55,9 @@ TEST(delta_snapshot_has_the_live_files)
     add(&s, 3, "a%20b", 3); /* restored */
     add(&s, 4, "c", 9);     /* the newest add of a path is the one that counts */
     EXPECT(find(&s, "a%20b")->size == 3 && find(&s, "c")->size == 9);
+    EXPECT(account_bytes(&memory) > 2 * sizeof(struct delta_file));
     delta_snapshot_free(&s);
+    EXPECT_U64(account_bytes(&memory), 0);
 }
 
 /* Compacted again and again for years: what is gone takes no memory. */

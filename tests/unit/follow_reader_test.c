@@ -55,7 +55,7 @@ static void write_file(const char *name, const uint64_t *sequences, size_t count
     struct parquet_options options = parquet_options_default();
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct buf bytes = {0}, text = {0}, path = {0};
-    struct parquet_sink sink = {append, &bytes};
+    struct parquet_sink sink = {.write = append, .context = &bytes};
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
     struct batch *b = batch_new(&schema, NULL);

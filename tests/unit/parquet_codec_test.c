@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/codec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -13,8 +14,16 @@ static struct slice random_bytes(uint8_t *out, size_t len, uint8_t mask)
     return (struct slice){out, len};
 }
 
-static const struct parquet_effort efforts[] = {{-7, true, 11}, {-3, true, 0}, {1, false, 0},
-                                                {3, false, 0},  {9, false, 0}, {19, false, 0}};
+static const struct parquet_effort efforts[] = {
+    {.level = -7, .literals = true, .hash_log = 11},
+    {.level = -3, .literals = true},
+    {.level = 1},
+    {.level = 3},
+    {.level = 8, .hash_log = 17, .search_log = 2},
+    {.level = 8, .hash_log = 17, .search_log = 2, .chains = true},
+    {.level = 9},
+    {.level = 19},
+};
 
 TEST(codec_frames_come_back)
 {
@@ -31,7 +40,7 @@ TEST(codec_frames_come_back)
             buf_reset(&out);
             buf_append_text(&frame, "before");
             buf_append_text(&out, "kept");
-            parquet_compress(codec, efforts[e], data, &frame);
+            parquet_compress(codec, efforts[e], data, NULL, &frame);
             EXPECT_BYTES(frame.data, 6, "before", 6);
             struct slice stored = {frame.data + 6, frame.len - 6};
             EXPECT_I64(parquet_decompress(codec, stored, data.len, &out, &err), 0);
@@ -57,7 +66,7 @@ TEST(codec_frames_have_size_and_checksum_and_a_small_window)
             continue; /* takes seconds, and its window is less than at level 9 is allowed */
         for (size_t len = 0; len <= (9 << 20); len = len * 8 + 1000) {
             buf_reset(&frame);
-            parquet_compress(codec, efforts[e], random_bytes(bytes, len, 3), &frame);
+            parquet_compress(codec, efforts[e], random_bytes(bytes, len, 3), NULL, &frame);
             EXPECT_U64(load_u32le(frame.data), 0xFD2FB528);
             uint8_t descriptor = frame.data[4];
             EXPECT((descriptor & 0x04) != 0 && (descriptor & 0x03) == 0);
@@ -84,7 +93,7 @@ TEST(codec_damage_is_an_error_and_changes_nothing)
     unsigned noticed = 0;
 
     buf_append_text(&out, "kept");
-    parquet_compress(codec, efforts[2], data, &frame);
+    parquet_compress(codec, efforts[2], data, NULL, &frame);
     for (size_t bit = 0; bit < frame.len * 8; bit++) {
         struct err err = {0};
         frame.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -115,7 +124,7 @@ TEST(codec_another_size_than_announced_is_an_error)
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct buf frame = {0}, out = {0};
 
-    parquet_compress(codec, efforts[2], slice_of("ten bytes!"), &frame);
+    parquet_compress(codec, efforts[2], slice_of("ten bytes!"), NULL, &frame);
     for (size_t len = 0; len < 20; len++) {
         struct err err = {0};
         int expected = len == 10 ? 0 : -1;
@@ -134,8 +143,8 @@ TEST(codec_reads_frames_in_a_row)
     struct buf frame = {0}, out = {0};
     struct err err = {0};
 
-    parquet_compress(codec, efforts[2], slice_of("one "), &frame);
-    parquet_compress(codec, efforts[3], slice_of("two"), &frame);
+    parquet_compress(codec, efforts[2], slice_of("one "), NULL, &frame);
+    parquet_compress(codec, efforts[3], slice_of("two"), NULL, &frame);
     EXPECT_I64(parquet_decompress(codec, buf_slice(&frame), 7, &out, &err), 0);
     EXPECT_BYTES(out.data, out.len, "one two", 7);
     buf_free(&frame);
@@ -148,7 +157,7 @@ static size_t size_with(struct parquet_codec *codec, struct parquet_effort effor
 {
     struct buf frame = {0};
 
-    parquet_compress(codec, effort, data, &frame);
+    parquet_compress(codec, effort, data, NULL, &frame);
     size_t len = frame.len;
     buf_free(&frame);
     return len;
@@ -163,7 +172,7 @@ TEST(codec_effort_stays_below_the_ceiling)
         for (uint8_t mask = 1; mask != 0; mask = (uint8_t)(mask * 2 + 1) & 0x7f) {
             struct slice data = random_bytes(bytes, sizeof(bytes), mask);
             struct parquet_effort effort =
-                parquet_effort_choose(codec, ceiling, data, sizeof(bytes));
+                parquet_effort_choose(codec, ceiling, data, NULL, sizeof(bytes));
             EXPECT(effort.level <= ceiling && effort.level >= PARQUET_LEVEL_MIN);
             EXPECT(effort.level >= 0 || effort.literals);
             if (mask == 0x7f)
@@ -179,7 +188,7 @@ TEST(codec_effort_follows_the_data)
     uint8_t bytes[64000];
 
     struct slice noise = random_bytes(bytes, sizeof(bytes), 0x3f);
-    struct parquet_effort effort = parquet_effort_choose(codec, 3, noise, sizeof(bytes));
+    struct parquet_effort effort = parquet_effort_choose(codec, 3, noise, NULL, sizeof(bytes));
     EXPECT_I64(effort.level, -7);
     EXPECT(size_with(codec, effort, noise) < sizeof(bytes) * 7 / 8);
 
@@ -190,13 +199,63 @@ TEST(codec_effort_follows_the_data)
         bytes[i + 37] = (uint8_t)('0' + i / 40 % 10);
     }
     struct slice text = {bytes, sizeof(bytes)};
-    effort = parquet_effort_choose(codec, 3, text, sizeof(bytes));
+    effort = parquet_effort_choose(codec, 3, text, NULL, sizeof(bytes));
     size_t best = SIZE_MAX;
     for (int level = -7; level <= 3; level++) {
-        size_t size = size_with(codec, (struct parquet_effort){level, true, 0}, text);
+        size_t size =
+            size_with(codec, (struct parquet_effort){.level = level, .literals = true}, text);
         best = size < best ? size : best;
     }
     EXPECT(size_with(codec, effort, text) <= best + best / 50);
+    parquet_codec_free(codec);
+}
+
+/* At the level of merged files: close to the best that zstd can, on a part of its time and memory.
+ */
+TEST(codec_high_effort_costs_little_memory)
+{
+    enum { PAGE = 1 << 20 };
+    struct account account = {0};
+    struct parquet_codec *codec = parquet_codec_new(&account);
+    uint8_t *bytes = malloc(PAGE);
+    for (size_t i = 0; i < PAGE; i += 64) {
+        random_bytes(bytes + i, 64, 0xff);
+        if (i >= 8192 && i % 256 != 0) /* most is somewhere in front */
+            memcpy(bytes + i, bytes + i - 64 * (1 + test_random() % 128), 64);
+    }
+    struct slice page = {bytes, PAGE};
+    size_t least = size_with(codec, (struct parquet_effort){.level = 9}, page);
+    parquet_codec_free(codec);
+    codec = parquet_codec_new(&account);
+    struct parquet_effort effort =
+        parquet_effort_choose(codec, 9, (struct slice){bytes, 65536}, NULL, PAGE);
+    EXPECT(size_with(codec, effort, page) <= least + least / 50);
+    EXPECT(size_with(codec, parquet_effort_highest(9), page) <= least + least / 50);
+    EXPECT(account_bytes(&account) < (4 << 20));
+    free(bytes);
+    parquet_codec_free(codec);
+}
+
+/* Chains are for what is nearly all repeated, however far back, and lose nothing there. */
+TEST(codec_chains_are_for_what_is_repeated)
+{
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct buf text = {0};
+    uint8_t noise[65536];
+    for (unsigned i = 0; text.len < 1 << 19; i++)
+        buf_printf(&text, "{\"step\": %u, \"reward\": 0.%u, \"agent\": \"a%llu\"}", i, i * 7 % 1000,
+                   (unsigned long long)(test_random() % 17));
+    struct slice sample = {text.data, 65536};
+    struct parquet_effort effort = parquet_effort_choose(codec, 9, sample, NULL, text.len);
+    size_t size = size_with(codec, effort, buf_slice(&text));
+    EXPECT(effort.chains && effort.level > 3);
+    effort.chains = false;
+    EXPECT(size <= size_with(codec, effort, buf_slice(&text)) * 51 / 50);
+    EXPECT(!parquet_effort_choose(codec, 3, sample, NULL, text.len).chains);
+    random_bytes(noise, sizeof(noise), 0x3f);
+    sample.data = noise;
+    EXPECT(!parquet_effort_choose(codec, 9, sample, NULL, 1 << 20).chains);
+    buf_free(&text);
     parquet_codec_free(codec);
 }
 
@@ -213,8 +272,8 @@ TEST(codec_output_does_not_depend_on_what_was_before)
         struct parquet_codec *fresh = parquet_codec_new(NULL);
         buf_reset(&first);
         buf_reset(&second);
-        parquet_compress(used, efforts[e], data, &first);
-        parquet_compress(fresh, efforts[e], data, &second);
+        parquet_compress(used, efforts[e], data, NULL, &first);
+        parquet_compress(fresh, efforts[e], data, NULL, &second);
         EXPECT_BYTES(first.data, first.len, second.data, second.len);
         parquet_codec_free(fresh);
     }
@@ -223,4 +282,120 @@ TEST(codec_output_does_not_depend_on_what_was_before)
     buf_free(&second);
     parquet_codec_free(used);
     EXPECT_U64(account_bytes(&account), 0);
+}
+
+static const struct parquet_effort by_value = {
+    .level = -7, .literals = true, .values = true, .hash_log = 11};
+
+/* Values with lengths in front of them, of `sizes` sizes, each with what all of that size begin
+ * with; behind `start` other bytes. */
+static void make_values(struct buf *out, size_t start, size_t count, size_t most, uint8_t mask)
+{
+    buf_reset(out);
+    for (size_t i = 0; i < start; i++)
+        buf_append_byte(out, (uint8_t)test_random());
+    for (size_t i = 0; i < count; i++) {
+        size_t len = most > 0 ? test_random() % most : 0;
+        buf_append_u32le(out, (uint32_t)len);
+        for (size_t k = 0; k < len; k++)
+            buf_append_byte(out, k < len / 2 ? (uint8_t)k : (uint8_t)(test_random() & mask));
+    }
+}
+
+static void expect_comes_back(struct parquet_codec *codec, struct slice data,
+                              struct parquet_values values)
+{
+    struct buf frame = {0}, out = {0};
+    struct err err = {0};
+
+    parquet_compress(codec, by_value, data, &values, &frame);
+    EXPECT_I64(parquet_decompress(codec, buf_slice(&frame), data.len, &out, &err), 0);
+    EXPECT(slice_equal(buf_slice(&out), data));
+    buf_free(&frame);
+    buf_free(&out);
+}
+
+/* Whatever the values are, wherever a block or the data ends within one, and where there are none:
+ * the search may only ever find what is there. */
+TEST(codec_search_by_value_finds_what_is_there)
+{
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct buf data = {0};
+    static const size_t counts[] = {0, 1, 2, 50, 3000}, most[] = {0, 1, 5, 60, 900};
+
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < 5; k++)
+            for (size_t start = 0; start < 30; start += 29) {
+                make_values(&data, start, counts[i], most[k], (uint8_t)(k % 2 ? 0xff : 3));
+                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start, 0});
+                struct slice sample = {data.data, data.len * 3 / 4};
+                expect_comes_back(codec, sample, (struct parquet_values){start, 0});
+                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start, 8});
+                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start + 1, 0});
+            }
+    /* Values of more than a block of zstd's, which has 128 KiB. */
+    make_values(&data, 0, 4, 0, 0);
+    for (size_t i = 0; i < 4; i++) {
+        buf_append_u32le(&data, 300000);
+        for (size_t k = 0; k < 300000; k++)
+            buf_append_byte(&data, (uint8_t)(k / 1000));
+    }
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){0, 0});
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){7, 8});
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){data.len, 0});
+    buf_free(&data);
+    parquet_codec_free(codec);
+}
+
+/* Identifiers as text, and times, are what it is for: both have nothing else in common. */
+TEST(codec_effort_by_value_is_chosen_for_identifiers_and_times)
+{
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct buf data = {0};
+    struct parquet_values ids = {0, 0}, times = {0, 8};
+
+    for (int i = 0; i < 1500; i++) {
+        buf_append_u32le(&data, 36);
+        for (int k = 0; k < 36; k++)
+            buf_append_byte(&data, k == 8 || k == 13 || k == 18 || k == 23
+                                       ? (uint8_t)'-'
+                                       : (uint8_t) "0123456789abcdef"[test_random() % 16]);
+    }
+    struct slice sample = buf_slice(&data);
+    struct parquet_effort effort = parquet_effort_choose(codec, 1, sample, &ids, 1 << 20);
+    EXPECT(effort.values && effort.level <= 1);
+    struct buf frame = {0};
+    parquet_compress(codec, effort, sample, &ids, &frame);
+    EXPECT(frame.len < size_with(codec, (struct parquet_effort){.level = 1}, sample));
+    /* 32 digits of 4 bits, four dashes, and hardly anything for the length. */
+    EXPECT(frame.len / 1500 <= 19);
+    EXPECT(!parquet_effort_choose(codec, 1, sample, NULL, 1 << 20).values);
+
+    buf_reset(&data);
+    uint64_t time = UINT64_C(1780000000000000000);
+    for (int i = 0; i < 4000; i++)
+        buf_append_u64le(&data, time += 1000 + test_random() % 5000);
+    EXPECT(parquet_effort_choose(codec, 1, buf_slice(&data), &times, 1 << 20).values);
+    buf_free(&frame);
+    buf_free(&data);
+    parquet_codec_free(codec);
+}
+
+TEST(codec_choices_are_kept_by_name_and_not_for_any_number_of_names)
+{
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    char name[32];
+    int kept = 0;
+
+    struct parquet_choice *first = parquet_codec_choice(codec, slice_of("first"));
+    EXPECT_U64(first->left, 0);
+    first->left = 17;
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "column %d", i);
+        kept += parquet_codec_choice(codec, slice_of(name)) != NULL;
+    }
+    EXPECT(kept >= 100 && kept < 1000);
+    EXPECT(parquet_codec_choice(codec, slice_of("first")) == first);
+    EXPECT_U64(first->left, 17);
+    parquet_codec_free(codec);
 }

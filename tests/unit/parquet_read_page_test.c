@@ -125,7 +125,7 @@ TEST(parquet_page_read_zstd)
     struct parquet_codec *codec = parquet_codec_new(NULL);
     for (int i = 0; i < 1000; i++)
         buf_append_text(&plain, "abc");
-    parquet_compress(codec, (struct parquet_effort){.level = 1}, buf_slice(&plain), &packed);
+    parquet_compress(codec, (struct parquet_effort){.level = 1}, buf_slice(&plain), NULL, &packed);
     struct parquet_page page = {
         .stored = buf_slice(&packed),
         .header = {.type = PARQUET_PAGE_DATA, .uncompressed_page_size = 3000}};

@@ -75,7 +75,7 @@ static void put_row(struct batch *b, int i)
 static void write_file(struct buf *out, struct parquet_codec *codec, int rows)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, out};
+    struct parquet_sink sink = {.write = append, .context = out};
     struct err err = {0};
     options.row_group_rows = 2000;
     options.page_bytes = PARQUET_PAGE_BYTES_LOWEST;

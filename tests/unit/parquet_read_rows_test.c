@@ -27,7 +27,7 @@ static int append(void *context, const void *data, size_t len, struct err *err)
 static void write_file(struct buf *out, struct parquet_codec *codec)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, out};
+    struct parquet_sink sink = {.write = append, .context = out};
     struct err err = {0};
     char text[16];
     options.row_group_rows = GROUP_ROWS;

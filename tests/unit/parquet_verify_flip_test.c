@@ -23,6 +23,7 @@ static uint64_t findings(struct slice bytes, struct parquet_codec *codec)
     uint64_t found = 0;
     struct parquet_verify v = {.codec = codec, .found = count, .context = &found};
     parquet_verify(&v, &source);
+    parquet_verify_free(&v);
     return found;
 }
 
@@ -47,7 +48,7 @@ static int append(void *context, const void *data, size_t len, struct err *err)
 static void write_flat(struct buf *out, struct parquet_codec *codec, bool delta)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, out};
+    struct parquet_sink sink = {.write = append, .context = out};
     struct err err = {0};
     options.delta = delta;
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
@@ -88,7 +89,7 @@ static const struct schema nested_schema = {"nested", nested, 4};
 static void write_nested(struct buf *out, struct parquet_codec *codec)
 {
     struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, out};
+    struct parquet_sink sink = {.write = append, .context = out};
     struct err err = {0};
     options.row_group_rows = 8;
     struct parquet_writer *w = parquet_writer_new(&nested_schema, &options, codec);
@@ -164,7 +165,8 @@ TEST(parquet_verify_every_flipped_bit_without_rows)
     struct parquet_options options = parquet_options_default();
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    EXPECT(parquet_writer_finish(w, (struct parquet_sink){append, &bytes}, &err) == 0);
+    EXPECT(parquet_writer_finish(w, (struct parquet_sink){.write = append, .context = &bytes},
+                                 &err) == 0);
     parquet_writer_free(w);
     flip_all(&bytes, codec);
 }
@@ -208,7 +210,7 @@ TEST(parquet_checksum_of_a_file)
     struct buf bytes = {0};
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_options options = parquet_options_default();
-    struct parquet_sink sink = {append, &bytes};
+    struct parquet_sink sink = {.write = append, .context = &bytes};
     struct err err = {0};
     struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
     struct batch *b = batch_new(&numbers, NULL);

@@ -24,7 +24,8 @@ static const char *verify(struct found *f, struct slice bytes, struct parquet_co
 {
     struct parquet_source source = fixture_source(&bytes);
     buf_reset(&f->lines);
-    f->verify = (struct parquet_verify){.codec = codec, .found = note, .context = &f->lines};
+    f->verify = (struct parquet_verify){
+        .codec = codec, .found = note, .context = &f->lines, .memory = f->verify.memory};
     parquet_verify(&f->verify, &source);
     EXPECT((f->verify.findings == 0) == (f->lines.len == 0));
     return buf_text(&f->lines);
@@ -39,6 +40,7 @@ TEST(parquet_verify_goldens)
     EXPECT_TEXT(verify(&f, fixture_hex(GOLDEN_EMPTY), codec), "");
     EXPECT(f.verify.rows == 0 && f.verify.row_groups == 0);
     parquet_codec_free(codec);
+    parquet_verify_free(&f.verify);
     buf_free(&f.lines);
 }
 
@@ -85,6 +87,7 @@ static void lie_end(struct lie *l)
     parquet_file_close(&l->file);
     parquet_codec_free(l->codec);
     buf_free(&l->bytes);
+    parquet_verify_free(&l->found.verify);
     buf_free(&l->found.lines);
 }
 
@@ -277,6 +280,7 @@ TEST(parquet_verify_source_fails)
     f.verify = (struct parquet_verify){.found = note, .context = &f.lines};
     parquet_verify(&f.verify, &source);
     EXPECT(strstr(buf_text(&f.lines), "unreadable, -1, , -1: disk") != NULL);
+    parquet_verify_free(&f.verify);
     buf_free(&f.lines);
 }
 
@@ -351,6 +355,7 @@ static void expect_pages(const int32_t *first, const int32_t *second, bool crc,
     EXPECT_TEXT(verify(&f, buf_slice(&bytes), codec), expected);
     parquet_codec_free(codec);
     buf_free(&bytes);
+    parquet_verify_free(&f.verify);
     buf_free(&f.lines);
 }
 

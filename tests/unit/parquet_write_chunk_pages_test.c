@@ -129,3 +129,34 @@ TEST(chunk_pages_effort_is_chosen_once_a_chunk)
     chunk_free(&c);
     parquet_codec_free(codec);
 }
+
+/* Small files, of many partitions, must not cost a trial each; and what was chosen must not stay
+ * for ever, nor count for pages of another kind. */
+TEST(chunk_pages_effort_is_used_again_for_a_while)
+{
+    struct parquet_codec *codec = parquet_codec_new(NULL);
+    struct chunk c;
+    uint8_t large[20000], repeats[20000];
+    uint64_t bytes = 0;
+
+    begin(&c, 3);
+    append(&c, codec, filled(large, sizeof(large), 0x3f));
+    EXPECT(c.effort.values); /* no search: there is nothing to be found */
+    for (size_t i = 0; i < sizeof(repeats); i++)
+        repeats[i] = i < 4000 ? (uint8_t)(test_random() & 0x3f) : repeats[i - 4000];
+    do {
+        chunk_begin_row_group(&c);
+        EXPECT(!c.effort_chosen);
+        append(&c, codec, (struct slice){repeats, sizeof(repeats)});
+        EXPECT(c.effort_chosen);
+        bytes += sizeof(repeats);
+    } while (c.effort.values && bytes < (100 << 20));
+    EXPECT(bytes > (1 << 20) && bytes < (100 << 20));
+    chunk_free(&c);
+
+    begin(&c, 1); /* under another ceiling it is another choice */
+    append(&c, codec, (struct slice){repeats, sizeof(repeats)});
+    EXPECT(c.effort.level <= 1);
+    chunk_free(&c);
+    parquet_codec_free(codec);
+}

@@ -52,7 +52,7 @@ static void set_up(struct fixture *f, const struct parquet_options *options)
     f->codec = parquet_codec_new(NULL);
     f->writer = parquet_writer_new(&schema, options, f->codec);
     f->batch = batch_new(&schema, NULL);
-    f->sink = (struct parquet_sink){put, &f->file};
+    f->sink = (struct parquet_sink){.write = put, .context = &f->file};
 }
 
 static void tear_down(struct fixture *f)
@@ -130,8 +130,13 @@ TEST(writer_same_rows_make_the_same_bytes)
     options.row_group_rows = 1000;
     set_up(&f, &options);
     set_up(&g, &options);
-    append(&g, 5, 700); /* another file before, not even finished */
+    /* The same file before, which only one of them has finished. */
+    append(&f, 5, 700);
+    finish(&f);
+    append(&g, 5, 700);
+    parquet_writer_reset(f.writer);
     parquet_writer_reset(g.writer);
+    buf_reset(&f.file.bytes);
     buf_reset(&g.file.bytes);
     for (int i = 0; i < 5; i++) {
         append(&f, i * 300, 300);
@@ -319,7 +324,7 @@ TEST(writer_leaves_no_gaps_between_pages)
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
-    struct parquet_sink sink = {put, &file};
+    struct parquet_sink sink = {.write = put, .context = &file};
     struct err err = {0};
     enum { VALUES = 4, SIZE = 20000, HEADER_MAX = 36 };
     uint8_t *noise = malloc(VALUES * SIZE);
@@ -356,7 +361,7 @@ TEST(writer_refuses_a_value_that_no_page_can_hold)
     struct parquet_writer *w = parquet_writer_new(&id_schema, &options, codec);
     struct batch *batch = batch_new(&id_schema, NULL);
     struct file file = {.room = SIZE_MAX};
-    struct parquet_sink sink = {put, &file};
+    struct parquet_sink sink = {.write = put, .context = &file};
     struct err err = {0};
 
     /* batch_put_bytes ASSERTs the size, so the batch is made by hand */
@@ -423,7 +428,7 @@ TEST(writer_of_many_columns_says_when_it_is_full)
         struct parquet_writer *w = parquet_writer_new(&many, &options, codec);
         struct batch *row = batch_new(&many, NULL);
         struct file file = {.room = SIZE_MAX};
-        struct parquet_sink sink = {put, &file};
+        struct parquet_sink sink = {.write = put, .context = &file};
         struct err err = {0};
         uint64_t rows = 0;
         for (uint32_t i = 0; i < counts[n]; i++)
@@ -450,7 +455,7 @@ TEST(writer_stops_before_there_are_too_many_pages)
     struct parquet_writer *w = parquet_writer_new(&numbers, &options, codec);
     struct batch *row = batch_new(&numbers, NULL);
     struct file file = {.room = SIZE_MAX};
-    struct parquet_sink sink = {put, &file};
+    struct parquet_sink sink = {.write = put, .context = &file};
     struct err err = {0};
     uint32_t rows = 0;
 

@@ -35,7 +35,7 @@ static inline struct object_staged *table_stage(struct store *store, struct batc
     struct parquet_writer *writer = parquet_writer_new(batch->schema, &options, codec);
     struct object_staged *staged = object_stage(store->objects, &err);
     EXPECT(staged != NULL);
-    struct parquet_sink sink = {table_write, staged};
+    struct parquet_sink sink = {.write = table_write, .context = staged};
     parquet_writer_metadata(writer, "varve.instance", slice_of("i"));
     EXPECT(parquet_writer_append(writer, batch, sink, &err) == 0 &&
            parquet_writer_finish(writer, sink, &err) == 0 &&

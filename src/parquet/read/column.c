@@ -14,6 +14,16 @@ uint64_t parquet_chunk_start(const struct parquet_column_chunk *chunk)
     return (uint64_t)(has_dictionary ? dictionary : data);
 }
 
+/* Memory of pages is booked where the codec's is; what is held already stays where it was. */
+static void book(struct parquet_column_reader *c)
+{
+    struct buf *bufs[] = {&c->body_memory, &c->pages.window, &c->dictionary.body,
+                          &c->values.scratch, &c->values.previous};
+    for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
+        if (bufs[i]->data == NULL)
+            bufs[i]->account = parquet_codec_account(c->codec);
+}
+
 int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_file *file,
                          uint32_t row_group, uint32_t column, struct parquet_codec *codec,
                          struct err *err)
@@ -21,6 +31,7 @@ int parquet_column_begin(struct parquet_column_reader *c, const struct parquet_f
     c->chunk = &file->metadata.row_groups[row_group].columns[column];
     c->leaf = &file->leaves[column];
     c->codec = codec;
+    book(c);
     c->has_dictionary = false;
     c->left = 0;
     if (c->leaf->unsupported != NULL)

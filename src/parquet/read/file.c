@@ -53,9 +53,8 @@ static int check_row_groups(const struct parquet_file *f, struct err *err)
     return 0;
 }
 
-int parquet_file_open(struct parquet_file *f, const struct parquet_source *source, struct err *err)
+static int open_file(struct parquet_file *f, struct err *err)
 {
-    *f = (struct parquet_file){.source = *source};
     if (read_frame(f, err) != 0 ||
         parquet_metadata_read(buf_slice(&f->footer), &f->arena, &f->metadata, err) != 0 ||
         parquet_leaves(&f->metadata, &f->arena, &f->leaves, &f->leaves_count, err) != 0 ||
@@ -65,6 +64,21 @@ int parquet_file_open(struct parquet_file *f, const struct parquet_source *sourc
     }
     f->root = parquet_fields(&f->metadata, &f->arena);
     return 0;
+}
+
+int parquet_file_open(struct parquet_file *f, const struct parquet_source *source, struct err *err)
+{
+    *f = (struct parquet_file){.source = *source};
+    return open_file(f, err);
+}
+
+int parquet_file_reopen(struct parquet_file *f, const struct parquet_source *source,
+                        struct err *err)
+{
+    buf_reset(&f->footer);
+    arena_reset(&f->arena);
+    *f = (struct parquet_file){.source = *source, .footer = f->footer, .arena = f->arena};
+    return open_file(f, err);
 }
 
 void parquet_file_close(struct parquet_file *f)

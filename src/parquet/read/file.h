@@ -92,6 +92,10 @@ enum {
 int parquet_file_open(struct parquet_file *f, const struct parquet_source *source, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The same for a file that is open or closed: the memory of the one before is used again. */
+int parquet_file_reopen(struct parquet_file *f, const struct parquet_source *source,
+                        struct err *err) __attribute__((warn_unused_result));
+
 /* Gives the memory back, accepts a closed file. */
 void parquet_file_close(struct parquet_file *f);
 

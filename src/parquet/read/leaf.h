@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "parquet/format.h"
 #include "parquet/read/values.h"
@@ -74,5 +75,14 @@ const char *parquet_type_name(enum parquet_type type);
 
 /* A value of meaning FLOAT, DOUBLE or FLOAT16, widened. */
 double parquet_leaf_real(const struct parquet_leaf *leaf, struct slice value);
+
+/* A value of INT96, a deprecated timestamp: nanoseconds of the day and the Julian day, as
+ * microseconds since 1970. Any bits are a time: those of no sensible year wrap. */
+static inline int64_t parquet_int96_micros(const uint8_t *value)
+{
+    const int64_t julian_1970 = 2440588;
+    int64_t days = (int64_t)load_u32le(value + 8) - julian_1970;
+    return (int64_t)((uint64_t)days * 86400 * 1000 * 1000 + load_u64le(value) / 1000);
+}
 
 #endif

@@ -244,8 +244,8 @@ static int next_field(struct parquet_records *r, uint32_t i, struct parquet_valu
     return 0;
 }
 
-int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
-                         struct err *err)
+/* Have rows, if there are any. */
+static int step_on(struct parquet_records *r, struct err *err)
 {
     if (r->leaves > PARQUET_RECORD_LEAVES_MAX)
         return err_set(err, ERR_LIMIT, "%u columns at once; varve reads up to %d", r->leaves,
@@ -258,6 +258,33 @@ int parquet_records_next(struct parquet_records *r, const struct parquet_value *
         if (follow(r, &step, err) != 0)
             return -1;
     }
+    return 1;
+}
+
+int parquet_records_skip(struct parquet_records *r, uint64_t count, struct err *err)
+{
+    while (count > 0) {
+        if (r->walk.left == 0 && parquet_walk_pass(&r->walk, &count))
+            continue;
+        int more = step_on(r, err);
+        if (more != 1)
+            return more;
+        uint64_t now = count < r->walk.left ? count : r->walk.left;
+        for (uint32_t i = 0; i < r->file->leaves_count; i++)
+            if (r->cursors[i] != NULL && parquet_cursor_skip(r->cursors[i], now, err) != 0)
+                return -1;
+        r->walk.left -= now;
+        count -= now;
+    }
+    return 0;
+}
+
+int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
+                         struct err *err)
+{
+    int more = step_on(r, err);
+    if (more != 1)
+        return more;
     arena_reset(&r->arena);
     struct parquet_value *top = arena_calloc(&r->arena, 1, sizeof(*top));
     const struct parquet_value **last = &top->first;

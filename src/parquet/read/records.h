@@ -57,6 +57,11 @@ struct parquet_records *parquet_records_new(const struct parquet_file *file,
 int parquet_records_next(struct parquet_records *r, const struct parquet_value **row,
                          struct err *err) __attribute__((warn_unused_result));
 
+/* Pass over the next `count` rows, of which no more than there are. Row groups that lie between are
+ * not read. */
+int parquet_records_skip(struct parquet_records *r, uint64_t count, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Accepts NULL. */
 void parquet_records_free(struct parquet_records *r);
 

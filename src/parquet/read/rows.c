@@ -9,7 +9,7 @@
 struct parquet_rows {
     struct parquet_walk walk;
     struct parquet_codec *codec;
-    uint32_t count;
+    uint32_t count, room; /* cursors: in use, and in all */
     struct parquet_cursor cursors[];
 };
 
@@ -21,11 +21,25 @@ struct parquet_rows *parquet_rows_new(const struct parquet_file *file, const uin
     struct parquet_rows *r = calloc(1, size);
     if (r == NULL)
         out_of_memory(size);
-    r->walk.file = file;
+    r->room = count;
+    return parquet_rows_renew(r, file, columns, count, codec);
+}
+
+struct parquet_rows *parquet_rows_renew(struct parquet_rows *r, const struct parquet_file *file,
+                                        const uint32_t *columns, uint32_t count,
+                                        struct parquet_codec *codec)
+{
+    if (r == NULL || r->room < count) {
+        parquet_rows_free(r);
+        return parquet_rows_new(file, columns, count, codec);
+    }
+    r->walk = (struct parquet_walk){.file = file};
     r->codec = codec;
     r->count = count;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         r->cursors[i].leaf = columns[i];
+        r->cursors[i].at = r->cursors[i].len = 0;
+    }
     return r;
 }
 
@@ -96,7 +110,7 @@ void parquet_rows_free(struct parquet_rows *r)
 {
     if (r == NULL)
         return;
-    for (uint32_t i = 0; i < r->count; i++)
+    for (uint32_t i = 0; i < r->room; i++)
         parquet_column_free(&r->cursors[i].reader);
     free(r);
 }

@@ -18,6 +18,12 @@ struct parquet_rows;
 struct parquet_rows *parquet_rows_new(const struct parquet_file *file, const uint32_t *columns,
                                       uint32_t count, struct parquet_codec *codec);
 
+/* The same in the memory of `r`, which is done with its file; NULL: it has none. Files of few rows
+ * cost little more than that memory. */
+struct parquet_rows *parquet_rows_renew(struct parquet_rows *r, const struct parquet_file *file,
+                                        const uint32_t *columns, uint32_t count,
+                                        struct parquet_codec *codec);
+
 /* 1 and the next row, a slice a column: nulls have a NULL pointer, values have not and are as in
  * values_read.h; valid until the next call. 0 behind the last row. -1 with where and what. */
 int parquet_rows_next(struct parquet_rows *r, struct slice *values, struct err *err)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "parquet/read/values.h"
 
-#include <stdlib.h>
-
+#include "base/account.h"
 #include "base/bytes.h"
 #include "base/assert.h"
 #include "parquet/read/bits.h"
@@ -351,6 +350,14 @@ void values_reader_free(struct values_reader *v)
     *v = (struct values_reader){0};
 }
 
+static void free_entries(struct parquet_dictionary *dictionary)
+{
+    account_free(dictionary->account, dictionary->entries,
+                 dictionary->cap * sizeof(*dictionary->entries));
+    dictionary->entries = NULL;
+    dictionary->cap = 0;
+}
+
 int parquet_dictionary_fill(struct parquet_dictionary *dictionary, struct parquet_value_type type,
                             uint32_t count, struct err *err)
 {
@@ -362,10 +369,10 @@ int parquet_dictionary_fill(struct parquet_dictionary *dictionary, struct parque
                            NULL, err) != 0)
         return -1;
     if (count > dictionary->cap) {
-        free(dictionary->entries);
-        dictionary->entries = malloc(count * sizeof(*dictionary->entries));
-        if (dictionary->entries == NULL)
-            out_of_memory(count * sizeof(*dictionary->entries));
+        free_entries(dictionary);
+        dictionary->account = dictionary->body.account;
+        dictionary->entries =
+            account_alloc(dictionary->account, count, sizeof(*dictionary->entries));
         dictionary->cap = count;
     }
     while (v.left > 0) {
@@ -382,7 +389,7 @@ int parquet_dictionary_fill(struct parquet_dictionary *dictionary, struct parque
 void parquet_dictionary_free(struct parquet_dictionary *dictionary)
 {
     buf_free(&dictionary->body);
-    free(dictionary->entries);
+    free_entries(dictionary);
     *dictionary = (struct parquet_dictionary){0};
 }
 

@@ -65,7 +65,8 @@ struct parquet_value_type {
 
 /* The entries of a dictionary page. A zeroed struct is an empty one. */
 struct parquet_dictionary {
-    struct buf body; /* owns what the entries point to */
+    struct buf body;         /* owns what the entries point to */
+    struct account *account; /* of the entries */
     struct slice *entries;
     uint32_t count, cap;
 };

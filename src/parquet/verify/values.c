@@ -21,21 +21,29 @@ static void range_add(struct verify_range *range, const struct parquet_leaf *lea
     range->has = true;
 }
 
-/* The row after the last one, in the order that the row group says it has. */
-static void check_sorted(struct verifier *v, struct slice row)
+/* The next rows, in the order that the row group says it has. */
+static void check_sorted(struct verifier *v, const struct slice *rows, uint32_t count)
 {
-    bool null = row.data == NULL;
-    if (v->has_last && !v->unsorted) {
-        if (null != v->last_null) {
-            v->unsorted = null == v->sorting->nulls_first;
-        } else if (!null) {
-            int order = parquet_leaf_compare(v->leaf, buf_slice(&v->last), row);
-            v->unsorted = v->sorting->descending ? order < 0 : order > 0;
+    struct slice before = buf_slice(&v->last);
+    bool before_null = v->last_null;
+    for (uint32_t i = 0; i < count; i++) {
+        bool null = rows[i].data == NULL;
+        if (v->has_last && !v->unsorted) {
+            if (null != before_null) {
+                v->unsorted = null == v->sorting->nulls_first;
+            } else if (!null) {
+                int order = parquet_leaf_compare(v->leaf, before, rows[i]);
+                v->unsorted = v->sorting->descending ? order < 0 : order > 0;
+            }
         }
+        v->has_last = true;
+        before = rows[i];
+        before_null = null;
     }
-    v->has_last = true;
-    v->last_null = null;
-    set_bytes(&v->last, row);
+    if (count == 0)
+        return;
+    v->last_null = before_null;
+    set_bytes(&v->last, before);
 }
 
 void verify_values_begin_chunk(struct verifier *v)
@@ -65,28 +73,54 @@ void verify_values_begin_page(struct verifier *v)
     v->bad_text = false;
 }
 
+/* Values of one page that stay where they are for a while: the least and the greatest, and some of
+ * those that were looked at, which in a page of indexes are met again and again. */
+enum { SEEN = 16 };
+struct seen_values {
+    struct slice list[SEEN];
+    struct slice min, max;
+};
+
+static void look_at_value(struct verifier *v, struct seen_values *seen, struct slice value,
+                          uint64_t number)
+{
+    struct slice *place = &seen->list[((uintptr_t)value.data >> 2) % SEEN];
+    if (place->data == value.data && place->len == value.len)
+        return;
+    *place = value;
+    if (v->leaf->meaning == PARQUET_MEANING_TEXT && !v->bad_text && !utf8_valid(value)) {
+        v->bad_text = true;
+        verify_found(v, PARQUET_FAULT_DAMAGED, "value %" PRIu64 " of the page is not UTF-8",
+                     number);
+    }
+    if (!v->wants_range || parquet_leaf_is_nan(v->leaf, value))
+        return;
+    if (seen->min.data == NULL || parquet_leaf_compare(v->leaf, value, seen->min) < 0)
+        seen->min = value;
+    if (seen->max.data == NULL || parquet_leaf_compare(v->leaf, value, seen->max) > 0)
+        seen->max = value;
+}
+
 void verify_values_add(struct verifier *v, const struct slice *entries, uint32_t count)
 {
-    bool text = v->leaf->meaning == PARQUET_MEANING_TEXT;
+    struct seen_values seen = {0};
     const uint32_t *repetitions = v->reader.repetitions;
     v->page_entries += count;
+    if (v->sorting != NULL)
+        check_sorted(v, entries, count);
     for (uint32_t i = 0; i < count; i++) {
         v->page_rows += repetitions == NULL || repetitions[i] == 0;
-        if (v->sorting != NULL)
-            check_sorted(v, entries[i]);
         if (entries[i].data == NULL) {
             v->page_nulls++;
             continue;
         }
         v->page_value_bytes += entries[i].len;
-        if (text && !v->bad_text && !utf8_valid(entries[i])) {
-            v->bad_text = true;
-            verify_found(v, PARQUET_FAULT_DAMAGED, "value %" PRIu64 " of the page is not UTF-8",
-                         v->page_entries - count + i);
-        }
-        if (v->wants_range && !parquet_leaf_is_nan(v->leaf, entries[i]))
-            range_add(&v->page_range, v->leaf, entries[i]);
+        look_at_value(v, &seen, entries[i], v->page_entries - count + i);
     }
+    if (seen.min.data == NULL)
+        return;
+    range_add(&v->page_range, v->leaf, seen.min);
+    range_add(&v->page_range, v->leaf, seen.max);
 }
 
 void verify_values_end_page(struct verifier *v)

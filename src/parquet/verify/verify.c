@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/crc32.h"
 #include "parquet/checksum.h"
 #include "parquet/read/records.h"
@@ -181,36 +183,66 @@ static void free_range(struct verify_range *range)
     buf_free(&range->max);
 }
 
+void parquet_verify_none(struct parquet_verify *v)
+{
+    v->file = NULL;
+    v->findings = v->row_groups = v->rows = v->pages = v->pages_without_crc = 0;
+}
+
+/* What a file begins with; the memory of the one before stays. Chunks and pages begin by
+ * themselves. */
+static void begin_file(struct verifier *v, struct parquet_verify *out)
+{
+    arena_reset(&v->arena);
+    v->out = out;
+    v->walked = PARQUET_MAGIC_LEN;
+    v->budget = 0;
+    v->crc = 0;
+    v->own = false;
+    v->row_group = v->column = v->page = v->offset = -1;
+    parquet_verify_none(out);
+}
+
 void parquet_verify(struct parquet_verify *out, const struct parquet_source *source)
 {
     struct err err = {0};
-    struct verifier v = {.out = out,
-                         .walked = PARQUET_MAGIC_LEN,
-                         .row_group = -1,
-                         .column = -1,
-                         .page = -1,
-                         .offset = -1};
-    out->findings = out->row_groups = out->rows = out->pages = out->pages_without_crc = 0;
-    if (parquet_file_open(&v.file, source, &err) == 0) {
-        v.budget = VERIFY_VALUES_MAX + source->size * VERIFY_VALUES_PER_BYTE;
-        v.own = slice_starts_with(v.file.metadata.created_by, "varve version ");
-        verify_row_groups(&v);
-        if (out->findings == 0)
-            verify_checksum(&v);
-        if (out->findings == 0)
-            verify_shape(&v);
-    } else {
-        verify_found_err(&v, &err);
+    struct verifier *v = out->memory;
+    if (v == NULL)
+        v = out->memory = calloc(1, sizeof(*v));
+    if (v == NULL)
+        out_of_memory(sizeof(*v));
+    begin_file(v, out);
+    if (parquet_file_reopen(&v->file, source, &err) != 0) {
+        verify_found_err(v, &err);
+        return;
     }
-    parquet_file_close(&v.file);
-    parquet_column_free(&v.reader);
-    arena_free(&v.arena);
-    verify_nesting_free(&v);
-    buf_free(&v.offset_index_bytes);
-    buf_free(&v.column_index_bytes);
-    buf_free(&v.last);
-    free_range(&v.range);
-    free_range(&v.page_range);
+    out->file = &v->file;
+    v->budget = VERIFY_VALUES_MAX + source->size * VERIFY_VALUES_PER_BYTE;
+    v->own = slice_starts_with(v->file.metadata.created_by, "varve version ");
+    verify_row_groups(v);
+    if (out->findings == 0)
+        verify_checksum(v);
+    if (out->findings == 0)
+        verify_shape(v);
+}
+
+void parquet_verify_free(struct parquet_verify *out)
+{
+    struct verifier *v = out->memory;
+    out->memory = NULL;
+    out->file = NULL;
+    if (v == NULL)
+        return;
+    parquet_file_close(&v->file);
+    parquet_column_free(&v->reader);
+    arena_free(&v->arena);
+    verify_nesting_free(v);
+    buf_free(&v->offset_index_bytes);
+    buf_free(&v->column_index_bytes);
+    buf_free(&v->last);
+    free_range(&v->range);
+    free_range(&v->page_range);
+    free(v);
 }
 
 const char *parquet_fault_name(enum parquet_fault fault)

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "parquet/codec.h"
-#include "parquet/read/page.h"
+#include "parquet/read/file.h"
 
 /*
  * Look at every byte of a file and say what is wrong with it: the frame, the footer, sizes and
@@ -42,6 +42,9 @@ struct parquet_verify {
     uint64_t rows; /* as the footer says */
     uint64_t pages;
     uint64_t pages_without_crc; /* damage in them may have gone unnoticed */
+    /* The file, with its source, until the next call; NULL if it can't be opened. */
+    const struct parquet_file *file;
+    struct verifier *memory; /* kept from call to call; NULL at first */
 };
 
 enum {
@@ -51,6 +54,12 @@ enum {
 
 /* All that is found is told to v->found; v->findings is 0 if there was nothing. */
 void parquet_verify(struct parquet_verify *v, const struct parquet_source *source);
+
+/* As if a file without anything had been looked at. */
+void parquet_verify_none(struct parquet_verify *v);
+
+/* Accepts one that was never used. */
+void parquet_verify_free(struct parquet_verify *v);
 
 /* "damaged" and so on. */
 const char *parquet_fault_name(enum parquet_fault fault);

@@ -256,7 +256,10 @@ static void append_pages(struct chunk *c, const struct cut_column *column,
         if (c->layout.type == PARQUET_TYPE_BYTE_ARRAY)
             page.text_bytes = span.values.len - 4 * (uint64_t)(span.entries - span.nulls);
         look_at_values(c, span.values, &page);
-        chunk_append_page(c, page, encode_page(c, column, &span, scratch), codec);
+        struct slice body = encode_page(c, column, &span, scratch);
+        if (c->layout.encoding == PARQUET_ENCODING_PLAIN && c->layout.type != PARQUET_TYPE_BOOLEAN)
+            page.values_at = (uint32_t)(body.len - span.values.len);
+        chunk_append_page(c, page, body, codec);
     }
 }
 

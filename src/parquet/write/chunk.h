@@ -68,6 +68,7 @@ struct chunk_page {
     uint32_t nulls;
     uint32_t raw_size;         /* of the body before compression */
     uint32_t stored_size;      /* of the body as it lies in the file */
+    uint32_t values_at;        /* where its values begin in it, behind levels; before compression */
     struct page_extent extent; /* header and stored body */
     uint64_t text_bytes;       /* content of byte strings, without their lengths */
     bool has_bounds;
@@ -95,6 +96,8 @@ struct chunk {
     enum chunk_compression compression;
     bool effort_chosen;
     struct parquet_effort effort;
+    enum parquet_encoding effort_of; /* of the pages that it was chosen for */
+    struct parquet_choice *choice;   /* where that came from, or is kept; may be NULL */
 
     uint64_t rows;
     uint64_t entries;

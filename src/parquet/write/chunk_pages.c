@@ -2,40 +2,84 @@
 #include "parquet/write/chunk.h"
 
 #include "base/assert.h"
+#include "base/num.h"
 #include "parquet/write/page.h"
 
 enum {
-    TINY_BYTES = 256,            /* a frame of a smaller page costs more than it can save */
-    SAVING_PERCENT = 3,          /* less is not worth the time of readers */
-    TRIAL_BYTES_MIN = 16 * 1024, /* smaller pages are too few bytes to be worth a trial */
-    TRIAL_BYTES = 64 * 1024,     /* part of the first page that is compressed in all ways */
-    INDEX_LEVEL = 1,             /* bit-packed numbers don't reward more */
-    RANDOM_LEVEL = 1,            /* nor does text of high entropy: level 3 makes it larger */
+    TINY_BYTES = 256,           /* a frame of a smaller page costs more than it can save */
+    SAVING_PERCENT = 3,         /* less is not worth the time of readers */
+    TRIAL_BYTES_MIN = 8 * 1024, /* smaller pages are too few bytes to be worth a trial */
+    TRIAL_BYTES = 64 * 1024,    /* part of the first page that is compressed in all ways */
+    /* Of a column, after which the first page of a chunk is tried again: a few per cent of its
+     * cost, however small its files are. */
+    TRIAL_EVERY = 4 * 1024 * 1024,
+    INDEX_LEVEL = 1,  /* bit-packed numbers don't reward more */
+    RANDOM_LEVEL = 1, /* nor does text of high entropy: level 3 makes it larger */
 };
 
-static struct parquet_effort effort_for(struct chunk *c, enum parquet_encoding encoding,
-                                        struct slice body, struct parquet_codec *codec)
+static int ceiling_of(const struct chunk *c, enum parquet_encoding encoding)
 {
-    int limit = c->layout.ceiling;
+    int ceiling = c->layout.ceiling;
 
-    if (c->effort_chosen)
-        return c->effort;
-    if (encoding == PARQUET_ENCODING_RLE_DICTIONARY && limit > INDEX_LEVEL)
-        limit = INDEX_LEVEL;
-    if (c->layout.spec->random && limit > RANDOM_LEVEL)
-        limit = RANDOM_LEVEL;
-    if (body.len < TRIAL_BYTES_MIN)
-        return parquet_effort_highest(limit);
-    struct slice sample = {body.data, body.len < TRIAL_BYTES ? body.len : TRIAL_BYTES};
-    c->effort = parquet_effort_choose(codec, limit, sample, body.len);
-    c->effort_chosen = true;
-    return c->effort;
+    if (encoding == PARQUET_ENCODING_RLE_DICTIONARY && ceiling > INDEX_LEVEL)
+        ceiling = INDEX_LEVEL;
+    if (c->layout.spec->random && ceiling > RANDOM_LEVEL)
+        ceiling = RANDOM_LEVEL;
+    return ceiling;
 }
 
-static void compress(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+/* What was chosen for the pages of an earlier chunk of this column; NULL if there is no place. */
+static struct parquet_choice *choice_of(const struct chunk *c, enum parquet_encoding encoding,
+                                        struct parquet_codec *codec)
+{
+    struct parquet_scratch *scratch = parquet_codec_scratch(codec);
+
+    buf_reset(&scratch->name);
+    for (uint32_t i = 0; i < c->layout.path_count; i++) {
+        buf_append_slice(&scratch->name, c->layout.path[i]);
+        buf_append_byte(&scratch->name, 0);
+    }
+    buf_append_byte(&scratch->name, (uint8_t)encoding);
+    return parquet_codec_choice(codec, buf_slice(&scratch->name));
+}
+
+static void choose_effort(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+                          const struct parquet_values *values, struct parquet_codec *codec)
+{
+    int ceiling = ceiling_of(c, encoding);
+    struct parquet_choice *choice = choice_of(c, encoding, codec);
+    bool known = choice != NULL && choice->left > 0 && choice->ceiling == ceiling;
+    known = known && (!choice->effort.values || values != NULL);
+
+    c->effort = known ? choice->effort : parquet_effort_highest(ceiling);
+    c->effort_chosen = known || body.len >= TRIAL_BYTES_MIN;
+    c->effort_of = encoding;
+    c->choice = choice;
+    if (known || !c->effort_chosen)
+        return;
+    struct slice sample = {body.data, body.len < TRIAL_BYTES ? body.len : TRIAL_BYTES};
+    c->effort = parquet_effort_choose(codec, ceiling, sample, values, body.len);
+    if (choice != NULL)
+        *choice = (struct parquet_choice){c->effort, ceiling, TRIAL_EVERY};
+}
+
+static void compress(struct chunk *c, const struct chunk_page *page, struct slice body,
                      struct parquet_codec *codec)
 {
-    parquet_compress(codec, effort_for(c, encoding, body, codec), body, &c->stored);
+    struct parquet_values values = {.start = page->values_at};
+    const struct parquet_values *where = &values;
+
+    if (c->layout.type == PARQUET_TYPE_INT64 || c->layout.type == PARQUET_TYPE_DOUBLE)
+        values.width = 8;
+    else if (c->layout.type != PARQUET_TYPE_BYTE_ARRAY)
+        where = NULL;
+    if (page->encoding != PARQUET_ENCODING_PLAIN)
+        where = NULL;
+    if (!c->effort_chosen || c->effort_of != page->encoding)
+        choose_effort(c, page->encoding, body, where, codec);
+    parquet_compress(codec, c->effort, body, where, &c->stored);
+    if (c->effort_chosen && c->choice != NULL)
+        c->choice->left -= num_least_u64(c->choice->left, body.len);
 }
 
 static struct chunk_page *pages_of(const struct chunk *c)
@@ -62,14 +106,14 @@ static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
         at += page->extent.gap + page->extent.size;
         struct slice body = {old.data + at - page->stored_size, page->stored_size};
         size_t start = page_begin(&c->stored);
-        compress(c, page->encoding, body, codec);
+        compress(c, page, body, codec);
         seal(c, page, start);
     }
     buf_free(&old);
 }
 
 /* Whether the body is worth compressing, with the frame appended if so. */
-static bool compress_or_not(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+static bool compress_or_not(struct chunk *c, const struct chunk_page *page, struct slice body,
                             struct parquet_codec *codec)
 {
     size_t before = c->stored.len;
@@ -78,7 +122,7 @@ static bool compress_or_not(struct chunk *c, enum parquet_encoding encoding, str
         return false;
     if (c->compression == CHUNK_UNDECIDED && body.len < TINY_BYTES)
         return false;
-    compress(c, encoding, body, codec);
+    compress(c, page, body, codec);
     if (c->compression == CHUNK_COMPRESSED)
         return true;
     /* The first page of some size decides for the chunk. */
@@ -107,13 +151,13 @@ void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice bod
     size_t before = c->stored.len, start = page_begin(&c->stored);
 
     page.raw_size = (uint32_t)body.len;
-    if (!compress_or_not(c, page.encoding, body, codec)) {
+    if (!compress_or_not(c, &page, body, codec)) {
         buf_append_slice(&c->stored, body);
     } else if (undecided && chunk_page_count(c) > 0) {
         c->stored.len = before;
         compress_earlier_pages(c, codec);
         start = page_begin(&c->stored);
-        compress(c, page.encoding, body, codec);
+        compress(c, &page, body, codec);
     }
     seal(c, &page, start);
     take_page(c, &page);
@@ -144,7 +188,7 @@ struct chunk_page chunk_write_dictionary(const struct chunk *c, struct parquet_c
         return page;
     size_t body = page_begin(out);
     if (c->compression == CHUNK_COMPRESSED)
-        parquet_compress(codec, parquet_effort_highest(c->layout.ceiling), values, out);
+        parquet_compress(codec, parquet_effort_highest(c->layout.ceiling), values, NULL, out);
     else
         buf_append_slice(out, values);
     page.stored_size = (uint32_t)(out->len - body);

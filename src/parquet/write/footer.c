@@ -33,6 +33,19 @@ void footer_add_indexes(struct footer *f, const struct chunk *c, struct arena *s
     }
 }
 
+void footer_add_copied_indexes(struct footer *f, const struct parquet_offset_index *offsets,
+                               struct slice columns, struct parquet_column_chunk *metadata)
+{
+    size_t before = f->offset_indexes.len;
+
+    parquet_write_offset_index(&f->offset_indexes, offsets);
+    metadata->offset_index_offset = (int64_t)before + 1;
+    metadata->offset_index_length = (int32_t)(f->offset_indexes.len - before);
+    metadata->column_index_offset = columns.len > 0 ? (int64_t)f->column_indexes.len + 1 : 0;
+    metadata->column_index_length = (int32_t)columns.len;
+    buf_append_slice(&f->column_indexes, columns);
+}
+
 void footer_add_row_group(struct footer *f, const struct parquet_row_group *group)
 {
     buf_append(&f->row_groups, group, sizeof(*group));

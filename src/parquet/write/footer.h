@@ -27,6 +27,11 @@ struct footer {
 void footer_add_indexes(struct footer *f, const struct chunk *c, struct arena *scratch,
                         struct parquet_column_chunk *metadata);
 
+/* The same for a chunk that was taken over: what is in `columns` is copied, or empty: it has none.
+ */
+void footer_add_copied_indexes(struct footer *f, const struct parquet_offset_index *offsets,
+                               struct slice columns, struct parquet_column_chunk *metadata);
+
 /* What `group` points to has to be allocated in the arena of the footer. */
 void footer_add_row_group(struct footer *f, const struct parquet_row_group *group);
 

@@ -36,6 +36,7 @@ void parquet_scratch_set_account(struct parquet_scratch *scratch, struct account
     scratch->numbers.account = account;
     scratch->indexes.account = account;
     scratch->used.account = account;
+    scratch->name.account = account;
 }
 
 void parquet_scratch_free(struct parquet_scratch *scratch)
@@ -44,4 +45,5 @@ void parquet_scratch_free(struct parquet_scratch *scratch)
     buf_free(&scratch->numbers);
     buf_free(&scratch->indexes);
     buf_free(&scratch->used);
+    buf_free(&scratch->name);
 }

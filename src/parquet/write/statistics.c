@@ -99,6 +99,32 @@ struct bounds_int64 bounds_of_numbers(struct slice values, enum parquet_type typ
     return bounds;
 }
 
+bool bounds_of_statistics(const struct parquet_statistics *statistics, enum parquet_type type,
+                          struct bounds_int64 *numbers, struct bounds_bytes *bytes)
+{
+    const struct slice min = statistics->min, max = statistics->max;
+    bool has_min = statistics->has_min, has_max = statistics->has_max, nan[2];
+
+    *numbers = (struct bounds_int64){0};
+    *bytes = (struct bounds_bytes){0};
+    if (!has_min && !has_max)
+        return true;
+    if (type == PARQUET_TYPE_BYTE_ARRAY) {
+        if (!has_min || min.len > BOUND_BYTES_CAP || max.len > BOUND_BYTES_CAP)
+            return false;
+        *bytes = (struct bounds_bytes){true, has_max, (uint8_t)min.len, (uint8_t)max.len, {0}, {0}};
+        memcpy(bytes->min, min.data, min.len);
+        if (has_max)
+            memcpy(bytes->max, max.data, max.len);
+        return true;
+    }
+    if (!has_min || !has_max || min.len != width_of(type) || max.len != width_of(type))
+        return false;
+    *numbers = (struct bounds_int64){true, order_of(min.data, type, &nan[0]),
+                                     order_of(max.data, type, &nan[1])};
+    return !nan[0] && !nan[1];
+}
+
 size_t bound_plain(int64_t bound, enum parquet_type type, uint8_t *to)
 {
     if (type == PARQUET_TYPE_BOOLEAN)
@@ -225,4 +251,12 @@ void bounds_bytes_add(struct bounds_bytes *to, const struct bounds_bytes *from)
         memcpy(to->max, from->max, from->max_len);
         to->max_len = from->max_len;
     }
+}
+
+void column_total_add(struct column_total *total, const struct column_total *part)
+{
+    total->values += part->values;
+    total->nulls += part->nulls;
+    bounds_int64_add(&total->numbers, &part->numbers);
+    bounds_bytes_add(&total->bytes, &part->bytes);
 }

@@ -48,6 +48,11 @@ struct bounds_int64 bounds_of_int64(const uint8_t *values, uint32_t count, int64
  * parquet.thrift wants it, since readers take the two for equal or not. */
 struct bounds_int64 bounds_of_numbers(struct slice values, enum parquet_type type);
 
+/* What a column chunk of varve's says of its values. False if it is not in the form in which varve
+ * says it; both are empty if it says nothing. */
+bool bounds_of_statistics(const struct parquet_statistics *statistics, enum parquet_type type,
+                          struct bounds_int64 *numbers, struct bounds_bytes *bytes);
+
 /* The bytes of a bound in PLAIN form, at most 8 at `to`; how many. */
 size_t bound_plain(int64_t bound, enum parquet_type type, uint8_t *to);
 
@@ -61,6 +66,16 @@ struct bounds_bytes bounds_of_range(struct slice min, struct slice max, bool tex
 /* Widen `to` to what `from` bounds. */
 void bounds_int64_add(struct bounds_int64 *to, const struct bounds_int64 *from);
 void bounds_bytes_add(struct bounds_bytes *to, const struct bounds_bytes *from);
+
+/* What is known of a column, or of a part of it. */
+struct column_total {
+    uint64_t values; /* without the nulls */
+    uint64_t nulls;
+    struct bounds_int64 numbers;
+    struct bounds_bytes bytes;
+};
+
+void column_total_add(struct column_total *total, const struct column_total *part);
 
 /* Views of the bounds, valid as long as `bounds`. */
 struct slice bounds_min(const struct bounds_bytes *bounds);

@@ -4,19 +4,15 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "base/crc32.h"
+#include "parquet/read/column.h"
 #include "parquet/write/chunk.h"
 #include "parquet/write/chunk_metadata.h"
+#include "parquet/write/copy.h"
 #include "parquet/write/footer.h"
 #include "parquet/write/layout.h"
 #include "parquet/write/cut.h"
 
-/* A column over the row groups of a file that are written. */
-struct column_total {
-    uint64_t values;
-    uint64_t nulls;
-    struct bounds_int64 numbers;
-    struct bounds_bytes bytes;
-};
+enum { TAKEN_BYTES = 256 * 1024 }; /* less is as well copied as taken */
 
 struct parquet_writer {
     struct account account;
@@ -32,7 +28,7 @@ struct parquet_writer {
     uint64_t group_bytes; /* before compression */
     struct arena group_arena;
 
-    struct column_total *totals; /* one a leaf */
+    struct column_total *totals; /* one a leaf, over the row groups that are written */
     struct footer footer;
     uint64_t pages;  /* of the file */
     uint64_t offset; /* bytes given to the sink */
@@ -122,28 +118,32 @@ static int begin_file(struct parquet_writer *w, struct parquet_sink sink, struct
 
 static void add_total(struct column_total *total, const struct chunk *c)
 {
-    total->values += c->entries - c->nulls;
-    total->nulls += c->nulls;
-    bounds_int64_add(&total->numbers, &c->numbers);
-    bounds_bytes_add(&total->bytes, &c->bytes);
+    struct column_total part = {c->entries - c->nulls, c->nulls, c->numbers, c->bytes};
+    column_total_add(total, &part);
 }
 
 /* The pages of a chunk, in as few pieces as the gaps in front of large ones allow. */
-static int emit_pages(struct parquet_writer *w, const struct chunk *c, struct parquet_sink sink,
+static int emit_pages(struct parquet_writer *w, struct chunk *c, struct parquet_sink sink,
                       struct err *err)
 {
     size_t start = 0, at = 0;
 
+    bool taken = sink.take != NULL && c->stored.len >= TAKEN_BYTES;
+    if (taken)
+        buf_shrink(&c->stored);
+    struct slice stored = buf_slice(&c->stored);
+    if (taken)
+        sink.take(sink.context, &c->stored);
     for (uint32_t i = 0; i < chunk_page_count(c); i++) {
         struct page_extent extent = chunk_page(c, i)->extent;
         if (extent.gap > 0) {
-            if (emit(w, sink, (struct slice){c->stored.data + start, at - start}, err) != 0)
+            if (emit(w, sink, (struct slice){stored.data + start, at - start}, err) != 0)
                 return -1;
             start = at + extent.gap;
         }
         at += extent.gap + extent.size;
     }
-    if (emit(w, sink, (struct slice){c->stored.data + start, c->stored.len - start}, err) != 0)
+    if (emit(w, sink, (struct slice){stored.data + start, stored.len - start}, err) != 0)
         return -1;
     return emit(w, sink, c->outside, err);
 }
@@ -229,6 +229,88 @@ int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, str
     w->group_bytes = 0;
     arena_reset(&w->group_arena);
     return 0;
+}
+
+bool parquet_writer_can_copy(const struct parquet_writer *w, const struct parquet_file *file,
+                             uint32_t row_group)
+{
+    return !parquet_writer_full(w) && copy_is_possible(&w->layout, file, row_group);
+}
+
+/* All pages of a chunk. */
+static int copy_pages(struct parquet_writer *w, struct parquet_column_reader *from,
+                      struct parquet_sink sink, struct err *err)
+{
+    const struct parquet_page *page = &from->page;
+    int more;
+
+    while ((more = parquet_column_next_page(from, err)) == 1) {
+        struct slice bytes = {page->stored.data - page->header_len,
+                              page->header_len + page->stored.len};
+        if (parquet_page_check_crc(page, err) != 0)
+            return -1;
+        w->crc = crc32_update(w->crc, bytes.data, page->header_len);
+        w->pages++;
+        if (emit(w, sink, bytes, err) != 0)
+            return -1;
+    }
+    return more;
+}
+
+static void add_copied_total(struct column_total *total, const struct parquet_column_chunk *c)
+{
+    struct column_total part = {.values = (uint64_t)(c->num_values - c->statistics.null_count),
+                                .nulls = (uint64_t)c->statistics.null_count};
+
+    (void)bounds_of_statistics(&c->statistics, c->type, &part.numbers, &part.bytes);
+    column_total_add(total, &part);
+}
+
+static int copy_row_group(struct parquet_writer *w, const struct parquet_file *file,
+                          uint32_t row_group, struct parquet_column_reader *from,
+                          struct parquet_sink sink, struct err *err)
+{
+    const struct parquet_row_group *old = &file->metadata.row_groups[row_group];
+    struct arena *arena = &w->footer.arena;
+    struct parquet_column_chunk *columns =
+        arena_calloc(arena, old->columns_count, sizeof(*columns));
+    struct parquet_sorting_column *sorting =
+        arena_calloc(arena, old->sorting_columns_count, sizeof(*sorting));
+    struct parquet_row_group group = *old;
+
+    group.columns = columns;
+    group.sorting_columns = sorting;
+    for (uint32_t i = 0; i < group.sorting_columns_count; i++)
+        sorting[i] = old->sorting_columns[i];
+    group.has_file_offset = group.has_ordinal = true;
+    group.file_offset = (int64_t)w->offset;
+    group.ordinal = (int16_t)footer_row_groups(&w->footer);
+    for (uint32_t i = 0; i < group.columns_count; i++) {
+        if (parquet_column_begin(from, file, row_group, i, w->codec, err) != 0 ||
+            copy_describe(&w->footer, file, &old->columns[i], w->offset, &w->group_arena,
+                          &columns[i], err) != 0 ||
+            copy_pages(w, from, sink, err) != 0)
+            return -1;
+        add_copied_total(&w->totals[i], &old->columns[i]);
+    }
+    footer_add_row_group(&w->footer, &group);
+    arena_reset(&w->group_arena);
+    return 0;
+}
+
+int parquet_writer_copy(struct parquet_writer *w, const struct parquet_file *file,
+                        uint32_t row_group, struct parquet_sink sink, struct err *err)
+{
+    struct parquet_column_reader *from;
+    int result;
+
+    if (begin_file(w, sink, err) != 0 || parquet_writer_flush(w, sink, err) != 0)
+        return -1;
+    from = account_alloc(&w->account, 1, sizeof(*from));
+    result = copy_row_group(w, file, row_group, from, sink, err);
+    parquet_column_free(from);
+    account_free(&w->account, from, sizeof(*from));
+    return result;
 }
 
 static uint32_t row_groups_max(const struct parquet_writer *w)

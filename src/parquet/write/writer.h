@@ -17,9 +17,10 @@
  * (at most BATCH_ROWS_MAX) end a page in every column, and wide columns are
  * cut further inside of it, so that page boundaries nest across columns.
  *
- * The same rows in the same batches with the same options make the same bytes. Every byte of a file
- * is covered by a checksum: bodies of pages by the page's CRC, all else by an entry of the footer
- * (see checksum.h).
+ * The same rows in the same batches with the same options, file after file from a new codec on,
+ * make the same bytes: how a column is compressed is chosen by its content, and used for a while
+ * (chunk_pages.c). Every byte of a file is covered by a checksum: bodies of pages by the page's
+ * CRC, all else by an entry of the footer (see checksum.h).
  */
 struct parquet_options {
     int compression_level;    /* highest zstd level that may be chosen, PARQUET_LEVEL_MIN to _MAX */
@@ -58,6 +59,10 @@ struct parquet_options parquet_options_default(void);
 struct parquet_sink {
     int (*write)(void *context, const void *data, size_t len, struct err *err);
     void *context;
+
+    /* NULL; or take over memory: the pages of a chunk, which are written next and need not be
+     * copied then. It leaves an empty buffer, and books what it takes elsewhere. */
+    void (*take)(void *context, struct buf *memory);
 };
 
 struct parquet_writer;
@@ -88,6 +93,22 @@ int parquet_writer_append(struct parquet_writer *w, const struct batch *batch,
 int parquet_writer_append_outside(struct parquet_writer *w, const struct batch *batch,
                                   uint32_t column, struct slice value, struct parquet_sink sink,
                                   struct err *err) __attribute__((warn_unused_result));
+
+/* A file that is open for reading (parquet/read/file.h). */
+struct parquet_file;
+
+/* Whether a row group of another file can be taken over: it is varve's, of the very same columns,
+ * and there is room for it. */
+bool parquet_writer_can_copy(const struct parquet_writer *w, const struct parquet_file *file,
+                             uint32_t row_group);
+
+/* Take over a row group, for which parquet_writer_can_copy is true, as it is, behind what is there:
+ * its pages, of which the CRCs are checked, its indexes, and what is known of its values. That its
+ * page headers and its footer are undamaged is for the caller to know. After an error the file is
+ * lost: what the sink or the source say, ERR_FORMAT if the pages are not those that were stated. */
+int parquet_writer_copy(struct parquet_writer *w, const struct parquet_file *file,
+                        uint32_t row_group, struct parquet_sink sink, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Write out the row group that is open, if any: gives memory back early. */
 int parquet_writer_flush(struct parquet_writer *w, struct parquet_sink sink, struct err *err)
