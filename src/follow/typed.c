@@ -101,7 +101,7 @@ int typed_table_init(struct typed_table *t, const char *target, const char *even
     for (uint32_t i = PAYLOAD; i < count; i = schema_end(&t->schema, i))
         if (check_name(&t->schema, i, err) != 0)
             return -1;
-    t->kind = (struct store_kind){&t->schema, &t->path};
+    t->kind = (struct store_kind){.schema = &t->schema, .path = &t->path};
     struct schema_node *nodes = calloc(count, sizeof(*nodes));
     if (nodes == NULL)
         out_of_memory(count * sizeof(*nodes));

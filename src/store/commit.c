@@ -67,7 +67,7 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
 int store_next_entry(void *context, bool taken, struct buf *out, struct err *err)
 {
     struct store *store = context;
-    (void)taken; /* the log says so, too */
+    store->conflicts += taken;
     if (store_refresh_table(store, err) != 0)
         return -1;
     if (store->epoch != NULL && store_check_others(store, store->epoch, err) != 0)
@@ -95,6 +95,8 @@ static void fill_member(struct object_member *member, const struct store_epoch_f
     store_path_name(&name, slice_of(file->key), set->list[0].first, set->list[set->count - 1].last);
     member->id = object_staged_id(file->file);
     member->name = text_copy_slice(buf_slice(&name));
+    member->size = object_staged_size(file->file);
+    member->sha256 = file->sha256;
     buf_free(&name);
 }
 

@@ -19,13 +19,12 @@ static int write_file(struct committer *c, struct group_file *file, struct err *
     file->stored = object_stage(c->store->objects, err);
     if (file->stored == NULL)
         return -1;
-    struct slice pieces[GROUP_FILE_PIECES];
-    group_file_pieces(file, pieces);
-    size_t count = 0;
-    for (int i = 0; i < GROUP_FILE_PIECES; i++)
-        if (pieces[i].len > 0)
-            pieces[count++] = pieces[i];
+    size_t count = group_file_piece_count(file);
+    struct slice *pieces = account_alloc(c->group->account, count, sizeof(*pieces));
+    for (size_t i = 0; i < count; i++)
+        pieces[i] = group_file_piece(file, i);
     int result = object_lend(file->stored, pieces, count, err);
+    account_free(c->group->account, pieces, count * sizeof(*pieces));
     if (result != 0)
         abandon(file);
     return result;
@@ -121,6 +120,7 @@ static void report(struct committer *c, const struct err *failure)
         c->trouble.failed++;
         c->trouble.err = *failure;
         c->trouble.outdated = store_is_outdated(c->store);
+        c->trouble.outrun = store_is_outrun(c->store);
     }
     ASSERT(pthread_mutex_unlock(&c->lock) == 0);
     waker_wake(c->waker);
@@ -154,7 +154,8 @@ static void repair(struct committer *c, struct err *failure)
     if (store_reopen(c->store, &reopened, &err) != 0) {
         if (store_is_outdated(c->store))
             *failure = err; /* the cause of what failed */
-        log_message(LOG_ERROR, "store_removed", "%s", err.text);
+        if (err.code != ERR_REFUSED)
+            log_message(LOG_ERROR, "store_removed", "%s", err.text);
         return;
     }
     if (!reopened)
@@ -192,6 +193,8 @@ static void finish(struct committer *c, int64_t now)
     c->group = NULL;
     group->version = c->store->table.version;
     group->commit_ns = now - group->seal.time;
+    group->conflicts = c->store->conflicts;
+    c->store->conflicts = 0;
     store_take_others(c->store, group->seal.number, &group->others);
     for (size_t i = 0; i < group->files.count; i++)
         group->bytes_written += object_staged_size(group->files.list[i]->stored);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "delta/entry.h"
 #include "delta/log.h"
+#include "delta/schema.h"
 #include "store/compact_plan.h"
 #include "store/compact_replaced.h"
 
@@ -19,6 +20,9 @@ struct compacting {
     const struct compact_options *options;
     const atomic_bool *stop;
     struct compact_plan plan;
+    struct arena names;   /* of the columns, where */
+    struct schema by_log; /* these are what the log says */
+    const struct schema *schema;
     struct compact_folder *folder; /* being swapped */
     struct compact_done *out;
 };
@@ -44,13 +48,14 @@ static int merge_folder(struct compacting *c, struct compact_folder *f, struct p
     for (size_t i = 0; i < f->bins.count; i++) {
         struct compact_bin *bin = &f->bins.list[i];
         struct compact_merge merge = {.store = c->store,
-                                      .schema = c->options->schema,
+                                      .schema = c->schema,
                                       .level = c->options->level,
                                       .account = c->options->account,
                                       .codec = codec,
                                       .stop = c->stop,
                                       .inputs = bin->inputs,
-                                      .count = bin->count};
+                                      .count = bin->count,
+                                      .name = bin->name};
         if (compact_merge(&merge, &bin->out, err) != 0)
             return -1;
     }
@@ -168,7 +173,7 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
     struct buf engine = {0};
     buf_printf(&engine, "varve/%s", c->options->version);
     struct delta_rewrite rewrite = {.engine = buf_text(&engine),
-                                    .schema = c->options->schema,
+                                    .schema = c->schema,
                                     .wall_time = clock_wall(),
                                     .removed = old,
                                     .removed_count = removed,
@@ -183,6 +188,41 @@ static int entry_text(void *context, const char *const *names, struct buf *out, 
     free(files);
     free(old);
     return 0;
+}
+
+/* Whether it has all columns that each table of this schema has. */
+static bool has_all(const struct schema *table, const struct schema *schema)
+{
+    for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i))
+        if (!schema->columns[i].optional && schema_find(table, schema->columns[i].name) < 0)
+            return false;
+    return true;
+}
+
+static bool has_order(const struct schema *schema)
+{
+    for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i))
+        if (schema->columns[i].ordered)
+            return true;
+    return false;
+}
+
+/* A table with all columns of the schema is one of it, whatever else it has. */
+static int find_schema(struct compacting *c, struct err *err)
+{
+    struct slice text = c->plan.table.metadata.schema_string;
+    struct err none = {0};
+    bool missing = false;
+    c->schema = c->options->schema;
+    if (!c->options->any_columns || !c->plan.table.found ||
+        (delta_schema_check(text, c->schema, &missing, &none) == 0 && !missing))
+        return 0;
+    if (delta_schema_read(text, c->schema, &c->names, &c->by_log, err) != 0)
+        return -1;
+    if (has_all(&c->by_log, c->schema))
+        return 0;
+    c->schema = &c->by_log;
+    return has_order(c->schema) ? 0 : err_set(err, ERR_UNSUPPORTED, "it is no table of varve");
 }
 
 static void count_swap(struct compacting *c)
@@ -216,8 +256,10 @@ static int swap_folder(struct compacting *c, struct compact_folder *f, struct er
         const struct compact_bin *bin = &f->bins.list[i];
         for (size_t k = 0; k < bin->count; k++)
             old[count++] = bin->inputs[k].name;
-        members[i] =
-            (struct object_member){.id = object_staged_id(bin->out.staged), .name = bin->name};
+        members[i] = (struct object_member){.id = object_staged_id(bin->out.staged),
+                                            .name = bin->name,
+                                            .size = object_staged_size(bin->out.staged),
+                                            .sha256 = bin->out.sha256};
     }
     c->folder = f;
     struct object_swap swap = {.folder = f->folder,
@@ -281,6 +323,8 @@ int compact(struct object_store *store, const struct compact_options *options, i
     *out = (struct compact_done){.live = COMPACT_UNKNOWN};
     int result = compact_plan_make(&c.plan, store, options, now, err);
     if (result == 0)
+        result = find_schema(&c, err);
+    if (result == 0)
         result = replaced_remove(store, &c.plan.table, now, &out->removed, err);
     for (size_t i = 0; i < c.plan.folders.count && result == 0; i++) {
         const struct compact_folder *f = c.plan.folders.list[i];
@@ -302,6 +346,7 @@ int compact(struct object_store *store, const struct compact_options *options, i
         out->live = live_files(&c.plan.table);
     }
     compact_plan_free(&c.plan);
+    arena_free(&c.names);
     return result;
 }
 

@@ -38,8 +38,10 @@ enum {
 
 struct compact_options {
     const char *version;         /* of varve, for the log */
-    const struct schema *schema; /* of the table; flat */
-    int64_t after;               /* ns: a folder is closed when its newest file is so old */
+    const struct schema *schema; /* of the table */
+    bool any_columns; /* the table may be another one: its log says then which columns it has, and
+                         those of `schema` are as they are there */
+    int64_t after;    /* ns: a folder is closed when its newest file is so old */
     uint64_t target_bytes; /* files are merged up to this size; those of half of it are left */
     int level;             /* of compression */
     int64_t keep; /* ns for which old files stay, for readers of old versions; 0: they don't */

@@ -30,7 +30,7 @@ enum {
 
 struct compact_input {
     const struct delta_file *file; /* borrowed; of varve, by its tags */
-    char *name, *path;             /* of the object; as in the log */
+    char *name, *path;             /* of the object; as in the log. Borrowed */
     uint64_t first, last;          /* no row has a sequence outside */
     /* What stands in the name, behind the folder, in front of the sequences and behind them, but
      * for a number that keeps names apart; and which of the two it has. */
@@ -40,13 +40,15 @@ struct compact_input {
 
 struct compact_merge {
     struct object_store *store;
-    const struct schema *schema; /* flat */
-    int level;                   /* of compression */
-    struct account *account;     /* may be NULL */
+    struct object_store *into; /* where what comes of it is staged; NULL: the same */
+    const struct schema *schema;
+    int level;               /* of compression */
+    struct account *account; /* may be NULL */
     struct parquet_codec *codec;
     const atomic_bool *stop;
     const struct compact_input *inputs; /* in the order of `first` */
     size_t count;
+    const char *name; /* of the object that comes of it */
 };
 
 /* A finished file, staged, and what the log says of it. */

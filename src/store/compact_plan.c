@@ -47,6 +47,7 @@ static struct compact_folder *folder_of(struct compact_plan *plan, struct slice 
         out_of_memory(sizeof(*f));
     f->folder = text_copy_slice(folder);
     f->newest = INT64_MIN;
+    f->inputs.account = plan->texts.account;
     if (len < 2 || memchr(name.data, '\n', name.len) != NULL)
         f->why = "its files lie in the output directory itself";
     *array_add(&plan->folders) = f;
@@ -110,8 +111,8 @@ static int add_file(struct compact_plan *plan, const struct compact_options *opt
     if (!is_ours(file, &input.first, &input.last)) {
         f->why = "another engine has written files of it";
     } else if (file->size < options->target_bytes / 2) {
-        input.name = text_copy(buf_text(&name));
-        input.path = text_copy_slice(file->path);
+        input.name = arena_text(&plan->texts, name.data, name.len);
+        input.path = arena_text(&plan->texts, file->path.data, file->path.len);
         split_name(&input);
         *array_add(&f->inputs) = input;
     }
@@ -271,7 +272,8 @@ static int choose(struct compact_plan *plan, struct compact_folder *f, struct ob
 int compact_plan_make(struct compact_plan *plan, struct object_store *store,
                       const struct compact_options *options, int64_t now, struct err *err)
 {
-    plan->table = (struct delta_snapshot){.want_files = true};
+    plan->table = (struct delta_snapshot){.want_files = true, .account = options->account};
+    plan->texts.account = plan->names.account = options->account;
     int result = delta_snapshot_load(&plan->table, store, err);
     if (result != 0 || !plan->table.found)
         return result;
@@ -288,10 +290,6 @@ int compact_plan_make(struct compact_plan *plan, struct object_store *store,
 
 static void free_folder(struct compact_folder *f)
 {
-    for (size_t i = 0; i < f->inputs.count; i++) {
-        free(f->inputs.list[i].name);
-        free(f->inputs.list[i].path);
-    }
     for (size_t i = 0; i < f->bins.count; i++) {
         free(f->bins.list[i].name);
         object_abandon(f->bins.list[i].out.staged);
@@ -309,5 +307,6 @@ void compact_plan_free(struct compact_plan *plan)
         free_folder(plan->folders.list[i]);
     array_free(&plan->folders);
     map_free(&plan->names);
+    arena_free(&plan->texts);
     delta_snapshot_free(&plan->table);
 }

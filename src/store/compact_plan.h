@@ -2,6 +2,7 @@
 #ifndef VARVE_STORE_COMPACT_PLAN_H
 #define VARVE_STORE_COMPACT_PLAN_H
 
+#include "base/arena.h"
 #include "base/map.h"
 #include "store/compact.h"
 
@@ -27,6 +28,7 @@ struct compact_folder {
 /* A zeroed struct is empty. */
 struct compact_plan {
     struct delta_snapshot table;
+    struct arena texts;                     /* of the inputs */
     struct map names;                       /* of folders */
     ARRAY(struct compact_folder *) folders; /* by these numbers */
 };

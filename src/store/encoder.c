@@ -10,21 +10,23 @@
 
 static int image_write(void *context, const void *data, size_t len, struct err *err)
 {
-    struct group_file *file = context;
     (void)err; /* memory either is there or ends the process */
-    if (data == file->outside.value.data && data != NULL)
-        file->outside_at = file->image.len; /* it stays where it is */
-    else
-        buf_append(&file->image, data, len);
+    group_file_append(context, (struct slice){data, len});
     return 0;
+}
+
+static void image_take(void *context, struct buf *memory)
+{
+    group_file_take(context, memory);
 }
 
 /* What comes into an image beside the pages: headers, most footers. It grows as usual for more. */
 enum { IMAGE_REST = 16 * 1024 };
 
-static struct parquet_sink image_sink(struct group_file *file)
+static struct parquet_sink image_sink(const struct encoder *e, struct group_file *file)
 {
-    return (struct parquet_sink){.write = image_write, .context = file};
+    return (struct parquet_sink){
+        .write = image_write, .take = e->whole_images ? NULL : image_take, .context = file};
 }
 
 /* The sequences of the rows of a batch. */
@@ -104,6 +106,9 @@ static void put_footer(struct encoder *e, struct group_file *file)
     parquet_writer_metadata(file->writer, "varve.consumer", slice_of(origin->consumer));
     if (path != NULL)
         parquet_writer_metadata(file->writer, "varve.path_template", slice_of(path->text));
+    if (file->part->kind->types != NULL)
+        parquet_writer_metadata(file->writer, "varve.payload_types",
+                                slice_of(file->part->kind->types));
     put_number(e, file, "varve.rows", file->rows);
     put_number(e, file, "varve.first_seq", rows->list[0].first);
     put_number(e, file, "varve.last_seq", rows->list[rows->count - 1].last);
@@ -173,14 +178,13 @@ static void recycle_writer(struct encoder *e, struct group_file *file)
 
 static void hash_file(struct group_file *file)
 {
-    struct slice pieces[GROUP_FILE_PIECES];
     struct sha256 sum;
-    group_file_pieces(file, pieces);
     uint8_t hash[SHA256_BYTES];
     sha256_begin(&sum);
-    for (int i = 0; i < GROUP_FILE_PIECES; i++)
-        if (pieces[i].len > 0)
-            sha256_add(&sum, pieces[i].data, pieces[i].len);
+    for (size_t i = 0; i < group_file_piece_count(file); i++) {
+        struct slice piece = group_file_piece(file, i);
+        sha256_add(&sum, piece.data, piece.len);
+    }
     sha256_end(&sum, hash);
     sha256_format(hash, file->sha256);
 }
@@ -191,11 +195,13 @@ static void finish_image(struct encoder *e, struct store_group *group, struct gr
 {
     struct err err = {0};
     size_t most = (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST;
-    bool small = file->image.cap == 0 && most <= ENCODER_IMAGE_BYTES;
+    bool small =
+        file->image.cap == 0 && file->outside.memory == NULL && most <= ENCODER_IMAGE_BYTES;
     if (small)
         file->image = e->image;
-    buf_reserve_exact(&file->image, most);
-    ASSERT(parquet_writer_finish(file->writer, image_sink(file), &err) == 0);
+    if (e->whole_images)
+        buf_reserve_exact(&file->image, most);
+    ASSERT(parquet_writer_finish(file->writer, image_sink(e, file), &err) == 0);
     if (small) {
         e->image = file->image;
         file->image = (struct buf){.account = e->account};
@@ -230,14 +236,14 @@ static struct group_file *append(struct encoder *e, const struct encode_job *job
     }
     if (file == NULL)
         file = begin_file(e, job->group, job->part);
-    if (parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0)
+    if (parquet_writer_append(file->writer, rows, image_sink(e, file), &err) == 0)
         return file;
     /* It did not take them after all, and is as it was. An empty one takes any batch. */
     ASSERT(err.code == ERR_LIMIT && file->rows > 0);
     finish_file(e, job->group, file);
     err = (struct err){0};
     file = begin_file(e, job->group, job->part);
-    ASSERT(parquet_writer_append(file->writer, rows, image_sink(file), &err) == 0);
+    ASSERT(parquet_writer_append(file->writer, rows, image_sink(e, file), &err) == 0);
     return file;
 }
 
@@ -260,7 +266,7 @@ static void encode_outside(struct encoder *e, struct encode_job *job)
     file->outside = job->outside;
     put_length(&file->outside);
     ASSERT(parquet_writer_append_outside(file->writer, job->batch, file->outside.column,
-                                         file->outside.value, image_sink(file), &err) == 0);
+                                         file->outside.value, image_sink(e, file), &err) == 0);
     group_file_add(job->group, file, load_u64le(sequences_of(job->batch)));
     file->clock_suspect += job->clock_suspect;
     finish_file(e, job->group, file);
@@ -282,8 +288,9 @@ static void encode(struct encoder *e, struct encode_job *job)
     batch_reset(job->batch);
     uint64_t buffered = parquet_writer_buffered(file->writer);
     if (job->row_group_bytes > 0 && buffered >= job->row_group_bytes) {
-        buf_reserve_exact(&file->image, (size_t)buffered + IMAGE_REST);
-        ASSERT(parquet_writer_flush(file->writer, image_sink(file), &err) == 0);
+        if (e->whole_images)
+            buf_reserve_exact(&file->image, (size_t)buffered + IMAGE_REST);
+        ASSERT(parquet_writer_flush(file->writer, image_sink(e, file), &err) == 0);
     }
 }
 

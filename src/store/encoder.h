@@ -50,6 +50,7 @@ struct encoder {
     struct parquet_options options;
     const char *instance; /* for the footer */
     struct waker waker;   /* woken when batches were returned */
+    bool whole_images;    /* the store wants each in one piece */
     bool threaded;
     pthread_t thread;
 

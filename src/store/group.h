@@ -43,6 +43,13 @@ struct group_part {
     struct group_file *file;          /* E: the one that takes rows, NULL: none */
 };
 
+/* Some bytes of a file. */
+struct group_piece {
+    const uint8_t *data; /* NULL: in the file's `image`, */
+    size_t at;           /* from there on */
+    size_t len;
+};
+
 /* Rows of one part in the order of the stream. E, then the committer's. */
 struct group_file {
     const struct group_part *part;
@@ -51,11 +58,13 @@ struct group_file {
     uint64_t rows;
     uint64_t clock_suspect;        /* rows that are not filed under their own time */
     struct parquet_writer *writer; /* until the image is complete */
-    struct buf image;   /* all bytes of the file, kept until it is committed: whatever the
-                           disk does, it can be written anew */
-    struct slice small; /* the image of a small file, in the group's arena, in place of `image` */
-    struct store_outside outside;     /* what the image lacks, */
-    size_t outside_at;                /* and where */
+    /* All bytes of the file, kept until it is committed: whatever the disk does, it can be written
+     * anew. They are in `pieces`, in this order. */
+    ARRAY(struct group_piece) pieces;
+    struct buf image;                 /* what was copied, */
+    ARRAY(struct buf) taken;          /* what was taken over from the writer, */
+    struct slice small;               /* in place of them: a small file, in the group's arena */
+    struct store_outside outside;     /* or lies elsewhere */
     char sha256[SHA256_TEXT_MAX];     /* of all of it */
     struct store_column_stats *stats; /* of a file of the table */
     size_t stats_count, stats_cap;
@@ -81,6 +90,7 @@ struct store_group {
     uint64_t bytes_written;  /* to the files */
     int64_t encode_ns;       /* time spent encoding */
     int64_t commit_ns;       /* from sealed to committed */
+    uint32_t conflicts;      /* see struct store_committed */
     struct positions others; /* see struct store_committed */
 };
 
@@ -103,14 +113,33 @@ struct group_file *group_add_file(struct store_group *g, struct group_part *part
 /* A row with this sequence, which no row of the file has, goes into it. */
 void group_file_add(struct store_group *g, struct group_file *file, uint64_t sequence);
 
-/* Keep a copy of the image of a small file, which is complete. */
+/* The next bytes of a file. They are copied, unless they lie in what was taken or in the value that
+ * is outside. */
+void group_file_append(struct group_file *file, struct slice bytes);
+
+/* Take over memory, of which some is going to be appended, and leave an empty buffer. */
+void group_file_take(struct group_file *file, struct buf *memory);
+
+/* Keep a copy of the image of a small file, which is complete and in one piece. */
 void group_keep_image(struct store_group *g, struct group_file *file, struct slice image);
 
-enum { GROUP_FILE_PIECES = 3 };
+/* The bytes of a complete file, in order: in so many pieces, valid as long as it is. */
+size_t group_file_piece_count(const struct group_file *file);
+struct slice group_file_piece(const struct group_file *file, size_t index);
 
-/* The bytes of a complete file, in order; pieces may be empty. Valid as long as it is. */
-void group_file_pieces(const struct group_file *file,
-                       struct slice pieces[static GROUP_FILE_PIECES]);
+/* How many bytes these are, and a copy of `len` of them from `offset` on; false: there are fewer.
+ */
+uint64_t group_file_size(const struct group_file *file);
+bool group_file_copy(const struct group_file *file, uint64_t offset, void *data, size_t len);
+
+/* What there is to say of a committed one, whose `others` are the caller's then. */
+struct store_committed group_take_committed(struct store_group *g);
+
+/* It is committed: keep nothing but its files, and of these the bytes and their hash. */
+void group_keep_files(struct store_group *g);
+
+/* What these bytes take. */
+uint64_t group_memory(const struct store_group *g);
 
 /* Accepts NULL, and a group in whatever state it is. Files that were stored are not removed. */
 void group_free(struct store_group *g);

@@ -82,6 +82,17 @@ int store_is_own_file(struct store *store, const char *name, bool *own, struct e
     return 0;
 }
 
+struct renounced {
+    ARRAY(char *);
+};
+
+static bool note_renounced(void *context, struct slice name)
+{
+    struct renounced *r = context;
+    *array_add(r) = text_copy_slice(name);
+    return true;
+}
+
 static bool is_live(const struct delta_snapshot *table, struct slice name)
 {
     struct buf path = {0};
@@ -115,9 +126,14 @@ static int withdraw(struct interrupted *i, struct err *err)
     struct delta_snapshot table = {.want_files = true};
     const struct object_group instead = {NULL, 0, instead_text, instead_name, i};
     char **names = calloc(count + 1, sizeof(*names));
-    if (names == NULL)
+    const char **all = calloc(count + 1, sizeof(*all));
+    if (names == NULL || all == NULL)
         out_of_memory((count + 1) * sizeof(*names));
-    int result = delta_snapshot_load(&table, i->store->objects, err);
+    for (size_t move = 0; move < count; move++)
+        all[move] = i->members[move].name;
+    int result = object_renounce(i->store->objects, all, count, err);
+    if (result == 0)
+        result = delta_snapshot_load(&table, i->store->objects, err);
     for (size_t move = 0; move < count && result == 0; move++) {
         const struct object_member *member = &i->members[move];
         bool own;
@@ -132,6 +148,7 @@ static int withdraw(struct interrupted *i, struct err *err)
     for (size_t k = 0; k < own_count; k++)
         free(names[k]);
     free(names);
+    free(all);
     delta_snapshot_free(&table);
     return result;
 }
@@ -151,6 +168,37 @@ static int finish_interrupted(struct interrupted *i, struct err *err)
     return withdraw(i, err);
 }
 
+int store_sweep(struct object_store *objects, store_is_ours *ours, void *context, uint32_t *removed,
+                struct err *err)
+{
+    struct renounced names = {0};
+    struct delta_snapshot table = {.want_files = true};
+    int result = object_renounced(objects, note_renounced, &names, err);
+    if (result == 0 && names.count > 0)
+        result = delta_snapshot_load(&table, objects, err);
+    for (size_t i = 0; i < names.count; i++) {
+        struct object_info info;
+        bool goes = false;
+        if (result == 0)
+            result = object_head(objects, names.list[i], &info, &goes, err);
+        goes = goes && !is_live(&table, slice_of(names.list[i]));
+        if (result == 0 && goes && ours != NULL)
+            result = ours(context, names.list[i], &goes, err);
+        if (result == 0 && goes)
+            result = object_remove(objects, names.list[i], err);
+        *removed += result == 0 && goes;
+        free(names.list[i]);
+    }
+    array_free(&names);
+    delta_snapshot_free(&table);
+    return result;
+}
+
+static int is_ours(void *context, const char *name, bool *ours, struct err *err)
+{
+    return store_is_own_file(context, name, ours, err);
+}
+
 int store_recover_commit(struct store *store, struct err *err)
 {
     struct interrupted i = {.store = store};
@@ -165,5 +213,7 @@ int store_recover_commit(struct store *store, struct err *err)
     if (result == 0 && found)
         result = finish_interrupted(&i, err);
     free_interrupted(&i);
-    return result;
+    return result != 0
+               ? result
+               : store_sweep(store->objects, is_ours, store, &store->recovery.files_removed, err);
 }

@@ -14,6 +14,7 @@
 #include "delta/log.h"
 #include "object/open.h"
 #include "object/posix.h"
+#include "store/recover.h"
 
 #define PATIENCE (60 * CLOCK_SECOND)
 #define PATIENCE_PAUSE (50 * CLOCK_MILLISECOND)
@@ -33,7 +34,8 @@ struct keeper {
     struct system system;
     struct keeper_job jobs[KEEPER_JOBS_MAX]; /* of the thread, or of keeper_step, once it runs */
     uint32_t job_count;
-    atomic_bool stop; /* give up what is under way */
+    atomic_bool stop;         /* give up what is under way */
+    const atomic_bool *asked; /* the same of who steps it; NULL: nobody */
 
     bool threaded;
     pthread_t thread;
@@ -72,11 +74,12 @@ struct object_store *keeper_open(const char *root, const struct system *system, 
                                    .writer = "keeper of the store",
                                    .writer_name = KEEPER_NAME,
                                    .system = *system};
-    uint32_t removed;
+    uint32_t removed = 0;
     struct object_store *store = object_open(&config, err);
     const struct object_group instead = {NULL, 0, instead_text, instead_name, store};
-    if (store != NULL &&
-        (object_settle(store, &instead, err) != 0 || object_clean(store, &removed, err) != 0)) {
+    if (store != NULL && (object_settle(store, &instead, err) != 0 ||
+                          store_sweep(store, NULL, NULL, &removed, err) != 0 ||
+                          object_clean(store, &removed, err) != 0)) {
         object_store_close(store);
         store = NULL;
     }
@@ -154,10 +157,10 @@ static uint64_t heard(struct keeper *k)
 
 int64_t keeper_step(struct keeper *k, int64_t now)
 {
-    struct keeper_turn turn = {.version = heard(k), .stop = &k->stop};
+    struct keeper_turn turn = {.version = heard(k), .stop = k->asked != NULL ? k->asked : &k->stop};
     struct err err = {0};
     for (uint32_t i = 0; i < k->job_count; i++) {
-        if (!is_due(&k->jobs[i], turn.version, now) || atomic_load(&k->stop))
+        if (!is_due(&k->jobs[i], turn.version, now) || atomic_load(turn.stop))
             continue;
         /* Open only for the work: any process on this store may be its keeper. */
         if (turn.store == NULL && !err_is_set(&err))
@@ -199,6 +202,7 @@ struct keeper *keeper_new(const struct keeper_options *options)
     k->root = text_copy(options->root);
     k->system = options->system;
     k->version = options->version;
+    k->asked = options->stop;
     ASSERT(pthread_mutex_init(&k->lock, NULL) == 0);
     clock_condition_init(&k->changed);
     return k;

@@ -29,6 +29,9 @@ struct keeper_options {
     const char *root;
     struct system system;
     uint64_t version; /* of the table, at start */
+    /* Of who calls keeper_step: soon after it becomes true what is under way is given up. NULL:
+     * nobody says so. Outlives the keeper. */
+    const atomic_bool *stop;
 };
 
 /* A job is due when both are reached, or with `either` one of them. */

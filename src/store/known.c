@@ -185,6 +185,14 @@ static void raise_own(struct store *store, const struct positions *all)
     }
 }
 
+static void add_rows(struct delta_snapshot *to, const struct delta_snapshot *from)
+{
+    for (size_t i = 0; i < from->generation_list.count; i++) {
+        const struct delta_generation *g = &from->generation_list.list[i];
+        delta_snapshot_add_rows(to, slice_of(g->stream), slice_of(g->created), &g->rows);
+    }
+}
+
 int store_read_known(struct store *store, const struct store_config *config, struct positions *out,
                      struct err *err)
 {
@@ -195,6 +203,10 @@ int store_read_known(struct store *store, const struct store_config *config, str
     }
     struct delta_snapshot full = {.want_files = true, .want_varve = true};
     int result = delta_snapshot_load(&full, store->objects, err);
+    /* What is in no file of the table, such as messages in quarantine, is in no checkpoint either,
+     * but in the file of the instance. */
+    if (result == 0)
+        add_rows(&full, &store->table);
     if (result == 0)
         result = scan_files(store, &full, unknown, err);
     if (result == 0)
@@ -217,16 +229,12 @@ int store_note_others(struct store *store, const struct delta_action *action, st
 
 void store_note_all(struct store *store, const struct delta_snapshot *table)
 {
-    for (size_t i = 0; i < table->generation_list.count; i++) {
-        const struct delta_generation *g = &table->generation_list.list[i];
-        delta_snapshot_add_rows(&store->others.fresh, slice_of(g->stream), slice_of(g->created),
-                                &g->rows);
-    }
+    add_rows(&store->others.fresh, table);
 }
 
 static int refuse(struct store *store, const char *stream, uint64_t sequence, struct err *err)
 {
-    store->outdated = true;
+    store->outdated = store->outrun = true;
     return err_set(err, ERR_REFUSED,
                    "another instance has stored sequence %llu of stream %s, which was about to be "
                    "stored",

@@ -126,7 +126,7 @@ static int make_table(struct store *store, struct err *err)
     return 0;
 }
 
-int store_recover_table(struct store *store, struct err *err)
+int store_recover_table(struct store *store, const struct store_config *config, struct err *err)
 {
     struct delta_snapshot *table = &store->table;
     bool evolve;
@@ -141,6 +141,9 @@ int store_recover_table(struct store *store, struct err *err)
     /* Once is enough unless somebody else comes before us each time. */
     for (int attempt = 0; attempt < EVOLVE_ATTEMPTS; attempt++) {
         bool taken;
+        if (config->adapt != NULL &&
+            config->adapt(config->context, table->metadata.schema_string, err) != 0)
+            return -1;
         if (check_table(store, &evolve, err) != 0)
             return -1;
         if (!evolve)
@@ -257,6 +260,8 @@ int store_refresh_table(struct store *store, struct err *err)
         result = set_back(store, "was set back to an older state, and has gone on,", err);
     if (result == 0 && !gap)
         result = delta_snapshot_update(&store->table, store->objects, visit_action, &v, &gap, err);
+    if (store->table.version != version)
+        store->newest = (struct object_info){0}; /* of another entry, be this one read or not */
     if (result == 0 && gap)
         result = reload_table(store, err);
     if (result == 0)
@@ -355,7 +360,7 @@ int store_recover(struct store *store, const struct store_config *config, struct
 {
     bool gap = false;
     store->table.want_varve = true;
-    if (store_recover_table(store, err) != 0 || store_recover_commit(store, err) != 0)
+    if (store_recover_table(store, config, err) != 0 || store_recover_commit(store, err) != 0)
         return -1;
     /* The commit that was finished is an entry like any other. */
     if (store->recovery.rolled_forward &&
@@ -367,5 +372,8 @@ int store_recover(struct store *store, const struct store_config *config, struct
     if (read_positions(store, config, err) != 0)
         return -1;
     rename_quarantines(store);
-    return object_clean(store->objects, &store->recovery.files_removed, err);
+    uint32_t swept = store->recovery.files_removed;
+    int result = object_clean(store->objects, &store->recovery.files_removed, err);
+    store->recovery.files_removed += swept;
+    return result;
 }

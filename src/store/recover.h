@@ -38,7 +38,8 @@ int store_adopt(struct store *store, struct store_adopted *out, struct err *err)
 void store_adopted_free(struct store_adopted *adopted);
 
 /* Step 1 alone. */
-int store_recover_table(struct store *store, struct err *err) __attribute__((warn_unused_result));
+int store_recover_table(struct store *store, const struct store_config *config, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Step 2 alone. */
 int store_recover_commit(struct store *store, struct err *err) __attribute__((warn_unused_result));
@@ -47,6 +48,14 @@ int store_recover_commit(struct store *store, struct err *err) __attribute__((wa
  * another one may be under way and look for its own. */
 int store_is_own_file(struct store *store, const char *name, bool *own, struct err *err)
     __attribute__((warn_unused_result));
+
+/*
+ * Remove what was renounced (object_renounce) and came nevertheless: what is there under such a
+ * name, no entry names, and is `ours`, where that is not NULL. *removed counts on.
+ */
+typedef int store_is_ours(void *context, const char *name, bool *ours, struct err *err);
+int store_sweep(struct object_store *objects, store_is_ours *ours, void *context, uint32_t *removed,
+                struct err *err) __attribute__((warn_unused_result));
 
 /* Remember what the newest entry that we know is like: an older state of the table that has gone on
  * may have another one of its number. */

@@ -12,7 +12,13 @@
  * Where rows that are alike went before: saves making the path of each row. It may forget. A zeroed
  * struct knows nothing.
  */
-enum { ROUTES = 64 }; /* a power of two */
+enum {
+    /* Of a hundred simulations that take turns nearly all have a place of their own. A power of
+     * two; 140 KiB. */
+    ROUTES = 1024,
+    /* Longer names, which may be megabytes of somebody's making, are not remembered. */
+    ROUTE_TEXT_MAX = 4096,
+};
 
 struct store_kind;
 
@@ -24,7 +30,7 @@ struct route {
 };
 
 struct routes {
-    struct route list[ROUTES];
+    struct route list[ROUTES]; /* in pairs: what belongs to a place may lie beside it as well */
 };
 
 /* The partition of a row of this kind, source and path, or -1. The kind has a path. */

@@ -78,8 +78,9 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
     bool lost;
     *reopened = false;
     if (object_reopen(store->objects, &lost, err) != 0) {
-        /* Nothing but another process can make it again. */
-        if (err->system == EACCES && sandbox_is_why(store->root, SANDBOX_WRITE))
+        /* Nothing but a new start, or another process, can make it right again. */
+        if (err->code == ERR_REFUSED ||
+            (err->system == EACCES && sandbox_is_why(store->root, SANDBOX_WRITE)))
             store->outdated = true;
         return -1;
     }
@@ -97,4 +98,9 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
 bool store_is_outdated(const struct store *store)
 {
     return store->outdated;
+}
+
+bool store_is_outrun(const struct store *store)
+{
+    return store->outrun;
 }

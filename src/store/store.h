@@ -36,7 +36,10 @@ struct store_config {
     const char *instance; /* 1 to 255 bytes of any kind. The lock and the positions are its own:
                              under another name, varve knows nothing of them */
     const char *engine;   /* for the log: "varve/<version>" */
-    const struct schema *schema;        /* of the table; outlives the store */
+    const struct schema *schema; /* of the table; outlives the store */
+    /* Make `schema` fit the table that is there, before it is checked; may be NULL. */
+    int (*adapt)(void *context, struct slice schema_string, struct err *err);
+    void *context;                      /* of adapt */
     struct system system;               /* zeroed: the plain system */
     struct buf *doubts;                 /* of object_config */
     const struct store_source *sources; /* for the call of store_open */
@@ -93,13 +96,15 @@ struct store {
     struct object_group group;
     struct object_member *members; /* of the group; they own their names */
     struct positions added;        /* its positions as the entry says them */
+    uint32_t conflicts;            /* entries of others that were where its own was to be */
     bool opened;                   /* store_open is done */
     bool lost;                     /* store_reopen has lost it, and is not done yet */
 
     struct store_others others;
 
     struct object_info newest; /* the entry store->table.version as it was; size 0: not known */
-    bool outdated;             /* see store_is_outdated */
+    bool outdated;             /* see store_is_outdated, */
+    bool outrun;               /* and store_is_outrun */
 };
 
 /*
@@ -132,5 +137,8 @@ int store_reopen(struct store *store, bool *reopened, struct err *err)
  * open it again.
  */
 bool store_is_outdated(const struct store *store);
+
+/* It is the latter, and the other instance may go on. */
+bool store_is_outrun(const struct store *store);
 
 #endif

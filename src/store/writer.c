@@ -2,7 +2,9 @@
 #include "store/writer.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/map.h"
+#include "base/num.h"
 #include "store/committer.h"
 #include "store/encoder.h"
 #include "store/group.h"
@@ -78,6 +80,8 @@ struct store_writer *store_writer_new(const struct store_writer_options *options
     committer_init(&w->committer, options->store, options->waker);
     encoder_init(&w->encoder, &options->parquet, options->instance, &w->account,
                  &w->committer.sealed, options->waker);
+    /* Without a store nothing can be committed, but rows can be counted. */
+    w->encoder.whole_images = options->store != NULL && object_lend_whole(options->store->objects);
     if (start_threads(w, err) == 0)
         return w;
     store_writer_free(w);
@@ -154,8 +158,10 @@ void store_writer_free(struct store_writer *w)
         return;
     store_writer_end(w);
     collect(w);
-    while (store_writer_committed(w, &ignored))
+    while (store_writer_committed(w, &ignored)) {
         positions_free(&ignored.others);
+        group_free(ignored.group);
+    }
     for (size_t i = 0; i < w->partitions.count; i++)
         batch_free(w->partitions.list[i].batch);
     for (uint32_t i = 0; i < w->spare_count; i++)
@@ -213,16 +219,17 @@ static uint32_t find_partition(struct store_writer *w, const struct store_row *r
 /* The partition that a row belongs to. */
 static uint32_t route(struct store_writer *w, const struct store_row *row)
 {
-    struct store_path_values values = row->values;
-    values.stream = slice_of(row->origin->stream);
-    values.instance = slice_of(w->options.instance);
-    if (row->kind->path == NULL)
-        return find_partition(w, row, &values);
-    int64_t known = routes_find(&w->routes, row->kind, row->source, &values);
+    bool routed = row->kind->path != NULL;
+    struct store_path_values values = row->values, whole = row->values;
+    values.stream = values.instance = (struct slice){0}; /* the same for each row of a source */
+    int64_t known = routed ? routes_find(&w->routes, row->kind, row->source, &values) : -1;
     if (known >= 0)
         return (uint32_t)known;
-    uint32_t index = find_partition(w, row, &values);
-    routes_add(&w->routes, row->kind, row->source, &values, index);
+    whole.stream = slice_of(row->origin->stream);
+    whole.instance = slice_of(w->options.instance);
+    uint32_t index = find_partition(w, row, &whole);
+    if (routed)
+        routes_add(&w->routes, row->kind, row->source, &values, index);
     return index;
 }
 
@@ -359,8 +366,7 @@ void store_writer_add_outside(struct store_writer *w, const struct store_row *ro
     encoder_push(&w->encoder, job);
 }
 
-/* Where many partitions are open, their batches fill slowly and take memory that they would not
- * take compressed. */
+/* Batches of many open partitions fill slowly, and take memory that they would not compressed. */
 static void relieve(struct store_writer *w)
 {
     if (w->open_memory < w->limits.open_memory)
@@ -392,15 +398,11 @@ bool store_writer_committed(struct store_writer *w, struct store_committed *out)
     struct store_group *group = (struct store_group *)queue_poll(&w->committer.done);
     if (group == NULL)
         return false;
-    *out = (struct store_committed){.number = group->seal.number,
-                                    .version = group->version,
-                                    .files = (uint32_t)group->files.count,
-                                    .bytes = group->bytes_written,
-                                    .encode_ns = group->encode_ns,
-                                    .commit_ns = group->commit_ns,
-                                    .others = group->others};
-    group->others = (struct positions){0};
-    group_free(group);
+    *out = group_take_committed(group);
+    if (w->options.hand_on)
+        out->group = group;
+    else
+        group_free(group);
     return true;
 }
 
@@ -414,8 +416,7 @@ int64_t store_writer_turn(struct store_writer *w, int64_t now)
     int64_t deadline = INT64_MAX;
     if (w->options.stepped) {
         int64_t encode = encoder_step(&w->encoder, now);
-        int64_t commit = committer_step(&w->committer, now);
-        deadline = encode < commit ? encode : commit;
+        deadline = clock_earliest(encode, committer_step(&w->committer, now));
         if (!queue_is_empty(&w->committer.done))
             deadline = now; /* the caller wants to know */
     }
@@ -440,10 +441,7 @@ uint64_t store_writer_expansion(struct store_writer *w)
         return w->expansion;
     uint64_t memory = w->open_memory + arena_memory(&w->group->arena) +
                       arena_memory(&w->group->staged) + w->group->parts_memory;
-    w->expansion = memory / w->open_bytes + 1;
-    if (w->expansion < STORE_EXPANSION_MIN)
-        w->expansion = STORE_EXPANSION_MIN;
-    if (w->expansion > STORE_EXPANSION_MAX)
-        w->expansion = STORE_EXPANSION_MAX;
+    uint64_t times = num_least_u64(memory / w->open_bytes + 1, STORE_EXPANSION_MAX);
+    w->expansion = times < STORE_EXPANSION_MIN ? STORE_EXPANSION_MIN : times;
     return w->expansion;
 }

@@ -54,6 +54,7 @@ struct store_kind {
     const struct schema *schema;   /* with one `ordered` column, the sequence of the row */
     const struct store_path *path; /* of the files of the table. NULL: of files beside the table,
                                       for messages that are no rows of it */
+    const char *types;             /* SHA-256 of what its payloads were decoded by; NULL: nothing */
 };
 
 /* The stream generation that rows are of: for their footers. */
@@ -83,6 +84,8 @@ struct store_outside {
 };
 enum { STORE_OUTSIDE_ROOM = 4 }; /* for the length that Parquet wants there */
 
+struct store_group; /* store/group.h */
+
 /* What a commit says beside its files. Borrowed until it is committed, or the writer freed. */
 struct store_seal {
     uint64_t number; /* ascending, from 1 on */
@@ -101,12 +104,15 @@ struct store_committed {
     uint64_t number;
     uint64_t version; /* of the table, with it */
     uint32_t files;
-    uint64_t bytes;    /* of these */
-    int64_t encode_ns; /* spent encoding */
-    int64_t commit_ns; /* from sealed to committed */
+    uint64_t bytes;     /* of these */
+    int64_t encode_ns;  /* spent encoding */
+    int64_t commit_ns;  /* from sealed to committed */
+    uint32_t conflicts; /* how often another writer's entry was first, and the next number tried */
     /* What others are known to have stored since the commit before, with the consumer
      * STORE_ANYBODY: whoever stores it again will fail. The caller's to free. */
     struct positions others;
+    struct store_group *group; /* with store_writer_options.hand_on: its files as they were written.
+                                  The caller's, before the writer is freed; else NULL */
 };
 
 /* How the newest attempts to commit went, for readiness and alerts. */
@@ -115,7 +121,8 @@ struct store_trouble {
     uint64_t failed; /* attempts since the last commit */
     int64_t since;   /* clock_monotonic of the first of them */
     struct err err;  /* of the newest */
-    bool outdated;   /* nothing can be committed any more: see store_is_outdated */
+    bool outdated;   /* nothing can be committed any more: see store_is_outdated, */
+    bool outrun;     /* and store_is_outrun */
 };
 
 struct store_writer_limits {
@@ -130,6 +137,7 @@ struct store_writer_options {
     struct parquet_options parquet;
     struct account *account; /* to which its memory is booked; may be NULL */
     bool stepped;            /* no threads */
+    bool hand_on;            /* see struct store_committed */
     struct waker waker;      /* woken by the threads when something changed */
 };
 

@@ -15,7 +15,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from generator import length_field, varint_field
+from generator import reward_event
 from support import VARVE, VARVE_FAULT, verify
 
 NOON = 1767268800 * 10**9  # 2026-01-01T12:00:00Z
@@ -26,24 +26,15 @@ TIMEOUT = 300
 pytestmark = pytest.mark.timeout(TIMEOUT)
 
 
-def event(number, simulation):
-    """proto/event.proto."""
-    return b"".join(
-        [
-            length_field(1, str(number).encode()),
-            length_field(2, b"sim.agent_reward.v1"),
-            length_field(3, b"x" * 20),
-            varint_field(4, NOON + number),
-            length_field(5, b"w"),
-            length_field(6, b"sim-%d" % simulation),
-        ]
-    )
-
-
 def fill(server, varve, simulations):
     """A folder for each simulation with FILES files of a row each."""
     server.add_stream()
-    server.publish([event(i, i % simulations) for i in range(FILES * simulations)])
+    server.publish(
+        [
+            reward_event(i, NOON + i, b"sim-%d" % (i % simulations), b"x" * 20)
+            for i in range(FILES * simulations)
+        ]
+    )
     varve.once("--set", f"batching.max_rows={simulations}")
 
 
@@ -97,7 +88,9 @@ def test_killed_at_each_call_of_a_swap(any_server, varve):
             there = plain_files(root)
             assert there == old or len(there) == 1, call
             # The next one that keeps the store sets it right: here one that has nothing else to do.
-            subprocess.run([VARVE, "expire", root, "--older-than", "36500d"], check=True, timeout=60)
+            subprocess.run(
+                [VARVE, "expire", root, "--older-than", "36500d"], check=True, timeout=60
+            )
             assert plain_files(root) == live_files(root), call
             assert live_files(root) == old or len(live_files(root)) == 1, call
             leftovers = [p for p in root.glob(".varve/*/*") if p.name != "lock"]

@@ -27,6 +27,11 @@ def event_ids(*seeds):
     return Counter(event.row["event_id"] for load in loads for event in load.run(COUNT))
 
 
+def stored(root):
+    """Rows of the table, each as often as it is there."""
+    return DeltaTable(root).to_pyarrow_dataset().count_rows()
+
+
 def test_all_into_one_directory(any_server, make_runner):
     a, b = make_runner(any_server), make_runner(any_server)
     assert a.output == b.output
@@ -98,4 +103,45 @@ def test_two_writers_are_killed_all_the_time(any_server, make_runner):
     output = Output(runner.output)
     assert Counter(output.table()["event_id"].to_pylist()) == event_ids(104, 105)
     assert not output.leftovers()
+    check_verify(runner.output)
+
+
+def test_two_that_drain_one_stream_without_acks(any_server, make_runner):
+    """Both get every event. One stores them, the other one steps back, and takes over when the
+    first one is gone: nothing is stored twice, and nobody starts over again and again."""
+    runner = make_runner(any_server)
+    any_server.generate(COUNT, seed=200, simulations=2, per_hour=500)
+    runs = {
+        name: runner.start(
+            nats={"name": name},
+            sources=[{"stream": "LOGGING", "delivery": "position"}],
+            batching=SMALL,
+        )
+        for name in ("a", "b")
+    }
+    for run in runs.values():
+        run.wait_line("consumer_made")
+    sent = COUNT
+    while not any(run.lines("stands_by") for run in runs.values()):
+        assert sent < 100 * COUNT, "both store the same stream"
+        any_server.generate(COUNT, seed=200 + sent, simulations=2, per_hour=500)
+        sent += COUNT
+        wait_for(lambda sent=sent: stored(runner.output) == sent, "all rows")
+    for _ in range(3):
+        any_server.generate(COUNT, seed=200 + sent, simulations=2, per_hour=500)
+        sent += COUNT
+        wait_for(lambda sent=sent: stored(runner.output) == sent, "all rows")
+    assert sum(len(run.lines("stands_by")) for run in runs.values()) == 1
+    assert sum(len(run.lines("starting_over")) for run in runs.values()) == 1
+    second = next(name for name, run in runs.items() if run.lines("stands_by"))
+    first = runs.pop("a" if second == "b" else "b")
+    first.process.kill()
+    first.process.wait()
+    any_server.generate(COUNT, seed=200 + sent, simulations=2, per_hour=500)
+    sent += COUNT
+    wait_for(lambda: stored(runner.output) == sent, "the other one to take over")
+    assert runs[second].lines("takes_over")
+    assert runs[second].stop() == 0
+    ids = DeltaTable(runner.output).to_pyarrow_table(columns=["stream_seq"])["stream_seq"]
+    assert sorted(ids.to_pylist()) == list(range(1, sent + 1))
     check_verify(runner.output)

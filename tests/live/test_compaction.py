@@ -11,28 +11,19 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 from deltalake import DeltaTable
-from generator import length_field, varint_field
+from generator import reward_event
 from support import VARVE, Output, ranges, verify
 
 NOON = 1767268800 * 10**9  # 2026-01-01T12:00:00Z
 
 
-def event(number):
-    """proto/event.proto."""
-    return b"".join(
+def publish(server, first, last):
+    server.publish(
         [
-            length_field(1, str(number).encode()),
-            length_field(2, b"sim.agent_reward.v1"),
-            length_field(3, b"x" * 100),
-            varint_field(4, NOON + number),
-            length_field(5, b"w"),
-            length_field(6, b"sim-%d" % (number % 2)),
+            reward_event(number, NOON + number, b"sim-%d" % (number % 2))
+            for number in range(first, last + 1)
         ]
     )
-
-
-def publish(server, first, last):
-    server.publish([event(number) for number in range(first, last + 1)])
 
 
 def compact(varve, *options):
@@ -54,7 +45,9 @@ def everybody_finds(varve, last):
     found = [
         DeltaTable(root).to_pyarrow_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
         polars.scan_delta(root).select("stream_seq").collect()["stream_seq"].to_list(),
-        pyarrow.dataset.dataset(files_of(varve)).to_table(columns=["stream_seq"])["stream_seq"].to_pylist(),
+        pyarrow.dataset.dataset(files_of(varve))
+        .to_table(columns=["stream_seq"])["stream_seq"]
+        .to_pylist(),
         [row[0] for row in duckdb.sql(f"SELECT stream_seq FROM '{files}'").fetchall()],
     ]
     for rows in found:

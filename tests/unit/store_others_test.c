@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "delta/checkpoint_make.h"
 #include "store/writer.h"
 #include "store_fixture.h"
 #include "test.h"
@@ -35,7 +36,7 @@ static void enter(struct party *p, const char *name)
     p->store = store_open(&config, &err);
     EXPECT_TEXT(err.text, "");
     EXPECT(store_path_parse(&p->path, "{simulation_id}/{first_seq}-{last_seq}.parquet", &err) == 0);
-    p->table = (struct store_kind){&narrow, &p->path};
+    p->table = (struct store_kind){.schema = &narrow, .path = &p->path};
     p->writer =
         store_writer_new(&(struct store_writer_options){.store = p->store,
                                                         .instance = name,
@@ -229,6 +230,66 @@ TEST(store_takes_back_no_file_of_others)
     leave(&b);
 }
 
+struct read_fault {
+    int at; /* so many reads later one fails; 0: none does any more */
+};
+
+static int fail_read(void *context, enum system_call call, bool after)
+{
+    struct read_fault *fault = context;
+    if (call != SYSTEM_CALL_PREAD || after || fault->at == 0)
+        return 0;
+    return --fault->at == 0 ? EIO : 0;
+}
+
+/* Seconds pass as the test says. */
+static int64_t seconds(void *context)
+{
+    const int *now = context;
+    return *now * CLOCK_SECOND;
+}
+
+static bool commits_within(struct party *p, int *now, int pause)
+{
+    struct store_committed how = {0};
+    bool done = false;
+    for (int end = *now + pause; !done && *now < end; ++*now) {
+        (void)store_writer_turn(p->writer, seconds(now));
+        done = store_writer_committed(p->writer, &how);
+        positions_free(&how.others);
+    }
+    return done;
+}
+
+/* Some of the entries of others were read when the disk failed: that is no log that was set back.
+ */
+TEST(store_goes_on_where_it_could_not_read_all_that_others_wrote)
+{
+    struct party a, b;
+    struct read_fault fault = {0};
+    int now = 1;
+    struct clock clock = {seconds, seconds, &now};
+    enter(&a, "a");
+    enter(&b, "b");
+    fixture_hook(a.store, fail_read, &fault);
+    clock_replace(&clock);
+    uint64_t next = 1;
+    for (int at = 1; at < 8; at++) {
+        for (uint64_t rows = 1; rows <= 3; next += rows++) {
+            seal(&b, next, next + rows - 1, (uint64_t)at * 3);
+            EXPECT(commits_within(&b, &now, 1));
+        }
+        fault.at = at;
+        seal(&a, next, next, (uint64_t)at);
+        EXPECT(commits_within(&a, &now, 60));
+        EXPECT(!store_writer_trouble(a.writer).outdated);
+        next++;
+    }
+    clock_replace(NULL);
+    leave(&a);
+    leave(&b);
+}
+
 static void remove_entries(const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -309,4 +370,38 @@ TEST(store_takes_back_no_file_that_was_adopted)
     expect_known(a.store, "1-9");
     leave(&a);
     leave(&b);
+}
+
+/* A message that is in no file of the table, and behind a checkpoint: that is the file's of the
+ * instance to know, also for a consumer that the instance did not have before. */
+TEST(store_knows_what_is_in_quarantine_for_another_consumer)
+{
+    static const struct store_source sources[] = {{"S", "another"}};
+    struct delta_checkpoint_made made;
+    struct err err = {0};
+    struct party a;
+    enter(&a, "a");
+    seal(&a, 1, 2, 0);
+    seqset_add(&a.rows, 3); /* what becomes of it is not the table's */
+    EXPECT_TEXT(settle(&a), "");
+    seal(&a, 4, 5, 1);
+    EXPECT_TEXT(settle(&a), "");
+    EXPECT(delta_checkpoint_make(a.store->objects, 1, clock_wall(), NULL, &made, &err) == 0);
+    EXPECT_U64(made.count, 1);
+    leave(&a);
+    struct store_config config = {.root = "root",
+                                  .instance = "a",
+                                  .engine = "varve/0",
+                                  .schema = &narrow,
+                                  .sources = sources,
+                                  .source_count = 1};
+    struct store *store = store_open(&config, &err);
+    EXPECT_TEXT(err.text, "");
+    const struct position *all = positions_find(&store->positions, "S", "C", STORE_ANYBODY);
+    struct buf text = {0};
+    EXPECT(all != NULL);
+    seqset_write_text(&text, &all->above);
+    EXPECT_TEXT(buf_text(&text), "1-5");
+    buf_free(&text);
+    store_close(store);
 }

@@ -51,7 +51,8 @@ static struct object_staged *stage(struct store *store, const char *run, const c
         batch_put_int64(batch, TIME, came(row));
         batch_end_row(batch);
     }
-    return table_stage(store, batch);
+    char ignored[SHA256_TEXT_MAX];
+    return table_stage(store, batch, ignored);
 }
 
 static struct store_column_stats texts(uint32_t column, const char *min, const char *max)
@@ -69,12 +70,10 @@ static struct store_column_stats numbers(uint32_t column, int64_t min, int64_t m
 static void commit(struct store *store, const char *run, const char *kind, uint64_t first,
                    uint64_t last)
 {
-    struct err err = {0};
     struct seqset sequences = {0};
     struct buf key = {0};
     buf_printf(&key, "%s/day/{first_seq}-{last_seq}.parquet", run);
     seqset_add_range(&sequences, first, last);
-    struct position position = fixture_position(last);
     bool less = strcmp(kind, "b") < 0;
     const struct store_column_stats stats[] = {
         texts(SIMULATION, run, run),
@@ -83,23 +82,12 @@ static void commit(struct store *store, const char *run, const char *kind, uint6
         numbers(CAME, came(first) / 1000, came(last) / 1000),
         numbers(TIME, came(first), came(last)),
     };
-    struct store_epoch_file file = {.file = stage(store, run, kind, first, last),
-                                    .key = buf_text(&key),
-                                    .stream = "S",
-                                    .created = "C",
-                                    .sequences = &sequences,
-                                    .rows = last - first + 1,
-                                    .columns = stats,
-                                    .column_count = 5};
-    struct store_epoch epoch = {.files = &file,
-                                .file_count = 1,
-                                .positions = &position,
-                                .position_count = 1,
-                                .rows_of = &sequences};
-    EXPECT(store_commit(store, &epoch, &err) == 0);
-    EXPECT_TEXT(err.text, "");
-    object_staged_free(file.file);
-    seqset_free(&sequences);
+    table_commit(store,
+                 (struct store_epoch_file){.file = stage(store, run, kind, first, last),
+                                           .key = buf_text(&key),
+                                           .columns = stats,
+                                           .column_count = 5},
+                 &sequences);
     buf_free(&key);
 }
 

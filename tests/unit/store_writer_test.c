@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "parquet/read/rows.h"
+#include "parquet/verify/verify.h"
 #include "store_fixture.h"
 #include "test.h"
 
@@ -48,8 +49,8 @@ static void start_with(struct stage *s, const struct schema *schema, struct parq
     EXPECT(store_path_parse(&s->path,
                             "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet",
                             &err) == 0);
-    s->table = (struct store_kind){schema, &s->path};
-    s->beside = (struct store_kind){schema, NULL};
+    s->table = (struct store_kind){.schema = schema, .path = &s->path};
+    s->beside = (struct store_kind){.schema = schema};
     s->writer = store_writer_new(&(struct store_writer_options){.store = s->store,
                                                                 .instance = "i",
                                                                 .parquet = options,
@@ -82,9 +83,10 @@ static struct store_row row_of(struct stage *s, uint64_t seq, const char *simula
                               .values = {.simulation_id = slice_of(simulation), .time = time}};
 }
 
+static uint8_t payload[200 * 1024];
+
 static void append(struct stage *s, const struct store_row *row, size_t len)
 {
-    static uint8_t payload[200 * 1024];
     struct batch *b = store_writer_begin_row(s->writer, row);
     batch_put_int64(b, 0, (int64_t)row->sequence);
     batch_put_bytes(b, 1, (struct slice){payload, len});
@@ -364,6 +366,53 @@ TEST(store_writer_closes_row_groups_that_are_large_compressed)
     stop(&s);
 }
 
+static void expect_sound(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    EXPECT(fd >= 0 && fstat(fd, &st) == 0);
+    struct parquet_source source = {
+        .read = read_file, .context = &fd, .size = (uint64_t)st.st_size};
+    struct parquet_verify verify = {.codec = parquet_codec_new(NULL)};
+    parquet_verify(&verify, &source);
+    EXPECT_U64(verify.findings, 0);
+    parquet_codec_free(verify.codec);
+    parquet_verify_free(&verify);
+    EXPECT(close(fd) == 0);
+}
+
+/* Pages that go to the disk without a copy, beside others that are too few for that, in several row
+ * groups and files one after the other. */
+TEST(store_writer_hands_large_pages_on)
+{
+    enum { ROWS = 60 };
+    struct stage s;
+    uint64_t rows[ROWS];
+    uint32_t row_groups;
+    struct store_writer_limits limits = generous;
+    limits.batch_bytes = 500 * 1024;
+    limits.row_group_bytes = 1200 * 1024;
+    start(&s, limits);
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+        for (uint64_t seq = epoch * ROWS + 1; seq <= (epoch + 1) * ROWS; seq++) {
+            for (size_t i = 0; i < sizeof(payload); i++)
+                payload[i] = (uint8_t)test_random();
+            add_large(&s, seq, "a", 50 * 1024 + seq);
+        }
+        (void)commit(&s);
+        glob_t found = find(TABLE_FILES);
+        EXPECT_U64(found.gl_pathc, epoch + 1);
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            expect_sound(found.gl_pathv[i]);
+            EXPECT_U64(read_sequences(found.gl_pathv[i], rows, &row_groups), ROWS);
+            EXPECT(rows[ROWS - 1] == rows[0] + ROWS - 1 && row_groups > 1);
+        }
+        globfree(&found);
+    }
+    memset(payload, 0, sizeof(payload));
+    stop(&s);
+}
+
 TEST(store_writer_keeps_what_is_no_row_beside_the_table)
 {
     struct stage s;
@@ -440,39 +489,70 @@ static void wake(int handle)
     EXPECT(write(handle, "", 1) == 1);
 }
 
-TEST(store_writer_works_on_threads_of_its_own)
+/* Its name and its bytes. */
+static void append_file(struct buf *out, const char *path)
 {
-    enum { COMMITS = 3, ROWS = 5000 };
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    EXPECT(fd >= 0 && fstat(fd, &st) == 0);
+    buf_append_text(out, path);
+    buf_reserve(out, (size_t)st.st_size);
+    EXPECT(read(fd, out->data + out->len, (size_t)st.st_size) == st.st_size);
+    out->len += (size_t)st.st_size;
+    EXPECT(close(fd) == 0);
+}
+
+enum { THREAD_COMMITS = 3, THREAD_ROWS = 5000 };
+
+/* Some commits of two simulations; then the name and the bytes of each file, one after the other.
+ */
+static void write_and_collect(const int ends[2], struct buf *out)
+{
     struct stage s;
     struct store_committed how;
     struct store_writer_limits limits = generous;
-    int ends[2];
-    uint64_t committed = 0;
-    EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+    uint64_t committed = 0, rows = 0;
+    char byte;
     limits.batch_bytes = 10000;
-    start_with(&s, &narrow, parquet_options_default(), limits, (struct waker){wake, ends[1]});
-    for (uint64_t number = 1; number <= COMMITS; number++) {
-        for (uint64_t seq = (number - 1) * ROWS + 1; seq <= number * ROWS; seq++) {
-            add_large(&s, seq, seq % 2 == 0 ? "a" : "b", 50);
+    limits.row_group_bytes = 20000;
+    start_with(&s, &narrow, parquet_options_default(), limits,
+               ends == NULL ? (struct waker){0} : (struct waker){wake, ends[1]});
+    for (uint64_t number = 1; number <= THREAD_COMMITS; number++) {
+        for (uint64_t seq = (number - 1) * THREAD_ROWS + 1; seq <= number * THREAD_ROWS; seq++) {
+            add_large(&s, seq, seq % 2 == 0 ? "a" : "b", seq * 7 % 90);
             (void)store_writer_turn(s.writer, 0);
         }
         store_writer_seal(s.writer, &(struct store_seal){.number = number});
     }
-    while (committed < COMMITS) {
-        char byte;
-        EXPECT(read(ends[0], &byte, 1) == 1); /* the harness ends what waits for ever */
+    while (committed < THREAD_COMMITS) {
+        if (ends != NULL)
+            EXPECT(read(ends[0], &byte, 1) == 1); /* the harness ends what waits for ever */
         (void)store_writer_turn(s.writer, 0);
         while (store_writer_committed(s.writer, &how))
             EXPECT_U64(how.number, ++committed); /* in order */
     }
     glob_t found = find(TABLE_FILES);
-    uint64_t rows = 0;
-    for (size_t i = 0; i < found.gl_pathc; i++)
+    for (size_t i = 0; i < found.gl_pathc; i++) {
         rows += read_sequences(found.gl_pathv[i], NULL, NULL);
-    EXPECT_U64(rows, (uint64_t)COMMITS * ROWS);
+        append_file(out, found.gl_pathv[i]);
+    }
+    EXPECT_U64(rows, (uint64_t)THREAD_COMMITS * THREAD_ROWS);
     globfree(&found);
     stop(&s);
+}
+
+TEST(store_writer_writes_the_same_bytes_with_threads_and_without)
+{
+    struct buf one = {0}, many = {0};
+    int ends[2];
+    EXPECT(pipe2(ends, O_CLOEXEC) == 0);
+    write_and_collect(NULL, &one);
+    write_and_collect(ends, &many);
+    EXPECT(one.len > 0);
+    EXPECT_BYTES(one.data, one.len, many.data, many.len);
     EXPECT(close(ends[0]) == 0 && close(ends[1]) == 0);
+    buf_free(&one);
+    buf_free(&many);
 }
 
 /* A row with a value that is not copied, between others that are: its file is whole, and theirs go
