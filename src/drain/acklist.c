@@ -60,7 +60,7 @@ bool acklist_next(const struct acklist *list, struct acklist_cursor *cursor, str
     const struct buf *b = &list->bytes;
     struct nats_ack *last = &cursor->last;
     struct slice form = map_key(&list->forms, (uint32_t)take_varint(b, &cursor->at));
-    size_t prefix_len = strlen((const char *)form.data);
+    size_t prefix_len = (size_t)((const uint8_t *)memchr(form.data, 0, form.len) - form.data);
     last->prefix = (struct slice){form.data, prefix_len};
     last->suffix = (struct slice){form.data + prefix_len + 1, form.len - prefix_len - 1};
     last->delivered = take_varint(b, &cursor->at);

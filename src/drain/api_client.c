@@ -13,8 +13,9 @@ static void wait_for_socket(struct api_client *a, int64_t deadline)
 
 static void note_complaint(struct api_client *a, const struct nats_event *event)
 {
-    if (event->kind != NATS_EVENT_SERVER_ERROR)
+    if (event->kind != NATS_EVENT_SERVER_ERROR || a->deaf)
         return;
+    a->deaf = event->error.kind == NATS_ERROR_SUBSCRIBE_PERMISSION;
     buf_reset(&a->complaint);
     buf_append_slice(&a->complaint, event->error.text);
 }
@@ -104,6 +105,8 @@ int api_client_api(struct api_client *a, const char *call, const char *stream, c
     buf_reset(&a->subject);
     nats_api_subject(&a->subject, nats_client_api_prefix(&a->connection.client), call, stream,
                      consumer);
+    if (a->deaf)
+        return refused(a, err);
     buf_reset(&a->complaint);
     enum nats_outcome outcome =
         wait_or_cancel(a, send_request(a, &a->subject, (struct slice){0}, body));
@@ -130,6 +133,8 @@ bool api_client_try(struct api_client *a, const struct buf *subject, struct slic
     ASSERT(a->answered.len > 0);
     buf_reset(&a->subject);
     buf_append_slice(&a->subject, buf_slice(subject));
+    if (a->deaf)
+        return refused(a, err) == 0;
     buf_reset(&a->complaint);
     uint64_t trial = send_request(a, &a->subject, header, body);
     uint64_t behind =

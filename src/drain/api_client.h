@@ -18,6 +18,7 @@ struct api_client {
     struct buf subject, reply;
     struct buf answered, answered_body; /* the question that was answered last */
     struct buf complaint; /* what the server said about the newest question, beside its reply */
+    bool deaf;            /* it may not get answers: the complaint is about that, and stays */
 };
 
 /* Connect to one of the servers; each is tried once. api_client_close is fine afterwards in any

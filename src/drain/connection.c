@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "base/time.h"
 #include "base/version.h"
 #include "nats/api.h"
 
@@ -20,6 +19,9 @@ void connection_set_credentials(struct connection *c, const struct config_nats *
     login_configure(&c->login, nats);
     secure_configure(&c->secure, &nats->tls);
     c->look_at = 0;
+    ahead_forget(&c->ahead, true);
+    if (c->state == CONNECTION_READING)
+        c->state = CONNECTION_WAITING;
     if (c->state == CONNECTION_WAITING)
         c->pool.retry_at = 0; /* somebody has done something about it */
 }
@@ -60,6 +62,7 @@ void connection_free(struct connection *c)
     stream_close(&c->stream);
     nats_client_free(&c->client);
     nats_pool_free(&c->pool);
+    ahead_forget(&c->ahead, true);
     secure_free(&c->secure);
     buf_free(&c->api_prefix);
     login_free(&c->login);
@@ -94,6 +97,7 @@ static void fail(struct connection *c, const char *reason, int64_t now)
     if (c->refusal.len > 0)
         reason = buf_text(&c->refusal);
     login_forget(&c->login);
+    ahead_forget(&c->ahead, false);
     nats_pool_blame(&c->pool, reason);
     buf_reset(&c->reasons);
     trouble_list(&c->pool, &c->reasons);
@@ -119,7 +123,7 @@ struct net_wait connection_wait(const struct connection *c)
 {
     if (c->state == CONNECTION_CONNECTING)
         return net_connect_wait(&c->connecting);
-    if (c->state == CONNECTION_WAITING)
+    if (c->state == CONNECTION_WAITING || c->state == CONNECTION_READING)
         return (struct net_wait){.handle = -1};
     return stream_wait(c->stream, c->client.out.len > 0 && !err_is_set(&c->broken));
 }
@@ -132,6 +136,8 @@ static int64_t next_turn(const struct connection *c)
     switch (c->state) {
     case CONNECTION_WAITING:
         return c->pool.retry_at;
+    case CONNECTION_READING:
+        return c->read_by;
     case CONNECTION_CONNECTING:
         return c->connecting.step_at;
     case CONNECTION_SECURING:
@@ -147,14 +153,32 @@ static int64_t next_turn(const struct connection *c)
     return deadline;
 }
 
+/* What a server hears first is who we are: it does not wait for us to find out. */
 static void begin(struct connection *c, int64_t now)
+{
+    nats_url_format(&nats_pool_current(&c->pool)->url, c->address);
+    c->slow_retry = false;
+    buf_reset(&c->refusal);
+    c->state = CONNECTION_READING;
+    c->read_by = now + NATS_CONNECT_TIMEOUT;
+    (void)ahead_begin(&c->ahead, &c->login, &c->secure, &nats_pool_current(&c->pool)->url);
+}
+
+static void step_reading(struct connection *c, int64_t now)
 {
     const struct nats_server *server = nats_pool_current(&c->pool);
     struct err err = {0};
-    nats_url_format(&server->url, c->address);
-    c->slow_retry = false;
+    if (c->ahead.errand != NULL && !ahead_is_done(&c->ahead)) {
+        if (now < c->read_by)
+            return;
+        c->trouble = TROUBLE_LOGIN_FILE;
+        fail(c,
+             "reading the files of nats in the configuration takes too long: the file system "
+             "or the network behind it hangs",
+             now);
+        return;
+    }
     c->trouble = TROUBLE_UNREACHABLE;
-    buf_reset(&c->refusal);
     c->state = CONNECTION_CONNECTING;
     if (net_connect_start(&c->connecting, server->url.host, server->url.port,
                           now + NATS_CONNECT_TIMEOUT, &err) != 0)
@@ -165,7 +189,10 @@ static void begin(struct connection *c, int64_t now)
 static void start_tls(struct connection *c, int64_t now)
 {
     struct err err = {0};
-    if (secure_start(&c->secure, nats_pool_current(&c->pool), &c->stream, &err) == 0) {
+    ahead_use(&c->ahead);
+    int result = secure_start(&c->secure, nats_pool_current(&c->pool), &c->stream, &err);
+    secret_read_from(NULL);
+    if (result == 0) {
         c->state = CONNECTION_SECURING;
         return;
     }
@@ -179,7 +206,10 @@ static bool prepare_login(struct connection *c, int64_t now)
 {
     struct err err = {0};
     const struct nats_url *url = &nats_pool_current(&c->pool)->url;
-    if (login_prepare(&c->login, url, &c->options.credentials, &err) != 0) {
+    ahead_use(&c->ahead);
+    int result = login_prepare(&c->login, url, &c->options.credentials, &err);
+    secret_read_from(NULL);
+    if (result != 0) {
         c->trouble = TROUBLE_LOGIN_FILE;
         fail(c, err.text, now);
         return false;
@@ -188,27 +218,21 @@ static bool prepare_login(struct connection *c, int64_t now)
     return true;
 }
 
-/* Credentials that run out soon, and that nobody has renewed in their file, are told of: the server
- * will close the connection. */
+/* The server will close the connection when they run out. */
 static void watch_expiry(struct connection *c, int64_t now)
 {
-    struct nats_credentials ignored;
-    struct err err = {0};
-    char time[TIME_TEXT_MAX];
-    if (clock_wall() < login_expires_soon(&c->login) || now < c->look_at)
+    if (clock_wall() < login_expires_soon(&c->login))
         return;
-    c->look_at = now + CONNECTION_LOOK_INTERVAL;
-    int64_t expires = login_expires(&c->login);
-    bool told = c->told_expiry;
-    bool read = login_prepare(&c->login, &nats_pool_current(&c->pool)->url, &ignored, &err) == 0;
-    login_forget(&c->login);
-    c->told_expiry = !read || clock_wall() >= login_expires_soon(&c->login);
-    if (told || !c->told_expiry)
+    if (now >= c->look_at) {
+        c->look_at = now + CONNECTION_LOOK_INTERVAL;
+        (void)ahead_begin(&c->ahead, &c->login, &c->secure, &nats_pool_current(&c->pool)->url);
+    }
+    if (!ahead_is_done(&c->ahead))
         return;
-    time_format(expires, 0, time);
-    log_message(LOG_WARNING, "login_expires",
-                "the JWT in nats.credentials_file runs out at %s: renew the file%s%s", time,
-                read ? "" : "; ", err.text);
+    ahead_use(&c->ahead);
+    c->told_expiry = login_look(&c->login, &nats_pool_current(&c->pool)->url, c->told_expiry);
+    secret_read_from(NULL);
+    ahead_forget(&c->ahead, true);
 }
 
 static void step_connect(struct connection *c, int64_t now)
@@ -294,6 +318,8 @@ void connection_turn(struct connection *c, bool ready, int64_t now)
 {
     if (c->state == CONNECTION_WAITING && now >= c->pool.retry_at)
         begin(c, now);
+    if (c->state == CONNECTION_READING)
+        step_reading(c, now);
     if (c->state == CONNECTION_CONNECTING)
         step_connect(c, now);
     if (c->state == CONNECTION_SECURING)
@@ -308,6 +334,7 @@ static void became_ready(struct connection *c, int64_t now)
 {
     c->state = CONNECTION_READY;
     login_forget(&c->login);
+    ahead_forget(&c->ahead, true);
     c->told_expiry = false;
     c->denied = (struct denied){0};
     c->look_at = now;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "drain/ahead.h"
 #include "drain/denied.h"
 #include "drain/login.h"
 #include "drain/secure.h"
@@ -26,6 +27,7 @@
 
 enum connection_state {
     CONNECTION_WAITING,    /* until the pool's retry_at */
+    CONNECTION_READING,    /* the files of the login and of TLS, at most until `read_by` */
     CONNECTION_CONNECTING, /* name look-up and TCP */
     CONNECTION_SECURING,   /* the handshake of TLS: before INFO, or behind it */
     CONNECTION_GREETING,   /* INFO, CONNECT, first PONG */
@@ -40,6 +42,8 @@ struct connection {
     struct buf api_prefix; /* empty: JetStream's own */
     struct login login;    /* options.credentials point into it */
     struct secure secure;
+    struct ahead ahead; /* its owner says how, before the first turn */
+    int64_t read_by;
     struct net_connecting connecting;
     struct stream *stream; /* NULL: none */
     struct err broken;     /* why nothing can be written; what can be read may say more */

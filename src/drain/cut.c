@@ -19,11 +19,12 @@ static void halve(struct cut *c)
         check_below(c);
 }
 
-void cut_begin(struct cut *c, const struct position *known, uint64_t last_seq)
+void cut_begin(struct cut *c, const struct position *known, uint64_t first, uint64_t last_seq)
 {
     *c = (struct cut){
         .marks = known->marks,
         .newest_time = known->last_time,
+        .first = first,
         .last = known->last_seq < last_seq ? known->last_seq : last_seq,
         .mark = known->marks.count,
     };

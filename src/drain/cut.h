@@ -31,8 +31,9 @@ struct cut {
     size_t mark;          /* CHECKING: which one */
 };
 
-/* `known`, of the stream before it was set back; it now ends with `last_seq`. */
-void cut_begin(struct cut *c, const struct position *known, uint64_t last_seq);
+/* `known`, of the stream before it was set back; it now ends with `last_seq`, and up to `first`, 0:
+ * nothing, need not be asked for. */
+void cut_begin(struct cut *c, const struct position *known, uint64_t first, uint64_t last_seq);
 
 /* Append the body of the next question. False: there is none, it is DONE. */
 bool cut_ask(const struct cut *c, struct buf *body);

@@ -85,8 +85,8 @@ void denied_append(const struct denied *d, int64_t now, struct buf *out)
         const struct denied_subject *s = &d->list[i];
         if (s->text[0] != '\0' && now - s->told < DENIED_STANDS)
             buf_printf(out,
-                       "the server does not let this user %s %s: give it the permissions that "
-                       "varve check --permissions prints\n",
+                       DENIED_SENTENCE "%s %s: give it the permissions that "
+                                       "varve check --permissions prints\n",
                        s->subscribe ? "subscribe to" : "publish to", s->text);
     }
 }

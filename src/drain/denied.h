@@ -16,6 +16,9 @@ enum {
     DENIED_SUBJECT_MAX = 255,
 };
 
+/* What each line of denied_append begins with. */
+#define DENIED_SENTENCE "the server does not let this user "
+
 /* Everything that is needed is tried again within 30 seconds. */
 #define DENIED_STANDS (90 * CLOCK_SECOND)
 

@@ -80,23 +80,32 @@ static void drop_open_marks(struct generation *g)
     g->newest_time = g->marks.list[g->marks.count - 1].time;
 }
 
+/* Returns how many of these were not known yet. */
+static uint64_t add_stored(struct generation *g, const struct seqset *rows)
+{
+    uint64_t before = seqset_size(&g->ledger.sealed);
+    for (size_t i = 0; i < rows->count; i++)
+        ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
+    return seqset_size(&g->ledger.sealed) - before;
+}
+
 /* What the store has is durable, whoever stored it: positions without a consumer say that. */
 static void load(struct generation *g)
 {
     const char *created = buf_text(&g->created);
     const struct position *p = find(g, created);
     const struct position *known = positions_find(g->stored, g->settings->stream, created, "");
-    struct seqset above = {0};
+    static const struct seqset nothing;
     ledger_reset(&g->ledger);
+    g->of_others = 0;
     g->newest_seq = g->sealed_seq = 0;
     g->newest_time = g->sealed_time = 0;
-    g->start = g->delivered = g->seen = g->end_seq = 0;
+    g->start = g->delivered = g->seen = g->end_seq = g->lag_seq = 0;
     g->start_saved = p != NULL || known != NULL;
     g->unsaved = g->was_set_back = g->in_doubt = false;
     g->skew = GENERATION_SKEW;
     g->marks.count = 0;
     if (p != NULL) {
-        seqset_add_all(&above, &p->above);
         g->newest_seq = g->sealed_seq = p->last_seq;
         g->newest_time = g->sealed_time = p->last_time;
         g->start = p->start;
@@ -104,13 +113,12 @@ static void load(struct generation *g)
         g->seen = p->seen;
         g->marks = p->marks;
     }
-    if (known != NULL)
-        seqset_add_all(&above, &known->above);
     if (p != NULL || known != NULL)
-        ledger_load(&g->ledger, p == NULL ? 0 : p->through, &above);
+        ledger_load(&g->ledger, p == NULL ? 0 : p->through, p == NULL ? &nothing : &p->above);
+    if (known != NULL)
+        g->of_others = add_stored(g, &known->above);
     drop_open_marks(g);
     note_saved(g);
-    seqset_free(&above);
 }
 
 /* The name without the mark of a set-back. */
@@ -192,11 +200,19 @@ bool generation_lacks_newest(struct generation *g)
     return false;
 }
 
+void generation_begin_below(struct generation *g, uint64_t first_seq)
+{
+    bool any = g->skew > INT64_MAX - (g->newest_time > 0 ? g->newest_time : 0);
+    struct position below = {.last_seq = g->newest_seq - 1,
+                             .last_time = any ? INT64_MAX : g->newest_time + g->skew};
+    cut_begin(&g->cut, &below, first_seq > 0 ? first_seq - 1 : 0, below.last_seq);
+}
+
 void generation_begin_cut(struct generation *g, uint64_t last_seq)
 {
     static const struct position nothing;
     const struct position *known = find(g, buf_text(&g->former));
-    cut_begin(&g->cut, known == NULL ? &nothing : known, last_seq);
+    cut_begin(&g->cut, known == NULL ? &nothing : known, 0, last_seq);
 }
 
 void generation_take_cut(struct generation *g)
@@ -235,34 +251,52 @@ struct generation_known generation_known_now(const struct generation *g)
     return (struct generation_known){g->newest_seq, looked_through(g)};
 }
 
-/* What lies before a configured start is settled, and need not be there yet. */
-static bool ends_before_us(const struct generation *g, uint64_t last_seq,
-                           struct generation_known asked)
+/* The end that the stream has at least, as we know it. What lies before a configured start is
+ * settled, and need not be there yet. */
+static uint64_t known_end(const struct generation *g, struct generation_known asked)
 {
+    uint64_t newest = num_least_u64(g->newest_seq, asked.newest_seq);
     uint64_t settled = num_least_u64(looked_through(g), asked.settled);
-    return last_seq < num_least_u64(g->newest_seq, asked.newest_seq) ||
-           (last_seq < settled && settled >= g->start);
+    return settled > newest && settled >= g->start ? settled : newest;
 }
 
-bool generation_fits(struct generation *g, const struct nats_stream_info *info,
-                     struct generation_known asked)
+/* What it lags behind stays the same while messages come: it reaches that, or does not. */
+static bool lags(struct generation *g, const struct nats_stream_info *info, uint64_t end,
+                 int64_t now)
+{
+    if (info->replicas <= 1)
+        return false;
+    if (g->lag_seq == 0 || info->last_seq >= g->lag_seq) {
+        g->lag_seq = end;
+        g->lag_since = now;
+    }
+    return now - g->lag_since < GENERATION_LAG;
+}
+
+enum generation_verdict generation_judge(struct generation *g, const struct nats_stream_info *info,
+                                         struct generation_known asked, int64_t now)
 {
     if (generation_is_left(g))
-        return false;
+        return GENERATION_LEFT;
     if (g->created.len == 0) {
         choose_first(g, info->created);
         asked = generation_known_now(g); /* of which nothing was delivered yet */
     } else if (!is_generation_of(buf_slice(&g->created), info->created)) {
         leave(g, info->created, false);
     }
-    if (!generation_is_left(g) && ends_before_us(g, info->last_seq, asked))
+    uint64_t end = known_end(g, asked);
+    if (!generation_is_left(g) && info->last_seq < end) {
+        if (lags(g, info, end, now))
+            return GENERATION_LAGS;
         leave(g, info->created, true);
+    }
     if (generation_is_left(g))
-        return false;
+        return GENERATION_LEFT;
+    g->lag_seq = 0;
     g->end_seq = info->last_seq;
     g->end_time = info->last_ns;
     note_end(g);
-    return true;
+    return GENERATION_FITS;
 }
 
 bool generation_has_newest(struct generation *g, int64_t time)
@@ -333,10 +367,7 @@ bool generation_has_grown(const struct generation *g)
 
 uint64_t generation_stored(struct generation *g, const struct seqset *rows)
 {
-    uint64_t before = seqset_size(&g->ledger.sealed);
-    for (size_t i = 0; i < rows->count; i++)
-        ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
-    uint64_t news = seqset_size(&g->ledger.sealed) - before;
+    uint64_t news = add_stored(g, rows);
     g->saved_size += news;
     return news;
 }

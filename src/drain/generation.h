@@ -21,6 +21,15 @@
  */
 /* Servers of a cluster that store one after the other may have clocks that differ by this. */
 #define GENERATION_SKEW (CLOCK_SECOND / 4)
+/* In which the server that leads a stream has stored what another one, that leads the consumer, has
+ * delivered: seconds where the servers have too little of a CPU. */
+#define GENERATION_LAG (30 * CLOCK_SECOND)
+
+enum generation_verdict {
+    GENERATION_FITS,
+    GENERATION_LAGS, /* its servers are not in step: ask again */
+    GENERATION_LEFT, /* it is another one: g->next is set, and it was logged */
+};
 
 struct generation {
     const struct config_source *settings;
@@ -32,7 +41,7 @@ struct generation {
     bool later;        /* the stream had another generation before: all of it is wanted */
     bool was_set_back; /* what of the former one it still has is not known yet */
     struct buf former; /* the name of that one */
-    struct cut cut;    /* to find it out */
+    struct cut cut;    /* to find it out, or what generation_begin_below looks for */
     bool in_doubt;     /* a message contradicts the newest one that we know */
     int64_t skew;      /* by which messages may look newer than the newest: seen, and harmless */
     struct position_marks marks;
@@ -40,6 +49,8 @@ struct generation {
     int64_t newest_time; /* and when the stream stored it */
     uint64_t end_seq; /* the newest one of the stream as it said last, whoever's and be it gone */
     int64_t end_time;
+    uint64_t lag_seq;    /* what we knew when the stream said less, 0: it does not */
+    int64_t lag_since;   /* and since when it says so */
     uint64_t seen;       /* up to here nothing of ours was left to deliver, whatever was dropped */
     uint64_t start;      /* the first sequence that is wanted, 0: not known */
     bool start_saved;    /* and the store says so, or the configuration */
@@ -47,6 +58,7 @@ struct generation {
     uint64_t saved_size; /* sequences that were sealed when a position was written last, */
     uint64_t saved_seen; /* and what it said of `seen` */
     uint64_t delivered;  /* see struct position */
+    uint64_t of_others;  /* messages that others had stored when this process began */
     uint64_t sealed_seq; /* the same of what is in a sealed epoch, or in the store */
     int64_t sealed_time;
 };
@@ -66,11 +78,12 @@ void generation_free(struct generation *g);
 /* To be kept with each STREAM.INFO that is asked, for generation_fits. */
 struct generation_known generation_known_now(const struct generation *g);
 
-/* True if what the stream says of itself fits this generation; the first one in a process is
- * chosen, and g->next may be set already then. Else g->next is set, and it was logged. `asked`: as
- * it was when the question was sent. */
-bool generation_fits(struct generation *g, const struct nats_stream_info *info,
-                     struct generation_known asked);
+/* Whether what the stream says of itself fits this generation; the first one in a process is
+ * chosen, and may be left at once. `asked`: as it was when the question was sent. A stream that
+ * ends before what we know was set back: but each server of one with replicas stores by itself, and
+ * who answers may be behind for GENERATION_LAG. */
+enum generation_verdict generation_judge(struct generation *g, const struct nats_stream_info *info,
+                                         struct generation_known asked, int64_t now);
 
 /* True if the message under g->newest_seq was stored at `time`, as we know it. Else g->next is set:
  * the stream was set back. */
@@ -82,6 +95,12 @@ bool generation_doubts(struct generation *g, uint64_t sequence, int64_t time);
 
 /* There is no message under g->newest_seq. False if that leaves the doubt: g->next is set. */
 bool generation_lacks_newest(struct generation *g);
+
+/* Begin to look, with g->cut, for a message below the newest one, which is not there, that
+ * generation_doubts: the stream begins with `first_seq`, at or below the newest. As a stream stores
+ * in the order of time, the last ones of those that are there tell, and the halving asks for the
+ * first one behind those that fit. */
+void generation_begin_below(struct generation *g, uint64_t first_seq);
 
 /* Begin to look for what a stream that was set back still has, which now ends with `last_seq`; and
  * take over the result: what is durable of that is durable. */

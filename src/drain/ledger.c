@@ -51,11 +51,11 @@ void ledger_out_of_step(struct ledger *l)
     l->in_step = false;
 }
 
-/* The next stretch of *rest that is not taken; false if there is none. */
-static bool next_hole(const struct ledger *l, struct seqrange *rest, struct seqrange *hole)
+/* The next stretch of *rest that the set lacks; false if there is none. */
+static bool next_hole(const struct seqset *set, struct seqrange *rest, struct seqrange *hole)
 {
     while (rest->first <= rest->last) {
-        const struct seqrange *next = seqset_find(&l->taken, rest->first);
+        const struct seqrange *next = seqset_find(set, rest->first);
         bool apart = next == NULL || next->first > rest->last;
         *hole = (struct seqrange){rest->first, apart ? rest->last : next->first - 1};
         bool found = apart || next->first > rest->first;
@@ -73,7 +73,7 @@ void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
 {
     struct seqrange rest = {first, last};
     struct seqrange hole;
-    while (next_hole(l, &rest, &hole)) {
+    while (next_hole(&l->taken, &rest, &hole)) {
         seqset_add_range(&l->taken, hole.first, hole.last);
         seqset_add_range(&l->sealed, hole.first, hole.last);
         seqset_add_range(&l->durable, hole.first, hole.last);
@@ -84,12 +84,21 @@ uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct se
 {
     uint64_t count = 0;
     struct seqrange hole;
-    while (next_hole(l, &range, &hole)) {
+    while (next_hole(&l->taken, &range, &hole)) {
         if (count == 0)
             missing->first = hole.first;
         missing->last = hole.last;
         count += hole.last - hole.first + 1;
     }
+    return count;
+}
+
+uint64_t ledger_not_durable(const struct ledger *l, struct seqrange range)
+{
+    uint64_t count = 0;
+    struct seqrange hole;
+    while (next_hole(&l->durable, &range, &hole))
+        count += hole.last - hole.first + 1;
     return count;
 }
 

@@ -71,6 +71,9 @@ void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above
 /* How much of `range` is not taken; *missing gets the first and the last of it. */
 uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing);
 
+/* How much of `range` is not durable. */
+uint64_t ledger_not_durable(const struct ledger *l, struct seqrange range);
+
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);
 

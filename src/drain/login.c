@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "base/time.h"
 #include "base/utf8.h"
@@ -186,6 +187,12 @@ static const char *given(struct buf *text)
     return text->len > 0 ? buf_text(text) : NULL;
 }
 
+void login_files(struct login *l, struct secret_files *files)
+{
+    for (int i = 0; i < LOGIN_KEYS; i++)
+        secret_files_add(files, buf_text(&l->files[i]), NATS_CREDS_MAX);
+}
+
 int login_prepare(struct login *l, const struct nats_url *url, struct nats_credentials *out,
                   struct err *err)
 {
@@ -230,6 +237,22 @@ int64_t login_expires_soon(const struct login *l)
     const int64_t day = 86400, life = l->jwt.expires - l->jwt.issued;
     int64_t before = life > 0 && life / 4 < day ? life / 4 : day;
     return l->jwt.expires > before ? (l->jwt.expires - before) * CLOCK_SECOND : login_expires(l);
+}
+
+bool login_look(struct login *l, const struct nats_url *url, bool told)
+{
+    struct nats_credentials ignored;
+    struct err err = {0};
+    char time[TIME_TEXT_MAX];
+    time_format(login_expires(l), 0, time);
+    bool read = login_prepare(l, url, &ignored, &err) == 0;
+    login_forget(l);
+    bool runs_out = !read || clock_wall() >= login_expires_soon(l);
+    if (runs_out && !told)
+        log_message(LOG_WARNING, "login_expires",
+                    "the JWT in nats.credentials_file runs out at %s: renew the file%s%s", time,
+                    read ? "" : "; ", err.text);
+    return runs_out;
 }
 
 static void append_time(struct buf *out, int64_t seconds)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/secret.h"
 #include "config/config.h"
 #include "nats/creds.h"
 #include "nats/session.h"
@@ -52,11 +53,18 @@ struct login {
 /* Take over what the configuration says, for the next attempts. */
 void login_configure(struct login *l, const struct config_nats *nats);
 
+/* The files that login_prepare reads, to be read ahead. */
+void login_files(struct login *l, struct secret_files *files);
+
 /* Read what there is to be said to the server with this URL, whose own credentials go first. What
  * `out` points to lives until login_forget or the next attempt. The errors name key and file and
  * show nothing of what is in it. */
 int login_prepare(struct login *l, const struct nats_url *url, struct nats_credentials *out,
                   struct err *err) __attribute__((warn_unused_result));
+
+/* Read credentials that run out soon once more, without using them. True if nobody has renewed them
+ * in their file: that is logged, unless it was `told` before. */
+bool login_look(struct login *l, const struct nats_url *url, bool told);
 
 /* Overwrite what is secret of the newest attempt: it was said, or the server never asked. */
 void login_forget(struct login *l);

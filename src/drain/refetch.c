@@ -253,13 +253,21 @@ static void on_confirm(struct refetch *r, struct nats_client *client,
     struct nats_stream_info info;
     struct nats_api_error error = {0};
     struct err err = {0};
-    if (event->outcome != NATS_OUTCOME_REPLY ||
-        nats_stream_info_parse(event->payload, &r->arena, &info, &error, &err) != 0)
-        wait_a_while(r, client, now);
-    else if (!generation_fits(r->generation, &info, r->asked))
-        refetch_suspend(r, client);
-    else
+    enum generation_verdict verdict = GENERATION_LAGS; /* or there is no answer: ask again */
+    if (event->outcome == NATS_OUTCOME_REPLY &&
+        nats_stream_info_parse(event->payload, &r->arena, &info, &error, &err) == 0)
+        verdict = generation_judge(r->generation, &info, r->asked, now);
+    switch (verdict) {
+    case GENERATION_FITS:
         begin_pull(r, client, &info, now);
+        return;
+    case GENERATION_LAGS:
+        wait_a_while(r, client, now);
+        return;
+    case GENERATION_LEFT:
+        refetch_suspend(r, client);
+        return;
+    }
 }
 
 /* A queue has dropped what was acked. Has it a message of ours from `next` on? */

@@ -66,8 +66,22 @@ void secure_free(struct secure *s)
     if (s->tls.key_password != NULL)
         explicit_bzero((char *)s->tls.key_password, strlen(s->tls.key_password));
     arena_free(&s->arena);
-    *s = (struct secure){
-        .active = s->active, .version = s->version, .server_expires = s->server_expires};
+    *s = (struct secure){.active = s->active,
+                         .seen = s->seen,
+                         .version = s->version,
+                         .server_expires = s->server_expires};
+}
+
+void secure_files(const struct config_tls *tls, bool encrypted, struct secret_files *files)
+{
+    struct tls_options options = secure_options(tls);
+    options.insecure = options.insecure || !encrypted;
+    tls_files(&options, files);
+}
+
+bool secure_will_encrypt(const struct secure *s, const struct nats_url *url)
+{
+    return s->seen || secure_mode(s, url) != NATS_TLS_IF_REQUIRED;
 }
 
 enum nats_tls secure_mode(const struct secure *s, const struct nats_url *url)
@@ -84,6 +98,7 @@ int secure_start(struct secure *s, const struct nats_server *server, struct stre
     const char *name = s->tls.server_name[0] != '\0' ? s->tls.server_name : server->tls_name;
     *stream = stream_tls(*stream, &options, name, err);
     s->active = *stream != NULL;
+    s->seen = true;
     return *stream == NULL ? -1 : 0;
 }
 

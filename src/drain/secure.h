@@ -20,6 +20,7 @@ struct secure {
     struct arena arena;     /* of the texts */
     struct config_tls tls;  /* a copy */
     bool active;            /* the connection is encrypted, or will be before it says anything */
+    bool seen;              /* one was, in this process */
     const char *version;    /* of TLS, behind the handshake: a literal such as "TLSv1.3" */
     int64_t server_expires; /* the certificate of the server of the newest connection; 0: none */
     int64_t own_expires;    /* our own, as its file was read last; 0: none */
@@ -29,6 +30,13 @@ struct secure {
  * with the files is logged. */
 void secure_configure(struct secure *s, const struct config_tls *tls);
 void secure_free(struct secure *s);
+
+/* The files that secure_configure and secure_start read with this, to be read ahead; those of the
+ * CAs only if a connection will be `encrypted`, as far as one can tell. */
+void secure_files(const struct config_tls *tls, bool encrypted, struct secret_files *files);
+
+/* As far as one can tell before this server says whether it wants it. */
+bool secure_will_encrypt(const struct secure *s, const struct nats_url *url);
 
 /* Whether a connection to this server is encrypted. What is asked for is never given up: a server
  * that does not offer it is refused. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/num.h"
+#include "drain/denied.h"
 #include "drain/message.h"
 #include "drain/source_floor.h"
 #include "drain/source_step.h"
@@ -39,6 +40,7 @@ void source_free(struct source *s)
     buf_free(&s->guard);
     buf_free(&s->subject);
     buf_free(&s->body);
+    buf_free(&s->waits_because);
 }
 
 void source_connected(struct source *s, struct nats_client *client, int64_t now)
@@ -46,6 +48,7 @@ void source_connected(struct source *s, struct nats_client *client, int64_t now)
     if (s->state == SOURCE_REFUSED)
         return;
     s->retry_pause = SOURCE_RETRY_MIN;
+    buf_reset(&s->waits_because);
     source_note_cut(s, map_hash(client->session.info.server_id), now);
     if (s->state != SOURCE_LEAVING)
         source_begin(s, client, now);
@@ -109,7 +112,7 @@ void source_denied(struct source *s, struct nats_client *client,
         return;
     nats_request_cancel(&client->requests, s->request);
     buf_reset(&s->body);
-    buf_printf(&s->body, "the server does not let this user publish to %s", buf_text(&s->subject));
+    buf_printf(&s->body, DENIED_SENTENCE "publish to %s", buf_text(&s->subject));
     source_retry_because(s, client, buf_text(&s->body), now);
 }
 
@@ -147,6 +150,10 @@ static void handle_need(struct source *s, struct nats_client *client, enum nats_
     case NATS_PULL_LEADER_CHANGED:
         s->attached_at = now;
         source_log(s, LOG_INFO, "pull", "the consumer has another leader");
+        if (source_is_durable(s)) { /* who else pulls may get deliveries that it counts anew */
+            ledger_out_of_step(&s->generation.ledger);
+            s->recounted = true;
+        }
         return;
     case NATS_PULL_SERVER_SHUTDOWN:
         source_log(s, LOG_INFO, "pull", "the server is shutting down");
@@ -199,7 +206,7 @@ static bool is_out_of_order(const struct source *s, const struct nats_ack *ack)
     return ack->consumer_seq != s->last_consumer_seq + 1;
 }
 
-static void note_delivery(struct source *s, const struct nats_ack *ack)
+static void note_delivery(struct source *s, const struct nats_ack *ack, int64_t now)
 {
     const struct ledger *ledger = &s->generation.ledger;
     bool next = ack->consumer_seq == s->last_consumer_seq + 1;
@@ -208,10 +215,14 @@ static void note_delivery(struct source *s, const struct nats_ack *ack)
         source_found_others(s);
     if (next && ack->delivered == 1 && s->covers_stream && ledger->in_step &&
         ack->stream_seq > ledger->last_stream_seq + 1)
-        s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;
+        source_note_hole(s, ack, now);
     if (!next && ack->consumer_seq > s->last_consumer_seq)
         seqset_add_range(&s->others, s->last_consumer_seq + 1, ack->consumer_seq - 1);
     s->last_consumer_seq = ack->consumer_seq;
+    if (s->recounted && ack->delivered == 1) {
+        s->passed = ack->stream_seq > s->passed ? ack->stream_seq : s->passed;
+        s->recounted = false;
+    }
     if (s->shared) /* a leader that has forgotten some counts them anew, for whoever pulls */
         ledger_out_of_step(&s->generation.ledger);
     if (ack->delivered > 1)
@@ -288,7 +299,7 @@ static enum ledger_verdict receive_other(struct source *s, struct nats_client *c
         take_foreign(s, client, ack->stream_seq, now);
         return LEDGER_VOID;
     }
-    note_delivery(s, ack);
+    note_delivery(s, ack, now);
     return ledger_pass(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
 }
 
@@ -313,13 +324,15 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
     enum message_kind kind = message_classify(s->settings, s->transforms, event);
     if (kind != MESSAGE_EVENT && !is_event_after_all(s, kind, ack->stream_seq))
         return receive_other(s, client, kind, event, now);
-    note_delivery(s, ack);
+    note_delivery(s, ack, now);
     s->counters.messages_received++;
     s->counters.bytes_received += event->bytes;
     enum ledger_verdict verdict =
         ledger_receive(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
     if (ack->delivered > 1)
         source_explain(s, ack, verdict != LEDGER_NEW);
+    if (verdict == LEDGER_NEW)
+        source_note_unacked(s, ack->stream_seq);
     return verdict;
 }
 
@@ -365,7 +378,9 @@ static int64_t tick_refetch(struct source *s, struct nats_client *client, int64_
 static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
     source_raise_cap(s, now);
+    source_look_at_hole(s);
     int64_t next = clock_earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
+    next = clock_earliest(next, source_tick_drop(s, now));
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);
     if (s->state != SOURCE_PULLING)
         return s->state == SOURCE_RETRY ? s->retry_at : INT64_MAX;
@@ -383,6 +398,7 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_PULLING:
         return tick_pulling(s, client, now);
     case SOURCE_RETRY:
+    case SOURCE_STANDBY:
         if (now < s->retry_at)
             return s->retry_at;
         source_begin(s, client, now);
@@ -390,6 +406,7 @@ int64_t source_tick(struct source *s, struct nats_client *client, int64_t now)
     case SOURCE_OFF:
     case SOURCE_STREAM:
     case SOURCE_POSITION:
+    case SOURCE_BELOW:
     case SOURCE_CUT:
     case SOURCE_CONSUMER:
     case SOURCE_GUARD:

@@ -22,8 +22,8 @@
  * One stream being drained through one consumer, as a state machine that is fed with events and
  * writes what it has to say into the client's output:
  *
- *     connected -> STREAM -> [POSITION, or CUT] -> CONSUMER -> [[GUARD] -> DELETE] -> [CREATE]
- *                                (position: CREATE only)                -> CONFIRM -> PULLING
+ *     connected -> STREAM -> [POSITION -> [BELOW], or CUT] -> CONSUMER -> [[GUARD] -> DELETE]
+ *                         -> [CREATE] (position: CREATE only) -> CONFIRM -> PULLING
  *
  * A stream that is deleted and made again between two of the questions must not have its messages
  * judged by the ledger of the one before. A consumer goes with its stream: where the stream is
@@ -36,6 +36,7 @@ enum source_state {
     SOURCE_OFF,      /* no connection */
     SOURCE_STREAM,   /* STREAM.INFO was asked */
     SOURCE_POSITION, /* STREAM.MSG.GET of the newest message that we know was asked */
+    SOURCE_BELOW,    /* it is not there: the same of those below it, to find a newer one */
     SOURCE_CUT,      /* the same of others, to find up to where the stream is what we know */
     SOURCE_CONSUMER, /* CONSUMER.INFO was asked */
     SOURCE_GUARD,    /* CONSUMER.CREATE of another one was asked, to keep what ours waits for */
@@ -44,6 +45,7 @@ enum source_state {
     SOURCE_CONFIRM, /* STREAM.INFO was asked once more: is it the stream that the consumer is of? */
     SOURCE_PULLING,
     SOURCE_ANCHORING, /* where it starts is being committed, before anything is asked for */
+    SOURCE_STANDBY,   /* another instance stores the stream: goes to STREAM at `retry_at` */
     SOURCE_LEAVING,   /* the stream has another generation: waits for source_adopt */
     SOURCE_RETRY,     /* goes to STREAM at `retry_at` */
     SOURCE_REFUSED,   /* the server's side contradicts the configuration: a human has to act */
@@ -56,11 +58,16 @@ enum source_state {
 #define SOURCE_RETRY_MIN (CLOCK_SECOND / 2)
 #define SOURCE_RETRY_MAX (10 * CLOCK_SECOND)
 #define SOURCE_POLL_INTERVAL (15 * CLOCK_SECOND) /* of the infos, for watching */
-#define SOURCE_CUT_WITHIN (2 * CLOCK_SECOND)     /* of the last message */
+/* From a look at what the consumer has passed over to the next one. */
+#define SOURCE_LOOK_MIN (15 * CLOCK_SECOND)
+#define SOURCE_LOOK_MAX (960 * CLOCK_SECOND)
+#define SOURCE_CUT_WITHIN (2 * CLOCK_SECOND) /* of the last message */
 /* From a cut to when twice as much is tried: a cut costs what was on the way, and may have been an
  * accident of the network. */
 #define SOURCE_CAP_PAUSE_MIN (600 * CLOCK_SECOND)
 #define SOURCE_CAP_PAUSE_MAX (24 * 3600 * CLOCK_SECOND)
+/* Beyond batching.max_age: by then others have stored what they have. */
+#define SOURCE_STANDBY_MARGIN (5 * CLOCK_SECOND)
 #define SOURCE_END_INTERVAL (CLOCK_SECOND / 5) /* the same when waiting for the end, and idle */
 
 enum {
@@ -83,6 +90,37 @@ struct source_poll {
     enum source_poll_state state;
     bool stream_next; /* which one it is the turn of */
     int64_t at;
+};
+
+/* Without acks two instances that drain one stream into one store get the same messages, and one of
+ * them comes too late: that one pulls nothing as long as the other one stores. */
+enum source_standby_state {
+    SOURCE_STANDBY_OFF,
+    SOURCE_STANDBY_WAITS,  /* until `at`, for what the stream had before to be stored */
+    SOURCE_STANDBY_LOOKS,  /* a commit without rows is on its way: it tells what others stored */
+    SOURCE_STANDBY_LOOKED, /* and has told it */
+};
+
+struct source_standby {
+    enum source_standby_state state;
+    int64_t at;
+    uint64_t end;  /* of the stream when the wait began; 0: it had nothing that the store lacked */
+    uint64_t news; /* messages that others had stored, since the last look */
+};
+
+/* A stream dropped what others, who take from the consumer, too, may have stored, or are about to.
+ */
+enum source_drop_state {
+    SOURCE_DROP_NONE,
+    SOURCE_DROP_WAITS, /* until `at`, for their commits */
+    SOURCE_DROP_LOOKS, /* a commit is on its way: it tells what others stored */
+    SOURCE_DROP_LOOKED,
+};
+
+struct source_drop {
+    enum source_drop_state state;
+    uint64_t first_seq; /* of the stream, behind what it dropped */
+    int64_t at;         /* 0: not known yet */
 };
 
 enum source_alert {
@@ -115,6 +153,13 @@ struct source_delivery {
     uint64_t stream_seq, consumer_seq;
 };
 
+/* What was delivered within this range and not acked when we began: so many messages of it have not
+ * come yet. */
+struct source_unacked {
+    struct seqrange range;
+    uint64_t left;
+};
+
 /* What the events of a source's pulls have as their owner. */
 struct source_feed {
     struct source *source;
@@ -131,20 +176,25 @@ struct source {
     enum source_state state;
     uint64_t request; /* what STREAM to CREATE, or the poll, wait for; 0: nothing */
     int64_t retry_at, retry_pause;
-    struct err refusal; /* of REFUSED */
+    struct buf waits_because; /* why it last had to try again, until it pulls; empty: it had not */
+    struct err refusal;       /* of REFUSED */
     struct source_poll poll;
 
     /* The stream. */
     struct generation generation;
     struct generation_known asked; /* with the last STREAM.INFO */
-    enum nats_retention retention; /* as it said last */
+    enum nats_retention retention; /* as it said last, */
+    bool replicated;               /* and whether several servers store it */
     uint64_t first_seq, last_seq;  /* the same */
     int64_t first_time;            /* of the message at first_seq, 0: there is none */
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
-    bool was_paused;               /* since `seen` of the generation was known */
-    bool transforms;               /* it changes subjects on the way in */
-    bool takes_nothing;            /* no subject that it takes is one of ours, and none has come */
-    bool covers_stream;            /* our subjects are all that it has: no filter is needed */
+    struct source_drop drop;
+    bool was_paused;      /* since `seen` of the generation was known */
+    bool transforms;      /* it changes subjects on the way in */
+    bool takes_nothing;   /* no subject that it takes is one of ours, and none has come */
+    bool covers_stream;   /* our subjects are all that it has: no filter is needed */
+    uint64_t passed_over; /* deliveries left a hole all the same, up to here: look at it; 0: none */
+    int64_t looked_at, look_pause; /* when one was last, 0: never; how long not again */
 
     /* The consumer. */
     struct buf consumer;  /* its name; of an ephemeral a new one each time */
@@ -155,23 +205,27 @@ struct source {
     bool seen_consumer;   /* it existed in this process, for this generation */
     bool same_consumer;   /* it has counted all deliveries that we know of */
     enum source_renew renew;
-    uint64_t floor;           /* of RENEW_FOR_ACKS */
-    bool consumer_ahead;      /* it has delivered what the stream does not have: look again */
-    bool shared;              /* somebody else pulls from it, as far as we can see */
-    bool others_pull;         /* that was seen beyond doubt: it counts as shared from then on */
-    bool strangers_seen;      /* the last poll showed more pulls than ours */
-    int64_t attached_at;      /* when it, or its new leader, was seen first */
-    int64_t ack_wait;         /* of it */
-    enum nats_ack_policy ack; /* of it */
+    uint64_t floor;      /* of RENEW_FOR_ACKS */
+    int64_t ahead_since; /* it has delivered what the stream does not have: look again; 0: not */
+    bool shared;         /* somebody else pulls from it, as far as we can see */
+    bool others_pull;    /* that was seen beyond doubt: it counts as shared from then on */
+    bool strangers_seen; /* the last poll showed more pulls than ours */
+    int64_t attached_at; /* when it, or its new leader, was seen first */
+    int64_t ack_wait;    /* of it */
+    enum nats_ack_policy ack;       /* of it */
     struct source_delivery settled; /* with ack policy all: delivered again, and not owed */
+    struct source_unacked unacked;  /* with ack policy all */
+    uint64_t told_seq;              /* up to here all of ours has come: the rest was of others */
     uint64_t asked_again;           /* of what was delivered and never came, this was the first */
     bool orphans_seen;              /* the last poll showed deliveries that nobody will ack, */
     bool ignored_seen;              /* or whose ack was ignored */
     uint64_t last_consumer_seq;     /* greatest number of a delivery, as far as we know */
     struct seqset others;           /* numbers up to that which are not of deliveries to us, */
-    uint64_t explained;    /* and so many, at most, are of messages that came all the same */
+    uint64_t explained;    /* and so many, at most, are of messages that came all the same, */
+    uint64_t came_again;   /* of these so many to us */
     uint64_t passed;       /* what it had passed over when we came: up to this sequence only
                               the stream itself can say where there is nothing for us */
+    bool recounted;        /* the same up to the next first delivery: it has another leader */
     int64_t lacking_since; /* a work queue's floor has passed what never came; 0: it has not */
     uint64_t owed;         /* what `others` loses when `refetch` is done: all up to here */
     bool told_shared;      /* that a shared consumer has acked what the store lacks */
@@ -185,6 +239,7 @@ struct source {
     uint64_t server;      /* which one it was to, hashed */
     int64_t heard;        /* when the last message came */
     struct refetch refetch;
+    struct source_standby standby;
     struct source_feed feed, feed_again;
 
     /* What it said of itself, while CONFIRM: numbers alone, no text; and was it made just now? */
@@ -205,6 +260,10 @@ struct source {
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2]);
 void source_free(struct source *s);
+
+/* Another instance has outrun this one: with delivery: position, let it go ahead. To be called
+ * before the first event. */
+void source_stand_by(struct source *s);
 
 /* Have no more than `pull_bytes` on the way, and ask for a message that is larger than
  * `message_bytes` as the server counts it only while source_allow_large says so; for one that is

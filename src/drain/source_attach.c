@@ -89,6 +89,8 @@ static bool is_anchored(struct source *s, struct nats_client *client)
 
 void source_attach(struct source *s, struct nats_client *client, int64_t now)
 {
+    if (source_stands_by(s, client, now))
+        return;
     if (!source_is_durable(s)) {
         if (is_anchored(s, client))
             create_consumer(s, client, now);
@@ -128,44 +130,6 @@ static void note_consumer(struct source *s, const struct nats_consumer_info *inf
     s->counters.consumer_ack_floor = info->ack_floor_stream_seq;
 }
 
-/* `alone`: nobody else can hold what is not ours. */
-static enum redelivery_how how_to_recover(const struct source *s, bool alone)
-{
-    if (s->ack == NATS_ACK_ALL)
-        return REDELIVERY_ASKS;
-    return alone ? REDELIVERY_ACKS_AND_ASKS : REDELIVERY_ACKS;
-}
-
-static void recover(struct source *s, const struct nats_consumer_info *info, uint64_t from,
-                    enum redelivery_how how, int64_t now)
-{
-    struct seqrange range = {from, info->delivered_stream_seq};
-    uint64_t durable = ledger_last_durable(&s->generation.ledger, range.last);
-    if (range.first > range.last)
-        return;
-    if (s->ack == NATS_ACK_ALL && durable >= from)
-        source_settle(s, durable, info->delivered_consumer_seq);
-    redelivery_begin(&s->redelivery, range, info->ack_pending, info->delivered_consumer_seq, how,
-                     now);
-}
-
-/* Deliveries to an earlier connection that were not acked: what is durable is acked, always. The
- * rest is ours to ask for unless others share the consumer; then only ack_wait can tell. */
-static void plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
-{
-    s->orphans_seen = false;
-    s->ignored_seen = false;
-    s->strangers_seen = false;
-    s->settled = (struct source_delivery){0};
-    s->asked_again = 0;
-    s->ack = info->config.ack;
-    s->shared =
-        source_is_durable(s) && (s->settings->shared || s->others_pull || info->waiting > 0);
-    s->ack_wait = info->config.ack_wait_ns;
-    if (source_is_durable(s) && info->ack_pending > 0)
-        recover(s, info, info->ack_floor_stream_seq + 1, how_to_recover(s, !s->shared), now);
-}
-
 static void begin_pulling(struct source *s, struct nats_client *client, int64_t now)
 {
     const struct nats_consumer_info *info = &s->found;
@@ -185,9 +149,10 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     source_take_count(s, info);
     if (source_is_durable(s))
         source_compare_floor(s, info, now);
-    plan_recovery(s, info, now);
+    source_plan_recovery(s, info, now);
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
     s->state = SOURCE_PULLING;
+    buf_reset(&s->waits_because);
     s->attached_at = now;
     s->retry_pause = SOURCE_RETRY_MIN;
     s->poll.at = now + (s->once ? SOURCE_END_INTERVAL : SOURCE_POLL_INTERVAL);
@@ -245,19 +210,24 @@ void source_on_deleted(struct source *s, struct nats_client *client, int64_t now
 
 /* A consumer that has delivered more than the stream has: the stream was set back and the consumer
  * was not. It would pass over all new messages up to there (nats-server issue 5412). The stream may
- * have grown since it was asked, so it is asked once more. */
+ * have grown since it was asked, or its servers are not in step, so it is asked once more. */
 static bool is_ahead(struct source *s, struct nats_client *client,
                      const struct nats_consumer_info *info, int64_t now)
 {
-    bool seen_before = s->consumer_ahead;
-    s->consumer_ahead = info->delivered_stream_seq > s->last_seq;
-    if (!s->consumer_ahead)
+    int64_t since = s->ahead_since;
+    s->ahead_since = 0;
+    if (info->delivered_stream_seq <= s->last_seq)
         return false;
-    if (!seen_before) {
+    if (since == 0) {
+        s->ahead_since = now;
         source_begin(s, client, now);
         return true;
     }
-    s->consumer_ahead = false;
+    if (s->replicated && now - since < GENERATION_LAG) {
+        s->ahead_since = since;
+        source_wait_for_leader(s, client, now);
+        return true;
+    }
     if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
         source_retry_because(s, client,
                              "the consumer is ahead of the stream, which was set back, and would "
@@ -334,61 +304,10 @@ void source_on_consumer(struct source *s, struct nats_client *client, struct sli
         source_retry_because(s, client, err.text, now);
 }
 
-static uint64_t live_pulls(const struct nats_pull *pull)
-{
-    uint64_t live = 0;
-    for (int i = 0; i < NATS_PULL_SLOTS; i++)
-        live += pull->slots[i].token != 0;
-    return live;
-}
-
-/* One that is not in the stream any more does not come, and no ack passes it: then the stream is
- * looked at. */
-static void ask_again(struct source *s, const struct nats_consumer_info *info, uint64_t missing,
-                      int64_t now)
-{
-    struct seqrange range = {missing, info->delivered_stream_seq};
-    if (s->ack == NATS_ACK_ALL && s->asked_again == missing && s->refetch.state == REFETCH_IDLE) {
-        s->owed = 0;
-        refetch_begin(&s->refetch, range, 0, true); /* what was dropped is counted as that */
-        return;
-    }
-    recover(s, info, missing, how_to_recover(s, true), now);
-    s->asked_again = missing;
-}
-
-/* What was delivered to a connection that the server took for alive is seen only now: nobody else
- * pulls, twice in a row, and yet messages are out that we never got. */
-static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
-{
-    uint64_t floor = info->ack_floor_stream_seq;
-    uint64_t missing = seqset_contiguous_end(&s->generation.ledger.taken, floor + 1) + 1;
-    bool orphans = !s->settings->shared && !s->others_pull && info->ack_pending > 0 &&
-                   info->waiting <= live_pulls(&s->pull) && missing <= info->delivered_stream_seq &&
-                   s->redelivery.state == REDELIVERY_DONE;
-    if (orphans && s->orphans_seen)
-        ask_again(s, info, missing, now);
-    s->orphans_seen = orphans;
-}
-
-/* An ack that the server has ignored, see acker.c: all is durable, twice in a row, and yet messages
- * are out. The newest one comes again, and its ack is for all of them. */
-static void look_for_ignored(struct source *s, const struct nats_consumer_info *info, int64_t now)
-{
-    uint64_t last = info->delivered_stream_seq;
-    bool ignored = s->ack == NATS_ACK_ALL && info->ack_pending > 0 && !s->others_pull &&
-                   ledger_position(&s->generation.ledger) >= last &&
-                   s->redelivery.state == REDELIVERY_DONE;
-    if (ignored && s->ignored_seen)
-        redelivery_begin(&s->redelivery, (struct seqrange){last, last}, 1,
-                         info->delivered_consumer_seq, REDELIVERY_ASKS_DURABLE, now);
-    s->ignored_seen = ignored;
-}
-
 /* More pulls wait than are ours, twice in a row: another instance uses the consumer by accident. */
 static void look_for_strangers(struct source *s, const struct nats_consumer_info *info)
 {
-    bool seen = info->waiting > live_pulls(&s->pull);
+    bool seen = info->waiting > nats_pull_live(&s->pull);
     if (seen && s->strangers_seen)
         source_found_others(s);
     s->strangers_seen = seen;
@@ -431,10 +350,10 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
     note_consumer(s, &info);
     if (source_is_durable(s)) {
         source_compare_floor(s, &info, now);
-        look_for_orphans(s, &info, now);
-        look_for_ignored(s, &info, now);
+        source_look_for_unacked(s, &info, now);
         look_for_strangers(s, &info);
     }
+    source_note_passed(s, &info, now);
     look_at_dropped(s, &info);
     if (!s->once)
         return;

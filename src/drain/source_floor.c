@@ -55,11 +55,16 @@ void source_begin_count(struct source *s)
 {
     s->last_consumer_seq = s->generation.delivered;
     seqset_reset(&s->others);
-    s->explained = 0;
+    /* What others have stored was delivered to them. */
+    s->explained = s->generation.delivered > 0 ? s->generation.of_others : 0;
+    s->came_again = 0;
     s->owed = 0;
+    s->told_seq = 0;
+    s->passed_over = 0;
     s->passed = 0;
     s->lacking_since = 0;
     s->dropped_before = 0;
+    s->drop = (struct source_drop){0};
 }
 
 /* All up to here is acked. What we have not heard of went to others. */
@@ -97,6 +102,29 @@ void source_take_dropped(struct source *s)
         ledger_nothing_at(&g->ledger, 0, s->first_seq - 1);
 }
 
+int64_t source_tick_drop(struct source *s, int64_t now)
+{
+    struct source_drop *d = &s->drop;
+    switch (d->state) {
+    case SOURCE_DROP_WAITS:
+        if (d->at == 0)
+            d->at = now + s->config->batching.max_age + SOURCE_STANDBY_MARGIN;
+        if (now < d->at)
+            return d->at;
+        d->state = SOURCE_DROP_LOOKS;
+        s->generation.unsaved = true;
+        break;
+    case SOURCE_DROP_LOOKED:
+        explain(s, source_count_gone(s, d->first_seq));
+        *d = (struct source_drop){0};
+        break;
+    case SOURCE_DROP_NONE:
+    case SOURCE_DROP_LOOKS:
+        break;
+    }
+    return INT64_MAX;
+}
+
 void source_take_count(struct source *s, const struct nats_consumer_info *info)
 {
     bool forgets = info->delivered_consumer_seq < s->last_consumer_seq;
@@ -114,7 +142,9 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info)
 
 void source_explain(struct source *s, const struct nats_ack *ack, bool held)
 {
+    uint64_t before = s->explained;
     explain(s, ack->delivered - 1 - (held && ack->delivered > 1)); /* one of these to us */
+    s->came_again += s->explained - before;
 }
 
 /* The others have them, in this store or in theirs: the floor proves nothing. */
@@ -161,6 +191,7 @@ uint64_t source_settle_others(struct source *s, uint64_t consumer_seq)
     uint64_t count = count_others(s, consumer_seq);
     uint64_t explained = num_least_u64(count, s->explained);
     s->explained -= explained;
+    s->came_again -= num_least_u64(explained, s->came_again);
     seqset_remove_through(&s->others, consumer_seq);
     return count - explained;
 }

@@ -22,6 +22,9 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info);
  * where nothing is known of a stream, it begins for us where it does. */
 void source_take_dropped(struct source *s);
 
+/* While pulling: what came of s->drop. Returns when something is due. */
+int64_t source_tick_drop(struct source *s, int64_t now);
+
 /* A message that was delivered before, which accounts for earlier deliveries of it; `held`: it had
  * come to us. */
 void source_explain(struct source *s, const struct nats_ack *ack, bool held);

@@ -13,6 +13,18 @@ static void ask_position(struct source *s, struct nats_client *client, int64_t n
     source_ask(s, client, SOURCE_POSITION, "STREAM.MSG.GET", NULL, now);
 }
 
+/* Nothing under the number of the newest message proves nothing. Is all that the stream has below
+ * it older? Else what it has there is not what is durable under its number, and must not be acked.
+ */
+static void ask_below(struct source *s, struct nats_client *client, int64_t now)
+{
+    buf_reset(&s->body);
+    if (cut_ask(&s->generation.cut, &s->body))
+        source_ask(s, client, SOURCE_BELOW, "STREAM.MSG.GET", NULL, now);
+    else
+        source_attach(s, client, now);
+}
+
 /* What of a stream that was set back is what we know? Each answer leads to the next question. */
 static void ask_cut(struct source *s, struct nats_client *client, int64_t now)
 {
@@ -47,6 +59,7 @@ static bool takes_any(const struct config_source *settings, const struct nats_st
 static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
     s->retention = info->retention;
+    s->replicated = info->replicas > 1;
     s->counters.stream_last_sequence = info->last_seq;
     s->first_seq = info->first_seq;
     s->last_seq = info->last_seq;
@@ -75,12 +88,14 @@ static bool take_stream(struct source *s, struct nats_client *client, struct sli
     }
     note_stream(s, info);
     bool first = s->generation.created.len == 0;
-    bool fits = generation_fits(&s->generation, info, s->asked);
+    enum generation_verdict verdict = generation_judge(&s->generation, info, s->asked, now);
     if (first)
         source_begin_count(s);
-    if (!fits)
+    if (verdict == GENERATION_LEFT)
         source_leave(s, client);
-    return fits;
+    if (verdict == GENERATION_LAGS)
+        source_wait_for_leader(s, client, now);
+    return verdict == GENERATION_FITS;
 }
 
 /* The stream begins here. True if its consumer has to be asked first, which is `there`: where it
@@ -107,7 +122,9 @@ static void on_stream(struct source *s, struct nats_client *client, struct slice
                       "messages only until they are acked: use delivery: durable");
         return;
     }
-    (void)note_dropped(s, info.first_seq, source_is_durable(s));
+    /* Who stands by does not know what of it was stored. */
+    if (s->standby.state == SOURCE_STANDBY_OFF)
+        (void)note_dropped(s, info.first_seq, source_is_durable(s));
     /* Where what we know was acked and dropped, the first message that is left may contradict it.
      */
     (void)generation_doubts(&s->generation, info.first_seq, info.first_ns);
@@ -144,11 +161,31 @@ static void on_position(struct source *s, struct nats_client *client, struct sli
     if (!take_message(s, client, payload, &message, &there, now))
         return;
     /* Deleted, or acked on a stream that drops what is acked: no contradiction by itself. */
-    if (there ? generation_has_newest(&s->generation, message.time_ns)
-              : generation_lacks_newest(&s->generation))
-        source_attach(s, client, now);
-    else
+    if (!(there ? generation_has_newest(&s->generation, message.time_ns)
+                : generation_lacks_newest(&s->generation))) {
         source_leave(s, client);
+    } else if (there) {
+        source_attach(s, client, now);
+    } else {
+        generation_begin_below(&s->generation, s->first_seq);
+        ask_below(s, client, now);
+    }
+}
+
+static void on_below(struct source *s, struct nats_client *client, struct slice payload,
+                     int64_t now)
+{
+    struct nats_stored_message message;
+    bool there;
+    if (!take_message(s, client, payload, &message, &there, now))
+        return;
+    if (there && generation_doubts(&s->generation, message.sequence, message.time_ns) &&
+        !generation_lacks_newest(&s->generation)) {
+        source_leave(s, client);
+        return;
+    }
+    cut_answer(&s->generation.cut, there, message.sequence, message.time_ns);
+    ask_below(s, client, now);
 }
 
 static void on_cut(struct source *s, struct nats_client *client, struct slice payload, int64_t now)
@@ -196,7 +233,14 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
         return;
     }
     note_stream(s, &info);
-    if (!generation_fits(&s->generation, &info, s->asked)) {
+    switch (generation_judge(&s->generation, &info, s->asked, now)) {
+    case GENERATION_FITS:
+        break;
+    case GENERATION_LAGS: /* meanwhile generation_doubts looks at what comes */
+        s->poll.at = now + SOURCE_END_INTERVAL;
+        s->poll.stream_next = true;
+        return;
+    case GENERATION_LEFT:
         source_leave(s, client);
         return;
     }
@@ -255,6 +299,9 @@ void source_take_answer(struct source *s, struct nats_client *client,
     case SOURCE_POSITION:
         on_position(s, client, event->payload, now);
         break;
+    case SOURCE_BELOW:
+        on_below(s, client, event->payload, now);
+        break;
     case SOURCE_CUT:
         on_cut(s, client, event->payload, now);
         break;
@@ -276,6 +323,7 @@ void source_take_answer(struct source *s, struct nats_client *client,
         break;
     case SOURCE_OFF:
     case SOURCE_ANCHORING:
+    case SOURCE_STANDBY:
     case SOURCE_LEAVING:
     case SOURCE_RETRY:
     case SOURCE_REFUSED:

@@ -55,22 +55,42 @@ void source_count_lost(struct source *s, struct seqrange range, uint64_t count)
     struct log_line line;
     log_begin(&line, LOG_ERROR, "data_lost");
     log_text(&line, "stream", s->settings->stream);
-    log_text(&line, "text", "the stream no longer has these events, and the store never had them");
+    log_text(&line, "text",
+             s->covers_stream
+                 ? "the stream no longer has these events, and the store never had them"
+                 : "the stream no longer has these messages, and the store never had them; they "
+                   "may be of other subjects: what is gone tells nobody what it was");
     log_u64(&line, "first_seq", range.first);
     log_u64(&line, "last_seq", range.last);
     log_u64(&line, "at_most", count);
     log_end(&line);
 }
 
+static bool has_others(const struct source *s)
+{
+    return source_is_durable(s) && (s->settings->shared || s->others_pull || s->shared);
+}
+
 uint64_t source_count_dropped(struct source *s, uint64_t first_seq)
+{
+    bool limits = s->retention == NATS_RETENTION_LIMITS;
+    if (!limits || !has_others(s) || !generation_may_have_lost(&s->generation, first_seq))
+        return source_count_gone(s, first_seq);
+    if (s->drop.state == SOURCE_DROP_NONE)
+        s->drop = (struct source_drop){.state = SOURCE_DROP_WAITS, .first_seq = first_seq};
+    return 0;
+}
+
+uint64_t source_count_gone(struct source *s, uint64_t first_seq)
 {
     struct seqrange missing;
     /* Up to the newest message that came, what is missing was of other subjects, or was delivered:
      * the consumer has counted that, and source_compare_floor looks at it. */
     bool told = source_is_durable(s) && !s->covers_stream && s->same_consumer;
+    uint64_t through =
+        told && s->generation.newest_seq > s->told_seq ? s->generation.newest_seq : s->told_seq;
     uint64_t lost = s->retention == NATS_RETENTION_LIMITS
-                        ? generation_count_lost(&s->generation, first_seq,
-                                                told ? s->generation.newest_seq : 0, &missing)
+                        ? generation_count_lost(&s->generation, first_seq, through, &missing)
                         : 0;
     if (lost > 0)
         source_count_lost(s, missing, lost);
@@ -114,7 +134,14 @@ void source_retry_because(struct source *s, struct nats_client *client, const ch
     log_text(&line, "stream", s->settings->stream);
     log_text(&line, "reason", why);
     log_end(&line);
+    buf_reset(&s->waits_because);
+    buf_append_text(&s->waits_because, why);
     source_retry(s, client, now);
+}
+
+void source_wait_for_leader(struct source *s, struct nats_client *client, int64_t now)
+{
+    source_retry_because(s, client, "who leads the stream lacks what another server has", now);
 }
 
 void source_leave(struct source *s, struct nats_client *client)

@@ -14,6 +14,8 @@ void source_begin(struct source *s, struct nats_client *client, int64_t now);
 void source_retry(struct source *s, struct nats_client *client, int64_t now);
 void source_retry_because(struct source *s, struct nats_client *client, const char *why,
                           int64_t now);
+/* The server that leads the stream does not have yet what another one of it has. */
+void source_wait_for_leader(struct source *s, struct nats_client *client, int64_t now);
 
 /* Give up until a human has acted. `why` goes into the log and into s->refusal. */
 void source_refuse(struct source *s, struct nats_client *client, const char *why);
@@ -52,8 +54,10 @@ void source_found_others(struct source *s);
 /* So many messages, at most, of these that are not in the stream any more were never stored. */
 void source_count_lost(struct source *s, struct seqrange range, uint64_t count);
 
-/* A stream with limits retention begins with `first_seq` now: count what it dropped before that. */
+/* A stream with limits retention begins with `first_seq` now: count what it dropped before that.
+ * Where others may have stored it, that takes a while (s->drop), and source_tick_drop counts it. */
 uint64_t source_count_dropped(struct source *s, uint64_t first_seq);
+uint64_t source_count_gone(struct source *s, uint64_t first_seq);
 
 /* Write a line that names the stream and the consumer. */
 void source_log(const struct source *s, enum log_level level, const char *event, const char *text);
@@ -63,6 +67,9 @@ void source_log(const struct source *s, enum log_level level, const char *event,
 /* Ask for the durable consumer; make an ephemeral one. */
 void source_attach(struct source *s, struct nats_client *client, int64_t now);
 
+/* True if it stands by, still: then the way on is taken. For source_attach. */
+bool source_stands_by(struct source *s, struct nats_client *client, int64_t now);
+
 /* Make a second consumer like the `wanted` one, so that the stream keeps what only ours waits for;
  * the reply, upon which ours is deleted; and when ours is there again. */
 void source_ask_guard(struct source *s, struct nats_client *client,
@@ -70,6 +77,17 @@ void source_ask_guard(struct source *s, struct nats_client *client,
 void source_on_guard(struct source *s, struct nats_client *client, struct slice payload,
                      int64_t now);
 void source_delete_guard(struct source *s, struct nats_client *client);
+
+/* What the consumer holds as not acked when pulling begins; while pulling, twice in a row, what
+ * nobody will ack; and a message of these that is new to us has come. */
+void source_plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now);
+void source_look_for_unacked(struct source *s, const struct nats_consumer_info *info, int64_t now);
+void source_note_unacked(struct source *s, uint64_t sequence);
+
+/* This delivery leaves a hole behind the one before; while pulling: look at it. */
+void source_note_hole(struct source *s, const struct nats_ack *ack, int64_t now);
+void source_note_passed(struct source *s, const struct nats_consumer_info *info, int64_t now);
+void source_look_at_hole(struct source *s);
 
 /* CONSUMER.DELETE was answered, however. */
 void source_on_deleted(struct source *s, struct nats_client *client, int64_t now);

@@ -48,6 +48,8 @@ void look_free(struct pipeline *p)
 /* Pulls end while flow control wants no more; then what waits for its commit gets old, or not. */
 static bool is_stalled(const struct pipeline *p, const struct source *s)
 {
+    if (s->standby.state != SOURCE_STANDBY_OFF && s->waits_because.len == 0)
+        return false; /* nothing is wrong with it */
     return s->state != SOURCE_PULLING || (p->pauses == 0 && !nats_pull_is_live(&s->pull));
 }
 
@@ -58,6 +60,7 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
         return "not connected";
     case SOURCE_STREAM:
     case SOURCE_POSITION:
+    case SOURCE_BELOW:
     case SOURCE_CUT:
     case SOURCE_GUARD:
     case SOURCE_DELETE:
@@ -69,6 +72,8 @@ static const char *state_of(const struct pipeline *p, const struct source *s)
         return p->pauses != 0 ? "paused" : is_stalled(p, s) ? "stalled" : "pulling";
     case SOURCE_ANCHORING:
         return "committing its starting position";
+    case SOURCE_STANDBY:
+        return "standing by for another instance";
     case SOURCE_LEAVING:
         return "changing over to another generation";
     case SOURCE_RETRY:

@@ -23,6 +23,7 @@ def stream(request, any_server):
     return any_server
 
 
+@pytest.mark.stores
 @pytest.mark.parametrize("stream", ["limits", "interest"], indirect=True)
 def test_one_ack_is_for_all_that_is_committed(stream, varve):
     run = varve.start(batching={"max_rows": 1000, "max_age": "100ms"})

@@ -3,40 +3,29 @@
 deltalake, DuckDB and pyarrow, and by what the stream has."""
 
 import json
+import shutil
 import subprocess
 import time
 
 import duckdb
 import pyarrow.dataset
 from deltalake import DeltaTable
-from generator import length_field, varint_field
+from generator import reward_event
 from support import VARVE, verify
 
 DAY = 86400 * 10**9
 
 
-def event(number, time_ns):
-    """proto/event.proto."""
-    return b"".join(
-        [
-            length_field(1, str(number).encode()),
-            length_field(2, b"sim.agent_reward.v1"),
-            length_field(3, b"x" * 100),
-            varint_field(4, time_ns),
-            length_field(5, b"w"),
-            length_field(6, b"sim"),
-        ]
-    )
-
-
 def publish(server, ages, first=1):
     """One event of each age in days."""
     now = time.time_ns()
-    server.publish([event(first + i, now - age * DAY) for i, age in enumerate(ages)])
+    server.publish([reward_event(first + i, now - age * DAY, b"sim") for i, age in enumerate(ages)])
 
 
 def expire(varve, *options):
-    run = subprocess.run([VARVE, "expire", varve.output, *options], capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [VARVE, "expire", varve.output, *options], capture_output=True, text=True, timeout=60
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -96,15 +85,20 @@ def test_retention_beside_the_drain(any_server, varve):
     running = varve.start(retention={"max_age": "30d"}, batching={"max_age": "200ms"})
     running.wait_line("expired", files=2, partitions=2)
     everybody_finds(varve, [1, 2, 5])
-    assert not varve.output.joinpath("sim").joinpath(
-        time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * 86400))
-    ).exists()
+    assert (
+        not varve.output.joinpath("sim")
+        .joinpath(time.strftime("%Y-%m-%d", time.gmtime(time.time() - 40 * 86400)))
+        .exists()
+    )
     publish(any_server, [0], first=6)
     running.wait_rows(1)
     assert running.stop() == 0
     report = verify(varve.output, "--server", any_server.url)
     assert report["findings"] == []
-    entry = [json.loads(line) for line in sorted(varve.output.glob("_delta_log/*.json"))[-2].read_text().splitlines()]
+    entry = [
+        json.loads(line)
+        for line in sorted(varve.output.glob("_delta_log/*.json"))[-2].read_text().splitlines()
+    ]
     assert all(action["remove"]["dataChange"] for action in entry if "remove" in action)
 
 
@@ -118,6 +112,50 @@ def test_expire_beside_a_running_varve(any_server, varve):
     running.wait_rows(4)
     assert "gone: 1 partition, 1 file" in expire(varve, "--older-than", "1d")
     assert running.stop() == 0
+    everybody_finds(varve, [2, 4])
+    assert verify(varve.output, "--server", any_server.url)["findings"] == []
+
+
+def test_a_consumer_that_was_set_back(any_server, varve, tmp_path):
+    """A restored server delivers again what has expired meanwhile, and takes acks for it again."""
+    any_server.add_stream()
+    publish(any_server, [0])
+    varve.once()
+    publish(any_server, [40, 40, 0], first=2)
+    any_server.stop()
+    shutil.copytree(any_server.directory / "jetstream", tmp_path / "backup")
+    any_server.start()
+    varve.once()
+    assert "gone: 1 partition, 1 file" in expire(varve, "--older-than", "30d")
+    any_server.stop()
+    shutil.rmtree(any_server.directory / "jetstream")
+    shutil.copytree(tmp_path / "backup", any_server.directory / "jetstream")
+    any_server.start()
+    for _ in range(2):
+        varve.once()
+        everybody_finds(varve, [1, 4])
+    publish(any_server, [0], first=5)
+    varve.once()
+    everybody_finds(varve, [1, 4, 5])
+    assert verify(varve.output, "--server", any_server.url)["findings"] == []
+
+
+def test_a_directory_that_was_set_back(any_server, varve, tmp_path):
+    """A restored backup has what has expired since, which then expires again."""
+    any_server.add_stream()
+    publish(any_server, [40, 0])
+    varve.once()
+    shutil.copytree(varve.output, tmp_path / "backup")
+    assert "gone: 1 partition, 1 file" in expire(varve, "--older-than", "30d")
+    publish(any_server, [35, 0], first=3)
+    varve.once()
+    shutil.rmtree(varve.output)
+    shutil.copytree(tmp_path / "backup", varve.output)
+    varve.once()
+    everybody_finds(varve, [1, 2, 3, 4])
+    assert "gone: 2 partitions, 2 files" in expire(varve, "--older-than", "30d")
+    any_server.delete_consumer()
+    varve.once()
     everybody_finds(varve, [2, 4])
     assert verify(varve.output, "--server", any_server.url)["findings"] == []
 

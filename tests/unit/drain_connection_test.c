@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/connection.h"
 
+#include <unistd.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -221,6 +222,58 @@ TEST(connection_keeps_the_credentials_of_its_url)
     say_info();
     (void)turn(true);
     EXPECT(heard("\"user\":\"u\",\"pass\":\"p@w\""));
+    finish();
+    forget(config);
+}
+
+static void hang(void *context)
+{
+    char byte;
+    const int *pipe = context;
+    EXPECT(read(pipe[0], &byte, 1) == 1);
+}
+
+static void forget_nothing(void *context)
+{
+    (void)context;
+}
+
+/* The password is on a file system that hangs: the loop goes on, and so do we when it does. */
+TEST(connection_does_not_wait_for_its_files)
+{
+    struct config *config = configure("nats://h:4222", "u", "");
+    static int gate[2];
+    EXPECT(pipe(gate) == 0);
+    start(config);
+    struct errand_job job = {hang, forget_nothing, gate};
+    connection.ahead.errand = errand_begin(&job, true, (struct waker){0});
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_READING && connection_wait(&connection).handle == -1);
+    EXPECT_I64(net.open, 0);
+    net.now += NATS_CONNECT_TIMEOUT;
+    EXPECT_I64(next_turn, net.now);
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_WAITING);
+    EXPECT(connection.trouble == TROUBLE_LOGIN_FILE);
+    EXPECT(strstr(connection.failure.text, "takes too long") != NULL);
+    net.now = connection.pool.retry_at;
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_READING); /* one is enough: it hangs still */
+    EXPECT(write(gate[1], "x", 1) == 1);
+    while (!errand_is_done(connection.ahead.errand))
+        (void)usleep(1000);
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_GREETING && net.open == 1);
+    /* Somebody names other files while these hang. */
+    connection_drop(&connection, "test", net.now);
+    connection.ahead.errand = errand_begin(&job, true, (struct waker){0});
+    net.now = connection.pool.retry_at;
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_READING);
+    connection_set_credentials(&connection, &config->nats);
+    (void)turn(false);
+    EXPECT(connection.state == CONNECTION_GREETING);
+    EXPECT(write(gate[1], "x", 1) == 1); /* for the one that was left */
     finish();
     forget(config);
 }

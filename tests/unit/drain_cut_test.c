@@ -24,7 +24,7 @@ static int run(struct cut *c, const struct position *known, struct history h)
 {
     struct buf body = {0};
     int questions = 0;
-    cut_begin(c, known, h.count);
+    cut_begin(c, known, 0, h.count);
     while (cut_ask(c, &body)) {
         uint64_t sequence = number_in(&body);
         bool next = strstr(buf_text(&body), "next_by_subj") != NULL;

@@ -6,7 +6,7 @@
 /* Nothing came between the question and the answer. */
 static bool fits(struct generation *g, const struct nats_stream_info *info)
 {
-    return generation_fits(g, info, generation_known_now(g));
+    return generation_judge(g, info, generation_known_now(g), 0) == GENERATION_FITS;
 }
 
 /* What a position says to be settled is what a crash behind its commit does not lose. */
@@ -169,8 +169,36 @@ TEST(drain_generation_is_not_set_back_by_an_answer_that_was_overtaken)
     struct generation_known asked = generation_known_now(&g);
     generation_note(&g, 11, 101 * CLOCK_SECOND);
     ledger_nothing_at(&g.ledger, 0, 11);
-    EXPECT(generation_fits(&g, &info, asked));
+    EXPECT(generation_judge(&g, &info, asked, 0) == GENERATION_FITS);
     EXPECT(!fits(&g, &info)); /* that was asked with 11 known */
+    EXPECT(generation_is_left(&g));
+    generation_free(&g);
+    positions_free(&stored);
+}
+
+/* Who leads the stream may store a message after who leads the consumer has delivered it, again and
+ * again: it was set back if it stays behind what we knew when that was seen first. */
+TEST(drain_generation_waits_for_the_leader_of_a_stream_with_replicas)
+{
+    const struct config_source settings = {.stream = "S", .consumer = "C"};
+    struct nats_stream_info info = {.created = slice_of(CREATED), .last_seq = 10, .replicas = 3};
+    struct positions stored = {0};
+    struct generation g;
+    int64_t now = 5;
+    generation_init(&g, &settings, &stored);
+    EXPECT(fits(&g, &info));
+    for (uint64_t i = 11; i < 100; i++, now += GENERATION_LAG / 2) {
+        generation_note(&g, i, (int64_t)i * CLOCK_SECOND);
+        info.last_seq = i - 1;
+        EXPECT_I64(generation_judge(&g, &info, generation_known_now(&g), now), GENERATION_LAGS);
+    }
+    info.last_seq = 99;
+    EXPECT_I64(generation_judge(&g, &info, generation_known_now(&g), now), GENERATION_FITS);
+    info.last_seq = 98;
+    EXPECT_I64(generation_judge(&g, &info, generation_known_now(&g), now), GENERATION_LAGS);
+    now += GENERATION_LAG - 1;
+    EXPECT_I64(generation_judge(&g, &info, generation_known_now(&g), now), GENERATION_LAGS);
+    EXPECT_I64(generation_judge(&g, &info, generation_known_now(&g), now + 1), GENERATION_LEFT);
     EXPECT(generation_is_left(&g));
     generation_free(&g);
     positions_free(&stored);

@@ -5,6 +5,8 @@
 #include "source_fixture.h"
 
 static const struct stage_consumer fresh = {.pending = 10};
+static const char no_message[] =
+    "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}";
 
 TEST(source_asks_for_stream_and_consumer_and_pulls)
 {
@@ -133,6 +135,37 @@ TEST(source_goes_on_with_another_leader)
     stage_close(&s);
 }
 
+/* The new one has forgotten deliveries and counts them anew: one of them goes to a second client
+ * that we have not seen yet, and what follows has the next number that we expect. */
+TEST(source_concludes_nothing_from_the_first_delivery_of_another_leader)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    s.source.covers_stream = false;
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 2, 2, 1);
+    stage_status(&s, "409 Leadership Change", "");
+    (void)stage_tick(&s, NATS_PULL_RETRY_PAUSE);
+    stage_deliver(&s, 5, 3, 1); /* 3 is the second one's, as its number 2 */
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 3));
+    stage_deliver(&s, 7, 4, 1); /* from here on it counts on */
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 6));
+    /* Whoever got 3 is gone, and the floor passes it: the stream has to say what it is. */
+    struct nats_consumer_info info = {.delivered_consumer_seq = 4,
+                                      .delivered_stream_seq = 7,
+                                      .ack_floor_consumer_seq = 3,
+                                      .ack_floor_stream_seq = 5,
+                                      .ack_pending = 1};
+    source_compare_floor(&s.source, &info, s.now);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 3);
+    EXPECT_U64(s.source.refetch.range.last, 4);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 3));
+    stage_close(&s);
+}
+
 TEST(source_stays_while_the_server_is_shutting_down)
 {
     struct stage s;
@@ -200,6 +233,31 @@ TEST(source_starts_over_where_deliveries_were_lost)
     stage_confirm(&s, 10);
     (void)stage_tick(&s, 1);
     EXPECT_I64(stage_count(&s, "-NAK"), 3); /* 2 to 4; 1 is in an epoch, which acks it */
+    stage_close(&s);
+}
+
+/* What was delivered to a connection that was gone, and came again, was delivered to us: so the
+ * next process does not take it for what others had. */
+TEST(source_writes_that_what_came_again_was_delivered)
+{
+    static const struct seqset nothing;
+    struct seqset rows = {0};
+    struct position position;
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 4, 4, 1);
+    stage_deliver(&s, 2, 5, 2);
+    stage_deliver(&s, 3, 6, 2);
+    seqset_add_range(&rows, 1, 4);
+    source_seal(&s.source, &rows, 4, STAGE_TIME + 4 * CLOCK_SECOND, &position);
+    seqset_free(&position.above);
+    source_committed(&s.source, STAGE_CREATED, &rows);
+    source_seal(&s.source, &nothing, 0, 0, &position);
+    EXPECT_U64(position.delivered, 6);
+    seqset_free(&position.above);
+    seqset_free(&rows);
     stage_close(&s);
 }
 
@@ -416,6 +474,39 @@ TEST(source_polls_the_infos_in_turn)
     stage_close(&s);
 }
 
+static void poll_consumer(struct stage *s, uint64_t waiting)
+{
+    for (int asked = 0; asked < 2; asked++) {
+        stage_status(s, "100 Idle Heartbeat", "");
+        (void)stage_tick(s, SOURCE_POLL_INTERVAL / 2);
+        stage_status(s, "100 Idle Heartbeat", "");
+        (void)stage_tick(s, SOURCE_POLL_INTERVAL / 2);
+        if (asked == 0) {
+            stage_expect_question(s, "CONSUMER.INFO.S.c");
+            stage_answer_consumer(s, (struct stage_consumer){.waiting = waiting});
+        } else {
+            stage_expect_question(s, "STREAM.INFO.S");
+            stage_answer_stream(s, STAGE_CREATED, 1, 10);
+        }
+    }
+}
+
+/* Not one event comes; but more pulls wait than are ours, and that lasts. */
+TEST(source_sees_another_client_that_is_idle)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    uint64_t ours = nats_pull_live(&s.source.pull);
+    poll_consumer(&s, ours + 1); /* of one that was killed, for a while */
+    poll_consumer(&s, ours);
+    poll_consumer(&s, ours + 6);
+    EXPECT(!stage_logged(&s, "consumer_shared"));
+    poll_consumer(&s, ours + 6);
+    EXPECT(stage_logged(&s, "consumer_shared"));
+    stage_close(&s);
+}
+
 /* Somebody set headers_only: not one empty row, not one ack. */
 TEST(source_stops_before_messages_without_bodies_are_taken)
 {
@@ -508,6 +599,37 @@ TEST(source_acks_at_start_what_is_durable_of_a_shared_consumer)
         EXPECT_I64(stage_count(&s, ack), 1);
     }
     EXPECT_I64(stage_count(&s, "-NAK"), 0);
+    stage_close(&s);
+}
+
+/* Two of five deliveries were to another instance, and are in the store by it. */
+TEST(source_accounts_for_what_others_had_stored_before_it_began)
+{
+    struct stage s;
+    struct position own = {.stream = "S",
+                           .created = STAGE_CREATED,
+                           .consumer = "c",
+                           .through = 3,
+                           .last_seq = 3,
+                           .last_time = STAGE_TIME + 3 * CLOCK_SECOND,
+                           .delivered = 3};
+    struct position all = {.stream = "S", .created = STAGE_CREATED, .consumer = ""};
+    stage_open(&s, CONFIG_DURABLE);
+    EXPECT(seqset_parse_text(&all.above, slice_of("1-3,6-7")));
+    positions_put(&s.stored, &own);
+    positions_put(&s.stored, &all);
+    seqset_free(&all.above);
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 7);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 3, "2026-01-01T00:00:03Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(
+        &s, (struct stage_consumer){.delivered = 5, .delivered_stream = 7, .floor = 5});
+    stage_confirm(&s, 7);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS); /* 4 and 5 may be of other subjects */
+    EXPECT_U64(s.source.refetch.expected, 0);
     stage_close(&s);
 }
 
@@ -813,8 +935,130 @@ TEST(source_sees_by_the_first_message_that_the_stream_was_set_back)
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_answer_stream(&s, STAGE_CREATED, 4, 9);
     stage_expect_question(&s, "STREAM.MSG.GET.S");
-    stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}");
+    stage_answer(&s, no_message);
     EXPECT_I64(s.source.state, SOURCE_LEAVING);
+    stage_close(&s);
+}
+
+static void have_ten(struct stage *s)
+{
+    struct position p = {.stream = "S",
+                         .created = STAGE_CREATED,
+                         .consumer = "c",
+                         .through = 10,
+                         .last_seq = 10,
+                         .last_time = STAGE_TIME + 10 * CLOCK_SECOND};
+    stage_open(s, CONFIG_DURABLE);
+    positions_put(&s->stored, &p);
+}
+
+/* In a cluster the consumer's leader may have delivered what the stream's does not have yet. */
+TEST(source_waits_at_start_for_the_leader_of_the_stream)
+{
+    struct stage s;
+    have_ten(&s);
+    s.replicas = 3;
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 9);
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    (void)stage_tick(&s, GENERATION_LAG / 2);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 10, "2026-01-01T00:00:10Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.delivered = 12, .delivered_stream = 12});
+    stage_expect_question(&s, "STREAM.INFO.S"); /* and what that knows of is not gone */
+    stage_answer_stream(&s, STAGE_CREATED, 1, 10);
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    stage_answer_message(&s, 10, "2026-01-01T00:00:10Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s, (struct stage_consumer){.delivered = 12, .delivered_stream = 12});
+    EXPECT_I64(s.source.state, SOURCE_RETRY);
+    stage_close(&s);
+}
+
+TEST(source_that_pulls_waits_for_the_leader_of_the_stream)
+{
+    static const uint64_t ends[] = {1, 0};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        struct stage s;
+        stage_open(&s, CONFIG_DURABLE);
+        s.replicas = 3;
+        stage_pull(&s, 0, fresh);
+        stage_deliver(&s, 1, 1, 1);
+        s.source.poll.stream_next = true;
+        s.asked_at = s.client.out.len;
+        stage_status(&s, "100 Idle Heartbeat", "");
+        (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+        stage_status(&s, "100 Idle Heartbeat", "");
+        (void)stage_tick(&s, SOURCE_POLL_INTERVAL / 2);
+        stage_expect_question(&s, "STREAM.INFO.S");
+        stage_answer_stream(&s, STAGE_CREATED, 1, 0);
+        EXPECT_I64(s.source.state, SOURCE_PULLING);
+        (void)stage_tick(&s, SOURCE_END_INTERVAL);
+        stage_expect_question(&s, "STREAM.INFO.S");
+        stage_answer_stream(&s, STAGE_CREATED, 1, ends[i]);
+        EXPECT_I64(s.source.state, SOURCE_PULLING);
+        stage_status(&s, "100 Idle Heartbeat", "");
+        (void)stage_tick(&s, GENERATION_LAG - SOURCE_END_INTERVAL);
+        if (ends[i] == 0) {
+            stage_expect_question(&s, "STREAM.INFO.S");
+            stage_answer_stream(&s, STAGE_CREATED, 1, 0);
+            EXPECT_I64(s.source.state, SOURCE_LEAVING); /* it was set back after all */
+        }
+        stage_close(&s);
+    }
+}
+
+/* The newest of ten, all of which are durable, is not in a stream that begins as it did. */
+static void find_newest_gone(struct stage *s, bool shared)
+{
+    have_ten(s);
+    s->config.sources[0].shared = shared;
+    source_connected(&s->source, &s->client, s->now);
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer_stream(s, STAGE_CREATED, 3, 12);
+    stage_expect_question(s, "STREAM.MSG.GET.S");
+    stage_answer(s, no_message);
+    stage_expect_question(s, "STREAM.MSG.GET.S"); /* the middle of 3 to 9 */
+    EXPECT_I64(stage_count(s, "{\"seq\":6,\"next_by_subj\":\">\"}"), 1);
+}
+
+/* It was set back: 3 to 7 are what we know, and unacked; 8 came later, and is not durable. */
+TEST(source_acks_nothing_at_start_that_may_be_another_message)
+{
+    for (int shared = 0; shared < 2; shared++) {
+        struct stage s;
+        find_newest_gone(&s, shared);
+        stage_answer_message(&s, 6, "2026-01-01T00:00:06Z");
+        stage_expect_question(&s, "STREAM.MSG.GET.S");
+        EXPECT_I64(stage_count(&s, "{\"seq\":8,\"next_by_subj\":\">\"}"), 1);
+        stage_answer_message(&s, 8, "2026-01-01T00:00:20Z");
+        EXPECT_I64(s.source.state, SOURCE_LEAVING);
+        EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 0);
+        stage_close(&s);
+    }
+}
+
+/* Clocks of servers differ a little, and what is behind all that we know says nothing: then what is
+ * durable is acked. */
+TEST(source_acks_at_start_what_is_older_than_the_newest)
+{
+    struct stage s;
+    find_newest_gone(&s, false);
+    stage_answer_message(&s, 8, "2026-01-01T00:00:10.2Z");
+    stage_expect_question(&s, "STREAM.MSG.GET.S");
+    EXPECT_I64(stage_count(&s, "{\"seq\":9,\"next_by_subj\":\">\"}"), 1);
+    stage_answer_message(&s, 12, "2026-01-01T00:00:20Z");
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(&s,
+                          (struct stage_consumer){
+                              .delivered = 8, .delivered_stream = 8, .floor = 6, .ack_pending = 2});
+    stage_confirm(&s, 12);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 2);
     stage_close(&s);
 }
 
@@ -982,9 +1226,6 @@ TEST(source_without_acks_begins_where_the_stream_does)
     stage_close(&s);
 }
 
-static const char no_message[] =
-    "{\"error\":{\"code\":404,\"err_code\":10037,\"description\":\"none\"}}";
-
 /* A work queue with the hole 4 has been asked whether there is something in it. */
 static void search_queue(struct stage *s, uint64_t ack_pending)
 {
@@ -1058,6 +1299,119 @@ TEST(source_finds_nothing_in_a_work_queue_that_has_only_what_is_known)
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     EXPECT_I64(s.source.renew, SOURCE_RENEW_NOT);
     EXPECT(seqset_contains(&s.source.generation.ledger.durable, 7));
+    stage_close(&s);
+}
+
+/* One ack is for all up to a sequence: with the number of a delivery that is still owed it would
+ * say to the next process that this one is acked, too. */
+TEST(source_settles_at_start_no_more_than_is_durable)
+{
+    struct stage s;
+    struct nats_consumer_info info = {.config = {.ack = NATS_ACK_ALL},
+                                      .delivered_consumer_seq = 7,
+                                      .delivered_stream_seq = 9,
+                                      .ack_floor_consumer_seq = 2,
+                                      .ack_floor_stream_seq = 3,
+                                      .ack_pending = 5};
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, (struct stage_consumer){0});
+    ledger_nothing_at(&s.source.generation.ledger, 0, 4);
+    source_plan_recovery(&s.source, &info, s.now);
+    EXPECT_U64(s.source.settled.stream_seq, 0); /* 4 may be of another subject */
+    ledger_nothing_at(&s.source.generation.ledger, 5, 5);
+    source_plan_recovery(&s.source, &info, s.now);
+    EXPECT_U64(s.source.settled.stream_seq, 5);
+    EXPECT_U64(s.source.settled.consumer_seq, 3);
+    ledger_nothing_at(&s.source.generation.ledger, 6, 9);
+    source_plan_recovery(&s.source, &info, s.now);
+    EXPECT_U64(s.source.settled.stream_seq, 9);
+    EXPECT_U64(s.source.settled.consumer_seq, 7);
+    stage_close(&s);
+}
+
+/* Of 1 to 9 three were delivered to a connection that is gone, and so many come again. Then the
+ * stream drops all of it. */
+static uint64_t lost_after(uint64_t again, enum nats_ack_policy ack)
+{
+    struct stage s;
+    struct nats_consumer_info info = {.config = {.ack = ack},
+                                      .delivered_consumer_seq = 3,
+                                      .delivered_stream_seq = 9,
+                                      .ack_pending = 3};
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9,
+               (struct stage_consumer){.delivered = 3, .delivered_stream = 9, .ack_pending = 3});
+    ledger_nothing_at(&s.source.generation.ledger, 0, 0);
+    source_plan_recovery(&s.source, &info, s.now);
+    for (uint64_t i = 1; i <= again; i++)
+        stage_deliver(&s, 2 * i, 3 + i, 2);
+    s.source.covers_stream = s.source.same_consumer = false;
+    (void)source_count_dropped(&s.source, 10);
+    uint64_t lost = s.source.counters.lost;
+    stage_close(&s);
+    return lost;
+}
+
+TEST(source_calls_nothing_lost_once_all_that_was_not_acked_has_come)
+{
+    EXPECT_U64(lost_after(3, NATS_ACK_ALL), 0);
+    EXPECT_U64(lost_after(2, NATS_ACK_ALL), 7);
+    EXPECT_U64(lost_after(3, NATS_ACK_EXPLICIT), 6); /* what is acked may be anywhere */
+}
+
+/* Somebody gives the consumer another filter and takes it back before the next poll: 2 to 4 are
+ * passed over, as if they were not there. The stream says what they are, and nothing is acked
+ * before. */
+TEST(source_looks_at_what_the_consumer_passes_over)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_deliver(&s, 5, 2, 1);
+    (void)stage_tick(&s, 1);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 2);
+    EXPECT_U64(s.source.refetch.range.last, 4);
+    EXPECT_U64(s.source.refetch.expected, 0); /* they are not lost if they are not there */
+    stage_deliver(&s, 7, 3, 1);               /* a stream may lose messages all the time */
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 6));
+    refetch_cancel(&s.source.refetch, &s.client);
+    s.now += SOURCE_LOOK_MIN;
+    stage_deliver(&s, 9, 4, 1);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 8));
+    s.now += SOURCE_LOOK_MIN; /* the third time not so soon */
+    stage_deliver(&s, 11, 5, 1);
+    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 10));
+    s.now += SOURCE_LOOK_MIN;
+    stage_deliver(&s, 13, 6, 1);
+    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 12));
+    stage_close(&s);
+}
+
+/* The same where nothing comes behind it: the consumer has passed 6 to 9, and counts no delivery.
+ */
+TEST(source_looks_at_what_the_consumer_passes_over_at_the_end)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, fresh);
+    for (uint64_t i = 1; i <= 5; i++)
+        stage_deliver(&s, i, i, 1);
+    struct nats_consumer_info info = {.delivered_consumer_seq = 5, .delivered_stream_seq = 5};
+    source_note_passed(&s.source, &info, s.now);
+    EXPECT_U64(s.source.passed_over, 0);
+    info.delivered_stream_seq = 9;
+    info.delivered_consumer_seq = 6; /* that one is on its way */
+    source_note_passed(&s.source, &info, s.now);
+    EXPECT_U64(s.source.passed_over, 0);
+    info.delivered_consumer_seq = 5;
+    source_note_passed(&s.source, &info, s.now);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
+    EXPECT_U64(s.source.refetch.range.first, 6);
+    EXPECT_U64(s.source.refetch.range.last, 9);
     stage_close(&s);
 }
 
@@ -1172,4 +1526,163 @@ TEST(source_keeps_what_an_interest_stream_has_while_the_consumer_is_made_anew)
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     EXPECT_I64(stage_count(&s, "PUB $JS.API.CONSUMER.DELETE.S.c_"), 1);
     stage_close(&s);
+}
+
+/* The stream, which has so much, is asked for while the source stands by. */
+static void stand_by_with(struct stage *s, uint64_t first, uint64_t last)
+{
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer_stream(s, STAGE_CREATED, first, last);
+    if (s->source.state != SOURCE_POSITION)
+        return;
+    stage_expect_question(s, "STREAM.MSG.GET.S");
+    stage_answer_message(s, 9, "2026-01-01T00:00:09Z");
+}
+
+/* It was outrun, and others have stored so much. */
+static void begin_standing_by(struct stage *s, uint64_t stored)
+{
+    stage_open(s, CONFIG_POSITION);
+    struct position known = {.stream = "S",
+                             .created = STAGE_CREATED,
+                             .consumer = "c",
+                             .through = stored,
+                             .last_seq = 9,
+                             .last_time = STAGE_TIME + 9 * CLOCK_SECOND};
+    positions_put(&s->stored, &known);
+    source_stand_by(&s->source);
+    source_connected(&s->source, &s->client, s->now);
+}
+
+static void stand_by_until_it_asks(struct stage *s)
+{
+    EXPECT_I64(s->source.state, SOURCE_STANDBY);
+    (void)stage_tick(s, s->config.batching.max_age + SOURCE_STANDBY_MARGIN);
+}
+
+/* A look into the store finds this (NULL: nothing), and the stream is asked for. */
+static void look_while_standing_by(struct stage *s, const char *others)
+{
+    EXPECT_I64(s->source.state, SOURCE_ANCHORING);
+    EXPECT(source_wants_commit(&s->source));
+    stage_commit(s, others);
+    (void)stage_tick(s, 1);
+}
+
+TEST(source_without_acks_lets_another_instance_go_ahead)
+{
+    struct stage s;
+    begin_standing_by(&s, 3);
+    stand_by_with(&s, 1, 9);
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 1, 12); /* 1 to 9 should have been stored by now */
+    look_while_standing_by(&s, "1-9");
+    stand_by_with(&s, 1, 12);
+    EXPECT_I64(s.source.state, SOURCE_STANDBY);
+    EXPECT(!source_wants_commit(&s.source));
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 1, 15);
+    look_while_standing_by(&s, "10-11"); /* not all, but it is at it */
+    stand_by_with(&s, 1, 15);
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 1, 15);
+    EXPECT_I64(stage_count(&s, "CONSUMER.CREATE"), 0);
+    EXPECT(stage_logged(&s, "stands_by") && !stage_logged(&s, "takes_over"));
+    look_while_standing_by(&s, NULL);
+    stand_by_with(&s, 1, 15);
+    EXPECT(stage_logged(&s, "takes_over"));
+    stand_by_with(&s, 1, 15);
+    EXPECT_I64(s.source.state, SOURCE_CREATE);
+    EXPECT(strstr(buf_text(&s.client.out), "\"opt_start_seq\":12") != NULL);
+    stage_close(&s);
+}
+
+/* As long as there is nothing to be stored, who stores it says nothing. */
+TEST(source_stands_by_while_the_stream_rests)
+{
+    struct stage s;
+    begin_standing_by(&s, 9);
+    stand_by_with(&s, 1, 9);
+    for (int i = 0; i < 5; i++) {
+        stand_by_until_it_asks(&s);
+        EXPECT(!source_wants_commit(&s.source));
+        stand_by_with(&s, 1, 9);
+    }
+    /* What the stream drops may be stored already: that is not known yet. */
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 13, 15);
+    EXPECT_U64(s.source.counters.lost, 0);
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 13, 15);
+    look_while_standing_by(&s, NULL);
+    stand_by_with(&s, 13, 15);
+    EXPECT_U64(s.source.counters.lost, 0);
+    stand_by_with(&s, 13, 15); /* now it is */
+    EXPECT_U64(s.source.counters.lost, 3);
+    stage_close(&s);
+}
+
+/* A connection that goes while the look is on its way does not end it. */
+TEST(source_stands_by_over_a_lost_connection)
+{
+    struct stage s;
+    begin_standing_by(&s, 3);
+    stand_by_with(&s, 1, 9);
+    source_lost(&s.source, s.now);
+    source_connected(&s.source, &s.client, s.now);
+    stand_by_with(&s, 1, 9);
+    stand_by_until_it_asks(&s);
+    stand_by_with(&s, 1, 9);
+    EXPECT_I64(s.source.state, SOURCE_ANCHORING);
+    source_lost(&s.source, s.now);
+    source_connected(&s.source, &s.client, s.now);
+    stand_by_with(&s, 1, 9);
+    look_while_standing_by(&s, "1-9");
+    stand_by_with(&s, 1, 9);
+    EXPECT_I64(s.source.state, SOURCE_STANDBY);
+    stage_close(&s);
+}
+
+/* With acks the server gives each message to one of them. */
+TEST(source_with_acks_never_stands_by)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    source_stand_by(&s.source);
+    source_connected(&s.source, &s.client, s.now);
+    stand_by_with(&s, 1, 9);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_close(&s);
+}
+
+/* 2 to 5 are gone, and did not come here; what do others have of them? */
+static uint64_t lose_with_others(const char *stored)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 9, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    stage_commit(&s, NULL); /* where it starts */
+    s.source.others_pull = true;
+    EXPECT_U64(source_count_dropped(&s.source, 6), 0);
+    int64_t at = source_tick_drop(&s.source, s.now);
+    EXPECT_I64(at, s.now + s.config.batching.max_age + SOURCE_STANDBY_MARGIN);
+    EXPECT(!source_wants_commit(&s.source));
+    (void)source_tick_drop(&s.source, at);
+    EXPECT(source_wants_commit(&s.source));
+    EXPECT_U64(s.source.counters.lost, 0);
+    stage_commit(&s, stored);
+    (void)source_tick_drop(&s.source, at);
+    uint64_t lost = s.source.counters.lost;
+    EXPECT_U64(source_count_dropped(&s.source, 6), 0); /* once is enough */
+    EXPECT_I64(s.source.drop.state, SOURCE_DROP_NONE);
+    stage_close(&s);
+    return lost;
+}
+
+TEST(source_calls_nothing_lost_that_others_may_have_stored)
+{
+    EXPECT_U64(lose_with_others("2-5"), 0);
+    EXPECT_U64(lose_with_others("2-3"), 2);
+    EXPECT_U64(lose_with_others(NULL), 4);
 }

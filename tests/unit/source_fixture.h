@@ -26,6 +26,7 @@ struct stage {
     struct source source;
     int64_t now;
     const char *first_time; /* when it says that its first message was stored; NULL: nothing */
+    uint64_t replicas;      /* of the stream */
     uint64_t deleted;       /* what the stream says of messages that are gone from its middle */
     enum ledger_verdict verdict; /* of the message that was delivered last */
     char reply[256];             /* where the answer to the question last asked goes */
@@ -139,13 +140,14 @@ static inline void stage_answer_stream(struct stage *s, const char *created, uin
                                        uint64_t last)
 {
     char json[512];
-    (void)snprintf(json, sizeof(json),
-                   "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\"],\"retention\":\"limits\"},"
-                   "\"created\":\"%s\",\"state\":{\"messages\":%llu,\"first_seq\":%llu,"
-                   "\"first_ts\":\"%s\",\"last_seq\":%llu,\"num_deleted\":%llu}}",
-                   created, (unsigned long long)(last + 1 - first), (unsigned long long)first,
-                   s->first_time == NULL ? "0001-01-01T00:00:00Z" : s->first_time,
-                   (unsigned long long)last, (unsigned long long)s->deleted);
+    (void)snprintf(
+        json, sizeof(json),
+        "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\"],\"retention\":\"limits\","
+        "\"num_replicas\":%llu},\"created\":\"%s\",\"state\":{\"messages\":%llu,\"first_seq\":%llu,"
+        "\"first_ts\":\"%s\",\"last_seq\":%llu,\"num_deleted\":%llu}}",
+        (unsigned long long)s->replicas, created, (unsigned long long)(last + 1 - first),
+        (unsigned long long)first, s->first_time == NULL ? "0001-01-01T00:00:00Z" : s->first_time,
+        (unsigned long long)last, (unsigned long long)s->deleted);
     stage_answer(s, json);
 }
 
