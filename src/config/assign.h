@@ -5,12 +5,20 @@
 #include "config/config.h"
 #include "config/keys.h"
 
+struct yaml_walk;
+
 /* What was written for a key: one text, or a list of them. */
 struct config_value {
     const struct slice *items;
     size_t count;
     bool list;
 };
+
+/* Read the list that a walk is at, up to its end: an entry as the one text that stands for it, in
+ * `arena`. 0, or -1 and the error of the walk. */
+int config_read_list(struct yaml_walk *w, struct arena *arena, enum config_entries entries,
+                     struct slice items[static CONFIG_LIST_MAX], size_t *count)
+    __attribute__((warn_unused_result));
 
 /* Check `value` against the key's type and range and store it in the struct at `base` (a struct
  * config, or an entry of a section). Texts are copied to the arena. Errors say
@@ -44,6 +52,10 @@ int config_add_entry(struct config *c, const struct config_section *s, struct er
  */
 int config_assign_section(struct config *c, const char *path, struct slice text, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Replace ${NAME} of the environment and ~/ in the values that may have them: paths, secrets and
+ * the servers. Once, when all is assigned. */
+int config_expand(struct config *c, struct err *err) __attribute__((warn_unused_result));
 
 /* ERR_USAGE about an unknown path. */
 int config_unknown(const char *path, struct err *err);

@@ -63,23 +63,43 @@ struct config_source {
     struct config_start start;
 };
 
-enum config_format { CONFIG_FORMAT_PROTOBUF, CONFIG_FORMAT_JSON };
+enum config_format { CONFIG_FORMAT_PROTOBUF, CONFIG_FORMAT_JSON, CONFIG_FORMAT_FLATBUFFERS };
 
 /* What the payloads of an event type are. */
 struct config_payload {
     const char *event_type;
     enum config_format format;
-    const char *descriptor_set; /* path; of protobuf */
-    const char *message;        /* full name; of protobuf */
-    struct config_list columns; /* of JSON: "NAME TYPE PATH" each */
+    const char *descriptor_set; /* path; not of JSON */
+    const char *message;        /* full name; not of JSON */
+    struct config_list columns; /* of JSON: "NAME TYPE PATH" each; else names of fields */
 };
 
-enum config_kind { CONFIG_KIND_TABLE };
+enum config_kind {
+    CONFIG_KIND_TABLE,
+    CONFIG_KIND_NATS,
+    CONFIG_KIND_ARCHIVE,
+    CONFIG_KIND_TIMESERIES,
+    CONFIG_KIND_QUALITY,
+};
 
 struct config_follower {
     const char *name;
     enum config_kind kind;
-    const char *target; /* path */
+    const char *target;        /* path; of tables, and of an archive */
+    const char *subject;       /* of nats: to publish to */
+    const char *stream;        /* of nats; "": the only one that takes the subject */
+    int64_t compression_level; /* of an archive; 0: as the files are */
+    uint64_t bandwidth;        /* of an archive, bytes a second; 0: any */
+    bool manifest;             /* of an archive */
+    struct {                   /* of timeseries */
+        const char *url;
+        const char *token, *token_file; /* a secret: never print it; and a path, in place of it */
+        const char *ca_file;
+        /* "EVENT_TYPE MEASUREMENT" each, with "tag SOURCE", "field NAME TYPE SOURCE" and
+         * "timestamp COLUMN" behind it, in this order and as often as needed. */
+        struct config_list points;
+        uint64_t max_tag_values; /* 0: any number */
+    };
     int64_t max_lag;
 };
 
@@ -124,6 +144,10 @@ struct config {
     size_t payload_count;
     struct config_follower *followers; /* no two of the same name */
     size_t follower_count;
+    struct {
+        struct config_list required, event_types, content_types, alerts;
+        int64_t max_skew, max_silence; /* 0: any */
+    } quality;
     struct {
         enum config_manage manage;
     } consumer;
@@ -221,6 +245,9 @@ void config_free(struct config *c);
  * no larger, and config_finish refuses what is. UINT64_MAX or close to it where there is no limit.
  */
 uint64_t config_memory_room(void);
+
+/* True if followers of this kind write to a directory or bucket: `target`. */
+bool config_has_target(enum config_kind kind);
 
 /* True if the output of a finished config is a bucket. */
 bool config_writes_to_s3(const struct config *c);

@@ -2,137 +2,17 @@
 #include "config/config.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cgroup.h"
 #include "base/clock.h"
-#include "base/utf8.h"
+#include "base/text.h"
+#include "config/assign.h"
 #include "config/keys.h"
 
 static bool is_set(const char *text)
 {
     return text[0] != '\0';
-}
-
-static bool name_ok(const char *name, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && (i == 0 || c < '0' || c > '9'))
-            return false;
-    }
-    return len > 0;
-}
-
-/* A user or password may hold any character; in a URL most of them need a %. */
-static void append_percent(struct buf *out, const char *text)
-{
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    for (; *text != '\0'; text++) {
-        if (strchr(plain, *text) != NULL)
-            buf_append_byte(out, (uint8_t)*text);
-        else
-            buf_printf(out, "%%%02X", (unsigned char)*text);
-    }
-}
-
-/* Replace each ${NAME} in *text; anything else stays, a lone $ too. In front of the '@' of a URL
- * the value is percent-encoded. */
-static int expand(struct config *c, const char *path, const char **text, bool url, struct err *err)
-{
-    struct buf out = {0};
-    const char *at = *text;
-    const char *open;
-    int result = 0;
-    while (result == 0 && (open = strstr(at, "${")) != NULL) {
-        const char *name = open + 2;
-        size_t len = strcspn(name, "}");
-        buf_append(&out, at, (size_t)(open - at));
-        at = name + len;
-        if (*at != '}' || !name_ok(name, len)) {
-            result = err_set(err, ERR_USAGE, "%s: write ${NAME} with the name of a variable", path);
-            break;
-        }
-        at++;
-        const char *copy = arena_text(&c->arena, name, len);
-        const char *value = getenv(copy);
-        /* Next to other text it may be no name, but a part of the secret. */
-        const struct config_key *key = config_key_find(path);
-        bool is_name = (key != NULL && key->type == CONFIG_PATH) || (open == *text && *at == '\0');
-        if (value == NULL || !utf8_valid(slice_of(value)))
-            result =
-                err_set(err, ERR_USAGE, "%s: the environment variable%s%s is not %s", path,
-                        is_name ? " " : "", is_name ? copy : "", value == NULL ? "set" : "UTF-8");
-        else if (url && strchr(at, '@') != NULL)
-            append_percent(&out, value);
-        else
-            buf_append_text(&out, value);
-    }
-    if (result == 0 && at != *text) {
-        buf_append_text(&out, at);
-        *text = arena_text(&c->arena, out.data, out.len);
-    }
-    buf_free(&out);
-    return result;
-}
-
-static int expand_servers(struct config *c, struct err *err)
-{
-    struct config_list *servers = &c->nats.servers;
-    const char **items = arena_calloc(&c->arena, servers->count + 1, sizeof(*items));
-    for (size_t i = 0; i < servers->count; i++) {
-        items[i] = servers->items[i];
-        if (expand(c, "nats.servers", &items[i], true, err) != 0)
-            return -1;
-    }
-    servers->items = items;
-    return 0;
-}
-
-static int expand_home(struct config *c, const char *path, const char **text, struct err *err)
-{
-    const char *rest = *text + 1;
-    if (**text != '~')
-        return 0;
-    const char *home = getenv("HOME");
-    if (*rest != '\0' && *rest != '/')
-        return err_set(err, ERR_USAGE, "%s: only ~/ is known, not the home of others", path);
-    if (home == NULL || home[0] != '/' || !utf8_valid(slice_of(home)))
-        return err_set(err, ERR_USAGE, "%s: for ~ the environment variable HOME has to be a path",
-                       path);
-    struct buf out = {0};
-    buf_printf(&out, "%s%s", home, rest);
-    *text = arena_text(&c->arena, out.data, out.len);
-    buf_free(&out);
-    return 0;
-}
-
-/* A value that is a path or a secret; `base` is the config, or the entry that has it. */
-static int expand_value(struct config *c, const struct config_key *key, void *base, struct err *err)
-{
-    const char **text = (const char **)((char *)base + key->offset);
-    if (key->type != CONFIG_PATH && key->type != CONFIG_SECRET)
-        return 0;
-    if (key->type == CONFIG_PATH && expand_home(c, key->path, text, err) != 0)
-        return -1;
-    return expand(c, key->path, text, false, err);
-}
-
-static int expand_all(struct config *c, struct err *err)
-{
-    for (size_t i = 0; i < config_key_count; i++) {
-        const struct config_section *section = config_key_list(&config_keys[i]);
-        size_t count = section == NULL ? 1 : config_entries(c, section);
-        for (size_t entry = 0; entry < count; entry++) {
-            void *base = section == NULL ? c : config_entry(c, section, entry);
-            if (expand_value(c, &config_keys[i], base, err) != 0)
-                return -1;
-        }
-    }
-    return expand_servers(c, err);
 }
 
 static int finish_tls(struct config_tls *t, struct err *err)
@@ -228,17 +108,34 @@ static int check_sources(const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_format(const struct config_payload *p, struct err *err)
+{
+    bool is_json = p->format == CONFIG_FORMAT_JSON;
+    if (is_json && (is_set(p->descriptor_set) || is_set(p->message)))
+        return err_set(err, ERR_USAGE, "descriptor_set and message are not for format: json");
+    if (p->format == CONFIG_FORMAT_FLATBUFFERS && !is_set(p->descriptor_set))
+        return err_set(err, ERR_USAGE, "format: flatbuffers takes a descriptor_set");
+    for (size_t i = 0; i < p->columns.count && !is_json; i++)
+        if (strchr(p->columns.items[i], ' ') != NULL)
+            return err_set(err, ERR_USAGE,
+                           "columns: \"%s\": only of format: json they are more than the names of "
+                           "fields, such as agents.id",
+                           p->columns.items[i]);
+    return 0;
+}
+
 static int check_payloads(const struct config *c, struct err *err)
 {
     for (size_t i = 0; i < c->payload_count; i++) {
         const struct config_payload *p = &c->payloads[i];
         if (!is_set(p->event_type))
             return err_set(err, ERR_USAGE, "payloads[%zu].event_type is missing", i);
-        bool is_proto = p->format == CONFIG_FORMAT_PROTOBUF;
-        if (is_set(p->descriptor_set) != is_proto || is_set(p->message) != is_proto)
+        if (check_format(p, err) != 0)
+            return err_prefix(err, "payloads[%zu]", i);
+        if (is_set(p->message) && strcmp(p->event_type, "*") == 0)
             return err_set(err, ERR_USAGE,
-                           "payloads[%zu]: descriptor_set and message are for format: protobuf, "
-                           "which needs both",
+                           "payloads[%zu]: message is for one event type; of event_type: \"*\" "
+                           "each event's payload_content_type names its own",
                            i);
         for (size_t j = 0; j < i; j++)
             if (strcmp(c->payloads[j].event_type, p->event_type) == 0)
@@ -263,6 +160,43 @@ static bool lies_in(const char *path, const char *folder)
     return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+bool config_has_target(enum config_kind kind)
+{
+    switch (kind) {
+    case CONFIG_KIND_TABLE:
+    case CONFIG_KIND_ARCHIVE:
+        return true;
+    case CONFIG_KIND_NATS:
+    case CONFIG_KIND_TIMESERIES:
+    case CONFIG_KIND_QUALITY:
+        return false;
+    }
+    return false;
+}
+
+/* What each kind has: a name of its own, and what its kind needs. */
+static int check_follower(const struct config *c, size_t i, struct err *err)
+{
+    const struct config_follower *f = &c->followers[i];
+    bool series = f->kind == CONFIG_KIND_TIMESERIES;
+    if (!follower_name_ok(f->name))
+        return err_set(err, ERR_USAGE,
+                       "followers[%zu].name: 1 to %d letters, digits, _ and - are needed", i,
+                       CONFIG_NAME_MAX);
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(c->followers[j].name, f->name) == 0)
+            return err_set(err, ERR_USAGE, "followers[%zu] and followers[%zu] are both %s", j, i,
+                           f->name);
+    if (series != is_set(f->url))
+        return err_set(err, ERR_USAGE,
+                       series ? "followers[%zu].url is missing: where the database is"
+                              : "followers[%zu].url is for kind timeseries",
+                       i);
+    if (is_set(f->token) && is_set(f->token_file))
+        return err_set(err, ERR_USAGE, "followers[%zu]: set only one of token and token_file", i);
+    return 0;
+}
+
 static int finish_followers(struct config *c, struct err *err)
 {
     const char *output = c->output.log_output_directory;
@@ -271,17 +205,21 @@ static int finish_followers(struct config *c, struct err *err)
         len--;
     for (size_t i = 0; i < c->follower_count; i++) {
         struct config_follower *f = &c->followers[i];
-        if (!follower_name_ok(f->name))
-            return err_set(err, ERR_USAGE,
-                           "followers[%zu].name: 1 to %d letters, digits, _ and - are needed", i,
-                           CONFIG_NAME_MAX);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(c->followers[j].name, f->name) == 0)
-                return err_set(err, ERR_USAGE, "followers[%zu] and followers[%zu] are both %s", j,
-                               i, f->name);
-        if (c->payload_count == 0)
-            return err_set(err, ERR_USAGE, "followers[%zu] is a table, and there are no payloads",
+        if (check_follower(c, i, err) != 0)
+            return -1;
+        if (!config_has_target(f->kind)) {
+            if (is_set(f->target))
+                return err_set(err, ERR_USAGE, "followers[%zu].target: its kind has none", i);
+            continue;
+        }
+        if (f->kind == CONFIG_KIND_ARCHIVE && !is_set(f->target))
+            return err_set(err, ERR_USAGE, "followers[%zu].target is needed: where the archive is",
                            i);
+        const size_t scheme = sizeof("s3://") - 1;
+        if (!is_set(f->target) && config_writes_to_s3(c) &&
+            memchr(output + scheme, '/', len - scheme) == NULL)
+            return err_set(err, ERR_USAGE,
+                           "followers[%zu].target is needed: the store is all of a bucket", i);
         if (!is_set(f->target)) {
             struct buf target = {0};
             buf_printf(&target, "%.*s-types", (int)len, output);
@@ -297,6 +235,8 @@ static int finish_followers(struct config *c, struct err *err)
                            "followers[%zu].target lies in the output directory, where readers of "
                            "*.parquet would meet its files",
                            i);
+        if (f->kind == CONFIG_KIND_ARCHIVE && lies_in(output, f->target))
+            return err_set(err, ERR_USAGE, "followers[%zu].target holds the output directory", i);
     }
     return 0;
 }
@@ -410,7 +350,7 @@ int config_finish(struct config *c, struct err *err)
         items[0] = c->orchestrator_address;
         c->nats.servers = (struct config_list){items, 1};
     }
-    if (expand_all(c, err) != 0 || finish_tls(&c->nats.tls, err) != 0 ||
+    if (config_expand(c, err) != 0 || finish_tls(&c->nats.tls, err) != 0 ||
         check_nats(&c->nats, err) != 0 || check_metrics_tls(c, err) != 0 ||
         check_sources(c, err) != 0 || check_memory(c, err) != 0 || check_payloads(c, err) != 0)
         return -1;

@@ -19,8 +19,15 @@
 static const char *const deliveries[] = {"durable", "position", NULL};
 static const char *const manages[] = {"create", "update", "bind", NULL};
 static const char *const sandboxes[] = {"auto", "on", "off", NULL};
-static const char *const formats[] = {"protobuf", "json", NULL};
-static const char *const kinds[] = {"table", NULL};
+static const char *const formats[] = {"protobuf", "json", "flatbuffers", NULL};
+static const char *const kinds[] = {"table", "nats", "archive", "timeseries", "quality", NULL};
+static const char *const requireds[] = {
+    "event_id",      "event_type_key",      "worker_id", "simulation_id",
+    "event_payload", "payload_format_hint", "none",      NULL};
+static const char *const findings[] = {
+    "duplicate_ids", "backwards",    "bad_times",      "skewed",
+    "silences",      "empty_fields", "unlisted_types", "unlisted_content_types",
+    "bad_payloads",  "any",          "none",           NULL};
 static const char *const profiles[] = {"plain", "delta", NULL};
 static const char *const addressings[] = {"auto", "path", "virtual", NULL};
 static const char *const checksums[] = {"sha256", "none", NULL};
@@ -211,47 +218,122 @@ const struct config_key config_keys[] = {
              "sim.ended.v1."},
 
     {"payloads[].event_type", CONFIG_TEXT, IN_PAYLOAD(event_type), "",
-     .help = "Event type whose payloads this entry describes, for followers of kind table. Each "
-             "entry needs a different one."},
+     .help =
+         "Event type whose payloads this entry describes, for followers of kind table; * for all "
+         "that have no entry of their own. Each entry needs a different one. Without any entry: "
+         "*, with format: protobuf and the simulation's own messages."},
     {"payloads[].format", CONFIG_CHOICE, IN_PAYLOAD(format), "json", .choices = formats,
-     .help = "protobuf, by descriptor_set and message; or json, by columns."},
+     .help = "protobuf and flatbuffers, by descriptor_set and message; or json, by columns."},
     {"payloads[].descriptor_set", CONFIG_PATH, IN_PAYLOAD(descriptor_set), "",
      .help = "File with the types: protoc --include_imports --descriptor_set_out=FILE writes it, "
-             "or buf build -o FILE."},
+             "or buf build -o FILE; of flatbuffers the .bfbs of flatc --schema -b. If empty: the "
+             "messages of the simulation, which varve knows."},
     {"payloads[].message", CONFIG_TEXT, IN_PAYLOAD(message), "",
-     .help = "Full name of the message, such as fes.simulation.agent.AgentAction."},
-    {"payloads[].columns", CONFIG_LIST, IN_PAYLOAD(columns), "payload json $",
+     .help = "Full name of the message, such as fes.simulation.agent.AgentAction. If empty, each "
+             "event says it in its payload_content_type: application/protobuf; message=NAME. Of "
+             "flatbuffers, if empty: the schema's root_type."},
+    {"payloads[].columns", CONFIG_LIST, IN_PAYLOAD(columns), "*",
      .help = "Columns of a JSON payload: {reward: {path: $.reward, type: double}}, or each as NAME "
-             "TYPE PATH: [reward double $.reward]. Types: text, integer, double, boolean, json.",
-     .columns = true},
+             "TYPE PATH: [reward double $.reward]. Types: text, integer, double, boolean, json. *: "
+             "all of it, as text, in one column payload. Of other formats: fields, such as [tick, "
+             "agents.id], or * for all of them.",
+     .entries = CONFIG_COLUMNS},
 
     {"followers[].name", CONFIG_TEXT, IN_FOLLOWER(name), "",
      .help = "Name under which the store knows how far this follower is: letters, digits, _ and -. "
              "Each needs a different one."},
     {"followers[].kind", CONFIG_CHOICE, IN_FOLLOWER(kind), "table", .choices = kinds,
-     .help = "table: a table of typed columns for each of payloads."},
+     .help = "table: a table of typed columns for each of payloads. nats: each event is published "
+             "again. archive: a copy of the store, which keeps what expires in it. timeseries: "
+             "points of a time-series database. quality: what varve quality says, kept up to date "
+             "below _quality/."},
     {"followers[].target", CONFIG_PATH, IN_FOLLOWER(target), "",
-     .help = "Directory of the tables, each in a folder that is called as its event type. If "
-             "empty: that of the output with -types behind it. Never within the output."},
+     .help =
+         "Directory of the tables, or s3://BUCKET/PREFIX, each in a folder that is called as its "
+         "event type. If empty: that of the output with -types behind it. Never within the "
+         "output. Of kind archive: where it is to be, alone."},
+    {"followers[].subject", CONFIG_TEXT, IN_FOLLOWER(subject), "replay.>",
+     .help =
+         "Of kind nats: the subject to publish to. A '>' at its end stands for the stored one."},
+    {"followers[].stream", CONFIG_TEXT, IN_FOLLOWER(stream), "",
+     .help = "Of kind nats: the stream that takes the subject, where more than one does. None that "
+             "varve drains."},
+    {"followers[].compression_level", CONFIG_INTEGER, IN_FOLLOWER(compression_level), "0", 0, 19,
+     .help =
+         "Of kind archive: compress its files anew with this level of zstd. 0: the files of the "
+         "store, byte for byte."},
+    {"followers[].bandwidth", CONFIG_SIZE, IN_FOLLOWER(bandwidth), "off", KIB, 1024 * GIB,
+     .help = "Of kind archive: copy at most so many bytes a second.", .off = true},
+    {"followers[].manifest", CONFIG_BOOL, IN_FOLLOWER(manifest), "false",
+     .help = "Of kind archive: keep a manifest-sha256.txt in the folder of each simulation, which "
+             "sha256sum -c reads."},
+    {"followers[].url", CONFIG_PATH, IN_FOLLOWER(url), "",
+     .help = "Of kind timeseries: where it writes InfluxDB line protocol, such as "
+             "http://127.0.0.1:8086/write?db=sim, https://host/api/v2/write?org=o&bucket=b or "
+             "http://host:8181/api/v3/write_lp?db=sim. What says that times are nanoseconds is "
+             "added."},
+    {"followers[].token", CONFIG_SECRET, IN_FOLLOWER(token), "",
+     .help = "Of kind timeseries: a token, or user:password."},
+    {"followers[].token_file", CONFIG_PATH, IN_FOLLOWER(token_file), "",
+     .help = "File with it, in place of token; read again whenever the follower starts over."},
+    {"followers[].ca_file", CONFIG_PATH, IN_FOLLOWER(ca_file), "",
+     .help = "Of kind timeseries: certificates of CAs to trust, PEM; those that the host trusts if "
+             "empty."},
+    {"followers[].points", CONFIG_LIST, IN_FOLLOWER(points),
+     "* events tag event_type_key tag simulation_id",
+     .help = "Of kind timeseries: what becomes of an event, {event_type: TYPE or \"*\", "
+             "measurement: NAME, tags: [SOURCE], fields: {NAME: SOURCE, NAME: {path: SOURCE, type: "
+             "TYPE}}, timestamp: timestamp_ns or stream_time}. A source is a path in the payload, "
+             "or row. and a column; as a tag, a column needs no row. in front. Types: double, "
+             "integer, boolean, text. Without fields: events are counted, by second.",
+     .entries = CONFIG_POINTS},
+    {"followers[].max_tag_values", CONFIG_COUNT, IN_FOLLOWER(max_tag_values), "10000", 0, 1 << 24,
+     .help = "Of kind timeseries: stop when a tag gets more values than this, since each is a "
+             "series that a database may keep in memory. 0: any number."},
     {"followers[].max_lag", CONFIG_DURATION, IN_FOLLOWER(max_lag), "1h", CLOCK_SECOND,
      365 * 24 * HOUR,
      .help = "Alert when a row has been committed for longer than this, and the follower does not "
              "have it."},
 
+    {"quality.required", CONFIG_LIST, AT(quality.required), "event_id,event_type_key,worker_id",
+     .choices = requireds,
+     .help = "Columns that are never empty in an event that is all right, for varve quality: of "
+             "event_id, event_type_key, worker_id, simulation_id, event_payload and "
+             "payload_format_hint; or none."},
+    {"quality.event_types", CONFIG_LIST, AT(quality.event_types), "any",
+     .help = "Event types that there are; or any."},
+    {"quality.content_types", CONFIG_LIST, AT(quality.content_types), "any",
+     .help = "Content types of payloads that there are, with or without what stands behind a "
+             "semicolon; or any."},
+    {"quality.max_skew", CONFIG_DURATION, AT(quality.max_skew), "off", CLOCK_MILLISECOND,
+     365 * 24 * HOUR,
+     .help = "An event is stored at most so much earlier or later than its timestamp says.",
+     .off = true},
+    {"quality.max_silence", CONFIG_DURATION, AT(quality.max_silence), "off", CLOCK_MILLISECOND,
+     365 * 24 * HOUR,
+     .help = "Of each event type of a simulation the stream gets an event at least so often.",
+     .off = true},
+    {"quality.alerts", CONFIG_LIST, AT(quality.alerts), "any", .choices = findings,
+     .help = "Findings of a follower of kind quality that raise the alert quality: duplicate_ids, "
+             "backwards, bad_times, skewed, silences, empty_fields, unlisted_types, "
+             "unlisted_content_types, bad_payloads; or any, or none."},
+
     {"memory_limit", CONFIG_SIZE, AT(memory_limit), "256MiB", 16 * MIB, 1024 * GIB,
-     .help =
-         "Memory for everything that is not committed yet; close to it, varve commits early. "
-         "The process needs at most 16 MiB more, and the default is less where its control group "
-         "may not take that much. An event may take a quarter of it, shared by the sources: "
-         "8 MiB with 32MiB and one source. Larger messages become dead letters.",
+     .help = "Memory for everything that is not committed yet, and, up to a quarter of it, what "
+             "followers hold; close to it, varve commits early. "
+             "The drain needs at most 16 MiB more, compaction and more followers what they need, "
+             "and the default is less where its control group may not take that much. An event "
+             "may take a quarter of it, shared by the sources: 8 MiB with 32MiB and one source. "
+             "Larger messages become dead letters.",
      .change = CONFIG_CHANGE_NOW},
 
     {"sandbox", CONFIG_CHOICE, AT(sandbox), "auto", .choices = sandboxes,
      .help = "Give up at the start what varve does not need: writing outside of the output "
              "directory, reading outside of the folders that are named here, other ports, programs "
-             "and system calls. auto: as far as the kernel can, and to any port, since a cluster "
-             "names its servers as it likes. on: connect to the ports of nats.servers alone, and "
-             "don't start where the kernel can't confine files and system calls. off: none of it."},
+             "and system calls. auto: as far as the kernel can, and to the ports that the cluster "
+             "names, or any port if it does not say. on: connect to the ports of nats.servers "
+             "alone, and don't start where the kernel can't confine files and system calls. off: "
+             "none of it."},
 
     {"dead_letter.subject", CONFIG_TEXT, AT(dead_letter.subject), "",
      .help = "Subject for messages that can't become rows, published with the reason. If empty, "

@@ -39,17 +39,24 @@ enum config_change {
     CONFIG_CHANGE_NEXT_CONNECTION /* another connection */
 };
 
+/* How the entries of a list may be written in a file, beside as texts. */
+enum config_entries {
+    CONFIG_TEXTS,
+    CONFIG_COLUMNS, /* all as one mapping, NAME: {path: PATH, type: TYPE} */
+    CONFIG_POINTS,  /* each as a mapping: see config_follower.points */
+};
+
 struct config_key {
     const char *path; /* "batching.max_rows"; those of a list's entries begin with "sources[]." */
     enum config_type type;
     size_t offset;              /* in struct config, or in the entry's struct */
     const char *initial;        /* the default as one writes it; a list has commas between */
     int64_t min, max;           /* of numbers, sizes and durations */
-    const char *const *choices; /* NULL-terminated */
+    const char *const *choices; /* NULL-terminated; of a list: what its entries may be, or NULL */
     const char *help;           /* what it is, one or two sentences */
     enum config_change change;
-    bool off;     /* a size or duration that may be "off", which is 0 */
-    bool columns; /* a list that may be written as a mapping, NAME: {path: PATH, type: TYPE} */
+    bool off;                    /* a size or duration that may be "off", which is 0 */
+    enum config_entries entries; /* of a list */
 };
 
 extern const struct config_key config_keys[];

@@ -38,11 +38,14 @@ static void append_default(struct buf *out, const struct config_key *key)
         append_scalar(out, text);
         return;
     }
-    /* The defaults are lists of one. */
-    ASSERT(memchr(text.data, ',', text.len) == NULL);
     buf_append_byte(out, '[');
-    append_scalar(out, text);
-    buf_append_byte(out, ']');
+    for (const char *at = key->initial; at != NULL;) {
+        text.data = (const uint8_t *)at;
+        text.len = strcspn(at, ",");
+        append_scalar(out, text);
+        at = at[text.len] == ',' ? at + text.len + 1 : NULL;
+        buf_append_text(out, at != NULL ? ", " : "]");
+    }
 }
 
 static void indent(struct buf *out, size_t levels)

@@ -52,88 +52,6 @@ static int check_first_time(struct reader *r, const char *path)
     return 0;
 }
 
-/* The texts of a list, copied. */
-static int read_items(struct reader *r, struct slice items[static CONFIG_LIST_MAX], size_t *count)
-{
-    struct yaml_walk *w = &r->walk;
-    for (*count = 0;; (*count)++) {
-        if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
-            return -1;
-        if (yaml_walk_is_close(w))
-            return 0;
-        if (!yaml_walk_is_scalar(w))
-            return yaml_walk_fail(w, "an entry of this list must be a plain value");
-        if (*count == CONFIG_LIST_MAX)
-            return yaml_walk_fail(w, "this list is too long");
-        struct slice text = yaml_walk_scalar(w);
-        const char *copy = arena_text(&r->config->arena, text.data, text.len);
-        items[*count] = (struct slice){(const uint8_t *)copy, text.len};
-    }
-}
-
-/* The next plain value, copied. */
-static int read_text(struct reader *r, const char **out)
-{
-    struct yaml_walk *w = &r->walk;
-    if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
-        return -1;
-    if (!yaml_walk_is_scalar(w))
-        return yaml_walk_fail(w, "a column is NAME: {path: PATH, type: TYPE}");
-    struct slice text = yaml_walk_scalar(w);
-    *out = arena_text(&r->config->arena, text.data, text.len);
-    return 0;
-}
-
-/* {path: PATH, type: TYPE}, behind a name: the text that stands for it in a list. */
-static int read_column(struct reader *r, struct slice *item)
-{
-    struct yaml_walk *w = &r->walk;
-    struct slice name = yaml_walk_scalar(w);
-    const char *text = arena_text(&r->config->arena, name.data, name.len);
-    const char *path = NULL, *type = NULL;
-    if (yaml_walk_next(w) < 0 || yaml_walk_check_plain(w) < 0)
-        return -1;
-    if (!yaml_walk_is_mapping(w))
-        return yaml_walk_fail(w, "a column is NAME: {path: PATH, type: TYPE}");
-    for (;;) {
-        if (yaml_walk_next(w) < 0)
-            return -1;
-        if (yaml_walk_is_close(w))
-            break;
-        bool is_path = yaml_walk_is_scalar(w) && slice_is(yaml_walk_scalar(w), "path");
-        bool is_type = yaml_walk_is_scalar(w) && slice_is(yaml_walk_scalar(w), "type");
-        if ((!is_path || path != NULL) && (!is_type || type != NULL))
-            return yaml_walk_fail(w, "a column has one path and one type, and nothing else");
-        if (read_text(r, is_path ? &path : &type) < 0)
-            return -1;
-    }
-    if (path == NULL || type == NULL)
-        return yaml_walk_fail(w, "a column needs a path and a type");
-    struct buf joined = {0};
-    buf_printf(&joined, "%s %s %s", text, type, path);
-    text = arena_text(&r->config->arena, joined.data, joined.len);
-    *item = slice_of(text);
-    buf_free(&joined);
-    return 0;
-}
-
-static int read_columns(struct reader *r, struct slice items[static CONFIG_LIST_MAX], size_t *count)
-{
-    struct yaml_walk *w = &r->walk;
-    for (*count = 0;; (*count)++) {
-        if (yaml_walk_next(w) < 0)
-            return -1;
-        if (yaml_walk_is_close(w))
-            return 0;
-        if (!yaml_walk_is_scalar(w))
-            return yaml_walk_fail(w, "a key must be a name");
-        if (*count == CONFIG_LIST_MAX)
-            return yaml_walk_fail(w, "this list is too long");
-        if (read_column(r, &items[*count]) < 0)
-            return -1;
-    }
-}
-
 static int read_leaf(struct reader *r, const char *path, struct config_target target)
 {
     struct yaml_walk *w = &r->walk;
@@ -142,13 +60,10 @@ static int read_leaf(struct reader *r, const char *path, struct config_target ta
     unsigned line = yaml_walk_line(w);
     if (yaml_walk_is_null(w))
         return 0; /* as if the key were not there */
-    if (yaml_walk_is_list(w)) {
+    if (yaml_walk_is_list(w) ||
+        (target.key->entries == CONFIG_COLUMNS && yaml_walk_is_mapping(w))) {
         value.list = true;
-        if (read_items(r, items, &value.count) < 0)
-            return -1;
-    } else if (target.key->columns && yaml_walk_is_mapping(w)) {
-        value.list = true;
-        if (read_columns(r, items, &value.count) < 0)
+        if (config_read_list(w, &r->config->arena, target.key->entries, items, &value.count) < 0)
             return -1;
     } else if (yaml_walk_is_scalar(w)) {
         items[value.count++] = yaml_walk_scalar(w);

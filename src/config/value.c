@@ -35,22 +35,6 @@ static int check_text(struct slice text, struct err *err)
     return 0;
 }
 
-static int store_list(void *field, struct arena *arena, struct config_value value, struct err *err)
-{
-    if (value.count == 0)
-        return err_set(err, ERR_USAGE, "the list is empty");
-    if (value.count > CONFIG_LIST_MAX)
-        return err_set(err, ERR_USAGE, "more than %d entries", CONFIG_LIST_MAX);
-    const char **items = arena_calloc(arena, value.count, sizeof(*items));
-    for (size_t i = 0; i < value.count; i++) {
-        if (value.items[i].len == 0)
-            return err_set(err, ERR_USAGE, "entry %zu of the list is empty", i + 1);
-        items[i] = arena_text(arena, value.items[i].data, value.items[i].len);
-    }
-    *(struct config_list *)field = (struct config_list){items, value.count};
-    return 0;
-}
-
 static int store_bool(void *field, struct slice text, struct err *err)
 {
     if (slice_is(text, "true") || slice_is(text, "yes") || slice_is(text, "on"))
@@ -145,6 +129,29 @@ static int store_choice(const struct config_key *key, void *field, struct slice 
     return -1;
 }
 
+static int store_list(const struct config_key *key, void *field, struct arena *arena,
+                      struct config_value value, struct err *err)
+{
+    int choice;
+    if (value.count == 0)
+        return err_set(err, ERR_USAGE, "the list is empty");
+    if (value.count > CONFIG_LIST_MAX)
+        return err_set(err, ERR_USAGE, "more than %d entries", CONFIG_LIST_MAX);
+    const char **items = arena_calloc(arena, value.count, sizeof(*items));
+    for (size_t i = 0; i < value.count; i++) {
+        if (value.items[i].len == 0)
+            return err_set(err, ERR_USAGE, "entry %zu of the list is empty", i + 1);
+        if (key->choices == NULL)
+            items[i] = arena_text(arena, value.items[i].data, value.items[i].len);
+        else if (store_choice(key, &choice, value.items[i], err) != 0)
+            return -1;
+        else
+            items[i] = key->choices[choice];
+    }
+    *(struct config_list *)field = (struct config_list){items, value.count};
+    return 0;
+}
+
 static int store_start(void *field, struct slice text, struct err *err)
 {
     struct config_start start = {.kind = CONFIG_START_FIRST};
@@ -203,7 +210,7 @@ int config_value_store(const struct config_key *key, void *base, struct arena *a
         if (check_text(value.items[i], err) != 0)
             return -1;
     if (key->type == CONFIG_LIST)
-        return store_list(field, arena, value, err);
+        return store_list(key, field, arena, value, err);
     ASSERT(value.count == 1);
     struct slice text = value.items[0];
     switch (key->type) {

@@ -8,6 +8,14 @@ const char *follow_kind_name(enum config_kind kind)
     switch (kind) {
     case CONFIG_KIND_TABLE:
         return "table";
+    case CONFIG_KIND_NATS:
+        return "nats";
+    case CONFIG_KIND_ARCHIVE:
+        return "archive";
+    case CONFIG_KIND_TIMESERIES:
+        return "timeseries";
+    case CONFIG_KIND_QUALITY:
+        return "quality";
     }
     return "";
 }
@@ -19,6 +27,18 @@ struct follow_target *follow_target_new(const struct config *config,
     switch (follower->kind) {
     case CONFIG_KIND_TABLE:
         target = follow_table_new(config, follower, err);
+        break;
+    case CONFIG_KIND_NATS:
+        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind nats yet");
+        break;
+    case CONFIG_KIND_ARCHIVE:
+        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind archive yet");
+        break;
+    case CONFIG_KIND_TIMESERIES:
+        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind timeseries yet");
+        break;
+    case CONFIG_KIND_QUALITY:
+        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind quality yet");
         break;
     }
     if (target == NULL)

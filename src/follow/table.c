@@ -102,6 +102,9 @@ static struct payload_type *payload_of(const struct config_payload *p, struct er
     switch (p->format) {
     case CONFIG_FORMAT_PROTOBUF:
         return protobuf_of(p, err);
+    case CONFIG_FORMAT_FLATBUFFERS:
+        (void)err_set(err, ERR_UNSUPPORTED, "there is no format flatbuffers yet");
+        break;
     case CONFIG_FORMAT_JSON:
         return payload_json_new(p->columns.items, p->columns.count, err);
     }

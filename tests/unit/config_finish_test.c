@@ -215,3 +215,42 @@ TEST(config_finish_expands_paths_and_servers)
         SETTINGS("output.log_output_directory=/x/${NOBODY_SETS_IT}"),
         "output.log_output_directory: the environment variable NOBODY_SETS_IT is not set");
 }
+
+/* A variable is named, and what may be a part of a secret is not. */
+TEST(config_finish_names_variables_of_servers)
+{
+#define NAMED "nats.servers: the environment variable NOBODY is not set"
+#define SECRET "nats.servers: the environment variable is not set"
+    static const char *const cases[][2] = {
+        {"nats.servers=${NOBODY}", NAMED},
+        {"nats.servers=nats://${NOBODY}:4222", NAMED},
+        {"nats.servers=nats://${NOBODY}.lab:4222", NAMED},
+        {"nats.servers=nats://a.lab:${NOBODY}", NAMED},
+        {"nats.servers=nats://me:you@${NOBODY}.lab", NAMED},
+        {"nats.servers=nats://${NOBODY}:you@a.lab", NAMED},
+        {"nats.servers=nats://me:${NOBODY}@a.lab", NAMED},
+        {"nats.servers=nats://me:hun${NOBODY}@a.lab", SECRET},
+        {"nats.servers=nats://me:${NOBODY}ter2@a.lab", SECRET},
+        {"nats.servers=nats://me:x@${NOBODY}ter2@a.lab", SECRET},
+        {"nats.servers=nats://me:${NOBODY}ter2", SECRET},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_refused(SETTINGS(cases[i][0]), cases[i][1]);
+}
+
+TEST(config_finish_where_an_archive_is)
+{
+#define ARCHIVE(target)                                                           \
+    SETTINGS("output.log_output_directory=/data/logs", "followers[0].name=vault", \
+             "followers[0].kind=archive", "followers[0].target=" target)
+    struct config c;
+    struct err err = {0};
+    expect_refused(ARCHIVE(""), "followers[0].target is needed: where the archive is");
+    expect_refused(ARCHIVE("/data/logs/old"),
+                   "followers[0].target lies in the output directory, where readers of *.parquet "
+                   "would meet its files");
+    expect_refused(ARCHIVE("/data"), "followers[0].target holds the output directory");
+    EXPECT(finish(&c, ARCHIVE("/data/logs-archive"), &err) == 0);
+    config_free(&c);
+#undef ARCHIVE
+}

@@ -12,7 +12,8 @@ TEST(config_keys_are_sound)
         EXPECT(strlen(key->path) + 8 < CONFIG_PATH_MAX);
         EXPECT(key->help != NULL && key->help[strlen(key->help) - 1] == '.');
         EXPECT(key->initial != NULL);
-        EXPECT((key->type == CONFIG_CHOICE) == (key->choices != NULL));
+        EXPECT(key->choices != NULL ? key->type == CONFIG_CHOICE || key->type == CONFIG_LIST
+                                    : key->type != CONFIG_CHOICE);
         bool ranged = key->type == CONFIG_INTEGER || key->type == CONFIG_COUNT ||
                       key->type == CONFIG_SIZE || key->type == CONFIG_DURATION;
         EXPECT(ranged == (key->max > key->min));

@@ -76,6 +76,11 @@ TEST(config_read_columns)
     EXPECT_TEXT(c.payloads[0].columns.items[1], "step integer $.s[0]");
     EXPECT_U64(c.payloads[1].columns.count, 1);
     config_free(&c);
+    read_text(&c, "payloads: [{event_type: w, format: flatbuffers, descriptor_set: w.bfbs,\n"
+                  "            columns: [tick, agents.id]}, {event_type: all}]\n");
+    EXPECT_TEXT(c.payloads[0].columns.items[1], "agents.id");
+    EXPECT_TEXT(c.payloads[1].columns.items[0], "*");
+    config_free(&c);
     expect_refused("payloads: [{columns: {a: $.a}}]",
                    "varve.yaml:1: a column is NAME: {path: PATH, type: TYPE}");
     expect_refused("payloads: [{columns: {a: {path: [x], type: text}}}]",
@@ -368,4 +373,40 @@ TEST(config_read_notes_keys_beside_the_layer)
     EXPECT_TEXT(c.beside, "line 3: batching");
     EXPECT(c.batching.max_rows != 5);
     config_free(&c);
+}
+
+TEST(config_read_points_of_a_follower)
+{
+    struct config c;
+    read_text(&c, "followers:\n"
+                  "  - name: db\n"
+                  "    kind: timeseries\n"
+                  "    url: http://h/write\n"
+                  "    points:\n"
+                  "      - {event_type: a.v1, measurement: m, tags: [worker_id, $.x],\n"
+                  "         timestamp: stream_time,\n"
+                  "         fields: {r: $.r, s: {path: $.s, type: integer}}}\n"
+                  "      - {tags: worker_id}\n"
+                  "      - a.v2 m field r double $.r\n");
+    const struct config_list *points = &c.followers[0].points;
+    EXPECT_U64(points->count, 3);
+    EXPECT_TEXT(points->items[0], "a.v1 m tag worker_id tag $.x field r double $.r field s integer "
+                                  "$.s timestamp stream_time");
+    EXPECT_TEXT(points->items[1], "* events tag worker_id");
+    EXPECT_TEXT(points->items[2], "a.v2 m field r double $.r");
+    config_free(&c);
+
+    expect_refused("followers:\n  - points:\n    - {measurement: a b}\n",
+                   "varve.yaml:3: in a point no name or path is empty or has a blank");
+    expect_refused("followers:\n  - points:\n    - {measure: a}\n",
+                   "varve.yaml:3: a point is {event_type: TYPE, measurement: NAME, tags: [...], "
+                   "fields: {...}}");
+    expect_refused("followers:\n  - points:\n    - {fields: [a]}\n",
+                   "varve.yaml:3: fields are NAME: PATH, or NAME: {path: PATH, type: TYPE}");
+    expect_refused("followers:\n  - points:\n    - {fields: {a: {path: b}}}\n",
+                   "varve.yaml:3: a column needs a path and a type");
+    expect_refused("followers:\n  - points:\n    - {tags: [{a: b}]}\n",
+                   "varve.yaml:3: tags are a list of columns or paths");
+    expect_refused("followers:\n  - points: {a: b}\n",
+                   "varve.yaml:2: followers[0].points: takes a value, not a section");
 }
