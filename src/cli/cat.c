@@ -172,11 +172,9 @@ static int parse_option(struct cat *cat, int option, const char *value, struct e
         cat->columns = value;
         return 0;
     case 'w':
-        return filter_add(&cat->filter, value, err);
     case 'f':
-        return filter_add_place(&cat->filter, FILTER_GREATER_EQUAL, value, err);
     case 't':
-        return filter_add_place(&cat->filter, FILTER_LESS_EQUAL, value, err);
+        return filter_take_option(&cat->filter, option, value, err);
     case 'v':
         cat->verbose = true;
         return 0;

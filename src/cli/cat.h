@@ -11,10 +11,24 @@
 #include "object/object.h"
 #include "parquet/read/file.h"
 
+/* Who takes rows in place of stdout. */
+struct cat_taker {
+    void (*begin)(void *context); /* the rows that come are of another stream */
+    void (*take)(void *context, const struct slice *values); /* of the columns, in their order */
+    /* Or in two steps, where no row is filtered: as in follow/reader.h, and what is taken then is
+     * the record. NULL: in one. */
+    void (*make)(void *context, const struct slice *values, void *record);
+    void (*take_record)(void *context, const void *record);
+    size_t record_size;
+    void *context;
+    const enum parquet_type *types; /* that they have */
+};
+
 /* `varve cat`: what was asked for, and what has been done so far. */
 struct cat {
-    const char *columns; /* comma-separated, NULL: all */
-    uint64_t left;       /* rows that may still be printed */
+    const struct cat_taker *taker; /* NULL: rows are printed */
+    const char *columns;           /* comma-separated, NULL: all */
+    uint64_t left;                 /* rows that may still be printed */
     bool verbose;
     bool follow; /* go on with what is committed */
     struct filter filter;
@@ -28,6 +42,14 @@ struct cat {
 /* Leave out of an open file the row groups and pages in which nothing can pass the filter; false if
  * nothing is left of it. `name` is for what -v says. */
 bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name);
+
+/* What lies in a directory or a bucket without a log, or in one file: as cat_table, for a taker, in
+ * the order of their sequences. *flat is false if the rows have none. */
+int cat_plain(struct cat *cat, const char *path, bool *flat, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The folder that cat_plain opens for it: the path itself unless it is a file. */
+void cat_append_folder(struct buf *out, const char *path);
 
 /*
  * Print the rows of a table in the order of their streams; with `follow` also those of later

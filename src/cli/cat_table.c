@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -18,7 +19,9 @@
 #include "follow/file_source.h"
 #include "follow/reader.h"
 #include "net/network.h"
+#include "object/open.h"
 #include "pipeline/stop.h"
+#include "verify/tree.h"
 
 /* Which sequences of a generation of a stream were looked at. Whatever files their rows are moved
  * to, they are not printed again. */
@@ -66,8 +69,9 @@ static int open_columns(const struct table *t, struct columns *c, const char *na
         const struct parquet_leaf *leaf = &c->file.leaves[s->fields[i]->leaf];
         *flat = s->fields[i]->kind == PARQUET_FIELD_VALUE;
         c->leaves[i] = leaf;
+        bool expected = cat->taker != NULL && i < s->shown;
         c->list[i] = (struct follow_column){arena_text(&c->arena, leaf->name.data, leaf->name.len),
-                                            leaf->type.type};
+                                            expected ? cat->taker->types[i] : leaf->type.type};
     }
     return 0;
 }
@@ -81,6 +85,10 @@ static void close_columns(struct columns *c)
 
 static void print_row(struct cat *cat, const struct columns *c, const struct follow_row *row)
 {
+    if (cat->taker != NULL) {
+        cat->taker->take(cat->taker->context, row->values);
+        return;
+    }
     buf_reset(&cat->line);
     for (uint32_t i = 0; i < c->selection.shown; i++) {
         buf_append_byte(&cat->line, i == 0 ? '{' : ',');
@@ -158,12 +166,20 @@ static bool must_end(struct table *t)
 static int print_stream(struct table *t, const struct columns *c,
                         const struct follow_stream *stream, struct progress *p, struct err *err)
 {
+    const struct cat_taker *taker = t->cat->taker;
     struct follow_row row;
     int more = 0;
     struct follow_reader *r = follow_reader_new(t->store, stream->files.list, stream->files.count,
-                                                c->list, c->selection.count, 0);
+                                                c->list, c->selection.count, 0, NULL);
     follow_reader_set_prune(r, prune_again, t->cat);
-    while (!must_end(t) && (more = follow_reader_next(r, &row, err)) == 1)
+    if (taker != NULL)
+        taker->begin(taker->context);
+    bool records = taker != NULL && taker->make != NULL && t->cat->filter.terms.count == 0;
+    if (records)
+        follow_reader_set_record(r, taker->record_size, taker->make, taker->context);
+    while (records && (more = follow_reader_next(r, &row, err)) == 1)
+        taker->take_record(taker->context, row.record);
+    while (!records && !must_end(t) && (more = follow_reader_next(r, &row, err)) == 1)
         if ((p == NULL || seqset_add(&p->read, row.sequence)) &&
             selection_passes(&c->selection, row.values))
             print_row(t->cat, c, &row);
@@ -382,5 +398,48 @@ int cat_table(struct cat *cat, struct object_store *store, bool *flat, struct er
     if (result == 0)
         result = cat->follow ? follow(&t, flat, err) : print_round(&t, flat, err);
     free_table(&t);
+    return result;
+}
+
+void cat_append_folder(struct buf *out, const char *path)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    bool file = object_is_url(path) ? text_ends_with(path, ".parquet")
+                                    : stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+    if (!file)
+        buf_append_text(out, path);
+    else if (slash == NULL)
+        buf_append_byte(out, '.');
+    else
+        buf_append(out, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+int cat_plain(struct cat *cat, const char *path, bool *flat, struct err *err)
+{
+    struct file_list list = {0};
+    struct follow_catalogue catalogue = {0};
+    struct buf root = {0};
+    struct table t = {.cat = cat, .first = true};
+    const char *slash = strrchr(path, '/');
+    int result = file_list_read(&list, path, err);
+    cat_append_folder(&root, path);
+    struct follow_stream *stream = array_add(&catalogue.streams);
+    *stream = (struct follow_stream){0};
+    for (size_t i = 0; i < list.count; i++) {
+        const char *name = list.tree ? list.list[i].relative : slash == NULL ? path : slash + 1;
+        if (!list.list[i].quarantine)
+            *array_add(&stream->files) = (struct follow_file){.name = name, .last = UINT64_MAX};
+    }
+    struct object_config config = {.root = buf_text(&root), .entries = DELTA_LOG_FOLDER};
+    if (result == 0 && (t.store = object_open(&config, err)) == NULL)
+        result = -1;
+    *flat = true;
+    if (result == 0 && print_catalogue(&t, &catalogue, flat, err) != 0)
+        result = err_prefix(err, "%s", config.root);
+    object_store_close(t.store);
+    follow_catalogue_free(&catalogue);
+    file_list_free(&list);
+    buf_free(&root);
     return result;
 }

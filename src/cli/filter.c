@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/num.h"
 #include "base/time.h"
@@ -79,6 +80,15 @@ int filter_add_place(struct filter *f, enum filter_op op, const char *text, stru
                        "'%s' is no sequence, and no time such as 2026-11-24T12:00:00Z", text);
     *array_add(&f->terms) = term;
     return 0;
+}
+
+int filter_take_option(struct filter *f, int option, const char *value, struct err *err)
+{
+    if (option == 'w')
+        return filter_add(f, value, err);
+    ASSERT(option == 'f' || option == 't');
+    return filter_add_place(f, option == 'f' ? FILTER_GREATER_EQUAL : FILTER_LESS_EQUAL, value,
+                            err);
 }
 
 static int wrong_value(const struct filter_term *term, const char *wanted, struct err *err)

@@ -59,6 +59,11 @@ int filter_add(struct filter *f, const char *text, struct err *err)
 int filter_add_place(struct filter *f, enum filter_op op, const char *text, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Take an option of a command that chooses rows: 'w', --where, as filter_add; 'f', --from, and 't',
+ * --to, as filter_add_place. */
+int filter_take_option(struct filter *f, int option, const char *value, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* What the term asks of the values of a leaf, both borrowed. ERR_FORMAT if its value is not one of
  * that column, or if columns of this kind can't be compared. */
 int filter_bind(const struct filter_term *term, const struct parquet_leaf *leaf,

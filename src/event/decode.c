@@ -25,16 +25,17 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED3
 enum { TIMESTAMP_NS = 4, NUMBERS = 9 };
 
 static const struct {
+    bool is_bytes;
     size_t offset;        /* of its slice in struct event */
     const char *not_utf8; /* NULL: may hold anything */
 } known[NUMBERS] = {
-    [1] = {offsetof(struct event, event_id), "event_id is not UTF-8"},
-    [2] = {offsetof(struct event, event_type_key), "event_type_key is not UTF-8"},
-    [3] = {offsetof(struct event, event_payload), NULL},
-    [5] = {offsetof(struct event, worker_id), "source_worker_id is not UTF-8"},
-    [6] = {offsetof(struct event, simulation_id), "simulation_id is not UTF-8"},
-    [7] = {offsetof(struct event, payload_format_hint), "payload_content_type is not UTF-8"},
-    [8] = {offsetof(struct event, correlation_id), "correlation_id is not UTF-8"},
+    [1] = {true, offsetof(struct event, event_id), "event_id is not UTF-8"},
+    [2] = {true, offsetof(struct event, event_type_key), "event_type_key is not UTF-8"},
+    [3] = {true, offsetof(struct event, event_payload), NULL},
+    [5] = {true, offsetof(struct event, worker_id), "source_worker_id is not UTF-8"},
+    [6] = {true, offsetof(struct event, simulation_id), "simulation_id is not UTF-8"},
+    [7] = {true, offsetof(struct event, payload_format_hint), "payload_content_type is not UTF-8"},
+    [8] = {true, offsetof(struct event, correlation_id), "correlation_id is not UTF-8"},
 };
 
 struct field {
@@ -184,6 +185,33 @@ static const char *text_fault(const struct event *e)
     return NULL;
 }
 
+/*
+ * Nearly every field is a known one that is bytes, with a tag of one byte and a length of one or
+ * two. Take such fields as long as there are any; whatever else comes is for take_field, from where
+ * *at is.
+ */
+static void take_short_fields(struct slice message, size_t *at, struct event *out)
+{
+    while (message.len - *at >= 3) {
+        const uint8_t *p = message.data + *at;
+        unsigned number = p[0] >> 3, head = 2;
+        size_t size = p[1];
+        if ((p[0] & 7) != WIRE_LENGTH || number >= NUMBERS || !known[number].is_bytes)
+            return;
+        if (size >= 0x80) {
+            if (p[2] >= 0x80)
+                return;
+            size = (size & 0x7F) | (size_t)p[2] << 7;
+            head = 3;
+        }
+        if (size > message.len - *at - head)
+            return;
+        struct slice bytes = {p + head, size};
+        memcpy((char *)out + known[number].offset, &bytes, sizeof(bytes));
+        *at += head + size;
+    }
+}
+
 enum event_result event_decode(struct event_decoder *d, struct slice message, struct slice subject,
                                struct event *out)
 {
@@ -195,7 +223,11 @@ enum event_result event_decode(struct event_decoder *d, struct slice message, st
         return refuse(d, EVENT_TOO_LARGE, "larger than 16 MiB");
     if (!utf8_valid(subject))
         return refuse(d, EVENT_NOT_UTF8, "the subject is not UTF-8");
-    for (size_t at = 0, start = 0; at < message.len; start = at) {
+    for (size_t at = 0;;) {
+        take_short_fields(message, &at, out);
+        if (at == message.len)
+            break;
+        size_t start = at;
         if (!take_field(message, &at, &field))
             return refuse(d, EVENT_NOT_PROTOBUF, "not a GenericEventRequest");
         if (!is_known(&field))

@@ -86,17 +86,23 @@ static struct slice join(struct parser *p, struct slice scope, struct slice name
     return joined;
 }
 
-static int add_type(struct parser *p, struct slice name, bool is_enum, uint32_t *number)
+int descriptor_add(struct descriptor_set *set, struct slice name, bool is_enum, uint32_t *number,
+                   struct err *err)
 {
     bool added;
-    if (p->set->list.count == DESCRIPTOR_TYPES_MAX)
-        return err_set(p->err, ERR_LIMIT, "more than %d types", DESCRIPTOR_TYPES_MAX);
-    *number = map_put(&p->set->names, name, &added);
+    if (set->list.count == DESCRIPTOR_TYPES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d types", DESCRIPTOR_TYPES_MAX);
+    *number = map_put(&set->names, name, &added);
     if (!added)
-        return err_set(p->err, ERR_FORMAT, "two types are called %.*s", (int)name.len,
+        return err_set(err, ERR_FORMAT, "two types are called %.*s", (int)name.len,
                        (const char *)name.data);
-    *array_add(&p->set->list) = (struct descriptor){.name = name, .is_enum = is_enum};
+    *array_add(&set->list) = (struct descriptor){.name = name, .is_enum = is_enum};
     return 0;
+}
+
+static int add_type(struct parser *p, struct slice name, bool is_enum, uint32_t *number)
+{
+    return descriptor_add(p->set, name, is_enum, number, p->err);
 }
 
 static int parse_field(struct parser *p, struct slice text, bool implicit,
@@ -138,11 +144,12 @@ static int parse_enum(struct parser *p, struct slice text, struct slice scope)
     uint32_t type;
     size_t at = 0;
     int more;
-    if (!find_field(text, ENUM_NAME, &name) ||
+    if (!find_field(text, ENUM_NAME, &name) || name.bytes.len == 0 ||
         add_type(p, join(p, scope, name.bytes), true, &type) != 0)
         return malformed(p);
     while ((more = protobuf_next(text, &at, &field)) == 1) {
-        if (field.number != ENUM_VALUE || !find_field(field.bytes, VALUE_NAME, &name))
+        if (field.number != ENUM_VALUE || !find_field(field.bytes, VALUE_NAME, &name) ||
+            name.bytes.len == 0)
             continue;
         struct descriptor_value *value = array_add(&p->set->list.list[type].values);
         *value = (struct descriptor_value){.name = name.bytes};
@@ -159,7 +166,7 @@ static int parse_message(struct parser *p, struct slice text, struct slice scope
     size_t at = 0;
     int more = 0, result = 0;
     if (p->depth++ == NESTED_MAX || !find_field(text, MESSAGE_NAME, &found) ||
-        add_type(p, join(p, scope, found.bytes), false, &type) != 0)
+        found.bytes.len == 0 || add_type(p, join(p, scope, found.bytes), false, &type) != 0)
         return malformed(p);
     struct slice name = p->set->list.list[type].name;
     bool map_entry = false;

@@ -121,9 +121,8 @@ int64_t event_micros(int64_t ns);
 int64_t event_partition_time(const struct event *event, const struct event_origin *origin,
                              int64_t now, bool *suspect);
 
-/* Append the envelope as it goes over the wire: what event_decode makes of it is `event` again, but
- * that texts end at their first NUL. Empty fields are left out; unknown_fields go behind the known
- * ones. For alerts: it allocates. */
+/* Append the envelope as it goes over the wire: what event_decode makes of it is `event` again.
+ * Empty fields are left out; unknown_fields go behind the known ones. */
 void event_encode(struct buf *out, const struct event *event);
 
 /* A message that can't become an event row, kept whole. */

@@ -238,10 +238,17 @@ struct payload_type *payload_json_new(const char *const *columns, size_t count, 
     struct json_payload *t = calloc(1, sizeof(*t));
     if (t == NULL)
         out_of_memory(sizeof(*t));
+    static const char *const whole[] = {"payload json $"};
     int result = 0;
+    if (count == 0 || (count == 1 && strcmp(columns[0], "*") == 0)) {
+        columns = whole;
+        count = 1;
+    }
     t->type.operations = &operations;
-    if (count == 0 || count > PAYLOAD_JSON_COLUMNS_MAX)
-        result = err_set(err, ERR_USAGE, "1 to %d columns are needed", PAYLOAD_JSON_COLUMNS_MAX);
+    t->type.format = "json";
+    t->type.message = "";
+    if (count > PAYLOAD_JSON_COLUMNS_MAX)
+        result = err_set(err, ERR_USAGE, "more than %d columns", PAYLOAD_JSON_COLUMNS_MAX);
     struct column_spec *specs = arena_calloc(&t->arena, count + 1, sizeof(*specs));
     t->wanted = arena_calloc(&t->arena, count + 1, sizeof(*t->wanted));
     t->type.columns = specs;

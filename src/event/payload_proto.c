@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -11,70 +9,20 @@
 #include "event/payload_scan.h"
 #include "event/protobuf.h"
 
-enum { ARENA_KEEP = 1024 * 1024, FIT_EVERY = 1024 };
-
-struct proto_payload {
-    struct payload_type type;
-    struct arena arena; /* of the plan */
-    struct buf text;    /* of the descriptor set */
-    struct descriptor_set set;
-    struct plan plan;
-    struct plan_columns columns;
-    struct arena values; /* of one payload */
-    struct buf number;
-};
-
-struct decoding {
-    struct proto_payload *t;
-    struct batch *b;
-    uint32_t first; /* the first column of the payload */
-    uint32_t items; /* of lists, to ask now and then whether the row fits */
-    bool lossy;     /* a value does not fit its column */
-};
-
-static bool refuse(struct decoding *d, const char *why, const struct plan_field *f)
-{
-    struct slice name = f == NULL ? (struct slice){0} : f->field->name;
-    if (d->t->type.reason.len == 0)
-        buf_printf(&d->t->type.reason, "%.*s%s%s", (int)name.len,
-                   name.len > 0 ? (const char *)name.data : "", name.len > 0 ? " " : "", why);
-    return false;
-}
+enum { ARENA_KEEP = 1024 * 1024 };
 
 /* The fields of a message; NULL if it is malformed. */
 static struct slot *scan(struct decoding *d, const struct plan *plan, struct slice message)
 {
     struct slot *slots = payload_scan(&d->t->values, plan, message);
     if (slots == NULL)
-        (void)refuse(d, "not a message of this type", NULL);
+        (void)plan_refuse(d, "not a message of this type", NULL);
     return slots;
-}
-
-static struct slice constant_name(struct decoding *d, const struct plan_field *f, int32_t number)
-{
-    for (size_t i = 0; i < f->constants->values.count; i++)
-        if (f->constants->values.list[i].number == number)
-            return f->constants->values.list[i].name;
-    buf_reset(&d->t->number);
-    buf_printf(&d->t->number, "%" PRId32, number);
-    return buf_slice(&d->t->number);
 }
 
 static int64_t zigzag(uint64_t value)
 {
     return (int64_t)(value >> 1 ^ (~(value & 1) + 1));
-}
-
-static void put_unsigned(struct decoding *d, const struct plan_field *f, uint32_t column,
-                         uint64_t value)
-{
-    if (value <= INT64_MAX) {
-        batch_put_int64(d->b, column, (int64_t)value);
-        return;
-    }
-    (void)refuse(d, "is more than 2^63 - 1", f);
-    d->lossy = true;
-    batch_put_null(d->b, column);
 }
 
 static bool put_scalar(struct decoding *d, const struct plan_field *f, uint32_t column,
@@ -99,7 +47,7 @@ static bool put_scalar(struct decoding *d, const struct plan_field *f, uint32_t 
         return true;
     case DESCRIPTOR_UINT64:
     case DESCRIPTOR_FIXED64:
-        put_unsigned(d, f, column, value);
+        plan_put_unsigned(d, f, column, value);
         return true;
     case DESCRIPTOR_FIXED32:
     case DESCRIPTOR_UINT32:
@@ -119,11 +67,11 @@ static bool put_scalar(struct decoding *d, const struct plan_field *f, uint32_t 
         batch_put_boolean(d->b, column, value != 0);
         return true;
     case DESCRIPTOR_ENUM:
-        batch_put_bytes(d->b, column, constant_name(d, f, (int32_t)low));
+        batch_put_bytes(d->b, column, plan_constant(d, f, (int32_t)low));
         return true;
     case DESCRIPTOR_STRING:
         if (!utf8_valid(wire->bytes))
-            return refuse(d, "is not UTF-8", f);
+            return plan_refuse(d, "is not UTF-8", f);
         batch_put_bytes(d->b, column, wire->bytes);
         return true;
     case DESCRIPTOR_BYTES:
@@ -135,26 +83,13 @@ static bool put_scalar(struct decoding *d, const struct plan_field *f, uint32_t 
     return false;
 }
 
-/* Seconds and nanoseconds of a Timestamp or a Duration, and the value of a wrapper: fields 1, 2. */
-static bool read_pair(struct slice message, struct wire_field pair[static 2])
-{
-    struct wire_field wire;
-    size_t at = 0;
-    int more;
-    pair[0] = pair[1] = (struct wire_field){0};
-    while ((more = protobuf_next(message, &at, &wire)) == 1)
-        if (wire.number == 1 || wire.number == 2)
-            pair[wire.number - 1] = wire;
-    return more == 0;
-}
-
 static bool put_time(struct decoding *d, const struct plan_field *f, uint32_t column,
                      struct slice message)
 {
     struct wire_field pair[2];
     int64_t unit = f->kind == PLAN_TIMESTAMP ? 1000000 : 1000000000, result;
-    if (!read_pair(message, pair))
-        return refuse(d, "is malformed", f);
+    if (!payload_scan_pair(message, pair))
+        return plan_refuse(d, "is malformed", f);
     int64_t nanos = (int32_t)(uint32_t)pair[1].value;
     int64_t part = f->kind == PLAN_TIMESTAMP ? nanos / 1000 - (nanos % 1000 < 0) : nanos;
     if (!__builtin_mul_overflow((int64_t)pair[0].value, unit, &result) &&
@@ -162,7 +97,7 @@ static bool put_time(struct decoding *d, const struct plan_field *f, uint32_t co
         batch_put_int64(d->b, column, result);
         return true;
     }
-    (void)refuse(d, "is out of range", f);
+    (void)plan_refuse(d, "is out of range", f);
     d->lossy = true;
     batch_put_null(d->b, column);
     return true;
@@ -172,11 +107,26 @@ static bool put_wrapped(struct decoding *d, const struct plan_field *f, uint32_t
                         struct slice message)
 {
     struct wire_field pair[2];
-    if (!read_pair(message, pair))
-        return refuse(d, "is malformed", f);
+    if (!payload_scan_pair(message, pair))
+        return plan_refuse(d, "is malformed", f);
     if (pair[0].number != 0 && pair[0].type != payload_wire_type(f->type))
         pair[0] = (struct wire_field){0};
     return put_scalar(d, f, column, &pair[0]);
+}
+
+/* What is no JSON is null, with the reason. */
+static void put_json(struct decoding *d, const struct plan_field *f, uint32_t column,
+                     struct slice message)
+{
+    struct json_writer w = {.out = &d->t->text};
+    buf_reset(&d->t->text);
+    if (payload_value_json(&w, f->kind, message) && d->t->text.len <= BATCH_VALUE_MAX) {
+        batch_put_bytes(d->b, column, buf_slice(&d->t->text));
+        return;
+    }
+    (void)plan_refuse(d, "can't be JSON", f);
+    d->lossy = true;
+    batch_put_null(d->b, column);
 }
 
 static bool put_message(struct decoding *d, const struct plan *plan, struct slice message);
@@ -193,6 +143,11 @@ static bool put_value(struct decoding *d, const struct plan_field *f, uint32_t c
     case PLAN_TIMESTAMP:
     case PLAN_DURATION:
         return put_time(d, f, column, wire->bytes);
+    case PLAN_JSON_STRUCT:
+    case PLAN_JSON_VALUE:
+    case PLAN_JSON_LIST:
+        put_json(d, f, column, wire->bytes);
+        return true;
     case PLAN_STRUCT:
         batch_begin_struct(d->b, column);
         if (!put_message(d, f->plan, wire->bytes))
@@ -203,34 +158,46 @@ static bool put_value(struct decoding *d, const struct plan_field *f, uint32_t c
     return false;
 }
 
-/* A bomb is a short payload that stands for very many values. */
-static bool has_room(struct decoding *d)
+/* Of types whose values are on the wire as they are in a column. */
+static bool put_fixed(struct decoding *d, const struct plan_field *f, uint32_t column,
+                      struct slice list)
 {
-    return ++d->items % FIT_EVERY != 0 || batch_row_fits(d->b) ||
-           refuse(d, "larger than a row may be", NULL);
+    size_t width = f->wire == WIRE_32 ? 4 : 8;
+    if (list.len % width != 0)
+        return plan_refuse(d, "is malformed", f);
+    for (size_t left = list.len / width; left > 0;) {
+        size_t count = left < PLAN_FIT_EVERY ? left : PLAN_FIT_EVERY;
+        batch_put_fixed(d->b, column, list.data + list.len - left * width, count);
+        left -= count;
+        if (!batch_row_fits(d->b))
+            return plan_refuse(d, "larger than a row may be", NULL);
+    }
+    return true;
 }
 
 static bool put_packed(struct decoding *d, const struct plan_field *f, uint32_t column,
                        struct slice list)
 {
-    struct wire_field wire = {.type = payload_wire_type(f->field->type)};
+    struct wire_field wire = {.type = f->wire};
     size_t at = 0;
     int more;
+    if (f->type == DESCRIPTOR_FLOAT || f->type == DESCRIPTOR_DOUBLE)
+        return put_fixed(d, f, column, list);
     while ((more = protobuf_packed(list, &at, wire.type, &wire.value)) == 1)
-        if (!has_room(d) || !put_scalar(d, f, column, &wire))
+        if (!plan_has_room(d) || !put_scalar(d, f, column, &wire))
             return false;
-    return more == 0 || refuse(d, "is malformed", f);
+    return more == 0 || plan_refuse(d, "is malformed", f);
 }
 
 static bool put_list(struct decoding *d, const struct plan_field *f, const struct slot *slot)
 {
     uint32_t column = d->first + f->column;
-    bool packs = payload_wire_type(f->field->type) != WIRE_BYTES && !payload_is_message(f);
+    bool packs = f->wire != WIRE_BYTES && !f->is_message;
     batch_begin_list(d->b, column);
-    for (const struct item *item = slot->first; item != NULL; item = item->next) {
+    for (const struct item *item = slot_first(slot); item != NULL; item = item->next) {
         bool packed = packs && item->wire.type == WIRE_BYTES;
-        if (!has_room(d) || !(packed ? put_packed(d, f, column + 1, item->wire.bytes)
-                                     : put_value(d, f, column + 1, &item->wire)))
+        if (!plan_has_room(d) || !(packed ? put_packed(d, f, column + 1, item->wire.bytes)
+                                          : put_value(d, f, column + 1, &item->wire)))
             return false;
     }
     batch_end(d->b);
@@ -240,8 +207,8 @@ static bool put_list(struct decoding *d, const struct plan_field *f, const struc
 static bool same_key(const struct slot *a, const struct slot *b)
 {
     static const struct wire_field absent;
-    const struct wire_field *x = a->first != NULL ? &a->first->wire : &absent;
-    const struct wire_field *y = b->first != NULL ? &b->first->wire : &absent;
+    const struct wire_field *x = a->last != NULL ? &a->first.wire : &absent;
+    const struct wire_field *y = b->last != NULL ? &b->first.wire : &absent;
     return x->value == y->value && slice_equal(x->bytes, y->bytes);
 }
 
@@ -253,7 +220,7 @@ enum { MAP_ENTRIES_MAX = 4096 }; /* of one map: keys are compared with each othe
 static bool scan_map(struct decoding *d, const struct plan_field *f, const struct slot *slot,
                      struct slot **entries, uint32_t *count)
 {
-    for (const struct item *item = slot->first; item != NULL; item = item->next) {
+    for (const struct item *item = slot_first(slot); item != NULL; item = item->next) {
         struct slot *entry = scan(d, f->plan, item->wire.bytes);
         uint32_t at = 0;
         if (entry == NULL)
@@ -261,7 +228,7 @@ static bool scan_map(struct decoding *d, const struct plan_field *f, const struc
         while (at < *count && !same_key(entries[at], entry))
             at++;
         if (at == MAP_ENTRIES_MAX)
-            return refuse(d, "has more than 4096 entries", f);
+            return plan_refuse(d, "has more than 4096 entries", f);
         entries[at] = entry;
         *count += at == *count;
     }
@@ -272,8 +239,9 @@ static bool scan_map(struct decoding *d, const struct plan_field *f, const struc
 static bool key_fits(struct decoding *d, const struct plan_field *f, const struct slot *key)
 {
     bool is_wide = f->type == DESCRIPTOR_UINT64 || f->type == DESCRIPTOR_FIXED64;
-    return !is_wide || key->first == NULL || key->first->wire.value <= INT64_MAX ||
-           refuse(d, "is more than 2^63 - 1", f);
+    return !is_wide || d->b->schema->columns[d->first + f->column].type == COLUMN_BYTES ||
+           key->last == NULL || key->first.wire.value <= INT64_MAX ||
+           plan_refuse(d, "is more than 2^63 - 1", f);
 }
 
 /* What an entry lacks is the default, a message too. */
@@ -281,9 +249,9 @@ static bool put_map(struct decoding *d, const struct plan_field *f, const struct
 {
     const struct plan_field *key = &f->plan->fields[0], *value = &f->plan->fields[1];
     static struct item absent;
-    static const struct slot empty = {&absent, &absent};
+    static const struct slot empty = {.last = &absent};
     uint32_t count = 0, most = 0;
-    for (const struct item *item = slot->first; item != NULL && most < MAP_ENTRIES_MAX;
+    for (const struct item *item = slot_first(slot); item != NULL && most < MAP_ENTRIES_MAX;
          item = item->next)
         most++;
     struct slot **entries = arena_calloc(&d->t->values, most + (size_t)1, sizeof(void *));
@@ -291,9 +259,9 @@ static bool put_map(struct decoding *d, const struct plan_field *f, const struct
         return false;
     batch_begin_map(d->b, d->first + f->column);
     for (uint32_t i = 0; i < count; i++) {
-        const struct slot *has = entries[i][1].first != NULL ? &entries[i][1] : &empty;
+        const struct slot *has = entries[i][1].last != NULL ? &entries[i][1] : &empty;
         batch_begin_entry(d->b);
-        if (!has_room(d) || !key_fits(d, key, &entries[i][0]) ||
+        if (!plan_has_room(d) || !key_fits(d, key, &entries[i][0]) ||
             !put_field(d, key, &entries[i][0]) || !put_field(d, value, has))
             return false;
         batch_end(d->b);
@@ -309,8 +277,8 @@ static bool put_field(struct decoding *d, const struct plan_field *f, const stru
         return put_map(d, f, slot);
     if (f->field->repeated)
         return put_list(d, f, slot);
-    if (slot->first != NULL)
-        return put_value(d, f, d->first + f->column, &slot->first->wire);
+    if (slot->last != NULL)
+        return put_value(d, f, d->first + f->column, &slot->first.wire);
     if (!f->field->presence)
         return put_scalar(d, f, d->first + f->column, &absent);
     batch_put_null(d->b, d->first + f->column);
@@ -327,10 +295,10 @@ static bool put_message(struct decoding *d, const struct plan *plan, struct slic
     return slots != NULL;
 }
 
-static enum payload_result append(struct payload_type *type, struct batch *b, uint32_t first,
-                                  struct slice payload)
+enum payload_result payload_proto_append(struct payload_type *type, struct batch *b, uint32_t first,
+                                         struct slice payload)
 {
-    struct proto_payload *t = (struct proto_payload *)type;
+    struct planned *t = (struct planned *)type;
     struct decoding d = {.t = t, .b = b, .first = first};
     arena_reset(&t->values);
     bool put = put_message(&d, &t->plan, payload);
@@ -339,43 +307,4 @@ static enum payload_result append(struct payload_type *type, struct batch *b, ui
     if (!put)
         return PAYLOAD_BAD;
     return d.lossy ? PAYLOAD_PARTLY : PAYLOAD_OK;
-}
-
-static void free_type(struct payload_type *type)
-{
-    struct proto_payload *t = (struct proto_payload *)type;
-    descriptor_set_free(&t->set);
-    array_free(&t->columns);
-    arena_free(&t->arena);
-    arena_free(&t->values);
-    buf_free(&t->text);
-    buf_free(&t->number);
-    free(t);
-}
-
-struct payload_type *payload_proto_new(struct slice descriptor_set, const char *message,
-                                       struct err *err)
-{
-    static const struct payload_operations operations = {append, free_type};
-    struct proto_payload *t = calloc(1, sizeof(*t));
-    struct buf name = {0};
-    if (t == NULL)
-        out_of_memory(sizeof(*t));
-    t->type.operations = &operations;
-    buf_append_slice(&t->text, descriptor_set);
-    buf_printf(&name, "%s%s", message[0] == '.' ? "" : ".", message);
-    int result = descriptor_set_parse(&t->set, buf_slice(&t->text), err);
-    const struct descriptor *found =
-        result == 0 ? descriptor_find(&t->set, buf_slice(&name)) : NULL;
-    if (result == 0 && (found == NULL || found->is_enum))
-        result = err_set(err, ERR_USAGE, "the descriptor set has no message %s", message);
-    if (result == 0)
-        result = plan_make(&t->plan, &t->columns, &t->set, found, &t->arena, err);
-    t->type.columns = t->columns.list;
-    t->type.count = (uint32_t)t->columns.count;
-    buf_free(&name);
-    if (result == 0)
-        return &t->type;
-    payload_free(&t->type);
-    return NULL;
 }

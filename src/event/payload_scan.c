@@ -33,14 +33,12 @@ enum wire_type payload_wire_type(enum descriptor_type type)
     return WIRE_VARINT;
 }
 
-bool payload_is_message(const struct plan_field *f)
-{
-    return f->field->type == DESCRIPTOR_MESSAGE || f->field->type == DESCRIPTOR_GROUP;
-}
-
-static const struct plan_field *find_field(const struct plan *plan, uint32_t number)
+/* Fields mostly come in their order: `guess` is the number behind the one before. */
+static const struct plan_field *find_field(const struct plan *plan, uint32_t number, uint32_t guess)
 {
     uint32_t low = 0, high = plan->count;
+    if (guess < high && plan->fields[guess].field->number == number)
+        return &plan->fields[guess];
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (plan->fields[middle].field->number < number)
@@ -56,9 +54,9 @@ static const struct plan_field *find_field(const struct plan *plan, uint32_t num
 static void clear_others(const struct plan *plan, struct slot *slots, uint32_t kept)
 {
     int32_t oneof = plan->fields[kept].field->oneof;
-    for (uint32_t i = 0; i < plan->count && oneof >= 0; i++)
+    for (uint32_t i = 0; i < plan->count; i++)
         if (i != kept && plan->fields[i].field->oneof == oneof)
-            slots[i] = (struct slot){0};
+            slots[i].last = NULL;
 }
 
 /* A message that comes twice is both, one behind the other: that is how protobuf merges. */
@@ -73,47 +71,65 @@ static void merge(struct arena *arena, struct wire_field *into, struct slice mor
     into->bytes = (struct slice){both, len};
 }
 
-static void keep(struct arena *arena, struct slot *slot, const struct plan_field *f,
-                 const struct wire_field *wire)
+/* Where the next value of a field goes; NULL: it is another part of a message that is there. */
+static struct wire_field *place(struct arena *arena, struct slot *slot, const struct plan_field *f)
 {
-    if (slot->first != NULL && !f->field->repeated) {
-        if (payload_is_message(f))
-            merge(arena, &slot->first->wire, wire->bytes);
-        else
-            slot->first->wire = *wire;
-        return;
-    }
-    struct item *item = arena_alloc(arena, sizeof(*item));
-    *item = (struct item){.wire = *wire};
-    if (slot->first == NULL)
-        slot->first = item;
-    else
-        slot->last->next = item;
+    struct item *item = &slot->first;
+    if (slot->last != NULL && !f->field->repeated)
+        return f->is_message ? NULL : &item->wire;
+    if (slot->last != NULL)
+        item = slot->last->next = arena_alloc(arena, sizeof(*item));
+    item->next = NULL;
     slot->last = item;
+    return &item->wire;
 }
 
 /* Whether a field on the wire can be one of this type; others are unknown ones. */
 static bool fits(const struct plan_field *f, enum wire_type type)
 {
-    enum wire_type own = payload_wire_type(f->field->type);
-    if (payload_is_message(f))
+    if (f->is_message)
         return type == WIRE_BYTES || type == WIRE_GROUP;
-    return type == own || (f->field->repeated && type == WIRE_BYTES);
+    return type == f->wire || (f->field->repeated && type == WIRE_BYTES);
 }
 
 struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct slice message)
 {
-    struct slot *slots = arena_calloc(arena, plan->count + (size_t)1, sizeof(*slots));
+    struct slot *slots = arena_alloc(arena, (plan->count + (size_t)1) * sizeof(*slots));
+    struct wire_field tag, other;
+    uint32_t guess = 0;
+    size_t at = 0;
+    int more;
+    for (uint32_t i = 0; i < plan->count; i++)
+        slots[i].last = NULL;
+    while ((more = protobuf_tag(message, &at, &tag)) == 1) {
+        const struct plan_field *f = find_field(plan, tag.number, guess);
+        bool known = f != NULL && fits(f, tag.type);
+        uint32_t index = known ? (uint32_t)(f - plan->fields) : 0;
+        struct wire_field *own = known ? place(arena, &slots[index], f) : NULL;
+        struct wire_field *wire = own != NULL ? own : &other;
+        wire->number = tag.number;
+        wire->type = tag.type;
+        if (!protobuf_content(message, &at, wire))
+            return NULL;
+        if (!known)
+            continue;
+        if (own == NULL)
+            merge(arena, &slots[index].first.wire, wire->bytes);
+        if (f->field->oneof >= 0)
+            clear_others(plan, slots, index);
+        guess = index + 1;
+    }
+    return more == 0 ? slots : NULL;
+}
+
+bool payload_scan_pair(struct slice message, struct wire_field pair[static 2])
+{
     struct wire_field wire;
     size_t at = 0;
     int more;
-    while ((more = protobuf_next(message, &at, &wire)) == 1) {
-        const struct plan_field *f = find_field(plan, wire.number);
-        if (f == NULL || !fits(f, wire.type))
-            continue;
-        uint32_t index = (uint32_t)(f - plan->fields);
-        keep(arena, &slots[index], f, &wire);
-        clear_others(plan, slots, index);
-    }
-    return more == 0 ? slots : NULL;
+    pair[0] = pair[1] = (struct wire_field){0};
+    while ((more = protobuf_next(message, &at, &wire)) == 1)
+        if (wire.number == 1 || wire.number == 2)
+            pair[wire.number - 1] = wire;
+    return more == 0;
 }

@@ -2,6 +2,7 @@
 #ifndef VARVE_EVENT_PAYLOAD_SCAN_H
 #define VARVE_EVENT_PAYLOAD_SCAN_H
 
+#include "base/json.h"
 #include "event/payload_plan.h"
 #include "event/protobuf.h"
 
@@ -14,8 +15,14 @@ struct item {
 };
 
 struct slot {
-    struct item *first, *last;
+    struct item first;
+    struct item *last; /* NULL: there is none */
 };
+
+static inline const struct item *slot_first(const struct slot *slot)
+{
+    return slot->last != NULL ? &slot->first : NULL;
+}
 
 /*
  * The fields of a message, one slot each as in the plan, in the arena; NULL if it is malformed. Of
@@ -24,10 +31,15 @@ struct slot {
  */
 struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct slice message);
 
+/* Seconds and nanoseconds of a Timestamp or a Duration, and the value of a wrapper: fields 1, 2,
+ * zeroed where they are absent. False: it is malformed. */
+bool payload_scan_pair(struct slice message, struct wire_field pair[static 2]);
+
+/* Write a google.protobuf.Struct, Value or ListValue as JSON. False: it is malformed, too deep, or
+ * has a number that JSON has not. */
+bool payload_value_json(struct json_writer *w, enum plan_kind kind, struct slice message);
+
 /* How a single value of a type is on the wire. */
 enum wire_type payload_wire_type(enum descriptor_type type);
-
-/* A message where editions delimit it comes as a group, and the other way round it does no harm. */
-bool payload_is_message(const struct plan_field *f);
 
 #endif

@@ -6,6 +6,10 @@
 
 static bool take_varint(struct slice bytes, size_t *at, uint64_t *value)
 {
+    if (*at < bytes.len && bytes.data[*at] < 0x80) { /* most are this short */
+        *value = bytes.data[(*at)++];
+        return true;
+    }
     size_t len = varint_decode(bytes, *at, value);
     *at += len;
     return len > 0;
@@ -84,16 +88,24 @@ static bool take_group(struct slice message, size_t *at, struct wire_field *out)
     return true;
 }
 
-int protobuf_next(struct slice message, size_t *at, struct wire_field *out)
+int protobuf_tag(struct slice message, size_t *at, struct wire_field *out)
 {
     if (*at == message.len)
         return 0;
-    *out = (struct wire_field){0};
-    if (!take_tag(message, at, out) || out->type == WIRE_GROUP_END)
-        return -1;
-    bool taken =
-        out->type == WIRE_GROUP ? take_group(message, at, out) : take_value(message, at, out);
-    return taken ? 1 : -1;
+    return take_tag(message, at, out) && out->type != WIRE_GROUP_END ? 1 : -1;
+}
+
+bool protobuf_content(struct slice message, size_t *at, struct wire_field *out)
+{
+    out->value = 0;
+    out->bytes = (struct slice){0};
+    return out->type == WIRE_GROUP ? take_group(message, at, out) : take_value(message, at, out);
+}
+
+int protobuf_next(struct slice message, size_t *at, struct wire_field *out)
+{
+    int more = protobuf_tag(message, at, out);
+    return more == 1 && !protobuf_content(message, at, out) ? -1 : more;
 }
 
 int protobuf_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)

@@ -26,6 +26,12 @@ struct wire_field {
 int protobuf_next(struct slice message, size_t *at, struct wire_field *out)
     __attribute__((warn_unused_result));
 
+/* The same in two steps: the number and the type of a field, and then what it has. */
+int protobuf_tag(struct slice message, size_t *at, struct wire_field *out)
+    __attribute__((warn_unused_result));
+bool protobuf_content(struct slice message, size_t *at, struct wire_field *out)
+    __attribute__((warn_unused_result));
+
 /* One number of a packed list, of the wire type of its elements; the same results. */
 int protobuf_packed(struct slice list, size_t *at, enum wire_type type, uint64_t *value)
     __attribute__((warn_unused_result));

@@ -7,18 +7,29 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/time.h"
+#include "parquet/write/layout.h"
+
+void follow_event_columns(struct follow_column columns[static EVENT_COLUMNS])
+{
+    for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
+        columns[i] = (struct follow_column){event_schema.columns[i].name,
+                                            layout_type(event_schema.columns[i].type)};
+}
 
 /* The bounds of the sequences, by the tags of varve or else by the statistics. */
-static void find_bounds(struct follow_file *file, const struct delta_file *logged)
+static void find_bounds(struct follow_catalogue *c, struct follow_file *file,
+                        const struct delta_file *logged)
 {
     struct arena arena = {0};
     struct err err = {0};
+    struct slice sha256 = delta_map_get(&logged->tags, "varve.sha256");
     *file = (struct follow_file){
         .name = file->name,
         .first = 0,
         .last = UINT64_MAX,
         .listed = delta_map_get(&logged->tags, "varve.sequences").data != NULL,
         .modified = logged->modification_time,
+        .sha256 = slice_of(arena_text(&c->arena, sha256.data, sha256.len)),
     };
     if (num_parse_u64(delta_map_get(&logged->tags, "varve.first_seq"), &file->first) &&
         num_parse_u64(delta_map_get(&logged->tags, "varve.last_seq"), &file->last))
@@ -66,7 +77,7 @@ static int add_file(struct follow_catalogue *c, const struct delta_file *logged,
                          (const char *)logged->path.data);
     if (result == 0) {
         file.name = arena_text(&c->arena, path.data, path.len);
-        find_bounds(&file, logged);
+        find_bounds(c, &file, logged);
         struct follow_stream *stream = find_stream(c, delta_map_get(&logged->tags, "varve.stream"),
                                                    delta_map_get(&logged->tags, "varve.created"));
         *array_add(&stream->files) = file;

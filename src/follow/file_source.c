@@ -9,14 +9,17 @@
 
 #include "object/open.h"
 
-enum { READ_MIN = 1024 * 1024 };
+enum {
+    READ_MIN = 1024 * 1024,
+    /* A file up to this is read at once: its parts would be some fifty reads. */
+    SMALL_MAX = 64 * 1024,
+};
 
-static int read_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+static int read_fully(int fd, uint64_t offset, void *data, size_t len, struct err *err)
 {
-    const struct file_source *f = context;
     uint8_t *at = data;
     while (len > 0) {
-        ssize_t got = pread(f->fd, at, len, (off_t)offset);
+        ssize_t got = pread(fd, at, len, (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -31,11 +34,37 @@ static int read_at(void *context, uint64_t offset, void *data, size_t len, struc
     return 0;
 }
 
+static int read_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
+{
+    struct file_source *f = context;
+    if (f->source.size > SMALL_MAX)
+        return read_fully(f->fd, offset, data, len, err);
+    if (f->small.len == 0) {
+        buf_reserve_exact(&f->small, (size_t)f->source.size);
+        if (read_fully(f->fd, 0, f->small.data, (size_t)f->source.size, err) != 0)
+            return -1;
+        f->small.len = (size_t)f->source.size;
+    }
+    memcpy(data, f->small.data + offset, len);
+    return 0;
+}
+
+bool file_source_hash(const struct file_source *f, char out[static SHA256_TEXT_MAX])
+{
+    if (f->small.len == 0)
+        return false;
+    sha256_text(buf_slice(&f->small), out);
+    return true;
+}
+
 /* A source is read from the front to the end by small pieces, each of which would be a request. */
 static int get_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
 {
     struct object_source *o = context;
     bool found = true;
+    if (o->feed != NULL && feed_read(o->feed, &o->place, offset, data, len))
+        return 0;
+    o->feed = NULL; /* it is too late for it */
     if (offset < o->read_at || len > o->read.len || offset - o->read_at > o->read.len - len) {
         buf_reset(&o->read);
         o->read_at = offset;
@@ -63,6 +92,23 @@ int object_source_open(struct object_source *o, struct object_store *store, cons
         return -1;
     }
     o->source = (struct parquet_source){get_at, o, info.size};
+    return 0;
+}
+
+int object_source_open_fed(struct object_source *o, struct object_store *store, const char *name,
+                           struct slice sha256, struct feed_reader *reader, struct err *err)
+{
+    struct feed_place place;
+    uint64_t size = 0;
+    if (reader == NULL || reader->feed == NULL || sha256.len == 0 ||
+        !feed_find(reader->feed, sha256, &place, &size)) {
+        if (reader != NULL)
+            reader->read++;
+        return object_source_open(o, store, name, err);
+    }
+    reader->fed++;
+    *o = (struct object_source){.store = store, .name = name, .feed = reader->feed, .place = place};
+    o->source = (struct parquet_source){get_at, o, size};
     return 0;
 }
 
@@ -117,6 +163,7 @@ void file_source_close(struct file_source *f)
     if (f->fd >= 0)
         (void)close(f->fd); /* it was only read */
     f->fd = -1;
+    buf_free(&f->small);
     object_source_close(&f->object);
     object_store_close(f->bucket);
     f->bucket = NULL;

@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sha256.h"
+#include "follow/feed.h"
 #include "object/object.h"
 #include "parquet/read/page.h"
 
@@ -11,8 +13,10 @@
 struct object_source {
     struct object_store *store;
     const char *name;
-    struct buf read;  /* what was read last, */
-    uint64_t read_at; /* from there on */
+    struct buf read;         /* what was read last, */
+    uint64_t read_at;        /* from there on */
+    struct feed *feed;       /* NULL: it is read in the store, */
+    struct feed_place place; /* else here, as long as it is there */
     struct parquet_source source;
 };
 
@@ -21,12 +25,19 @@ struct object_source {
 int object_source_open(struct object_source *o, struct object_store *store, const char *name,
                        struct err *err) __attribute__((warn_unused_result));
 
+/* The same, of bytes with this SHA-256 (NULL: not known): from the feed where that has them, and
+ * while it has. It counts which. `reader` may be NULL. */
+int object_source_open_fed(struct object_source *o, struct object_store *store, const char *name,
+                           struct slice sha256, struct feed_reader *reader, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* Accepts a zeroed struct. */
 void object_source_close(struct object_source *o);
 
 /* A file, or an object by its URL; the same holds. */
 struct file_source {
     int fd;
+    struct buf small;            /* all of a small file, once something of it was read */
     struct object_store *bucket; /* of an object, from its root on */
     struct object_source object;
     struct parquet_source source;
@@ -37,5 +48,8 @@ struct file_source {
 int file_source_open(struct file_source *f, const char *path, struct err *err)
     __attribute__((warn_unused_result));
 void file_source_close(struct file_source *f);
+
+/* The SHA-256 of all of it, for a file that is small enough to be in memory; false: it is not. */
+bool file_source_hash(const struct file_source *f, char out[static SHA256_TEXT_MAX]);
 
 #endif

@@ -64,6 +64,12 @@ static void tell(void *context)
     f->state.behind_since = s->behind_since;
     f->state.rows = f->target->counts.rows;
     f->state.refused = f->target->counts.refused;
+    f->state.alarms = f->target->counts.alarms;
+    f->state.has_quality = f->target->counts.quality != NULL;
+    if (f->state.has_quality)
+        f->state.quality = *f->target->counts.quality;
+    f->state.fed = s->feed.fed;
+    f->state.read = s->feed.read;
     f->state.looked = true;
     unlock(f);
 }
@@ -81,8 +87,14 @@ struct follower *follower_new(const struct follower_options *options, struct fol
                                          .name = f->name,
                                          .target = target,
                                          .stop = &f->stop,
+                                         .feed = {options->feed, options->number, 0, 0},
                                          .tell = tell,
                                          .context = f};
+    if (target != NULL) {
+        target->stop = &f->stop;
+        account_add(options->account, account_bytes(&target->account));
+        target->account.parent = options->account;
+    }
     ASSERT(pthread_mutex_init(&f->lock, NULL) == 0);
     clock_condition_init(&f->changed);
     return f;
@@ -111,6 +123,32 @@ int follower_forget(struct follower *f, struct err *err)
         result = delta_follower_remove(s->store, f->name, err);
     follow_session_close(s);
     return result;
+}
+
+int follower_hold(struct follower *f, struct err *err)
+{
+    return follow_session_open_store(&f->session, err);
+}
+
+int follower_take_over(struct follower *f, const char *name, struct err *err)
+{
+    struct follow_session *s = &f->session;
+    struct delta_follower other = {0};
+    bool found = false;
+    int result = follow_session_load(s, &found, err);
+    if (result == 0)
+        result = delta_follower_read(&other, s->store, name, s->table.metadata.id, &found, err);
+    if (result == 0 && found) {
+        for (size_t i = 0; i < other.generations.count; i++) {
+            const struct delta_followed *g = &other.generations.list[i];
+            struct seqset *rows = delta_follower_rows(&s->have, g->stream, g->created, true);
+            seqset_reset(rows);
+            seqset_add_all(rows, &g->rows);
+        }
+        result = follow_session_save(s, err);
+    }
+    delta_follower_free(&other);
+    return result == 0 ? delta_follower_remove(s->store, name, err) : -1;
 }
 
 static void note_failure(struct follower *f, const struct err *err, enum follower_reason reason)
@@ -156,6 +194,8 @@ static int64_t step(struct follower *f, int64_t *pause)
     lock(f);
     f->state.failing = false;
     unlock(f);
+    if (f->target->keep != NULL)
+        f->target->keep(f->target);
     *pause = FOLLOWER_RETRY_MIN;
     return FOLLOWER_LOOK_EVERY;
 }
@@ -204,6 +244,7 @@ void follower_look(struct follower *f, struct follower_state *out)
     lock(f);
     *out = f->state;
     unlock(f);
+    out->memory = f->target != NULL ? account_bytes(&f->target->account) : 0;
 }
 
 void follower_free(struct follower *f, bool finish)

@@ -29,8 +29,11 @@ enum {
 struct follower_options {
     const char *root; /* of the store */
     const char *name;
-    bool once;          /* end when it has all that was committed when it looked */
-    struct waker waker; /* woken when it has ended */
+    bool once;               /* end when it has all that was committed when it looked */
+    struct waker waker;      /* woken when it has ended */
+    struct feed *feed;       /* borrowed until follower_free; NULL: it reads files alone */
+    uint32_t number;         /* of its own there */
+    struct account *account; /* that has its memory, too; NULL: none */
 };
 
 /* Why it failed: the label `reason`. */
@@ -51,9 +54,14 @@ struct follower_state {
     int64_t behind_since; /* clock_wall: when the oldest of these was committed; 0: there is none */
     uint64_t rows;        /* taken in this run */
     uint64_t refused;     /* see follow_counts */
+    uint64_t fed, read;   /* files that it has opened: see struct feed_reader */
+    uint64_t memory;      /* bytes that it holds: rows, read and to be written */
     uint64_t errors[FOLLOWER_REASONS];
-    bool looked;  /* the figures above are known */
-    bool failing; /* the last attempt failed: */
+    uint64_t alarms;                /* see follow_counts */
+    struct quality_summary quality; /* likewise, */
+    bool has_quality;               /* if it is of that kind */
+    bool looked;                    /* the figures above are known */
+    bool failing;                   /* the last attempt failed: */
     char failure[ERR_TEXT_MAX];
     bool done; /* with `once`: it has ended */
 };
@@ -70,6 +78,13 @@ int follower_register(struct follower *f, struct err *err) __attribute__((warn_u
 
 /* It follows no more: the store forgets its position. Not while it runs. */
 int follower_forget(struct follower *f, struct err *err) __attribute__((warn_unused_result));
+
+/* Keep every other process from running it, until follower_free. ERR_REFUSED: one does. */
+int follower_hold(struct follower *f, struct err *err) __attribute__((warn_unused_result));
+
+/* Have, from now on, what the follower `name` has, which follows no more. While it is held. */
+int follower_take_over(struct follower *f, const char *name, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Run on a thread from now on, at a low priority. */
 int follower_start(struct follower *f, struct err *err) __attribute__((warn_unused_result));

@@ -8,9 +8,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "follow/file_source.h"
-#include "parquet/read/file.h"
-#include "parquet/read/rows.h"
+#include "follow/opened.h"
 
 enum {
     SPAN_START = 16 * 1024, /* sequences of the first window; later ones fit their memory */
@@ -21,6 +19,8 @@ enum {
 struct run {
     uint32_t file;
     bool sorted;
+    struct follow_opened
+        *open;            /* between windows, where the next row to come is; NULL: it is closed */
     uint64_t end;         /* number of the row behind the last one */
     uint64_t at;          /* rows before this one are done */
     uint64_t reached;     /* what `at` will be once the window is complete */
@@ -36,31 +36,41 @@ struct follow_reader {
     uint32_t column_count;
     void (*prune)(void *context, struct parquet_file *file); /* NULL: all is read */
     void *prune_context;
+    void (*make)(void *context, const struct slice *values,
+                 void *record); /* NULL: rows are copied */
+    void *make_context;
+    size_t record_size;
+    struct feed_reader *reader; /* NULL: no feed */
     struct parquet_codec *codec;
+    ARRAY(struct follow_opened *)
+    spares;                 /* closed, at most FOLLOW_OPEN_MAX: memory of the next ones */
     ARRAY(struct run) runs; /* that have rows to come */
+    uint32_t open;          /* of these, files that are open */
     uint64_t next;          /* the first sequence that is wanted still */
     uint64_t span;          /* sequences of the next window */
     struct arena arena;     /* of the rows of the window */
-    ARRAY(struct follow_row) rows;
+    ARRAY(struct follow_row) rows, places; /* places: for sorting */
     size_t at;
 };
 
 struct follow_reader *follow_reader_new(struct object_store *store, const struct follow_file *files,
                                         size_t count, const struct follow_column *columns,
-                                        uint32_t column_count, uint64_t after)
+                                        uint32_t column_count, uint64_t after,
+                                        struct account *account)
 {
-    struct follow_reader *r = calloc(1, sizeof(*r));
+    struct follow_reader *r = account_alloc(NULL, 1, sizeof(*r));
     ASSERT(column_count <= FOLLOW_COLUMNS_MAX && count <= UINT32_MAX);
-    if (r == NULL)
-        out_of_memory(sizeof(*r));
     *r = (struct follow_reader){.store = store,
                                 .files = files,
                                 .count = count,
                                 .columns = columns,
                                 .column_count = column_count,
-                                .codec = parquet_codec_new(NULL),
+                                .codec = parquet_codec_new(account),
                                 .next = after < UINT64_MAX ? after + 1 : after,
                                 .span = SPAN_START};
+    r->runs.account = r->rows.account = r->places.account = r->arena.account = account;
+    /* One block for all windows; it takes no memory before it is written to. */
+    (void)arena_alloc(&r->arena, FOLLOW_WINDOW_BYTES);
     return r;
 }
 
@@ -71,63 +81,71 @@ void follow_reader_set_prune(struct follow_reader *r,
     r->prune_context = context;
 }
 
+void follow_reader_set_record(struct follow_reader *r, size_t size,
+                              void (*make)(void *context, const struct slice *values, void *record),
+                              void *context)
+{
+    r->record_size = size;
+    r->make = make;
+    r->make_context = context;
+    r->span = FOLLOW_WINDOW_BYTES / 2 / (size + sizeof(struct follow_row));
+}
+
+void follow_reader_set_feed(struct follow_reader *r, struct feed_reader *reader)
+{
+    r->reader = reader;
+}
+
+/* Its memory stays, for the next one. */
+static void close_file(struct follow_reader *r, struct follow_opened *o)
+{
+    follow_opened_close(o);
+    if (r->spares.count < FOLLOW_OPEN_MAX)
+        *array_add(&r->spares) = o;
+    else
+        follow_opened_free(o);
+}
+
+static void close_run(struct follow_reader *r, struct run *run)
+{
+    if (run->open == NULL)
+        return;
+    close_file(r, run->open);
+    run->open = NULL;
+    r->open--;
+}
+
 void follow_reader_free(struct follow_reader *r)
 {
     if (r == NULL)
         return;
+    for (size_t i = 0; i < r->runs.count; i++)
+        close_run(r, &r->runs.list[i]);
+    for (size_t i = 0; i < r->spares.count; i++)
+        follow_opened_free(r->spares.list[i]);
+    array_free(&r->spares);
     parquet_codec_free(r->codec);
     array_free(&r->runs);
     array_free(&r->rows);
+    array_free(&r->places);
     arena_free(&r->arena);
-    free(r);
+    account_free(NULL, r, sizeof(*r));
 }
 
-struct opened {
-    struct object_source source;
-    struct parquet_file file;
-    uint32_t leaves[FOLLOW_COLUMNS_MAX + 1], count; /* to read: the sequence, then the columns */
-    int place[FOLLOW_COLUMNS_MAX];                  /* of each column in `leaves`; 0: it has none */
-};
-
-static int find_leaves(const struct follow_reader *r, struct opened *o, struct err *err)
+static struct follow_opened *open_file(struct follow_reader *r, uint32_t file, struct err *err)
 {
-    int64_t sequence = parquet_file_leaf(&o->file, slice_of(FOLLOW_SEQUENCE));
-    if (sequence < 0 || o->file.leaves[sequence].type.type != PARQUET_TYPE_INT64)
-        return err_set(err, ERR_FORMAT, "it has no column " FOLLOW_SEQUENCE " of 64-bit integers");
-    o->leaves[o->count++] = (uint32_t)sequence;
-    for (uint32_t i = 0; i < r->column_count; i++) {
-        int64_t leaf = parquet_file_leaf(&o->file, slice_of(r->columns[i].name));
-        if (leaf < 0)
-            continue;
-        enum parquet_type type = o->file.leaves[leaf].type.type, wanted = r->columns[i].type;
-        bool timestamp = type == PARQUET_TYPE_INT96 && wanted == PARQUET_TYPE_INT64;
-        if (type != wanted && !timestamp)
-            return err_set(err, ERR_FORMAT, "its column %s is of another type than elsewhere",
-                           r->columns[i].name);
-        o->place[i] = (int)o->count;
-        o->leaves[o->count++] = (uint32_t)leaf;
-    }
-    return 0;
-}
-
-static void close_file(struct opened *o)
-{
-    parquet_file_close(&o->file);
-    object_source_close(&o->source);
-}
-
-static int open_file(const struct follow_reader *r, struct opened *o, uint32_t file,
-                     struct err *err)
-{
-    *o = (struct opened){0};
-    if (object_source_open(&o->source, r->store, r->files[file].name, err) == 0 &&
-        parquet_file_open(&o->file, &o->source.source, err) == 0 && find_leaves(r, o, err) == 0) {
+    struct follow_opened *o = r->spares.count > 0 ? r->spares.list[--r->spares.count]
+                                                  : account_alloc(NULL, 1, sizeof(*o));
+    o->source.read.account = r->runs.account;
+    if (follow_opened_open(o, r->store, &r->files[file], r->reader, r->columns, r->column_count,
+                           err) == 0) {
         if (r->prune != NULL)
             r->prune(r->prune_context, &o->file);
-        return 0;
+        o->rows = parquet_rows_renew(o->rows, &o->file, o->leaves, o->count, r->codec);
+        return o;
     }
-    close_file(o);
-    return -1;
+    close_file(r, o);
+    return NULL;
 }
 
 static int sequence_of(struct slice value, uint64_t *sequence, struct err *err)
@@ -176,22 +194,21 @@ static void note_row(struct follow_reader *r, size_t base, uint64_t number, uint
 static int survey(struct follow_reader *r, struct err *err)
 {
     size_t base = r->runs.count;
-    struct opened o;
     struct slice value;
     uint64_t sequence = 0;
     int more = 0;
-    if (open_file(r, &o, (uint32_t)r->surveyed, err) != 0)
+    struct follow_opened *o = open_file(r, (uint32_t)r->surveyed, err);
+    if (o == NULL)
         return err_prefix(err, "%s", r->files[r->surveyed].name);
-    struct parquet_rows *rows = parquet_rows_new(&o.file, o.leaves, 1, r->codec);
-    for (uint64_t number = 0; (more = parquet_rows_next(rows, &value, err)) == 1; number++) {
+    o->rows = parquet_rows_renew(o->rows, &o->file, o->leaves, 1, r->codec);
+    for (uint64_t number = 0; (more = parquet_rows_next(o->rows, &value, err)) == 1; number++) {
         if (sequence_of(value, &sequence, err) != 0) {
             more = -1;
             break;
         }
         note_row(r, base, number, sequence);
     }
-    parquet_rows_free(rows);
-    close_file(&o);
+    close_file(r, o);
     if (more == 0) {
         r->surveyed++;
         return 0;
@@ -200,34 +217,33 @@ static int survey(struct follow_reader *r, struct err *err)
     return err_prefix(err, "%s", r->files[r->surveyed].name);
 }
 
-/* Nanoseconds of the day and the Julian day to microseconds since 1970. */
-static void convert_int96(uint8_t out[static 8], struct slice value)
-{
-    enum { JULIAN_1970 = 2440588 };
-    int64_t days = (int64_t)load_u32le(value.data + 8) - JULIAN_1970;
-    /* Any bits are a time to Parquet: those of no sensible year wrap. */
-    store_u64le(out, (uint64_t)days * 86400 * 1000 * 1000 + load_u64le(value.data) / 1000);
-}
-
-static void copy_row(struct follow_reader *r, const struct opened *o, uint64_t sequence,
+static void copy_row(struct follow_reader *r, const struct follow_opened *o, uint64_t sequence,
                      const struct slice *found)
 {
-    struct slice *values = arena_calloc(&r->arena, r->column_count, sizeof(*values));
+    struct slice *values = arena_alloc(&r->arena, r->column_count * sizeof(*values));
     for (uint32_t i = 0; i < r->column_count; i++) {
-        struct slice value = found[o->place[i]];
-        if (o->place[i] == 0 || value.data == NULL)
+        uint8_t number[8];
+        struct slice value = follow_opened_value(o, i, found, number);
+        values[i] = value;
+        if (value.data == NULL)
             continue;
-        bool int96 = o->file.leaves[o->leaves[o->place[i]]].type.type == PARQUET_TYPE_INT96 &&
-                     r->columns[i].type == PARQUET_TYPE_INT64;
-        size_t len = int96 ? 8 : value.len;
-        uint8_t *copy = arena_alloc(&r->arena, len > 0 ? len : 1);
-        if (int96)
-            convert_int96(copy, value);
-        else
-            memcpy(copy, value.data, len);
-        values[i] = (struct slice){copy, len};
+        uint8_t *copy = arena_alloc(&r->arena, value.len > 0 ? value.len : 1);
+        memcpy(copy, value.data, value.len);
+        values[i].data = copy;
     }
-    *array_add(&r->rows) = (struct follow_row){sequence, values};
+    *array_add(&r->rows) = (struct follow_row){.sequence = sequence, .values = values};
+}
+
+static void make_record(struct follow_reader *r, const struct follow_opened *o, uint64_t sequence,
+                        const struct slice *found)
+{
+    struct slice values[FOLLOW_COLUMNS_MAX];
+    uint8_t numbers[FOLLOW_COLUMNS_MAX][8];
+    void *record = arena_alloc(&r->arena, r->record_size);
+    for (uint32_t i = 0; i < r->column_count; i++)
+        values[i] = follow_opened_value(o, i, found, numbers[i]);
+    r->make(r->make_context, values, record);
+    *array_add(&r->rows) = (struct follow_row){.sequence = sequence, .record = record};
 }
 
 static bool is_too_large(const struct follow_reader *r)
@@ -235,36 +251,61 @@ static bool is_too_large(const struct follow_reader *r)
     return r->arena.used > FOLLOW_WINDOW_BYTES && r->rows.count > 1 && r->span > 1;
 }
 
-/* Copy what a run has from r->next to `end`; what is behind is for later windows. */
-static int copy_rows(struct follow_reader *r, const struct opened *o, struct run *run, uint64_t end,
-                     struct err *err)
+/* Open the file of a run, at its first row to come. */
+static int open_run(struct follow_reader *r, struct run *run, struct err *err)
 {
-    struct slice found[FOLLOW_COLUMNS_MAX + 1];
-    uint64_t number = run->at, sequence = 0;
-    struct parquet_rows *rows = parquet_rows_new(&o->file, o->leaves, o->count, r->codec);
-    int result = parquet_rows_skip(rows, run->at, err);
+    run->open = open_file(r, run->file, err);
+    if (run->open == NULL)
+        return -1;
+    r->open++;
+    run->open->at = run->at;
+    return parquet_rows_skip(run->open->rows, run->at, err);
+}
+
+static int peek_row(struct follow_opened *o, struct err *err)
+{
+    int more = o->has_row ? 1 : parquet_rows_next(o->rows, o->found, err);
+    if (more == 0)
+        return err_set(err, ERR_FORMAT, "it has fewer rows than before");
+    o->has_row = more == 1;
+    return more == 1 ? 0 : -1;
+}
+
+/* Copy what a run has from r->next to `end`; what is behind is for later windows. */
+static int copy_rows(struct follow_reader *r, struct run *run, uint64_t end, struct err *err)
+{
+    struct follow_opened *o = run->open;
+    uint64_t sequence = 0;
     run->next_first = UINT64_MAX;
-    for (; result == 0 && number < run->end && !is_too_large(r); number++) {
-        int more = parquet_rows_next(rows, found, err);
-        if (more == 0)
-            (void)err_set(err, ERR_FORMAT, "it has fewer rows than before");
-        if (more != 1 || sequence_of(found[0], &sequence, err) != 0)
-            result = -1;
-        else if (sequence > end && sequence < run->next_first)
+    for (; o->at < run->end && !is_too_large(r); o->at++) {
+        if (peek_row(o, err) != 0 || sequence_of(o->found[0], &sequence, err) != 0)
+            return -1;
+        if (sequence > end && sequence < run->next_first)
             run->next_first = sequence;
-        if (result == 0 && sequence > end && run->sorted)
+        if (sequence > end && run->sorted)
             break;
-        if (result == 0 && sequence >= r->next && sequence <= end)
-            copy_row(r, o, sequence, found);
+        if (sequence >= r->next && sequence <= end)
+            (r->make != NULL ? make_record : copy_row)(r, o, sequence, o->found);
+        o->has_row = false;
     }
-    run->reached = run->sorted ? number : run->at;
-    parquet_rows_free(rows);
+    run->reached = run->sorted ? o->at : run->at;
+    return 0;
+}
+
+static int copy_run(struct follow_reader *r, struct run *run, uint64_t end, struct err *err)
+{
+    int result = run->open != NULL ? 0 : open_run(r, run, err);
+    if (result == 0)
+        result = copy_rows(r, run, end, err);
+    if (result != 0)
+        (void)err_prefix(err, "%s", r->files[run->file].name);
+    if (result != 0 || !run->sorted || run->reached == run->end || r->open > FOLLOW_OPEN_MAX)
+        close_run(r, run);
     return result;
 }
 
 static int copy_window(struct follow_reader *r, uint64_t end, struct err *err)
 {
-    struct opened o;
     arena_reset(&r->arena);
     r->rows.count = r->at = 0;
     for (size_t i = 0; i < r->runs.count && !is_too_large(r); i++) {
@@ -273,15 +314,21 @@ static int copy_window(struct follow_reader *r, uint64_t end, struct err *err)
         run->next_first = run->first;
         if (run->first > end || run->last < r->next)
             continue;
-        int result = open_file(r, &o, run->file, err);
-        if (result == 0) {
-            result = copy_rows(r, &o, run, end, err);
-            close_file(&o);
-        }
-        if (result != 0)
-            return err_prefix(err, "%s", r->files[run->file].name);
+        if (copy_run(r, run, end, err) != 0)
+            return -1;
     }
     return 0;
+}
+
+/* The window was given up: what was read of it has to come again. */
+static void go_back(struct follow_reader *r)
+{
+    for (size_t i = 0; i < r->runs.count; i++) {
+        struct run *run = &r->runs.list[i];
+        if (run->open != NULL && run->open->at != run->at)
+            close_run(r, run);
+    }
+    r->rows.count = 0;
 }
 
 /* The window is complete: go on behind it. */
@@ -294,6 +341,8 @@ static void advance(struct follow_reader *r, uint64_t end)
         run.first = run.next_first;
         if (run.last > end && run.first != UINT64_MAX)
             r->runs.list[kept++] = run;
+        else
+            close_run(r, &run);
     }
     r->runs.count = kept;
     r->next = end < UINT64_MAX ? end + 1 : end;
@@ -323,6 +372,29 @@ static int by_sequence(const void *a, const void *b)
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
+/* Sort the rows of a window from `start` on. Where they are close together, as they mostly are,
+ * each has its place; else, and where two have the same, they are compared. */
+static void sort_rows(struct follow_reader *r, uint64_t start, uint64_t end)
+{
+    uint64_t places = end - start < UINT32_MAX ? end - start + 1 : UINT32_MAX;
+    size_t count = r->rows.count, at = 0;
+    bool once = count > 1 && places / 2 < count;
+    if (once) {
+        array_reserve(&r->places, (size_t)places);
+        memset(r->places.list, 0, (size_t)places * sizeof(*r->places.list));
+    }
+    for (size_t i = 0; i < count && once; i++) {
+        struct follow_row *place = &r->places.list[r->rows.list[i].sequence - start];
+        once = place->record == NULL;
+        *place = r->rows.list[i];
+    }
+    if (!once && count > 1)
+        qsort(r->rows.list, count, sizeof(*r->rows.list), by_sequence);
+    for (uint64_t i = 0; i < places && once; i++)
+        if (r->places.list[i].record != NULL)
+            r->rows.list[at++] = r->places.list[i];
+}
+
 /* Copy the window that begins with `start`. It may turn out empty, or too large: then the next one
  * is smaller. */
 static int fill(struct follow_reader *r, uint64_t start, struct err *err)
@@ -334,14 +406,13 @@ static int fill(struct follow_reader *r, uint64_t start, struct err *err)
     if (copy_window(r, end, err) != 0)
         return -1;
     if (is_too_large(r)) {
-        r->rows.count = 0;
+        go_back(r);
         r->span /= 2;
         return 0;
     }
     if (r->arena.used < FOLLOW_WINDOW_BYTES / 4 && r->span < SPAN_MAX)
         r->span *= 2;
-    if (r->rows.count > 1)
-        qsort(r->rows.list, r->rows.count, sizeof(*r->rows.list), by_sequence);
+    sort_rows(r, r->next, end);
     advance(r, end);
     return 0;
 }

@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "delta/snapshot.h"
+#include "event/event.h"
+#include "follow/feed.h"
 #include "object/object.h"
 #include "parquet/format.h"
 
@@ -19,14 +21,16 @@
  * a position is a sequence, never a place in a file.
  *
  * It works in windows of sequences. What the files have in a window is copied, sorted and handed
- * out. Memory is that of one window, one open file and a few numbers a file; each row is decoded
- * once, but for a window that turned out too large.
+ * out. Memory is that of one window, FOLLOW_OPEN_MAX open files and a few numbers a file; each row
+ * is decoded once, but for a window that turned out too large, and where more files than that
+ * overlap.
  */
 struct follow_file {
     const char *name;     /* of the object */
     uint64_t first, last; /* no row has a sequence outside; 0 and UINT64_MAX: not known */
-    bool listed;      /* its sequences are among those that the snapshot has of the generation */
-    int64_t modified; /* when it was committed, ms since 1970 */
+    bool listed;         /* its sequences are among those that the snapshot has of the generation */
+    int64_t modified;    /* when it was committed, ms since 1970 */
+    struct slice sha256; /* of its bytes, as text; NULL: not known */
 };
 
 /* A column that is wanted. Values come as their PLAIN bytes (parquet/read/values.h). */
@@ -37,14 +41,19 @@ struct follow_column {
 
 struct follow_row {
     uint64_t sequence;
-    const struct slice *values; /* of the columns, in their order; a NULL pointer: it is null, or
-                                   the file has no such column */
+    union {
+        const struct slice *values; /* of the columns, in their order; a NULL pointer: it is null,
+                                       or the file has no such column */
+        const void *record;         /* see follow_reader_set_record */
+    };
 };
 
 enum {
     /* Memory of the rows of a window. One row may take more: messages have up to 64 MiB. */
     FOLLOW_WINDOW_BYTES = 8 * 1024 * 1024,
     FOLLOW_COLUMNS_MAX = 64, /* the table has some 15 */
+    /* Files that stay open from window to window: each takes a page of each column. */
+    FOLLOW_OPEN_MAX = 16,
     /* Pieces in stream order that one file may consist of: another engine made it from as many
      * files at most. A file of more is read anew for each window. */
     FOLLOW_RUNS_MAX = 16384,
@@ -53,21 +62,35 @@ enum {
 /* The column by which rows are ordered: INT64, not negative, never null. */
 #define FOLLOW_SEQUENCE "stream_seq"
 
+/* The columns of events, by their numbers. */
+void follow_event_columns(struct follow_column columns[static EVENT_COLUMNS]);
+
 struct follow_reader;
 struct parquet_file;
 
 /* Begin with the first row whose sequence is greater than `after`. The lists are borrowed until
  * follow_reader_free; `files` are in the order of `first`. A sequence that is there twice comes
- * twice. */
+ * twice. Memory that grows is booked to `account`, unless that is NULL. */
 struct follow_reader *follow_reader_new(struct object_store *store, const struct follow_file *files,
                                         size_t count, const struct follow_column *columns,
-                                        uint32_t column_count, uint64_t after);
+                                        uint32_t column_count, uint64_t after,
+                                        struct account *account);
 
 /* Have `prune` take row groups and rows of no use out of each file that is opened, before the first
  * row is asked for. A file may be opened more than once: the same ones each time. */
 void follow_reader_set_prune(struct follow_reader *r,
                              void (*prune)(void *context, struct parquet_file *file),
                              void *context);
+
+/* Have `make` turn the values of each row, once they are read, into a record of `size` bytes, which
+ * takes their place: they are not copied then. It is called in the order of the files, and may be
+ * for a row more than once. Before the first row is asked for. */
+void follow_reader_set_record(struct follow_reader *r, size_t size,
+                              void (*make)(void *context, const struct slice *values, void *record),
+                              void *context);
+
+/* Read what `reader` has in its feed from there, before the first row is asked for. */
+void follow_reader_set_feed(struct follow_reader *r, struct feed_reader *reader);
 
 /* 1 and the next row, valid until the next call; 0 behind the last one. -1 with the file and the
  * place in it: ERR_SYSTEM if the file is gone, ERR_FORMAT if a column is of another type, or what

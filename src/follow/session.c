@@ -8,33 +8,39 @@
 #include "delta/log.h"
 #include "event/event.h"
 #include "object/open.h"
-#include "parquet/write/layout.h"
 
 enum {
     /* Files that are read and still remembered, because the snapshot has them. */
     FILES_MAX = 4096,
 };
 
-int follow_session_open_store(struct follow_session *s, struct err *err)
+struct object_store *follow_open_store(const char *root, const char *mark, const char *what,
+                                       const char *name, struct err *err)
 {
     struct buf writer = {0}, file = {0};
-    uint32_t removed;
-    if (s->store != NULL)
-        return 0;
-    buf_printf(&writer, "follower %s", s->name);
+    buf_printf(&writer, "%s %s", what, name);
     /* No instance is called so: escaped names have hexadecimal digits behind a '%'. */
-    buf_append_text(&file, "%follow-");
-    text_escape(&file, slice_of(s->name));
-    struct object_config config = {.root = s->root,
+    buf_printf(&file, "%%%s-", mark);
+    text_escape(&file, slice_of(name));
+    struct object_config config = {.root = root,
                                    .entries = DELTA_LOG_FOLDER,
                                    .writer = buf_text(&writer),
                                    .writer_name = buf_text(&file)};
-    s->reason = FOLLOWER_REASON_STORE;
-    s->store = object_open(&config, err);
-    if (s->store == NULL && err->code == ERR_REFUSED)
-        s->reason = FOLLOWER_REASON_BUSY;
+    struct object_store *store = object_open(&config, err);
     buf_free(&writer);
     buf_free(&file);
+    return store;
+}
+
+int follow_session_open_store(struct follow_session *s, struct err *err)
+{
+    uint32_t removed;
+    if (s->store != NULL)
+        return 0;
+    s->reason = FOLLOWER_REASON_STORE;
+    s->store = follow_open_store(s->root, "follow", "follower", s->name, err);
+    if (s->store == NULL && err->code == ERR_REFUSED)
+        s->reason = FOLLOWER_REASON_BUSY;
     return s->store == NULL ? -1 : object_clean(s->store, &removed, err);
 }
 
@@ -46,6 +52,8 @@ static enum delta_keep keep_new(void *context, const struct delta_add *add, stru
     struct slice sequences = delta_map_get(&add->tags, "varve.sequences");
     struct seqset rows = {0}, lacking = {0};
     (void)mark;
+    if (s->target != NULL && s->target->bring != NULL)
+        return DELTA_KEEP_NOTHING; /* it goes by the entries */
     if (sequences.data == NULL || !seqset_parse_text(&rows, sequences)) {
         seqset_free(&rows);
         return DELTA_KEEP_ALL;
@@ -65,8 +73,11 @@ static enum delta_keep keep_new(void *context, const struct delta_add *add, stru
 static int load_table(struct follow_session *s, struct err *err)
 {
     delta_snapshot_free(&s->table);
-    s->table = (struct delta_snapshot){
-        .want_files = true, .want_varve = true, .keep = keep_new, .keep_context = s};
+    s->table = (struct delta_snapshot){.want_files = true,
+                                       .want_varve = true,
+                                       .keep = keep_new,
+                                       .keep_context = s,
+                                       .account = s->target != NULL ? &s->target->account : NULL};
     if (delta_snapshot_load(&s->table, s->store, err) != 0)
         return -1;
     if (!s->table.found)
@@ -98,10 +109,11 @@ static int open_all(struct follow_session *s, struct err *err)
         return -1;
     s->reason = FOLLOWER_REASON_TARGET;
     s->is_open = true; /* and to be closed, however far it comes */
-    int result = s->target->operations->open(s->target, &s->have, err);
-    s->reason = FOLLOWER_REASON_STORE;
     s->sure = false;
-    return result == 0 ? load_table(s, err) : -1; /* without what is there already */
+    if (s->target->operations->open(s->target, &s->have, err) != 0)
+        return -1;
+    s->reason = FOLLOWER_REASON_STORE;
+    return load_table(s, err); /* without what is there already */
 }
 
 /* Know the newest version of the table. */
@@ -163,8 +175,9 @@ static int take(struct follow_session *s, const struct follow_stream *stream,
     s->rows++;
     for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
         s->bytes += row->values[i].len;
-    return s->rows >= FOLLOWER_COMMIT_ROWS || s->bytes >= FOLLOWER_COMMIT_BYTES ? commit(s, err)
-                                                                                : 0;
+    bool due =
+        s->target->full || s->rows >= FOLLOWER_COMMIT_ROWS || s->bytes >= FOLLOWER_COMMIT_BYTES;
+    return due ? commit(s, err) : 0;
 }
 
 /* Leave the files whose rows may be new, and note since when. */
@@ -195,11 +208,10 @@ static int read_stream(struct follow_session *s, const struct follow_stream *str
     struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
     struct follow_row row;
     int more = 0;
-    for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
-        columns[i] = (struct follow_column){event_schema.columns[i].name,
-                                            layout_type(event_schema.columns[i].type)};
+    follow_event_columns(columns);
     struct follow_reader *r = follow_reader_new(s->store, stream->files.list, stream->files.count,
-                                                columns, EVENT_COLUMNS, 0);
+                                                columns, EVENT_COLUMNS, 0, &s->target->account);
+    follow_reader_set_feed(r, &s->feed);
     while ((more = follow_reader_next(r, &row, err)) == 1) {
         if (atomic_load(s->stop))
             more = err_set(err, ERR_REFUSED, "it is time to end");
@@ -225,9 +237,32 @@ static int check_named(const struct follow_session *s, const struct follow_strea
                    s->root);
 }
 
+/* How far it is can't be told by rows before it is done. */
+static void tell_since(void *context)
+{
+    struct follow_session *s = context;
+    s->behind_since = s->view.behind_since;
+    s->tell(s->context);
+}
+
+static int bring_all(struct follow_session *s, struct err *err)
+{
+    s->view = (struct follow_view){.store = s->store,
+                                   .table = &s->table,
+                                   .feed = &s->feed,
+                                   .stop = s->stop,
+                                   .tell = tell_since,
+                                   .context = s};
+    count_lag(s);
+    int result = s->target->bring(s->target, &s->view, err);
+    s->reason = s->view.failed ? FOLLOWER_REASON_STORE : FOLLOWER_REASON_TARGET;
+    s->rows += s->view.rows;
+    return result;
+}
+
 static int read_all(struct follow_session *s, struct err *err)
 {
-    struct follow_catalogue catalogue = {0};
+    struct follow_catalogue catalogue = {.arena.account = &s->target->account};
     int result = follow_catalogue_fill(&catalogue, &s->table, err);
     s->behind_since = 0;
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++) {
@@ -247,6 +282,8 @@ static int read_all(struct follow_session *s, struct err *err)
 /* All that the commits tell of was read, or has no row: a dead letter, or one that is gone. */
 static void note_all(struct follow_session *s)
 {
+    if (s->feed.feed != NULL)
+        feed_taken(s->feed.feed, s->feed.number, s->table.version);
     for (size_t i = 0; i < s->table.generation_list.count; i++) {
         const struct delta_generation *g = &s->table.generation_list.list[i];
         seqset_add_all(delta_follower_rows(&s->have, g->stream, g->created, true), &g->rows);
@@ -267,7 +304,7 @@ int follow_session_round(struct follow_session *s, bool *news, struct err *err)
     if (!first && !newer && s->sure)
         return 0;
     /* Files may be moved while they are read: go on with the new ones. */
-    while (read_all(s, err) != 0) {
+    while ((s->target->bring != NULL ? bring_all(s, err) : read_all(s, err)) != 0) {
         if (s->reason != FOLLOWER_REASON_STORE || atomic_load(s->stop) ||
             look(s, &newer, &moved) != 0 || !newer)
             return -1;
@@ -275,7 +312,8 @@ int follow_session_round(struct follow_session *s, bool *news, struct err *err)
     }
     *news = s->rows > 0;
     note_all(s);
-    if (*news)
+    /* A target with a position of its own may have had all of it. */
+    if (*news || (first && s->target->bring != NULL))
         return commit(s, err);
     count_lag(s);
     return 0;
@@ -283,6 +321,8 @@ int follow_session_round(struct follow_session *s, bool *news, struct err *err)
 
 void follow_session_close(struct follow_session *s)
 {
+    if (s->feed.feed != NULL)
+        feed_leave(s->feed.feed, s->feed.number);
     if (s->is_open)
         s->target->operations->close(s->target);
     object_store_close(s->store);

@@ -24,6 +24,8 @@ struct follow_session {
     bool loaded;                 /* `table` is */
     bool sure;                   /* what is in `table` and new is listed in its generations */
     uint64_t rows, bytes;        /* taken since the last commit */
+    struct feed_reader feed;     /* kept from opening to opening */
+    struct follow_view view;     /* of a target that copies files */
     enum follower_reason reason; /* of the last failure */
 
     uint64_t position, lag_rows; /* see struct follower_state */

@@ -2,12 +2,15 @@
 #ifndef VARVE_FOLLOW_TARGET_H
 #define VARVE_FOLLOW_TARGET_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/account.h"
 #include "base/err.h"
 #include "delta/follower.h"
 #include "follow/reader.h"
+#include "quality/quality.h"
 
 /*
  * Where a follower brings rows to. To add a kind: these functions in a file of its own, its line in
@@ -35,6 +38,27 @@ struct follow_event {
 struct follow_counts {
     uint64_t rows;    /* that it has committed */
     uint64_t refused; /* of these: those that it could not make anything of, and has noted */
+    uint64_t alarms;  /* findings of kind quality, as quality.alerts chooses, */
+    const struct quality_summary *quality; /* and what there is to say; NULL: it is none */
+};
+
+/* Open the store at `root` for something that follower `name` does alone, or NULL: it is noted as
+ * "`what` `name`" for who else would do it, under a name of its own that begins with `mark`. */
+struct object_store *follow_open_store(const char *root, const char *mark, const char *what,
+                                       const char *name, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* What a target that copies files sees of the store. */
+struct follow_view {
+    struct object_store *store;
+    const struct delta_snapshot *table; /* as it is, without its files */
+    struct feed_reader *feed;           /* what was committed last, as far as it is there */
+    const atomic_bool *stop;            /* true: give up soon, with ERR_REFUSED */
+    bool failed;                        /* set with an error: it is the store's */
+    uint64_t rows;                      /* set: that came */
+    int64_t behind_since;               /* set, as in struct follower_state */
+    void (*tell)(void *context);        /* that something has come */
+    void *context;
 };
 
 struct follow_target_operations {
@@ -49,6 +73,10 @@ struct follow_target_operations {
      * of this kind wants; it includes all that is committed now. */
     int (*commit)(struct follow_target *t, const struct delta_follower *done, struct err *err);
 
+    /* Nothing is changed: whether the target can be reached, and what is there takes what would
+     * come to it. What is worth knowing is appended, as the end of a sentence. */
+    int (*check)(struct follow_target *t, struct buf *says, struct err *err);
+
     /* Forget what was taken and not committed, and let go of everything. Also if it is not open. */
     void (*close)(struct follow_target *t);
 
@@ -59,7 +87,18 @@ struct follow_target_operations {
 struct follow_target {
     const struct follow_target_operations *operations;
     struct follow_counts counts;
-    struct account account; /* what it holds, which varies with the rows */
+    struct account account;  /* what it holds, which varies with the rows */
+    bool full;               /* it wants a commit now */
+    const atomic_bool *stop; /* true: whatever it waits for is to end; NULL: nobody says so */
+
+    /* NULL, or what is done in place of `take`: bring all that the store has, by its log and its
+     * files, with a position of one's own. `commit` comes next then, if rows came. After an error
+     * of the store it may be called again, when that has moved on. */
+    int (*bring)(struct follow_target *t, struct follow_view *view, struct err *err);
+
+    /* NULL, or what is done now and then while it is open, also when no rows come: keep in order
+     * what was committed. What fails says so itself, and is tried again. */
+    void (*keep)(struct follow_target *t);
 };
 
 #endif

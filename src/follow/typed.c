@@ -8,9 +8,11 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/text.h"
-#include "base/version.h"
-#include "delta/properties.h"
+#include "delta/log.h"
+#include "delta/schema.h"
+#include "delta/table.h"
 #include "event/event.h"
+#include "object/open.h"
 #include "store/commit.h"
 
 enum {
@@ -70,24 +72,32 @@ static int check_name(const struct schema *schema, uint32_t column, struct err *
     return 0;
 }
 
-int typed_table_init(struct typed_table *t, const char *target, const char *event_type,
+char *typed_table_root(const char *target, struct slice event_type)
+{
+    struct buf root = {0};
+    buf_printf(&root, "%s/", target);
+    text_escape(&root, event_type);
+    char *copy = text_copy_slice(buf_slice(&root));
+    buf_free(&root);
+    return copy;
+}
+
+int typed_table_init(struct typed_table *t, const char *target, struct slice event_type,
                      const char *follower, struct payload_type *payload, struct account *account,
                      struct err *err)
 {
-    struct buf root = {0};
     uint32_t count = PAYLOAD + payload->count;
     struct column_spec *columns = calloc(count, sizeof(*columns));
     if (columns == NULL)
         out_of_memory(count * sizeof(*columns));
-    buf_printf(&root, "%s/", target);
-    text_escape(&root, slice_of(event_type));
-    *t = (struct typed_table){.event_type = event_type,
+    *t = (struct typed_table){.event_type = text_copy_slice(event_type),
                               .instance = follower,
-                              .root = text_copy_slice(buf_slice(&root)),
+                              .root = typed_table_root(target, event_type),
                               .payload = payload,
-                              .schema = {event_type, columns, count},
                               .account = account};
-    buf_free(&root);
+    t->schema = (struct schema){t->event_type, columns, count};
+    if (payload->definition.len > 0)
+        sha256_text(payload->definition, t->types);
     for (uint32_t i = 0; i < ENVELOPE; i++)
         columns[i] = event_schema.columns[envelope[i]];
     columns[PAYLOAD_ERROR] = (struct column_spec){.name = "payload_error",
@@ -95,13 +105,17 @@ int typed_table_init(struct typed_table *t, const char *target, const char *even
                                                   .meaning = COLUMN_TEXT,
                                                   .optional = true,
                                                   .dictionary = true};
+    payload_widen(payload);
     memcpy(&columns[PAYLOAD], payload->columns, payload->count * sizeof(*columns));
     for (uint32_t i = PAYLOAD; i < count; i = schema_end(&t->schema, i))
         columns[i].name = payload_name(t, i);
     for (uint32_t i = PAYLOAD; i < count; i = schema_end(&t->schema, i))
         if (check_name(&t->schema, i, err) != 0)
             return -1;
-    t->kind = (struct store_kind){.schema = &t->schema, .path = &t->path};
+    t->columns = columns;
+    t->own =
+        memcpy(arena_alloc(&t->names, count * sizeof(*columns)), columns, count * sizeof(*columns));
+    t->kind = (struct store_kind){&t->schema, &t->path, t->types[0] != '\0' ? t->types : NULL};
     struct schema_node *nodes = calloc(count, sizeof(*nodes));
     if (nodes == NULL)
         out_of_memory(count * sizeof(*nodes));
@@ -110,15 +124,51 @@ int typed_table_init(struct typed_table *t, const char *target, const char *even
     return result == 0 ? store_path_parse(&t->path, PATH, err) : -1;
 }
 
+/* The columns get the names that they have in the table, and long where it has that. */
+static int adapt(void *context, struct slice schema_string, struct err *err)
+{
+    struct typed_table *t = context;
+    arena_reset(&t->adapted);
+    memcpy(t->columns, t->own, t->schema.count * sizeof(*t->columns));
+    return delta_schema_rename(schema_string, t->columns, t->schema.count, &t->adapted, err);
+}
+
+int typed_table_check(struct typed_table *t, struct buf *says, struct err *err)
+{
+    struct object_config place = {.root = t->root, .entries = DELTA_LOG_FOLDER};
+    struct delta_snapshot table = {0};
+    struct err none = {0};
+    bool evolve = false;
+    struct object_store *store = object_open(&place, &none);
+    if (store == NULL)
+        return 0; /* it is not there yet; whoever makes it says what is wrong with the place */
+    int result = delta_snapshot_load(&table, store, err);
+    if (result == 0 && table.found)
+        result = adapt(t, table.metadata.schema_string, err);
+    if (result == 0 && table.found)
+        result = delta_table_check(&table.protocol, &table.metadata, &t->schema, &evolve, err);
+    if (result != 0)
+        (void)err_prefix(err, "%s", t->root);
+    if (evolve)
+        buf_printf(says, "; %s will get columns that it lacks", t->root);
+    delta_snapshot_free(&table);
+    object_store_close(store);
+    return result;
+}
+
 static int open_table(struct typed_table *t, struct err *err)
 {
-    struct store_config config = {
-        .root = t->root, .instance = t->instance, .engine = "varve-follow", .schema = &t->schema};
+    struct store_config config = {.root = t->root,
+                                  .instance = t->instance,
+                                  .engine = "varve-follow",
+                                  .schema = &t->schema,
+                                  .adapt = adapt,
+                                  .context = t};
     if (t->writer != NULL)
         return 0;
     if (t->store == NULL)
         t->store = store_open(&config, err);
-    if (t->store == NULL)
+    if (t->store == NULL || typed_table_record(t, err) != 0)
         return -1;
     struct store_writer_options options = {.store = t->store,
                                            .instance = t->instance,
@@ -131,9 +181,7 @@ static int open_table(struct typed_table *t, struct err *err)
         return -1;
     const struct store_writer_limits limits = {BATCH_BYTES, OPEN_BYTES, ROW_GROUP_BYTES};
     store_writer_set_limits(t->writer, &limits);
-    struct keeper_options keeping = {.root = t->root, .version = t->store->table.version};
-    t->keeper = keeper_new(&keeping);
-    keeper_add_log_jobs(t->keeper, delta_checkpoint_interval(&t->store->table.metadata));
+    typed_keep_begin(&t->keep, t->keeping, t->root, &t->schema, &t->store->table);
     return 0;
 }
 
@@ -192,11 +240,18 @@ static void put_envelope(struct batch *b, const struct follow_event *event, stru
 }
 
 /* The row, with its payload or with the reason why not. False: the latter. */
-static bool put_row(struct typed_table *t, struct batch *b, const struct follow_event *event)
+static bool put_row(struct typed_table *t, struct batch *b, const struct follow_event *event,
+                    struct slice message)
 {
     struct slice payload = event->values[EVENT_COLUMN_EVENT_PAYLOAD];
+    enum payload_result result = PAYLOAD_BAD;
     batch_mark(b);
-    enum payload_result result = payload_append(t->payload, b, PAYLOAD, payload);
+    if (message.len == 0 || slice_is(message, t->payload->message)) {
+        result = payload_append(t->payload, b, PAYLOAD, payload);
+    } else {
+        buf_reset(&t->payload->reason);
+        buf_printf(&t->payload->reason, "it is not a %s", t->payload->message);
+    }
     if (result != PAYLOAD_BAD && !batch_row_fits(b)) {
         buf_reset(&t->payload->reason);
         buf_append_text(&t->payload->reason, "larger than a row may be");
@@ -222,8 +277,8 @@ static int64_t time_of(const struct follow_event *event)
     return micros > INT64_MAX / 1000 || micros < INT64_MIN / 1000 ? 0 : micros * 1000;
 }
 
-int typed_table_take(struct typed_table *t, const struct follow_event *event, bool *refused,
-                     struct err *err)
+int typed_table_take(struct typed_table *t, const struct follow_event *event, struct slice message,
+                     bool *refused, struct err *err)
 {
     *refused = false;
     if (open_table(t, err) != 0)
@@ -243,7 +298,7 @@ int typed_table_take(struct typed_table *t, const struct follow_event *event, bo
     for (size_t i = 0; i < t->origins.count; i++)
         if (t->origins.list[i] == o)
             row.source = (uint32_t)i;
-    *refused = !put_row(t, store_writer_begin_row(t->writer, &row), event);
+    *refused = !put_row(t, store_writer_begin_row(t->writer, &row), event, message);
     (void)store_writer_end_row(t->writer);
     (void)store_writer_turn(t->writer, clock_monotonic());
     seqset_add(&o->rows, event->sequence);
@@ -264,7 +319,7 @@ static int finish(struct typed_table *t, struct err *err)
             return err_set(err, trouble.err.code, "%s: %s", t->root, trouble.err.text);
     }
     positions_free(&how.others);
-    keeper_note(t->keeper, how.version);
+    keeper_note(t->keep.keeper, how.version);
     return 0;
 }
 
@@ -312,15 +367,9 @@ int typed_table_commit(struct typed_table *t, const struct delta_follower *done,
     return result;
 }
 
-void typed_table_keep(struct typed_table *t)
-{
-    if (t->keeper != NULL)
-        (void)keeper_step(t->keeper, clock_monotonic());
-}
-
 void typed_table_close(struct typed_table *t)
 {
-    keeper_free(t->keeper, false);
+    typed_keep_end(&t->keep);
     store_writer_free(t->writer);
     store_close(t->store);
     for (size_t i = 0; i < t->origins.count; i++) {
@@ -333,7 +382,6 @@ void typed_table_close(struct typed_table *t)
         free(o);
     }
     array_free(&t->origins);
-    t->keeper = NULL;
     t->writer = NULL;
     t->store = NULL;
     t->rows = 0;
@@ -343,7 +391,9 @@ void typed_table_free(struct typed_table *t)
 {
     typed_table_close(t);
     payload_free(t->payload);
-    free((void *)t->schema.columns);
+    free(t->columns);
     arena_free(&t->names);
+    arena_free(&t->adapted);
     free(t->root);
+    free(t->event_type);
 }

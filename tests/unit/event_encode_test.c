@@ -47,7 +47,7 @@ TEST(event_encode_is_decoded_again)
 {
     struct event event = {.timestamp_ns = INT64_MIN,
                           .event_id = slice_of("a"),
-                          .simulation_id = slice_of("s"),
+                          .simulation_id = {(const uint8_t *)"s\0t", 3},
                           .event_payload = {(const uint8_t *)"\xff\x00", 2}};
     struct event_decoder decoder = {0};
     struct event again;

@@ -104,7 +104,7 @@ static void expect_rows(const struct follow_file *files, size_t count, uint64_t 
                         const uint64_t *expected, size_t rows, size_t len)
 {
     struct object_store *store = open_root();
-    struct follow_reader *r = follow_reader_new(store, files, count, wanted, 3, after);
+    struct follow_reader *r = follow_reader_new(store, files, count, wanted, 3, after, NULL);
     struct follow_row row;
     struct err err = {0};
     size_t first = 0;
@@ -121,9 +121,43 @@ static void expect_rows(const struct follow_file *files, size_t count, uint64_t 
     object_store_close(store);
 }
 
+/* What is kept of a row in its place. */
+struct note {
+    uint64_t sequence, len;
+};
+
+static void make_note(void *context, const struct slice *values, void *record)
+{
+    uint64_t *made = context;
+    *(struct note *)record = (struct note){load_u64le(values[2].data), values[1].len};
+    ++*made;
+}
+
+static void expect_notes(const struct follow_file *files, size_t count, const uint64_t *expected,
+                         size_t rows, size_t len)
+{
+    struct object_store *store = open_root();
+    struct follow_reader *r = follow_reader_new(store, files, count, wanted, 3, 0, NULL);
+    struct follow_row row;
+    struct err err = {0};
+    uint64_t made = 0;
+    follow_reader_set_record(r, sizeof(struct note), make_note, &made);
+    for (size_t i = 0; i < rows; i++) {
+        EXPECT(follow_reader_next(r, &row, &err) == 1);
+        const struct note *note = row.record;
+        EXPECT_U64(row.sequence, expected[i]);
+        EXPECT_U64(note->sequence, expected[i]);
+        EXPECT_U64(note->len, note_len(expected[i], len));
+    }
+    EXPECT(follow_reader_next(r, &row, &err) == 0);
+    EXPECT(made >= rows);
+    follow_reader_free(r);
+    object_store_close(store);
+}
+
 TEST(follow_reader_merges_files_of_many_partitions)
 {
-    enum { FILES = 7, ROWS = 60000 };
+    enum { FILES = FOLLOW_OPEN_MAX + 7, ROWS = 60000 };
     static uint64_t all[ROWS], parts[FILES][ROWS];
     size_t counts[FILES] = {0};
     struct follow_file files[FILES];
@@ -134,14 +168,16 @@ TEST(follow_reader_merges_files_of_many_partitions)
         size_t file = (random >> 33) % FILES;
         all[i] = parts[file][counts[file]++] = sequence;
     }
-    static const char *const names[FILES] = {"a", "b", "c", "d", "e", "f", "g"};
+    static char names[FILES][2];
     for (size_t i = 0; i < FILES; i++) {
+        names[i][0] = (char)('a' + i);
         write_file(names[i], parts[i], counts[i], 30);
         files[i] = (struct follow_file){.name = names[i], .last = UINT64_MAX};
     }
     expect_rows(files, FILES, 0, all, ROWS, 30);
     expect_rows(files, FILES, all[ROWS / 3], all, ROWS, 30);
     expect_rows(files, FILES, all[ROWS - 1], all, ROWS, 30);
+    expect_notes(files, FILES, all, ROWS, 30);
 }
 
 TEST(follow_reader_takes_files_in_any_inner_order)
@@ -156,8 +192,8 @@ TEST(follow_reader_takes_files_in_any_inner_order)
     }
     write_file("pieces", pieces, ROWS, 10);
     write_file("backward", backward, ROWS, 10);
-    const struct follow_file files[] = {{"pieces", 1, 2 * ROWS - 1, false, 0},
-                                        {"backward", 2, 2 * ROWS, false, 0}};
+    const struct follow_file files[] = {{"pieces", 1, 2 * ROWS - 1, false, 0, {0}},
+                                        {"backward", 2, 2 * ROWS, false, 0, {0}}};
     expect_rows(files, 2, 0, all, 2 * ROWS, 10);
     expect_rows(files, 2, 30001, all, 2 * ROWS, 10);
 }
@@ -172,8 +208,8 @@ TEST(follow_reader_memory_is_that_of_a_window)
     }
     write_file("odd", odd, ROWS, LEN);
     write_file("even", even, ROWS, LEN);
-    const struct follow_file files[] = {{"odd", 1, 2 * ROWS - 1, false, 0},
-                                        {"even", 2, 2 * ROWS, false, 0}};
+    const struct follow_file files[] = {{"odd", 1, 2 * ROWS - 1, false, 0, {0}},
+                                        {"even", 2, 2 * ROWS, false, 0, {0}}};
     expect_rows(files, 2, 0, all, 2 * ROWS, LEN);
 }
 
@@ -182,7 +218,7 @@ TEST(follow_reader_gives_what_is_there_twice_twice)
     static const uint64_t one[] = {1, 2, 3}, two[] = {3, 4}, all[] = {1, 2, 3, 3, 4};
     write_file("one", one, 3, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 1, 3, false, 0}, {"two", 3, 4, false, 0}};
+    const struct follow_file files[] = {{"one", 1, 3, false, 0, {0}}, {"two", 3, 4, false, 0, {0}}};
     expect_rows(files, 2, 0, all, 5, 5);
     expect_rows(NULL, 0, 0, NULL, 0, 5);
 }
@@ -193,8 +229,8 @@ TEST(follow_reader_far_apart)
     static const uint64_t all[] = {5, UINT64_C(1) << 40, UINT64_C(1) << 62, INT64_MAX};
     write_file("one", one, 2, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 5, one[1], false, 0},
-                                        {"two", two[0], INT64_MAX, false, 0}};
+    const struct follow_file files[] = {{"one", 5, one[1], false, 0, {0}},
+                                        {"two", two[0], INT64_MAX, false, 0, {0}}};
     expect_rows(files, 2, 0, all, 4, 5);
     expect_rows(files, 2, 5, all, 4, 5);
 }
@@ -202,9 +238,9 @@ TEST(follow_reader_far_apart)
 /* The error of reading one file. */
 static void expect_error(const char *name, const struct follow_column *column, const char *text)
 {
-    const struct follow_file file = {name, 0, UINT64_MAX, false, 0};
+    const struct follow_file file = {name, 0, UINT64_MAX, false, 0, {0}};
     struct object_store *store = open_root();
-    struct follow_reader *r = follow_reader_new(store, &file, 1, column, 1, 0);
+    struct follow_reader *r = follow_reader_new(store, &file, 1, column, 1, 0, NULL);
     struct follow_row row;
     struct err err = {0};
     EXPECT(follow_reader_next(r, &row, &err) == -1);
