@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "check/check.h"
 #include "config/keys.h"
@@ -42,6 +43,41 @@ int cli_options_take(struct cli_options *o, const struct cli_words *w, int optio
     else
         take_set(o, w->value);
     return 1;
+}
+
+int cli_options_take_server(struct cli_options *o, const struct cli_words *w)
+{
+    if (o->server != NULL) {
+        (void)cli_usage(w->command->name, "--server is given twice");
+        return -1;
+    }
+    o->server = text_copy(w->value);
+    char *end = strrchr(w->value, '@');
+    if (end != NULL)
+        memset(w->value, '*', (size_t)(end - w->value));
+    return 0;
+}
+
+int cli_options_reach_server(struct cli_options *o, struct config *config, bool *given,
+                             struct err *err)
+{
+    struct buf assignment = {0};
+    bool configured = o->file != NULL || o->sets.count > 0;
+    int result = 0;
+    *given = configured || o->server != NULL;
+    if (o->server != NULL)
+        buf_printf(&assignment, "nats.servers=%s", o->server);
+    if (configured) {
+        if (o->server != NULL)
+            *array_add(&o->sets) = text_copy(buf_text(&assignment));
+        result = cli_options_read(o, config, err);
+        cli_reach(config);
+    } else if (*given && (config_set(config, buf_text(&assignment), err) != 0 ||
+                          config_finish(config, err) != 0)) {
+        result = err_prefix(err, "--server");
+    }
+    secret_free(&assignment);
+    return result;
 }
 
 const char *cli_options_file(const struct cli_options *o)
@@ -97,4 +133,5 @@ void cli_options_free(struct cli_options *o)
     for (size_t i = 0; i < o->sets.count; i++)
         free(o->sets.list[i]);
     array_free(&o->sets);
+    free(o->server);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/kinds.h"
 
+#include "follow/quality.h"
 #include "follow/table.h"
 
 const char *follow_kind_name(enum config_kind kind)
@@ -38,7 +39,7 @@ struct follow_target *follow_target_new(const struct config *config,
         (void)err_set(err, ERR_UNSUPPORTED, "there is no kind timeseries yet");
         break;
     case CONFIG_KIND_QUALITY:
-        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind quality yet");
+        target = follow_quality_new(config, follower, err);
         break;
     }
     if (target == NULL)
