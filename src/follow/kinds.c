@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/kinds.h"
 
+#include "follow/archive.h"
 #include "follow/quality.h"
 #include "follow/table.h"
 
@@ -33,7 +34,7 @@ struct follow_target *follow_target_new(const struct config *config,
         (void)err_set(err, ERR_UNSUPPORTED, "there is no kind nats yet");
         break;
     case CONFIG_KIND_ARCHIVE:
-        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind archive yet");
+        target = follow_archive_new(config, follower);
         break;
     case CONFIG_KIND_TIMESERIES:
         (void)err_set(err, ERR_UNSUPPORTED, "there is no kind timeseries yet");

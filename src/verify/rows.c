@@ -8,12 +8,12 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "verify/sequences.h"
-#include "parquet/read/rows.h"
-#include "store/path.h"
+#include "store/route.h"
+#include "store/writer.h"
 #include "batch/seqset.h"
 
 /* The columns that are looked at, if they are there. */
-enum column {
+enum {
     STREAM_SEQ,
     TIMESTAMP_NS,
     STREAM_TIME,
@@ -46,10 +46,12 @@ struct check {
     uint32_t columns[COLUMNS];
     uint32_t count; /* of the columns that are read: only the first, or all */
     struct store_path path_template;
+    struct store_kind kind;  /* with that path: for `placed` */
+    struct routes placed;    /* what rows had that may be where they are */
     struct slice stem;       /* where the file is, without its ending */
     struct slice plain_stem; /* and without "-<digits>": see object_name_numbered */
     uint64_t first_seq, last_seq;
-    struct buf key, good_key, wanted;
+    struct buf key, wanted;
     uint64_t misplaced; /* rows */
 };
 
@@ -99,6 +101,7 @@ static void prepare_path(struct check *c, const char *path)
         !find_columns(c, COLUMNS))
         return;
     c->count = COLUMNS;
+    c->kind.path = &c->path_template;
     c->stem = (struct slice){(const uint8_t *)path, strlen(path) - ending};
     c->plain_stem = c->stem;
     while (c->plain_stem.len > 0 && c->stem.data[c->plain_stem.len - 1] >= '0' &&
@@ -119,17 +122,16 @@ static bool ends_with_path(struct slice path, struct slice end)
 static bool fits(struct check *c, struct store_path_values *values, int64_t time)
 {
     values->time = time;
+    if (routes_find(&c->placed, &c->kind, 0, values) >= 0)
+        return true;
     buf_reset(&c->key);
     store_path_key(&c->key, &c->path_template, values);
-    if (slice_equal(buf_slice(&c->key), buf_slice(&c->good_key)))
-        return true;
     buf_reset(&c->wanted);
     store_path_name(&c->wanted, buf_slice(&c->key), c->first_seq, c->last_seq);
     struct slice wanted = {c->wanted.data, c->wanted.len - strlen(".parquet")};
     if (!ends_with_path(c->stem, wanted) && !ends_with_path(c->plain_stem, wanted))
         return false;
-    buf_reset(&c->good_key);
-    buf_append_slice(&c->good_key, buf_slice(&c->key));
+    routes_add(&c->placed, &c->kind, 0, values, 0);
     return true;
 }
 
@@ -178,12 +180,14 @@ static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence
     return true;
 }
 
-static bool read_rows(struct check *c, struct parquet_codec *codec, struct seqset *set)
+static bool read_rows(struct check *c, struct parquet_codec *codec, struct parquet_rows **memory,
+                      struct seqset *set)
 {
-    struct parquet_rows *rows = parquet_rows_new(c->file, c->columns, c->count, codec);
+    struct parquet_rows *rows = parquet_rows_renew(*memory, c->file, c->columns, c->count, codec);
     struct slice row[COLUMNS];
     struct err err = {0};
     int more = 0;
+    *memory = rows;
     while ((more = parquet_rows_next(rows, row, &err)) == 1) {
         bool null = row[STREAM_SEQ].data == NULL;
         if (c->count == COLUMNS)
@@ -199,7 +203,6 @@ static bool read_rows(struct check *c, struct parquet_codec *codec, struct seqse
     }
     if (c->misplaced > 1)
         report_found(c->report, "path", "%" PRIu64 " rows in total belong elsewhere", c->misplaced);
-    parquet_rows_free(rows);
     return more == 0;
 }
 
@@ -228,7 +231,8 @@ static void check_footer(struct check *c, const struct seqset *set)
 }
 
 bool verify_rows(const struct parquet_file *file, const char *path, bool shared,
-                 struct parquet_codec *codec, struct report *report, struct seqset *sequences)
+                 struct parquet_codec *codec, struct parquet_rows **memory, struct report *report,
+                 struct seqset *sequences)
 {
     struct check c = {.file = file, .report = report, .count = 1};
     uint64_t twice = 0;
@@ -238,14 +242,14 @@ bool verify_rows(const struct parquet_file *file, const char *path, bool shared,
         return false;
     }
     prepare_path(&c, path);
-    bool whole = read_rows(&c, codec, sequences);
+    bool whole = read_rows(&c, codec, memory, sequences);
     sequences_normalize(sequences, &twice);
     if (twice != 0 && !shared)
         report_found(report, "duplicate", "sequence %" PRIu64 " is in the file twice", twice);
     if (whole && sequences->count > 0)
         check_footer(&c, sequences);
     buf_free(&c.key);
-    buf_free(&c.good_key);
+    routes_free(&c.placed);
     buf_free(&c.wanted);
     return whole;
 }

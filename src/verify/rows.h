@@ -8,6 +8,7 @@
 #include "batch/seqset.h"
 #include "parquet/codec.h"
 #include "parquet/read/file.h"
+#include "parquet/read/rows.h"
 #include "verify/report.h"
 
 enum {
@@ -28,9 +29,11 @@ bool verify_rows_are_numbered(const struct parquet_file *file);
  * end matters, as long as the template: so it may be absolute. What is wrong is reported; the
  * sequences go to `sequences`, sorted. `shared`: they may be of several streams, so one may be
  * there more than once. False if the rows can't be read, which parquet_verify has told already.
+ * *memory is kept for the next file: NULL at first, for parquet_rows_free in the end.
  */
 bool verify_rows(const struct parquet_file *file, const char *path, bool shared,
-                 struct parquet_codec *codec, struct report *report, struct seqset *sequences);
+                 struct parquet_codec *codec, struct parquet_rows **memory, struct report *report,
+                 struct seqset *sequences);
 
 /* Add the subjects of the rows of a file of varve to `subjects`, which stays below
  * VERIFY_SUBJECTS_MAX + 2: so one can see that there are more. A file without them adds none. */

@@ -77,12 +77,27 @@ static int64_t put_path(struct map *paths, struct slice uri, bool *added)
     return number;
 }
 
-static void note_pending_entry(struct verify_table *t, const char *name)
+static void note_actions(struct verify_table *t, const struct buf *text)
 {
-    struct buf text = {0}, path = {0};
     struct err err = {0}; /* what can't be read may just have been committed */
     struct slice line, rest;
     struct arena arena = {0};
+    for (rest = buf_slice(text); delta_next_line(&rest, &line); arena_reset(&arena)) {
+        struct delta_action action;
+        bool added;
+        if (delta_action_parse(&action, &arena, line, &err) != 0)
+            continue;
+        if (action.kind == DELTA_ADD)
+            (void)put_path(&t->pending, action.add.path, &added);
+        else if (action.kind == DELTA_REMOVE)
+            (void)put_path(&t->pending, action.remove.path, &added);
+    }
+    arena_free(&arena);
+}
+
+static void note_pending_entry(struct verify_table *t, const char *name)
+{
+    struct buf text = {0}, path = {0};
     put_full_path(&path, t->root, DELTA_LOG_FOLDER);
     buf_append_text(&path, name);
     FILE *file = fopen(buf_text(&path), "re");
@@ -95,22 +110,23 @@ static void note_pending_entry(struct verify_table *t, const char *name)
     }
     if (file != NULL)
         (void)fclose(file); /* it was only read */
-    for (rest = buf_slice(&text); delta_next_line(&rest, &line); arena_reset(&arena)) {
-        struct delta_action action;
-        bool added;
-        if (delta_action_parse(&action, &arena, line, &err) == 0 && action.kind == DELTA_ADD)
-            (void)put_path(&t->pending, action.add.path, &added);
-    }
-    arena_free(&arena);
+    note_actions(t, &text);
     buf_free(&text);
     buf_free(&path);
 }
 
-/* Commits that were interrupted: hidden names, which an object store does not list. */
+/* Commits that were interrupted: hidden names, which an object store does not list; and what an
+ * archive was about to have. */
 static void note_pending(struct verify_table *t)
 {
-    struct buf path = {0};
+    struct buf path = {0}, announced = {0};
+    struct err err = {0}; /* its log was read: what is wrong is told of that */
     const struct dirent *entry;
+    bool found;
+    if (t->store != NULL &&
+        object_get_all(t->store, DELTA_ANNOUNCED, DELTA_ENTRY_MAX, &announced, &found, &err) == 0)
+        note_actions(t, &announced);
+    buf_free(&announced);
     if (object_is_url(t->root))
         return; /* who reads a bucket has no names of instances to ask for */
     put_full_path(&path, t->root, DELTA_LOG_FOLDER);
@@ -276,15 +292,19 @@ static void compare_sequences(struct judge *j, const struct verified_file *file,
 }
 
 /* Every bit of the file is as it was committed: also where a page or a footer has no checksum. */
-static void compare_hash(struct judge *j, const char *relative, struct slice logged)
+static void compare_hash(struct judge *j, const struct verified_file *file, struct slice logged)
 {
-    char hash[SHA256_TEXT_MAX];
+    const char *relative = file->relative, *hash = file->sha256;
+    char read[SHA256_TEXT_MAX];
     struct err err = {0};
+    bool found = true;
     if (logged.data == NULL)
         return; /* of another engine, or of an earlier version */
-    bool found;
-    if (object_hash(j->table->store, relative, hash, &found, &err) != 0 || !found)
-        return; /* it is read, or missed, elsewhere */
+    if (hash[0] == '\0') {
+        if (object_hash(j->table->store, relative, read, &found, &err) != 0 || !found)
+            return; /* it is read, or missed, elsewhere */
+        hash = read;
+    }
     if (!slice_is(logged, hash))
         report_found(j->table->report, "log", "%s has other bytes than were committed (SHA-256)",
                      relative);
@@ -318,7 +338,7 @@ static void judge_live(struct judge *j)
         compare_size(j, file, logged->size, rows, has_rows && !logged->has_deletion_vector);
         compare_sequences(j, file, logged);
         if (file->size == logged->size)
-            compare_hash(j, file->relative, delta_map_get(&logged->tags, "varve.sha256"));
+            compare_hash(j, file, delta_map_get(&logged->tags, "varve.sha256"));
     }
     for (uint32_t i = 0; i < t->beside.count; i++) {
         const struct delta_beside *logged = &t->snapshot.beside.list[i];
@@ -330,7 +350,7 @@ static void judge_live(struct judge *j)
         else
             compare_size(j, file, logged->size, logged->rows, true);
         if (file != NULL && logged->sha256 != NULL && file->size == logged->size)
-            compare_hash(j, file->relative, slice_of(logged->sha256));
+            compare_hash(j, file, slice_of(logged->sha256));
     }
     buf_free(&relative);
 }

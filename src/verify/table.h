@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "base/sha256.h"
 #include "delta/snapshot.h"
 #include "object/object.h"
 #include "verify/report.h"
@@ -30,12 +31,13 @@ struct verified_file {
     const char *relative; /* to the folder */
     uint64_t size;
     uint64_t rows;
-    bool gone;               /* it was listed, and was not there any more */
-    bool readable;           /* rows and sequences are known */
-    bool quarantine;         /* its rows are no rows of the table */
-    bool shared;             /* nobody can tell of which generation of which stream its rows are */
-    bool extra;              /* some of its sequences are in no file of the table */
-    char *sequences;         /* as text, the way varve.sequences has them; NULL: too many. Owned */
+    bool gone;       /* it was listed, and was not there any more */
+    bool readable;   /* rows and sequences are known */
+    bool quarantine; /* its rows are no rows of the table */
+    bool shared;     /* nobody can tell of which generation of which stream its rows are */
+    bool extra;      /* some of its sequences are in no file of the table */
+    char *sequences; /* as text, the way varve.sequences has them; NULL: too many. Owned */
+    char sha256[SHA256_TEXT_MAX]; /* "": it was not computed */
     enum verify_state state; /* by verify_table_judge; before, and without a log: VERIFY_LIVE */
 };
 
