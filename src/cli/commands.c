@@ -71,9 +71,13 @@ static const struct cli_option cat_options[] = {
 
 static const struct cli_option verify_options[] = {
     {'j', "--json", NULL, "one JSON object a file, then a summary"},
+    {'d', "--deep", NULL,
+     "read every byte in a bucket, too: also of files whose SHA-256 the store has kept"},
     {'g', "--allow-gaps", NULL, "accept missing sequences that nothing accounts for"},
     {'r', "--run", "ID",
      "only the files of this simulation, against what its manifest in _runs says of them"},
+    {'a', "--against", "ROOT",
+     "look whether all that this table has is in PATH, its archive, with equal content"},
     {'u', "--server", "URL",
      "ask this server, such as nats://user:password@host, what the stream has where no file has a "
      "row; changes nothing"},
@@ -83,11 +87,22 @@ static const struct cli_option verify_options[] = {
     {0},
 };
 
+static const struct cli_option quality_options[] = {
+    CONFIG_OPTIONS,
+    {'w', "--where", "'COLUMN OP VALUE'", "only events for which this holds, as for varve cat"},
+    {'f', "--from", "PLACE", "only from this sequence on, or time at which the stream stored it"},
+    {'t', "--to", "PLACE", "only up to this one, which is still in"},
+    {'j', "--json", NULL, "one JSON object a simulation"},
+    {'S', "--save", NULL, "put each simulation's into _quality below PATH, a table, as well"},
+    {0},
+};
+
 static const struct cli_option compact_options[] = {
     {'a', "--after", "TIME",
      "how old the newest file of a partition is, such as 10m; without it two hours"},
     {'k', "--keep-replaced", "TIME",
      "leave the merged files for so long: readers of plain files find rows twice meanwhile"},
+    {'l', "--compression-level", "N", "of zstd, -7 to 19; without it 9"},
     {'n', "--dry-run", NULL, "change nothing, and list what would be merged"},
     BUCKET_OPTION,
     {0},
@@ -103,8 +118,32 @@ static const struct cli_option expire_options[] = {
 static const struct cli_option follow_options[] = {
     CONFIG_OPTIONS,
     {'o', "--once", NULL, "end when it has every row that was committed at the start"},
+    {'r', "--restart", NULL,
+     "make its tables anew from what the store has, beside the old ones, which they then replace"},
     {'f', "--forget", NULL,
      "follow nothing: have the store forget this follower, so that it holds back no retention"},
+    {0},
+};
+
+static const struct cli_option replay_options[] = {
+    {'u', "--server", "URL", "publish there, such as nats://user:password@host"},
+    CONFIG_OPTIONS,
+    {'S', "--subject", "SUBJECT",
+     "publish to this one; a '>' at its end stands for the stored subject: without this option it "
+     "is replay.>, and '>' alone is the stored one"},
+    {'N', "--stream", "NAME", "the stream that takes it, where more than one does"},
+    {'p', "--speed", "NUMBER", "of their time: 1 as they came, 2.5, or max (without this option)"},
+    {'b', "--by", "event|stream",
+     "which time: that of the event, or at which the stream stored it (without this option)"},
+    {'g', "--max-gap", "TIME", "wait no longer than this between two messages, such as 5s"},
+    {'f', "--from", "PLACE", "only from this sequence on, or time at which the stream stored it"},
+    {'t', "--to", "PLACE", "only up to this one, which is still in"},
+    {'w', "--where", "'COLUMN OP VALUE'", "only rows for which this holds, as in varve cat"},
+    {'i', "--simulation", "ID", "only this simulation"},
+    {'n', "--new", NULL,
+     "begin with the first row, behind what is there; else it goes on where it ended"},
+    {'F', "--force", NULL, "even into a stream that this store drains"},
+    {'d', "--dry-run", NULL, "publish nothing, and count what would be"},
     {0},
 };
 
@@ -171,8 +210,21 @@ const struct cli_command cli_commands[] = {
      "A sequence without a row is only a note if the commit log or the server accounts for it\n"
      "(deleted, of another subject, a dead letter). Findings make the exit status 1. Of one\n"
      "kind 20 lines a PATH are printed, and how many more there are; --json has more.\n"
-     "With --run a PATH is a table, or a copy of the files of a simulation with its _runs.",
+     "In a bucket a file is not read if the store has the SHA-256 that the commit log has.\n"
+     "With --run a PATH is a table, or a copy of the files of a simulation with its _runs.\n"
+     "With --against each file of ROOT has to be in PATH with the same SHA-256, or each of its\n"
+     "rows, by stream and sequence, with the same values. PATH may have more.",
      {"verify sim_logs", "verify sim_logs -c varve.yaml"}},
+    {"quality",
+     cli_quality,
+     "PATH",
+     "say what to know of a run before believing it",
+     quality_options,
+     "By simulation and event type: counts, rates, times, sizes, how far clocks are apart, the\n"
+     "longest silence; and what is wrong: an event_id twice, timestamps that run backwards,\n"
+     "empty fields, payloads that do not decode. The rules are the keys of `quality`. Nothing\n"
+     "is changed; with findings the exit status is 1.",
+     {"quality sim_logs", "quality sim_logs --where 'simulation_id = sim-0001' --json"}},
     {"compact",
      cli_compact,
      "PATH",
@@ -201,7 +253,18 @@ const struct cli_command cli_commands[] = {
      "A follower brings the rows of the store to where `followers` says, each once, from the\n"
      "first on, and keeps its position in the store. varve run does it, too, unless it runs\n"
      "here. Nothing that it has not read is removed from the store.",
-     {"follow typed -c varve.yaml --once", "follow old --forget"}},
+     {"follow typed -c varve.yaml --once --restart", "follow old --forget"}},
+    {"replay",
+     cli_replay,
+     "PATH",
+     "publish the events of a store to NATS again",
+     replay_options,
+     "In the order of their stream, each once, even if it is killed: the last message of the\n"
+     "subject tells the same command where to go on. Headers are as they were stored, but for\n"
+     "Varve-Replay and those that order the server what to do. While it runs, nobody else\n"
+     "should publish into the stream.",
+     {"replay sim_logs --server nats://127.0.0.1:4222 --simulation sim-1",
+      "replay sim_logs -c varve.yaml --subject lab.events --speed 2.5 --max-gap 5s"}},
     {"version",
      cli_version,
      "",
@@ -261,7 +324,7 @@ int cli_fail(const struct err *err)
 
 const char *cli_shown(char *argument)
 {
-    size_t len = strspn(argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+    size_t len = strspn(argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.");
     if (len == 0 || (argument[len] != '\0' && argument[len] != '='))
         return "...";
     argument[len] = '\0';

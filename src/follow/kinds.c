@@ -2,6 +2,7 @@
 #include "follow/kinds.h"
 
 #include "follow/archive.h"
+#include "follow/nats.h"
 #include "follow/quality.h"
 #include "follow/table.h"
 
@@ -31,7 +32,7 @@ struct follow_target *follow_target_new(const struct config *config,
         target = follow_table_new(config, follower, err);
         break;
     case CONFIG_KIND_NATS:
-        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind nats yet");
+        target = follow_nats_new(config, follower, err);
         break;
     case CONFIG_KIND_ARCHIVE:
         target = follow_archive_new(config, follower);

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Followers of kind nats: what is committed is published again, each row once, whoever is killed."""
+
+import json
+import random
+import signal
+import subprocess
+
+from support import SUBJECT, VARVE, end, wait_for
+
+FAST = {"batching": {"max_age": "200ms"}}
+FOLLOW = {**FAST, "followers": [{"name": "feed", "kind": "nats"}]}
+
+
+def command(varve, *options, **more):
+    path = varve.directory / "follow.yaml"
+    path.write_text(json.dumps(varve.config(**{**FOLLOW, **more})))
+    return [VARVE, "follow", "feed", "-c", path, *options]
+
+
+def follow(varve, *options, status=0, **more):
+    done = subprocess.run(
+        command(varve, *options, **more), check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def rows(server):
+    """Of which rows the messages are."""
+    return [int(m[3]["Nats-Msg-Id"].split("/")[-1]) for m in server.messages("REPLAY")]
+
+
+def count(server):
+    return server.stream("REPLAY").state.messages
+
+
+def test_it_follows_a_running_store_and_goes_on(any_server, varve):
+    any_server.add_stream()
+    any_server.add_stream("REPLAY", ["replay.>", "other"])
+    any_server.generate(100)
+    running = varve.start(**FOLLOW)
+    wait_for(lambda: count(any_server) == 100, "the first rows")
+    any_server.publish([b"x"], "other")  # in between, and no harm
+    any_server.generate(50)
+    wait_for(lambda: count(any_server) == 151, "the next")
+    assert running.stop() == 0
+    any_server.generate(30)
+    varve.once(**FOLLOW)
+    messages = [m for m in any_server.messages("REPLAY") if m[2] != "other"]
+    assert [int(m[3]["Nats-Msg-Id"].split("/")[-1]) for m in messages] == list(range(1, 181))
+    assert {m[2] for m in messages} == {f"replay.{SUBJECT}"}
+    assert {m[3]["Varve-Replay"] for m in messages} == {"feed"}
+    assert [m[4] for m in messages] == [m[4] for m in any_server.messages()]
+
+
+def test_killed_at_any_time_each_row_comes_once(server, varve):
+    server.add_stream()
+    server.add_stream("REPLAY", ["replay.>"])
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for kill in range(8):
+        server.generate(500)
+        varve.once(**FAST)
+        child = subprocess.Popen(command(varve), stderr=subprocess.DEVNULL)
+        have = count(server)
+        wait_for(lambda n=have: count(server) > n + chance.randrange(400), "some rows")
+        end(child)
+        if kill == 4:
+            server.stop(signal.SIGKILL)
+            server.start()
+    follow(varve, "--once")
+    assert rows(server) == list(range(1, 4001))
+    # The store has forgotten how far it is, as in a crash before it was written down.
+    follow(varve, "--forget")
+    assert follow(varve, "--once").startswith("0 rows")
+    assert count(server) == 4000
+
+
+def test_what_it_refuses(any_server, varve):
+    any_server.add_stream()
+    any_server.generate(3)
+    varve.once(**FAST)
+    assert "no stream takes replay.>" in follow(varve, "--once", status=1)
+    feed = {"name": "feed", "kind": "nats"}
+    said = follow(varve, "--once", followers=[{**feed, "subject": ">"}], status=1)
+    assert "one that varve drains" in said
+    assert any_server.stream().state.messages == 3
+    for wrong in (
+        {"subject": "a b"},
+        {"subject": "a.*"},
+        {"target": "/tmp/x"},
+        {"stream": "x" * 256},
+    ):
+        follow(varve, "--once", followers=[{**feed, **wrong}], status=2)
+    any_server.add_stream("A", ["lab.a"])
+    any_server.add_stream("B", ["lab.b", "lab." + SUBJECT])
+    one = {**feed, "subject": "lab.>"}
+    assert "more than one stream" in follow(varve, "--once", followers=[one], status=1)
+    assert follow(varve, "--once", followers=[{**one, "stream": "B"}]).startswith("3 rows")
