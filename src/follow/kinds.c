@@ -5,6 +5,7 @@
 #include "follow/nats.h"
 #include "follow/quality.h"
 #include "follow/table.h"
+#include "follow/timeseries.h"
 
 const char *follow_kind_name(enum config_kind kind)
 {
@@ -38,7 +39,7 @@ struct follow_target *follow_target_new(const struct config *config,
         target = follow_archive_new(config, follower);
         break;
     case CONFIG_KIND_TIMESERIES:
-        (void)err_set(err, ERR_UNSUPPORTED, "there is no kind timeseries yet");
+        target = follow_timeseries_new(config, follower, err);
         break;
     case CONFIG_KIND_QUALITY:
         target = follow_quality_new(config, follower, err);

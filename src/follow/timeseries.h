@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_FOLLOW_TIMESERIES_H
+#define VARVE_FOLLOW_TIMESERIES_H
+
+#include "config/config.h"
+#include "follow/target.h"
+
+/*
+ * The target of kind `timeseries`: rows as points of a time-series database. A row always becomes
+ * the same line, and a database keeps what comes again once, so that rows may come again. What the
+ * database refuses, or can't be made a line of, is kept with the reason in the store, in
+ *
+ *     _refused/FOLLOWER/STREAM-GENERATION-SEQUENCE.jsonl
+ *
+ * by the first row of each file, and holds nothing up.
+ */
+
+/* `config` is finished, and borrowed until the target is freed. ERR_USAGE for points that can't be
+ * made. */
+struct follow_target *follow_timeseries_new(const struct config *config,
+                                            const struct config_follower *follower, struct err *err)
+    __attribute__((warn_unused_result));
+
+#endif
