@@ -158,6 +158,11 @@ static void judge_bucket(struct check_report *r, const struct config *config)
               found.address, found.credentials);
     check_say(r, CHECK_OK,
               "the store makes an object only where there is none, and lets one of two win");
+    check_say(r, CHECK_OK, "the name of the bucket is in %s",
+              found.in_path ? "the path of each request" : "the name of the host");
+    if (found.whole)
+        check_say(r, CHECK_WARNING,
+                  "but not of what comes in parts: files above 64 MiB are put in one request");
     check_say(r, found.latency > slow ? CHECK_WARNING : CHECK_OK,
               "a request takes %" PRId64 " ms on average", found.latency / CLOCK_MILLISECOND);
     int64_t off = found.skew < 0 ? -found.skew : found.skew;
@@ -165,17 +170,16 @@ static void judge_bucket(struct check_report *r, const struct config *config)
     if (off > skewed)
         check_say(r, CHECK_WARNING, "the clock of the store is %s %s this host's; varve heeds that",
                   skew, found.skew > 0 ? "ahead of" : "behind");
+    else
+        check_say(r, CHECK_OK, "the clock of the store is that of this host, to within a minute");
     check_table(r, url);
 }
 
-static void judge_disk(struct check_report *r, const struct config *config,
-                       const struct totals *totals)
+bool check_directory(struct check_report *r, const char *root, struct buf *found)
 {
-    const char *root = config->output.log_output_directory;
-    struct buf found = {0};
     struct stat info;
-    bool known = find_existing(root, &found, &info);
-    const char *path = buf_text(&found);
+    bool known = find_existing(root, found, &info);
+    const char *path = buf_text(found);
     if (!known)
         check_say(r, CHECK_PROBLEM, "can't examine %s: %s", path, strerror(errno));
     else if (!S_ISDIR(info.st_mode))
@@ -186,7 +190,19 @@ static void judge_disk(struct check_report *r, const struct config *config,
         check_say(r, CHECK_OK, "varve can write to %s", path);
     else
         check_say(r, CHECK_OK, "%s does not exist; varve run can create it under %s", root, path);
-    if (known && S_ISDIR(info.st_mode) && access(path, W_OK | X_OK) == 0)
+    return known && S_ISDIR(info.st_mode) && access(path, W_OK | X_OK) == 0;
+}
+
+static void judge_disk(struct check_report *r, const struct config *config,
+                       const struct totals *totals)
+{
+    const char *root = config->output.log_output_directory;
+    struct buf found = {0};
+    struct stat info;
+    bool writable = check_directory(r, root, &found);
+    const char *path = buf_text(&found);
+    bool known = stat(path, &info) == 0;
+    if (writable)
         judge_file_system(r, path);
     if (known)
         judge_space(r, config, path, totals);
@@ -369,4 +385,5 @@ void check_live(struct check_report *r, const struct config *config)
         judge_bucket(r, config);
     else
         judge_disk(r, config, &totals);
+    check_followers(r, config);
 }

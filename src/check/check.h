@@ -54,6 +54,13 @@ void check_tls(struct check_report *r, const struct secure *secure);
  * nats-server has them: to be pasted behind the user's password or key. */
 void check_permissions(struct buf *out, const struct config *config);
 
+/* Each follower: are its payloads described, can its target be reached, would the columns fit? */
+void check_followers(struct check_report *r, const struct config *config);
+
+/* Whether varve can write to a directory, or make it; *found becomes that, or the nearest one above
+ * it that is there. */
+bool check_directory(struct check_report *r, const char *root, struct buf *found);
+
 /* All the rest: takes seconds, more where a server does not answer. */
 void check_live(struct check_report *r, const struct config *config);
 

@@ -48,6 +48,23 @@ static void source_entries(struct buf *out, const struct config_source *source, 
     buf_free(&subject);
 }
 
+/* A follower that publishes: the stream that takes its subject need not be named, and then nobody
+ * can know it before. */
+static void follower_entries(struct buf *out, const struct config_follower *f, const char *prefix)
+{
+    struct buf subject = {0};
+    const char *stream = f->stream[0] != '\0' ? f->stream : "*";
+    if (f->kind != CONFIG_KIND_NATS)
+        return;
+    if (f->stream[0] == '\0')
+        api_entry(out, NULL, prefix, "STREAM.NAMES", NULL, NULL);
+    api_entry(out, NULL, prefix, "STREAM.INFO", stream, NULL);
+    api_entry(out, NULL, prefix, "STREAM.MSG.GET", stream, NULL);
+    buf_append_text(&subject, f->subject);
+    entry(out, NULL, &subject);
+    buf_free(&subject);
+}
+
 void check_permissions(struct buf *out, const struct config *config)
 {
     const char *published[] = {config->dead_letter.subject, config->alerts.subject};
@@ -60,6 +77,8 @@ void check_permissions(struct buf *out, const struct config *config)
     buf_append_text(out, "permissions: {\n  publish: [\n");
     for (size_t i = 0; i < config->source_count; i++)
         source_entries(out, &config->sources[i], buf_text(&prefix));
+    for (size_t i = 0; i < config->follower_count; i++)
+        follower_entries(out, &config->followers[i], buf_text(&prefix));
     bool any = false;
     for (size_t i = 0; i < sizeof(published) / sizeof(published[0]); i++) {
         if (published[i][0] == '\0')

@@ -10,7 +10,18 @@
 #include "cli/options.h"
 #include "delta/log.h"
 #include "object/open.h"
+#include "parquet/codec.h"
 #include "pipeline/upkeep.h"
+
+static bool parse_level(const char *text, int *level)
+{
+    int64_t number;
+    if (!num_parse_i64(slice_of(text), &number) || number < PARQUET_LEVEL_MIN ||
+        number > PARQUET_LEVEL_MAX)
+        return false;
+    *level = (int)number;
+    return true;
+}
 
 static int parse(struct cli_words *w, struct compact_options *options, bool *dry_run)
 {
@@ -21,7 +32,9 @@ static int parse(struct cli_words *w, struct compact_options *options, bool *dry
             *dry_run = true;
         else if (option == 'C' && cli_reach_by_file(w->value, &err) != 0)
             return cli_fail(&err);
-        else if (option != 'C' &&
+        else if (option == 'l' && !parse_level(w->value, &options->level))
+            return cli_usage("compact", "--compression-level takes a number from -7 to 19");
+        else if (option != 'C' && option != 'l' &&
                  !num_parse_duration(slice_of(w->value),
                                      option == 'a' ? &options->after : &options->keep))
             return cli_usage("compact", "--after and --keep-replaced take a duration such as 10m");
@@ -113,6 +126,7 @@ int cli_compact(int argc, char **argv)
     struct err err = {0};
     bool dry_run = false;
     struct compact_options options = upkeep_compaction(NULL);
+    options.any_columns = true; /* it may be a typed table */
     int status = parse(&w, &options, &dry_run);
     if (status != CLI_GO_ON)
         return status;

@@ -9,7 +9,9 @@
 #include "base/num.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "cli/cluster.h"
 #include "config/keys.h"
+#include "follow/series_writer.h"
 #include "nats/url.h"
 #include "net/http_client.h"
 #include "net/tls.h"
@@ -46,12 +48,17 @@ static void allow_files_of_keys(struct sandbox *s, const struct config *config)
 {
     for (size_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
-        if (key->type != CONFIG_PATH || !text_ends_with(key->path, "_file") ||
-            config_key_list(key) != NULL)
+        const struct config_section *list = config_key_list(key);
+        size_t count = list == NULL ? 1 : config_entries(config, list);
+        if (key->type != CONFIG_PATH || !text_ends_with(key->path, "_file"))
             continue;
-        const char *file = *(const char *const *)((const char *)config + key->offset);
-        if (file[0] != '\0')
-            sandbox_allow_folder_of(s, file, SANDBOX_READ);
+        for (size_t entry = 0; entry < count; entry++) {
+            const char *base =
+                list == NULL ? (const char *)config : config_entry(config, list, entry);
+            const char *file = *(const char *const *)(base + key->offset);
+            if (file[0] != '\0')
+                sandbox_allow_folder_of(s, file, SANDBOX_READ);
+        }
     }
 }
 
@@ -92,6 +99,20 @@ static void allow_ports_of_bucket(struct sandbox *s, const char *endpoint)
     *array_add(&s->connect) = HTTPS_PORT;
 }
 
+static bool follows_to(const struct config_follower *follower)
+{
+    return config_has_target(follower->kind) && object_is_url(follower->target);
+}
+
+/* The store's, or that of a follower. */
+static bool uses_bucket(const struct config *config)
+{
+    bool bucket = config_writes_to_s3(config);
+    for (size_t i = 0; i < config->follower_count; i++)
+        bucket = bucket || follows_to(&config->followers[i]);
+    return bucket;
+}
+
 static void allow_ports(struct sandbox *s, const struct config *config)
 {
     const struct config_list *servers = &config->nats.servers;
@@ -104,21 +125,19 @@ static void allow_ports(struct sandbox *s, const struct config *config)
             *array_add(&s->connect) = url.port;
     }
     *array_add(&s->connect) = DNS_PORT;
-    if (config_writes_to_s3(config))
+    if (uses_bucket(config))
         allow_ports_of_bucket(s, config->output.s3.endpoint);
     if (colon != NULL && num_parse_u64(slice_of(colon + 1), &port) && port <= UINT16_MAX)
         *array_add(&s->bind) = (uint16_t)port;
 }
 
 /* All but the files of `config`. */
-static struct sandbox sandbox_of(const struct config *config)
+static struct sandbox sandbox_of(void)
 {
     const char *manager = getenv("NOTIFY_SOCKET"); /* sd_notify(3) */
     return (struct sandbox){
         .network = true,
         .secrets = true,
-        /* A cluster names its other servers once varve is connected, with any ports. */
-        .any_port = config->sandbox == CONFIG_SANDBOX_AUTO,
         .abstract_sockets = manager != NULL && manager[0] == '@',
     };
 }
@@ -149,16 +168,48 @@ static void allow_descriptors(struct sandbox *s, const struct config *config)
 static int allow_follower(struct sandbox *s, const struct config_follower *follower,
                           struct err *err)
 {
+    struct http_origin origin;
+    const char *path;
+    struct err ignored = {0}; /* told by who connects */
+    if (follower->kind == CONFIG_KIND_TIMESERIES &&
+        series_url_parse(follower->url, &origin, &path, &ignored) == 0)
+        *array_add(&s->connect) = origin.port;
+    if (!config_has_target(follower->kind) || object_is_url(follower->target))
+        return 0; /* it is reached as the drain's server, or the store, is */
     if (make_folder(follower->target, err) != 0)
         return -1;
     (void)sandbox_allow(s, follower->target, SANDBOX_WRITE); /* it is there */
     return 0;
 }
 
+/* A cluster names its other servers once varve is connected, with any ports, and then the sandbox
+ * can't be widened. So it is asked before. (Who has credentials for a bucket may be anywhere.)
+ * `said` is for the log. */
+static void allow_ports_of_cluster(struct sandbox *s, const struct config *config, struct buf *said)
+{
+    struct cluster_ports ports = {0};
+    if (sandbox_support().landlock >= SANDBOX_LANDLOCK_PORTS && !uses_bucket(config)) {
+        struct sandbox asking = {.network = true, .any_port = true, .secrets = true};
+        allow_host(&asking);
+        cluster_ports_ask(config, &asking, &ports);
+        sandbox_free(&asking);
+    }
+    s->any_port = !ports.known;
+    buf_append_text(said, ports.known ? "ports of nats.servers and of their cluster:" : "any port");
+    for (uint32_t i = 0; i < ports.count; i++) {
+        *array_add(&s->connect) = ports.list[i];
+        bool is_first = true;
+        for (uint32_t j = 0; j < i; j++)
+            is_first = is_first && ports.list[j] != ports.list[i];
+        if (is_first)
+            buf_printf(said, " %u", ports.list[i]);
+    }
+}
+
 bool confine_lacking(const struct config *config, struct buf *out)
 {
     struct sandbox_support support = sandbox_support();
-    struct sandbox s = sandbox_of(config);
+    struct sandbox s = sandbox_of();
     s.writes = true;
     sandbox_append_lacking(&s, &support, out);
     return config->sandbox != CONFIG_SANDBOX_ON || sandbox_is_whole(&s, &support);
@@ -175,7 +226,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
                        "sandbox: on, but this kernel can't confine %s; set it to auto to start "
                        "without",
                        buf_text(&out->lacking));
-    struct sandbox s = sandbox_of(config);
+    struct sandbox s = sandbox_of();
     int result = make_folder(config->output.log_output_directory, err);
     allow_descriptors(&s, config);
     for (size_t i = 0; i < config->follower_count && result == 0; i++)
@@ -186,9 +237,13 @@ int confine_run(const struct config *config, const char *file, struct confinemen
     if (file != NULL)
         sandbox_allow_folder_of(&s, file, SANDBOX_READ);
     allow_ports(&s, config);
-    if (config_writes_to_s3(config))
-        allow_aws_files(&s);
+    if (config->sandbox == CONFIG_SANDBOX_AUTO)
+        allow_ports_of_cluster(&s, config, &out->connects);
     else
+        buf_append_text(&out->connects, "nats.servers");
+    if (uses_bucket(config))
+        allow_aws_files(&s);
+    if (!config_writes_to_s3(config))
         (void)sandbox_allow(&s, config->output.log_output_directory,
                             SANDBOX_WRITE); /* it is there */
     if (result == 0)
@@ -198,7 +253,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
     return result;
 }
 
-void confine_log(const struct config *config, const struct confinement *confinement)
+void confine_log(const struct confinement *confinement)
 {
     struct log_line line;
     bool whole = confinement->lacking.len == 0;
@@ -206,10 +261,7 @@ void confine_log(const struct config *config, const struct confinement *confinem
         return;
     log_begin(&line, whole ? LOG_INFO : LOG_WARNING, "sandbox");
     log_text(&line, "writes", "output");
-    log_text(&line, "connects",
-             config->sandbox == CONFIG_SANDBOX_ON
-                 ? "nats.servers"
-                 : "any port: a cluster may name servers with others");
+    log_bytes(&line, "connects", confinement->connects.data, confinement->connects.len);
     if (!whole)
         log_bytes(&line, "not_confined", confinement->lacking.data, confinement->lacking.len);
     log_end(&line);
@@ -218,6 +270,7 @@ void confine_log(const struct config *config, const struct confinement *confinem
 void confinement_free(struct confinement *confinement)
 {
     buf_free(&confinement->lacking);
+    buf_free(&confinement->connects);
 }
 
 int confine_reading(char *const *paths, int count, const struct config *server, struct err *err)
@@ -243,10 +296,22 @@ int confine_reading(char *const *paths, int count, const struct config *server, 
 int confine_following(const struct config *config, const struct config_follower *follower,
                       struct err *err)
 {
-    struct sandbox s = {.writes = true, .secrets = true};
+    const char *store = config->output.log_output_directory;
+    bool target = follower != NULL && config_has_target(follower->kind);
+    bool server = follower != NULL && !target && follower->kind != CONFIG_KIND_QUALITY;
+    bool bucket = object_is_url(store) || (follower != NULL && follows_to(follower));
+    struct sandbox s = {
+        .writes = true, .secrets = true, .network = server || bucket, .any_port = server || bucket};
     int result = follower != NULL ? allow_follower(&s, follower, err) : 0;
+    if (server || bucket) {
+        allow_host(&s);
+        allow_files_of_keys(&s, config);
+    }
     if (result == 0 && config->sandbox != CONFIG_SANDBOX_OFF) {
-        (void)sandbox_allow(&s, config->output.log_output_directory, SANDBOX_WRITE);
+        if (bucket)
+            allow_aws_files(&s);
+        if (!object_is_url(store))
+            (void)sandbox_allow(&s, store, SANDBOX_WRITE);
         allow_descriptors(&s, config);
         result = sandbox_enter(&s, err);
     }

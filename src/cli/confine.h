@@ -15,7 +15,8 @@
 /* What was done for `varve run`, to be logged once the log has begun. A zeroed struct is empty. */
 struct confinement {
     bool entered;
-    struct buf lacking; /* see confine_lacking; inside of the sandbox nobody can tell any more */
+    struct buf lacking;  /* see confine_lacking; inside of the sandbox nobody can tell any more */
+    struct buf connects; /* in words */
 };
 
 /* Make the output directory, and confine `varve run` to what `config`, which is finished, asks for;
@@ -25,7 +26,7 @@ int confine_run(const struct config *config, const char *file, struct confinemen
                 struct err *err) __attribute__((warn_unused_result));
 
 /* Say in the log what holds. */
-void confine_log(const struct config *config, const struct confinement *confinement);
+void confine_log(const struct confinement *confinement);
 void confinement_free(struct confinement *confinement);
 
 /* Confine a command to reading these files and folders and to what it has open, as far as the

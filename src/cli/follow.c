@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -9,13 +10,15 @@
 #include "cli/options.h"
 #include "follow/follower.h"
 #include "follow/kinds.h"
+#include "follow/quality.h"
+#include "follow/rebuild.h"
 #include "net/network.h"
 #include "pipeline/stop.h"
 
 struct following {
     struct cli_options options;
     const char *name;
-    bool once, forget;
+    bool once, forget, restart;
 };
 
 static int parse(struct following *f, struct cli_words *w)
@@ -27,11 +30,14 @@ static int parse(struct following *f, struct cli_words *w)
             return CLI_USAGE;
         f->once = f->once || option == 'o';
         f->forget = f->forget || option == 'f';
+        f->restart = f->restart || option == 'r';
     }
     if (option == CLI_STOP)
         return w->status;
     if (w->count != 1)
         return cli_usage("follow", "name one follower of the configuration");
+    if (f->forget && f->restart)
+        return cli_usage("follow", "--forget and --restart exclude each other");
     f->name = w->operands[0];
     return CLI_GO_ON;
 }
@@ -64,13 +70,15 @@ static int wait_for(struct follower *f, const struct waker *waker, bool once, st
     if (once && !state.done)
         return err_set(err, ERR_REFUSED, "ended before it had all rows");
     if (once)
-        (void)printf("%" PRIu64 " rows, %" PRIu64 " of them without a payload that fits\n",
+        (void)printf("%" PRIu64 " rows, %" PRIu64
+                     " of them refused, or without a payload that fits\n",
                      state.rows, state.refused);
     return 0;
 }
 
+/* `name`: of the position, in place of the follower's own. */
 static int follow(const struct following *how, const struct config *config,
-                  const struct config_follower *settings, struct err *err)
+                  const struct config_follower *settings, const char *name, struct err *err)
 {
     struct waker waker = {.handle = -1};
     struct follow_target *target = follow_target_new(config, settings, err);
@@ -81,7 +89,7 @@ static int follow(const struct following *how, const struct config *config,
         return -1;
     }
     const struct follower_options options = {.root = config->output.log_output_directory,
-                                             .name = settings->name,
+                                             .name = name,
                                              .once = how->once,
                                              .waker = waker};
     struct follower *f = follower_new(&options, target);
@@ -93,6 +101,69 @@ static int follow(const struct following *how, const struct config *config,
     follower_free(f, false);
     net_close(&waker.handle);
     return result;
+}
+
+/* Its position goes first: a state without one is what a crash may leave, and the other way round
+ * it would have to be refused. */
+static int count_anew(const struct config *config, const struct config_follower *settings,
+                      struct err *err)
+{
+    const struct follower_options options = {.root = config->output.log_output_directory,
+                                             .name = settings->name};
+    struct follower *held = follower_new(&options, NULL);
+    int result = follower_hold(held, err);
+    if (result == 0)
+        result = follower_forget(held, err);
+    if (result == 0)
+        result = follow_quality_restart(config, settings, err);
+    follower_free(held, false);
+    return result;
+}
+
+/* Until the new tables are there the old ones, and the position, stay what they are. The new
+ * ones say in their own transactions what they have, so that no moment is a wrong one to end. */
+static int rebuild(const struct following *how, const struct config *config,
+                   const struct config_follower *settings, struct err *err)
+{
+    const char *root = config->output.log_output_directory;
+    if (settings->kind == CONFIG_KIND_QUALITY)
+        return count_anew(config, settings, err);
+    if (settings->kind != CONFIG_KIND_TABLE)
+        return err_set(err, ERR_USAGE,
+                       "--restart is for tables and quality; a replay of all, or another archive, "
+                       "is a follower of another name, with a subject or a target of its own");
+    struct following once = *how;
+    struct config_follower fresh = *settings;
+    struct buf name = {0};
+    buf_printf(&name, "%s+restart", settings->name); /* no follower can be called so */
+    const struct follower_options options = {.root = root, .name = settings->name};
+    const struct follower_options other = {.root = root, .name = buf_text(&name)};
+    struct follower *held = follower_new(&options, NULL), *unfinished = follower_new(&other, NULL);
+    char *beside = NULL;
+    int result = -1;
+    once.once = true;
+    if (follower_hold(held, err) != 0 || follower_forget(unfinished, err) != 0 ||
+        (beside = follow_rebuild_begin(settings->target, err)) == NULL)
+        goto out;
+    fresh.target = beside;
+    if (follow(&once, config, &fresh, other.name, err) == 0 &&
+        follow_rebuild_end(settings->target, beside, err) == 0)
+        result = follower_take_over(held, other.name, err);
+out:
+    free(beside);
+    follower_free(unfinished, false);
+    follower_free(held, false);
+    buf_free(&name);
+    return result;
+}
+
+static int bring(const struct following *how, const struct config *config,
+                 const struct config_follower *settings, struct err *err)
+{
+    if (how->restart && rebuild(how, config, settings, err) != 0)
+        return -1;
+    bool done = how->restart && how->once && settings->kind == CONFIG_KIND_TABLE;
+    return done ? 0 : follow(how, config, settings, settings->name, err);
 }
 
 /* Of any name: it may not be in the configuration any more. */
@@ -112,6 +183,7 @@ static int run(struct following *how, struct err *err)
     const struct config_follower *settings = NULL;
     config_init(&config);
     int result = cli_options_read(&how->options, &config, err);
+    cli_reach(&config);
     log_configure(config.settings.log_level, config.settings.log_format);
     if (result == 0 && !how->forget && (settings = find(&config, how->name, err)) == NULL)
         result = -1;
@@ -120,8 +192,7 @@ static int run(struct following *how, struct err *err)
     if (result == 0)
         result = confine_following(&config, settings, err);
     if (result == 0)
-        result =
-            how->forget ? forget(&config, how->name, err) : follow(how, &config, settings, err);
+        result = how->forget ? forget(&config, how->name, err) : bring(how, &config, settings, err);
     config_free(&config);
     return result;
 }

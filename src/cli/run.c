@@ -10,6 +10,8 @@
 #include "base/sandbox.h"
 #include "cli/confine.h"
 #include "cli/options.h"
+#include "net/notify.h"
+#include "object/open.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/stop.h"
 
@@ -18,6 +20,7 @@ struct run {
     struct cli_options options;
     bool once;
     int64_t timeout; /* of --once; 0: none */
+    bool outrun;     /* by another instance: stand by */
     struct pipeline_summary summary;
 };
 
@@ -59,6 +62,56 @@ static bool wait_to_reopen(void)
     return !stop_take().stop;
 }
 
+/* Between attempts to begin while an object store is away. */
+#define STORE_PAUSE_MIN CLOCK_SECOND
+#define STORE_PAUSE_MAX (30 * CLOCK_SECOND)
+
+/* What there is to do until the object store is tried again: heed signals, and show a service
+ * manager that it is not the start that hangs. False if a signal asks to stop. */
+static bool wait_for_store(struct notify *notify, int64_t until)
+{
+    while (clock_monotonic() < until) {
+        int64_t next = clock_earliest(clock_monotonic() + REOPEN_PAUSE,
+                                      notify_tick(notify, clock_monotonic()));
+        net_wait(NULL, 0, clock_earliest(next, until));
+        if (stop_take().stop)
+            return false;
+    }
+    return true;
+}
+
+/* Begin. An object store that is away is waited for, as long as there is time, as it is later on:
+ * nothing was taken from any stream. */
+static struct pipeline *start(const struct config *config, struct pipeline_options *how,
+                              struct err *err)
+{
+    struct pipeline *p;
+    struct notify notify = {.fd = -1};
+    int64_t pause = STORE_PAUSE_MIN;
+    int64_t deadline = how->timeout > 0 ? clock_monotonic() + how->timeout : INT64_MAX;
+    bool bucket = object_is_url(config->output.log_output_directory);
+    while ((p = pipeline_new(config, how, err)) == NULL && bucket && err->code == ERR_NETWORK) {
+        int64_t now = clock_monotonic();
+        if (now >= deadline) {
+            (void)err_prefix(err, "the object store was not reached in time");
+            break;
+        }
+        if (pause == STORE_PAUSE_MIN) {
+            notify_open(&notify);
+            notify_send(&notify, "READY=1\nSTATUS=waiting for the object store");
+        }
+        log_message(LOG_WARNING, "store_away", "%s", err->text);
+        if (!wait_for_store(&notify, clock_earliest(now + pause, deadline)))
+            break;
+        pause = clock_earliest(2 * pause, STORE_PAUSE_MAX);
+        how->timeout = deadline == INT64_MAX ? 0 : deadline - clock_monotonic();
+        how->timeout = deadline != INT64_MAX && how->timeout < 1 ? 1 : how->timeout;
+        err_clear(err);
+    }
+    notify_close(&notify);
+    return p;
+}
+
 /* Until a signal asks to stop or, with --once, until the end; or, *again, until all has to be begun
  * anew: not where it is to end. */
 static int drain(struct run *run, const struct config *config, bool has_run, bool *again,
@@ -66,10 +119,11 @@ static int drain(struct run *run, const struct config *config, bool has_run, boo
 {
     struct pipeline_options how = {.once = run->once,
                                    .timeout = run->timeout,
+                                   .stand_by = run->outrun,
                                    .reload = cli_options_read,
                                    .context = &run->options};
     *again = false;
-    struct pipeline *p = pipeline_new(config, &how, err);
+    struct pipeline *p = start(config, &how, err);
     if (p == NULL && has_run && err->system == EACCES &&
         sandbox_is_why(config->output.log_output_directory, SANDBOX_WRITE)) {
         (void)err_prefix(err,
@@ -96,6 +150,7 @@ static int drain(struct run *run, const struct config *config, bool has_run, boo
     }
     stop_wakes(NULL);
     *again = !ending && pipeline_must_start_over(p);
+    run->outrun = pipeline_was_outrun(p);
     struct pipeline_summary done = pipeline_summary(p);
     run->summary.rows += done.rows;
     run->summary.files += done.files;
@@ -150,7 +205,7 @@ static int begin(struct cli_options *options, struct config *config, struct err 
     if (result == 0)
         result = log_start(err);
     if (result == 0)
-        confine_log(config, &confinement);
+        confine_log(&confinement);
     if (result == 0 && config->beside[0] != '\0')
         log_message(LOG_WARNING, "configuration",
                     "%s stands beside logging_layer, and is not read: varve's keys go below it",

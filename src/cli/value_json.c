@@ -111,23 +111,12 @@ static void append_int96(struct buf *out, struct slice value)
 /* As few digits as give the same number again. */
 static void append_real(struct buf *out, double value, bool narrow)
 {
-    char text[40];
-    if (isnan(value)) {
+    if (isnan(value))
         buf_append_text(out, "\"NaN\"");
-        return;
-    }
-    if (isinf(value)) {
+    else if (isinf(value))
         buf_append_text(out, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
-        return;
-    }
-    int enough = narrow ? 9 : 17;
-    for (int digits = narrow ? 6 : 15; digits <= enough; digits++) {
-        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
-        bool same = narrow ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
-        if (same)
-            break;
-    }
-    buf_append_text(out, text);
+    else
+        num_append_real(out, value, narrow);
 }
 
 static void append_bytes(struct buf *out, struct slice value)

@@ -71,8 +71,8 @@ void epochs_init(struct epochs *e, struct store_writer *store, const struct stor
 {
     *e = (struct epochs){.store = store,
                          .limits = limits,
-                         .table = {&event_schema, path},
-                         .quarantine = {&quarantine_schema, NULL},
+                         .table = {.schema = &event_schema, .path = path},
+                         .quarantine = {.schema = &quarantine_schema},
                          .account = account,
                          .source_count = source_count};
     e->open = epoch_new(e, 1);

@@ -77,15 +77,27 @@ bool flow_must_seal(const struct flow_state *s)
     return in_the_way || s->memory >= s->memory_limit / 2;
 }
 
+static uint64_t rounded(uint64_t bytes)
+{
+    return bytes + bytes / FLOW_ROUNDING;
+}
+
 uint64_t flow_memory(const struct pipeline *p)
 {
-    uint64_t bytes = account_bytes(&p->account);
-    return bytes + bytes / FLOW_ROUNDING;
+    return rounded(account_bytes(&p->account) + account_bytes(&p->followers.account));
+}
+
+/* However much followers hold, it leaves the drain what it needs to go on. */
+static uint64_t counted(const struct pipeline *p)
+{
+    uint64_t others = rounded(account_bytes(&p->followers.account));
+    return rounded(account_bytes(&p->account)) +
+           num_least_u64(others, FLOW_FOLLOWERS_BYTES(p->memory_limit));
 }
 
 uint64_t flow_room(const struct pipeline *p)
 {
-    uint64_t most = p->memory_limit / 4 * 3, memory = flow_memory(p);
+    uint64_t most = p->memory_limit / 4 * 3, memory = counted(p);
     return memory < most ? most - memory : 0;
 }
 
@@ -133,7 +145,7 @@ static struct flow_state flow_of(struct pipeline *p)
         .failing = p->trouble.failing,
         .empty = epochs_is_empty(&p->epochs),
         .queued = store_writer_queued(p->writer),
-        .memory = flow_memory(p),
+        .memory = counted(p),
         .expansion = store_writer_expansion(p->writer),
         .partitions = epochs_partitions(&p->epochs),
         .message = message_bytes(p),
@@ -180,6 +192,12 @@ int64_t flow_control(struct pipeline *p, int64_t now)
 {
     look_at_disk(p, now);
     struct flow_state state = flow_of(p);
+    /* What is fed to followers goes before it makes a pull much smaller. */
+    if (followers_fed_bytes(&p->followers) > 0 &&
+        flow_pull_bytes(&state) < FLOW_PULL_BYTES(p->memory_limit, 2)) {
+        followers_starve(&p->followers);
+        state = flow_of(p);
+    }
     if (flow_must_seal(&state)) {
         seal_seal(p, EPOCH_MEMORY, now);
         state = flow_of(p);

@@ -31,9 +31,11 @@ enum {
  * that may come to three quarters together with what is committed meanwhile. The rest is for a row
  * group that stands both in its writer and in the image of its file (an eighth), and for surprises.
  */
-#define FLOW_QUEUE_BYTES(limit) ((limit) / 16)    /* rows that wait for compression: 50 ms of it */
-#define FLOW_BATCH_BYTES(limit) ((limit) / 128)   /* rows of one batch */
-#define FLOW_OPEN_BYTES(limit) ((limit) / 4)      /* all batches that fill */
+#define FLOW_QUEUE_BYTES(limit) ((limit) / 16)  /* rows that wait for compression: 50 ms of it */
+#define FLOW_BATCH_BYTES(limit) ((limit) / 128) /* rows of one batch */
+#define FLOW_OPEN_BYTES(limit) ((limit) / 4)    /* all batches that fill */
+#define FLOW_FEED_BYTES(limit) ((limit) / 8)    /* committed, for followers, while there is room */
+#define FLOW_FOLLOWERS_BYTES(limit) ((limit) / 4) /* what followers hold counts up to this */
 #define FLOW_ROW_GROUP_BYTES(limit) ((limit) / 8) /* of a row group, compressed */
 #define FLOW_PULL_BYTES(limit, sources) ((limit) / 8 / (sources)) /* asked for at most */
 #define FLOW_PULL_BYTES_MIN(limit) ((limit) / 256) /* for less it is not worth to ask */
@@ -63,7 +65,7 @@ struct flow_state {
     bool failing;       /* the newest commit attempt failed */
     bool empty;         /* the open epoch has nothing */
     uint64_t queued;    /* bytes of rows that wait for the encoder */
-    uint64_t memory;    /* as flow_memory has it */
+    uint64_t memory;    /* as flow_memory has it; of followers at most FLOW_FOLLOWERS_BYTES */
     uint64_t expansion; /* bytes of memory that a byte of rows takes until it is compressed */
     uint64_t oversize;  /* bytes of the messages that the next pulls are for, where those are known
                            to be larger than what is asked for normally */
@@ -98,8 +100,9 @@ bool flow_must_seal(const struct flow_state *s);
 struct pipeline;
 
 /*
- * What counts against memory_limit: all that grows with what is drained, in whatever form it is.
- * Beside it the process has some MiB that don't grow: its code, stacks, small buffers.
+ * What counts against memory_limit: all that grows with what is drained, in whatever form it is,
+ * and what followers hold. Beside it the process has some MiB that don't grow: its code, stacks,
+ * small buffers.
  */
 uint64_t flow_memory(const struct pipeline *p);
 

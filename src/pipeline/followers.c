@@ -5,12 +5,17 @@
 
 int followers_register(struct followers *f, const struct config *config, struct err *err)
 {
+    _Static_assert((int)CONFIG_FOLLOWERS_MAX <= (int)FEED_READERS_MAX, "each can be fed");
+    f->feed = config->follower_count > 0 ? feed_new() : NULL;
     for (size_t i = 0; i < config->follower_count; i++) {
         struct follow_target *target = follow_target_new(config, &config->followers[i], err);
         if (target == NULL)
             return -1;
         const struct follower_options options = {.root = config->output.log_output_directory,
-                                                 .name = config->followers[i].name};
+                                                 .name = config->followers[i].name,
+                                                 .feed = f->feed,
+                                                 .number = f->count,
+                                                 .account = &f->account};
         f->list[f->count++] = follower_new(&options, target);
         if (follower_register(f->list[i], err) != 0)
             return err_prefix(err, "follower %s", options.name);
@@ -26,10 +31,29 @@ int followers_start(struct followers *f, struct err *err)
     return 0;
 }
 
-void followers_note(struct followers *f)
+void followers_note(struct followers *f, uint64_t version, struct store_group *group, uint64_t most)
 {
+    if (f->feed != NULL && group != NULL)
+        feed_put(f->feed, version, group, most);
     for (uint32_t i = 0; i < f->count; i++)
         follower_note(f->list[i]);
+}
+
+uint64_t followers_fed_bytes(const struct followers *f)
+{
+    return f->feed != NULL ? feed_bytes(f->feed) : 0;
+}
+
+void followers_starve(struct followers *f)
+{
+    if (f->feed != NULL)
+        feed_drop(f->feed);
+}
+
+void followers_end_feed(struct followers *f)
+{
+    if (f->feed != NULL)
+        feed_close(f->feed);
 }
 
 static const char *name_of_reason(uint32_t index)
@@ -48,6 +72,11 @@ static void fill_view(struct view_follower *v, const struct follower_state *stat
     v->lag = state->behind_since > 0 && state->behind_since < wall ? wall - state->behind_since : 0;
     v->rows = state->rows;
     v->refused = state->refused;
+    v->memory = state->memory;
+    v->files_fed = state->fed;
+    v->files_read = state->read;
+    v->alarms = state->alarms;
+    v->quality = state->has_quality ? &state->quality : NULL;
     v->failure = state->failing ? state->failure : NULL;
     v->late = v->lag > max_lag;
     for (int r = 0; r < FOLLOWER_REASONS; r++)
@@ -71,5 +100,6 @@ void followers_free(struct followers *f, bool finish)
 {
     for (uint32_t i = 0; i < f->count; i++)
         follower_free(f->list[i], finish);
+    feed_free(f->feed);
     *f = (struct followers){0};
 }

@@ -10,6 +10,8 @@
 struct followers {
     struct follower *list[CONFIG_FOLLOWERS_MAX];
     uint32_t count;
+    struct feed *feed;      /* NULL: there is no follower */
+    struct account account; /* of what they hold, but for what they are fed with */
     struct follower_state states[CONFIG_FOLLOWERS_MAX]; /* as of this turn, */
     struct view_follower views[CONFIG_FOLLOWERS_MAX];   /* and what the watch is shown of them */
 };
@@ -20,8 +22,19 @@ int followers_register(struct followers *f, const struct config *config, struct 
 
 int followers_start(struct followers *f, struct err *err) __attribute__((warn_unused_result));
 
-/* Something was committed. */
-void followers_note(struct followers *f);
+/* `version` was committed. Its group (may be NULL) is fed to those that keep up, and belongs to
+ * them; `most`: bytes that are kept in all. */
+void followers_note(struct followers *f, uint64_t version, struct store_group *group,
+                    uint64_t most);
+
+/* What they are fed with: the account of its groups has it, too. */
+uint64_t followers_fed_bytes(const struct followers *f);
+
+/* Let go of that: what they have not taken they read from the store. */
+void followers_starve(struct followers *f);
+
+/* The same, once and for all: the account goes away. */
+void followers_end_feed(struct followers *f);
 
 void followers_look(struct followers *f, const struct config *config, struct view *view);
 

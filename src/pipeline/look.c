@@ -122,6 +122,7 @@ static void fill_source(struct pipeline *p, uint32_t index)
     view->counters = &s->counters;
     view->refusal = s->state == SOURCE_REFUSED ? s->refusal.text : NULL;
     view->stalled = is_stalled(p, s);
+    view->waits_because = buf_text(&s->waits_because);
     view->fetching = s->refetch.state != REFETCH_IDLE;
     view->oldest = acker_oldest(&p->acker, index);
     take_alerts(view, s);
@@ -170,6 +171,7 @@ void look_fill(struct pipeline *p)
     v->expired_files = atomic_load(&p->upkeep.retained.files);
     v->expired_bytes = atomic_load(&p->upkeep.retained.bytes);
     v->compactions = atomic_load(&p->upkeep.compacted.swaps);
+    v->compaction_memory = account_bytes(&p->upkeep.memory);
     v->files_live = atomic_load(&p->upkeep.compacted.live);
     followers_look(&p->followers, p->config, v);
     for (uint32_t i = 0; i < p->source_count; i++)

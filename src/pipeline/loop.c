@@ -248,6 +248,7 @@ int64_t pipeline_turn(struct pipeline *p)
 {
     net_calm(&p->waker);
     int64_t now = clock_monotonic();
+    p->wall = clock_wall();
     int64_t at = serve_network(p, now);
     at = clock_earliest(at, store_writer_turn(p->writer, now));
     p->trouble = store_writer_trouble(p->writer);

@@ -122,6 +122,8 @@ static void init_sources(struct pipeline *p)
                     p->connection.options.random_key);
         ledger_set_account(&p->sources[i].generation.ledger, &p->account);
         p->sources[i].others.account = &p->account;
+        if (p->options.stand_by)
+            source_stand_by(&p->sources[i]);
     }
 }
 
@@ -159,6 +161,8 @@ static int prepare(struct pipeline *p, struct err *err)
         return -1;
     if (net_waker(&p->waker, err) != 0)
         return -1;
+    p->connection.ahead.threaded = !p->options.stepped;
+    p->connection.ahead.waker = p->waker;
     /* Before the keeper removes what they have not read. */
     if (!p->options.stepped && followers_register(&p->followers, p->config, err) != 0)
         return -1;
@@ -173,6 +177,7 @@ static int init_stages(struct pipeline *p, struct err *err)
         .parquet = parquet_options(p->config),
         .account = &p->account,
         .stepped = p->options.stepped,
+        .hand_on = p->followers.count > 0,
         .waker = p->waker,
     };
     struct epoch_limits limits = {.rows = p->config->batching.max_rows,
@@ -198,6 +203,7 @@ static void free_stages(struct pipeline *p)
 {
     store_writer_end(p->writer);
     seal_collect_committed(p);
+    followers_end_feed(&p->followers);
     look_free(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);
@@ -269,6 +275,11 @@ bool pipeline_is_done(const struct pipeline *p)
 bool pipeline_must_start_over(const struct pipeline *p)
 {
     return p->trouble.outdated;
+}
+
+bool pipeline_was_outrun(const struct pipeline *p)
+{
+    return p->trouble.outrun;
 }
 
 struct pipeline_summary pipeline_summary(const struct pipeline *p)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/errand.h"
 #include "config/config.h"
 #include "drain/acker.h"
 #include "object/space.h"
@@ -50,6 +51,7 @@ struct pipeline_options {
      * clock and what comes in. So a test can run all of varve in its own process, and run the same
      * history again. */
     bool stepped;
+    bool stand_by;               /* the pipeline before was outrun: see source_stand_by */
     const struct system *system; /* the disk of the store; NULL: the plain one */
     /* Read the configuration again into `fresh`, which is initialised; NULL: can't. Called by a
      * thread that may outlive the pipeline: `context` is there as long as the process. */
@@ -69,13 +71,15 @@ struct pipeline {
     const struct config *config; /* as it was at start */
     struct pipeline_options options;
     struct config *reloaded;        /* the newest that was read since, NULL: none */
-    struct reload_reading *reading; /* one that is being read, NULL: none */
+    struct errand *errand;          /* one that is being read, NULL: none, */
+    struct reload_reading *reading; /* by that */
     uint64_t memory_limit;          /* in force */
     bool once;
     int64_t give_up_at; /* clock_monotonic; INT64_MAX: never */
     bool stop_asked, reload_asked;
     enum pipeline_phase phase;
     struct err failure; /* why it ends with an error */
+    int64_t wall;       /* clock_wall of this turn: one is enough for all its messages */
 
     struct account account; /* of all that grows with what is drained */
     struct store_path path;
@@ -144,8 +148,12 @@ void pipeline_reload(struct pipeline *p);
 bool pipeline_is_done(const struct pipeline *p);
 
 /* True if it has ended because somebody has removed the table, or put an older state of it in its
- * place: a new pipeline begins with what is there, as after a restart. */
+ * place, or was faster: a new pipeline begins with what is there, as after a restart. */
 bool pipeline_must_start_over(const struct pipeline *p);
+
+/* True if another instance was faster, with messages that were about to be stored: the next
+ * pipeline is to stand by. */
+bool pipeline_was_outrun(const struct pipeline *p);
 
 /* What it has done so far. */
 struct pipeline_summary {

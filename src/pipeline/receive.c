@@ -30,7 +30,7 @@ static void add_row(struct pipeline *p, struct source *source, const struct nats
         .header = event->header,
     };
     bool suspect = false;
-    int64_t time = event_partition_time(decoded, &origin, clock_wall(), &suspect);
+    int64_t time = event_partition_time(decoded, &origin, p->wall, &suspect);
     struct epoch_origin from = receive_origin(source);
     epochs_add_row(&p->epochs, &from, decoded, &origin, time, suspect, now);
     owe(p, source, &event->ack, now);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "base/secret.h"
 #include "config/keys.h"
 #include "pipeline/flow.h"
 
@@ -131,50 +131,36 @@ static void forget(struct pipeline *p)
 }
 
 /*
- * A configuration while it is read. Where the file lies on a network that hangs, so does who reads
- * it: a thread, which is left behind when the pipeline comes to its end.
+ * A configuration while it is read, and then the files that are looked at when it is taken over.
+ * Where they lie on a network that hangs, so does who reads them.
  */
 struct reload_reading {
     int (*read)(void *context, struct config *fresh, struct err *err);
     void *context;
-    struct waker waker;
-    bool threaded;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    bool done, left; /* by the lock: it was read; nobody waits for it, and the thread frees it */
     bool failed;
     struct config fresh;
     const char *closed; /* see closed_file */
+    struct secret_files files;
     struct err err;
 };
 
-static void reading_free(struct reload_reading *r)
+static void reading_free(void *context)
 {
-    ASSERT(pthread_mutex_destroy(&r->lock) == 0);
+    struct reload_reading *r = context;
     config_free(&r->fresh);
+    secret_files_free(&r->files);
     free(r);
 }
 
-static void read_config(struct reload_reading *r)
+static void read_all(void *context)
 {
+    struct reload_reading *r = context;
     r->failed = r->read == NULL || r->read(r->context, &r->fresh, &r->err) != 0;
-    if (!r->failed)
-        r->closed = closed_file(&r->fresh);
-}
-
-static void *run(void *argument)
-{
-    struct reload_reading *r = argument;
-    read_config(r);
-    ASSERT(pthread_mutex_lock(&r->lock) == 0);
-    bool left = r->left;
-    r->done = true;
-    if (!left)
-        waker_wake(r->waker);
-    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
-    if (left)
-        reading_free(r);
-    return NULL;
+    if (r->failed)
+        return;
+    r->closed = closed_file(&r->fresh);
+    secure_files(&r->fresh.nats.tls, r->fresh.nats.tls.enabled, &r->files);
+    secret_files_read(&r->files);
 }
 
 bool reload_begin(struct pipeline *p)
@@ -186,42 +172,18 @@ bool reload_begin(struct pipeline *p)
         out_of_memory(sizeof(*r));
     r->read = p->options.reload;
     r->context = p->options.context;
-    r->waker = p->waker;
     config_init(&r->fresh);
-    ASSERT(pthread_mutex_init(&r->lock, NULL) == 0);
-    int error = p->options.stepped ? 0 : pthread_create(&r->thread, NULL, run, r);
-    r->threaded = !p->options.stepped && error == 0;
-    if (p->options.stepped)
-        read_config(r);
-    else if (error != 0)
-        r->failed = true;
-    if (error != 0)
-        (void)err_set_system(&r->err, error, "the thread that reads the configuration can't start");
-    r->done = r->done || !r->threaded;
+    guard_files(&p->watch.guard, &r->files);
     p->reading = r;
+    p->errand = errand_begin(&(struct errand_job){read_all, reading_free, r}, !p->options.stepped,
+                             p->waker);
     return true;
 }
 
-/* Whether it was read; the thread is at its end then. */
-static bool is_read(struct reload_reading *r)
+static void take(struct pipeline *p, struct reload_reading *r)
 {
-    ASSERT(pthread_mutex_lock(&r->lock) == 0);
-    bool done = r->done;
-    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
-    if (done && r->threaded)
-        ASSERT(pthread_join(r->thread, NULL) == 0);
-    return done;
-}
-
-void reload_take(struct pipeline *p)
-{
-    struct reload_reading *r = p->reading;
-    if (r == NULL || !is_read(r))
-        return;
-    p->reading = NULL;
     if (r->failed) {
         log_message(LOG_ERROR, "reload_failed", "%s", r->err.text);
-        reading_free(r);
         return;
     }
     struct config *fresh = calloc(1, sizeof(*fresh));
@@ -229,35 +191,31 @@ void reload_take(struct pipeline *p)
         out_of_memory(sizeof(*fresh));
     *fresh = r->fresh;
     config_init(&r->fresh);
+    secret_read_from(&r->files);
     watch_reload(&p->watch);
     /* Told apart from what is in force, which may be of an earlier reload. */
     struct differences d = {p, fresh, r->closed};
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
     apply(p, &d);
-    reading_free(r);
+    secret_read_from(NULL);
     forget(p); /* nobody points into it: what is in force was copied */
     p->reloaded = fresh;
 }
 
-/* Leave it to its thread, if that is not done. */
-static void leave(struct reload_reading *r)
+void reload_take(struct pipeline *p)
 {
-    ASSERT(pthread_mutex_lock(&r->lock) == 0);
-    bool done = r->done;
-    r->left = !done;
-    ASSERT(pthread_mutex_unlock(&r->lock) == 0);
-    if (!done)
-        ASSERT(pthread_detach(r->thread) == 0);
-    else if (r->threaded)
-        ASSERT(pthread_join(r->thread, NULL) == 0);
-    if (done)
-        reading_free(r);
+    if (p->errand == NULL || !errand_is_done(p->errand))
+        return;
+    take(p, p->reading);
+    errand_free(p->errand);
+    p->errand = NULL;
+    p->reading = NULL;
 }
 
 void reload_free(struct pipeline *p)
 {
-    if (p->reading != NULL)
-        leave(p->reading);
+    errand_free(p->errand);
+    p->errand = NULL;
     p->reading = NULL;
     forget(p);
 }

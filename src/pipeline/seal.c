@@ -114,6 +114,7 @@ static void count_committed(struct pipeline *p, const struct epoch *epoch,
         .bytes = how->bytes,
         .reason = epoch->reason,
         .commit_ns = how->commit_ns,
+        .conflicts = how->conflicts,
         .encode_ns = how->encode_ns,
     };
     stats_committed(&p->watch.stats, &commit);
@@ -130,6 +131,8 @@ static void log_commit(const struct epoch *epoch, const struct store_committed *
     log_u64(&line, "bytes", how->bytes);
     log_seconds(&line, "encode", how->encode_ns);
     log_seconds(&line, "commit", how->commit_ns);
+    if (how->conflicts > 0)
+        log_u64(&line, "conflicts", how->conflicts);
     for (uint32_t i = 0; i < epoch->source_count; i++) {
         const struct epoch_source *part = &epoch->sources[i];
         if (part->rows.count == 0)
@@ -153,7 +156,7 @@ void seal_collect_committed(struct pipeline *p)
         count_committed(p, epoch, &how, wall);
         log_commit(epoch, &how);
         keeper_note(p->keeper, how.version);
-        followers_note(&p->followers);
+        followers_note(&p->followers, how.version, how.group, FLOW_FEED_BYTES(p->memory_limit));
         p->next_disk = 0; /* there is less room now */
         acker_committed(&p->acker, epoch->number, wall);
         epoch_free(epoch);

@@ -91,7 +91,8 @@ void upkeep_add_jobs(struct keeper *keeper, const struct config *config, struct 
 {
     const struct retain_options retention =
         upkeep_retention(config->retention.max_age, config->retention.max_bytes);
-    const struct compact_options compaction = upkeep_compaction(config);
+    struct compact_options compaction = upkeep_compaction(config);
+    compaction.account = &u->memory;
     bool compacts = config->compaction.interval > 0;
     if (compacts)
         keeper_add_compaction(keeper, &compaction, config->compaction.interval, &u->compacted);

@@ -2,6 +2,7 @@
 #ifndef VARVE_PIPELINE_UPKEEP_H
 #define VARVE_PIPELINE_UPKEEP_H
 
+#include "base/account.h"
 #include "base/queue.h"
 #include "config/config.h"
 #include "store/compact.h"
@@ -28,7 +29,8 @@ struct upkeep_news {
 struct upkeep {
     struct retain_counters retained;
     struct compact_counters compacted;
-    struct queue news; /* of struct upkeep_news */
+    struct account memory; /* of compaction */
+    struct queue news;     /* of struct upkeep_news */
     struct waker waker;
 };
 

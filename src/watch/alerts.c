@@ -24,13 +24,14 @@ const char *alert_name(enum alert_kind kind)
         [ALERT_DEAD_LETTERS] = "dead_letters",
         [ALERT_RUN_CLOSED] = "run_closed",
         [ALERT_FOLLOWER_LATE] = "follower_late",
+        [ALERT_QUALITY] = "quality",
     };
     return names[kind];
 }
 
 const char *alert_object(enum alert_kind kind)
 {
-    return kind == ALERT_FOLLOWER_LATE ? "follower" : "stream";
+    return kind == ALERT_FOLLOWER_LATE || kind == ALERT_QUALITY ? "follower" : "stream";
 }
 
 void alerts_init(struct alerts *a, const char *subject, const char *instance, const char *worker,
@@ -92,7 +93,7 @@ static void make_room(struct alerts *a)
 /* What happened, and has no end by itself. */
 static bool is_incident(enum alert_kind kind)
 {
-    return kind == ALERT_DATA_LOST || kind == ALERT_DEAD_LETTERS;
+    return kind == ALERT_DATA_LOST || kind == ALERT_DEAD_LETTERS || kind == ALERT_QUALITY;
 }
 
 bool alert_stands(enum alert_kind kind)

@@ -26,6 +26,7 @@ enum alert_kind {
     ALERT_DEAD_LETTERS,
     ALERT_RUN_CLOSED, /* happens, and stands for nothing: see alerts_announce */
     ALERT_FOLLOWER_LATE,
+    ALERT_QUALITY,
     ALERT_KINDS,
 };
 

@@ -9,9 +9,26 @@
 #include "base/log.h"
 #include "base/secret.h"
 
+enum { TOKEN_MAX = 512 }; /* longer ones are asked for by nobody, and a header has 8 KiB */
+
+/* What was read, of at most TOKEN_MAX + 2 bytes. */
+static int take_token(struct buf *out, const char *path, struct slice text, struct err *err)
+{
+    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r'))
+        text.len--;
+    bool good = text.len > 0 && text.len <= TOKEN_MAX;
+    for (size_t i = 0; i < text.len && good; i++)
+        good = text.data[i] > ' ' && text.data[i] < 0x7f;
+    if (!good)
+        return err_set(err, ERR_USAGE,
+                       "metrics.token_file %s: it needs one line of 1 to %d visible characters",
+                       path, (int)TOKEN_MAX);
+    buf_append_slice(out, text);
+    return 0;
+}
+
 int guard_read_token(struct buf *out, const char *path, struct err *err)
 {
-    enum { TOKEN_MAX = 512 }; /* longer ones are asked for by nobody, and a header has 8 KiB */
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set_system(err, errno, "metrics.token_file %s", path);
@@ -21,17 +38,7 @@ int guard_read_token(struct buf *out, const char *path, struct err *err)
     (void)close(fd); /* it was only read */
     if (got < 0)
         return err_set_system(err, error, "metrics.token_file %s", path);
-    while (got > 0 && (text[got - 1] == '\n' || text[got - 1] == '\r'))
-        got--;
-    bool good = got > 0 && got <= TOKEN_MAX;
-    for (ssize_t i = 0; i < got && good; i++)
-        good = text[i] > ' ' && text[i] < 0x7f;
-    if (!good)
-        return err_set(err, ERR_USAGE,
-                       "metrics.token_file %s: it needs one line of 1 to %d visible characters",
-                       path, TOKEN_MAX);
-    buf_append(out, text, (size_t)got);
-    return 0;
+    return take_token(out, path, (struct slice){text, (size_t)got}, err);
 }
 
 struct tls_options guard_tls_options(const struct config *config)
@@ -46,15 +53,22 @@ struct tls_options guard_tls_options(const struct config *config)
     };
 }
 
-/* The token, which a pipe has given once and gives no second time. */
+/* The token once more: a pipe gives it once. */
 static int renew_token(const struct guard *g, const char *path, struct buf *out, struct err *err)
 {
-    struct stat about;
-    if (g->token.len > 0 && stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+    struct buf text = {0};
+    mode_t mode;
+    if (secret_mode(path, &mode) && !S_ISREG(mode)) {
         buf_append_slice(out, buf_slice(&g->token));
         return 0;
     }
-    return guard_read_token(out, path, err);
+    int result = secret_read(path, TOKEN_MAX + 2, &text, NULL, err);
+    if (result != 0)
+        result = err_prefix(err, "metrics.token_file %s", path);
+    else
+        result = take_token(out, path, buf_slice(&text), err);
+    secret_free(&text);
+    return result;
 }
 
 /* All of it, or nothing. */
@@ -65,8 +79,13 @@ static int read_files(struct guard *g, struct http_server *server, struct err *e
     struct tls_options options = guard_tls_options(config);
     struct tls_server *tls = NULL;
     struct tls_facts facts = {0};
-    if (config->metrics.token_file[0] != '\0' &&
-        renew_token(g, config->metrics.token_file, &token, err) != 0)
+    const char *token_file = config->metrics.token_file;
+    int result = 0;
+    if (g->token.len > 0)
+        result = renew_token(g, token_file, &token, err);
+    else if (token_file[0] != '\0')
+        result = guard_read_token(&token, token_file, err);
+    if (result != 0)
         goto failed;
     if (options.cert_file[0] != '\0' && (tls = tls_server_new(&options, &facts, err)) == NULL) {
         err_prefix(err, "metrics.tls");
@@ -110,6 +129,16 @@ int guard_open(struct guard *g, const struct config *config, struct http_server 
     log_message(LOG_INFO, "listening", "%s://%s/", server->tls != NULL ? "https" : "http",
                 server->address);
     return 0;
+}
+
+void guard_files(const struct guard *g, struct secret_files *files)
+{
+    if (g->config == NULL)
+        return;
+    struct tls_options options = guard_tls_options(g->config);
+    secret_files_add(files, g->config->metrics.token_file, TOKEN_MAX + 2);
+    options.insecure = true; /* it looks at nobody's certificate */
+    tls_files(&options, files);
 }
 
 void guard_reload(struct guard *g, struct http_server *server)

@@ -2,6 +2,7 @@
 #ifndef VARVE_WATCH_GUARD_H
 #define VARVE_WATCH_GUARD_H
 
+#include "base/secret.h"
 #include "config/config.h"
 #include "net/http.h"
 
@@ -20,6 +21,9 @@ struct guard {
  * server's use of this last until guard_close. ERR_USAGE or ERR_SYSTEM if a file can't be used. */
 int guard_open(struct guard *g, const struct config *config, struct http_server *server,
                struct err *err) __attribute__((warn_unused_result));
+
+/* The files that guard_reload reads, to be read ahead. */
+void guard_files(const struct guard *g, struct secret_files *files);
 
 /* Read the files again; what can't be used is logged, and the former stays in force. */
 void guard_reload(struct guard *g, struct http_server *server);

@@ -180,6 +180,8 @@ static void append_commits(struct buf *out, const struct stats *s, const struct 
     begin(out, "varve_commit_seconds", "histogram",
           "Time from being sealed to being committed, of each epoch.");
     histogram(out, "varve_commit_seconds", NULL, &s->commit);
+    single(out, "varve_commit_conflicts_total", "counter", s->conflicts,
+           "Entries of other writers that were first, so that a commit tried the next number.");
     begin(out, "varve_encode_seconds", "histogram", "Time spent encoding, of each epoch.");
     histogram(out, "varve_encode_seconds", NULL, &s->encode);
 }
@@ -232,7 +234,7 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
                "When the last commit was made, in seconds since 1970.");
     single(out, "varve_open_partitions", "gauge", v->partitions, "Partitions of the open epoch.");
     single(out, "varve_memory_bytes", "gauge", v->memory,
-           "Memory of what is not committed, as counted against memory_limit.");
+           "Memory of what is not committed, and of followers, as counted against memory_limit.");
     single(out, "varve_connected", "gauge", v->client != NULL, "1 while connected to NATS.");
     begin(out, "varve_disconnected", "gauge", "1 while not connected to NATS, by reason.");
     for (uint32_t i = 0; i < v->trouble_names.count; i++)
@@ -256,6 +258,8 @@ static void append_pipeline(struct buf *out, const struct view *v, const struct 
     single(out, "varve_expired_bytes_total", "counter", v->expired_bytes, "Bytes of these.");
     single(out, "varve_compactions_total", "counter", v->compactions,
            "Partitions whose small files were merged.");
+    single(out, "varve_compaction_memory_bytes", "gauge", v->compaction_memory,
+           "Memory of the compaction at work, beside varve_memory_bytes.");
     if (v->files_live != UINT64_MAX)
         single(out, "varve_files_live", "gauge", v->files_live,
                "Files of the table, when compaction has last looked.");
@@ -367,32 +371,58 @@ static void follower_number(struct buf *out, const struct view *v, const char *t
     }
 }
 
+#define OF(field) offsetof(struct view_follower, field)
+
 static void append_followers(struct buf *out, const struct view *v)
 {
     static const char lag[] = "varve_follower_lag_seconds",
                       errors[] = "varve_follower_errors_total";
-    follower_number(out, v, "varve_follower_position_sequence", "gauge",
-                    offsetof(struct view_follower, position),
+    follower_number(out, v, "varve_follower_position_sequence", "gauge", OF(position),
                     "The newest stream sequence that a follower has brought to its target.");
-    follower_number(out, v, "varve_follower_lag_rows", "gauge",
-                    offsetof(struct view_follower, lag_rows),
+    follower_number(out, v, "varve_follower_lag_rows", "gauge", OF(lag_rows),
                     "Rows that are committed, and not brought to its target.");
     begin(out, lag, "gauge", "For how long the oldest of these has been committed.");
     for (uint32_t i = 0; i < v->follower_count; i++) {
         follower_name(out, lag, v->followers[i].name, NULL);
         buf_printf(out, "%.9g\n", (double)v->followers[i].lag / (double)CLOCK_SECOND);
     }
-    follower_number(out, v, "varve_follower_rows_total", "counter",
-                    offsetof(struct view_follower, rows), "Rows that it has brought there.");
-    follower_number(out, v, "varve_follower_rows_refused_total", "counter",
-                    offsetof(struct view_follower, refused),
-                    "Rows whose payload is not what it should be; they are there without it.");
+    follower_number(out, v, "varve_follower_rows_total", "counter", OF(rows),
+                    "Rows that it has brought there.");
+    follower_number(out, v, "varve_follower_rows_refused_total", "counter", OF(refused),
+                    "Rows whose payload does not fit, and points that a database has refused.");
+    follower_number(out, v, "varve_follower_memory_bytes", "gauge", OF(memory),
+                    "Memory of its rows: those that it has read, and those that it is to write.");
+    follower_number(out, v, "varve_follower_files_fed_total", "counter", OF(files_fed),
+                    "Files whose rows it has taken from memory, straight from their commit.");
+    follower_number(out, v, "varve_follower_files_read_total", "counter", OF(files_read),
+                    "Files that it has opened in the store.");
     begin(out, errors, "counter", "Attempts of a follower that failed, by reason.");
     for (uint32_t i = 0; i < v->follower_count; i++)
         for (uint32_t r = 0; r < v->follower_reasons.count; r++) {
             follower_name(out, errors, v->followers[i].name, v->follower_reasons.name(r));
             buf_append_decimal(out, v->followers[i].errors[r]);
             buf_append_byte(out, '\n');
+        }
+}
+
+/* What followers of kind quality have counted, in all runs of theirs. */
+static void append_quality(struct buf *out, const struct view *v)
+{
+    static const char events[] = "varve_quality_events_total",
+                      findings[] = "varve_quality_findings_total";
+    begin(out, events, "counter", "Events that a follower of kind quality has looked at.");
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        if (v->followers[i].quality == NULL)
+            continue;
+        follower_name(out, events, v->followers[i].name, NULL);
+        buf_printf(out, "%" PRIu64 "\n", v->followers[i].quality->events);
+    }
+    begin(out, findings, "counter", "Events of these that break a rule, by reason.");
+    for (uint32_t i = 0; i < v->follower_count; i++)
+        for (int f = 0; v->followers[i].quality != NULL && f < QUALITY_FINDINGS; f++) {
+            follower_name(out, findings, v->followers[i].name,
+                          quality_finding_name((enum quality_finding)f));
+            buf_printf(out, "%" PRIu64 "\n", v->followers[i].quality->findings[f]);
         }
 }
 
@@ -414,6 +444,7 @@ void metrics_append(struct buf *out, const struct watch *w, int64_t now)
     append_pipeline(out, w->view, &w->stats);
     append_certificates(out, w->view, w->guard.expires);
     append_followers(out, w->view);
+    append_quality(out, w->view);
     append_alerts(out, &w->alerts);
     append_process(out, w->started);
 }

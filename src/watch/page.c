@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/page_part.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -21,7 +22,7 @@ static void show_verdict(struct buf *out, const struct watch *w, bool ready, str
                  page_ago(w->view->down_since, age), w->view->server);
     buf_append_text(out, "</span></header>\n<main>\n<section id=\"verdict\"><strong>");
     buf_append_text(out, ready ? "\xe2\x9c\x93 ready</strong>events become durable"
-                               : "\xe2\x9c\x97 not ready</strong>events do not become durable");
+                               : "\xe2\x9c\x97 not ready</strong>not all events become durable");
     if (w->verdict.since != 0)
         page_say(out, ", since %s (%s)", page_clock(w->verdict.since, time),
                  page_ago(w->verdict.since, age));
@@ -77,20 +78,23 @@ static void show_lag(struct buf *out, const struct watch *w)
     const struct view *v = w->view;
     char text[NUM_COUNT_TEXT_MAX];
     uint64_t lag = 0;
-    bool known = v->source_count > 0;
+    uint32_t known = 0;
     for (uint32_t i = 0; i < v->source_count; i++) {
         lag += v->sources[i].counters->consumer_pending + v->sources[i].counters->pending;
-        known = known && v->sources[i].known;
+        known += v->sources[i].known;
     }
-    card_begin(out, "lag", "Lag", known && v->client == NULL);
-    page_say(out, "%s", known ? page_count(lag, text) : "unknown");
+    card_begin(out, "lag", "Lag", known > 0 && v->client == NULL);
+    page_say(out, "%s", known > 0 ? page_count(lag, text) : "unknown");
     card_note(out);
     struct stats_curve curve = stats_curve(&w->stats, offsetof(struct stats_sample, lag));
     uint64_t most = 0;
     for (size_t i = 0; i < curve.count; i++)
         most = curve.values[i] > most ? curve.values[i] : most;
-    if (!known)
+    if (known == 0)
         page_say(out, "the server has not said yet");
+    else if (known < v->source_count)
+        page_say(out, "messages; unknown for %" PRIu32 " of %" PRIu32 " streams",
+                 v->source_count - known, v->source_count);
     else
         page_say(out, "messages; at most %s in five minutes",
                  page_count(most > lag ? most : lag, text));

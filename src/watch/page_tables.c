@@ -8,12 +8,12 @@
 #include "base/version.h"
 
 /* Of a table: its heading, and whether its cells are numbers. */
-struct column {
+struct heading {
     const char *label;
     bool number;
 };
 
-static void table_begin(struct buf *out, const struct column *columns, size_t n)
+static void table_begin(struct buf *out, const struct heading *columns, size_t n)
 {
     buf_append_text(out, "<div class=\"wide\"><table><thead><tr>");
     for (size_t i = 0; i < n; i++)
@@ -21,66 +21,88 @@ static void table_begin(struct buf *out, const struct column *columns, size_t n)
     buf_append_text(out, "</tr></thead><tbody>\n");
 }
 
-static void cell_text(struct buf *out, const struct column *c, const char *text)
+static void cell_text(struct buf *out, const struct heading *c, const char *text)
 {
     buf_printf(out, "<td data-label=\"%s\"%s>", c->label, c->number ? " class=\"n\"" : "");
     page_say(out, "%s", text);
     buf_append_text(out, "</td>");
 }
 
+static void cell_state(struct buf *out, const struct heading *c, const char *text, bool bad)
+{
+    buf_printf(out, "<td data-label=\"%s\"%s>", c->label, bad ? " class=\"bad\"" : "");
+    page_say(out, "%s", text);
+    buf_append_text(out, "</td>");
+}
+
+/* A phone leaves out that it is none. */
+static void cell_age(struct buf *out, const struct heading *c, int64_t age)
+{
+    char text[NUM_SIZE_TEXT_MAX];
+    buf_printf(out, "<td data-label=\"%s\" class=\"n%s\">%s</td>", c->label, age > 0 ? "" : " zero",
+               age > 0 ? page_span(age, text) : "none");
+}
+
 /* What should be 0 and is not stands out. */
-static void cell_alarm(struct buf *out, const struct column *c, uint64_t n)
+static void cell_alarm(struct buf *out, const struct heading *c, uint64_t n)
 {
     char text[NUM_COUNT_TEXT_MAX];
     buf_printf(out, "<td data-label=\"%s\" class=\"n %s\">%s</td>", c->label,
                n > 0 ? "bad" : "zero", page_count(n, text));
 }
 
-static void cell_count(struct buf *out, const struct column *c, bool known, uint64_t n)
+static void cell_count(struct buf *out, const struct heading *c, bool known, uint64_t n)
 {
     char text[NUM_COUNT_TEXT_MAX];
     buf_printf(out, "<td data-label=\"%s\" class=\"n%s\">%s</td>", c->label,
                known && n == 0 ? " zero" : "", known ? page_count(n, text) : "unknown");
 }
 
+static void show_stream(struct buf *out, const struct heading *c, const struct view_source *s,
+                        int64_t now, bool bad)
+{
+    const struct source_counters *n = s->counters;
+    buf_append_text(out, "<tr>");
+    cell_text(out, &c[0], s->stream);
+    cell_state(out, &c[1], s->state, bad);
+    cell_alarm(out, &c[2], n->lost);
+    cell_alarm(out, &c[3], source_counters_dead_lettered(n));
+    cell_count(out, &c[4], s->known, n->consumer_pending + n->pending);
+    cell_age(out, &c[5], view_oldest_unacked(s, now));
+    cell_count(out, &c[6], true, n->rows_committed);
+    cell_count(out, &c[7], true, n->messages_received);
+    cell_count(out, &c[8], true, n->rows_deduplicated);
+    cell_count(out, &c[9], s->known, n->stream_last_sequence);
+    buf_append_text(out, "</tr>\n");
+}
+
+/* Those that have come to a halt stand on top. */
 static void show_streams(struct buf *out, const struct view *v, int64_t now)
 {
-    static const struct column c[] = {
+    static const struct heading c[] = {
         {"Stream", false},  {"State", false}, {"Lost", true},      {"Dead letters", true},
         {"Lag", true},      {"Oldest", true}, {"Committed", true}, {"Received", true},
         {"Repeated", true}, {"Last", true},
     };
-    char age[NUM_SIZE_TEXT_MAX];
     buf_printf(out, "<h2>Streams</h2>\n<section id=\"streams\"%s>",
                v->client == NULL ? " class=\"stale\"" : "");
     table_begin(out, c, sizeof(c) / sizeof(c[0]));
-    for (uint32_t i = 0; i < v->source_count; i++) {
-        const struct view_source *s = &v->sources[i];
-        const struct source_counters *n = s->counters;
-        int64_t oldest = view_oldest_unacked(s, now);
-        buf_append_text(out, "<tr>");
-        cell_text(out, &c[0], s->stream);
-        cell_text(out, &c[1], s->state);
-        cell_alarm(out, &c[2], n->lost);
-        cell_alarm(out, &c[3], source_counters_dead_lettered(n));
-        cell_count(out, &c[4], s->known, n->consumer_pending + n->pending);
-        cell_text(out, &c[5], oldest > 0 ? page_span(oldest, age) : "none");
-        cell_count(out, &c[6], true, n->rows_committed);
-        cell_count(out, &c[7], true, n->messages_received);
-        cell_count(out, &c[8], true, n->rows_deduplicated);
-        cell_count(out, &c[9], s->known, n->stream_last_sequence);
-        buf_append_text(out, "</tr>\n");
-    }
+    for (int turn = 0; turn < 2; turn++)
+        for (uint32_t i = 0; i < v->source_count; i++) {
+            const struct view_source *s = &v->sources[i];
+            bool halted = v->client != NULL && (s->stalled || s->refusal != NULL);
+            if (halted == (turn == 0))
+                show_stream(out, c, s, now, halted);
+        }
     buf_append_text(out, "</tbody></table></div></section>\n");
 }
 
 static void show_followers(struct buf *out, const struct view *v)
 {
-    static const struct column c[] = {
+    static const struct heading c[] = {
         {"Follower", false}, {"Kind", false}, {"State", false},  {"Lag", true},
         {"Oldest", true},    {"Rows", true},  {"Refused", true}, {"Position", true},
     };
-    char age[NUM_SIZE_TEXT_MAX];
     if (v->follower_count == 0)
         return;
     buf_append_text(out, "<h2>Followers</h2>\n<section id=\"followers\">");
@@ -90,18 +112,55 @@ static void show_followers(struct buf *out, const struct view *v)
         buf_append_text(out, "<tr>");
         cell_text(out, &c[0], f->name);
         cell_text(out, &c[1], f->kind);
-        cell_text(out, &c[2],
-                  f->failure != NULL ? f->failure
-                  : f->known         ? "following"
-                                     : "starting");
+        cell_state(out, &c[2],
+                   f->failure != NULL ? f->failure
+                   : f->known         ? "following"
+                                      : "starting",
+                   f->failure != NULL);
         cell_count(out, &c[3], f->known, f->lag_rows);
-        cell_text(out, &c[4], f->lag > 0 ? page_span(f->lag, age) : "none");
+        cell_age(out, &c[4], f->lag);
         cell_count(out, &c[5], true, f->rows);
         cell_alarm(out, &c[6], f->refused);
         cell_count(out, &c[7], f->known, f->position);
         buf_append_text(out, "</tr>\n");
     }
     buf_append_text(out, "</tbody></table></div></section>\n");
+}
+
+static void show_runs(struct buf *out, const struct view_follower *f)
+{
+    static const struct heading c[] = {
+        {"Simulation", false}, {"Events", true}, {"Findings", true}, {"Most of them", false}};
+    const struct quality_summary *q = f->quality;
+    char rows[NUM_COUNT_TEXT_MAX];
+    buf_append_text(out, "<h2>Quality</h2>\n<section id=\"quality\">");
+    table_begin(out, c, sizeof(c) / sizeof(c[0]));
+    for (uint32_t i = 0; i < q->lines; i++) {
+        const struct quality_line *line = &q->line[i];
+        struct buf most = {0};
+        if (line->found > 0)
+            buf_printf(&most, "%s %s; the first is %" PRIu64, page_count(line->count.rows, rows),
+                       quality_finding_text(line->most), line->count.first);
+        buf_append_text(out, "<tr>");
+        cell_text(out, &c[0], line->simulation[0] != '\0' ? line->simulation : "(none)");
+        cell_count(out, &c[1], true, line->events);
+        cell_alarm(out, &c[2], line->found);
+        cell_text(out, &c[3], most.len > 0 ? buf_text(&most) : "nothing was found");
+        buf_append_text(out, "</tr>\n");
+        buf_free(&most);
+    }
+    buf_append_text(out, "</tbody></table></div>");
+    if (q->simulations > q->lines)
+        buf_printf(out, "<p>and %s simulations more</p>",
+                   page_count(q->simulations - q->lines, rows));
+    buf_append_text(out, "</section>\n");
+}
+
+static void show_quality(struct buf *out, const struct view *v)
+{
+    for (uint32_t i = 0; i < v->follower_count; i++)
+        if (v->followers[i].quality != NULL && v->followers[i].quality->lines > 0)
+            show_runs(out, &v->followers[i]);
 }
 
 static void show_rate(struct buf *out, const struct stats *s, const char *id, const char *label,
@@ -139,7 +198,7 @@ static void show_rates(struct buf *out, const struct stats *s)
 
 static void show_commits(struct buf *out, const struct watch *w)
 {
-    static const struct column c[] = {
+    static const struct heading c[] = {
         {"Time", false}, {"Ago", true},  {"Reason", false}, {"Rows", true},
         {"Files", true}, {"Size", true}, {"Seconds", true}, {"Epoch", true},
     };
@@ -238,6 +297,7 @@ void page_tables(struct buf *out, const struct watch *w, int64_t now)
 {
     show_streams(out, w->view, now);
     show_followers(out, w->view);
+    show_quality(out, w->view);
     show_rates(out, &w->stats);
     show_commits(out, w);
     show_facts(out, w);

@@ -12,6 +12,7 @@ void stats_committed(struct stats *s, const struct stats_commit *commit)
     s->last_commit = commit->time;
     s->bytes_written += commit->bytes;
     s->files_committed[commit->reason] += commit->files;
+    s->conflicts += commit->conflicts;
     histogram_observe(&s->commit, commit->commit_ns);
     histogram_observe(&s->encode, commit->encode_ns);
 }

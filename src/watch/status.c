@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "watch/pages.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/time.h"
 #include "base/version.h"
@@ -129,6 +131,24 @@ static void put_streams(struct json_writer *j, const struct view *v, int64_t now
     json_close_array(j);
 }
 
+/* The simulations with the most findings. */
+static void put_quality(struct json_writer *j, const struct quality_summary *q)
+{
+    json_open_array(j, "simulations");
+    for (uint32_t i = 0; i < q->lines; i++) {
+        json_open_object(j, NULL);
+        json_put_text(j, "simulation_id", q->line[i].simulation);
+        json_put_u64(j, "events", q->line[i].events);
+        json_put_u64(j, "findings", q->line[i].found);
+        if (q->line[i].found > 0)
+            json_put_text(j, "most", quality_finding_name(q->line[i].most));
+        else
+            json_put_null(j, "most");
+        json_close_object(j);
+    }
+    json_close_array(j);
+}
+
 static void put_followers(struct json_writer *j, const struct view *v)
 {
     json_open_array(j, "followers");
@@ -142,6 +162,13 @@ static void put_followers(struct json_writer *j, const struct view *v)
         put_seconds(j, "lag_seconds", f->lag);
         json_put_u64(j, "rows", f->rows);
         json_put_u64(j, "refused", f->refused);
+        json_put_u64(j, "memory_bytes", f->memory);
+        json_put_u64(j, "files_fed", f->files_fed);
+        json_put_u64(j, "files_read", f->files_read);
+        if (f->quality != NULL) {
+            json_put_u64(j, "findings", f->quality->found);
+            put_quality(j, f->quality);
+        }
         if (f->failure != NULL)
             json_put_text(j, "failure", f->failure);
         else
@@ -158,7 +185,7 @@ static void put_alerts(struct json_writer *j, const struct alerts *a)
         const struct alert *alert = &a->list[i];
         json_open_object(j, NULL);
         json_put_text(j, "name", alert_name(alert->kind));
-        bool of_stream = alert->stream != NULL && alert->kind != ALERT_FOLLOWER_LATE;
+        bool of_stream = alert->stream != NULL && strcmp(alert_object(alert->kind), "stream") == 0;
         if (!of_stream)
             json_put_null(j, "stream");
         if (alert->stream != NULL)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/num.h"
+#include "drain/denied.h"
 
 int64_t view_oldest_unacked(const struct view_source *s, int64_t now)
 {
@@ -15,10 +16,13 @@ static void check_source(const struct view *v, const struct view_source *s, int6
 {
     int64_t limit = VIEW_AGES_MAX * v->max_age;
     int64_t oldest = view_oldest_unacked(s, now);
+    const char *why = s->waits_because[0] != '\0' ? s->waits_because : "no pull is live";
+    bool told = v->denied != NULL && v->denied[0] != '\0' &&
+                slice_starts_with(slice_of(why), DENIED_SENTENCE); /* in a line of its own */
     if (s->refusal != NULL)
         buf_printf(reasons, "%s\n", s->refusal);
-    else if (v->client != NULL && s->stalled)
-        buf_printf(reasons, "stream %s: no pull is live\n", s->stream);
+    else if (v->client != NULL && s->stalled && !told)
+        buf_printf(reasons, "stream %s: %s\n", s->stream, why);
     if (s->fetching)
         buf_printf(reasons, "stream %s: events that the store lacks are being fetched again\n",
                    s->stream);
@@ -60,4 +64,21 @@ bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons)
     for (uint32_t i = 0; i < v->source_count && !v->stopping; i++)
         check_source(v, &v->sources[i], now, reasons);
     return reasons->len == before;
+}
+
+void view_append_followers(const struct view *v, struct buf *out)
+{
+    for (uint32_t i = 0; i < v->follower_count; i++) {
+        const struct view_follower *f = &v->followers[i];
+        buf_printf(out, "follower %s ", f->name);
+        if (f->failure != NULL)
+            buf_printf(out, "fails: %s\n", f->failure);
+        else if (!f->known)
+            buf_append_text(out, "has not looked yet\n");
+        else if (f->lag_rows == 0)
+            buf_append_text(out, "has all rows\n");
+        else
+            buf_printf(out, "lacks %" PRIu64 " rows, for %.1f s\n", f->lag_rows,
+                       (double)f->lag / (double)CLOCK_SECOND);
+    }
 }

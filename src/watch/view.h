@@ -10,6 +10,7 @@
 #include "drain/counters.h"
 #include "nats/client.h"
 #include "object/s3_client.h"
+#include "quality/quality.h"
 #include "watch/alerts.h"
 
 /*
@@ -34,13 +35,14 @@ struct view_source {
     const char *stream; /* as configured; lives as long as the configuration */
     const char *state;  /* for people: "pulling" */
     const struct source_counters *counters;
-    const char *refusal; /* why it can't go on until a human has acted; NULL: it can */
-    bool stalled;        /* nothing comes, and nobody paused it */
-    bool fetching;       /* events that the store lacks are being fetched again */
-    int64_t oldest;      /* when the oldest message was received whose ack is not confirmed, by
-                            clock_monotonic; INT64_MAX: there is none */
-    uint32_t raised;     /* alerts whose cause was seen since the last turn, as 1 << alert_kind */
-    uint32_t resolved;   /* alerts whose cause is gone */
+    const char *refusal;       /* why it can't go on until a human has acted; NULL: it can */
+    bool stalled;              /* nothing comes, and nobody paused it */
+    const char *waits_because; /* then: what the server said to it last; "": nothing */
+    bool fetching;             /* events that the store lacks are being fetched again */
+    int64_t oldest;    /* when the oldest message was received whose ack is not confirmed, by
+                          clock_monotonic; INT64_MAX: there is none */
+    uint32_t raised;   /* alerts whose cause was seen since the last turn, as 1 << alert_kind */
+    uint32_t resolved; /* alerts whose cause is gone */
 };
 
 enum { VIEW_FOLLOWER_REASONS = 4 };
@@ -53,8 +55,12 @@ struct view_follower {
     uint64_t lag_rows;       /* committed, and not brought to its target */
     int64_t lag;             /* for how long the oldest of these has been committed, ns; 0: none */
     uint64_t rows, refused;  /* brought in this run; those whose payload did not fit */
+    uint64_t memory;         /* bytes that it holds */
+    uint64_t files_fed, files_read; /* that it has opened: straight from the commit; in the store */
     uint64_t errors[VIEW_FOLLOWER_REASONS]; /* by index of follower_reasons */
     const char *failure;                    /* why the last attempt failed; NULL: it did not */
+    uint64_t alarms;                        /* findings in this run that quality.alerts chooses */
+    const struct quality_summary *quality;  /* what there is to say of runs; NULL: not its kind */
     bool late;                              /* the lag is more than followers[].max_lag */
 };
 
@@ -95,6 +101,7 @@ struct view {
     struct s3_counters objects;
     uint64_t expired_files, expired_bytes; /* by retention */
     uint64_t compactions;                  /* folders whose small files were merged */
+    uint64_t compaction_memory;            /* bytes; beside those of memory_limit */
     uint64_t files_live;                   /* of the table, as of late; UINT64_MAX: unknown */
 
     struct view_source *sources;
@@ -112,6 +119,9 @@ int64_t view_oldest_unacked(const struct view_source *s, int64_t now);
 /* Readiness: do rows become durable? If not, one line for each reason is appended, without a full
  * stop. */
 bool view_is_ready(const struct view *v, int64_t now, struct buf *reasons);
+
+/* Append a line for each follower: how far it is. It is no part of readiness. */
+void view_append_followers(const struct view *v, struct buf *out);
 
 /* Append a line for each source that has lost events in this run. */
 void view_append_lost(const struct view *v, struct buf *out);

@@ -16,6 +16,7 @@ static struct http_response answer_ready(struct watch *w, int64_t now)
         buf_append_text(&w->body, "ready\n");
         view_append_lost(w->view, &w->body);
     }
+    view_append_followers(w->view, &w->body);
     return (struct http_response){
         .status = ready ? 200 : 503, .type = "text/plain; charset=utf-8", .fields = ""};
 }
@@ -138,6 +139,7 @@ static const char *text_of(struct buf *out, const struct view_source *s, enum al
     case ALERT_DISK_LOW:
     case ALERT_RUN_CLOSED:
     case ALERT_FOLLOWER_LATE:
+    case ALERT_QUALITY:
     case ALERT_KINDS:
         break; /* of no source */
     }
@@ -177,6 +179,24 @@ static void observe_follower(struct watch *w, const struct view_follower *f, int
     buf_free(&text);
 }
 
+/* What is new of what it has found. */
+static void observe_quality(struct watch *w, const struct view_follower *f, uint64_t *alarms,
+                            int64_t now)
+{
+    struct buf text = {0};
+    if (f->quality == NULL || f->alarms == *alarms)
+        return;
+    const struct quality_line *worst = &f->quality->line[0];
+    buf_printf(&text, "%" PRIu64 " findings in %" PRIu64 " of %" PRIu64 " simulations; most in ",
+               f->quality->found, f->quality->bad, f->quality->simulations);
+    json_append_string(&text, slice_of(worst->simulation));
+    buf_printf(&text, ": %" PRIu64 " %s, the first is event %" PRIu64, worst->count.rows,
+               quality_finding_name(worst->most), worst->count.first);
+    alerts_raise(&w->alerts, ALERT_QUALITY, f->name, buf_text(&text), now);
+    *alarms = f->alarms;
+    buf_free(&text);
+}
+
 static void observe(struct watch *w, int64_t now)
 {
     const struct view *v = w->view;
@@ -188,6 +208,8 @@ static void observe(struct watch *w, int64_t now)
         observe_source(w, &v->sources[i], now);
     for (uint32_t i = 0; i < v->follower_count; i++)
         observe_follower(w, &v->followers[i], now);
+    for (uint32_t i = 0; i < v->follower_count; i++)
+        observe_quality(w, &v->followers[i], &w->alarms[i], now);
 }
 
 void watch_lost(struct watch *w, const char *server, int64_t now)

@@ -30,9 +30,10 @@ enum {
 struct stats_commit {
     int64_t time; /* clock_wall */
     uint64_t epoch, rows, files, bytes;
-    uint32_t reason;   /* index of the view's reason_names */
-    int64_t commit_ns; /* sealed to committed */
-    int64_t encode_ns; /* CPU time of its encoding */
+    uint32_t reason;    /* index of the view's reason_names */
+    int64_t commit_ns;  /* sealed to committed */
+    int64_t encode_ns;  /* CPU time of its encoding */
+    uint32_t conflicts; /* see struct store_committed */
 };
 
 /* What went through in one interval. */
@@ -44,6 +45,7 @@ struct stats_sample {
 struct stats {
     uint64_t bytes_written;
     uint64_t files_committed[STATS_REASONS];
+    uint64_t conflicts;
     struct histogram commit; /* sealed to committed */
     struct histogram encode; /* CPU time of an epoch's encoding */
     uint64_t reconnects;
@@ -78,6 +80,7 @@ int64_t stats_sample(struct stats *s, struct stats_sample totals, int64_t now);
  */
 struct watch {
     const struct view *view;
+    uint64_t alarms[CONFIG_FOLLOWERS_MAX]; /* of each follower, that were alerted of */
     struct stats stats;
     struct http_server http;
     struct alerts alerts;

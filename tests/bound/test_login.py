@@ -220,6 +220,7 @@ def test_signatures_by_another_implementation(varve, folder):
         key = Key()
         write(path, key.seed)
         config = varve.config(nats={"servers": [url], "nkey_seed_file": str(path)})
+        config["sandbox"] = "off"  # for which a process of its own would ask before
         run = varve.start(config=config)
         for _ in range(7):
             connection, _ = listener.accept()

@@ -68,6 +68,31 @@ def test_exactly_these(make_server, server_binary, make_runner, delivery):
     assert "Permissions" not in checked.stdout and checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.parametrize("stream", ["", "AGAIN"])
+def test_exactly_these_to_publish_again(make_server, any_server_binary, make_runner, stream):
+    """A follower of kind nats, which may have to find its stream first; and with one less."""
+    more = {
+        "sources": [{"stream": "LOGGING"}],
+        "followers": [{"name": "feed", "kind": "nats", "subject": "again.>", "stream": stream}],
+    }
+    text, publish = permissions(make_runner(None), **more)
+    first = "$JS.API.STREAM.INFO.AGAIN" if stream else "$JS.API.STREAM.NAMES"
+    assert first in publish
+    users = [user("drain", text), user("poor", text.replace(f'    "{first}"\n', ""))]
+    server = start_server(make_server, any_server_binary, users)
+    server.add_stream()
+    server.add_stream("AGAIN", ["again.>"])
+    server.publish([EVENT, EVENT])
+    runner = make_runner(server)
+    run = runner.start("--once", nats={"user": "poor", "password": "poor-pass"}, **more)
+    run.wait()
+    failed = run.lines("follower_failed")
+    assert failed and all(line["reason"] == "target" and first in line["error"] for line in failed)
+    run = runner.once(nats={"user": "drain", "password": "drain-pass"}, **more)
+    assert server.stream("AGAIN").state.messages == 2
+    assert not run.lines("server_error"), run.text()
+
+
 # What it can do without while nothing goes wrong.
 SPARE = (
     "$JS.API.STREAM.MSG.GET.",
@@ -115,3 +140,40 @@ def test_one_is_missing(make_server, any_server_binary, make_runner):
             wait_for(lambda e=endpoint, s=sentence: s in e.ready()[1], sentence)
             assert not endpoint.ready()[0]
         assert run.stop() == 0
+
+
+FEED = {"name": "feed", "kind": "nats"}
+
+
+@pytest.mark.parametrize(
+    "more, subject, sentence",
+    [
+        ({"dead_letter": {"subject": DEAD}}, DEAD, f"does not let this user publish to {DEAD}:"),
+        ({"alerts": {"subject": ALERTS}}, ALERTS, f"does not let this user publish to {ALERTS}:"),
+        ({"followers": [FEED]}, "replay.>", "follower feed fails: the server says: Permissions"),
+    ],
+    ids=["dead_letter", "alerts", "follower"],
+)
+def test_what_is_published_is_missing(
+    make_server, any_server_binary, make_runner, more, subject, sentence
+):
+    """What a configuration asks for beside the drain, which goes on."""
+    text, publish = permissions(make_runner(None), **more)
+    assert subject in publish
+    lacking = text.replace(f'    "{subject}"\n', '    "something.else"\n')
+    server = start_server(make_server, any_server_binary, [user("drain", lacking)])
+    server.add_stream()
+    server.add_stream("DEAD", [DEAD])
+    server.add_stream("OPS", [ALERTS])
+    server.add_stream("REPLAY", ["replay.>"])
+    server.publish([EVENT, b"no event"])
+    runner = make_runner(server)
+    login = {"user": "drain", "password": "drain-pass"}
+    fast = {"batching": {"max_age": "100ms"}}
+    run = runner.start(config=watched(runner, nats=login, **fast, **more))
+    run.wait_rows(1)
+    endpoint = Endpoint(run)
+    wait_for(lambda: sentence in endpoint.ready()[1], sentence)
+    server.publish([EVENT])
+    run.wait_rows(2)
+    assert run.stop() == 0

@@ -278,7 +278,8 @@ def test_reloads_while_a_server_takes_its_time(varve, tmp_path):
             nats={
                 "servers": [f"nats://127.0.0.1:{listener.getsockname()[1]}"],
                 "user": "drain",
-            }
+            },
+            sandbox="off",  # for which a process of its own would ask before
         )
         run = varve.start(config=config)
         path = run.log.with_suffix(".yaml")

@@ -6,20 +6,19 @@ That each forbidden thing fails is tested in unit/base_sandbox_test.c.
 
 import ctypes
 import json
-import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
-import time
+import threading
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
-
-from support import VARVE, Output, check_rows, generate, numbered, verify, wait_for
-from generator import Load, length_field, varint_field
+from cluster import Cluster
+from confined import Confined, replace
+from support import VARVE, Output, check_rows, generate, numbered, wait_for
+from generator import Load
 from watching import Endpoint
 
 LANDLOCK_CREATE_RULESET = 444  # the same on each architecture
@@ -40,13 +39,6 @@ def kernel():
 def status(run):
     text = Path(f"/proc/{run.process.pid}/status").read_text()
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
-
-def replace(path, text):
-    """As editors and Kubernetes do it: a new file gets the name."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    os.replace(new, path)
 
 
 def test_all_of_a_run_is_possible(any_server, varve):
@@ -85,86 +77,17 @@ def test_all_of_a_run_is_possible(any_server, varve):
     )
 
 
-DAY = 86400 * 10**9
-
-
-def note(number, simulation, age):
-    """An event with a JSON payload, of so many days ago."""
-    return (
-        length_field(1, f"{simulation}-{number}")
-        + length_field(2, "sim.note.v1")
-        + length_field(3, json.dumps({"step": number}))
-        + varint_field(4, time.time_ns() - age * DAY)
-        + length_field(5, "w1")
-        + length_field(6, simulation)
-    )
-
-
-def test_all_that_varve_does_by_itself_is_possible(any_server, varve):
-    """Compaction, retention, closed runs and a follower, with a reload and a server that comes back
-    in each round: nothing of it trips the sandbox."""
-    any_server.add_stream()
-    any_server.publish([note(1000, "old", 400)])
-    config = varve.config(
-        **ON,
-        metrics={"listen": "127.0.0.1:0"},
-        batching={"max_age": "100ms"},
-        compaction={"interval": "1s", "after": "1s"},
-        runs={"close_after": "3s"},
-        payloads=[
-            {"event_type": "sim.note.v1", "format": "json", "columns": ["step integer $.step"]}
-        ],
-        followers=[{"name": "typed", "kind": "table"}],
-    )
-    types = varve.output.with_name(varve.output.name + "-types")
-
-    def typed():
-        """As the follower's own log has them."""
-        try:
-            return DeltaTable(str(types / "sim.note.v1")).to_pyarrow_table()["step"].to_pylist()
-        except TableNotFoundError:
-            return []
-
-    # What the follower has not read is kept, and what is old is looked for at the start.
-    run = varve.start(config=config)
-    wait_for(lambda: typed() == [1000], "the follower has the old one")
-    assert run.stop() == 0
-    config["retention"] = {"max_age": "300d"}
-    run = varve.start(config=config)
-    endpoint = Endpoint(run)
-    published = 0
-    for turn in range(3):
-        any_server.publish([note(published + i, f"sim-{turn}", 1) for i in range(5)])
-        any_server.publish([note(turn, "more", 1)])  # a small file a round, to be merged
-        published += 5
-        config["settings"]["log_level"] = "DEBUG" if turn % 2 == 0 else "INFO"
-        replace(run.log.with_suffix(".yaml"), json.dumps(config))
-        run.send(signal.SIGHUP)
-        run.wait_line("reloaded", turn + 1, key="settings.log_level")
-        any_server.stop()
-        run.wait_line("disconnected", turn + 1)
-        any_server.start()
-        run.wait_line("connected", turn + 2)
-
-    def done():
-        metrics = endpoint.metrics()
-        return (
-            metrics["varve_compactions_total",] > 0
-            and metrics["varve_expired_files_total",] > 0
-            and {f"sim-{i}.json" for i in range(3)}
-            <= {p.name for p in varve.output.glob("_runs/*")}
-            and set(range(published)) <= set(typed())
-        )
-
-    wait_for(done, "all of it has happened")
-    assert run.stop() == 0
-    denied = [
-        line
-        for line in run.text().splitlines()
-        if "ermission denied" in line or "not implemented" in line
-    ]
-    assert not denied
-    assert verify(varve.output)["findings"] == []
+def test_all_that_varve_does_by_itself_is_possible(any_server, tmp_path):
+    """Compaction, retention, closed runs, dead letters and a follower of each kind, with a reload
+    and a server that comes back in each round: nothing of it trips the sandbox. `make soak` does it
+    for longer."""
+    confined = Confined(tmp_path, any_server)
+    try:
+        for _ in range(3):
+            confined.round()
+        confined.finish()
+    finally:
+        confined.close()
 
 
 def test_a_file_that_a_key_names_is_read_again(
@@ -291,3 +214,89 @@ def test_check_says_what_will_be_confined(any_server, varve, without, tmp_path):
     assert check("off")[1].startswith("warning  sandbox is off")
     assert check("auto", lacking)[1].startswith("warning  sandbox: this kernel can't confine files")
     assert check("on", lacking)[0] == 1
+
+
+class Liar:
+    """A server that says one thing to who asks first, and another thing from then on; it hangs up on
+    who has logged in."""
+
+    def __init__(self, first, then):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.says = [first, then]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        always = {"version": "2.10.0", "proto": 1, "max_payload": 1048576}
+        always |= {"headers": True, "jetstream": True}
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            info = {**always, **self.says[0]}
+            self.says = self.says[-1:]
+            with client:
+                client.settimeout(20)
+                client.sendall(b"INFO " + json.dumps(info).encode() + b"\r\n")
+                said = b""
+                while b"PING" not in said and (more := client.recv(4096)):
+                    said += more
+                if said:
+                    client.sendall(b"PONG\r\n")
+
+
+@pytest.mark.parametrize("first, open_to_all", [({}, False), ({"cluster": "c"}, True)])
+def test_a_port_that_is_named_later(varve, first, open_to_all):
+    """Where a server is alone, it can't send varve elsewhere afterwards; one of a cluster that was
+    not whole can."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        name = f"127.0.0.1:{other.getsockname()[1]}"
+        liar = Liar(first, {"cluster": "c", "connect_urls": [name]})
+        run = varve.start(nats={"servers": [f"nats://127.0.0.1:{liar.port}"]})
+        connects = run.wait_line("sandbox")["connects"]
+        if open_to_all:
+            assert connects == "any port"
+            other.settimeout(60)
+            other.accept()[0].close()
+        else:
+            assert connects == f"ports of nats.servers and of their cluster: {liar.port}"
+            wait_for(lambda: "Permission denied" in run.text(), "the other port is refused")
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.accept()
+        run.stop(signal.SIGKILL)
+        liar.listener.close()
+
+
+def test_a_cluster_names_its_ports(any_server_binary, make_runner, tmp_path):
+    """One of the three is configured; when it is gone, another one is there."""
+    cluster = Cluster(any_server_binary, tmp_path)
+    try:
+        cluster.start()
+        cluster.ask(
+            lambda js: js.add_stream(
+                name="LOGGING", subjects=["logging.events.raw"], num_replicas=3
+            )
+        )
+        first = cluster.nodes["a"]
+        run = make_runner(None).start(nats={"servers": [first.url]})
+        connects = run.wait_line("sandbox")["connects"]
+        assert sorted(map(int, re.findall(r"\d+", connects))) == sorted(
+            node.port for node in cluster.nodes.values()
+        )
+        run.wait_line("connected")
+        first.stop(signal.SIGKILL)
+        run.wait_line("connected", 2)
+        assert run.stop() == 0
+    finally:
+        cluster.stop()
+
+
+def test_nobody_is_asked_for_long(varve):
+    """A server that is away, or that says nothing, keeps nothing closed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
+        run = varve.start(nats={"servers": [url]})
+        assert run.wait_line("sandbox")["connects"] == "any port"
+        run.stop(signal.SIGKILL)

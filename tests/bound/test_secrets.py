@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -252,6 +253,7 @@ def test_in_the_wrong_place(tmp_path, command, mistake):
         ["verify", "--password=hunter2", "x"],
         ["verify", "--server", "nats://svc:hunter2", "."],
         ["verify", "--server", "nats://svc:Tr0ub4dor@horse@h:x", "."],
+        ["replay", "--server", "nats://svc:Tr0ub4dor@horse@h:x", "."],
     ],
     ids=" ".join,
 )
@@ -307,3 +309,26 @@ def test_each_secret_key(tmp_path, key, how):
     if (tmp_path / "out").exists():
         for file in (tmp_path / "out").rglob("*"):
             assert file.is_dir() or b"hunter2" not in file.read_bytes()
+
+
+def dumps_core(process):
+    """Whether a process leaves a core file when it is told to."""
+    process.send_signal(signal.SIGABRT)
+    _, status = os.waitpid(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == -signal.SIGABRT
+    return os.WCOREDUMP(status)
+
+
+def test_a_crash_leaves_no_core(locked, make_runner, tmp_path):
+    """Though it may: the memory of a run has the password in it."""
+    unlimited = ["prlimit", "--core=unlimited"]
+    other = subprocess.Popen([*unlimited, "sleep", "600"], cwd=tmp_path)
+    wait_for(lambda: "sleep" in Path(f"/proc/{other.pid}/comm").read_text(), "it sleeps")
+    if not dumps_core(other):
+        pytest.skip("no process of this host leaves a core file")
+    runner = make_runner(locked)
+    nats = {"servers": [locked.url], "user": "drain", "password": SECRET}
+    run = runner.start(config=runner.config(nats=nats), prefix=unlimited, cwd=tmp_path)
+    run.wait_line("connected")
+    assert not dumps_core(run.process)

@@ -78,3 +78,12 @@ TEST(cli_nearest_command)
     EXPECT_TEXT(cli_nearest("verfy")->name, "verify");
     EXPECT(cli_nearest("nothing-like-it") == NULL);
 }
+
+TEST(cli_what_may_be_a_secret_is_not_shown)
+{
+    EXPECT_TEXT(cli_shown(word("--limt=3")), "--limt");
+    EXPECT_TEXT(cli_shown(word("nats.url")), "nats.url");
+    EXPECT_TEXT(cli_shown(word("nats://user:secret@host")), "...");
+    EXPECT_TEXT(cli_shown(word("s3cret")), "...");
+    EXPECT_TEXT(cli_shown(word("")), "...");
+}

@@ -51,6 +51,7 @@ static inline void fixture_open(struct fixture *f, const char *stream)
         f->sources[i] = (struct view_source){.known = true,
                                              .stream = i == 0 ? "A" : stream,
                                              .state = "pulling",
+                                             .waits_because = "",
                                              .counters = &f->counters[i],
                                              .oldest = INT64_MAX};
     watch_init(&f->watch);

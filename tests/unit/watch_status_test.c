@@ -34,13 +34,36 @@ TEST(status_page_says_how_it_is)
     fixture_close(&f);
 }
 
+/* On top, in red, and the lag is that of the others. */
+TEST(status_page_shows_first_what_has_come_to_a_halt)
+{
+    struct fixture f;
+    struct buf out = {0};
+    fixture_open(&f, "B");
+    f.counters[0].consumer_pending = 77;
+    const char *page = page_of(&f, &out);
+    EXPECT(strstr(page, "Stream\">A") < strstr(page, "Stream\">B"));
+    EXPECT(strstr(page, "class=\"bad\"") == NULL);
+    f.sources[1].stalled = true;
+    f.sources[1].known = false;
+    page = page_of(&f, &out);
+    EXPECT(strstr(page, "Stream\">A") > strstr(page, "Stream\">B"));
+    EXPECT(strstr(page, "class=\"bad\">pulling") != NULL);
+    EXPECT(strstr(page, "<p>77</p>") != NULL);
+    EXPECT(strstr(page, "unknown for 1 of 2 streams") != NULL);
+    f.sources[0].known = false;
+    EXPECT(strstr(page_of(&f, &out), "<p>unknown</p>") != NULL);
+    buf_free(&out);
+    fixture_close(&f);
+}
+
 /* Even with all that a page can hold. */
 TEST(status_page_is_small)
 {
     struct fixture f;
     struct buf out = {0};
-    const struct stats_commit commit = {INT64_MAX,  UINT64_MAX, UINT64_MAX, UINT64_MAX,
-                                        UINT64_MAX, REASON_AGE, INT64_MAX,  INT64_MAX};
+    const struct stats_commit commit = {INT64_MAX,  UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                        REASON_AGE, INT64_MAX,  INT64_MAX,  UINT32_MAX};
     fixture_open(&f, "B");
     for (int i = 0; i < 100; i++)
         stats_committed(&f.watch.stats, &commit);

@@ -57,6 +57,34 @@ TEST(view_stalled_pull)
     expect_reasons(&f, "stream B: no pull is live\n");
 }
 
+TEST(view_what_a_stream_waits_for)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.sources[1].stalled = true;
+    f.sources[1].waits_because = "JetStream says: stream not found (404/10059)";
+    expect_reasons(&f, "stream B: JetStream says: stream not found (404/10059)\n");
+    fixture_open(&f, "B");
+    f.sources[1].waits_because = "it was another time, and it pulls again";
+    expect_reasons(&f, "");
+}
+
+/* Said once, and with what to do. */
+TEST(view_a_stream_waits_for_a_permission)
+{
+    struct fixture f;
+    fixture_open(&f, "B");
+    f.sources[1].stalled = true;
+    f.sources[1].waits_because = "the server does not let this user publish to a";
+    f.view.denied = "the server does not let this user publish to *: give it the permissions\n";
+    expect_reasons(&f, f.view.denied);
+    fixture_open(&f, "B");
+    f.sources[1].stalled = true;
+    f.sources[1].waits_because = "the server does not let this user publish to a";
+    f.view.denied = "";
+    expect_reasons(&f, "stream B: the server does not let this user publish to a\n");
+}
+
 TEST(view_refused)
 {
     struct fixture f;

@@ -407,6 +407,22 @@ def test_permissions(make_server, any_server_binary, make_runner):
     assert said(found, "problem", "$JS.API.STREAM.MSG.GET.LOGGING")
 
 
+def test_answers_that_may_not_be_read(make_server, any_server_binary, make_runner):
+    """Nothing can be asked then: it says why, once for each question, and does not wait for any."""
+    allowed = PERMISSIONS.format(allowed='">"').replace("_INBOX.>", "elsewhere.>")
+    server = make_server(any_server_binary, extra=allowed, user="admin", password="admin")
+    server.add_stream()
+    nats = {"servers": [server.url], "user": "limited", "password": "limited"}
+    more = {"dead_letter": {"subject": "dead.letters"}, "alerts": {"subject": "ops.alerts"}}
+    began = time.monotonic()
+    status, found, _ = check(make_runner(server), nats=nats, **more)
+    assert status == 1
+    why = 'the server says: Permissions Violation for Subscription to "_INBOX.'
+    assert len(said(found, "problem", why)) == 1
+    assert len(said(found, "warning", why)) == 2
+    assert time.monotonic() - began < 5
+
+
 def test_wrong_password(make_server, any_server_binary, make_runner):
     server = make_server(
         any_server_binary,

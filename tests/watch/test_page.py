@@ -103,7 +103,7 @@ def test_page_and_json_say_the_same(endpoint):
 def test_each_member_of_the_json_is_documented(endpoint):
     """By its name, in a table; and each that is listed is there."""
     chapter = (ROOT / "tools/share/doc/watch.md").read_text().split("## status.json", 1)[1]
-    listed = set(re.findall(r"^\| ([a-z_.]+(?:\[\])?[a-z_.]*) \|", chapter, re.MULTILINE))
+    listed = set(re.findall(r"^\| ([a-z_.]+(?:\[\][a-z_.]*)*) \|", chapter, re.MULTILINE))
 
     def names(value, prefix=""):
         for key, inner in value.items():
@@ -114,10 +114,18 @@ def test_each_member_of_the_json_is_documented(endpoint):
             else:
                 yield prefix + key
 
-    alert = {f"alerts[].{name}" for name in ("name", "stream", "follower", "since", "until", "text")}
+    alert = {
+        f"alerts[].{name}" for name in ("name", "stream", "follower", "since", "until", "text")
+    }
     members = ("name", "kind", "position", "lag", "lag_seconds", "rows", "refused", "failure")
+    members += ("memory_bytes", "files_fed", "files_read", "findings")
     follower = {f"followers[].{name}" for name in members}
-    assert listed - {"member"} == set(names(endpoint.status())) - {"alerts", "followers"} | alert | follower
+    members = ("simulation_id", "events", "findings", "most")
+    follower |= {f"followers[].simulations[].{name}" for name in members}
+    assert (
+        listed - {"member"}
+        == set(names(endpoint.status())) - {"alerts", "followers"} | alert | follower
+    )
 
 
 def test_no_secret_and_nothing_of_an_event(endpoint):
@@ -224,9 +232,7 @@ def test_it_can_be_read(endpoint, browser, scheme):
         browser.value("getComputedStyle(document.getElementById('probe')).backgroundColor")
     )
     for id in ("verdict", "connection", "commits"):
-        text = luminance(
-            browser.value(f"getComputedStyle(document.getElementById('{id}')).color")
-        )
+        text = luminance(browser.value(f"getComputedStyle(document.getElementById('{id}')).color"))
         high, low = max(canvas, text), min(canvas, text)
         assert (high + 0.05) / (low + 0.05) >= 7
     state = browser.value("document.querySelector('#streams tbody tr').children[1].textContent")

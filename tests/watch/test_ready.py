@@ -56,7 +56,7 @@ def test_stalled_pull(running, any_server):
 
 def test_no_stream(any_server, varve):
     endpoint = Endpoint(varve.start(config=watched(varve)))
-    endpoint.wait_ready(False, "stream LOGGING: no pull is live")
+    endpoint.wait_ready(False, "stream LOGGING: JetStream says: stream not found")
     any_server.add_stream()
     endpoint.wait_ready(True)
 

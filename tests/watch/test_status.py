@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """`varve status`: what a running instance says, for a terminal."""
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
 
-from support import VARVE, free_port
+from support import PATIENCE, VARVE, end, free_port, wait_for
 from watching import Endpoint, watched
 
 
@@ -37,6 +42,37 @@ def test_it_says_what_the_instance_says(any_server, varve):
     assert code == 1
     assert text.startswith("✗ not ready for ") and "not connected to NATS" in text
     assert "! nats_disconnected for " in text
+
+
+def test_a_terminal_that_is_narrow(any_server, varve):
+    """Again and again, from the top; the columns that alarm stay, those that don't fit go."""
+    any_server.generate(10)
+    run = varve.start(config=watched(varve))
+    endpoint = Endpoint(run)
+    endpoint.wait_ready(True)
+    run.wait_rows(10)
+    terminal, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    watch = subprocess.Popen([VARVE, "status", "--watch", "--url", endpoint.url], stdout=side)
+    os.close(side)
+    text = b""
+
+    def screens():
+        nonlocal text
+        text += os.read(terminal, 65536)
+        return text.count(b"\x1b[H\x1b[2J") > 2
+
+    try:
+        wait_for(screens, "it comes again", PATIENCE)
+    finally:
+        end(watch)
+        os.close(terminal)
+    screen = text.split(b"\x1b[H\x1b[2J")[2].decode().splitlines()
+    [heading] = [line for line in screen if line.startswith("  stream ")]
+    [row] = [line for line in screen if line.startswith("  LOGGING ")]
+    assert heading.split()[:5] == ["stream", "state", "lost", "dead_letters", "lag"]
+    assert row.split()[:5] == ["LOGGING", "pulling", "0", "0", "0"]
+    assert max(len(heading), len(row)) <= 60 and len(row.split()) == len(heading.split()) < 10
 
 
 def test_nobody_is_there():

@@ -26,7 +26,7 @@ function lost() {
   const verdict = document.getElementById('verdict');
   verdict.replaceChildren();
   verdict.appendChild(document.createElement('strong')).textContent = '\u2717 varve does not answer';
-  verdict.append(' for ' + seconds + ' s; what stands below is what it said last');
+  verdict.append(' for ' + seconds + '\u00a0s; what stands below is what it said last');
 }
 
 async function refresh() {
