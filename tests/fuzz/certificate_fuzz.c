@@ -11,6 +11,8 @@
 #include "base/assert.h"
 #include "base/base64.h"
 
+#include "../unit/script_stream.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum how {
@@ -23,51 +25,6 @@ enum how {
 };
 
 enum { FILES = 3, MESSAGE_MAX = 16000 };
-
-/* A server that says what it has to say, and waits. */
-struct script {
-    struct stream stream;
-    struct slice said;
-};
-
-static enum net_io script_read(struct stream *s, void *data, size_t len, size_t *done,
-                               struct err *err)
-{
-    struct script *x = (struct script *)s;
-    (void)err;
-    if (x->said.len == 0)
-        return NET_IO_AGAIN;
-    *done = len < x->said.len ? len : x->said.len;
-    memcpy(data, x->said.data, *done);
-    x->said.data += *done;
-    x->said.len -= *done;
-    return NET_IO_DONE;
-}
-
-static enum net_io script_write(struct stream *s, const void *data, size_t len, size_t *done,
-                                struct err *err)
-{
-    (void)s, (void)data, (void)err;
-    *done = len;
-    return NET_IO_DONE;
-}
-
-static struct net_wait script_wait(const struct stream *s, bool writing)
-{
-    (void)s, (void)writing;
-    return (struct net_wait){.handle = -1};
-}
-
-static void script_close(struct stream *s)
-{
-    (void)s;
-}
-
-static const struct stream_kind script_kind = {.name = "script",
-                                               .read = script_read,
-                                               .write = script_write,
-                                               .wait = script_wait,
-                                               .close = script_close};
 
 static struct slice take_part(struct slice *input)
 {
@@ -142,7 +99,7 @@ static void meet_server(struct slice input, uint8_t how, const struct tls_option
         buf_append_slice(&said, input);
     else
         append_handshake(&said, input, how);
-    struct script script = {{&script_kind}, buf_slice(&said)};
+    struct script script = {.stream = {&script_kind}, .room = SIZE_MAX, .said = buf_slice(&said)};
     const char *name = how & BY_ADDRESS ? "127.0.0.1" : "localhost";
     struct stream *s = stream_tls(&script.stream, options, name, &err);
     ASSERT((s == NULL) == err_is_set(&err));
@@ -156,6 +113,7 @@ static void meet_server(struct slice input, uint8_t how, const struct tls_option
         stream_close(&s);
     }
     buf_free(&said);
+    buf_free(&script.taken);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((verify.findings == 0) != (findings == 0))
         __builtin_trap();
     read_rows(&source, verify.codec, verify.findings == 0);
+    parquet_verify_free(&verify);
     parquet_codec_free(verify.codec);
     return 0;
 }

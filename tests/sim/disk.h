@@ -54,8 +54,13 @@ void disk_cut_power(struct disk *d);
  * after a power cut, in the worst case. */
 bool disk_read(struct disk *d, const char *path, bool durable, struct buf *out);
 
-/* Make a durable file, as another process would. */
+/* Make a durable file, as another process would, if there is none; */
 void disk_write(struct disk *d, const char *path, struct slice content);
+/* or in place of one, with the folders that it needs. */
+void disk_put(struct disk *d, const char *path, struct slice content);
+
+/* When it was made or written, ns since 1970; 0: there is none. */
+int64_t disk_modified(struct disk *d, const char *path);
 
 /* Visit all files below a directory, their paths as they would be given to disk_read. */
 void disk_walk(struct disk *d, const char *path,

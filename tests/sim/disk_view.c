@@ -81,18 +81,51 @@ static void set_bytes(struct memory_disk *m, uint32_t inode, struct slice bytes)
     node->dirty = true;
 }
 
-void disk_write(struct disk *d, const char *path, struct slice content)
+static void make_file(struct memory_disk *m, uint32_t folder, const char *name,
+                      struct slice content)
 {
-    const char *name;
-    struct memory_disk *m = d->memory;
-    uint32_t folder = parent_of(m, path, &name);
-    if (folder == MEMORY_NONE || memory_find(&m->inodes.list[folder].live, name) != MEMORY_NONE)
-        return;
     uint32_t inode = memory_make(m, false);
     set_bytes(m, inode, content); /* before it has a name: then it takes room */
     give_name(m, folder, name, inode);
     memory_sync_file(m, inode);
     memory_sync_folder(m, folder);
+}
+
+void disk_write(struct disk *d, const char *path, struct slice content)
+{
+    const char *name;
+    struct memory_disk *m = d->memory;
+    uint32_t folder = parent_of(m, path, &name);
+    if (folder != MEMORY_NONE && memory_find(&m->inodes.list[folder].live, name) == MEMORY_NONE)
+        make_file(m, folder, name, content);
+}
+
+static void make_folders(struct memory_disk *m, const char *path)
+{
+    for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        const char *name;
+        char *above = strndup(path, (size_t)(slash - path));
+        uint32_t folder = parent_of(m, above, &name);
+        if (memory_find(&m->inodes.list[folder].live, name) == MEMORY_NONE) {
+            give_name(m, folder, name, memory_make(m, true));
+            memory_sync_folder(m, folder);
+        }
+        free(above);
+    }
+}
+
+void disk_put(struct disk *d, const char *path, struct slice content)
+{
+    const char *name;
+    make_folders(d->memory, path);
+    uint32_t folder = parent_of(d->memory, path, &name);
+    make_file(d->memory, folder, name, content);
+}
+
+int64_t disk_modified(struct disk *d, const char *path)
+{
+    uint32_t inode = memory_look_up(d->memory, path, false);
+    return inode == MEMORY_NONE ? 0 : d->memory->inodes.list[inode].modified;
 }
 
 void disk_remove_tree(struct disk *d, const char *path)

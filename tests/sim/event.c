@@ -100,6 +100,18 @@ bool sim_event_make(uint32_t number, int64_t base, struct buf *out)
     return true;
 }
 
+void sim_event_header(uint32_t number, struct buf *out)
+{
+    if (number % 5 != 0)
+        return;
+    buf_printf(out, "NATS/1.0\r\ntraceparent: 00-%08x\r\n", number);
+    if (number % 35 == 0) /* as of a server that has left the body out */
+        buf_append_text(out, "Nats-Msg-Size: 12\r\n");
+    if (number % 20 == 0)
+        buf_append_text(out, "empty:\r\nempty:  \xc3\xa9\r\n");
+    buf_append_text(out, "\r\n");
+}
+
 bool sim_event_number(struct slice bytes, uint32_t *number)
 {
     for (size_t i = 0; i + 2 < bytes.len; i++) {

@@ -16,6 +16,9 @@
  * ns since 1970. */
 bool sim_event_make(uint32_t number, int64_t base, struct buf *out);
 
+/* Append the header block that it is published with, if it is with one. */
+void sim_event_header(uint32_t number, struct buf *out);
+
 /* The number of an event_id, or of the bytes of a message; false if it is none of ours. */
 bool sim_event_number(struct slice bytes, uint32_t *number);
 

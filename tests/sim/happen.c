@@ -13,7 +13,7 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
 {
     struct sim_random r = {value};
     uint64_t count = 1 + sim_random_below(&r, EVENTS_AT_ONCE);
-    struct buf message = {0};
+    struct buf message = {0}, header = {0};
     for (uint64_t k = 0; k < count; k++) {
         int64_t base = world_wall(w);
         uint32_t number = w->published++;
@@ -21,9 +21,13 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
         const char *subject = other ? i->other_subject : i->subject;
         struct server_stored stored = {0};
         buf_reset(&message);
+        buf_reset(&header);
+        sim_event_header(number, &header);
         (void)sim_event_make(number, base, &message);
-        uint64_t seq = server_publish(w->server, slice_of(subject), (struct slice){0},
+        uint64_t seq = server_publish(w->server, slice_of(subject), buf_slice(&header),
                                       buf_slice(&message), w->now);
+        if (seq > 0 && other)
+            oracle_other(w->oracle, i->stream, seq);
         if (seq == 0 || other)
             continue; /* refused, or not ours */
         bool kept = server_next_message(w->server, i->stream, seq, &stored) && stored.seq == seq;
@@ -32,6 +36,7 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
             oracle_excuse(w->oracle, i->stream, seq, seq);
     }
     buf_free(&message);
+    buf_free(&header);
 }
 
 void world_ask(struct world *w, const char *call, const char *stream, const char *consumer,
@@ -138,7 +143,10 @@ static void fail_api(struct world *w, uint64_t value)
 
 static void lose_disk(struct world *w, bool full, uint64_t value)
 {
-    if (full)
+    if (w->bucket != NULL)
+        sim_bucket_set_manner(w->bucket, (struct bucket_manner){.faults = full ? 0 : value % 500,
+                                                                .away = full ? 1000 : 0});
+    else if (full)
         disk_set_capacity(w->disk, disk_used(w->disk) + value % 20000);
     else
         disk_set_faults(w->disk, (struct disk_faults){.fail = value % 60,
@@ -146,10 +154,13 @@ static void lose_disk(struct world *w, bool full, uint64_t value)
                                                       .short_writes = value / 18000 % 200});
 }
 
-void world_heal(struct world *w)
+void world_heal(struct world *w, bool all)
 {
     disk_set_capacity(w->disk, UINT64_MAX);
     disk_set_faults(w->disk, (struct disk_faults){0});
+    if (w->bucket != NULL)
+        sim_bucket_set_manner(w->bucket,
+                              (struct bucket_manner){.faults = all ? 0 : w->plan.unclear});
 }
 
 /* Without a consumer nobody is interested: such a stream drops what nobody has got yet. */
@@ -277,7 +288,7 @@ void world_do(struct world *w, const struct plan_step *step)
         lose_disk(w, step->kind == PLAN_DISK_FULL, step->value);
         break;
     case PLAN_DISK_HEALS:
-        world_heal(w);
+        world_heal(w, false);
         break;
     default:
         do_to_server(w, i, step);

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../bucket/service.h"
 #include "base/log.h"
+#include "object/open.h"
 #include "world.h"
 
 /* From the calm on until all is stored: reconnects, retries and polls are a few times 10 s each,
@@ -16,6 +18,7 @@
 #define ACKS_EXPIRE (700 * CLOCK_SECOND)
 #define STOPS_WITHIN (60 * CLOCK_SECOND)
 #define STEP (CLOCK_SECOND)
+#define A_DAY (25 * 3600 * CLOCK_SECOND) /* and an hour */
 
 static int64_t monotonic(void *context)
 {
@@ -55,20 +58,37 @@ static void be_faster(void *context, const char *name)
     buf_free(&path);
 }
 
+static void interpose(void *context)
+{
+    world_interpose(context);
+}
+
+/* It is reached by what is set for the process. */
+static void make_bucket(struct world *w, uint64_t seed)
+{
+    w->bucket = sim_bucket_new(w->disk, links_network(w->links), &w->now, w->plan.server.wall,
+                               seed * 11 + 17);
+    sim_bucket_set_rival(w->bucket, be_faster, w);
+    sim_bucket_set_turn(w->bucket, interpose, w);
+    service_reach(w->plan.part);
+    network_replace(sim_bucket_network(w->bucket));
+}
+
 void world_configure(struct world *w, struct instance *i)
 {
-    static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222",
-                                        ("output.log_output_directory=" ROOT),
-                                        "output.min_free=4KiB",
-                                        "memory_limit=32MiB",
-                                        "metrics.listen=off",
-                                        "parquet.compression_level=1"};
+    static const char *const fixed[] = {"nats.servers=nats://10.0.0.1:4222", "memory_limit=32MiB",
+                                        "metrics.listen=off", "parquet.compression_level=1"};
     struct buf lines[6] = {0};
     struct err err = {0};
     int result = 0;
     config_init(&i->config);
     for (size_t k = 0; k < sizeof(fixed) / sizeof(fixed[0]); k++)
         result |= config_set(&i->config, fixed[k], &err);
+    static const char *const directory[] = {"output.log_output_directory=" ROOT,
+                                            "output.min_free=4KiB"};
+    static const char *const bucket[] = {"output.url=" BUCKET, "output.s3.region=us-east-1"};
+    for (size_t k = 0; k < 2; k++)
+        result |= config_set(&i->config, w->bucket != NULL ? bucket[k] : directory[k], &err);
     buf_printf(&lines[0], "nats.name=%s", i->name);
     buf_printf(&lines[1], "sources[0].stream=%s", i->stream);
     buf_printf(&lines[2], "sources[0].subjects=%s", i->subject);
@@ -114,6 +134,9 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
     network_replace(links_network(w->links));
     w->disk = disk_new(seed * 7 + 13);
     disk_set_rival(w->disk, be_faster, w);
+    if (w->plan.bucket)
+        make_bucket(w, seed);
+    world_heal(w, false);
     w->oracle = oracle_new(w->server, w->disk, ROOT, DEAD);
     server_watch_acks(w->server, oracle_on_ack, w->oracle);
     server_watch_drops(w->server, oracle_on_drop, w->oracle);
@@ -130,7 +153,7 @@ static void make_world(struct world *w, uint64_t seed, bool actors)
                                    .subject = "others.raw",
                                    .consumer = "varve",
                                    .other_subject = "others.other"};
-    if (w->plan.shared) {
+    if (w->plan.shared || w->plan.twins) {
         w->list[1] = w->list[0];
         w->list[1].name = "two";
     }
@@ -151,9 +174,22 @@ static void free_world(struct world *w)
     oracle_free(w->oracle);
     links_free(w->links);
     server_free(w->server);
+    sim_bucket_free(w->bucket);
     disk_free(w->disk);
     network_replace(NULL);
     clock_replace(NULL);
+}
+
+/* What came late was named by nobody, until the next start. */
+static void start_again(struct world *w)
+{
+    sim_bucket_settle(w->bucket);
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->list[i].varve != NULL)
+            pipeline_stop(w->list[i].varve);
+        w->list[i].at = w->now;
+    }
+    world_go_on(w, w->now + STOPS_WITHIN);
 }
 
 /* Nothing goes wrong any more: all has to be stored before long. */
@@ -161,7 +197,7 @@ static void calm_down(struct world *w)
 {
     world_tell(w, "-- calm");
     server_start(w->server, w->now);
-    world_heal(w);
+    world_heal(w, true);
     w->losing = false;
     server_fail_api(w->server, NULL, 0);
     for (size_t i = 0; i < w->count; i++)
@@ -174,6 +210,8 @@ static void calm_down(struct world *w)
     if (!oracle_is_complete(w->oracle))
         oracle_finish(w->oracle); /* says what is missing */
     world_tell(w, "-- all is stored");
+    if (w->bucket != NULL)
+        start_again(w);
     /* Acks, and what was on its way; or what the server has forgotten and delivers again. */
     bool long_wait = sim_random_chance(&w->random, 400);
     world_go_on(w, w->now + (long_wait ? ACKS_EXPIRE : 30 * CLOCK_SECOND));
@@ -205,6 +243,24 @@ static void stop_for_good(struct world *w)
     oracle_finish(w->oracle);
 }
 
+/* Parts of what nobody has completed are removed by whoever starts a day later. */
+static void expect_no_uploads(struct world *w)
+{
+    struct object_config config = {.root = BUCKET, .entries = "_delta_log/"};
+    struct disk_process nobody = {0};
+    struct err err = {0};
+    uint32_t removed = 0;
+    w->plan.server.wall += A_DAY;
+    sim_bucket_wait(w->bucket, A_DAY);
+    sim_bucket_switch(w->bucket, &nobody);
+    struct object_store *store = object_open(&config, &err);
+    if (store == NULL || object_clean(store, &removed, &err) != 0)
+        oracle_fail(w->oracle, "a sweep of uploads: %s", err.text);
+    else if (sim_bucket_uploads(w->bucket) > 0)
+        oracle_fail(w->oracle, "an upload is left, after %u were removed", removed);
+    object_store_close(store);
+}
+
 static void write_file(const char *path, struct slice content)
 {
     FILE *file = fopen(path, "w");
@@ -227,10 +283,12 @@ static void dump_file(void *context, const char *path, uint64_t size)
     struct buf content = {0};
     (void)size;
     buf_printf(&name, "%s%s", d->to, path);
-    for (char *slash = strchr((char *)name.data + strlen(d->to) + 1, '/'); slash != NULL;
+    (void)buf_text(&name);
+    char *text = (char *)name.data;
+    for (char *slash = strchr(text + strlen(d->to) + 1, '/'); slash != NULL;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)mkdir((char *)name.data, 0755); /* it may be there */
+        (void)mkdir(text, 0755); /* it may be there */
         *slash = '/';
     }
     (void)disk_read(d->disk, path, false, &content);
@@ -261,16 +319,19 @@ bool history_run(uint64_t seed, bool actors, bool trace, const char *dump,
     log_configure(trace ? LOG_DEBUG : LOG_OFF, LOG_LOGFMT);
     make_world(&w, seed, actors);
     for (size_t i = 0; i < w.count; i++)
-        world_start_varve(&w, &w.list[i]);
+        if (w.list[i].process == NULL)
+            world_start_varve(&w, &w.list[i]);
     world_go_on(&w, w.plan.calm_at);
     if (oracle_failure(w.oracle) == NULL)
         calm_down(&w);
     if (oracle_failure(w.oracle) == NULL)
         stop_for_good(&w);
+    if (oracle_failure(w.oracle) == NULL && w.bucket != NULL)
+        expect_no_uploads(&w);
     const char *why = oracle_failure(w.oracle);
     (void)snprintf(failure, HISTORY_FAILURE_MAX, "%s", why == NULL ? "" : why);
-    *result =
-        (struct history_result){w.published, oracle_rows(w.oracle), w.turns, w.checksum, w.now};
+    *result = (struct history_result){w.published, oracle_rows(w.oracle),  w.turns, w.checksum,
+                                      w.now,       oracle_unsure(w.oracle)};
     bool good = why == NULL;
     if (dump != NULL)
         dump_world(&w, dump);

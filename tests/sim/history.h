@@ -17,7 +17,8 @@ enum { HISTORY_FAILURE_MAX = 600 };
 
 struct history_result {
     uint64_t events, rows, turns, checksum;
-    int64_t time; /* that passed in it, ns */
+    int64_t time;    /* that passed in it, ns */
+    uint64_t unsure; /* see oracle_alarmed */
 };
 
 bool history_run(uint64_t seed, bool actors, bool trace, const char *dump,

@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "history.h"
+#include "plan.h"
 #include "random.h"
 #include "serve.h"
 
@@ -18,9 +19,6 @@
  * varve-sim dump SEED DIRECTORY      one, and the store that it leaves, as files
  * varve-sim serve MINOR PATCH        the model server alone, on a port
  */
-
-/* From this seed on histories have operators and servers' power cuts in them, too. */
-#define ACTORS_FROM UINT64_C(1000000000)
 
 /* All chance that varve asks the system for: of a history, the same each time. */
 static struct sim_random chance;
@@ -39,7 +37,7 @@ static bool run_one(uint64_t seed, bool trace, const char *dump)
     char failure[HISTORY_FAILURE_MAX];
     struct history_result result;
     chance.state = seed;
-    bool good = history_run(seed, seed >= ACTORS_FROM, trace, dump, &result, failure);
+    bool good = history_run(seed, seed >= PLAN_ACTORS_FROM, trace, dump, &result, failure);
     if (trace)
         (void)fprintf(
             stderr, "seed %llu: %s, %llu events, %llu rows, %llu turns in %.0f s, %016llx\n",
@@ -48,6 +46,9 @@ static bool run_one(uint64_t seed, bool trace, const char *dump)
             (double)result.time / 1e9, (unsigned long long)result.checksum);
     else if (!good)
         (void)printf("FAILED seed %llu: %s\n", (unsigned long long)seed, failure);
+    else if (result.unsure > 0)
+        (void)printf("seed %llu: an alarm of what was of other subjects\n",
+                     (unsigned long long)seed);
     (void)fflush(stdout);
     return good;
 }

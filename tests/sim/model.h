@@ -110,7 +110,8 @@ struct js_stream {
     struct js_stream_config config;
     int64_t created;
     struct js_message **messages; /* of sequence 1 on; NULL: removed */
-    size_t messages_cap;
+    struct js_message **removed;  /* and that is not on the disk yet */
+    size_t messages_cap, removed_cap;
     uint64_t first_seq, last_seq;
     int64_t last_time;
     uint64_t synced_seq;
@@ -193,10 +194,13 @@ struct slice js_message_payload(const struct js_message *m);
 uint64_t js_stream_store(struct js_stream *stream, struct slice subject, struct slice reply,
                          struct slice header, struct slice payload);
 void js_stream_remove(struct js_stream *stream, uint64_t seq);
+/* It ends with this sequence at least, though there is no message. */
+void js_stream_extend(struct js_stream *stream, uint64_t last_seq);
 void js_stream_purge(struct js_stream *stream, uint64_t keep, uint64_t before, const char *filter,
                      uint64_t *purged);
 void js_stream_expire(struct js_stream *stream);
 int64_t js_stream_deadline(const struct js_stream *stream);
+void js_stream_sync(struct js_stream *stream);
 /* Back to the state that was synced. */
 void js_stream_roll_back(struct js_stream *stream);
 /* Interest retention: remove it if no consumer needs it any more. */

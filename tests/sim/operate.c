@@ -42,6 +42,8 @@ static void save(struct world *w)
 static void replace(struct world *w, bool restore)
 {
     bury_all(w);
+    if (w->bucket != NULL)
+        sim_bucket_settle(w->bucket); /* who restores waits until nobody writes */
     oracle_replaced(w->oracle, is_kept(w));
     disk_remove_tree(w->disk, ROOT);
     if (restore)
@@ -134,10 +136,7 @@ static void edit_consumer(struct world *w, struct instance *i, uint64_t value)
     struct buf is = {0};
     struct buf wanted = {0};
     read_config(w, i, &is);
-    bool queue = strcmp(w->plan.retention, "workqueue") == 0;
-    bool filter = strcmp(edit->name, "filter_subject") == 0;
-    /* What a queue's consumer passes over nobody can ask for. */
-    if (is.len == 0 || i->as_made.len > 0 || (queue && filter)) {
+    if (is.len == 0 || i->as_made.len > 0) {
         buf_free(&is);
         return;
     }

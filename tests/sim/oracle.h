@@ -38,9 +38,16 @@ void oracle_made_again(struct oracle *o, const char *stream, uint64_t after);
  * again if the stream has `kept` it; acks of it may be on their way. */
 void oracle_replaced(struct oracle *o, bool kept);
 
-/* varve says that of these, which it never stored, at most `count` are gone: some have to be. */
+/* A message of a subject that varve does not want was put into a stream. */
+void oracle_other(struct oracle *o, const char *stream, uint64_t seq);
+
+/* varve says that of these, which it never stored, at most `count` are gone: some have to be. Or so
+ * many were of other subjects: nobody can tell any more what a message was that is gone, unless
+ * varve was told before, and what it was told may have died with it. With a `shared` consumer, be
+ * they there or not: what comes again to others takes numbers, too, and a queue does not tell what
+ * it has of others. That is counted. */
 void oracle_alarmed(struct oracle *o, const char *stream, uint64_t first, uint64_t last,
-                    uint64_t count);
+                    uint64_t count, bool shared);
 
 /* For server_watch_acks. */
 void oracle_on_ack(void *oracle, const char *stream, const char *consumer, uint64_t seq, bool all,
@@ -72,6 +79,8 @@ const char *oracle_failure(const struct oracle *o);
 void oracle_fail(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 uint64_t oracle_rows(const struct oracle *o);
+/* Alarms that were of messages of other subjects. */
+uint64_t oracle_unsure(const struct oracle *o);
 
 /* Append what should be in the store, a JSON object a line: for readers that are not ours. */
 void oracle_tell(const struct oracle *o, struct buf *out);

@@ -10,7 +10,7 @@ static uint64_t follow(struct oracle *o, struct object_store *store,
                        const struct follow_stream *stream)
 {
     struct follow_reader *r =
-        follow_reader_new(store, stream->files.list, stream->files.count, NULL, 0, 0);
+        follow_reader_new(store, stream->files.list, stream->files.count, NULL, 0, 0, NULL);
     struct follow_row row;
     struct err err = {0};
     uint64_t rows = 0, before = 0;

@@ -24,6 +24,11 @@ struct accepted {
     uint32_t rows, dead; /* durable ones */
 };
 
+struct other {
+    const char *stream;
+    uint64_t seq;
+};
+
 struct named {
     char *path;
     ARRAY(uint32_t) events; /* that are rows of it */
@@ -35,6 +40,8 @@ struct oracle {
     struct disk *disk;
     const char *root, *dead_letters;
     ARRAY(struct accepted) list;
+    ARRAY(struct other) others; /* messages of subjects that are not wanted */
+    uint64_t unsure;
     ARRAY(struct named) named; /* files, by the log */
     uint64_t next_version, next_dead, rows;
     struct parquet_codec *codec;

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "oracle_part.h"
 #include "parquet/read/rows.h"
 
@@ -57,8 +58,11 @@ static void check_row(struct oracle *o, const struct accepted *a, const struct s
     if (timestamp > 0 ? values[12].data == NULL || oracle_int64(values[12]) != timestamp / 1000
                       : values[12].data != NULL)
         oracle_fail(o, "event %u has another event_time", a->number);
-    if (values[13].data != NULL)
-        oracle_fail(o, "event %u has headers", a->number);
+    struct buf header = {0};
+    sim_event_header(a->number, &header);
+    if (header.len == 0 ? values[13].data != NULL : !slice_equal(values[13], buf_slice(&header)))
+        oracle_fail(o, "event %u has other headers", a->number);
+    buf_free(&header);
 }
 
 static void take_row(struct oracle *o, const char *path, const struct slice *values, bool dead)
@@ -108,10 +112,11 @@ static void decode_path(struct oracle *o, struct slice path)
     buf_reset(&o->path);
     buf_printf(&o->path, "%s/", o->root);
     for (size_t i = 0; i < path.len; i++) {
-        unsigned byte = path.data[i];
-        if (byte == '%' && i + 2 < path.len &&
-            sscanf((const char *)path.data + i + 1, "%2x", &byte) == 1)
+        int byte = path.data[i];
+        if (byte == '%' && i + 2 < path.len) {
+            byte = text_hex_digit(path.data[i + 1]) << 4 | text_hex_digit(path.data[i + 2]);
             i += 2;
+        }
         buf_append_byte(&o->path, (uint8_t)byte);
     }
 }

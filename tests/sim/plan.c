@@ -106,6 +106,8 @@ enum {
     ACTORS_SHARE = ACTORS - 1,
     ACTORS_KEEP = ACTORS - 3,
 };
+/* Of a file of a few rows, some thousand bytes. */
+enum { PART_LEAST = 100, PART_MOST = 1000 };
 /* One of the table of the keeper: entries of one day are old on the next. */
 #define BEFORE_MIDNIGHT (INT64_C(1700006355) * CLOCK_SECOND)
 
@@ -126,9 +128,9 @@ static void add_end(struct plan *p, struct sim_random *r, int64_t at, enum plan_
         add(p, r, later, PLAN_DISK_HEALS);
     if (kind == PLAN_LOSSES)
         add(p, r, later, PLAN_LOSSES_END);
-    if (kind ==
-        PLAN_CONSUMER_EDITED) /* not before it can be noticed: it is looked at now and then */
-        add(p, r, later + 60 * CLOCK_SECOND, PLAN_CONSUMER_MENDED);
+    if (kind == PLAN_CONSUMER_EDITED)
+        add(p, r, later + (sim_random_chance(r, 500) ? 60 * CLOCK_SECOND : 0),
+            PLAN_CONSUMER_MENDED);
 }
 
 static int compare(const void *a, const void *b)
@@ -209,5 +211,12 @@ void plan_make(struct plan *p, uint64_t seed, bool with_actors)
     if (with_actors && seed % ACTORS == ACTORS_KEEP)
         p->server.wall = BEFORE_MIDNIGHT;
     p->manages = with_actors && sim_random_chance(&r, 500);
+    if (p->shared && p->retention[0] == 'l' && sim_random_chance(&r, 500)) {
+        p->shared = false;
+        p->twins = p->position = true;
+    }
+    p->bucket = seed >= PLAN_BUCKET_FROM;
+    p->part = seed >= PLAN_PARTS_FROM ? (size_t)sim_random_between(&r, PART_LEAST, PART_MOST) : 0;
+    p->unclear = sim_random_chance(&r, 600) ? sim_random_below(&r, 60) : 0;
     qsort(p->steps, (size_t)p->count, sizeof(p->steps[0]), compare);
 }

@@ -64,6 +64,13 @@ struct plan_step {
 
 enum { PLAN_STEPS_MAX = 512 };
 
+/* From this seed on histories have operators and servers' power cuts in them, too; and from that
+ * one on the store is in a bucket. */
+#define PLAN_ACTORS_FROM UINT64_C(1000000000)
+#define PLAN_BUCKET_FROM UINT64_C(2000000000)
+/* From here on files and entries are too large there for one request, and go in parts. */
+#define PLAN_PARTS_FROM UINT64_C(3000000000)
+
 struct plan {
     uint64_t seed;
     struct server_options server;
@@ -71,12 +78,16 @@ struct plan {
     size_t instances;
     bool shared;           /* both take from one consumer, */
     bool undeclared;       /* and not all of them were told so */
+    bool twins;            /* both drain one stream, by position */
     bool manages;          /* consumer.manage: update */
     const char *retention; /* of the streams */
     bool position;         /* delivery: position */
     bool dead_letters;     /* there is a subject for them, */
     bool dead_stream;      /* and a stream that takes it */
     bool filtered;         /* the stream has other subjects, too */
+    bool bucket;           /* the store is one of objects, */
+    size_t part;           /* which go in parts of so many bytes; 0: in one */
+    uint64_t unclear;      /* permille of requests to which do not end well */
     uint64_t rivals;       /* permille of commits that another engine comes before */
     uint64_t max_rows;
     int64_t max_age;

@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "server.h"
 
-/* The model server behind real sockets, with the real clock, for tests/sim/test_model_server.py. It
- * ends when its standard input does. */
+/* The model server behind real sockets, with the real clock, for tests/sim/test_model_server.py.
+ * Standard input says what befalls it, a byte each: 's', all of it is on its disk; 'r', it ends,
+ * and starts with its streams as they were then. It ends for good where that does. */
 
 enum { SERVE_MAX = 16 };
 
@@ -82,6 +83,23 @@ static int wait_ms(const struct server *s)
     return left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1;
 }
 
+/* False at the end. What was done is said, so that nobody has to wait for it in vain. */
+static bool take_order(struct server *s)
+{
+    char order;
+    if (read(STDIN_FILENO, &order, 1) != 1)
+        return false;
+    if (order == 's') {
+        server_sync(s, "S");
+    } else {
+        server_end(s, SERVER_ROLLED, clock_monotonic());
+        server_start(s, clock_monotonic());
+    }
+    printf("%c\n", order);
+    (void)fflush(stdout);
+    return true;
+}
+
 int serve(uint32_t minor, uint32_t patch)
 {
     struct server_options options = {.minor = minor,
@@ -116,7 +134,7 @@ int serve(uint32_t minor, uint32_t patch)
         for (int i = 0; i < SERVE_MAX; i++)
             if (served[i].fd >= 0)
                 give_output(s, &served[i]);
-    } while (fds[1].revents == 0);
+    } while (fds[1].revents == 0 || take_order(s));
     server_free(s);
     return 0;
 }

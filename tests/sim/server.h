@@ -129,8 +129,7 @@ typedef void server_on_ack(void *context, const char *stream, const char *consum
 void server_watch_acks(struct server *s, server_on_ack *on_ack, void *context);
 
 /* Told of each message that the server drops at its start though no consumer of an interest stream
- * has acked it: its floor is above, since the stream was set back (checkInterestState in
- * nats-server's stream.go). */
+ * has acked it: its floor is above, since the stream was set back. */
 typedef void server_on_drop(void *context, const char *stream, uint64_t seq);
 void server_watch_drops(struct server *s, server_on_drop *on_drop, void *context);
 

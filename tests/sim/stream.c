@@ -30,11 +30,14 @@ void js_stream_free(struct js_stream *stream)
         stream->consumers = c->next;
         js_consumer_free(c);
     }
-    for (uint64_t seq = 1; seq <= stream->last_seq; seq++)
+    for (uint64_t seq = 1; seq <= stream->last_seq; seq++) {
         free(stream->messages[seq - 1]);
+        free(stream->removed[seq - 1]);
+    }
     for (size_t i = 0; i < stream->ids_count; i++)
         free(stream->ids[i].id);
     free(stream->messages);
+    free(stream->removed);
     free(stream->ids);
     js_free_names(&stream->config.subjects);
     free(stream->config.name);
@@ -83,15 +86,54 @@ static void advance_first(struct js_stream *stream)
         stream->first_seq++;
 }
 
+/* A message goes. Where the disk has it, a power cut can bring it back. */
+static void drop(struct js_stream *stream, uint64_t seq)
+{
+    if (seq <= stream->synced_seq)
+        stream->removed[seq - 1] = stream->messages[seq - 1];
+    else
+        free(stream->messages[seq - 1]);
+    stream->messages[seq - 1] = NULL;
+}
+
+void js_stream_sync(struct js_stream *stream)
+{
+    for (uint64_t seq = 1; seq <= stream->last_seq; seq++) {
+        free(stream->removed[seq - 1]);
+        stream->removed[seq - 1] = NULL;
+    }
+    stream->synced_seq = stream->last_seq;
+}
+
 void js_stream_remove(struct js_stream *stream, uint64_t seq)
 {
     if (js_stream_message(stream, seq) == NULL)
         return;
     for (struct js_consumer *c = stream->consumers; c != NULL; c = c->next)
         js_consumer_message_gone(c, seq);
-    free(stream->messages[seq - 1]);
-    stream->messages[seq - 1] = NULL;
+    drop(stream, seq);
     advance_first(stream);
+}
+
+static void make_room(struct js_stream *stream, uint64_t last_seq)
+{
+    while (last_seq >= stream->messages_cap) {
+        stream->messages =
+            js_grow_array(stream->messages, &stream->messages_cap, sizeof(*stream->messages));
+        stream->removed =
+            js_grow_array(stream->removed, &stream->removed_cap, sizeof(*stream->removed));
+        for (size_t i = stream->last_seq; i < stream->removed_cap; i++)
+            stream->removed[i] = NULL;
+    }
+}
+
+void js_stream_extend(struct js_stream *stream, uint64_t last_seq)
+{
+    make_room(stream, last_seq);
+    while (stream->last_seq < last_seq)
+        stream->messages[stream->last_seq++] = NULL;
+    if (stream->first_seq == 0)
+        stream->first_seq = 1;
 }
 
 static void enforce_limits(struct js_stream *stream)
@@ -205,9 +247,7 @@ static void append(struct js_stream *stream, struct slice subject, struct slice 
                    struct slice payload)
 {
     size_t len = subject.len + header.len + payload.len;
-    while (stream->last_seq >= stream->messages_cap)
-        stream->messages =
-            js_grow_array(stream->messages, &stream->messages_cap, sizeof(*stream->messages));
+    make_room(stream, stream->last_seq);
     struct js_message *m = NULL;
     /* Stamps of one stream never go back (filestore.go, storeRawMsg). */
     int64_t time = server_wall(stream->server);
@@ -274,8 +314,7 @@ void js_stream_purge(struct js_stream *stream, uint64_t keep, uint64_t before, c
         if (m == NULL || (before > 0 && seq >= before) || (keep > 0 && count <= keep) ||
             (filter != NULL && !js_subject_matches(filter, js_message_subject(m))))
             continue;
-        free(m);
-        stream->messages[seq - 1] = NULL;
+        drop(stream, seq);
         count--;
         (*purged)++;
     }
@@ -301,8 +340,13 @@ void js_stream_roll_back(struct js_stream *stream)
         free(stream->messages[stream->last_seq - 1]);
         stream->messages[--stream->last_seq] = NULL;
     }
-    if (stream->first_seq > stream->last_seq + 1)
-        stream->first_seq = stream->last_seq + 1;
+    for (uint64_t seq = 1; seq <= stream->last_seq; seq++) {
+        if (stream->removed[seq - 1] != NULL)
+            stream->messages[seq - 1] = stream->removed[seq - 1];
+        stream->removed[seq - 1] = NULL;
+    }
+    stream->first_seq = stream->first_seq > 0 ? 1 : 0;
+    advance_first(stream);
     size_t kept = 0;
     for (size_t i = 0; i < stream->ids_count; i++) {
         if (stream->ids[i].seq > stream->last_seq)

@@ -11,8 +11,8 @@ import pytest
 from support import BUILD, VARVE, Output
 
 SIM = BUILD / "varve-sim"
-# Of all kinds: with one instance and two, durable and position, each retention.
-SEEDS = range(1, 25)
+# Of all kinds: with one instance and two, durable and position, each retention; and in a bucket, also in parts.
+SEEDS = [*range(1, 25), *range(2_000_000_000, 2_000_000_006), *range(3_000_000_001, 3_000_000_004)]
 BYTES = (
     "event_id",
     "event_type_key",

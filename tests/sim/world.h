@@ -3,6 +3,7 @@
 #define VARVE_TESTS_SIM_WORLD_H
 
 #include "base/clock.h"
+#include "bucket.h"
 #include "disk.h"
 #include "link.h"
 #include "oracle.h"
@@ -14,6 +15,7 @@
  * network between them, a disk, and one time for all. */
 
 #define ROOT "/store"
+#define BUCKET "s3://bucket/store"
 #define DEAD "DEAD"
 enum { INSTANCES_MAX = 2 };
 
@@ -25,6 +27,7 @@ struct instance {
     struct disk_process *process;
     int64_t at;         /* its deadline, or when it is started again */
     uint64_t lost;      /* messages that it said it has lost */
+    bool outrun;        /* it has ended because of the other one */
     bool made_anew;     /* by somebody who wanted another ack policy */
     struct buf as_made; /* the configuration of its consumer before somebody edited it */
 };
@@ -37,10 +40,12 @@ struct world {
     struct server *server;
     struct links *links;
     struct disk *disk;
+    struct sim_bucket *bucket; /* NULL: the store is a directory */
     struct oracle *oracle;
     struct instance list[INSTANCES_MAX];
     size_t count;
-    bool stopping, trace, losing, has_lost, saved;
+    struct instance *turning; /* NULL: nobody is */
+    bool interposed, stopping, trace, losing, has_lost, saved;
     uint64_t loss, checkpoint; /* the newest of another engine */
     uint32_t published;
     int next_step;
@@ -67,8 +72,10 @@ void world_ask(struct world *w, const char *call, const char *stream, const char
                const char *body);
 /* The configuration that the instance starts with next time. */
 void world_configure(struct world *w, struct instance *i);
-/* The disk has room, and no faults. */
-void world_heal(struct world *w);
+/* The disk, or the bucket, has no trouble that was not there from the start; or none at all. */
+void world_heal(struct world *w, bool all);
+/* In front of a request to the bucket: one of those who are at no request themselves has a turn. */
+void world_interpose(struct world *w);
 
 /* What operators do: the rest of the steps; but for what another engine does. */
 void world_operate(struct world *w, struct instance *i, const struct plan_step *step);
