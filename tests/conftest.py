@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the tests that need processes. A server that can't be had is skipped by its name."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-for shared in ("live", "watch"):  # for generator.py and watching.py
+for shared in ("live", "watch", "fault", "soak"):  # generator.py, watching.py, confined.py...
     sys.path.insert(0, str(Path(__file__).resolve().parent / shared))
 
+import s3_support  # noqa: E402
 from support import Namespace, Runner, Server, accepts, server_binaries  # noqa: E402
 
 
@@ -102,12 +104,33 @@ def any_server(make_server, any_server_binary):
     return make_server(any_server_binary)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "stores: see pytest_generate_tests")
+
+
+def pytest_generate_tests(metafunc):
+    """A test with the mark `stores` has its table in a directory, and once more in a bucket."""
+    if metafunc.definition.get_closest_marker("stores"):
+        metafunc.parametrize("table_store", ["directory", "versitygw"], indirect=True)
+
+
 @pytest.fixture
-def make_runner(tmp_path):
+def table_store(request, tmp_path):
+    """None for a directory, else the store; without the mark it is what VARVE_STORE says."""
+    name = getattr(request, "param", os.environ.get("VARVE_STORE", "directory"))
+    if name == "directory":
+        yield None
+        return
+    with s3_support.server(name, tmp_path / "store") as store:
+        yield store
+
+
+@pytest.fixture
+def make_runner(tmp_path, table_store):
     made = []
 
     def make(server):
-        runner = Runner(tmp_path, server)
+        runner = Runner(tmp_path, server, table_store)
         made.append(runner)
         return runner
 

@@ -50,6 +50,15 @@ COLUMNS = (
 )
 
 
+def kill_after(child, seconds):
+    """SIGKILL, unless it ends by itself before."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def wait_for(condition, what, seconds=PATIENCE):
     """Poll until condition() is true, and return what it returned."""
     deadline = time.monotonic() + seconds
@@ -245,6 +254,11 @@ class Server:
             return self.consumer(name, stream).num_ack_pending
         except NotFoundError:
             return None
+
+    def cpu_seconds(self):
+        """That it has used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def add_stream(self, name="LOGGING", subjects=(SUBJECT,), **settings):
         return self.ask(lambda js: js.add_stream(name=name, subjects=list(subjects), **settings))
@@ -461,22 +475,32 @@ def seen(run, endpoint=None, places=()):
 
 
 class Runner:
-    """Starts varve against one server, and ends whatever is left of it."""
+    """Starts varve against one server, and ends whatever is left of it. With a `store`, a Versitygw
+    of s3_support.py that runs, the table is in its bucket, whose objects are the files of `output`.
+    """
 
-    def __init__(self, directory, server):
+    def __init__(self, directory, server, store=None):
         self.directory = directory
-        self.output = directory / "out"
+        self.output = store.path("table") if store else directory / "out"
         self.server = server
+        self.store = store
         self.started = []
 
     def config(self, **more):
+        place = {"log_output_directory": str(self.output), "min_free": 0}
         base = {
             "nats": {"servers": [self.server.url]} if self.server else {},
-            "output": {"log_output_directory": str(self.output), "min_free": 0},
+            "output": self.store.settings("table") if self.store else place,
             "metrics": {"listen": "off"},
             "settings": {"log_format": "json"},
         }
         return merge(base, more)
+
+    def elsewhere(self):
+        """The output of another table."""
+        if self.store:
+            return self.store.settings("table-2")
+        return {"log_output_directory": f"{self.output}-2"}
 
     def start(self, *args, config=None, prefix=(), env=None, cwd=None, program=VARVE, **more):
         if config is None:
@@ -584,6 +608,7 @@ class Output:
             if path.is_file()
             and (path.name.startswith(".") or ".varve" in path.relative_to(self.root).parts)
             and path.name not in ("lock", "%lock")
+            and not path.name.startswith(".withdrawn-")  # names, for a day: bucket.md
         ]
 
     def table(self):
@@ -635,10 +660,10 @@ def ranges(sequences):
     return [f"{first}-{last}" for first, last in parts]
 
 
-def verify(root, *options, status=0):
+def verify(root, *options, status=0, env=None):
     """What varve verify says of the tree, in one JSON object: findings, and notes."""
     command = [VARVE, "verify", "--json", *options, root]
-    out = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    out = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=env)
     assert out.returncode == status, out.stdout + out.stderr
     *lines, _ = map(json.loads, out.stdout.splitlines())
     return {key: [x for line in lines for x in line[key]] for key in ("findings", "notes")}
@@ -657,19 +682,21 @@ def micros(ns):
 
 
 def check_rows(root, rows, quarantined=None, times=None, gaps=()):
-    """The tree under root holds exactly these rows, {sequence: row}, each once, whatever reads it;
+    """The tree under root holds exactly these rows, {sequence: row}, each once, whatever reads it (or,
+    where a stream has given a number twice, a list of rows in the order of their numbers);
     and in quarantine exactly these messages, {sequence: bytes}. `times` are {sequence: ns};
     `gaps` are what the stream has no message for, such as 5-7."""
     output = Output(root)
     output.files()
     output.quarantine_files()
-    sequences = sorted(rows)
+    ordered = rows if isinstance(rows, list) else [rows[seq] for seq in sorted(rows)]
+    sequences = [row["stream_seq"] for row in ordered] if isinstance(rows, list) else sorted(rows)
     table = output.table()
     assert table.column_names == list(COLUMNS)
     assert table["stream_seq"].to_pylist() == sequences
     for name in COLUMNS:
-        if name in rows[sequences[0]]:
-            assert table[name].to_pylist() == [rows[seq][name] for seq in sequences], name
+        if name in ordered[0]:
+            assert table[name].to_pylist() == [row[name] for row in ordered], name
     if times:
         import pyarrow
 

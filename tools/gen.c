@@ -17,7 +17,12 @@ static const char help[] =
     "Publish reproducible events to a JetStream stream, which is created if missing.\n\n"
     "  --server URL         default nats://127.0.0.1:4222\n"
     "  --stream NAME        default LOGGING\n"
-    "  --subject SUBJECT    default logging.events.raw\n"
+    "  --subject SUBJECT    default logging.events.raw; a * in it stands for the simulation of "
+    "each\n"
+    "                       event, or none\n"
+    "  --deduplicate        with a Nats-Msg-Id of the seed and the index: a run that failed can "
+    "be\n"
+    "                       done again\n"
     "  --retention POLICY   of a stream that it creates: limits (default), workqueue or interest\n"
     "  --count N            events to publish, default 1000\n"
     "  --start-index N      index of the first one, to go on after an earlier run; default 0\n"
@@ -99,14 +104,19 @@ static int parse(struct command *c, int argc, char **argv)
             c->dump = true;
             continue;
         }
+        if (strcmp(name, "deduplicate") == 0) {
+            c->publish.deduplicate = true;
+            continue;
+        }
         const char *value = i + 1 < argc ? argv[++i] : NULL;
         if (set(settings, name, value) < 0)
             return -1;
     }
     if (nats_name_valid(slice_of(c->publish.stream)) &&
-        nats_subject_valid(slice_of(c->publish.subject), false))
+        nats_subject_valid(slice_of(c->publish.subject), true) &&
+        strchr(c->publish.subject, '>') == NULL)
         return 0;
-    fprintf(stderr, "varve-gen: --stream and --subject: names without blanks or wildcards\n");
+    fprintf(stderr, "varve-gen: --stream and --subject: names without blanks or >\n");
     return -1;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The same stream drained by varve, by bare readers that throw everything away, and by what people
-would write instead; each as a whole process, in turns, and the medians as one table.
+would write instead; each as a whole process, in turns, and the medians as one table. Where
+versitygw is here varve also drains to a bucket on the same disk.
 
     build/venv/bin/python tests/bench/drain.py [--rounds N] [--scale F] [STREAM...]
 
@@ -10,6 +11,7 @@ whose toolchain is missing is left out, by name.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -23,6 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import s3_support  # noqa: E402
 from support import BUILD, ROOT, VARVE, Server, server_binaries  # noqa: E402
 
 BARE = BUILD / "bench/bare"
@@ -32,7 +35,7 @@ STREAMS = {  # events, and what varve-gen is to be told
     "large": (100_000, {"simulations": 1, "payload_bytes": 4096, "per_hour": 10**8}),
     "many": (1_000_000, {"simulations": 100, "payload_bytes": 120, "per_hour": 10**8}),
 }
-TICKS = os.sysconf("SC_CLK_TCK")
+BUCKET = "varve durable, to a bucket"
 LOOK = 0.02  # seconds from look to look at a running process
 
 
@@ -92,7 +95,7 @@ def forget(server, stream):
     server.ask(delete)
 
 
-def varve_command(server, stream, consumer, mode, place):
+def varve_command(server, stream, consumer, mode, place, output=None):
     settings = {
         "nats": {"servers": [server.url]},
         "sources": [
@@ -102,7 +105,7 @@ def varve_command(server, stream, consumer, mode, place):
                 "delivery": "position" if mode == "none" else "durable",
             }
         ],
-        "output": {"log_output_directory": str(place), "min_free": 0},
+        "output": output or {"log_output_directory": str(place), "min_free": 0},
         "metrics": {"listen": "off"},
     }
     if mode == "explicit":
@@ -112,10 +115,10 @@ def varve_command(server, stream, consumer, mode, place):
     return [VARVE, "run", "--once", "-c", config]
 
 
-def server_seconds(server):
-    """Of CPU, so far."""
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def bucket_line(server, stream, store, place, number):
+    name = f"{number}-varve-bucket"
+    command = varve_command(server, stream, name, "all", place / name, store.settings(name))
+    return BUCKET, command, store.path(name), {}
 
 
 def resident(child):
@@ -128,7 +131,7 @@ def resident(child):
 
 def measured(command, server, log, extra):
     """Seconds of wall clock, of CPU and of the server's CPU, and the greatest RSS in MiB."""
-    before, start, rss = server_seconds(server), time.monotonic(), 0
+    before, start, rss = server.cpu_seconds(), time.monotonic(), 0
     with log.open("wb") as out:
         actions = [(os.POSIX_SPAWN_DUP2, out.fileno(), n) for n in (1, 2)]
         environment = {**os.environ, **extra}
@@ -140,14 +143,14 @@ def measured(command, server, log, extra):
     _, status, used = ended
     if status != 0:
         sys.exit(f"{command}: {log.read_text()[-2000:]}")
-    return wall, used.ru_utime + used.ru_stime, server_seconds(server) - before, rss / 1024
+    return wall, used.ru_utime + used.ru_stime, server.cpu_seconds() - before, rss / 1024
 
 
 def file_bytes(folder):
     return sum(f.stat().st_size for f in folder.rglob("*.parquet") if "_delta_log" not in f.parts)
 
 
-def lines(others, server, stream, events, place, number):
+def lines(others, store, server, stream, events, place, number):
     """What there is to run, each with its folder."""
     port = str(server.port)
     for mode in ("none", "all", "explicit"):
@@ -157,6 +160,8 @@ def lines(others, server, stream, events, place, number):
         folder = place / f"{number}-varve-{mode}"
         name = {"none": "position", "all": "durable", "explicit": "durable, explicit acks"}[mode]
         yield f"varve {name}", varve_command(server, stream, folder.name, mode, folder), folder, {}
+    if store is not None:
+        yield bucket_line(server, stream, store, place, number)
     for name, command, modes, extra in others:
         for mode in modes:
             folder = place / f"{number}-{name.split(',')[0]}-{mode}"
@@ -186,16 +191,21 @@ def table(results, events):
             text += f", {medians[peer][0] / medians[name][0]:.2f} of that of Rust"
             text += f" at {medians[name][1] / medians[peer][1]:.2f} of its CPU"
         print(f"{name}: {text}")
+    if BUCKET in medians:
+        share = medians["varve durable"][0] / medians[BUCKET][0]
+        print(f"{BUCKET}: {share:.2f} of the rate to a directory")
 
 
-def run(server, stream, others, rounds, scale, place):
+def run(server, stream, others, store, rounds, scale, place):
     events, settings = STREAMS[stream]
     events = int(events * scale)
     server.add_stream(stream)
     server.generate(events, stream=stream, **settings)
     results = {}
     for number in range(rounds):
-        for name, command, folder, extra in lines(others, server, stream, events, place, number):
+        for name, command, folder, extra in lines(
+            others, store, server, stream, events, place, number
+        ):
             used = measured(command, server, place / "log", extra)
             size = file_bytes(folder) if folder.exists() else 0
             results.setdefault(name, []).append((*used, size))
@@ -204,6 +214,7 @@ def run(server, stream, others, rounds, scale, place):
     print(f"\n{stream}: {events:,} events, medians of {rounds} rounds in turn")
     table(results, events)
     server.delete_stream(stream)
+    return statistics.median(cpu for _, cpu, *_ in results["varve position"])
 
 
 def main():
@@ -216,12 +227,21 @@ def main():
     if binary is None:
         sys.exit("nats-server is not here: make setup-test")
     others = list(peers())
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         place = Path(name)
+        store = None
+        if s3_support.VERSITYGW.exists():
+            store = stack.enter_context(s3_support.Versitygw(place / "store"))
         server = Server(binary, place / "nats").start()
         try:
+            cpu = {}
             for stream in arguments.streams:
-                run(server, stream, others, arguments.rounds, arguments.scale, place)
+                cpu[stream] = run(
+                    server, stream, others, store, arguments.rounds, arguments.scale, place
+                )
+            if "small" in cpu and "many" in cpu:
+                ratio = cpu["many"] / cpu["small"]
+                print(f"\nvarve position: a hundred simulations take {ratio:.2f} of the CPU of one")
         finally:
             server.stop()
 

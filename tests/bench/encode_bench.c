@@ -116,7 +116,7 @@ static int write_file(struct parquet_writer *w, struct batch *const *batches, si
                       const char *path, struct err *err)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    struct parquet_sink sink = {put, &fd};
+    struct parquet_sink sink = {.write = put, .context = &fd};
     int status = 0;
 
     if (fd < 0)

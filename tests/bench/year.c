@@ -203,7 +203,7 @@ static void open_year(struct year *y, int64_t keep)
                          "{simulation_id}/{YYYY-MM-DD}/{HH}/{first_seq}-{last_seq}.parquet",
                          &err) != 0)
         fail(&err);
-    y->kind = (struct store_kind){&event_schema, &y->path};
+    y->kind = (struct store_kind){.schema = &event_schema, .path = &y->path};
     y->writer =
         store_writer_new(&(struct store_writer_options){.store = y->store,
                                                         .instance = "year",

@@ -11,6 +11,7 @@ can be as odd as some file systems are. LACK is any of:
     fsyncdir    nor can a folder
     locks       a lock is given to whoever asks
     case        capital and small letters are the same, as on FAT
+    dots        dots at the end of a name are left out, as on FAT
     names       names with one of : * ? " < > | \\ are refused (EINVAL), as on FAT
     long        file names have at most 143 bytes: encrypted file systems
     blocks      it does not say how large it is
@@ -53,6 +54,8 @@ class Tree:
             failure(errno.ENAMETOOLONG)
         if "names" in self.lacks and set(name) & set(b':*?"<>|\\'):
             failure(errno.EINVAL)
+        if "dots" in self.lacks:
+            name = name.rstrip(b".")
         if "case" in self.lacks and os.path.isdir(path):
             for other in os.listdir(path):
                 if other.lower() == name.lower():

@@ -15,8 +15,9 @@ class Publisher:
     An event whose confirmation was lost is published again with its Nats-Msg-Id. A stream has it
     once, unless a server was killed that had it drained already: then it forgets such names."""
 
-    def __init__(self, url, load, **credentials):
+    def __init__(self, url, load, subject_of=lambda event: SUBJECT, **credentials):
         self.url = url
+        self.subject_of = subject_of
         self.credentials = credentials
         self.load = load
         self.events = []  # all that were begun
@@ -67,7 +68,7 @@ class Publisher:
         for _ in range(100):
             try:
                 headers = {"Nats-Msg-Id": event.row["event_id"]}
-                await jetstream.publish(SUBJECT, event.data, headers=headers)
+                await jetstream.publish(self.subject_of(event), event.data, headers=headers)
                 return
             except (nats.errors.Error, nats.js.errors.Error, asyncio.TimeoutError):
                 self.repeated.add(event.row["event_id"])

@@ -7,8 +7,8 @@ import subprocess
 import time
 
 from deltalake import DeltaTable
+from generator import reward_event
 from support import VARVE, VARVE_FAULT, verify
-from test_retention import event
 
 DAY = 86400 * 10**9
 KILLED = -9
@@ -23,9 +23,12 @@ def expire(root, fault=None):
 def test_killed_at_every_call(server, varve, memory_directory):
     now = time.time_ns()
     server.add_stream()
-    server.publish([event(i + 1, now - age * DAY) for i, age in enumerate([40, 40, 35, 0, 0])])
+    ages = [40, 40, 35, 0, 0]
+    server.publish([reward_event(i + 1, now - age * DAY, b"sim") for i, age in enumerate(ages)])
     varve.once()
-    [old] = {path.parent for path in varve.output.glob("sim/*/*/*.parquet") if path.name.startswith("1-")}
+    [old] = {
+        path.parent for path in varve.output.glob("sim/*/*/*.parquet") if path.name.startswith("1-")
+    }
     (old / "notes.txt").write_text("mine")
     statuses = []
     while not statuses or statuses[-1] == KILLED:

@@ -32,6 +32,7 @@ def test_half_open(any_server, varve, proxy):
     check_rows(varve.output, numbered(Load(seed=91).run(600))[0])
 
 
+@pytest.mark.stores
 def test_resets_in_the_middle_of_payloads(any_server, varve, proxy):
     """Again and again, at other places: a partial message is no message."""
     any_server.generate(3000, seed=92, payload_bytes=5000)

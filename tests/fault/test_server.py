@@ -109,6 +109,7 @@ def test_acks_are_not_permitted(make_varve):
     check_all(runner, 100)
 
 
+@pytest.mark.stores
 def test_killed_between_commit_and_acks_of_a_shared_consumer(make_varve):
     """What the store has is acked at start, instead of coming again when ack_wait is over."""
     denied = (
@@ -131,13 +132,12 @@ def test_killed_between_commit_and_acks_of_a_shared_consumer(make_varve):
 
 
 def test_two_by_accident_on_one_consumer(make_varve):
-    """Two directories, one consumer: both instances say so."""
+    """Two tables, one consumer: both instances say so."""
     runner, server, _ = make_varve()
     one = as_varve(runner)
     one.wait_rows(100)
-    there = {"log_output_directory": str(runner.output) + "-2"}
     named = {"user": "varve", "password": "v", "name": "two"}
-    two = runner.start(**FAST, output=there, nats=named)
+    two = runner.start(**FAST, output=runner.elsewhere(), nats=named)
     two.wait_line("consumer_found")
     for i in range(40):
         server.publish([event.data for event in Load(seed=200 + i).run(10)])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""An upgrade: what an earlier varve has drained, killed or not, the present one goes on with. The
-earlier one is built from the history of this repository, once, into build/."""
+"""An upgrade, and back: what an earlier varve has drained, killed or not, the present one goes on
+with, and the other way round. The earlier one is built from the history of this repository, once, into build/."""
 
 import os
 import shutil
@@ -63,10 +63,39 @@ def test_what_an_earlier_one_drained(any_server, varve, earlier, delivery, end):
     varve.once(**config)
     any_server.generate(100, start_index=5000, seed=3)
     varve.once(**config)
-    table = DeltaTable(varve.output).to_pyarrow_table(columns=["stream_seq"])
+    expect_each_once(varve.output, 5103)
+
+
+def expect_each_once(output, last):
+    table = DeltaTable(output).to_pyarrow_table(columns=["stream_seq"])
     rows = Counter(table["stream_seq"].to_pylist())
-    files = (varve.output / "_quarantine").iterdir()
+    files = (output / "_quarantine").iterdir()
     quarantined = [seq for f in files for seq in pq.read_table(f)["stream_seq"].to_pylist()]
     assert len(quarantined) == 3
-    assert rows + Counter(quarantined) == {sequence: 1 for sequence in range(1, 5104)}
-    assert verify(varve.output)["findings"] == []
+    assert rows + Counter(quarantined) == {sequence: 1 for sequence in range(1, last + 1)}
+    assert verify(output)["findings"] == []
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_back_to_an_earlier_one(any_server, varve, earlier, delivery):
+    """As the chapter says: where it does not know ack policy all, without the consumer, which it
+    makes anew. And then to the present one again."""
+    config = {
+        "sources": [{"stream": "LOGGING", "delivery": delivery}],
+        "batching": {"max_rows": 100},
+    }
+    any_server.generate(3000, corrupt=3)
+    run = varve.start(**config)
+    run.wait_rows(500)
+    run.stop(signal.SIGKILL)
+    varve.once(**config)
+    any_server.generate(2000, start_index=3000, seed=2)
+    if delivery == "durable":
+        run = varve.start("--once", program=earlier, **config)
+        assert run.wait() == 1 and "ack_policy is all, want explicit" in run.text()
+        any_server.ask(lambda js: js.delete_consumer("LOGGING", "varve"))
+    assert varve.start("--once", program=earlier, **config).wait() == 0
+    any_server.generate(100, start_index=5000, seed=3)
+    varve.once(**config)
+    expect_each_once(varve.output, 5103)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One table that went through all there is: written by 0.1.0, then by two instances, with properties
-set by another engine, columns that came later, checkpoints, and a log whose beginning is gone. Each
-engine that reads the log must have the same rows of each version, those of plain files the same of
+set by another engine, columns that came later, checkpoints, a log whose beginning is gone, small files
+merged, and the oldest rows expired. Each engine that reads the log must have the same rows of each version, those of plain files the same of
 the newest one; and each that maintains tables does so to a copy, after which varve goes on."""
 
 import hashlib
-import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -22,10 +20,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from generator import Load
-from support import PATIENCE, ROOT, SUBJECT, Runner, Server, end, verify, wait_for
+from spark_support import Spark, has
+from support import PATIENCE, SUBJECT, VARVE, Runner, Server, verify, wait_for
 
 OLD = Path(__file__).parent / "old_store"
-JARS = ROOT / "build" / "judges"
 OTHER = "other.events"
 INTERVAL = 10  # commits between checkpoints
 SAMPLE = 5  # versions that Spark reads, which takes seconds each
@@ -36,63 +34,8 @@ pytestmark = pytest.mark.timeout(1200)
 # ---- engines -------------------------------------------------------------------------------------
 
 
-class Spark:
-    """See judges/spark.py."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.folders = 0
-        script = Path(__file__).parent / "judges" / "spark.py"
-        self.log = (directory / "spark.log").open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, script, JARS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-            cwd=directory,
-        )
-        self.answer()
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        assert line, (self.directory / "spark.log").read_text(errors="replace")[-4000:]
-        out = json.loads(line)
-        assert "error" not in out, out["error"]
-
-    def ask(self, **question):
-        self.process.stdin.write(json.dumps(question, default=str) + "\n")
-        self.process.stdin.flush()
-        self.answer()
-
-    def rows(self, **question):
-        self.folders += 1
-        to = self.directory / f"spark-{self.folders}"
-        self.ask(to=to, **question)
-        return pq.read_table(to)
-
-    def read(self, root, version=None):
-        return self.rows(read=root, **({} if version is None else {"version": version}))
-
-    def maintain(self, root):
-        self.ask(sql=f"OPTIMIZE delta.`{root}`")
-        self.ask(sql=f"VACUUM delta.`{root}` RETAIN 0 HOURS")
-        self.ask(checkpoint=root)
-
-    def close(self):
-        self.process.stdin.close()
-        end(self.process)
-        self.log.close()
-
-
-def has(module):
-    return importlib.util.find_spec(module) is not None
-
-
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory):
-    if not has("pyspark") or not shutil.which("java") or not list(JARS.glob("delta-spark*.jar")):
-        pytest.skip("Spark is not here: see tools/setup")
     spark = Spark(tmp_path_factory.mktemp("spark"))
     yield spark
     spark.close()
@@ -204,6 +147,26 @@ class Table:
             output={"log_output_directory": str(root or self.root)},
         )
 
+    def keep(self, command, *options, root=None):
+        command = [VARVE, command, root or self.root, *options]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    def expire_the_oldest(self):
+        """Publish events that are older than all others by days, and have them go."""
+        hours = {seed: Load(seed=seed).timestamp(100, 0) for seed in range(100, 200)}
+        seed = min(hours, key=hours.get)
+        rows = dict(self.rows)
+        next_oldest = min(row["timestamp_ns"] for row in rows.values())
+        assert next_oldest - hours[seed] > 2 * 86400 * 10**9
+        self.publish(seed, 30, SUBJECT)
+        self.drain("one")
+        assert len(self.rows) == len(rows) + 30
+        hours_ago = (time.time_ns() - next_oldest) // (3600 * 10**9) + 24
+        assert "gone: 0" not in self.keep("expire", "--older-than", f"{hours_ago}h")
+        self.rows = rows
+
     def log(self, pattern):
         return sorted(int(p.name[:20]) for p in (self.root / "_delta_log").glob(pattern))
 
@@ -239,6 +202,11 @@ def table(any_server_binary, tmp_path_factory):
         path = table.root / "_delta_log" / f"{version:020}.json"
         if path.exists():
             os.utime(path, (month, month))
+    merged = len(list(table.root.glob("[!_]*/*/*/*.parquet")))
+    table.keep("compact", "--after", "0s")
+    assert len(list(table.root.glob("[!_]*/*/*/*.parquet"))) < merged - 10
+    table.expire_the_oldest()
+    table.settled = table.log("*.json")[-1]  # older versions need files that were merged
     table.publish(23, 60, SUBJECT)
     table.drain("one")
     table.publish(24, 60, OTHER)
@@ -253,8 +221,8 @@ def table(any_server_binary, tmp_path_factory):
 
 def test_readers_of_the_log_have_the_same_rows_of_each_version(table, spark):
     first, last = table.log("*.checkpoint.parquet")[0], table.log("*.json")[-1]
-    assert 0 < first < last - INTERVAL and table.log("*.json")[0] <= first
-    versions = range(first, last + 1)
+    assert 0 < first < last - INTERVAL and 0 < table.log("*.json")[0] <= first <= table.settled
+    versions = range(table.settled, last + 1)
     found = {v: digest(read_deltalake(table.root, v)) for v in versions}
     assert {v: digest(read_polars(table.root, v)) for v in versions} == found
     assert len({rows for _, rows, _ in found.values()}) > 20  # versions differ
@@ -300,6 +268,20 @@ def test_spark_finds_partitions(table, spark, tmp_path):
         assert f"{row['date']} {row['hour']}" == f"{wanted['event_time']:%Y-%m-%d %H}"
 
 
+def test_versions_stay_where_merged_files_are_kept(table, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(table.root, copy, copy_function=shutil.copy2)
+    last = table.log("*.json")[-1]
+    table.keep("compact", "--after", "0s", "--keep-replaced", "7d", root=copy)
+    assert deltalake.DeltaTable(copy).version() > last
+    for version in [*range(table.settled, last, SAMPLE), last]:
+        wanted = digest(read_deltalake(table.root, version))
+        for read in (read_deltalake, read_polars):
+            assert digest(read(copy, version)) == wanted, version
+    for read in (read_deltalake, read_polars):
+        table.check(read(copy))
+
+
 @pytest.mark.parametrize("engine", ["deltalake", "spark"])
 def test_varve_goes_on_after_maintenance_by_others(table, engine, request, tmp_path):
     copy = tmp_path / "copy"
@@ -327,3 +309,45 @@ def test_varve_goes_on_after_maintenance_by_others(table, engine, request, tmp_p
         table.check(request.getfixturevalue("spark").read(copy))
     assert verify(copy)["findings"] == []
     assert verify(table.root)["findings"] == []
+
+
+def row_groups(path):
+    """The bytes of each: all of its pages, which varve has in one piece."""
+    data, metadata = path.read_bytes(), pq.read_metadata(path)
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = [group.column(i) for i in range(group.num_columns)]
+        start = min(c.dictionary_page_offset or c.data_page_offset for c in columns)
+        yield data[start : start + sum(c.total_compressed_size for c in columns)]
+
+
+def test_row_groups_that_compaction_has_copied(any_server, tmp_path, request):
+    """Large ones are taken over byte for byte, behind and in front of small ones that are encoded anew:
+    all engines find the same rows as in the files before, by indexes and bounds as well."""
+    runner = Runner(tmp_path, any_server)
+    root, glob = runner.output, "all/of/them/*.parquet"
+    template = "all/of/them/{first_seq}-{last_seq}.parquet"
+    output = {"log_output_directory": str(root), "path_template": template}
+    any_server.add_stream()
+    for count in (30_000, 10, 30_000):
+        any_server.generate(count)
+        runner.once(batching={"max_rows": 60_000}, output=output)
+    before = sorted(root.glob(glob), key=lambda p: p.stat().st_mtime_ns)
+    wanted, groups = digest(read_pyarrow_files(root)), [list(row_groups(p)) for p in before]
+    run = [VARVE, "compact", "--after", "0s", root]
+    subprocess.run(run, check=True, timeout=PATIENCE)
+    [merged] = root.glob(glob)
+    [first, small, last] = row_groups(merged)
+    assert [[first], [last]] == [groups[0], groups[2]] and small != groups[1][0]
+    readers = [read_deltalake, read_polars, read_duckdb_files, read_polars_files]
+    for read in [*readers, read_pyarrow_files]:
+        assert digest(read(root)) == wanted, read
+    pq.ParquetFile(merged, page_checksum_verification=True).read()
+    for sequence in (1, 29_999, 30_005, 30_011, 60_010):
+        query = f"SELECT event_id FROM '{merged}' WHERE stream_seq = {sequence}"
+        [row] = pq.read_table(merged, filters=[("stream_seq", "=", sequence)]).to_pylist()
+        assert duckdb.sql(query).fetchall() == [(row["event_id"],)]
+        frame = polars.scan_delta(str(root)).filter(polars.col("stream_seq") == sequence)
+        assert frame.collect()["event_id"].to_list() == [row["event_id"]]
+    assert verify(root, "--server", any_server.url)["findings"] == []
+    runner.close()
+    assert digest(request.getfixturevalue("spark").read(root)) == wanted

@@ -53,6 +53,20 @@ def varint_field(number, value):
     return varint(number << 3) + varint(value) if value else b""
 
 
+def reward_event(number, time_ns, simulation, payload=b"x" * 100):
+    """An event of proto/event.proto of which only these matter."""
+    return b"".join(
+        [
+            length_field(1, str(number).encode()),
+            length_field(2, b"sim.agent_reward.v1"),
+            length_field(3, payload),
+            varint_field(4, time_ns),
+            length_field(5, b"w"),
+            length_field(6, simulation),
+        ]
+    )
+
+
 def floats_field(number, draw, count, span):
     values = [(draw() % span - span // 2) / 256 for _ in range(count)]
     return length_field(number, struct.pack(f"<{count}f", *values))

@@ -92,7 +92,7 @@ def test_protoc_reads_the_envelope():
         "event.proto", "fes.common.events.GenericEventRequest", message.data
     ).decode()
     assert f'event_id: "{message.row["event_id"]}"' in text
-    assert f'timestamp_ns: {message.row["timestamp_ns"]}' in text
+    assert f"timestamp_ns: {message.row['timestamp_ns']}" in text
     assert f'source_worker_id: "{message.row["worker_id"]}"' in text
     assert f'payload_content_type: "{message.row["payload_format_hint"]}"' in text
 
@@ -125,3 +125,14 @@ def test_the_generator_says_why_the_server_refuses_it(make_server, server_binary
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
         assert "Authorization Violation" in done.stderr
+
+
+def test_a_run_that_is_done_again_is_there_once(any_server):
+    """With subjects by simulation, as partitions want them."""
+    any_server.add_stream(subjects=["by.*.raw"])
+    for _ in range(2):
+        command = [GEN, "--server", any_server.url, "--subject", "by.*.raw", "--deduplicate"]
+        subprocess.run([*command, "--count", "300"], check=True)
+    rows = [message.row for message in Load().run(300)]
+    expected = [f"by.{row['simulation_id'] or 'none'}.raw" for row in rows]
+    assert [subject for _, _, subject, *_ in any_server.messages()] == expected

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Chaos for longer: each kind of drain against each server that is here."""
+"""Chaos for longer: each kind of drain against each server that is here, with the table in a
+directory, and in a bucket of versitygw."""
 
 import shutil
 import sys
@@ -7,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import s3_support
 from chaos import KINDS, Chaos
 from support import server_binaries
 
@@ -16,14 +18,19 @@ def main():
     binaries = {name: path for name, path in server_binaries().items() if path}
     if not binaries:
         sys.exit("soak: nats-server is not here")
-    runs = [(name, kind) for name in binaries for kind in KINDS]
+    stores = [None] + [s3_support.Versitygw] * s3_support.VERSITYGW.exists()
+    runs = [(name, kind, store) for store in stores for name in binaries for kind in KINDS]
     total = 0
-    for number, (name, kind) in enumerate(runs):
+    for number, (name, kind, store) in enumerate(runs):
         share = kills * (number + 1) // len(runs) - kills * number // len(runs)
         began = time.monotonic()
         directory = tempfile.mkdtemp(prefix="varve-soak-")
-        print(f"{name} {kind}: {share} kills, VARVE_SEED={seed}, in {directory}", flush=True)
-        chaos = Chaos(Path(directory), binaries[name], kind, seed)
+        place = store.name if store else "directory"
+        print(
+            f"{name} {kind} {place}: {share} kills, VARVE_SEED={seed}, in {directory}", flush=True
+        )
+        there = store and store(Path(directory) / "store")
+        chaos = Chaos(Path(directory), binaries[name], kind, seed, there)
         try:
             events = chaos.go(share)
             chaos.check(events)

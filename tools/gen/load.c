@@ -160,18 +160,34 @@ static uint64_t timestamp_of(const struct load *load, uint64_t index, uint64_t j
     return start - 100 * step + index * step + jitter % (2 * step + 1);
 }
 
+static void format_simulation(const struct load *load, uint64_t number,
+                              char out[LOAD_SIMULATION_MAX])
+{
+    out[0] = '\0';
+    if (number % 1000 != 0)
+        snprintf(out, LOAD_SIMULATION_MAX, "sim-%04" PRIu64,
+                 1 + (number >> 32) % load->simulations);
+}
+
+enum { DRAWN_BEFORE_SIMULATION = 4 }; /* its type, two halves of its identity, its worker */
+
+void load_simulation(const struct load *load, uint64_t index, char out[LOAD_SIMULATION_MAX])
+{
+    uint64_t state = mix(mix(load->seed) + index);
+    for (int i = 0; i < DRAWN_BEFORE_SIMULATION; i++)
+        (void)draw(&state);
+    format_simulation(load, draw(&state), out);
+}
+
 void load_event(const struct load *load, uint64_t index, struct buf *out)
 {
     uint64_t state = mix(mix(load->seed) + index);
     const struct type *type = pick_type(draw(&state) % 1000);
-    char id[37], correlation[37] = "", worker[32], simulation[32] = "";
+    char id[37], correlation[37] = "", worker[32], simulation[LOAD_SIMULATION_MAX];
     uint64_t a = draw(&state);
     format_uuid(id, a, draw(&state));
     snprintf(worker, sizeof(worker), "worker-%02" PRIu64, 1 + draw(&state) % 8);
-    uint64_t number = draw(&state);
-    if (number % 1000 != 0)
-        snprintf(simulation, sizeof(simulation), "sim-%04" PRIu64,
-                 1 + (number >> 32) % load->simulations);
+    format_simulation(load, draw(&state), simulation);
     uint64_t timestamp = timestamp_of(load, index, draw(&state));
     /* Four events in a row belong together; every fourth such group has no correlation. */
     uint64_t group = mix(mix(~load->seed) + index / 4);

@@ -18,6 +18,11 @@ struct load {
     uint64_t per_hour;      /* events in an hour of their timestamps, at least 1 */
 };
 
+enum { LOAD_SIMULATION_MAX = 32 };
+
+/* The simulation of the event with this index; empty: of none. */
+void load_simulation(const struct load *load, uint64_t index, char out[LOAD_SIMULATION_MAX]);
+
 /* Append the event with this index: a GenericEventRequest as it stands on the wire. */
 void load_event(const struct load *load, uint64_t index, struct buf *out);
 

@@ -2,13 +2,18 @@
 #include "publish.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "nats/api.h"
 #include "nats/command.h"
+#include "nats/header.h"
 #include "nats/subject.h"
 #include "nats/url.h"
 #include "net/connect.h"
@@ -39,7 +44,7 @@ struct publisher {
     struct buf answer;
 
     struct buf inbox; /* up to the number of the message: "_INBOX.x." */
-    struct buf message;
+    struct buf subject, header, message;
     uint64_t sent;
     uint64_t confirmed;
     bool waiting[WINDOW]; /* message number n, at n modulo WINDOW */
@@ -47,18 +52,27 @@ struct publisher {
     struct publish_result *result;
 };
 
-void publish_message(const struct publish_options *options, const struct load *load, uint64_t i,
-                     struct buf *out)
+/* Of message i: that of its event, or of one that is none (`corrupt`). */
+static uint64_t index_of(const struct publish_options *options, uint64_t i, bool *corrupt)
 {
     /* Message i is corrupt if the number of corrupt ones up to it is higher than up to the one
      * before: so they lie at even distances. */
     uint64_t total = options->count + options->corrupt;
     uint64_t before = i * options->corrupt / total;
     uint64_t after = (i + 1) * options->corrupt / total;
-    if (after > before)
-        load_corrupt(load, options->start_index + before, out);
+    *corrupt = after > before;
+    return options->start_index + (*corrupt ? before : i - before);
+}
+
+void publish_message(const struct publish_options *options, const struct load *load, uint64_t i,
+                     struct buf *out)
+{
+    bool corrupt;
+    uint64_t index = index_of(options, i, &corrupt);
+    if (corrupt)
+        load_corrupt(load, index, out);
     else
-        load_event(load, options->start_index + i - before, out);
+        load_event(load, index, out);
 }
 
 /* The stream's answer to message n, whose number ends the subject. */
@@ -259,14 +273,47 @@ static int make_stream(struct publisher *p, struct err *err)
     return nats_api_reply(buf_slice(&p->answer), &p->arena, &error, err) == NULL ? -1 : 0;
 }
 
+static void write_subject(struct publisher *p)
+{
+    char simulation[LOAD_SIMULATION_MAX];
+    const char *rest = p->options->subject, *star = strchr(rest, '*');
+    buf_reset(&p->subject);
+    if (star != NULL) {
+        bool corrupt;
+        load_simulation(p->load, index_of(p->options, p->sent, &corrupt), simulation);
+        buf_append(&p->subject, rest, (size_t)(star - rest));
+        buf_append_text(&p->subject, simulation[0] == '\0' || corrupt ? "none" : simulation);
+        rest = star + 1;
+    }
+    buf_append_text(&p->subject, rest);
+}
+
+static void write_header(struct publisher *p)
+{
+    char id[64];
+    bool corrupt;
+    uint64_t index = index_of(p->options, p->sent, &corrupt);
+    buf_reset(&p->header);
+    if (!p->options->deduplicate)
+        return;
+    int len = snprintf(id, sizeof(id), "%s%" PRIu64 "-%" PRIu64, corrupt ? "corrupt-" : "",
+                       p->load->seed, index);
+    ASSERT(len > 0 && (size_t)len < sizeof(id));
+    nats_header_begin(&p->header);
+    nats_header_add(&p->header, "Nats-Msg-Id", slice_of(id));
+    nats_header_end(&p->header);
+}
+
 static void send_one(struct publisher *p)
 {
     size_t prefix = p->inbox.len;
     buf_append_decimal(&p->inbox, p->sent);
     buf_reset(&p->message);
+    write_subject(p);
+    write_header(p);
     publish_message(p->options, p->load, p->sent, &p->message);
-    nats_command_publish(&p->client.out, slice_of(p->options->subject), buf_slice(&p->inbox),
-                         (struct slice){0}, buf_slice(&p->message));
+    nats_command_publish(&p->client.out, buf_slice(&p->subject), buf_slice(&p->inbox),
+                         buf_slice(&p->header), buf_slice(&p->message));
     p->inbox.len = prefix;
     p->waiting[p->sent % WINDOW] = true;
     p->sent++;
@@ -322,6 +369,8 @@ int publish_run(const struct publish_options *options, const struct load *load,
     arena_free(&p.arena);
     buf_free(&p.answer);
     buf_free(&p.inbox);
+    buf_free(&p.subject);
+    buf_free(&p.header);
     buf_free(&p.message);
     return status;
 }

@@ -12,12 +12,13 @@
 struct publish_options {
     const char *server; /* URL */
     const char *stream;
-    const char *subject;
+    const char *subject;   /* a * in it stands for the simulation of each event, or "none" */
     const char *retention; /* of the stream if it has to be made: limits, workqueue, interest */
     uint64_t start_index;  /* of the first event */
     uint64_t count;        /* events */
     uint64_t corrupt;      /* other messages, spread evenly between them */
     uint64_t rate;         /* messages a second, 0: as many as the server takes */
+    bool deduplicate;      /* with a Nats-Msg-Id: what is published again is there once */
 };
 
 struct publish_result {

@@ -2,8 +2,8 @@
 """Spark with delta-spark, as a program that is asked: a line of JSON comes in, one goes out. One of
 them answers all questions of a test, since it takes long to start.
 
-    spark.py JARS
-    {"sql": "OPTIMIZE delta.`/table`"}                             -> {}
+    spark.py SETTINGS FOLDER...        JSON: "master" and Spark's own; folders with jars
+    {"sql": "OPTIMIZE delta.`/table`"}                             -> {"rows": [...]}, of few columns
     {"read": "/table", "version": 3, "to": "/folder"}              -> {}, rows as Parquet in folder
     {"files": "/table", "to": "/folder"}                           the same of the files, by directory
     {"checkpoint": "/table"}                                       -> {}
@@ -37,7 +37,7 @@ SETTINGS = {
 
 def answer(spark, question):
     if "sql" in question:
-        spark.sql(question["sql"]).collect()
+        return {"rows": [list(row) for row in spark.sql(question["sql"]).collect()]}
     elif "checkpoint" in question:
         log = spark._jvm.org.apache.spark.sql.delta.DeltaLog
         log.forTable(spark._jsparkSession, question["checkpoint"]).checkpoint()
@@ -61,9 +61,10 @@ def main():
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-java-options '{JAVA}' pyspark-shell"
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # Spark prints things
-    builder = SparkSession.builder.master("local[1]")
-    builder = builder.config("spark.jars", ",".join(map(str, Path(sys.argv[1]).glob("*.jar"))))
-    for name, value in SETTINGS.items():
+    given = {"master": "local[1]", **json.loads(sys.argv[1])}
+    jars = [str(path) for folder in sys.argv[2:] for path in Path(folder).glob("*.jar")]
+    builder = SparkSession.builder.master(given.pop("master")).config("spark.jars", ",".join(jars))
+    for name, value in {**SETTINGS, **given}.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     print("{}", file=answers, flush=True)
@@ -72,7 +73,7 @@ def main():
             out = answer(spark, json.loads(line))
         except Exception as error:  # whatever it is, the test says it
             out = {"error": str(error)}
-        print(json.dumps(out), file=answers, flush=True)
+        print(json.dumps(out, default=str), file=answers, flush=True)
     spark.stop()
 
 

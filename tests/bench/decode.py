@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What it costs to turn protobuf payloads that are in memory into columns, and into a Parquet file:
+varve, and ptars, which makes Arrow arrays of them, with pyarrow, from the same bytes by the same
+descriptor set. CPU time of one thread, in turns; the median of the rounds. The message is like an agent's observation: twelve
+fields, two of them messages, one a list of floats."""
+
+import os
+import pathlib
+import random
+import statistics
+import struct
+import subprocess
+import tempfile
+import time
+
+import ptars
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "bench" / "decode_bench"
+ROWS = int(os.environ.get("BENCH_ROWS", "200000"))
+ROUNDS = 5
+GOAL = 1_000_000  # rows a CPU second
+F = descriptor_pb2.FieldDescriptorProto
+VECTOR = {"x": F.TYPE_FLOAT, "y": F.TYPE_FLOAT, "z": F.TYPE_FLOAT}
+OBSERVATION = {
+    "agent_id": F.TYPE_STRING,
+    "tick": F.TYPE_UINT64,
+    "position": ".t.Vector",
+    "velocity": ".t.Vector",
+    "ranges": [F.TYPE_FLOAT],
+    "health": F.TYPE_UINT32,
+    "energy": F.TYPE_DOUBLE,
+    "team": F.TYPE_STRING,
+    "alive": F.TYPE_BOOL,
+    "target": F.TYPE_INT64,
+    "heading": F.TYPE_FLOAT,
+    "action": F.TYPE_SINT32,
+}
+
+
+def described():
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    for name, fields in (("Vector", VECTOR), ("Observation", OBSERVATION)):
+        message = file.message_type.add(name=name)
+        for number, (field, kind) in enumerate(fields.items(), 1):
+            added = message.field.add(name=field, number=number, label=F.LABEL_OPTIONAL)
+            if isinstance(kind, list):
+                added.label, added.type = F.LABEL_REPEATED, kind[0]
+            elif isinstance(kind, str):
+                added.type, added.type_name = F.TYPE_MESSAGE, kind
+            else:
+                added.type = kind
+    return file
+
+
+def observations(kind):
+    chance = random.Random(7)
+    for number in range(ROWS):
+        message = kind(
+            agent_id=f"agent-{chance.randrange(500):04}",
+            tick=number // 100,
+            ranges=[chance.random() for _ in range(8)],
+            health=chance.randrange(101),
+            energy=chance.random(),
+            team=chance.choice(["red", "blue"]),
+            alive=True,
+            target=chance.randrange(-1, 500),
+            heading=chance.random(),
+            action=chance.randrange(-8, 8),
+        )
+        for vector in (message.position, message.velocity):
+            vector.x, vector.y, vector.z = chance.random(), chance.random(), chance.random()
+        yield message.SerializeToString()
+
+
+def varve(place):
+    command = [PROGRAM, place / "set", "t.Observation", place / "in", "2"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [float(seconds) for seconds in done.stdout.splitlines()[-1].split()]
+
+
+def by_ptars(handler, payloads):
+    start = time.process_time()
+    batch = handler.list_to_record_batch(payloads)
+    columns = time.process_time() - start
+    pq.write_table(pa.Table.from_batches([batch]), "/dev/null", compression="zstd")
+    assert batch.num_rows == len(payloads)
+    return [columns, time.process_time() - start]
+
+
+def main():
+    file = described()
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    kind = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Observation"))
+    payloads = list(observations(kind))
+    handler = ptars.HandlerPool([kind.DESCRIPTOR.file]).get_for_message(kind.DESCRIPTOR)
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        files = descriptor_pb2.FileDescriptorSet(file=[file])
+        (place / "set").write_bytes(files.SerializeToString())
+        (place / "in").write_bytes(b"".join(struct.pack("<I", len(p)) + p for p in payloads))
+        rounds = [varve(place) + by_ptars(handler, payloads) for _ in range(ROUNDS)]
+    medians = [ROWS / statistics.median(column) for column in zip(*rounds, strict=True)]
+    size = sum(map(len, payloads)) / ROWS
+    print(f"protobuf payloads of {size:.0f} bytes, rows a CPU second (goal {GOAL:,} to columns)")
+    print(f"{'':16}{'to columns':>14}{'to Parquet':>14}")
+    for name, columns, file in (("varve", *medians[:2]), ("ptars, pyarrow", *medians[2:])):
+        print(f"{name:16}{columns:14,.0f}{file:14,.0f}")
+
+
+if __name__ == "__main__":
+    main()
