@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 
 import deltalake
 import pytest
@@ -138,6 +139,18 @@ def test_every_chapter_is_listed_and_every_link_leads_somewhere():
             assert link.startswith("http") or (path.parent / link.split("#")[0]).exists(), link
 
 
+def test_the_binary_has_every_chapter():
+    """Under the names that `varve help` lists."""
+
+    def told(*name):
+        out = subprocess.run([VARVE, "help", *name], capture_output=True, text=True, timeout=10)
+        assert out.returncode == 0, out.stderr
+        return out.stdout
+
+    names = re.findall(r"^  varve help (\w+)", told(), re.MULTILINE)
+    assert sorted(map(told, names)) == sorted(path.read_text() for path in CHAPTERS)
+
+
 def test_the_front_page_is_short():
     assert len((ROOT / "README.md").read_text().split()) <= 900
 
@@ -193,6 +206,16 @@ def test_iceberg_takes_the_files(any_server, varve):
     assert found.num_rows == 40 + 1500 + 2000 and found["event_time"].null_count == 40
 
 
+def test_the_demo_installs_what_it_imports():
+    """Of Python; in a fresh clone, where nothing of the tests is."""
+    [job] = re.findall(r"^demo\)\n(.*?);;", (ROOT / "tools/setup").read_text(), re.M | re.S)
+    installed = set(re.findall(r"install_python (.*)", job)[0].split())
+    imported = set(re.findall(r"^import (\w+)", (ROOT / "tools/demo").read_text(), re.M))
+    packages = packages_distributions()
+    needed = {packages[name][0] for name in imported - sys.stdlib_module_names}
+    assert needed and needed <= installed
+
+
 def test_demo():
     """tools/demo works, within two minutes, and cleans up after itself."""
     if server_binaries()["newest"] is None:
@@ -216,6 +239,16 @@ def test_demo():
     assert "0 findings" in text
     counts = [int(n) for n in re.findall(r"^│ \w+\.\w+\.v1 +│ +(\d+) │ ", text, re.MULTILINE)]
     assert len(counts) == 4 and sum(counts) == 120000
+    assert f"{sum(counts):,} events of 4 simulations; " in text
+    said = [
+        json.loads(p.read_text()) for p in (ROOT / "build/demo/sim_logs/_quality").glob("*.json")
+    ]
+    assert sum(simulation["events"] for simulation in said) == sum(counts)
+    rewards = re.findall(r"^│ (?:sim-\d+)? *│ +(\d+) │ ", text, re.MULTILINE)
+    assert sum(map(int, rewards)) == counts[2]  # those in the table of typed columns
+    if "in a time-series database" in text:
+        stored = re.findall(r"^events,event_type_key=[\w.]+,0,(\d+)$", text, re.MULTILINE)
+        assert sorted(map(int, stored)) == sorted(counts)
     with pytest.raises(ProcessLookupError):
         os.killpg(demo.pid, 0)  # nothing of it runs any more
     assert len(Output(ROOT / "build/demo/sim_logs").quarantine()) == 3
@@ -274,6 +307,25 @@ def test_notebook(any_server, varve, tmp_path):
     assert not any(cell.get("outputs") for cell in notebook["cells"])
 
 
+def test_all_files_by_a_pattern(any_server, varve):
+    """That of the chapter, beside a checkpoint of the log, whose name ends like those of files."""
+    any_server.generate(2500, corrupt=2)
+    varve.once(batching={"max_rows": 20})
+    place = varve.output.parent
+    assert list(varve.output.glob("_delta_log/*.checkpoint.parquet"))
+    [pattern] = set(re.findall(r"'(sim_logs/[^']*\*\*/\*\.parquet)'", PAGES["read.md"]))
+    for count in (
+        f"duckdb.sql(\"SELECT count(*) FROM '{pattern}'\").fetchall()[0][0]",
+        f"polars.scan_parquet('{pattern}').select(polars.len()).collect().item()",
+    ):
+        code = f"import duckdb, polars; print({count})"
+        (place / "sim_logs").unlink(missing_ok=True)
+        (place / "sim_logs").symlink_to(varve.output)
+        command = [VENV / "bin/python", "-c", code]
+        out = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=100)
+        assert out.stdout == "2500\n", out.stderr
+
+
 def test_each_alert_says_what_it_wants_done(any_server, varve):
     followed = {
         "payloads": [{"event_type": "sim.world_note.v1"}],
@@ -321,7 +373,7 @@ def test_install(tmp_path):
     installed = tmp_path / "usr/local/bin/varve"
     assert subprocess.run([installed, "version"], timeout=10).returncode == 0
     section = PAGES["operate.md"].split("## Install", 1)[1].split("\n## ", 1)[0]
-    named = re.findall(r"/usr/local/[\w./-]+\w", section)
+    named = re.findall(r"/usr/local/[\w./-]+\w", section + PAGES["bucket.md"])
     assert named
     assert all((tmp_path / name.lstrip("/")).exists() for name in named), named
     example = tmp_path / "usr/local/share/varve/varve.yaml"
