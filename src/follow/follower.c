@@ -64,6 +64,7 @@ static void tell(void *context)
     f->state.behind_since = s->behind_since;
     f->state.rows = f->target->counts.rows;
     f->state.refused = f->target->counts.refused;
+    f->state.removed = f->target->counts.removed;
     f->state.alarms = f->target->counts.alarms;
     f->state.has_quality = f->target->counts.quality != NULL;
     if (f->state.has_quality)

@@ -54,6 +54,7 @@ struct follower_state {
     int64_t behind_since; /* clock_wall: when the oldest of these was committed; 0: there is none */
     uint64_t rows;        /* taken in this run */
     uint64_t refused;     /* see follow_counts */
+    uint64_t removed;     /* likewise */
     uint64_t fed, read;   /* files that it has opened: see struct feed_reader */
     uint64_t memory;      /* bytes that it holds: rows, read and to be written */
     uint64_t errors[FOLLOWER_REASONS];

@@ -38,6 +38,7 @@ struct follow_event {
 struct follow_counts {
     uint64_t rows;    /* that it has committed */
     uint64_t refused; /* of these: those that it could not make anything of, and has noted */
+    uint64_t removed; /* files of such notes, since there were too many */
     uint64_t alarms;  /* findings of kind quality, as quality.alerts chooses, */
     const struct quality_summary *quality; /* and what there is to say; NULL: it is none */
 };

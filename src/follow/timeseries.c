@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "event/event.h"
 #include "follow/series_counts.h"
+#include "follow/series_notes.h"
 #include "follow/series_point.h"
 #include "follow/series_writer.h"
 
@@ -40,6 +41,7 @@ struct series_target {
     uint64_t noted;        /* of these: what notes are about */
     struct buf notes;      /* a JSON object a line */
     struct buf notes_name; /* by the first of them */
+    struct series_notes kept;
 };
 
 static int open_store(struct series_target *t, struct err *err)
@@ -180,9 +182,12 @@ static int keep_notes(struct series_target *t, struct err *err)
 {
     if (t->notes.len == 0)
         return 0;
-    return open_store(t, err) != 0
-               ? -1
-               : object_put(t->store, buf_text(&t->notes_name), buf_slice(&t->notes), err);
+    if (open_store(t, err) != 0)
+        return -1;
+    int result = series_notes_put(&t->kept, t->store, t->follower->name, buf_text(&t->notes_name),
+                                  buf_slice(&t->notes), err);
+    t->target.counts.removed = t->kept.removed;
+    return result;
 }
 
 static int commit(struct follow_target *target, const struct delta_follower *done, struct err *err)
@@ -221,6 +226,7 @@ static void close_target(struct follow_target *target)
     series_writer_close(&t->writer);
     object_store_close(t->store);
     t->store = NULL;
+    series_notes_forget(&t->kept);
     forget(t);
 }
 

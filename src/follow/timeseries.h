@@ -12,7 +12,8 @@
  *
  *     _refused/FOLLOWER/STREAM-GENERATION-SEQUENCE.jsonl
  *
- * by the first row of each file, and holds nothing up.
+ * by the first row of each file, and holds nothing up. The oldest of these files go when there are
+ * too many (series_notes.h).
  */
 
 /* `config` is finished, and borrowed until the target is freed. ERR_USAGE for points that can't be

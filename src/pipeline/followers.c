@@ -72,6 +72,7 @@ static void fill_view(struct view_follower *v, const struct follower_state *stat
     v->lag = state->behind_since > 0 && state->behind_since < wall ? wall - state->behind_since : 0;
     v->rows = state->rows;
     v->refused = state->refused;
+    v->notes_removed = state->removed;
     v->memory = state->memory;
     v->files_fed = state->fed;
     v->files_read = state->read;

@@ -366,8 +366,7 @@ static void follower_number(struct buf *out, const struct view *v, const char *t
         if (!f->known)
             continue;
         follower_name(out, text, f->name, NULL);
-        buf_append_decimal(out, *(const uint64_t *)((const char *)f + offset));
-        buf_append_byte(out, '\n');
+        buf_printf(out, "%" PRIu64 "\n", *(const uint64_t *)((const char *)f + offset));
     }
 }
 
@@ -386,10 +385,11 @@ static void append_followers(struct buf *out, const struct view *v)
         follower_name(out, lag, v->followers[i].name, NULL);
         buf_printf(out, "%.9g\n", (double)v->followers[i].lag / (double)CLOCK_SECOND);
     }
-    follower_number(out, v, "varve_follower_rows_total", "counter", OF(rows),
-                    "Rows that it has brought there.");
+    follower_number(out, v, "varve_follower_rows_total", "counter", OF(rows), "Rows brought.");
     follower_number(out, v, "varve_follower_rows_refused_total", "counter", OF(refused),
                     "Rows whose payload does not fit, and points that a database has refused.");
+    follower_number(out, v, "varve_follower_notes_removed_total", "counter", OF(notes_removed),
+                    "Files about points that were refused, removed since there were too many.");
     follower_number(out, v, "varve_follower_memory_bytes", "gauge", OF(memory),
                     "Memory of its rows: those that it has read, and those that it is to write.");
     follower_number(out, v, "varve_follower_files_fed_total", "counter", OF(files_fed),

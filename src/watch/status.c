@@ -162,6 +162,7 @@ static void put_followers(struct json_writer *j, const struct view *v)
         put_seconds(j, "lag_seconds", f->lag);
         json_put_u64(j, "rows", f->rows);
         json_put_u64(j, "refused", f->refused);
+        json_put_u64(j, "notes_removed", f->notes_removed);
         json_put_u64(j, "memory_bytes", f->memory);
         json_put_u64(j, "files_fed", f->files_fed);
         json_put_u64(j, "files_read", f->files_read);

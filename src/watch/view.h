@@ -55,6 +55,7 @@ struct view_follower {
     uint64_t lag_rows;       /* committed, and not brought to its target */
     int64_t lag;             /* for how long the oldest of these has been committed, ns; 0: none */
     uint64_t rows, refused;  /* brought in this run; those whose payload did not fit */
+    uint64_t notes_removed;  /* files about what was refused, since there were too many */
     uint64_t memory;         /* bytes that it holds */
     uint64_t files_fed, files_read; /* that it has opened: straight from the commit; in the store */
     uint64_t errors[VIEW_FOLLOWER_REASONS]; /* by index of follower_reasons */

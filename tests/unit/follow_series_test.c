@@ -11,6 +11,7 @@
 #include "delta/log.h"
 #include "event/event.h"
 #include "follow/line_protocol.h"
+#include "follow/series_notes.h"
 #include "follow/series_writer.h"
 #include "object/open.h"
 #include "test.h"
@@ -338,5 +339,85 @@ TEST(follow_series_rows_that_come_again_are_counted_as_before)
     series_counts_free(&c);
     array_free(&lines.list);
     buf_free(&lines.text);
+    object_store_close(store);
+}
+
+/* Names that are there, as a text of numbers: "3 4 5". */
+static bool add_number(void *context, struct slice name)
+{
+    struct buf *out = context;
+    buf_printf(out, "%s%.*s", out->len > 0 ? " " : "", (int)name.len - 16,
+               (const char *)name.data + 16);
+    return true;
+}
+
+static const char *names_of(struct object_store *store, struct buf *out)
+{
+    struct err err = {0};
+    buf_reset(out);
+    EXPECT(object_list(store, "_refused/db/", "", add_number, out, &err) == 0);
+    return buf_text(out);
+}
+
+static uint32_t count_names(struct object_store *store)
+{
+    struct buf out = {0};
+    uint32_t count = 0;
+    for (const char *c = names_of(store, &out); *c != 0; c++)
+        count += *c == ' ';
+    buf_free(&out);
+    return count + 1;
+}
+
+static void put_note(struct series_notes *n, struct object_store *store, uint32_t number,
+                     size_t size)
+{
+    struct err err = {0};
+    struct buf text = {0};
+    char name[64];
+    snprintf(name, sizeof(name), "_refused/db/S-1-%u", number);
+    buf_reserve(&text, size);
+    memset(text.data, 'x', size);
+    text.len = size;
+    EXPECT(series_notes_put(n, store, "db", name, buf_slice(&text), &err) == 0);
+    buf_free(&text);
+}
+
+TEST(follow_series_notes_are_bounded)
+{
+    const struct object_config place = {
+        .root = "out", .entries = DELTA_LOG_FOLDER, .writer = "test", .writer_name = "test"};
+    struct series_notes n = {0};
+    struct buf names = {0};
+    struct err err = {0};
+    struct object_store *store = object_open(&place, &err);
+    EXPECT(store != NULL);
+    EXPECT(object_put(store, "_refused/other/S-1-1", slice_of("x"), &err) == 0);
+    const size_t large = SERIES_NOTES_BYTES / 4;
+    for (uint32_t i = 1; i <= 3; i++)
+        put_note(&n, store, i, large);
+    put_note(&n, store, 1, large); /* the same rows once more: it is the newest now */
+    put_note(&n, store, 4, large);
+    EXPECT_TEXT(names_of(store, &names), "1 2 3 4");
+    put_note(&n, store, 5, 1);
+    EXPECT_TEXT(names_of(store, &names), "1 3 4 5");
+    EXPECT_U64(n.removed, 1);
+    /* Another process, which finds them by their age. */
+    series_notes_forget(&n);
+    put_note(&n, store, 6, 2 * large);
+    EXPECT_TEXT(names_of(store, &names), "4 5 6");
+    put_note(&n, store, 7, 5 * large); /* too large by itself: it is there, and alone */
+    EXPECT_TEXT(names_of(store, &names), "7");
+    EXPECT_U64(n.removed, 6);
+    for (uint32_t i = 10; i < 10 + SERIES_NOTES_FILES + 5; i++)
+        put_note(&n, store, i, 1);
+    EXPECT_U64(count_names(store), SERIES_NOTES_FILES);
+    struct object_info info;
+    bool found = false;
+    EXPECT(object_head(store, "_refused/db/S-1-14", &info, &found, &err) == 0 && !found);
+    EXPECT(object_head(store, "_refused/db/S-1-15", &info, &found, &err) == 0 && found);
+    EXPECT(object_head(store, "_refused/other/S-1-1", &info, &found, &err) == 0 && found);
+    series_notes_forget(&n);
+    buf_free(&names);
     object_store_close(store);
 }

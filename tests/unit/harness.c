@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -47,7 +48,7 @@ struct kept {
 };
 
 static struct kept *kept_bytes;
-static uint64_t random_state;
+static _Atomic uint64_t random_state; /* a test may have threads */
 
 static uint64_t seed(void)
 {
@@ -158,10 +159,11 @@ uint8_t *test_hex(const char *hex, size_t *len)
 
 uint64_t test_random(void)
 {
-    if (random_state == 0)
-        random_state = seed();
-    random_state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = random_state;
+    const uint64_t step = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t unset = 0;
+    (void)atomic_compare_exchange_strong(&random_state, &unset, seed());
+    uint64_t z = atomic_fetch_add(&random_state, step);
+    z += step;
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);

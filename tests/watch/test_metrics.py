@@ -54,6 +54,7 @@ NAMES = {
     "varve_follower_lag_seconds": "gauge",
     "varve_follower_rows_total": "counter",
     "varve_follower_rows_refused_total": "counter",
+    "varve_follower_notes_removed_total": "counter",
     "varve_follower_memory_bytes": "gauge",
     "varve_follower_files_fed_total": "counter",
     "varve_follower_files_read_total": "counter",
