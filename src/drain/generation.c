@@ -84,8 +84,10 @@ static void drop_open_marks(struct generation *g)
 static uint64_t add_stored(struct generation *g, const struct seqset *rows)
 {
     uint64_t before = seqset_size(&g->ledger.sealed);
-    for (size_t i = 0; i < rows->count; i++)
+    for (size_t i = 0; i < rows->count; i++) {
         ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
+        window_add(&g->ledger.window, rows->list[i].first, rows->list[i].last);
+    }
     return seqset_size(&g->ledger.sealed) - before;
 }
 

@@ -19,11 +19,18 @@ static void step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq, u
     }
 }
 
+bool ledger_take(struct ledger *l, uint64_t stream_seq)
+{
+    bool is_new = seqset_add(&l->taken, stream_seq) || window_lacks(&l->window, stream_seq);
+    window_add(&l->window, stream_seq, stream_seq);
+    return is_new;
+}
+
 enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
                                    uint64_t delivered)
 {
     step(l, stream_seq, consumer_seq, delivered);
-    if (seqset_add(&l->taken, stream_seq))
+    if (ledger_take(l, stream_seq))
         return LEDGER_NEW;
     return seqset_contains(&l->durable, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
 }
@@ -36,6 +43,7 @@ enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t 
     if (!durable && seqset_contains(&l->taken, stream_seq))
         return LEDGER_PENDING;
     ledger_nothing_at(l, stream_seq, stream_seq);
+    window_add(&l->window, stream_seq, stream_seq);
     return LEDGER_NOTHING;
 }
 
@@ -148,6 +156,7 @@ void ledger_set_account(struct ledger *l, struct account *account)
     l->taken.account = account;
     l->sealed.account = account;
     l->durable.account = account;
+    l->window.got.account = account;
 }
 
 void ledger_reset(struct ledger *l)
@@ -155,6 +164,7 @@ void ledger_reset(struct ledger *l)
     seqset_reset(&l->taken);
     seqset_reset(&l->sealed);
     seqset_reset(&l->durable);
+    window_close(&l->window);
     l->in_step = false;
 }
 
@@ -163,5 +173,6 @@ void ledger_free(struct ledger *l)
     seqset_free(&l->taken);
     seqset_free(&l->sealed);
     seqset_free(&l->durable);
+    window_close(&l->window);
     *l = (struct ledger){0};
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "batch/seqset.h"
+#include "drain/window.h"
 
 /*
  * What became of each message of one generation of one stream: the safety argument of varve. A
@@ -29,6 +30,8 @@ struct ledger {
     uint64_t last_stream_seq;
     uint64_t last_consumer_seq;
     bool in_step; /* the two fields above are known */
+    /* Of what is taken, that which was delivered; closed where all of the stream is ours. */
+    struct window window;
 };
 
 enum ledger_verdict {
@@ -43,6 +46,9 @@ enum ledger_verdict {
  * between first deliveries that the consumer numbered one after the other hold nothing for us. */
 enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
                                    uint64_t delivered);
+
+/* It arrived by another way. True if it is NEW. */
+bool ledger_take(struct ledger *l, uint64_t stream_seq);
 
 /* The same of a message that is nothing for us: NOTHING, or what became of it before. */
 enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,

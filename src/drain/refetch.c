@@ -30,7 +30,8 @@ void refetch_free(struct refetch *r)
 static void log_range(const struct refetch *r, const char *event, const char *key, uint64_t count)
 {
     struct log_line line;
-    log_begin(&line, r->expected > 0 ? LOG_WARNING : LOG_INFO, event);
+    bool found = r->by_window && r->fetched > 0;
+    log_begin(&line, r->expected > 0 || found ? LOG_WARNING : LOG_INFO, event);
     log_text(&line, "stream", r->settings->stream);
     log_text(&line, "consumer", r->settings->consumer);
     log_u64(&line, "first_seq", r->range.first);
@@ -46,11 +47,17 @@ void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, 
     r->state = REFETCH_ASKS;
     r->range = range;
     r->kept = kept;
-    r->passed = false;
+    r->passed = r->by_window = false;
     r->filter = 0;
     r->expected = expected;
     r->fetched = 0;
     r->gone = UINT64_MAX;
+}
+
+void refetch_begin_passed(struct refetch *r, struct seqrange range, bool kept)
+{
+    refetch_begin(r, range, 0, kept);
+    r->by_window = true;
 }
 
 void refetch_sealed(struct refetch *r)
@@ -64,12 +71,12 @@ void refetch_sealed(struct refetch *r)
 
 void refetch_committed(struct refetch *r)
 {
-    struct seqrange missing;
+    struct seqrange missing = r->range;
     r->commits++;
     if (r->state != REFETCH_LOOKS || r->commits < r->look)
         return;
     r->state = REFETCH_DONE;
-    if (ledger_missing(&r->generation->ledger, r->range, &missing) == 0)
+    if (!r->by_window && ledger_missing(&r->generation->ledger, r->range, &missing) == 0)
         return;
     r->state = REFETCH_WAITS;
     r->range = missing;
@@ -147,25 +154,27 @@ uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
     r->state = REFETCH_IDLE;
     uint64_t count = ledger_missing(&r->generation->ledger, r->range, missing);
     ledger_nothing_at(&r->generation->ledger, r->range.first, r->range.last);
+    if (r->by_window)
+        window_forget(&r->generation->ledger.window, r->range.last);
     uint64_t open = r->expected > r->fetched ? r->expected - r->fetched : 0;
     return num_least_u64(r->gone, num_least_u64(count, open));
 }
 
-static void create(struct refetch *r, struct nats_client *client, int64_t now)
+uint64_t refetch_ask_consumer(struct refetch *r, struct nats_client *client, struct buf *name,
+                              uint64_t start_seq, int64_t now)
 {
     struct slice filters[CONFIG_LIST_MAX];
     char token[NATS_TOKEN_LEN + 1];
     nats_random_token(r->random, token);
-    buf_reset(&r->consumer);
-    buf_printf(&r->consumer, "%s_%s", r->settings->consumer, token);
+    buf_reset(name);
+    buf_printf(name, "%s_%s", r->settings->consumer, token);
     for (size_t i = 0; i < r->settings->subjects.count; i++)
         filters[i] = slice_of(r->settings->subjects.items[i]);
-    r->by_time = r->range.first <= 1 && generation_starts_by_time(r->generation);
     struct nats_consumer_config config = {
-        .name = buf_slice(&r->consumer),
+        .name = buf_slice(name),
         .description = slice_of("varve: events that the store lacks"),
         .deliver = r->by_time ? NATS_DELIVER_BY_START_TIME : NATS_DELIVER_BY_START_SEQUENCE,
-        .start_seq = r->next,
+        .start_seq = start_seq,
         .start_time_ns = r->settings->start.time,
         .ack = NATS_ACK_NONE,
         .filters = filters,
@@ -179,8 +188,14 @@ static void create(struct refetch *r, struct nats_client *client, int64_t now)
     nats_consumer_create_subject(&r->subject, nats_client_api_prefix(client), r->settings->stream,
                                  &config);
     nats_consumer_create_body(&r->body, r->settings->stream, &config, "create");
-    r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
-                                     buf_slice(&r->body), REFETCH_CREATE_TIMEOUT, now);
+    return nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
+                               buf_slice(&r->body), REFETCH_CREATE_TIMEOUT, now);
+}
+
+static void create(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    r->by_time = r->range.first <= 1 && generation_starts_by_time(r->generation);
+    r->request = refetch_ask_consumer(r, client, &r->consumer, r->next, now);
     r->state = REFETCH_CREATING;
     if (r->request == 0)
         wait_a_while(r, client, now);
@@ -288,10 +303,13 @@ static void search(struct refetch *r, struct nats_client *client, int64_t now)
 /* The next message of that subject is this one; UINT64_MAX: there is none. */
 static void search_on(struct refetch *r, struct nats_client *client, uint64_t found, int64_t now)
 {
-    const struct seqset *taken = &r->generation->ledger.taken;
+    const struct ledger *ledger = &r->generation->ledger;
     bool within = found <= r->range.last;
-    r->passed = within && !seqset_contains(taken, found);
-    r->next = within ? seqset_contiguous_end(taken, found) + 1 : UINT64_MAX;
+    bool lacked = r->by_window ? window_lacks(&ledger->window, found)
+                               : !seqset_contains(&ledger->taken, found);
+    r->passed = within && lacked;
+    uint64_t end = r->by_window ? found : seqset_contiguous_end(&ledger->taken, found);
+    r->next = within ? end + 1 : UINT64_MAX;
     if (r->next > r->range.last) {
         r->next = r->range.first;
         r->filter++;
@@ -385,7 +403,7 @@ enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *clien
     }
     note_start(r, ack->stream_seq);
     r->next = ack->stream_seq + 1;
-    bool found = seqset_add(&r->generation->ledger.taken, ack->stream_seq);
+    bool found = ledger_take(&r->generation->ledger, ack->stream_seq);
     r->fetched += found;
     if (ack->pending == 0 || ack->stream_seq == r->range.last)
         finish(r, client);

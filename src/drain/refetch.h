@@ -59,6 +59,7 @@ struct refetch {
     uint64_t next;           /* what of it was not looked at begins here */
     bool kept;               /* the stream may have them still, to be fetched; else a work queue */
     bool passed;             /* which has one of them all the same */
+    bool by_window;          /* what is lacking the window says: the ledger takes it for nothing */
     size_t filter;           /* of SEARCHING: the subject that it is asked for */
     bool by_time;            /* asked from the configured time on: where it starts is not known */
     uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
@@ -86,6 +87,14 @@ void refetch_free(struct refetch *r);
  * the stream has `kept` them there is nothing to be fetched, but it is known then what is missing,
  * and whether it was `passed`. */
 void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, bool kept);
+
+/* The same of what the consumer has passed over, which lies within the ledger's window. */
+void refetch_begin_passed(struct refetch *r, struct seqrange range, bool kept);
+
+/* Ask for a consumer like the one that fetches, under a new `name`, of what is from `start_seq` on.
+ * Returns the request; 0: too many are open. r->subject is what it was asked under. */
+uint64_t refetch_ask_consumer(struct refetch *r, struct nats_client *client, struct buf *name,
+                              uint64_t start_seq, int64_t now);
 
 /* An epoch of the source was sealed, which it ASKS for; is in the store. */
 void refetch_sealed(struct refetch *r);

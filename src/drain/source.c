@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/num.h"
-#include "drain/denied.h"
 #include "drain/message.h"
 #include "drain/source_floor.h"
 #include "drain/source_step.h"
+#include "drain/source_tally.h"
 
 void source_init(struct source *s, const struct config *config, uint32_t index,
                  const struct positions *stored, bool once, const uint64_t key[static 2])
@@ -38,6 +38,7 @@ void source_free(struct source *s)
     arena_free(&s->arena);
     buf_free(&s->consumer);
     buf_free(&s->guard);
+    buf_free(&s->tally.consumer);
     buf_free(&s->subject);
     buf_free(&s->body);
     buf_free(&s->waits_because);
@@ -97,23 +98,12 @@ bool source_reply(struct source *s, struct nats_client *client, const struct nat
             source_leave(s, client);
         return true;
     }
+    if (source_tally_reply(s, client, event, now))
+        return true;
     if (s->request == 0 || event->request != s->request)
         return false;
     source_take_answer(s, client, event, now);
     return true;
-}
-
-void source_denied(struct source *s, struct nats_client *client,
-                   const struct nats_server_error *error, int64_t now)
-{
-    if (s->state == SOURCE_PULLING || s->request == 0 ||
-        error->kind != NATS_ERROR_PUBLISH_PERMISSION ||
-        !slice_equal(error->subject, buf_slice(&s->subject)))
-        return;
-    nats_request_cancel(&client->requests, s->request);
-    buf_reset(&s->body);
-    buf_printf(&s->body, DENIED_SENTENCE "publish to %s", buf_text(&s->subject));
-    source_retry_because(s, client, buf_text(&s->body), now);
 }
 
 /* Somebody may remove the message, or raise the limit of the consumer; a single drain does not wait
@@ -379,6 +369,7 @@ static int64_t tick_pulling(struct source *s, struct nats_client *client, int64_
 {
     source_raise_cap(s, now);
     source_look_at_hole(s);
+    source_tick_tally(s, client, now);
     int64_t next = clock_earliest(tick_redelivery(s, client, now), tick_refetch(s, client, now));
     next = clock_earliest(next, source_tick_drop(s, now));
     handle_need(s, client, nats_pull_tick(&s->pull, client, now), now);

@@ -123,6 +123,37 @@ struct source_drop {
     int64_t at;         /* 0: not known yet */
 };
 
+/* Where a stream has other subjects, too, what the consumer passes over is as it should be; or
+ * somebody has given it another filter for a while. How many of ours has the stream there? See
+ * source_tally.c. */
+enum source_tally_state {
+    SOURCE_TALLY_IDLE,
+    SOURCE_TALLY_ARRIVES, /* the consumer has said what it had delivered: not all of it is here */
+    SOURCE_TALLY_COUNTS,  /* CONSUMER.CREATE of another one was asked: it says how many there are */
+    SOURCE_TALLY_ASKS,    /* CONSUMER.INFO was asked once more */
+};
+
+#define SOURCE_TALLY_MIN (15 * CLOCK_SECOND) /* from one to the next, */
+#define SOURCE_TALLY_MAX (120 * CLOCK_SECOND)
+#define SOURCE_TALLY_DOUBT \
+    (960 * CLOCK_SECOND) /* and where it does not tell, until it is fetched */
+
+struct source_tally {
+    enum source_tally_state state;
+    struct buf consumer; /* the name of the other one; empty: there is none */
+    uint64_t request;
+    struct seqrange range; /* that is looked at, */
+    uint64_t counted_from; /* of which the stream has this and what follows */
+    uint64_t consumer_seq; /* how far ours had come, */
+    uint64_t pending;      /* and how many of ours it had left */
+    uint64_t found;        /* so many were there behind counted_from, UINT64_MAX: not known yet */
+    unsigned tries;
+    bool denied;        /* it may not be asked: not again */
+    int64_t at, pause;  /* the next one */
+    int64_t hurry_at;   /* not sooner, though the window is filling */
+    int64_t doubted_at; /* when fetching was the only way to tell, 0: never */
+};
+
 enum source_alert {
     SOURCE_ALERT_STREAM_MISSING,
     SOURCE_ALERT_STREAM_RECREATED,
@@ -239,6 +270,7 @@ struct source {
     uint64_t server;      /* which one it was to, hashed */
     int64_t heard;        /* when the last message came */
     struct refetch refetch;
+    struct source_tally tally;
     struct source_standby standby;
     struct source_feed feed, feed_again;
 

@@ -5,6 +5,7 @@
 #include "drain/source_consumer.h"
 #include "drain/source_floor.h"
 #include "drain/source_step.h"
+#include "drain/source_tally.h"
 
 static struct consumer_scene scene_of(struct source *s)
 {
@@ -151,6 +152,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
         source_compare_floor(s, info, now);
     source_plan_recovery(s, info, now);
     ledger_in_step(ledger, info->delivered_stream_seq, info->delivered_consumer_seq);
+    source_open_window(s);
     s->state = SOURCE_PULLING;
     buf_reset(&s->waits_because);
     s->attached_at = now;
@@ -354,6 +356,7 @@ void source_on_consumer_poll(struct source *s, struct nats_client *client, struc
         look_for_strangers(s, &info);
     }
     source_note_passed(s, &info, now);
+    source_tally_passed(s, &info, now);
     look_at_dropped(s, &info);
     if (!s->once)
         return;

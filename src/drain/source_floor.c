@@ -240,13 +240,15 @@ bool source_take_passed(struct source *s, struct nats_client *client, int64_t no
     if (s->config->consumer.manage == CONFIG_MANAGE_BIND) {
         source_refuse(s, client,
                       "the consumer has passed messages that the work queue still has: the stream "
-                      "was set back; as consumer.manage is bind, delete the consumer, make it "
+                      "was set back, or the filter was another one for a while; as consumer.manage "
+                      "is bind, delete the consumer, make it "
                       "again, and start varve again");
         return true;
     }
-    source_log(s, LOG_WARNING, "consumer_ahead",
-               "the consumer has passed messages that the work queue still has: the stream was "
-               "set back; the consumer is created again");
+    source_log(
+        s, LOG_WARNING, "consumer_ahead",
+        "the consumer has passed messages that the work queue still has: the stream was "
+        "set back, or the filter was another one for a while; the consumer is created again");
     s->renew = SOURCE_RENEW_FOR_STREAM;
     source_begin(s, client, now);
     return true;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "drain/denied.h"
 #include "drain/source_consumer.h"
 #include "drain/source_floor.h"
 #include "drain/source_step.h"
+#include "drain/source_tally.h"
 #include "nats/subject.h"
 
 /* Is the newest message that we know still the one that the stream has under its number? */
@@ -329,4 +331,18 @@ void source_take_answer(struct source *s, struct nats_client *client,
     case SOURCE_REFUSED:
         break; /* these have asked nothing */
     }
+}
+
+void source_denied(struct source *s, struct nats_client *client,
+                   const struct nats_server_error *error, int64_t now)
+{
+    source_tally_denied(s, error->subject);
+    if (s->state == SOURCE_PULLING || s->request == 0 ||
+        error->kind != NATS_ERROR_PUBLISH_PERMISSION ||
+        !slice_equal(error->subject, buf_slice(&s->subject)))
+        return;
+    nats_request_cancel(&client->requests, s->request);
+    buf_reset(&s->body);
+    buf_printf(&s->body, DENIED_SENTENCE "publish to %s", buf_text(&s->subject));
+    source_retry_because(s, client, buf_text(&s->body), now);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "drain/source_step.h"
 
+#include "drain/source_tally.h"
 #include "nats/api.h"
 
 bool source_is_durable(const struct source *s)
@@ -104,6 +105,7 @@ void source_let_go(struct source *s, struct nats_client *client)
     ledger_out_of_step(&s->generation.ledger);
     redelivery_cancel(&s->redelivery);
     refetch_suspend(&s->refetch, client);
+    source_end_tally(s, client);
     s->poll = (struct source_poll){.state = SOURCE_POLL_WAITS};
     s->request = 0;
 }
