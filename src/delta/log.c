@@ -113,6 +113,46 @@ static bool note_name(void *context, struct slice name)
     return true;
 }
 
+static int compare_versions(const void *a, const void *b)
+{
+    const uint64_t *x = a;
+    const uint64_t *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/*
+ * A directory is not read at one moment: of two entries that come meanwhile, the older one may be
+ * where the reading was already, and the newer one where it gets to (ext4 goes by hashes of names,
+ * XFS puts names where there is room). So one that is missing below the newest is asked for by its
+ * name. The first that is not there ends it: all that come are one behind the other.
+ */
+static int add_overlooked(struct object_store *store, uint64_t first, struct delta_listing *out,
+                          struct err *err)
+{
+    size_t listed = out->entries.count;
+    uint64_t least = out->checkpoint.found ? out->checkpoint.version + 1 : first;
+    uint64_t version = listed > 0 ? out->entries.list[listed - 1] : 0;
+    struct buf name = {0};
+    bool found = true;
+    int result = 0;
+    for (size_t i = listed; result == 0 && found && version > least; version--) {
+        if (i > 0 && out->entries.list[i - 1] == version)
+            i--;
+        if (i > 0 && out->entries.list[i - 1] == version - 1)
+            continue;
+        struct object_info info;
+        buf_reset(&name);
+        delta_entry_name(&name, version - 1);
+        result = object_head(store, buf_text(&name), &info, &found, err);
+        if (result == 0 && found)
+            *array_add(&out->entries) = version - 1;
+    }
+    buf_free(&name);
+    if (out->entries.count > listed)
+        qsort(out->entries.list, out->entries.count, sizeof(*out->entries.list), compare_versions);
+    return result;
+}
+
 int delta_log_list(struct object_store *store, uint64_t first, struct delta_listing *out,
                    struct err *err)
 {
@@ -125,7 +165,7 @@ int delta_log_list(struct object_store *store, uint64_t first, struct delta_list
     buf_printf(&after, DELTA_LOG_FOLDER "%0*" PRIu64, (int)DELTA_VERSION_DIGITS, first);
     int result = object_list(store, DELTA_LOG_FOLDER, buf_text(&after), note_name, &l, err);
     buf_free(&after);
-    return result;
+    return result == 0 ? add_overlooked(store, first, out, err) : -1;
 }
 
 void delta_listing_free(struct delta_listing *listing)

@@ -46,7 +46,9 @@ struct delta_listing {
         has_other_checkpoint; /* one in another form than the classic one, which varve can't read */
 };
 
-/* List what has a version of at least `first`. `out` is filled anew. */
+/* List what has a version of at least `first`. `out` is filled anew. Between the newest entry and
+ * the newest checkpoint, none is left out that was there when this was called, or came before one
+ * that is listed. */
 int delta_log_list(struct object_store *store, uint64_t first, struct delta_listing *out,
                    struct err *err) __attribute__((warn_unused_result));
 /* The same from the newest checkpoint on: a good hint saves the listing of all that is older. */

@@ -59,9 +59,10 @@ def assert_once(varve, last, readers=4):
 
 def test_checkpoints_are_what_the_entries_say(any_server, varve):
     any_server.generate(EVENTS, seed=1, simulations=3)
-    varve.once(**MANY)
-    assert checkpoints(varve)[-1] >= 100
+    done = varve.once(**MANY)
+    assert checkpoints(varve), done.text()
     newest = checkpoints(varve)[-1]
+    assert newest >= 100
     hint = json.loads((log_of(varve) / "_last_checkpoint").read_text())
     rows = pq.read_table(log_of(varve) / f"{newest:020}.checkpoint.parquet")
     assert hint["version"] == newest and hint["size"] == rows.num_rows
@@ -99,7 +100,7 @@ def test_inspect_gives_the_glob_of_all_rows_and_no_checkpoint(any_server, varve,
     last = 0
     for count in (EVENTS // 10, EVENTS):
         any_server.generate(count, seed=last + 1, simulations=2)
-        varve.once(**settings)
+        done = varve.once(**settings)
         last += count
         command = [VARVE, "inspect", "--json", varve.output]
         [glob] = json.loads(subprocess.check_output(command))["globs"]
@@ -109,7 +110,7 @@ def test_inspect_gives_the_glob_of_all_rows_and_no_checkpoint(any_server, varve,
         assert sorted(row[0] for row in found) == list(range(1, last + 1))
         frame = polars.scan_parquet(glob).select("stream_seq").collect()
         assert sorted(frame["stream_seq"].to_list()) == list(range(1, last + 1))
-        assert bool(checkpoints(varve)) == (count == EVENTS)
+        assert bool(checkpoints(varve)) == (count == EVENTS), done.text()
 
 
 def test_upkeep_has_the_lowest_priority(any_server, varve):
@@ -128,16 +129,17 @@ def test_upkeep_has_the_lowest_priority(any_server, varve):
 
 def test_old_entries_are_removed_and_nothing_else_is(any_server, varve):
     any_server.generate(EVENTS, seed=1, corrupt=5)
-    varve.once(**MANY)
+    done = varve.once(**MANY)
     months = time.time() - 90 * 86400
     # Up to a checkpoint, which comes as soon as its thread has its turn: the log can begin there.
+    assert len(checkpoints(varve)) == 1, done.text()
     [first] = checkpoints(varve)
     for version in range(first + 1):
         os.utime(log_of(varve) / f"{version:020}.json", (months, months))
     # So many that another one is due, whenever that was made.
     any_server.generate(2 * EVENTS, seed=2)
-    varve.once(**MANY)
-    assert entries(varve)[0] >= 100
+    done = varve.once(**MANY)
+    assert entries(varve)[0] >= 100, done.text()
     assert checkpoints(varve)[0] == entries(varve)[0]
     assert verify(varve.output)["findings"] == []
     for _ in range(2):
@@ -158,8 +160,8 @@ def test_other_engines_keep_it_too(any_server, varve):
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     table.create_checkpoint()
     any_server.generate(EVENTS, seed=2)
-    varve.once(**MANY)
-    assert len(checkpoints(varve)) >= 3
+    done = varve.once(**MANY)
+    assert len(checkpoints(varve)) >= 3, done.text()
     table = DeltaTable(varve.output)
     table.cleanup_metadata()
     assert_once(varve, 2 * EVENTS, readers=2)  # it puts files of its own elsewhere
