@@ -607,7 +607,7 @@ class Output:
             for path in self.root.rglob("*")
             if path.is_file()
             and (path.name.startswith(".") or ".varve" in path.relative_to(self.root).parts)
-            and path.name not in ("lock", "%lock")
+            and path.name not in ("lock", "%lock", "%waiting")
             and not path.name.startswith(".withdrawn-")  # names, for a day: bucket.md
         ]
 

@@ -14,7 +14,7 @@
  *     .varve/<writer>/lock                held while the writer runs
  *     .varve/<writer>/<id>.inprogress     what is staged
  *     .varve/<writer>/swap, swap.record   a swap under way
- *     .varve/%lock                        see below
+ *     .varve/%lock, .varve/%waiting       see below
  *
  * What is staged is in one private directory, not beside its place: it is on the same file system,
  * one fsync makes all its names durable, what a crash leaves is found without walking the tree, and
@@ -36,7 +36,8 @@
  *
  *   1. .varve/<writer>/swap/ is made; the new files, finished before, get their names in it;
  *   2. nobody else moves files: .varve/%lock is held alone, where commits share it for their steps
- *      3 and 4. What else is in the folder gets a second name in swap/, which is made durable;
+ *      3 and 4. A commit that waits for it shares .varve/%waiting meanwhile, and goes before the
+ *      next swap. What else is in the folder gets a second name in swap/, which is made durable;
  *   3. the text is written to .pending-<writer>, then .varve/<writer>/swap.record; both durable;
  *   4. swap/ and the folder change places; made durable;
  *   5. .pending becomes the entry, replacing nothing; made durable;

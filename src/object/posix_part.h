@@ -30,6 +30,10 @@ enum {
 /* A swap takes some fsyncs, and a disk that hangs may take its time for each. */
 #define POSIX_HOLD_WAIT (20 * CLOCK_SECOND)
 
+/* No writer has these names: see posix.h. */
+#define POSIX_HOLD_PATH ".varve/%lock"
+#define POSIX_WAITING_PATH ".varve/%waiting"
+
 /* Where an interrupted commit goes on. */
 enum posix_stage {
     POSIX_IDLE,
@@ -168,7 +172,8 @@ int posix_is_pending(struct posix *p, bool *pending, struct err *err)
 /*
  * Folders are to stay where they are: `shared` for who moves files into them, else for who puts one
  * in another's place. Waits for those who hold them otherwise, which takes them milliseconds;
- * ERR_SYSTEM after POSIX_HOLD_WAIT. What is known of open folders is forgotten.
+ * ERR_SYSTEM after POSIX_HOLD_WAIT. Who waits to share them comes before the next who wants them
+ * alone. What is known of open folders is forgotten.
  */
 int posix_hold(struct posix *p, bool shared, struct err *err) __attribute__((warn_unused_result));
 void posix_release(struct posix *p);

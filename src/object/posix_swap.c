@@ -12,39 +12,6 @@
  * See posix.h for the steps of a swap.
  */
 #define SWAP_FOLDER "swap"
-#define HOLD_PATH ".varve/%lock" /* no writer has this name: see posix.h */
-
-/* Between attempts to get the lock. */
-#define HOLD_PAUSE CLOCK_MILLISECOND
-
-int posix_hold(struct posix *p, bool shared, struct err *err)
-{
-    int64_t deadline = clock_monotonic() + POSIX_HOLD_WAIT;
-    ASSERT(p->hold < 0);
-    posix_folder_forget(p);
-    p->hold =
-        system_openat(&p->system, p->root_dir, HOLD_PATH, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
-    if (p->hold < 0)
-        return directory_open_failed("", HOLD_PATH, errno, err);
-    while ((shared ? system_lock_shared : system_lock)(&p->system, p->hold) != 0) {
-        int error = errno;
-        if (error == EWOULDBLOCK && clock_monotonic() < deadline) {
-            clock_sleep(HOLD_PAUSE);
-            continue;
-        }
-        posix_release(p);
-        return err_set_system(err, error, "can't lock the folders of %s", p->root);
-    }
-    return 0;
-}
-
-void posix_release(struct posix *p)
-{
-    posix_folder_forget(p);
-    if (p->hold >= 0)
-        (void)system_close(&p->system, p->hold); /* nothing was written */
-    p->hold = -1;
-}
 
 struct names {
     struct map all;
@@ -157,11 +124,16 @@ static int remove_folder(struct posix *p, struct err *err)
     return result;
 }
 
-/* Whether what is in our folder is what comes: the places were not exchanged, or back again. */
+/* Whether what is in our folder is what comes: the places were not exchanged, or back again. As
+ * they are where there is no folder: a power cut may leave the record without it, as long as the
+ * names in our directory were not made durable, which comes before the exchange. */
 static int is_ours_new(struct posix *p, struct posix_swap *s, bool *result, struct err *err)
 {
     struct buf name = {0};
     struct stat st;
+    *result = true;
+    if (!posix_exists(p, p->own_dir, SWAP_FOLDER, &st, err))
+        return err_is_set(err) ? -1 : 0;
     int fd = open_swap(p, err);
     if (fd < 0)
         return -1;
