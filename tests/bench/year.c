@@ -3,12 +3,13 @@
 /*
  * year ROOT COMMITS KEEP_DAYS: a table over a long time, made quickly. One commit a minute by a
  * clock that jumps, each with a few events of a simulation that runs for a day; beside it the
- * keeper does what it does in varve run: checkpoints, clean-up of the log, retention. What the
- * clean-up goes by, the time at which an entry was put, is set to the minute of its commit.
+ * keeper does what it does in varve run: checkpoints, clean-up of the log, compaction, retention.
+ * What the clean-up goes by, the time at which an entry was put, is set to the minute of its
+ * commit.
  *
- * Prints a line now and then: days that have passed, live files, their bytes, objects in the log,
- * bytes of these, resident KiB. The last line is "open" and the seconds that a start takes to read
- * the table.
+ * Prints a line now and then, and starts again: days that have passed, live files, their bytes,
+ * objects in the log, bytes of these, resident KiB, seconds that the start took to read the table.
+ * The last line is "open" and the seconds of one more start.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@
 #include "delta/properties.h"
 #include "event/event.h"
 #include "pipeline/upkeep.h"
+#include "store/compact.h"
 #include "store/keeper.h"
 #include "store/path.h"
 #include "store/writer.h"
@@ -31,7 +33,7 @@
 #define DAY (1440 * MINUTE)
 /* The keeper looks less often than it would: reading what there is of a table takes it as long as
  * some tens of commits. */
-enum { ROWS = 3, LINES = 24, KEEP_EVERY = 100 };
+enum { ROWS = 3, LINES = 24, KEEP_EVERY = 360 };
 
 static int64_t began, passed; /* ns */
 
@@ -46,6 +48,8 @@ static int64_t wall(void *context)
     (void)context;
     return began + passed;
 }
+
+static const struct clock jumping = {monotonic, wall, NULL};
 
 static void fail(const struct err *err)
 {
@@ -62,9 +66,11 @@ struct year {
     struct store_kind kind;
     struct keeper *keeper;
     struct retain_counters retained;
+    struct compact_counters compacted;
     const char *root;
     uint64_t sequence;
     uint64_t dated; /* entries before this one have their time */
+    int64_t keep;   /* ns */
 };
 
 static void add_row(struct year *y)
@@ -171,28 +177,7 @@ static long resident_kib(void)
     return pages * 4;
 }
 
-static void print_line(const struct year *y)
-{
-    struct delta_snapshot s = {.want_files = true};
-    struct objects log = {.root = y->root};
-    struct err err = {0};
-    uint64_t live = 0, bytes = 0;
-    long resident = resident_kib(); /* before we look */
-    if (delta_snapshot_load(&s, y->store->objects, &err) != 0 ||
-        object_list(y->store->objects, DELTA_LOG_FOLDER, "", count_object, &log, &err) != 0)
-        fail(&err);
-    for (size_t i = 0; i < s.files.count; i++) {
-        live += s.files.list[i] != NULL;
-        bytes += s.files.list[i] != NULL ? s.files.list[i]->size : 0;
-    }
-    delta_snapshot_free(&s);
-    (void)printf("%lld %llu %llu %llu %llu %ld\n", (long long)(passed / DAY),
-                 (unsigned long long)live, (unsigned long long)bytes, (unsigned long long)log.count,
-                 (unsigned long long)log.bytes, resident);
-    (void)fflush(stdout);
-}
-
-static void open_year(struct year *y, int64_t keep)
+static void open_year(struct year *y)
 {
     struct err err = {0};
     struct store_config config = {
@@ -216,13 +201,56 @@ static void open_year(struct year *y, int64_t keep)
     y->keeper =
         keeper_new(&(struct keeper_options){.root = y->root, .version = y->store->table.version});
     keeper_add_log_jobs(y->keeper, DELTA_CHECKPOINT_INTERVAL);
-    struct retain_options options = upkeep_retention(keep, 0);
-    keeper_add_retention(y->keeper, &options, &y->retained);
+    const struct compact_options compaction = upkeep_compaction(NULL);
+    keeper_add_compaction(y->keeper, &compaction, DAY, &y->compacted);
+    const struct retain_options retention = upkeep_retention(y->keep, 0);
+    keeper_add_retention(y->keeper, &retention, &y->retained);
+}
+
+static void close_year(struct year *y)
+{
+    keeper_free(y->keeper, false);
+    store_writer_free(y->writer);
+    store_close(y->store);
+}
+
+/* What a restart takes; by the clock of the machine. */
+static double reopen(struct year *y)
+{
+    close_year(y);
+    clock_replace(NULL);
+    const int64_t since = clock_monotonic();
+    clock_replace(&jumping);
+    open_year(y);
+    clock_replace(NULL);
+    const int64_t took = clock_monotonic() - since;
+    clock_replace(&jumping);
+    return (double)took / (double)CLOCK_SECOND;
+}
+
+static void print_line(struct year *y)
+{
+    struct delta_snapshot s = {.want_files = true};
+    struct objects log = {.root = y->root};
+    struct err err = {0};
+    uint64_t live = 0, bytes = 0;
+    long resident = resident_kib(); /* before we look */
+    if (delta_snapshot_load(&s, y->store->objects, &err) != 0 ||
+        object_list(y->store->objects, DELTA_LOG_FOLDER, "", count_object, &log, &err) != 0)
+        fail(&err);
+    for (size_t i = 0; i < s.files.count; i++) {
+        live += s.files.list[i] != NULL;
+        bytes += s.files.list[i] != NULL ? s.files.list[i]->size : 0;
+    }
+    delta_snapshot_free(&s);
+    (void)printf("%lld %llu %llu %llu %llu %ld %.3f\n", (long long)(passed / DAY),
+                 (unsigned long long)live, (unsigned long long)bytes, (unsigned long long)log.count,
+                 (unsigned long long)log.bytes, resident, reopen(y));
+    (void)fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct clock clock = {monotonic, wall, NULL};
     struct year y = {0};
     if (argc != 4) {
         (void)fprintf(stderr, "usage: year ROOT COMMITS KEEP_DAYS\n");
@@ -230,10 +258,11 @@ int main(int argc, char **argv)
     }
     const uint64_t commits = strtoull(argv[2], NULL, 10);
     y.root = argv[1];
+    y.keep = (int64_t)atoi(argv[3]) * DAY;
     began = clock_wall() - (int64_t)commits * MINUTE; /* it ends now */
-    clock_replace(&clock);
     log_configure(LOG_WARNING, LOG_LOGFMT);
-    open_year(&y, (int64_t)atoi(argv[3]) * DAY);
+    clock_replace(&jumping);
+    open_year(&y);
     for (uint64_t i = 1; i <= commits; i++) {
         passed = (int64_t)i * MINUTE;
         commit(&y, i);
@@ -243,15 +272,7 @@ int main(int argc, char **argv)
             print_line(&y);
     }
     print_line(&y);
-    keeper_free(y.keeper, false);
-    store_writer_free(y.writer);
-    store_close(y.store);
-    clock_replace(NULL);
-    began = clock_monotonic();
-    open_year(&y, DAY);
-    (void)printf("open %.3f\n", (double)(clock_monotonic() - began) / (double)CLOCK_SECOND);
-    keeper_free(y.keeper, false);
-    store_writer_free(y.writer);
-    store_close(y.store);
+    (void)printf("open %.3f\n", reopen(&y));
+    close_year(&y);
     return 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A table over a year: a commit a minute, with retention on. Live files, bytes, the log, memory and the
+"""A table over a year: a commit a minute, with compaction and retention on. Live files, bytes, the log, memory and the
 time of a start have to stay flat.
 
     build/venv/bin/python tests/bench/year.py [COMMITS [DAYS]]
@@ -26,14 +26,15 @@ def main():
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
         root = Path(name) / "table"
-        print("day, live files, MB, objects of the log, MB, resident KiB")
+        print("day, live files, MB, objects of the log, MB, resident KiB, seconds of a start")
         with subprocess.Popen([BUILD / "bench" / "year", root, commits, days], stdout=subprocess.PIPE, text=True) as run:
             for line in run.stdout:
                 if line.startswith("open"):
                     print(f"varve opens it in {line.split()[1]} s")
                     continue
-                day, live, size, objects, log, resident = map(int, line.split())
-                print(f"{day:4} {live:7} {size / 1e6:8.1f} {objects:7} {log / 1e6:8.1f} {resident:7}", flush=True)
+                day, live, size, objects, log, resident = map(int, line.split()[:6])
+                print(f"{day:4} {live:7} {size / 1e6:8.1f} {objects:7} {log / 1e6:8.1f} {resident:7} {line.split()[6]:>7}",
+                      flush=True)  # fmt: skip
         if run.returncode != 0:
             sys.exit(1)
         began = time.monotonic()
