@@ -179,6 +179,8 @@ static void close_store(struct object_store *store)
     array_free(&b->staged);
     map_free(&b->withdrawn);
     buf_free(&b->entry);
+    buf_free(&b->pending_name);
+    buf_free(&b->outdated_name);
     free(b->url);
     free(b->bucket);
     free(b->prefix);

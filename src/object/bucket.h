@@ -11,16 +11,15 @@
  * bucket:
  *
  *     <prefix>/<name of an object>
- *     <prefix>/<entries>/.pending-<writer>    the text of a commit under way
- *     <prefix>/<entries>/.withdrawn-<writer>  names of files that were taken back
+ *     <prefix>/<entries>/.pending-<writer>~<process>-<number>  the text of a commit under way
+ *     <prefix>/<entries>/.withdrawn-<writer>                   names of files that were taken back
  *
  * A commit, step by step:
  *
- *   1. the text is put as .pending-<writer>, if there is none: it names every file to come, and in
- *      a last line behind the entry, the first name that the entry may get, and which process is at
- *      it;
+ *   1. the text is put as .pending: it names every file to come, and in a last line behind the
+ *      entry, the first name that the entry may get, and which process is at it;
  *   2. each file is put under its name, if there is no other object. Where there is one, the text
- *      is put anew, with another name, before the file is;
+ *      is put as another .pending, with another name in it, before the file is;
  *   3. the entries are read; .pending is still ours; then the text is put as the next entry, if
  *      there is none: the commit point. Where there is one, this step is repeated;
  *   4. .pending is removed.
@@ -29,9 +28,14 @@
  * and compared (s3_put), and the text is nobody else's, since the ids of the files, or positions
  * that only this writer moves, stand in it.
  *
- * There are no locks in a bucket. Two processes that run as one writer find each other's .pending,
- * or each other's entries (store/recover.h), and stop. One that starts while the other commits, or
- * after a crash, takes .pending over, by putting it anew with its own name in the last line; then
+ * A request that was thought lost may come when it has long been sent again, and others after it.
+ * So no two texts are put as one .pending, and none is put again once it was removed: what comes
+ * late brings back what is an entry already, or was taken back, or removes what is gone.
+ *
+ * There are no locks in a bucket. Two processes that run as one writer find each other's entries
+ * (store/recover.h), and the one that is late stops. One that starts while the other commits, or
+ * after a crash, finds each .pending of its writer, also .pending-<writer>, as earlier versions had
+ * it, and takes it over, by putting it anew with its own name in the last line; then
  *
  *   - if the text is an entry already, it removes .pending;
  *   - if all files are there, it goes on with step 3: whoever of the two is first, it is one text;
@@ -43,6 +47,10 @@
  *
  * These names are given to no other file: a second process may be taking them back, too, and be
  * slower.
+ *
+ * A swap puts its text as .pending-<writer>, too, first: the lease, which keeps another keeper from
+ * beginning the same. Should it go, by a request that comes late, .pending still does so; where
+ * both have begun, a swap that has failed removes nothing.
  */
 struct object_bucket_found;
 struct object_bucket_config {

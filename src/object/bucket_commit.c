@@ -82,14 +82,25 @@ static int check_pending(struct bucket *b, struct err *err)
     return -1;
 }
 
-/* Before a file gets another name than .pending says, .pending has to say it. What may have been
- * put already is put again as it was: its time stands in it. */
+/* It is there under another name now. */
+static int remove_outdated(struct bucket *b, struct err *err)
+{
+    if (b->outdated_name.len > 0 && object_remove(&b->store, buf_text(&b->outdated_name), err) != 0)
+        return -1;
+    buf_reset(&b->outdated_name);
+    return 0;
+}
+
+/* Before a file gets another name than .pending says, another .pending has to say it. What may have
+ * been put already is put again as it was: its time stands in it. */
 static int write_pending(struct bucket *b, struct err *err)
 {
     if (b->rename && check_pending(b, err) != 0)
         return -1;
-    if (b->rename)
+    if (b->rename) {
         buf_reset(&b->pending);
+        buf_append_slice(&b->outdated_name, buf_slice(&b->pending_name));
+    }
     b->rename = false;
     if (b->pending.len == 0) {
         buf_reset(&b->text);
@@ -98,8 +109,11 @@ static int write_pending(struct bucket *b, struct err *err)
             b->group->text(b->group->context, (const char *const *)b->names, &b->text, err) != 0)
             return -1;
         bucket_fill_pending(b);
+        bucket_name_pending(b);
     }
-    return bucket_put_pending(b, b->put ? S3_ANY : S3_IF_ABSENT, err);
+    if (b->swap != NULL && bucket_put_lease(b, err) != 0)
+        return -1;
+    return bucket_put_pending(b, S3_IF_ABSENT, err) == 0 ? remove_outdated(b, err) : -1;
 }
 
 /* Leaves the stage as it is, or sets it back if a name was taken. */
@@ -109,7 +123,9 @@ static int put_files(struct bucket *b, struct err *err)
     for (; b->at < b->count; b->at++) {
         const char *name = b->names[b->at];
         const struct object_member *m = &b->group->members[b->at];
+        b->tried = b->swap != NULL;
         enum s3_outcome outcome = bucket_put_staged(b, m->id, name, m->sha256, absent, err);
+        b->tried = b->tried && outcome != S3_DONE && outcome != S3_TAKEN;
         if (outcome == S3_ABSENT)
             return err_set(err, ERR_FORMAT, "what was to be %s is gone", name);
         if (outcome == S3_TAKEN && b->swap != NULL)
@@ -165,6 +181,7 @@ void bucket_forget_commit(struct bucket *b)
     b->stage = BUCKET_IDLE;
     buf_free(&b->text);
     buf_free(&b->pending);
+    buf_reset(&b->outdated_name);
 }
 
 void bucket_begin(struct bucket *b, const struct object_group *group, enum bucket_stage stage)
@@ -208,7 +225,8 @@ static int step(struct bucket *b, struct err *err)
         for (size_t i = 0; i < b->go.count; i++)
             if (object_remove(&b->store, b->go.list[i], err) != 0)
                 return -1;
-        if (bucket_remove_pending(b, err) != 0)
+        if (bucket_remove_pending(b, err) != 0 ||
+            (b->swap != NULL && bucket_remove_lease(b, err) != 0))
             return -1;
         for (size_t i = 0; i < b->count; i++)
             bucket_settle_staged(b, b->group->members[i].id);

@@ -53,12 +53,14 @@ struct bucket {
     uint32_t *numbers; /* which were put behind the names wanted */
     size_t count, at;  /* members, and how many of them are in their places */
     struct buf text, entry, pending;
-    bool named;                     /* entry: the name is asked for */
-    bool rename;                    /* a name was taken: .pending has to be put anew */
-    bool tried;                     /* the entry may be there */
-    bool renounced;                 /* the names, since .pending is not ours any more */
-    bool put;                       /* .pending is there, by us, */
+    struct buf pending_name, outdated_name; /* of .pending; of the one that it takes the place of */
+    bool named;                             /* entry: the name is asked for */
+    bool rename;                            /* a name was taken: .pending has to be put anew */
+    bool tried;                             /* the entry may be there; of a swap, a file */
+    bool renounced;                         /* the names, since .pending is not ours any more */
+    bool put;                               /* .pending is there, by us, */
     char pending_etag[S3_ETAG_MAX]; /* and is this version of it; "": the store does not tell */
+    uint64_t next_pending;          /* number of the next name of one */
     int64_t fenced_since;           /* another's is there, or ours is gone; 0: it is not so */
     const struct object_swap *swap; /* it is one */
     struct bucket_names come, go;   /* of a swap: what is removed if it is taken back, and else */
@@ -124,18 +126,28 @@ int bucket_renounced(struct object_store *store, object_visit *visit, void *cont
                      struct err *err);
 
 /*
- * The steps of a commit that recovery has as well. .pending: its name; what it is to be, from
- * b->text, b->entry and b->swap; to put it, where there is none or (S3_ANY) in place of another
- * one; whether it is what we have put, ERR_REFUSED if not; to remove it.
+ * The steps of a commit that recovery has as well. .pending: a name for it, that none has had; what
+ * it is to be, from b->text, b->entry and b->swap; to put it, where there is none or (S3_ANY) in
+ * place of another one; whether it is what we have put, ERR_REFUSED if not; to remove it.
  */
-void bucket_pending_name(struct buf *out, const struct bucket *b);
+void bucket_name_pending(struct bucket *b);
 void bucket_fill_pending(struct bucket *b);
 int bucket_put_pending(struct bucket *b, enum s3_condition_kind kind, struct err *err)
     __attribute__((warn_unused_result));
 int bucket_check_pending(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
 int bucket_remove_pending(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
 
-/* Make .pending ours, where there is one (*found), and take it apart; *committed: its text is an
+/* The one that keeps a second keeper out, with the same bytes; the same of it. */
+int bucket_check_lease(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+int bucket_put_lease(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+int bucket_remove_lease(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
+
+/* Look for a .pending of this writer behind `after`, "" for any: its name is b->pending_name then.
+ * `modified`, where it is not NULL: when it was put, ns since 1970 by the clock of the store. */
+int bucket_find_pending(struct bucket *b, const char *after, bool *found, int64_t *modified,
+                        struct err *err) __attribute__((warn_unused_result));
+
+/* Make one of them ours, where there is any (*found), and take it apart; *committed: its text is an
  * entry already. A commit under way is forgotten. */
 int bucket_take_pending(struct bucket *b, bool *found, bool *committed, struct err *err)
     __attribute__((warn_unused_result));

@@ -12,10 +12,19 @@
 
 enum { PROCESS_TEXT = 17 };
 
-void bucket_pending_name(struct buf *out, const struct bucket *b)
+/* Behind the name of the writer, which has none in it (text_escape). */
+static const char mark = '~';
+
+static void name_lease(struct buf *out, const struct bucket *b)
 {
     buf_reset(out);
     buf_printf(out, "%s.pending-%s", b->entries, b->writer_name);
+}
+
+void bucket_name_pending(struct bucket *b)
+{
+    name_lease(&b->pending_name, b);
+    buf_printf(&b->pending_name, "%c%016" PRIx64 "-%" PRIx64, mark, b->nonce, b->next_pending++);
 }
 
 int bucket_is_two(struct bucket *b, struct err *err)
@@ -57,55 +66,119 @@ void bucket_fill_pending(struct bucket *b)
 
 int bucket_check_pending(struct bucket *b, struct err *err)
 {
-    struct buf name = {0}, there = {0};
+    struct buf there = {0};
     struct s3_result result = {0};
+    const char *name = buf_text(&b->pending_name);
     bool ours = false;
-    bucket_pending_name(&name, b);
-    enum s3_outcome outcome = s3_head(b->client, buf_text(&name), &result, err);
+    enum s3_outcome outcome = s3_head(b->client, name, &result, err);
     if (outcome == S3_DONE && b->pending_etag[0] != '\0') {
         ours = strcmp(result.etag, b->pending_etag) == 0;
     } else if (outcome == S3_DONE) {
-        outcome = s3_get(b->client, buf_text(&name), 0, OBJECT_TEXT_MAX, &there, NULL, err);
+        outcome = s3_get(b->client, name, 0, OBJECT_TEXT_MAX, &there, NULL, err);
         ours = outcome == S3_DONE && slice_equal(buf_slice(&there), buf_slice(&b->pending));
     }
     int code = 0;
     if (outcome != S3_DONE && outcome != S3_ABSENT)
-        code = bucket_failed(outcome, buf_text(&name), err);
+        code = bucket_failed(outcome, name, err);
     else if (!ours)
         code = bucket_is_two(b, err);
     else
         b->fenced_since = 0;
-    buf_free(&name);
     buf_free(&there);
     return code;
 }
 
+static int put_as(struct bucket *b, const char *name, enum s3_condition_kind kind,
+                  struct s3_result *result, struct err *err)
+{
+    struct s3_condition condition = {.kind = kind};
+    enum s3_outcome outcome =
+        s3_put(b->client, name, buf_slice(&b->pending), condition, result, err);
+    if (outcome != S3_DONE)
+        return outcome == S3_TAKEN ? bucket_is_two(b, err) : bucket_failed(outcome, name, err);
+    b->put = true;
+    b->fenced_since = 0;
+    return 0;
+}
+
 int bucket_put_pending(struct bucket *b, enum s3_condition_kind kind, struct err *err)
 {
-    struct buf name = {0};
     struct s3_result result = {0};
-    struct s3_condition condition = {.kind = kind};
-    bucket_pending_name(&name, b);
-    enum s3_outcome outcome =
-        s3_put(b->client, buf_text(&name), buf_slice(&b->pending), condition, &result, err);
-    int code = 0;
-    if (outcome == S3_DONE) {
-        b->put = true;
-        b->fenced_since = 0;
-        memcpy(b->pending_etag, result.etag, sizeof(b->pending_etag));
-    } else {
-        code = outcome == S3_TAKEN ? bucket_is_two(b, err)
-                                   : bucket_failed(outcome, buf_text(&name), err);
-    }
-    buf_free(&name);
-    return code;
+    if (put_as(b, buf_text(&b->pending_name), kind, &result, err) != 0)
+        return -1;
+    memcpy(b->pending_etag, result.etag, sizeof(b->pending_etag));
+    return 0;
 }
 
 int bucket_remove_pending(struct bucket *b, struct err *err)
 {
+    return object_remove(&b->store, buf_text(&b->pending_name), err);
+}
+
+int bucket_put_lease(struct bucket *b, struct err *err)
+{
     struct buf name = {0};
-    bucket_pending_name(&name, b);
+    name_lease(&name, b);
+    int result = put_as(b, buf_text(&name), S3_IF_ABSENT, NULL, err);
+    buf_free(&name);
+    return result;
+}
+
+int bucket_check_lease(struct bucket *b, struct err *err)
+{
+    struct buf name = {0}, there = {0};
+    bool found;
+    name_lease(&name, b);
+    int result = object_get_all(&b->store, buf_text(&name), OBJECT_TEXT_MAX, &there, &found, err);
+    if (result == 0 && !(found && slice_equal(buf_slice(&there), buf_slice(&b->pending))))
+        result = bucket_is_two(b, err);
+    buf_free(&name);
+    buf_free(&there);
+    return result;
+}
+
+int bucket_remove_lease(struct bucket *b, struct err *err)
+{
+    struct buf name = {0};
+    name_lease(&name, b);
     int result = object_remove(&b->store, buf_text(&name), err);
+    buf_free(&name);
+    return result;
+}
+
+struct pending_search {
+    struct bucket *b;
+    size_t shortest; /* of the names: that of a lease, and of earlier versions */
+    int64_t modified;
+    bool found;
+};
+
+/* Names of other writers may begin with ours. */
+static bool note_pending(void *context, const struct s3_listed *listed)
+{
+    struct pending_search *s = context;
+    size_t len = s->shortest;
+    if (listed->key.len > len && (char)listed->key.data[len] != mark)
+        return true;
+    buf_reset(&s->b->pending_name);
+    buf_append_slice(&s->b->pending_name, listed->key);
+    s->modified = listed->modified;
+    s->found = true;
+    return false;
+}
+
+int bucket_find_pending(struct bucket *b, const char *after, bool *found, int64_t *modified,
+                        struct err *err)
+{
+    struct buf name = {0};
+    name_lease(&name, b);
+    struct pending_search s = {.b = b, .shortest = name.len};
+    enum s3_outcome outcome = s3_list(b->client, buf_text(&name), after, note_pending, &s, err);
+    int result =
+        outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, b->entries, err);
+    *found = result == 0 && s.found;
+    if (modified != NULL)
+        *modified = s.modified;
     buf_free(&name);
     return result;
 }
@@ -204,17 +277,26 @@ static int take_apart(struct bucket *b, struct slice pending, struct err *err)
     buf_append_slice(&b->entry, entry);
     arena_free(&arena);
     return valid ? 0
-                 : err_set(err, ERR_FORMAT, "%s.pending-%s is not what varve writes", b->entries,
-                           b->writer_name);
+                 : err_set(err, ERR_FORMAT, "%s is not what varve writes",
+                           buf_text(&b->pending_name));
 }
 
 int bucket_take_pending(struct bucket *b, bool *found, bool *committed, struct err *err)
 {
     struct buf name = {0}, pending = {0};
-    *committed = false;
+    bool listed = true;
+    int result = 0;
+    *committed = *found = false;
     bucket_forget_commit(b);
-    bucket_pending_name(&name, b);
-    int result = object_get_all(&b->store, buf_text(&name), OBJECT_TEXT_MAX, &pending, found, err);
+    /* One that is gone when it is asked for is of a process that has just committed. */
+    while (result == 0 && listed && !*found) {
+        result = bucket_find_pending(b, buf_text(&name), &listed, NULL, err);
+        buf_reset(&name);
+        buf_append_slice(&name, buf_slice(&b->pending_name));
+        if (result == 0 && listed)
+            result =
+                object_get_all(&b->store, buf_text(&name), OBJECT_TEXT_MAX, &pending, found, err);
+    }
     if (result == 0 && *found) {
         result = take_apart(b, buf_slice(&pending), err);
         if (result == 0) {

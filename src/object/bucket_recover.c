@@ -15,11 +15,13 @@
 int bucket_interrupted(struct object_store *store, struct buf *text, bool *found, struct err *err)
 {
     struct bucket *b = bucket_of(store);
-    bool committed;
-    int result = bucket_take_pending(b, found, &committed, err);
-    if (result == 0 && committed)
-        result = bucket_remove_pending(b, err);
-    *found = *found && !committed;
+    bool committed = true;
+    int result = 0;
+    for (*found = true; result == 0 && *found && committed;) {
+        result = bucket_take_pending(b, found, &committed, err);
+        if (result == 0 && committed)
+            result = bucket_remove_pending(b, err);
+    }
     if (result == 0 && *found)
         buf_append_slice(text, buf_slice(&b->text));
     if (result == 0 && !*found)
@@ -105,39 +107,53 @@ static int end_swap(struct bucket *b, bool committed, struct err *err)
     return 0;
 }
 
-/* The object of a commit under way is also what keeps a second keeper out. */
-static int is_young(struct bucket *b, bool *young, struct err *err)
+/* The objects of a commit under way are also what keeps a second keeper out. */
+static int look_for_keeper(struct bucket *b, bool *found, struct err *err)
 {
-    struct buf name = {0};
-    struct object_info info;
-    bool found;
-    bucket_pending_name(&name, b);
-    int result = object_head(&b->store, buf_text(&name), &info, &found, err);
+    int64_t modified;
+    int result = bucket_find_pending(b, "", found, &modified, err);
     int64_t now = clock_wall() + s3_client_counters(b->client)->skew;
-    *young = result == 0 && found && now - info.modified < KEEPER_TURN;
-    buf_free(&name);
+    if (result == 0 && *found && now - modified < KEEPER_TURN)
+        result = err_set(err, ERR_REFUSED, "another process keeps the table in order");
     return result;
 }
 
 int bucket_settle(struct object_store *store, const struct object_group *instead, struct err *err)
 {
     struct bucket *b = bucket_of(store);
-    bool found, committed, young;
-    if (is_young(b, &young, err) != 0)
-        return -1;
-    if (young)
-        return err_set(err, ERR_REFUSED, "another process keeps the table in order");
-    if (bucket_take_pending(b, &found, &committed, err) != 0)
-        return -1;
-    if (found && !committed && bucket_put_instead(b, instead, &committed, err) != 0)
-        return -1;
-    return found ? end_swap(b, committed, err) : 0;
+    bool found = true, committed;
+    int result = look_for_keeper(b, &found, err);
+    while (result == 0 && found) {
+        result = bucket_take_pending(b, &found, &committed, err);
+        if (result == 0 && found && !committed)
+            result = bucket_put_instead(b, instead, &committed, err);
+        if (result == 0 && found)
+            result = end_swap(b, committed, err);
+        if (result == 0 && found)
+            result = look_for_keeper(b, &found, err);
+    }
+    return result;
+}
+
+/* What has its name already goes again. Where another one has taken the swap over that name is
+ * nobody's any more, and the rest is his to end; where only the lease is gone somebody else may be
+ * at the same swap, and have taken the object for his own: that is for bucket_settle to see. */
+static void take_swap_back(struct bucket *b)
+{
+    struct err ignored = {0};
+    const char *const *names = (const char *const *)b->come.list;
+    bool ours = bucket_check_pending(b, &ignored) == 0;
+    bool over = !ours && b->fenced_since != 0;
+    if (!over && (!ours || bucket_check_lease(b, &ignored) != 0))
+        return;
+    if (remove_all(&b->store, names, b->at, &ignored) == 0 && ours &&
+        bucket_remove_pending(b, &ignored) == 0)
+        (void)!bucket_remove_lease(b, &ignored);
 }
 
 int bucket_swap(struct object_store *store, const struct object_swap *swap, struct err *err)
 {
     struct bucket *b = bucket_of(store);
-    struct err ignored = {0};
     struct buf name = {0};
     ASSERT(b->stage == BUCKET_IDLE);
     for (size_t i = 0; i < swap->group.count; i++) {
@@ -152,11 +168,8 @@ int bucket_swap(struct object_store *store, const struct object_swap *swap, stru
     b->swap = swap;
     int result = bucket_go_on(b, err);
     /* Where nobody knows whether it has happened it is for bucket_settle to see. */
-    if (result != 0 && b->put && !b->tried) {
-        const char *const *names = (const char *const *)b->come.list;
-        if (remove_all(store, names, b->at, &ignored) == 0)
-            (void)!bucket_remove_pending(b, &ignored);
-    }
+    if (result != 0 && b->put && !b->tried)
+        take_swap_back(b);
     if (result != 0)
         bucket_forget_commit(b);
     return result;

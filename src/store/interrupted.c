@@ -144,7 +144,7 @@ static int withdraw(struct interrupted *i, struct err *err)
     if (result == 0)
         result = object_withdraw(i->store->objects, (const char *const *)names, own_count, &instead,
                                  err);
-    i->store->recovery.withdrawn = result == 0 && i->stored;
+    i->store->recovery.withdrawn |= result == 0 && i->stored;
     for (size_t k = 0; k < own_count; k++)
         free(names[k]);
     free(names);
@@ -159,10 +159,12 @@ static int finish_interrupted(struct interrupted *i, struct err *err)
     struct store *store = i->store;
     struct object_group group = {i->members, i->entry.moves.count, interrupted_text,
                                  interrupted_name, i};
+    bool forward = false;
     int result = look_for_rows(i, err);
     if (result == 0 && !i->stored)
-        result = object_resume(store->objects, &group, &store->recovery.rolled_forward, err);
-    if (!i->stored && (result != 0 || store->recovery.rolled_forward))
+        result = object_resume(store->objects, &group, &forward, err);
+    store->recovery.rolled_forward |= forward;
+    if (!i->stored && (result != 0 || forward))
         return result;
     err_clear(err);
     return withdraw(i, err);
@@ -199,21 +201,20 @@ static int is_ours(void *context, const char *name, bool *ours, struct err *err)
     return store_is_own_file(context, name, ours, err);
 }
 
-int store_recover_commit(struct store *store, struct err *err)
+int store_recover_commit(struct store *store, bool *found, struct err *err)
 {
     struct interrupted i = {.store = store};
-    bool found;
-    int result = object_interrupted(store->objects, &i.entry.text, &found, err);
-    if (result == 0 && found) {
+    int result = object_interrupted(store->objects, &i.entry.text, found, err);
+    if (result == 0 && *found) {
         result = parse_interrupted(&i, err);
         if (result != 0)
             (void)err_prefix(err, "the interrupted commit, _delta_log/.pending-%s",
                              store->instance);
     }
-    if (result == 0 && found)
+    if (result == 0 && *found)
         result = finish_interrupted(&i, err);
     free_interrupted(&i);
-    return result != 0
+    return result != 0 || *found
                ? result
                : store_sweep(store->objects, is_ours, store, &store->recovery.files_removed, err);
 }

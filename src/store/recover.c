@@ -356,17 +356,27 @@ static void rename_quarantines(struct store *store)
     array_free(&names);
 }
 
+/* In a bucket a request that was thought lost may have put one there again, and two processes of
+ * one name have one each. What was finished is an entry like any other, and so is one that a dead
+ * process had sent, and that has come since the table was read. */
+static int recover_commits(struct store *store, struct err *err)
+{
+    bool found = true, gap = false;
+    int result = 0;
+    while (result == 0 && found) {
+        result = store_recover_commit(store, &found, err);
+        if (result == 0)
+            result = delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err);
+        if (result == 0 && gap)
+            result = reload_table(store, err);
+    }
+    return result;
+}
+
 int store_recover(struct store *store, const struct store_config *config, struct err *err)
 {
-    bool gap = false;
     store->table.want_varve = true;
-    if (store_recover_table(store, config, err) != 0 || store_recover_commit(store, err) != 0)
-        return -1;
-    /* The commit that was finished is an entry like any other. */
-    if (store->recovery.rolled_forward &&
-        delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err) != 0)
-        return -1;
-    if (gap && reload_table(store, err) != 0)
+    if (store_recover_table(store, config, err) != 0 || recover_commits(store, err) != 0)
         return -1;
     store_note_newest(store);
     if (read_positions(store, config, err) != 0)

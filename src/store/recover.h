@@ -41,8 +41,9 @@ void store_adopted_free(struct store_adopted *adopted);
 int store_recover_table(struct store *store, const struct store_config *config, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Step 2 alone. */
-int store_recover_commit(struct store *store, struct err *err) __attribute__((warn_unused_result));
+/* Step 2 alone, of one commit: *found, there may be another one. */
+int store_recover_commit(struct store *store, bool *found, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Whether a Parquet file with this name is there, and this instance has written it: a commit of
  * another one may be under way and look for its own. */

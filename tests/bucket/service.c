@@ -151,13 +151,16 @@ static void list_object(void *context, const char *key, uint64_t size, int64_t m
 
 static void list(struct bucket_service *s, const struct bucket_request *r, struct buf *out)
 {
+    char now[32], field[48];
     struct listing l = {0};
+    http_date(s->now, now);
+    (void)snprintf(field, sizeof(field), "date: %s\r\n", now);
     service_query(r, "prefix", l.prefix);
     service_query(r, "start-after", l.after);
     buf_append_text(&l.text, "<ListBucketResult><IsTruncated>false</IsTruncated>");
     s->objects.walk(s->objects.context, list_object, &l);
     buf_append_text(&l.text, "</ListBucketResult>");
-    service_answer(out, 200, "", buf_slice(&l.text));
+    service_answer(out, 200, field, buf_slice(&l.text));
     buf_free(&l.text);
 }
 
