@@ -115,6 +115,16 @@ def test_what_patches_that_are_not_taken_mend_is_not_there():
         assert absent not in names, absent
 
 
+def test_all_random_bytes_are_the_kernels():
+    """Those of TLS, too: the library's own sources look for a device that a chroot has not. Nor does
+    anybody ask it why a certificate is refused where there was none: it says that all is wrong."""
+    names = subprocess.run(["nm", BUILD / "varve.debug"], capture_output=True, text=True,
+                           check=True).stdout
+    assert "mbedtls_psa_external_get_random" in names
+    for absent in ("mbedtls_entropy", "drbg", "mbedtls_ssl_get_verify_result"):
+        assert absent not in names, absent
+
+
 def test_a_tarball_that_is_not_the_pinned_one_is_refused(copy):
     for line in LINES:
         (copy / "vendor" / line[2]).write_bytes(b"somebody else's")

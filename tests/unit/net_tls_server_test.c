@@ -9,7 +9,7 @@
 
 #include "base/num.h"
 #include "net/http.h"
-#include "test.h"
+#include "tls_pair.h"
 
 /* For host.test, signed by itself, good until 2120. */
 static const char certificate[] =
@@ -41,12 +41,6 @@ static const struct tls_options trusting = {.section = "",
                                             .key_password = "",
                                             .key_password_file = ""};
 
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    EXPECT(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
 static struct tls_server *new_server(void)
 {
     struct tls_facts facts = {0};
@@ -59,110 +53,6 @@ static struct tls_server *new_server(void)
     return server;
 }
 
-/* One end of a connection in memory, which moves at most `piece` bytes a call. */
-struct pipe_end {
-    struct stream stream;
-    struct buf *in, *out;
-    size_t piece, taken; /* taken: of `in` */
-    bool finished;
-};
-
-static enum net_io pipe_read(struct stream *s, void *data, size_t len, size_t *done,
-                             struct err *err)
-{
-    struct pipe_end *p = (struct pipe_end *)s;
-    (void)err;
-    size_t some = p->in->len < len ? p->in->len : len;
-    some = some < p->piece ? some : p->piece;
-    if (some == 0)
-        return NET_IO_AGAIN;
-    memcpy(data, p->in->data, some);
-    memmove(p->in->data, p->in->data + some, p->in->len - some);
-    p->in->len -= some;
-    p->taken += some;
-    *done = some;
-    return NET_IO_DONE;
-}
-
-static enum net_io pipe_write(struct stream *s, const void *data, size_t len, size_t *done,
-                              struct err *err)
-{
-    struct pipe_end *p = (struct pipe_end *)s;
-    (void)err;
-    *done = len < p->piece ? len : p->piece;
-    buf_append(p->out, data, *done);
-    return NET_IO_DONE;
-}
-
-static void pipe_finish(struct stream *s)
-{
-    ((struct pipe_end *)s)->finished = true;
-}
-
-static struct net_wait pipe_wait(const struct stream *s, bool writing)
-{
-    (void)s, (void)writing;
-    return (struct net_wait){.handle = -1};
-}
-
-static void pipe_close(struct stream *s)
-{
-    (void)s;
-}
-
-static const struct stream_kind pipe_kind = {"pipe",      NULL,      pipe_read, pipe_write,
-                                             pipe_finish, pipe_wait, pipe_close};
-
-/* A client and a server, and what is on its way between them. */
-struct pair {
-    struct buf up, down;
-    struct pipe_end ends[2];
-    struct stream *client, *served;
-};
-
-static void make_pair(struct pair *p, struct tls_server *server, size_t piece)
-{
-    struct err err = {0};
-    *p = (struct pair){0};
-    p->ends[0] = (struct pipe_end){{&pipe_kind}, &p->down, &p->up, piece, 0, false};
-    p->ends[1] = (struct pipe_end){{&pipe_kind}, &p->up, &p->down, piece, 0, false};
-    p->client = stream_tls(&p->ends[0].stream, &trusting, "host.test", &err);
-    p->served = stream_tls_accept(&p->ends[1].stream, server);
-    EXPECT(p->client != NULL);
-}
-
-static void shake_hands(struct pair *p)
-{
-    struct err err = {0};
-    enum net_io client = NET_IO_AGAIN, served = NET_IO_AGAIN;
-    for (int i = 0; i < 100 && (client != NET_IO_DONE || served != NET_IO_DONE); i++) {
-        if (client == NET_IO_AGAIN)
-            client = stream_handshake(p->client, &err);
-        if (served == NET_IO_AGAIN)
-            served = stream_handshake(p->served, &err);
-    }
-    EXPECT(client == NET_IO_DONE && served == NET_IO_DONE);
-}
-
-static void free_pair(struct pair *p)
-{
-    stream_close(&p->client);
-    stream_close(&p->served);
-    buf_free(&p->up);
-    buf_free(&p->down);
-}
-
-static void expect_said(struct stream *from, struct stream *to, const char *text)
-{
-    char heard[64] = "";
-    size_t done;
-    struct err err = {0};
-    EXPECT(stream_write(from, text, strlen(text), &done, &err) == NET_IO_DONE);
-    EXPECT_U64(done, strlen(text));
-    EXPECT(stream_read(to, heard, sizeof(heard) - 1, &done, &err) == NET_IO_DONE);
-    EXPECT_TEXT(heard, text);
-}
-
 TEST(tls_server_and_client_in_any_pieces)
 {
     const size_t pieces[] = {1, 7, 100000};
@@ -172,7 +62,7 @@ TEST(tls_server_and_client_in_any_pieces)
         struct err err = {0};
         char byte;
         size_t done;
-        make_pair(&p, server, pieces[i]);
+        make_pair(&p, server, &trusting, pieces[i]);
         tls_server_free(server); /* the stream keeps what it needs */
         shake_hands(&p);
         EXPECT_TEXT(stream_tls_version(p.served), "TLSv1.3");
@@ -193,7 +83,7 @@ TEST(tls_server_reads_so_much_at_once)
     struct tls_server *server = new_server();
     struct pair p;
     struct err err = {0};
-    make_pair(&p, server, 100000);
+    make_pair(&p, server, &trusting, 100000);
     EXPECT(stream_handshake(p.client, &err) == NET_IO_AGAIN);
     EXPECT(stream_handshake(p.served, &err) == NET_IO_AGAIN); /* its answer is out */
     for (int i = 0; i < 500000; i++)
@@ -214,7 +104,7 @@ TEST(tls_pinned_asks_for_no_name)
     struct pair p;
     struct err err = {0};
     pinned.pinned = true;
-    make_pair(&p, server, 100000);
+    make_pair(&p, server, &trusting, 100000);
     stream_close(&p.client);
     p.client = stream_tls(&p.ends[0].stream, &pinned, "another.test", &err);
     EXPECT(p.client != NULL);
@@ -243,7 +133,7 @@ static void *shake_often(void *context)
         struct tls_server *server = tls_server_new(&shown, &facts, &err);
         struct pair p;
         EXPECT(server != NULL);
-        make_pair(&p, server, 100000);
+        make_pair(&p, server, &trusting, 100000);
         shake_hands(&p);
         expect_said(p.client, p.served, "hello");
         free_pair(&p);

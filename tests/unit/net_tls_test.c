@@ -99,6 +99,34 @@ TEST(tls_says_what_the_peer_did)
                "neither TLS 1.2 nor 1.3");
 }
 
+/* Each alert that a server may refuse us by has a sentence (RFC 8446, section 6.2). */
+TEST(tls_says_what_alerts_mean)
+{
+    static const struct {
+        uint8_t alert;
+        const char *text;
+    } cases[] = {
+        {40, "no cipher, curve or certificate that suits both"},
+        {42, "does not take our certificate"},
+        {43, "does not take our certificate"},
+        {44, "our certificate is revoked"},
+        {45, "our certificate has expired"},
+        {46, "does not take our certificate"},
+        {48, "does not trust the CA of our certificate"},
+        {49, "our certificate gives no access"},
+        {51, "the key does not belong to our certificate"},
+        {70, "neither TLS 1.2 nor 1.3"},
+        {80, "an internal error"},
+        {112, "set nats.tls.server_name"},
+        {116, "wants a client certificate"},
+        {199, "no reason that we know (alert 199)"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const uint8_t record[] = {21, 3, 3, 0, 2, 2, cases[i].alert};
+        expect_end(&(struct script){.said = {record, sizeof(record)}}, cases[i].text);
+    }
+}
+
 TEST(tls_refuses_names_that_are_none)
 {
     char long_name[NET_HOST_MAX + 3];
