@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "drain/refetch_part.h"
 #include "nats/consumer.h"
 #include "nats/stream.h"
 
@@ -48,7 +49,6 @@ void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, 
     r->range = range;
     r->kept = kept;
     r->passed = r->by_window = false;
-    r->filter = 0;
     r->expected = expected;
     r->fetched = 0;
     r->gone = UINT64_MAX;
@@ -125,7 +125,7 @@ void refetch_cancel(struct refetch *r, struct nats_client *client)
     r->state = REFETCH_IDLE;
 }
 
-static void wait_a_while(struct refetch *r, struct nats_client *client, int64_t now)
+void refetch_wait_a_while(struct refetch *r, struct nats_client *client, int64_t now)
 {
     refetch_suspend(r, client);
     r->at = now + r->pause;
@@ -140,7 +140,7 @@ static void note_start(struct refetch *r, uint64_t sequence)
     r->by_time = false;
 }
 
-static void finish(struct refetch *r, struct nats_client *client)
+void refetch_finish(struct refetch *r, struct nats_client *client)
 {
     let_go(r, client);
     note_start(r, r->range.last + 1);
@@ -198,7 +198,7 @@ static void create(struct refetch *r, struct nats_client *client, int64_t now)
     r->request = refetch_ask_consumer(r, client, &r->consumer, r->next, now);
     r->state = REFETCH_CREATING;
     if (r->request == 0)
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
 }
 
 static void open_pull(struct refetch *r, struct nats_client *client, int64_t now)
@@ -207,7 +207,7 @@ static void open_pull(struct refetch *r, struct nats_client *client, int64_t now
     if (nats_pull_open(&r->pull, client, nats_client_api_prefix(client), r->settings->stream,
                        buf_text(&r->consumer), r->target, r->owner, now, &err) != 0) {
         log_message(LOG_WARNING, "fetch_again", "stream %s: %s", r->settings->stream, err.text);
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
         return;
     }
     r->consumer_seq = 0;
@@ -224,7 +224,7 @@ static void ask_confirm(struct refetch *r, struct nats_client *client, int64_t n
     r->asked = generation_known_now(r->generation);
     r->state = REFETCH_CONFIRM;
     if (r->request == 0)
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
 }
 
 static void on_created(struct refetch *r, struct nats_client *client,
@@ -238,9 +238,9 @@ static void on_created(struct refetch *r, struct nats_client *client,
         r->pending = info.pending;
         ask_confirm(r, client, now);
     } else if (error.meaning == NATS_MEANING_REQUEST) {
-        finish(r, client); /* it is a stream that gives no message twice */
+        refetch_finish(r, client); /* it is a stream that gives no message twice */
     } else {
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
     }
 }
 
@@ -252,14 +252,25 @@ static uint64_t count_gone(const struct seqrange *range, const struct nats_strea
     return num_least_u64(dropped, most) + num_least_u64(info->deleted, most);
 }
 
+/* The consumer finds nothing more. */
+static void end_pull(struct refetch *r, struct nats_client *client, int64_t now)
+{
+    let_go(r, client);
+    if (r->replicated && !r->by_window && r->next <= r->range.last)
+        refetch_search(r, client, now);
+    else
+        refetch_finish(r, client);
+}
+
 static void begin_pull(struct refetch *r, struct nats_client *client,
                        const struct nats_stream_info *info, int64_t now)
 {
     r->gone = count_gone(&r->range, info);
+    r->replicated = info->replicas > 1;
     if (r->pending > 0)
         open_pull(r, client, now);
     else
-        finish(r, client);
+        end_pull(r, client, now);
 }
 
 static void on_confirm(struct refetch *r, struct nats_client *client,
@@ -277,64 +288,12 @@ static void on_confirm(struct refetch *r, struct nats_client *client,
         begin_pull(r, client, &info, now);
         return;
     case GENERATION_LAGS:
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
         return;
     case GENERATION_LEFT:
         refetch_suspend(r, client);
         return;
     }
-}
-
-/* A queue has dropped what was acked. Has it a message of ours from `next` on? */
-static void search(struct refetch *r, struct nats_client *client, int64_t now)
-{
-    buf_reset(&r->subject);
-    buf_reset(&r->body);
-    nats_api_subject(&r->subject, nats_client_api_prefix(client), "STREAM.MSG.GET",
-                     r->settings->stream, NULL);
-    nats_stream_next_body(&r->body, r->next, slice_of(r->settings->subjects.items[r->filter]));
-    r->request = nats_client_request(client, buf_slice(&r->subject), (struct slice){0},
-                                     buf_slice(&r->body), REFETCH_CONFIRM_TIMEOUT, now);
-    r->state = REFETCH_SEARCHING;
-    if (r->request == 0)
-        wait_a_while(r, client, now);
-}
-
-/* The next message of that subject is this one; UINT64_MAX: there is none. */
-static void search_on(struct refetch *r, struct nats_client *client, uint64_t found, int64_t now)
-{
-    const struct ledger *ledger = &r->generation->ledger;
-    bool within = found <= r->range.last;
-    bool lacked = r->by_window ? window_lacks(&ledger->window, found)
-                               : !seqset_contains(&ledger->taken, found);
-    r->passed = within && lacked;
-    uint64_t end = r->by_window ? found : seqset_contiguous_end(&ledger->taken, found);
-    r->next = within ? end + 1 : UINT64_MAX;
-    if (r->next > r->range.last) {
-        r->next = r->range.first;
-        r->filter++;
-    }
-    if (r->passed || r->filter == r->settings->subjects.count)
-        r->state = REFETCH_DONE;
-    else
-        search(r, client, now);
-}
-
-static void on_searched(struct refetch *r, struct nats_client *client,
-                        const struct nats_event *event, int64_t now)
-{
-    struct nats_stored_message message;
-    struct nats_api_error error = {0};
-    struct err err = {0};
-    bool answered = event->outcome == NATS_OUTCOME_REPLY;
-    bool found = answered &&
-                 nats_stored_message_parse(event->payload, &r->arena, &message, &error, &err) == 0;
-    if (found && message.sequence >= r->next)
-        search_on(r, client, message.sequence, now);
-    else if (error.meaning == NATS_MEANING_NO_MESSAGE)
-        search_on(r, client, UINT64_MAX, now);
-    else
-        wait_a_while(r, client, now);
 }
 
 bool refetch_reply(struct refetch *r, struct nats_client *client, const struct nats_event *event,
@@ -347,7 +306,7 @@ bool refetch_reply(struct refetch *r, struct nats_client *client, const struct n
     if (r->state == REFETCH_CREATING)
         on_created(r, client, event, now);
     else if (r->state == REFETCH_SEARCHING)
-        on_searched(r, client, event, now);
+        refetch_on_searched(r, client, event, now);
     else
         on_confirm(r, client, event, now);
     return true;
@@ -365,14 +324,14 @@ static void take_need(struct refetch *r, struct nats_client *client, enum nats_p
         if (r->pull.last_consumer_seq > r->consumer_seq)
             refetch_suspend(r, client); /* deliveries were lost: again from where we are */
         else
-            finish(r, client); /* there is nothing more */
+            end_pull(r, client, now);
         return;
     case NATS_PULL_CONSUMER_GONE:
     case NATS_PULL_SILENT:
     case NATS_PULL_PUSH_CONSUMER:
     case NATS_PULL_BAD_REQUEST:
     case NATS_PULL_MESSAGE_TOO_BIG:
-        wait_a_while(r, client, now);
+        refetch_wait_a_while(r, client, now);
         return;
     }
 }
@@ -398,15 +357,17 @@ enum ledger_verdict refetch_message(struct refetch *r, struct nats_client *clien
     r->consumer_seq++;
     r->pause = REFETCH_RETRY_MIN;
     if (ack->stream_seq > r->range.last) {
-        finish(r, client);
+        refetch_finish(r, client);
         return LEDGER_VOID;
     }
     note_start(r, ack->stream_seq);
     r->next = ack->stream_seq + 1;
     bool found = ledger_take(&r->generation->ledger, ack->stream_seq);
     r->fetched += found;
-    if (ack->pending == 0 || ack->stream_seq == r->range.last)
-        finish(r, client);
+    if (ack->stream_seq == r->range.last)
+        refetch_finish(r, client);
+    else if (ack->pending == 0)
+        end_pull(r, client, now);
     return found ? LEDGER_NEW : LEDGER_PENDING;
 }
 
@@ -419,7 +380,7 @@ int64_t refetch_tick(struct refetch *r, struct nats_client *client, int64_t now)
         if (r->kept)
             create(r, client, now);
         else
-            search(r, client, now);
+            refetch_search(r, client, now);
         return r->state == REFETCH_WAITS ? r->at : INT64_MAX;
     case REFETCH_PULLING:
         take_need(r, client, nats_pull_tick(&r->pull, client, now), now);

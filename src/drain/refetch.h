@@ -26,6 +26,9 @@
  * That consumer goes with its stream. Where the stream is still the same once it is made, CONFIRM,
  * it is of that stream, and its messages are of the generation whose ledger they meet.
  *
+ * A server that follows the others lacks what these have stored just now. Where several store the
+ * stream, and the consumer finds nothing more, its leader is asked for the next one, SEARCHING.
+ *
  * A work queue has no second consumer, and drops what is acked: should it have a message of ours
  * that its consumer has passed, that was another state of the stream, which was set back. It is
  * asked for the first one of each subject, SEARCHING.
@@ -43,7 +46,7 @@ enum refetch_state {
     REFETCH_CREATING, /* CONSUMER.CREATE was asked */
     REFETCH_CONFIRM,  /* STREAM.INFO was asked: is it the stream that the consumer is wanted of? */
     REFETCH_PULLING,
-    REFETCH_SEARCHING, /* STREAM.MSG.GET was asked of a work queue: what has it that was passed? */
+    REFETCH_SEARCHING, /* STREAM.MSG.GET was asked: what has the stream of it? */
     REFETCH_DONE,      /* the range was looked through: for the owner to take */
 };
 
@@ -60,7 +63,9 @@ struct refetch {
     bool kept;               /* the stream may have them still, to be fetched; else a work queue */
     bool passed;             /* which has one of them all the same */
     bool by_window;          /* what is lacking the window says: the ledger takes it for nothing */
-    size_t filter;           /* of SEARCHING: the subject that it is asked for */
+    size_t filter;           /* of SEARCHING: the subject that it is asked for, */
+    uint64_t search_from;    /* and from where on */
+    bool replicated;         /* several servers store the stream: the consumer is on one of them */
     bool by_time;            /* asked from the configured time on: where it starts is not known */
     uint64_t expected;       /* so many messages of ours may be in it, UINT64_MAX: any number */
     uint64_t fetched;        /* so many were found */

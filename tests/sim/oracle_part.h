@@ -20,6 +20,7 @@ struct accepted {
     const char *subject;
     bool bad, excused;
     bool past;           /* the stream has others under its number */
+    bool published;      /* it is among the dead letters, of which no commit need tell */
     bool was_durable;    /* in a store that another one is in the place of */
     uint32_t rows, dead; /* durable ones */
 };

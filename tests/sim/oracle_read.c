@@ -213,10 +213,12 @@ static void take_dead_letters(struct oracle *o)
            server_next_message(o->server, o->dead_letters, o->next_dead, &stored)) {
         struct accepted *a =
             sim_event_number(stored.payload, &number) ? oracle_find(o, number) : NULL;
-        if (a == NULL)
+        if (a == NULL) {
             oracle_fail(o, "a dead letter that nobody published");
-        else
+        } else {
+            a->published = true;
             a->dead++;
+        }
         o->next_dead = stored.seq + 1;
     }
 }

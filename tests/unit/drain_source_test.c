@@ -812,6 +812,38 @@ TEST(source_fetches_again_what_the_store_lacks)
     stage_close(&s);
 }
 
+/* The consumer is on a server that lags behind: the one that leads the stream has the last word. */
+TEST(source_asks_the_leader_where_a_consumer_finds_nothing_more)
+{
+    struct stage s;
+    begin_again(&s);
+    s.replicas = 3;
+    find_reply(&s);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 0});
+    confirm_again(&s, STAGE_CREATED);
+    EXPECT_I64(s.source.refetch.state, REFETCH_SEARCHING);
+    EXPECT_I64(stage_count(&s, "{\"seq\":1,\"next_by_subj\":\"e\"}"), 1);
+    find_reply(&s);
+    stage_answer_message(&s, 4, "2026-01-01T00:00:04Z");
+    EXPECT_I64(s.source.refetch.state, REFETCH_WAITS);
+    (void)stage_tick(&s, REFETCH_RETRY_MIN);
+    EXPECT(stage_count(&s, "\"opt_start_seq\":1") == 2);
+    find_reply(&s);
+    stage_answer_consumer(&s, (struct stage_consumer){.pending = 1});
+    confirm_again(&s, STAGE_CREATED);
+    (void)stage_tick(&s, 1);
+    deliver_again(&s, 4, 1, 0);
+    EXPECT_I64(s.verdict, LEDGER_NEW);
+    EXPECT_I64(s.source.refetch.state, REFETCH_SEARCHING);
+    EXPECT_I64(stage_count(&s, "{\"seq\":5,\"next_by_subj\":\"e\"}"), 1);
+    find_reply(&s);
+    stage_answer(&s, no_message);
+    (void)stage_tick(&s, 1);
+    EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
+    EXPECT_U64(s.source.counters.lost, 0);
+    stage_close(&s);
+}
+
 /* It was deleted and made again since the source asked: what the consumer would give is of another
  * generation, whether it has anything for us or not. */
 static void fetch_again_from_another(uint64_t pending)
