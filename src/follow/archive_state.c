@@ -11,12 +11,16 @@
 #include "delta/saved.h"
 #include "delta/table.h"
 #include "event/event.h"
+#include "follow/archive_content.h"
 #include "follow/archive_part.h"
+#include "follow/reader.h"
 #include "store/known.h"
 
 /*
  * Without entries, rows tell what was swapped for what: a file of the archive that the store has no
- * more has either expired there, and stays, or the store has its rows in other files.
+ * more has either expired there, and stays, or the store has its rows in other files. A row is
+ * known by its generation and its sequence; where another engine has mixed generations, by all it
+ * has.
  */
 struct state {
     struct archive *archive;
@@ -31,26 +35,31 @@ struct state {
                                        those of the archive's that go */
     ARRAY(struct delta_file *) fresh; /* of the store's files: those that the archive has not */
     ARRAY(struct slice) old;          /* files of the archive that go */
+    bool mixed; /* known by all they have: which of the files are related is in the next one */
+    ARRAY(struct archive_fresh) matched; /* those of `fresh`, by number */
 };
 
-/* Whose rows a file has: by its tags, or else those of the only generation that there is. */
-static int find_generation(const struct state *s, const struct delta_file *file,
-                           struct delta_follower *out, struct seqset **rows, struct err *err)
+static bool is_mixed(const struct state *s, const struct delta_file *file)
+{
+    return store_generation_of(&s->store, file) == NULL &&
+           (delta_map_get(&file->tags, "varve.stream").data == NULL ||
+            delta_map_get(&file->tags, "varve.created").data == NULL);
+}
+
+/* Whose rows a file has that is not mixed: by its tags, or else those of the only generation that
+ * there is. */
+static struct seqset *rows_of(const struct state *s, const struct delta_file *file,
+                              struct delta_follower *out)
 {
     const struct delta_generation *g = store_generation_of(&s->store, file);
     struct slice stream = delta_map_get(&file->tags, "varve.stream");
     struct slice created = delta_map_get(&file->tags, "varve.created");
-    if (g == NULL && (stream.data == NULL || created.data == NULL))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "another engine has rewritten rows of several streams into %.*s, and nobody "
-                       "can tell which of them are archived: give the archive a new target",
-                       (int)file->path.len, (const char *)file->path.data);
     char *texts[] = {g != NULL ? text_copy(g->stream) : text_copy_slice(stream),
                      g != NULL ? text_copy(g->created) : text_copy_slice(created)};
-    *rows = delta_follower_rows(out, texts[0], texts[1], true);
+    struct seqset *rows = delta_follower_rows(out, texts[0], texts[1], true);
     free(texts[0]);
     free(texts[1]);
-    return 0;
+    return rows;
 }
 
 /* Add the rows of a file, of the table in `objects`, to a set of its generation. */
@@ -58,10 +67,8 @@ static int add_rows(struct state *s, struct object_store *objects, const struct 
                     struct delta_follower *out, struct err *err)
 {
     struct slice sequences = delta_map_get(&file->tags, "varve.sequences");
-    struct seqset set = {0}, *rows = NULL;
+    struct seqset set = {0}, *rows = rows_of(s, file, out);
     int result = 0;
-    if (find_generation(s, file, out, &rows, err) != 0)
-        return -1;
     if (sequences.data == NULL)
         result = store_scan_file(&set, objects, &event_schema, file, err);
     else if (!seqset_parse_text(&set, sequences))
@@ -136,20 +143,40 @@ static int load(struct state *s, struct err *err)
     return 0;
 }
 
-/* What the archive lacks, with its rows where some file of the archive may have them, too. */
-static int find_fresh(struct state *s, bool with_rows, struct err *err)
+/* A file of the archive that may have to go. */
+static bool is_candidate(const struct state *s, const struct delta_file *file)
 {
+    return file != NULL && delta_snapshot_file(&s->store, file->path) == NULL;
+}
+
+/* What the archive lacks, and whether anything of it may be in other files there. */
+static bool find_fresh(struct state *s)
+{
+    bool candidates = false;
     for (size_t i = 0; i < s->store.files.count; i++) {
         struct delta_file *file = s->store.files.list[i];
         if (file == NULL || delta_snapshot_file(&s->archived, file->path) != NULL)
             continue;
         *array_add(&s->fresh) = file;
-        if (with_rows && add_rows(s, s->view->store, file, &s->rows, err) != 0) {
-            s->view->failed = true;
-            return -1;
-        }
+        s->mixed = s->mixed || is_mixed(s, file);
     }
-    return 0;
+    for (size_t i = 0; i < s->archived.files.count; i++) {
+        const struct delta_file *file = s->archived.files.list[i];
+        if (!is_candidate(s, file))
+            continue;
+        candidates = true;
+        s->mixed = s->mixed || is_mixed(s, file);
+    }
+    return candidates && s->fresh.count > 0;
+}
+
+static int refuse_torn(const struct state *s, const struct delta_file *file, struct err *err)
+{
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "%s: of %.*s some rows lie in other files now, and some are gone from the store: "
+        "they would be lost; give the archive a new target",
+        s->archive->root, (int)file->path.len, (const char *)file->path.data);
 }
 
 /* All of its rows come back with those that take its place. */
@@ -161,27 +188,21 @@ static int check_whole(struct state *s, const struct delta_file *file,
                    0);
     bool whole = lacking.count == 0;
     seqset_free(&lacking);
-    return whole ? 0
-                 : err_set(err, ERR_UNSUPPORTED,
-                           "%s: of %.*s some rows lie in other files now, and some are gone from "
-                           "the store: they would be lost; give the archive a new target",
-                           s->archive->root, (int)file->path.len, (const char *)file->path.data);
+    return whole ? 0 : refuse_torn(s, file, err);
 }
 
-static int compare(struct state *s, struct err *err)
+/* By generations and sequences. */
+static int compare_sequences(struct state *s, struct err *err)
 {
     struct delta_follower going = {0}, one = {0};
-    bool candidates = false;
     int result = 0;
-    for (size_t i = 0; i < s->archived.files.count; i++) {
+    s->view->failed = true;
+    for (size_t i = 0; i < s->fresh.count && result == 0; i++)
+        result = add_rows(s, s->view->store, s->fresh.list[i], &s->rows, err);
+    s->view->failed = result != 0;
+    for (size_t i = 0; i < s->archived.files.count && result == 0; i++) {
         const struct delta_file *file = s->archived.files.list[i];
-        candidates =
-            candidates || (file != NULL && delta_snapshot_file(&s->store, file->path) == NULL);
-    }
-    result = find_fresh(s, candidates, err);
-    for (size_t i = 0; i < s->archived.files.count && s->fresh.count > 0 && result == 0; i++) {
-        const struct delta_file *file = s->archived.files.list[i];
-        if (file == NULL || delta_snapshot_file(&s->store, file->path) != NULL)
+        if (!is_candidate(s, file))
             continue;
         result = add_rows(s, s->archive->store, file, &one, err);
         const struct delta_followed *g = result == 0 ? &one.generations.list[0] : NULL;
@@ -194,6 +215,38 @@ static int compare(struct state *s, struct err *err)
     }
     delta_follower_free(&s->rows);
     s->rows = going;
+    return result;
+}
+
+/* By all that rows have, but for those that are older or newer than what is fresh: an archive may
+ * have years that the store has not. */
+static int compare_contents(struct state *s, struct err *err)
+{
+    ARRAY(struct archive_old) old = {.account = &s->archive->target.account};
+    uint64_t low = UINT64_MAX, high = 0, first, last;
+    for (size_t i = 0; i < s->fresh.count; i++) {
+        *array_add(&s->matched) = (struct archive_fresh){.file = s->fresh.list[i]};
+        follow_file_bounds(s->fresh.list[i], &first, &last);
+        low = first < low ? first : low;
+        high = last > high ? last : high;
+    }
+    for (size_t i = 0; i < s->archived.files.count; i++) {
+        const struct delta_file *file = s->archived.files.list[i];
+        if (!is_candidate(s, file))
+            continue;
+        follow_file_bounds(file, &first, &last);
+        if (first <= high && last >= low)
+            *array_add(&old) = (struct archive_old){.file = file};
+    }
+    int result = archive_match(s->archive, s->view, old.list, old.count, s->matched.list,
+                               s->matched.count, err);
+    for (size_t i = 0; i < old.count && result == 0; i++) {
+        if (old.list[i].found == ARCHIVE_FOUND_SOME)
+            result = refuse_torn(s, old.list[i].file, err);
+        else if (old.list[i].found == ARCHIVE_FOUND_ALL)
+            *array_add(&s->old) = old.list[i].file->path;
+    }
+    array_free(&old);
     return result;
 }
 
@@ -221,13 +274,13 @@ static void begin(struct state *s, struct archive_commit *c, bool swaps)
         archive_put_metadata(c, s->archive, s->store.metadata);
 }
 
-/* True if rows of the file are in one that goes. */
-static int is_related(struct state *s, const struct delta_file *file, bool *related,
+/* True if rows of a fresh file, which had this number, are in one that goes. */
+static int is_related(struct state *s, size_t number, const struct delta_file *file, bool *related,
                       struct err *err)
 {
     struct delta_follower one = {0};
-    *related = false;
-    if (s->old.count == 0)
+    *related = s->mixed && s->old.count > 0 && s->matched.list[number].related;
+    if (s->mixed || s->old.count == 0)
         return 0;
     int result = add_rows(s, s->view->store, file, &one, err);
     for (size_t i = 0; i < one.generations.count; i++) {
@@ -257,7 +310,7 @@ static int take_files(struct state *s, struct archive_commit *c, struct err *err
     for (size_t i = 0; i < s->fresh.count; i++) {
         struct delta_file *file = s->fresh.list[i];
         bool related;
-        if (is_related(s, file, &related, err) != 0)
+        if (is_related(s, i, file, &related, err) != 0)
             return -1;
         if (related) {
             s->fresh.list[kept++] = file;
@@ -330,12 +383,12 @@ int archive_take_state(struct archive *a, struct follow_view *view, uint64_t fir
     struct state s = {.archive = a, .view = view};
     struct account *account = &a->target.account;
     struct archive_commit c = {.head.account = account, .arena.account = account};
-    s.fresh.account = s.old.account = account;
+    s.fresh.account = s.old.account = s.matched.account = account;
     int result = load(&s, err);
     if (result == 0)
         result = archive_copy_beside(a, view, NULL, err);
-    if (result == 0)
-        result = compare(&s, err);
+    if (result == 0 && find_fresh(&s))
+        result = s.mixed ? compare_contents(&s, err) : compare_sequences(&s, err);
     if (result == 0)
         result = take_files(&s, &c, err);
     *version = s.store.version;
@@ -350,6 +403,7 @@ int archive_take_state(struct archive *a, struct follow_view *view, uint64_t fir
     archive_commit_free(&c);
     array_free(&s.fresh);
     array_free(&s.old);
+    array_free(&s.matched);
     delta_follower_free(&s.rows);
     delta_follower_free(&s.there);
     delta_snapshot_free(&s.store);

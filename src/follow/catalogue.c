@@ -16,31 +16,33 @@ void follow_event_columns(struct follow_column columns[static EVENT_COLUMNS])
                                             layout_type(event_schema.columns[i].type)};
 }
 
-/* The bounds of the sequences, by the tags of varve or else by the statistics. */
-static void find_bounds(struct follow_catalogue *c, struct follow_file *file,
-                        const struct delta_file *logged)
+void follow_file_bounds(const struct delta_file *file, uint64_t *first, uint64_t *last)
 {
     struct arena arena = {0};
     struct err err = {0};
+    if (num_parse_u64(delta_map_get(&file->tags, "varve.first_seq"), first) &&
+        num_parse_u64(delta_map_get(&file->tags, "varve.last_seq"), last))
+        return;
+    const struct json *stats =
+        file->stats.data != NULL ? json_parse(&arena, file->stats, &err) : NULL;
+    if (!json_get_u64(json_member(stats, "minValues"), FOLLOW_SEQUENCE, first))
+        *first = 0;
+    if (!json_get_u64(json_member(stats, "maxValues"), FOLLOW_SEQUENCE, last))
+        *last = UINT64_MAX;
+    arena_free(&arena);
+}
+
+static void fill_file(struct follow_catalogue *c, struct follow_file *file,
+                      const struct delta_file *logged)
+{
     struct slice sha256 = delta_map_get(&logged->tags, "varve.sha256");
     *file = (struct follow_file){
         .name = file->name,
-        .first = 0,
-        .last = UINT64_MAX,
         .listed = delta_map_get(&logged->tags, "varve.sequences").data != NULL,
         .modified = logged->modification_time,
         .sha256 = slice_of(arena_text(&c->arena, sha256.data, sha256.len)),
     };
-    if (num_parse_u64(delta_map_get(&logged->tags, "varve.first_seq"), &file->first) &&
-        num_parse_u64(delta_map_get(&logged->tags, "varve.last_seq"), &file->last))
-        return;
-    const struct json *stats =
-        logged->stats.data != NULL ? json_parse(&arena, logged->stats, &err) : NULL;
-    if (!json_get_u64(json_member(stats, "minValues"), FOLLOW_SEQUENCE, &file->first))
-        file->first = 0;
-    if (!json_get_u64(json_member(stats, "maxValues"), FOLLOW_SEQUENCE, &file->last))
-        file->last = UINT64_MAX;
-    arena_free(&arena);
+    follow_file_bounds(logged, &file->first, &file->last);
 }
 
 static struct follow_stream *find_stream(struct follow_catalogue *c, struct slice stream,
@@ -77,7 +79,7 @@ static int add_file(struct follow_catalogue *c, const struct delta_file *logged,
                          (const char *)logged->path.data);
     if (result == 0) {
         file.name = arena_text(&c->arena, path.data, path.len);
-        find_bounds(c, &file, logged);
+        fill_file(c, &file, logged);
         struct follow_stream *stream = find_stream(c, delta_map_get(&logged->tags, "varve.stream"),
                                                    delta_map_get(&logged->tags, "varve.created"));
         *array_add(&stream->files) = file;

@@ -125,6 +125,10 @@ int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapsho
 
 void follow_catalogue_free(struct follow_catalogue *c);
 
+/* Between which sequences the rows of a file are, by the tags of varve or else by the statistics; 0
+ * and UINT64_MAX: it is not known. */
+void follow_file_bounds(const struct delta_file *file, uint64_t *first, uint64_t *last);
+
 /* Whether the commits that a snapshot has read tell of rows between two sequences that are not in
  * `read`. `g` may be NULL: it knows of none. */
 bool follow_has_news(const struct delta_generation *g, const struct seqset *read, uint64_t first,

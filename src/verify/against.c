@@ -2,16 +2,21 @@
 #include "verify/against.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "delta/durable.h"
 #include "event/event.h"
 #include "follow/reader.h"
+#include "follow/row_hash.h"
 #include "object/open.h"
 #include "store/path.h"
 
 #define KIND "against"
-enum { RANGES_SHOWN = 200 }; /* bytes of their text */
+enum {
+    RANGES_SHOWN = 200, /* bytes of their text */
+    SAME_MAX = 65536,   /* rows of one sequence: of so many streams, as a follower has at most */
+};
 
 struct table {
     struct object_store *store;
@@ -177,6 +182,131 @@ static int compare_stream(struct against *a, struct follow_stream *stream, struc
     return result;
 }
 
+static int by_first(const void *a, const void *b)
+{
+    const struct follow_file *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* The rows of one sequence in all of the archive. */
+struct same {
+    uint64_t sequence;
+    ARRAY(struct row_hash) left; /* those that none of the root's has been found to be */
+    struct follow_row next;      /* of the reader, if `more` is 1 */
+    int more;
+};
+
+static int take_same(struct same *s, struct follow_reader *theirs, uint64_t sequence,
+                     struct err *err)
+{
+    s->left.count = 0;
+    s->sequence = sequence;
+    for (; s->more == 1; s->more = follow_reader_next(theirs, &s->next, err)) {
+        if (s->next.values != NULL && s->next.sequence > sequence)
+            break;
+        if (s->next.values == NULL || s->next.sequence < sequence)
+            continue;
+        if (s->left.count == SAME_MAX)
+            return err_set(err, ERR_LIMIT, "more than %d rows with the sequence %" PRIu64, SAME_MAX,
+                           sequence);
+        *array_add(&s->left) = row_hash_of(s->next.values);
+    }
+    return s->more < 0 ? -1 : 0;
+}
+
+static bool take_equal(struct same *s, const struct follow_row *row)
+{
+    const struct row_hash hash = row_hash_of(row->values);
+    for (size_t i = 0; i < s->left.count; i++) {
+        if (memcmp(&s->left.list[i], &hash, sizeof(hash)) != 0)
+            continue;
+        s->left.list[i] = s->left.list[--s->left.count];
+        return true;
+    }
+    return false;
+}
+
+/* Each of our rows is one of theirs, whatever stream it is of. */
+static int find_equal(struct against *a, struct follow_reader *ours, struct follow_reader *theirs,
+                      struct seqset *missing, uint64_t *lacking, struct err *err)
+{
+    struct same same = {.more = 1};
+    struct follow_row row;
+    int left;
+    while ((left = follow_reader_next(ours, &row, err)) == 1) {
+        if (row.sequence != same.sequence && take_same(&same, theirs, row.sequence, err) != 0) {
+            left = -1;
+            break;
+        }
+        a->rows++;
+        if (take_equal(&same, &row))
+            continue;
+        (void)seqset_add(missing, row.sequence);
+        ++*lacking;
+    }
+    array_free(&same.left);
+    return left;
+}
+
+static void report_lacking(struct against *a, uint64_t lacking, const struct seqset *missing)
+{
+    struct buf text = {0};
+    if (lacking == 0)
+        return;
+    seqset_write_text(&text, missing);
+    report_found(a->report, KIND,
+                 "%" PRIu64
+                 " rows are not in it, or with other values: sequences %.*s%s of streams "
+                 "that another engine has mixed",
+                 lacking, RANGES_SHOWN, buf_text(&text), text.len > RANGES_SHOWN ? "..." : "");
+    buf_free(&text);
+}
+
+/* Nobody can tell of which stream some rows are: each is known by all that it has. */
+static int compare_mixed(struct against *a, struct err *err)
+{
+    ARRAY(struct follow_file) ours = {0}, theirs = {0};
+    struct follow_column columns[EVENT_COLUMNS];
+    struct seqset missing = {0};
+    uint64_t lacking = 0;
+    follow_event_columns(columns);
+    for (size_t i = 0; i < a->root.catalogue.streams.count; i++) {
+        struct follow_stream *stream = &a->root.catalogue.streams.list[i];
+        leave_others(a, stream);
+        for (size_t f = 0; f < stream->files.count; f++)
+            *array_add(&ours) = stream->files.list[f];
+    }
+    for (size_t i = 0; i < a->archive.catalogue.streams.count; i++) {
+        const struct follow_stream *stream = &a->archive.catalogue.streams.list[i];
+        for (size_t f = 0; f < stream->files.count; f++)
+            *array_add(&theirs) = stream->files.list[f];
+    }
+    if (ours.count > 0)
+        qsort(ours.list, ours.count, sizeof(*ours.list), by_first);
+    if (theirs.count > 0)
+        qsort(theirs.list, theirs.count, sizeof(*theirs.list), by_first);
+    struct follow_reader *x =
+        follow_reader_new(a->root.store, ours.list, ours.count, columns, EVENT_COLUMNS, 0, NULL);
+    struct follow_reader *y = follow_reader_new(a->archive.store, theirs.list, theirs.count,
+                                                columns, EVENT_COLUMNS, 0, NULL);
+    int result = find_equal(a, x, y, &missing, &lacking, err);
+    report_lacking(a, lacking, &missing);
+    follow_reader_free(x);
+    follow_reader_free(y);
+    seqset_free(&missing);
+    array_free(&ours);
+    array_free(&theirs);
+    return result;
+}
+
+static bool is_mixed(const struct follow_catalogue *c)
+{
+    for (size_t i = 0; i < c->streams.count; i++)
+        if (c->streams.list[i].stream == NULL)
+            return true;
+    return false;
+}
+
 /* The messages that are no rows. */
 static int compare_beside(struct against *a, struct err *err)
 {
@@ -204,16 +334,12 @@ static int compare_beside(struct against *a, struct err *err)
 
 static int compare(struct against *a, const char *root, struct err *err)
 {
-    for (size_t i = 0; i < a->root.catalogue.streams.count; i++) {
-        struct follow_stream *stream = &a->root.catalogue.streams.list[i];
-        if (stream->stream == NULL)
-            report_found(a->report, KIND,
-                         "%zu files of %s were written by another engine out of several streams: "
-                         "nobody can tell which rows they have",
-                         stream->files.count, root);
-        else if (compare_stream(a, stream, err) != 0)
+    bool mixed = is_mixed(&a->root.catalogue) || is_mixed(&a->archive.catalogue);
+    if (mixed && compare_mixed(a, err) != 0)
+        return -1;
+    for (size_t i = 0; i < a->root.catalogue.streams.count && !mixed; i++)
+        if (compare_stream(a, &a->root.catalogue.streams.list[i], err) != 0)
             return -1;
-    }
     if (compare_beside(a, err) != 0)
         return -1;
     if (a->different > REPORT_EACH_MAX)

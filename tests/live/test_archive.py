@@ -32,9 +32,10 @@ def place(varve):
     return varve.directory / "vault"
 
 
-def settings(varve, **more):
+def settings(varve, sources=None, **more):
     return {
         **FAST,
+        **({"sources": sources} if sources else {}),
         "followers": [{"name": "vault", "kind": "archive", "target": str(place(varve)), **more}],
     }
 
@@ -185,6 +186,72 @@ def test_it_was_away_while_all_was_moved(any_server, varve):
     verify(place(varve))
     archive(varve)
     assert "0 rows" in archive(varve).stdout
+
+
+STREAMS = ("A", "B")
+
+
+def publish_to_both(server, first, last, age):
+    """The same sequences in two streams."""
+    now = time.time_ns() // DAY * DAY + DAY // 2 - age * DAY
+    for stream in STREAMS:
+        simulation = b"sim-" + stream.encode()
+        events = [reward_event(n, now + n, simulation) for n in range(first, last + 1)]
+        server.publish(events, f"events.{stream}")
+
+
+def named_rows(root):
+    """In an order that does not depend on the files."""
+    table = DeltaTable(str(root)).to_pyarrow_table().to_pylist()
+    return sorted(table, key=lambda row: (row["simulation_id"], row["stream_seq"]))
+
+
+def test_streams_that_another_engine_has_mixed(any_server, varve):
+    """Away while rows of two streams were merged into one file, some expired, and the log was
+    cleaned up: which rows are archived is told by all that they have."""
+    for stream in STREAMS:
+        any_server.add_stream(stream, [f"events.{stream}"])
+    sources = [{"stream": name, "subjects": [f"events.{name}"]} for name in STREAMS]
+    config = {**FAST, "sources": sources}
+    publish_to_both(any_server, 1, 40, age=40)
+    publish_to_both(any_server, 41, 90, age=3)
+    varve.once(**config)
+    archive(varve, sources=sources)
+    everything = named_rows(varve.output)
+    assert len(everything) == 180
+    run(varve, "expire", varve.output, "--older-than", "30d")
+    publish_to_both(any_server, 91, 120, age=3)
+    varve.once(**config)
+    optimize(varve.output)
+    clean_up(varve.output)
+    publish_to_both(any_server, 121, 130, age=3)
+    varve.once(**config)
+    found = verify(place(varve), "--against", varve.output, status=1)["findings"]
+    assert [f["text"] for f in found] == [
+        "80 rows are not in it, or with other values: sequences 91-130 of streams that another "
+        "engine has mixed"
+    ]
+    archive(varve, sources=sources)
+    everything = [r for r in everything if r["stream_seq"] <= 40] + named_rows(varve.output)
+    everything.sort(key=lambda row: (row["simulation_id"], row["stream_seq"]))
+    assert named_rows(place(varve)) == everything and len(everything) == 260
+    assert verify(place(varve), "--against", varve.output)["findings"] == []
+    assert verify(place(varve))["findings"] == []
+    # And the archive's own files, which are mixed now, once more.
+    publish_to_both(any_server, 131, 140, age=3)
+    varve.once(**config)
+    optimize(varve.output)
+    clean_up(varve.output)
+    publish_to_both(any_server, 141, 145, age=3)
+    varve.once(**config)
+    archive(varve, sources=sources)
+    assert len(named_rows(varve.output)) == 210
+    assert named_rows(place(varve))[:40] == everything[:40]
+    assert [(r["simulation_id"], r["stream_seq"]) for r in named_rows(place(varve))] == [
+        (f"sim-{stream}", n) for stream in STREAMS for n in range(1, 146)
+    ]
+    assert verify(place(varve), "--against", varve.output)["findings"] == []
+    assert "0 rows" in archive(varve, sources=sources).stdout
 
 
 def test_added_when_the_log_begins_later(any_server, varve):

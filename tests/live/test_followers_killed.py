@@ -50,7 +50,7 @@ class Events:
         try:
             while not self.over.wait(self.chance.random() / 5):
                 self.publish()
-        except BaseException as error:  # noqa: BLE001: said where it is waited for
+        except BaseException as error:  # said where it is waited for
             self.failed = error
 
     def publish(self):
