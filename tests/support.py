@@ -125,7 +125,7 @@ def end(process, number=signal.SIGKILL, seconds=PATIENCE):
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(5)
+        process.wait(60)
         raise AssertionError(f"{process.args[0]} ignored signal {number} for {seconds} s") from None
 
 
@@ -626,7 +626,7 @@ class Output:
         return {p: {k.decode(): v.decode() for k, v in m.items()} for p, m in keys.items()}
 
 
-def agreed(named, found, seconds=10.0):
+def agreed(named, found, seconds=PATIENCE):
     """What the log names, once the directory has the same: a commit puts its files in their places
     before it is in the log."""
     deadline = time.monotonic() + seconds

@@ -129,7 +129,7 @@ def test_user_and_password_in_files_that_change(make_server, any_server_binary, 
     run.wait_refused("check nats.user and nats.password", "login_refused")
     write(folder / "password", "second-pass")
     run.hurry()
-    run.run.wait_line("connected", 2, seconds=60)
+    run.run.wait_line("connected", 2)
     run.drains()
     run.end()
 
@@ -175,7 +175,7 @@ def test_files_that_are_wrong(any_server, login, folder, wrong):
     if key == "token_file":
         write(path, "whatever\n")  # a server without logins takes any
         run.hurry()
-        run.run.wait_line("connected", seconds=60)
+        run.run.wait_line("connected")
     run.end()
 
 
@@ -206,7 +206,7 @@ def test_nkey(make_server, server_binary, login, folder):
     run.wait_refused("it does not know the key in nats.nkey_seed_file", "login_refused")
     write(folder / "seed", key.seed)
     run.hurry()
-    run.run.wait_line("connected", seconds=60)
+    run.run.wait_line("connected")
     run.drains()
     run.end()
 
@@ -324,7 +324,7 @@ def test_credentials_that_are_refused(locked, operator, login, folder):
     jwt, seed = operator.user()
     write(path, credentials(jwt, seed))
     run.hurry()
-    run.run.wait_line("connected", seconds=60)
+    run.run.wait_line("connected")
     assert run.reasons() == []
     run.drains()
     run.end()
@@ -349,7 +349,7 @@ def test_renewed_while_running(locked, operator, login, folder):
         text = run.endpoint.text("/metrics")
         return "varve_login_expires" not in text and "varve_connected 1" in text
 
-    wait_for(renewed, "it connects by the renewed file", 60)
+    wait_for(renewed, "it connects by the renewed file")
     run.drains()
     run.end()
 
@@ -367,7 +367,7 @@ def test_revoked_while_running(locked, operator, login, folder):
     assert run.run.lines("server_error", text="User Authentication Revoked")
     write(path, credentials(*second))
     run.hurry()
-    run.run.wait_line("connected", 2, seconds=60)
+    run.run.wait_line("connected", 2)
     run.drains()
     run.end()
 

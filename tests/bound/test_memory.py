@@ -179,7 +179,7 @@ def test_messages_that_there_is_no_memory_for_as_rows(
         "--once", prefix=capped(32), memory_limit="32MiB", sources=[{"delivery": delivery}]
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 60)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
     table = Output(runner.output).table()
@@ -203,7 +203,7 @@ def test_a_large_message_of_one_of_several_sources(make_server, any_server_binar
         sources=[{"stream": "A", "subjects": "a"}, {"stream": "B", "subjects": "b"}],
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 100)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
     assert Output(runner.output).table().num_rows == 800
@@ -230,8 +230,8 @@ def test_a_large_message_is_cut_off_and_killed(make_server, any_server_binary, m
     run.wait_line("disconnected", count=1)
     proxy.reset_after(19 * MIB)
     run.wait_line("disconnected", count=2)
-    wait_for(lambda: run.lines("dead_letter"), "the message", 60)
-    wait_for(lambda: run.lines("committed", reason="memory"), "its commit", 60)
+    wait_for(lambda: run.lines("dead_letter"), "the message")
+    wait_for(lambda: run.lines("committed", reason="memory"), "its commit")
     run.stop(signal.SIGKILL)
     runner.once(**settings)
     table = Output(runner.output).table()
@@ -325,7 +325,7 @@ def test_dead_letters_as_large_as_the_server_takes(
         "--once", prefix=capped(32), memory_limit="32MiB", dead_letter={"subject": "dead.letters"}
     )
     peaks = Peaks(run)
-    wait_for(peaks.ended, "the end", 60)
+    wait_for(peaks.ended, "the end")
     assert run.wait() == 0, run.text()
     assert peaks.most["VmHWM"] <= 32 + REST
     published = [data for *_, data in server.messages("DEAD")]

@@ -4,7 +4,7 @@
 import asyncio
 import threading
 
-from support import SUBJECT
+from support import PATIENCE, SUBJECT
 
 PORTION = 50
 RATE = 1500  # events a second, at most
@@ -30,7 +30,7 @@ class Publisher:
     def stop(self):
         """All that was begun is confirmed after this. The events."""
         self.ended.set()
-        self.thread.join(60)
+        self.thread.join(PATIENCE)
         if self.failure is not None:
             raise self.failure
         assert not self.thread.is_alive(), "the publisher hangs"

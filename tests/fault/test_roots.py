@@ -159,7 +159,7 @@ def test_64_mib(any_server, varve):
         assert sum(line["rows"] for line in run.lines("committed")) == 200_000
         check_verify(varve.output)
     finally:
-        wait_for(lambda: not (group / "cgroup.procs").read_text(), "the group is empty", 20)
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
         group.rmdir()
 
 

@@ -156,7 +156,7 @@ def test_of_a_platform(store, platform, tmp_path, kind):
 def test_they_are_renewed_before_they_end(store, platform, tmp_path):
     platform.lasts = 200  # less than the five minutes before the end
     variables = kinds(platform, tmp_path)["container"]
-    with s3_support.Client(store.endpoint, patience=3.0, **NOBODY, **variables) as client:
+    with s3_support.Client(store.endpoint, **NOBODY, **variables) as client:
         assert client.put("a", BODY)["outcome"] == "done"
         platform.works = False  # the old ones are good still
         assert client.put("b", BODY)["outcome"] == "done"
@@ -164,7 +164,7 @@ def test_they_are_renewed_before_they_end(store, platform, tmp_path):
         assert client.put("c", BODY)["outcome"] == "done"
         assert len(platform.asked) == asked, "not for each request"
     platform.works, platform.lasts = True, -10
-    with s3_support.Client(store.endpoint, patience=1.0, **NOBODY, **variables) as client:
+    with s3_support.Client(store.endpoint, patience=5.0, **NOBODY, **variables) as client:
         assert client.put("a", BODY)["outcome"] == "done"
         platform.works = False
         answer = client.put("b", BODY)

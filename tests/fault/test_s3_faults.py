@@ -114,7 +114,7 @@ def test_if_match(store, client):
 
 
 def test_what_stays_unclear_is_said(store):
-    with s3_support.Client(store.endpoint, patience=1.5) as client:
+    with s3_support.Client(store.endpoint, patience=4.0) as client:
         store.script = [fake.says(500, "InternalError")] * 200
         answer = client.put("k", BODY, "absent")
         assert answer["outcome"] == "unclear", answer
@@ -256,7 +256,7 @@ def test_uploads_that_are_gone_and_stores_that_know_none(store, client):
 def test_what_is_large_is_put_in_parts(store):
     """Each part is tried again for itself. However it ends, no upload is left."""
     body = bytes(range(100))
-    with s3_support.Client(store.endpoint, part=10, patience=2.0) as client:
+    with s3_support.Client(store.endpoint, part=10) as client:
         assert client.put("k", body[:80])["outcome"] == "done"
         assert methods(store) == ["PUT"]
         store.requests.clear()
@@ -278,6 +278,7 @@ def test_what_is_large_is_put_in_parts(store):
             answer = client.put(f"lost-{condition}", body, condition)
             assert store.objects[f"lost-{condition}"] == body and store.uploads == {}
             assert answer["outcome"] == ("done" if condition == "absent" else "unclear"), answer
+    with s3_support.Client(store.endpoint, part=10, patience=2.0) as client:
         store.script = [fake.says(500, "InternalError")] * 100
         assert client.put("never", body, "absent")["outcome"] == "later"
 
@@ -387,7 +388,8 @@ def test_answers_that_do_not_end_are_given_up(store, step):
         answer, _ = client.get("k", 0, 1 << 17)
         assert answer["outcome"] == "later", answer
         assert time.monotonic() - begun < 60
-        store.script = []
+    store.script = []
+    with s3_support.Client(store.endpoint) as client:
         assert client.put("k", BODY)["outcome"] == "done"
 
 
@@ -405,4 +407,4 @@ def test_the_end_is_not_held_up(store, client):
     answer = client.put("k", BODY)
     thread.join()
     assert answer["outcome"] == "unclear" and "varve ends" in answer["error"], answer
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50  # the patience is 60

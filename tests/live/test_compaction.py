@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from deltalake import DeltaTable
 from generator import reward_event
-from support import VARVE, Output, ranges, verify
+from support import PATIENCE, VARVE, Output, ranges, verify
 
 NOON = 1767268800 * 10**9  # 2026-01-01T12:00:00Z
 
@@ -119,7 +119,7 @@ def test_compaction_beside_the_drain(any_server, varve):
     running = varve.start(
         compaction={"interval": "1s", "after": "1s"}, batching={"max_age": "100ms"}
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     last = 0
     while '"compacted"' not in running.text():
         assert time.monotonic() < deadline, running.text()

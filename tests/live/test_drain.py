@@ -232,13 +232,14 @@ def test_batches_by_age_without_new_traffic(server, varve):
     server.generate(100, seed=6)
     run = varve.start(batching={"max_age": "700ms"})
     line = run.wait_line("committed")
-    assert (line["reason"], line["rows"]) == ("age", 100)
     received = run.wait_line("consumer_made")["time"]
     waited = datetime.fromisoformat(line["time"]) - datetime.fromisoformat(received)
-    assert 0.6 < waited.total_seconds() < 20
+    assert waited.total_seconds() > 0.6
+    run.wait_rows(100)
     server.generate(50, seed=6, start_index=100)
-    line = run.wait_line("committed", count=2)
-    assert (line["reason"], line["rows"]) == ("age", 50)
+    run.wait_rows(150)
+    # How many a slow machine brings within that age is up to it.
+    assert {line["reason"] for line in run.lines("committed")} == {"age"}
     assert run.stop() == 0
     check_acked(server, 150)
 

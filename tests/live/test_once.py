@@ -17,12 +17,12 @@ def failed(run):
 
 def test_it_gives_up(varve):
     config = varve.config(nats={"servers": [f"nats://127.0.0.1:{free_port()}"]})
-    run = varve.start("--once", "--timeout", "1s", config=config)
+    run = varve.start("--once", "--timeout", "5s", config=config)
     assert "not reached in time" in failed(run) and "Connection refused" in failed(run)
 
 
 def test_a_missing_stream(any_server, varve):
-    run = varve.start("--once", "--timeout=1s")
+    run = varve.start("--once", "--timeout=10s")
     assert "stream LOGGING" in failed(run)
 
 

@@ -496,7 +496,7 @@ def test_files_that_make_no_sense(room):
         arguments = [x for key, value in settings.items()
                      for x in ("--set", f"nats.tls.{key}={value}")]
         out = subprocess.run([VARVE, "check", "--offline", *arguments], capture_output=True,
-                             text=True, timeout=30)
+                             text=True, timeout=60)
         assert re.search("problem .*" + re.escape(sentence), out.stdout), (settings, out.stdout)
         assert out.returncode == 1
 

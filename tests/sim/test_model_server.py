@@ -331,7 +331,7 @@ def converse(port, script, old):
 def wait_until_counted(client, name, pending):
     """A real server counts what is stored for the consumers that are there already a little later:
     a pull before that brings messages that say too few behind them."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         client.send(api(f"CONSUMER.INFO.S.{name}")[0])
         if json.loads(client.frame()["payload"])["num_pending"] == pending:
@@ -394,7 +394,7 @@ class Model:
 
     def stop(self):
         self.process.stdin.close()
-        assert self.process.wait(5) == 0
+        assert self.process.wait(60) == 0
 
 
 @pytest.fixture(params=VERSIONS)

@@ -70,7 +70,7 @@ class Service:
         self.published += last - first + 1
         for path in ("metrics", "", "readyz"):
             try:
-                urllib.request.urlopen(self.url + path, timeout=10).read()
+                urllib.request.urlopen(self.url + path, timeout=60).read()
             except urllib.error.HTTPError as error:
                 error.read()  # not ready, behind a restart
         if number % RELOAD == RELOAD - 1:

@@ -9,15 +9,21 @@
 #include "base/clock.h"
 #include "test.h"
 
-/* A listener on a free port of the loopback. */
-static int listener(int backlog, struct net_address *address)
+/* A free port of the loopback: nobody listens there, and nobody else can as long as it is ours. */
+static int bound(struct net_address *address)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     EXPECT_I64(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-    EXPECT_I64(listen(fd, backlog), 0);
     address->len = sizeof(in);
     EXPECT_I64(getsockname(fd, (struct sockaddr *)address->bytes, &address->len), 0);
+    return fd;
+}
+
+static int listener(int backlog, struct net_address *address)
+{
+    int fd = bound(address);
+    EXPECT_I64(listen(fd, backlog), 0);
     return fd;
 }
 
@@ -52,7 +58,7 @@ TEST(net_connect_to_an_address)
     struct err err = {0};
     struct stream *stream = NULL;
     int listening = listener(5, &address);
-    start(&c, "127.0.0.1", port_of(&address), 5 * CLOCK_SECOND);
+    start(&c, "127.0.0.1", port_of(&address), 50 * CLOCK_SECOND);
     EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
     EXPECT((fcntl(stream_wait(stream, false).handle, F_GETFL) & O_NONBLOCK) != 0);
     EXPECT(accept(listening, NULL, NULL) >= 0);
@@ -72,7 +78,7 @@ TEST(net_connect_to_a_name_tries_all_its_addresses)
     struct stream *stream = NULL;
     listener(5, &address);
     /* localhost may stand for ::1 first, where nobody listens */
-    start(&c, "localhost", port_of(&address), 20 * CLOCK_SECOND);
+    start(&c, "localhost", port_of(&address), 50 * CLOCK_SECOND);
     EXPECT(finish(&c, &stream, &err) == NET_IO_DONE);
     stream_close(&stream);
 }
@@ -83,8 +89,8 @@ TEST(net_connect_refused)
     struct net_connecting c;
     struct err err = {0};
     struct stream *stream = NULL;
-    close(listener(5, &address));
-    start(&c, "127.0.0.1", port_of(&address), 5 * CLOCK_SECOND);
+    bound(&address);
+    start(&c, "127.0.0.1", port_of(&address), 50 * CLOCK_SECOND);
     EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(err.code == ERR_NETWORK && strstr(err.text, "refused") != NULL);
     EXPECT(stream == NULL);
@@ -122,7 +128,7 @@ TEST(net_connect_goes_on_to_the_next_address_after_refusal_or_silence)
     struct err err = {0};
     struct stream *stream = NULL;
     silent_address(&silent);
-    close(listener(5, &closed));
+    bound(&closed);
     listener(5, &open);
     start(&c, "127.0.0.1", 1, 6 * CLOCK_SECOND);
     c.addresses.list[0] = silent;
@@ -139,7 +145,7 @@ TEST(net_connect_to_a_name_that_cannot_exist)
     struct net_connecting c;
     struct err err = {0};
     struct stream *stream = NULL;
-    start(&c, "a..b", 1, 20 * CLOCK_SECOND);
+    start(&c, "a..b", 1, 50 * CLOCK_SECOND);
     EXPECT(finish(&c, &stream, &err) == NET_IO_DEAD);
     EXPECT(strstr(err.text, "resolve") != NULL);
 }
@@ -167,7 +173,7 @@ TEST(net_connect_can_be_given_up)
     struct err err = {0};
     struct stream *stream = NULL;
     silent_address(&address);
-    start(&c, "127.0.0.1", port_of(&address), CLOCK_SECOND);
+    start(&c, "127.0.0.1", port_of(&address), 50 * CLOCK_SECOND);
     EXPECT(net_connect_step(&c, clock_monotonic(), &stream, &err) == NET_IO_AGAIN);
     net_connect_cancel(&c);
     EXPECT_I64(net_connect_wait(&c).handle, -1);

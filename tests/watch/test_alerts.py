@@ -155,7 +155,7 @@ def test_subscribers_without_a_stream(any_server, varve):
         process = varve.start(config=watched(varve))
         try:
             for _ in range(2):
-                got.append((await inbox.next_msg(timeout=50)).data)
+                got.append((await inbox.next_msg(timeout=110)).data)
             process.stop()
             with pytest.raises(nats.errors.TimeoutError):
                 await inbox.next_msg(timeout=1)

@@ -13,7 +13,7 @@ from watching import Endpoint, watched
 CONNECTIONS_MAX = 16
 REQUEST_MAX = 8 * 1024
 TIME_MAX = 5
-SLACK = 15  # of a busy machine
+SLACK = 100  # of a busy machine
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_a_token_is_asked_for(any_server, varve, tmp_path):
     endpoint = Endpoint(run)
     for path in ("/", "/metrics", "/healthz", "/readyz", "/status.json"):
         assert endpoint.get(path)[0] == 401
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=10)
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=60)
     connection.request("GET", "/healthz", headers={"Authorization": "Bearer open-sesame"})
     assert connection.getresponse().status == 200
     connection.close()

@@ -93,7 +93,7 @@ def test_stderr_that_nobody_reads(any_server, varve, tmp_path):
         started = time.monotonic()
         unread.process.terminate()
         assert unread.process.wait(PATIENCE) == 0
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 60
         *lines, _ = unread.read_all().split("\n")
         assert len(lines) > 10
         for line in lines:

@@ -209,6 +209,6 @@ def test_prometheus_scrapes_it(busy, tmp_path):
         wait_for(lambda: ask("up") == "1", "Prometheus scrapes")
         assert ask('varve_rows_committed_total{stream="LOGGING"}') == "2000"
         assert ask("histogram_quantile(0.5, varve_event_delay_seconds_bucket)") not in (None, "NaN")
-        assert ask("scrape_samples_scraped") == str(len(busy.metrics()))
+        wait_for(lambda: ask("scrape_samples_scraped") == str(len(busy.metrics())), "all of it")
     finally:
         end(process)

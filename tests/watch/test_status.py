@@ -14,7 +14,7 @@ from watching import Endpoint, watched
 
 
 def status(*args):
-    out = subprocess.run([VARVE, "status", *args], capture_output=True, text=True, timeout=30)
+    out = subprocess.run([VARVE, "status", *args], capture_output=True, text=True, timeout=60)
     return out.returncode, out.stdout, out.stderr
 
 
