@@ -568,6 +568,38 @@ def test_typed_tables_of_a_bucket(any_server, varve, store):
     assert len(rewards) > 200
 
 
+def test_restart_of_tables_in_a_bucket(any_server, varve, store):
+    """Nothing changes places there, so it is refused before anything is made; what it says to do
+    instead makes the tables anew, of all that the store has, and the old ones stay until then."""
+    any_server.generate(600)
+    kind = "sim.agent_reward.v1"
+
+    def settings(target, column):
+        entry = {"event_type": kind, "format": "json", "columns": [f"{column} double $.reward"]}
+        followers = [{"name": "typed", "kind": "table", "target": url(store, target)}]
+        return {"payloads": [entry], "followers": followers}
+
+    def rows(target, column):
+        found = table(store, f"{target}/{kind}").to_pyarrow_table(columns=["stream_seq", column])
+        return sorted(tuple(row.values()) for row in found.to_pylist())
+
+    once(varve, store, **settings("old", "reward"))
+    before, keys = rows("old", "reward"), sorted(store.keys("old/"))
+    path = varve.directory / "follow.yaml"
+    path.write_text(json.dumps(config(varve, store, **settings("old", "value"))))
+    said = command(store, "follow", "typed", "-c", path, "--once", "--restart", status=1)
+    assert "can't change places: give the follower another target, and --forget it" in said
+    assert sorted(store.keys("old/")) == keys and rows("old", "reward") == before
+    path.write_text(json.dumps(config(varve, store, **settings("new", "value"))))
+    command(store, "follow", "typed", "-c", path, "--forget")
+    command(store, "follow", "typed", "-c", path, "--once")
+    assert rows("new", "value") == rows("old", "reward") == before and len(before) > 50
+    any_server.generate(600, start_index=600)
+    once(varve, store, **settings("new", "value"))  # it goes on from there
+    after = rows("new", "value")
+    assert after[: len(before)] == before and len(after) > len(before)
+
+
 def test_quality_of_a_store_in_a_bucket(any_server, varve, store):
     """Reports beside the rows, as `varve quality` has them, over two runs."""
     followers = [{"name": "judge", "kind": "quality"}]
