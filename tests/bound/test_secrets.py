@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Secrets appear nowhere: whatever varve writes, serves or shows is searched for them."""
 
+import base64
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from certificates import Certificate
+from nkeys_jwt import Key, Operator, credentials
 from support import BUILD, VARVE, seen, wait_for
 from watching import ALERTS, Endpoint, watched
 
@@ -332,3 +335,67 @@ def test_a_crash_leaves_no_core(locked, make_runner, tmp_path):
     run = runner.start(config=runner.config(nats=nats), prefix=unlimited, cwd=tmp_path)
     run.wait_line("connected")
     assert not dumps_core(run.process)
+
+
+def memory_of(process):
+    """All that a process has in its memory, as far as it is its own."""
+    found = []
+    try:
+        with open(f"/proc/{process.pid}/mem", "rb", buffering=0) as mem:
+            for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines():
+                place, modes = line.split()[:2]
+                if not modes.startswith("rw"):
+                    continue
+                start, end = (int(at, 16) for at in place.split("-"))
+                mem.seek(start)
+                found.append(mem.read(end - start))
+    except PermissionError:
+        pytest.skip("only root can look into the memory of a varve")
+    return b"".join(found)
+
+
+@pytest.mark.parametrize("way", ["nkey_seed_file", "credentials_file"])
+def test_a_seed_is_gone_once_it_has_signed(make_server, server_binary, make_runner, tmp_path, way):
+    """It is read for each connection anew: between them the memory has nothing of it."""
+    operator, key = Operator(), Key()
+    jwt, seed = operator.user(key)
+    nkeys = f"authorization {{ users: [{{ nkey: {key.public} }}] }}"
+    extra = operator.config() if way == "credentials_file" else nkeys
+    server = make_server(server_binary, extra=extra)
+    path = tmp_path / "secrets" / "seed"
+    path.parent.mkdir()
+    path.write_text(credentials(jwt, seed) if way == "credentials_file" else key.seed)
+    run = make_runner(server).start(nats={"servers": [server.url], way: str(path)})
+    run.wait_line("connected")
+    raw = base64.b32decode(key.seed + "=" * (-len(key.seed) % 8))[2:34]
+    memory = memory_of(run.process)
+    assert str(path).encode() in memory  # it is the right one
+    for part in (key.seed.encode(), key.seed[4:40].encode(), raw, raw[:16]):
+        assert part not in memory
+    assert run.stop() == 0
+
+
+def test_the_file_of_a_key_is_gone_once_it_is_read(
+    any_server_binary, make_server, make_runner, tmp_path
+):
+    """As text, and its password: a connection has the key itself for as long as it lasts."""
+    ca = Certificate("test CA", ca=True)
+    ca_file, _ = ca.write(tmp_path, "ca")
+    cert, key = Certificate("server", ca, ["127.0.0.1"]).write(tmp_path, "server")
+    own, own_key = Certificate("client", ca, ["client"]).write(tmp_path, "own", SECRET.encode())
+    (tmp_path / "password").write_text(SECRET)
+    server = make_server(any_server_binary)
+    server.stop()
+    files = f'cert_file: "{cert}", key_file: "{key}", ca_file: "{ca_file}"'
+    server.configure(f"tls {{ {files}, verify: true }}")
+    server.start()
+    tls = {"ca_file": ca_file, "cert_file": own, "key_file": own_key,
+           "key_password_file": str(tmp_path / "password")}
+    run = make_runner(server).start(nats={"servers": [server.url], "tls": tls})
+    run.wait_line("connected")
+    memory = memory_of(run.process)
+    assert own_key.encode() in memory  # its name: it is the right one
+    for line in Path(own_key).read_text().splitlines()[1:-2]:
+        assert line.encode() not in memory
+    assert SECRET.encode() not in memory
+    assert run.stop() == 0

@@ -19,6 +19,7 @@ from certificates import Certificate
 from generator import Load
 from meddler import Meddler, Terminator
 from support import VARVE, Output, Server, check_verify, end, free_port, verify, wait_for
+from watching import Endpoint, watched
 
 COUNT = 40
 EVENTS = [m.data for m in Load(seed=3, simulations=1, payload_bytes=500).run(COUNT)]
@@ -263,7 +264,8 @@ def test_a_server_that_says_no_more(room, first):
         with listener.accept()[0] as silent:
             if not first:
                 info = {"version": "2.10.0", "proto": 1, "max_payload": 1048576, "headers": True}
-                silent.sendall(b"INFO " + json.dumps(info | {"tls_required": True}).encode() + b"\r\n")
+                info["tls_required"] = True
+                silent.sendall(b"INFO " + json.dumps(info).encode() + b"\r\n")
             reason = run.wait_line("connect_failed")["reason"]
         assert reason == "the server did not complete the handshake of TLS in time"
         run.stop(signal.SIGKILL)
@@ -475,6 +477,29 @@ def test_check_says_when_certificates_expire(room):
                      + f"{client.until:%Y-%m-%dT%H:%M:%SZ}", out.stdout), out.stdout
     assert re.search(r"warning.* nats.tls.key_file .*others can read.*0644", out.stdout), out.stdout
     assert re.search(r"warning.* the server's certificate expires", out.stdout), out.stdout
+
+
+def test_metrics_and_status_say_when_certificates_expire(room):
+    """The earliest of what the server shows, so that an intermediate CA counts, and our own."""
+    middle = Certificate("middle", room.ca, ca=True, until=4)
+    server = room.serve(Certificate("server", middle, EVERYONE, until=9))
+    client = Certificate("client", room.ca, ["client"], until=3)
+    cert, key = client.write(room.directory, "client")
+    tls = {"ca_file": room.ca_file, "cert_file": cert, "key_file": key}
+    runner = room.runner(server)
+    run = runner.start(config=watched(runner, nats={"servers": [server.url], "tls": tls}))
+    run.wait_line("connected")
+    endpoint = Endpoint(run)
+    endpoint.wait_ready(True)
+    expires = {"server": middle.until, "client": client.until}
+    for name, until in expires.items():
+        sample = f'varve_tls_certificate_expiry_timestamp_seconds{{certificate="{name}"}} '
+        assert sample + f"{until.timestamp():.0f}\n" in endpoint.text("/metrics")
+    connection = endpoint.status()["connection"]
+    for name, until in (("server", middle.until), ("own", client.until)):
+        assert connection[f"{name}_certificate_expires"].startswith(f"{until:%Y-%m-%dT%H:%M:%S}")
+        assert f"{until:%Y-%m-%d}" in endpoint.text("/")
+    assert run.stop() == 0
 
 
 def test_files_that_make_no_sense(room):
