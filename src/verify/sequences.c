@@ -54,6 +54,12 @@ static int by_stream(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
+void sequences_sort(struct sequences *s)
+{
+    if (s->count > 0)
+        qsort(s->list, s->count, sizeof(*s->list), by_stream);
+}
+
 /* One stream, from its first sequence on. */
 struct sweep {
     struct report *report;
@@ -146,8 +152,7 @@ void sequences_report(struct sequences *s, struct report *r, const char *const *
 {
     struct sweep w = {0};
     struct seqset carried = {0};
-    if (s->count > 0)
-        qsort(s->list, s->count, sizeof(*s->list), by_stream);
+    sequences_sort(s);
     int64_t stream = -1;
     for (size_t i = 0; i < s->count; i++) {
         const struct sequence_range *range = &s->list[i];

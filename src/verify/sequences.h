@@ -37,6 +37,9 @@ void sequences_normalize(struct seqset *ranges, uint64_t *twice);
 void sequences_add(struct sequences *s, struct slice stream, struct slice created, uint32_t file,
                    bool quarantine, const struct seqset *ranges);
 
+/* By stream, and then by the first sequence. */
+void sequences_sort(struct sequences *s);
+
 /* Report what is in more than one file of the table; and what is in none, from the first sequence
  * of each stream on, goes to `gaps`, where it is not NULL. `paths` are those of the files, `states`
  * what the log says of them (NULL: there is no log, and all of them count). */

@@ -143,6 +143,8 @@ static void index_files(struct verify_table *t)
 {
     const struct delta_snapshot *s = &t->snapshot;
     bool added = false;
+    if (t->store == NULL)
+        return;
     map_reset(&t->live);
     map_reset(&t->beside);
     t->live_files.count = 0;
@@ -160,17 +162,29 @@ static void index_files(struct verify_table *t)
         (void)put_path(&t->beside, slice_of(s->beside.list[i].path), &added);
 }
 
+static void give_up(struct verify_table *t, const struct err *err)
+{
+    report_found(t->report, "log", "%s", err->text);
+    object_store_close(t->store);
+    t->store = NULL;
+}
+
 static void load(struct verify_table *t)
 {
     struct err err = {0};
     delta_snapshot_free(&t->snapshot);
     t->snapshot = (struct delta_snapshot){.want_files = true, .want_varve = true};
-    if (delta_snapshot_load(&t->snapshot, t->store, &err) == 0 &&
-        delta_durable_add_history(&t->snapshot, t->store, &err) == 0)
-        return;
-    report_found(t->report, "log", "%s", err.text);
-    object_store_close(t->store);
-    t->store = NULL;
+    if (delta_snapshot_load(&t->snapshot, t->store, &err) != 0 ||
+        (t->history && delta_durable_add_history(&t->snapshot, t->store, &err) != 0))
+        give_up(t, &err);
+}
+
+void verify_table_add_history(struct verify_table *t)
+{
+    struct err err = {0};
+    if (t->store != NULL && delta_durable_add_history(&t->snapshot, t->store, &err) != 0)
+        give_up(t, &err);
+    index_files(t);
 }
 
 void verify_table_open(struct verify_table *t, const char *root, struct report *report)
@@ -185,8 +199,7 @@ void verify_table_open(struct verify_table *t, const char *root, struct report *
     }
     note_pending(t);
     load(t);
-    if (t->store != NULL)
-        index_files(t);
+    index_files(t);
 }
 
 /* Entries that came since; an error is told by the next load. */
@@ -205,8 +218,7 @@ void verify_table_update(struct verify_table *t)
     if (!update(t, NULL, NULL))
         load(t);
     note_pending(t);
-    if (t->store != NULL)
-        index_files(t);
+    index_files(t);
 }
 
 const struct delta_file *verify_table_live(const struct verify_table *t, const char *relative)
@@ -218,8 +230,7 @@ const struct delta_file *verify_table_live(const struct verify_table *t, const c
 void verify_table_close(struct verify_table *t)
 {
     delta_snapshot_free(&t->snapshot);
-    if (t->store != NULL)
-        object_store_close(t->store);
+    object_store_close(t->store);
     map_free(&t->live);
     array_free(&t->live_files);
     map_free(&t->beside);

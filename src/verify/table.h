@@ -47,6 +47,7 @@ struct verify_table {
     struct report *report;
     struct object_store *store; /* NULL: the log can't be read, which was reported */
     struct delta_snapshot snapshot;
+    bool history;    /* entries before the checkpoint are read, too: see history.h */
     struct map live; /* relative paths of live files; numbers are those of live_files */
     ARRAY(const struct delta_file *) live_files;
     struct map beside;  /* relative paths; numbers are those of snapshot.beside */
@@ -61,6 +62,9 @@ void verify_table_open(struct verify_table *t, const char *root, struct report *
 
 /* Bring it up to date, before the files are listed. */
 void verify_table_update(struct verify_table *t);
+
+/* Read the entries before the checkpoint as well. */
+void verify_table_add_history(struct verify_table *t);
 
 /* The live file with this path, or NULL. */
 const struct delta_file *verify_table_live(const struct verify_table *t, const char *relative);

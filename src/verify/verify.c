@@ -16,6 +16,7 @@
 #include "store/commit.h"
 #include "verify/against.h"
 #include "verify/gaps.h"
+#include "verify/history.h"
 #include "verify/positions.h"
 #include "verify/report.h"
 #include "verify/rows.h"
@@ -266,10 +267,19 @@ static void verify_others(struct verify *v, struct tree *tree)
                     replaced, replaced == 1 ? "file was" : "files were");
 }
 
+static void read_history(struct tree *tree)
+{
+    history_read(&tree->table);
+    claims_read(&tree->claims, &tree->table);
+}
+
 static void verify_tree(struct verify *v, const char *path, struct tree *tree)
 {
     report_begin(&v->report, path);
     if (tree->is_table) {
+        if (!tree->table.history &&
+            history_explains(&tree->table, &tree->sequences, tree->files, &tree->claims))
+            read_history(tree);
         verify_table_judge(&tree->table, tree->files, tree->list.count);
         claims_note_expired(&tree->claims, &tree->table);
     }
@@ -295,6 +305,8 @@ static void look_around(struct verify *v, const char *path, struct tree *tree)
     report_begin(&v->report, path);
     if (tree->is_table)
         verify_table_open(&tree->table, path, &v->report);
+    if (v->options->server != NULL || v->options->deep)
+        history_read(&tree->table);
     claims_read(&tree->claims, &tree->table);
     if (v->options->server != NULL) {
         if (verify_server_open(&tree->server, v->options->server, &tree->subjects, &err) == 0)
@@ -308,6 +320,11 @@ static void look_around(struct verify *v, const char *path, struct tree *tree)
     err_clear(&err);
     if (file_list_read(&tree->list, path, &err) != 0)
         fail(v, &err);
+    if (!history_is_needed(&tree->table, &tree->list))
+        return;
+    report_begin(&v->report, path);
+    read_history(tree);
+    report_end(&v->report, NULL);
 }
 
 /* The files of one run. */
@@ -322,6 +339,8 @@ static void look_for_run(struct verify *v, const char *path, struct tree *tree,
     claims_read(&tree->claims, &tree->table);
     if (verify_run_open(run, path, v->options->run, &v->report, &tree->list, &err) != 0)
         fail(v, &err);
+    if (history_is_needed(&tree->table, &tree->list))
+        read_history(tree);
     report_end(&v->report, NULL);
 }
 

@@ -184,6 +184,29 @@ def test_verify_looks_behind_a_checkpoint(any_server, varve):
     assert any("missing" in f["text"] and "_quarantine" in f["text"] for f in found), found
 
 
+def test_verify_reads_what_is_before_a_checkpoint_where_it_explains_something(any_server, varve):
+    any_server.generate(EVENTS, seed=1)
+    varve.once(**MANY)
+    assert checkpoints(varve)[-1] > 60
+    old = log_of(varve) / f"{50:020}.json"
+    text = old.read_text()
+    old.write_text("damaged\n")
+    assert verify(varve.output)["findings"] == []
+    assert verify(varve.output, "--deep", status=1)["findings"] != []
+    # A row is in no file any more: only the entry that added it says that it was there.
+    [add] = [json.loads(line)["add"] for line in text.splitlines() if '{"add":' in line][:1]
+    gone = {"path": add["path"], "dataChange": True, "deletionTimestamp": 0}
+    newest = log_of(varve) / f"{entries(varve)[-1] + 1:020}.json"
+    newest.write_text(json.dumps({"remove": gone}) + "\n")
+    assert verify(varve.output, status=1)["findings"] != []  # what is damaged is needed now
+    old.write_text(text)
+    found = verify(varve.output)
+    assert found["findings"] == []
+    sequences = add["tags"]["varve.sequences"].split(",")
+    [removed] = [note["text"] for note in found["notes"] if note["kind"] == "removed"][:1]
+    assert f" {sequences[0]} had rows" in removed or len(sequences) > 1, (removed, sequences)
+
+
 def inspect(path):
     done = subprocess.run(
         [VARVE, "inspect", "--json", path], capture_output=True, text=True, timeout=60, check=True
