@@ -277,6 +277,8 @@ static bool put_field(struct decoding *d, const struct plan_field *f, const stru
         return put_map(d, f, slot);
     if (f->field->repeated)
         return put_list(d, f, slot);
+    if (slot->last != NULL && f->kind == PLAN_SCALAR) /* most are */
+        return put_scalar(d, f, d->first + f->column, &slot->first.wire);
     if (slot->last != NULL)
         return put_value(d, f, d->first + f->column, &slot->first.wire);
     if (!f->field->presence)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
+
 enum wire_type payload_wire_type(enum descriptor_type type)
 {
     switch (type) {
@@ -92,6 +94,41 @@ static bool fits(const struct plan_field *f, enum wire_type type)
     return type == f->wire || (f->field->repeated && type == WIRE_BYTES);
 }
 
+/* protobuf_tag; most tags are one byte. */
+static inline int take_tag(struct slice message, size_t *at, struct wire_field *out)
+{
+    if (*at == message.len || message.data[*at] < 1 << 3 || message.data[*at] > 0x7F)
+        return protobuf_tag(message, at, out);
+    uint8_t tag = message.data[(*at)++];
+    out->number = tag >> 3;
+    out->type = (enum wire_type)(tag & 7);
+    return out->type <= WIRE_32 && out->type != WIRE_GROUP_END ? 1 : -1;
+}
+
+/* protobuf_content; most lengths and many numbers are one byte. */
+static inline bool take_content(struct slice message, size_t *at, struct wire_field *out)
+{
+    const uint8_t *from = message.data + *at;
+    size_t left = message.len - *at, taken = 0;
+    out->value = 0;
+    out->bytes = (struct slice){0};
+    if (out->type == WIRE_VARINT && left > 0 && *from < 0x80) {
+        out->value = *from;
+        taken = 1;
+    } else if (out->type == WIRE_BYTES && left > 0 && *from < 0x80 && *from < left) {
+        out->bytes = (struct slice){from + 1, *from};
+        taken = out->bytes.len + 1;
+    } else if (out->type == WIRE_32 && left >= 4) {
+        out->value = load_u32le(from);
+        taken = 4;
+    } else if (out->type == WIRE_64 && left >= 8) {
+        out->value = load_u64le(from);
+        taken = 8;
+    }
+    *at += taken;
+    return taken > 0 || protobuf_content(message, at, out);
+}
+
 struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct slice message)
 {
     struct slot *slots = arena_alloc(arena, (plan->count + (size_t)1) * sizeof(*slots));
@@ -101,7 +138,7 @@ struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct s
     int more;
     for (uint32_t i = 0; i < plan->count; i++)
         slots[i].last = NULL;
-    while ((more = protobuf_tag(message, &at, &tag)) == 1) {
+    while ((more = take_tag(message, &at, &tag)) == 1) {
         const struct plan_field *f = find_field(plan, tag.number, guess);
         bool known = f != NULL && fits(f, tag.type);
         uint32_t index = known ? (uint32_t)(f - plan->fields) : 0;
@@ -109,7 +146,7 @@ struct slot *payload_scan(struct arena *arena, const struct plan *plan, struct s
         struct wire_field *wire = own != NULL ? own : &other;
         wire->number = tag.number;
         wire->type = tag.type;
-        if (!protobuf_content(message, &at, wire))
+        if (!take_content(message, &at, wire))
             return NULL;
         if (!known)
             continue;
