@@ -15,7 +15,8 @@
 #               build it in another folder, and compare; reproduced-all: for each machine
 # make file-systems
 #               drain to F2FS, FAT, exFAT, NFS and others in a guest with a kernel that has them
-# make lint | unit | asan | tsan | fuzz | bench | soak | clean
+# make bench    what it costs beside others, one table; SCALE=0.1 ROUNDS=1 for a quick look
+# make lint | unit | asan | tsan | fuzz | soak | clean
 
 VERSION := 0.1.0
 # The machine to build for: this one, or one of MACHINES.
@@ -494,6 +495,12 @@ test: setup-test
 setup-bench: setup-test # which it adds to
 bench: setup-bench
 soak: setup-test
-bench soak:
+# Of all that is measured, and how often: tests/bench/bench.py.
+SCALE := 1
+ROUNDS := 5
+bench:
 	$(Q)$(MAKE) --no-print-directory programs
-	$(Q)tests/$@/run
+	$(Q)build/venv/bin/python tests/bench/bench.py --scale $(SCALE) --rounds $(ROUNDS)
+soak:
+	$(Q)$(MAKE) --no-print-directory programs
+	$(Q)tests/soak/run

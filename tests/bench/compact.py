@@ -3,24 +3,28 @@
 DuckDB's COPY on the same table, in turns, in rows per second of CPU time, start included. varve also
 at zstd's level 3, which DuckDB's is: its own is 9.
 
-    build/venv/bin/python tests/bench/compact.py
+    build/venv/bin/python tests/bench/compact.py [--rounds N] [--scale F]
 """
 
 import json
-import os
 import shutil
-import statistics
 import sys
-import tempfile
-from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "live")]
+from bench_support import (
+    drain_command,
+    in_turns,
+    measured,
+    nats_server,
+    parser,
+    scaled,
+    workplace,
+)
+from figures import Figures
+from generator import length_field, varint_field
+from support import VARVE
 
-from generator import length_field, varint_field  # noqa: E402
-from support import VARVE, Server, server_binaries  # noqa: E402
-
-FILES, ROWS = int(os.environ.get("BENCH_FILES", "1000")), 100
-ROUNDS = 3
+FILES, ROWS = 1000, 100
+AIM = ">= 3"  # of the faster one
 NOON = 1767268800 * 10**9  # 2026-01-01T12:00:00Z
 
 # What the others do, each in a process of its own; {root} is the table.
@@ -29,17 +33,6 @@ OTHERS = {
     "duckdb": "import duckdb; duckdb.execute(\"COPY (SELECT * FROM '{root}/*/*/*/*.parquet' "
     "ORDER BY stream_seq) TO '{root}/merged' (FORMAT parquet, COMPRESSION zstd)\")",
 }
-
-
-def cpu_seconds(place, *command):
-    """Of a process that has to succeed."""
-    with (place / "log").open("wb") as log:
-        actions = [(os.POSIX_SPAWN_DUP2, log.fileno(), n) for n in (1, 2)]
-        child = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
-        _, status, used = os.wait4(child, 0)
-    if status != 0:
-        sys.exit((place / "log").read_text())
-    return used.ru_utime + used.ru_stime
 
 
 def event(number):
@@ -57,49 +50,49 @@ def event(number):
     )
 
 
-def fill(place, server):
+def fill(place, server, files):
+    """A table of that many files."""
     server.add_stream()
-    for first in range(0, FILES * ROWS, 10_000):
-        server.publish([event(i) for i in range(first, min(first + 10_000, FILES * ROWS))])
-    config = place / "varve.yaml"
-    settings = {
-        "nats": {"servers": [server.url]},
-        "batching": {"max_rows": ROWS},
-        "output": {"log_output_directory": str(place / "table"), "min_free": 0},
-        "metrics": {"listen": "off"},
-    }
-    config.write_text(json.dumps(settings))
-    cpu_seconds(place, VARVE, "run", "--once", "-c", config)
+    last = files * ROWS
+    for first in range(0, last, 10_000):
+        server.publish([event(i) for i in range(first, min(first + 10_000, last))])
+    measured(drain_command(place, server, "table", batching={"max_rows": ROWS}))
     return place / "table"
 
 
 def commands(root):
-    yield "varve", (VARVE, "compact", root)
-    yield "at level 3", (VARVE, "compact", "--compression-level", "3", root)  # as DuckDB's is
+    yield "varve compact", (VARVE, "compact", root)
+    yield "varve compact, zstd 3", (VARVE, "compact", "--compression-level", "3", root)
     for name, program in OTHERS.items():
         yield name, (sys.executable, "-c", program.format(root=str(root)))
 
 
+def compacted(table, command):
+    copy = table.with_name("copy")
+    shutil.copytree(table, copy)
+    used = measured(command)
+    shutil.rmtree(copy)
+    return used
+
+
 def main():
-    binary = next(b for b in reversed(server_binaries().values()) if b)
-    seconds = {}
-    with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        server = Server(binary, place / "nats").start()
-        try:
-            table = fill(place, server)
-        finally:
-            server.stop()
-        for _ in range(ROUNDS):
+    arguments = parser(__doc__).parse_args()
+    files = scaled(FILES, arguments.scale, 2)
+    with workplace() as place:
+        with nats_server(place / "nats") as server:
+            root = fill(place, server, files)
+
+        def works(_):
             for name, command in commands(place / "copy"):
-                shutil.copytree(table, place / "copy")
-                seconds.setdefault(name, []).append(cpu_seconds(place, *command))
-                shutil.rmtree(place / "copy")
-    best = min(statistics.median(seconds[name]) for name in OTHERS)
-    for name, all_seconds in seconds.items():
-        median = statistics.median(all_seconds)
-        rate = FILES * ROWS / median
-        print(f"compact: {name:10} {rate:12,.0f} rows per CPU second, {best / median:.1f} x")
+                yield name, lambda command=command: compacted(root, command)
+
+        results = in_turns(arguments.rounds, works)
+    table = Figures(f"compaction: {files:,} files of {ROWS} rows become one")
+    best = min(OTHERS, key=lambda name: results[name].cpu)
+    for name, used in results.items():
+        beside = () if name in OTHERS else (best, results[best].cpu / used.cpu, AIM)
+        table.row(name, files * ROWS / used.cpu, "rows/CPU s", *beside)
+        table.row(name, used.rss, "MiB")
 
 
 if __name__ == "__main__":

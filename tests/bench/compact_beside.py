@@ -3,24 +3,22 @@
 commit is when it is durable, with compaction and without, in turns. Compaction is at work as often as it
 can be: each second, on what was just committed, behind a thousand files that are there already.
 
-    build/venv/bin/python tests/bench/compact_beside.py [SECONDS]
+    build/venv/bin/python tests/bench/compact_beside.py [--rounds N] [--scale F]
 """
 
 import json
 import re
-import subprocess
-import sys
-import tempfile
-import time
 from datetime import datetime
-from pathlib import Path
 
-from compact import fill
-from support import BUILD, Runner, Server, server_binaries
+from bench_support import nats_server, parser, scaled, workplace
+from compact import FILES, fill
+from figures import Figures, shown
+from support import Runner
 
 RATE = 1000  # messages a second
-ROUNDS = 2
-MODES = {"without": "off", "with": {"interval": "1s", "after": "1s"}}
+SECONDS = 20
+MODES = {"without compaction": "off", "with compaction": {"interval": "1s", "after": "1s"}}
+PARTS = {"": 0.5, " p99": 0.99, ", most": 1}
 
 
 def percentile(values, share):
@@ -43,60 +41,51 @@ def ages(root, first):
             yield actions[0]["commitInfo"]["timestamp"] - newest * 1000
 
 
-def run(place, binary, compaction, seconds):
-    server = Server(binary, place / "nats").start()
+def run(place, server, compaction, files, seconds):
+    """What each commit took, in ms; how old its newest row was; and how often was merged."""
+    root = fill(place, server, files)
+    first = len(list(root.glob("_delta_log/*.json")))
+    varve = Runner(place, server).start(
+        compaction=compaction,
+        batching={"max_age": "100ms"},
+        sources=[{"stream": "LOGGING", "consumer": "beside"}],
+        output={"log_output_directory": str(root), "min_free": 0},
+    )
     try:
-        root = fill(place, server)
-        first = len(list(root.glob("_delta_log/*.json")))
-        runner = Runner(place, server)
-        varve = runner.start(
-            compaction=compaction,
-            batching={"max_age": "100ms"},
-            sources=[{"stream": "LOGGING", "consumer": "beside"}],
-            output={"log_output_directory": str(root), "min_free": 0},
-        )
-        count = RATE * seconds
-        generator = [
-            BUILD / "varve-gen",
-            "--server",
-            server.url,
-            "--count",
-            str(count),
-            "--rate",
-            str(RATE),
-            "--seed",
-            "3",
-        ]
-        subprocess.run(generator, check=True, stdout=subprocess.DEVNULL)
-        time.sleep(1)
-        text = varve.text()
-        if varve.stop() != 0:
-            sys.exit(text)
-        runner.close()
+        varve.wait_line("connected")
+        server.generate(RATE * seconds, rate=RATE, seed=3)
+        varve.wait_rows(RATE * seconds)
+        if compaction != "off":
+            varve.wait_line("compacted")
     finally:
-        server.stop()
-    commits = [float(s) for s in re.findall(r'"committed".*?"commit":([0-9.]+)', text)]
+        status = varve.stop()
+    text = varve.text()
+    assert status == 0, text
+    commits = [1000 * float(s) for s in re.findall(r'"committed".*?"commit":([0-9.]+)', text)]
     return commits, list(ages(root, first)), text.count('"compacted"')
 
 
 def main():
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    binary = next(b for b in reversed(server_binaries().values()) if b)
+    arguments = parser(__doc__).parse_args()
+    seconds = scaled(SECONDS, arguments.scale, 2)
+    files = scaled(FILES, arguments.scale, 2)
     found = {mode: ([], [], []) for mode in MODES}
-    for _ in range(ROUNDS):
+    for _ in range(arguments.rounds):
         for mode, compaction in MODES.items():
-            with tempfile.TemporaryDirectory() as directory:
-                commits, delays, merged = run(Path(directory), binary, compaction, seconds)
-                found[mode][0].extend(commits)
-                found[mode][1].extend(delays)
-                found[mode][2].append(merged)
-    for mode, (commits, delays, merged) in found.items():
-        numbers = [f"{percentile(commits, p) * 1000:.1f}" for p in (0.5, 0.99, 1)]
-        old = [f"{percentile(delays, p):.0f}" for p in (0.5, 0.99, 1)]
-        print(
-            f"beside: {mode:8} {sum(merged):4} compactions, {len(commits)} commits of {'/'.join(numbers)} ms, "
-            f"newest row {'/'.join(old)} ms old (median/p99/most)"
-        )
+            with workplace() as place, nats_server(place / "nats") as server:
+                commits, delays, merged = run(place, server, compaction, files, seconds)
+            found[mode][0].extend(commits)
+            found[mode][1].extend(delays)
+            found[mode][2].append(merged)
+    table = Figures(f"compaction beside a drain of {RATE:,} events/s, behind {files:,} files")
+    for number, what in enumerate(("commit", "age of its newest row")):
+        for part, share in PARTS.items():
+            least, most = (percentile(found[mode][number], share) for mode in MODES)
+            table.row(f"{what}{part}", most, "ms", f"{shown(least)} ms without", most / least)
+    for mode, (commits, _, merged) in found.items():
+        table.row(mode, len(commits), "commits")
+        table.row(mode, sum(merged), "compactions")
 
 
-main()
+if __name__ == "__main__":
+    main()

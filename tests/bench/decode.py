@@ -4,25 +4,22 @@ varve, and ptars, which makes Arrow arrays of them, with pyarrow, from the same 
 descriptor set. CPU time of one thread, in turns; the median of the rounds. The message is like an agent's observation: twelve
 fields, two of them messages, one a list of floats."""
 
-import os
-import pathlib
 import random
-import statistics
 import struct
 import subprocess
-import tempfile
 import time
 
 import ptars
 import pyarrow as pa
 import pyarrow.parquet as pq
+from bench_support import INSTANT, in_turns, parser, scaled, workplace
+from figures import Figures
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from support import BUILD
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "bench" / "decode_bench"
-ROWS = int(os.environ.get("BENCH_ROWS", "200000"))
-ROUNDS = 5
-GOAL = 1_000_000  # rows a CPU second
+PROGRAM = BUILD / "bench/decode_bench"
+ROWS = 200_000
+AIM, OF_PTARS = ">= 1", ">= 5"  # million rows a CPU second to columns; of its rate
 F = descriptor_pb2.FieldDescriptorProto
 VECTOR = {"x": F.TYPE_FLOAT, "y": F.TYPE_FLOAT, "z": F.TYPE_FLOAT}
 OBSERVATION = {
@@ -56,9 +53,9 @@ def described():
     return file
 
 
-def observations(kind):
+def observations(kind, rows):
     chance = random.Random(7)
-    for number in range(ROWS):
+    for number in range(rows):
         message = kind(
             agent_id=f"agent-{chance.randrange(500):04}",
             tick=number // 100,
@@ -79,7 +76,7 @@ def observations(kind):
 def varve(place):
     command = [PROGRAM, place / "set", "t.Observation", place / "in", "2"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return [float(seconds) for seconds in done.stdout.splitlines()[-1].split()]
+    return [max(float(seconds), INSTANT) for seconds in done.stdout.splitlines()[-1].split()]
 
 
 def by_ptars(handler, payloads):
@@ -88,28 +85,39 @@ def by_ptars(handler, payloads):
     columns = time.process_time() - start
     pq.write_table(pa.Table.from_batches([batch]), "/dev/null", compression="zstd")
     assert batch.num_rows == len(payloads)
-    return [columns, time.process_time() - start]
+    return [max(columns, INSTANT), max(time.process_time() - start, INSTANT)]
 
 
 def main():
+    arguments = parser(__doc__).parse_args()
+    rows = scaled(ROWS, arguments.scale)
     file = described()
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     kind = message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Observation"))
-    payloads = list(observations(kind))
+    payloads = list(observations(kind, rows))
     handler = ptars.HandlerPool([kind.DESCRIPTOR.file]).get_for_message(kind.DESCRIPTOR)
-    with tempfile.TemporaryDirectory() as folder:
-        place = pathlib.Path(folder)
+    with workplace() as place:
         files = descriptor_pb2.FileDescriptorSet(file=[file])
         (place / "set").write_bytes(files.SerializeToString())
         (place / "in").write_bytes(b"".join(struct.pack("<I", len(p)) + p for p in payloads))
-        rounds = [varve(place) + by_ptars(handler, payloads) for _ in range(ROUNDS)]
-    medians = [ROWS / statistics.median(column) for column in zip(*rounds, strict=True)]
-    size = sum(map(len, payloads)) / ROWS
-    print(f"protobuf payloads of {size:.0f} bytes, rows a CPU second (goal {GOAL:,} to columns)")
-    print(f"{'':16}{'to columns':>14}{'to Parquet':>14}")
-    for name, columns, file in (("varve", *medians[:2]), ("ptars, pyarrow", *medians[2:])):
-        print(f"{name:16}{columns:14,.0f}{file:14,.0f}")
+
+        def works(_):
+            yield "varve", lambda: varve(place)
+            yield "ptars, pyarrow", lambda: by_ptars(handler, payloads)
+
+        results = in_turns(arguments.rounds, works)
+    size = sum(map(len, payloads)) / rows
+    table = Figures(f"typed decoding: {rows:,} protobuf payloads of {size:.0f} bytes, one thread")
+    unit, name = "M rows/CPU s", "ptars, pyarrow"
+    for number, to in enumerate(("to columns", "to Parquet")):
+        ours, theirs = (results[who][number] for who in ("varve", name))
+        rate = rows / ours / 1e6
+        if number == 0:
+            table.row(f"varve, {to}", rate, unit, aim=AIM)
+        aim = OF_PTARS if number == 0 else ""
+        table.row(f"varve, {to}", rate, unit, name, theirs / ours, aim)
+        table.row(f"{name}, {to}", rows / theirs / 1e6, unit)
 
 
 if __name__ == "__main__":

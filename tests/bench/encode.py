@@ -5,11 +5,7 @@ server; the bytes go to /dev/null, so that no file system is measured. Ratios ho
 to another, absolute figures don't."""
 
 import os
-import pathlib
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
 os.environ["POLARS_MAX_THREADS"] = "1"
@@ -18,11 +14,15 @@ import duckdb  # noqa: E402
 import polars  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+from bench_support import INSTANT, in_turns, parser, scaled, workplace  # noqa: E402
+from figures import Figures  # noqa: E402
+from support import BUILD  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("BUILD", ROOT / "build")) / "bench" / "encode_bench"
-ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
-ROUNDS = 3
+PROGRAM = BUILD / "bench/encode_bench"
+ROWS = 1_000_000
+# At level 1, of the rate of pyarrow, and of the size of its file.
+AIMS = {"plain": ">= 1.75", "delta": ">= 2.2"}
+SIZE = "<= 1"
 LEVELS = (1, 3)
 # Those that varve gives a dictionary, too. The others would only lose time with one.
 DICTIONARIES = [
@@ -34,18 +34,18 @@ DICTIONARIES = [
 ]
 
 
-def varve(level, profile, path="/dev/null"):
+def varve(rows, level, profile, path="/dev/null"):
     """CPU seconds and bytes of the second of two files: the first one finds cold memory."""
-    command = [PROGRAM, str(ROWS), str(level), profile, "2", path]
+    command = [PROGRAM, str(rows), str(level), profile, "2", path]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, size = done.stdout.splitlines()[-1].split()
-    return float(seconds), int(size)
+    return max(float(seconds), INSTANT), int(size)
 
 
 def timed(write):
     start = time.process_time()
     write("/dev/null")
-    return time.process_time() - start
+    return max(time.process_time() - start, INSTANT)
 
 
 class Others:
@@ -81,37 +81,47 @@ class Others:
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "rows.parquet")
-        varve(1, "plain", path)
+    arguments = parser(__doc__).parse_args()
+    rows = scaled(ROWS, arguments.scale)
+    with workplace() as place:
+        path = str(place / "rows.parquet")
+        varve(rows, 1, "plain", path)
         others = Others(path)
         writers = {"pyarrow": others.pyarrow, "Polars": others.polars, "DuckDB": others.by_duckdb}
-        seconds, sizes = {}, {}
+        sizes = {}
         for level in LEVELS:
             for name, writer in writers.items():
                 writer(level)(path)
                 sizes[name, level] = os.path.getsize(path)
-        for _ in range(ROUNDS):
-            for level in LEVELS:
-                for profile in ("plain", "delta"):
-                    spent, size = varve(level, profile)
-                    sizes[f"varve, {profile}", level] = size
-                    seconds.setdefault((f"varve, {profile}", level), []).append(spent)
-                for name, writer in writers.items():
-                    seconds.setdefault((name, level), []).append(timed(writer(level)))
 
-    print(f"encoding {ROWS} events: M rows per CPU second (median of {ROUNDS}), bytes per row")
+        def works(_):
+            for level in LEVELS:
+                for profile in AIMS:
+                    name = f"varve, {profile}"
+                    yield (name, level), lambda at=level, p=profile: varve(rows, at, p)
+                for name, writer in writers.items():
+                    size = sizes[name, level]
+                    run = writer(level)
+                    yield (name, level), lambda run=run, size=size: (timed(run), size)
+
+        results = in_turns(arguments.rounds, works)
     for level in LEVELS:
-        best = min(statistics.median(seconds[name, level]) for name in writers)
-        print(f"  zstd {level}")
-        for name in ("varve, plain", "varve, delta", *writers):
-            median = statistics.median(seconds[name, level])
-            print(
-                f"    {name:14} {ROWS / median / 1e6:6.2f} {sizes[name, level] / ROWS:8.1f}"
-                f"   {best / median:5.2f} x the fastest of the others"
-            )
-    return 0
+        table = Figures(f"encode: {rows:,} events from memory, zstd {level}, one thread")
+        other, least = results["pyarrow", level]
+        best = min(results[name, level][0] for name in writers)
+        for name in writers:
+            seconds, size = results[name, level]
+            table.row(name, rows / seconds / 1e6, "M rows/CPU s")
+            table.row(name, size / rows, "B/row")
+        for profile, aim in AIMS.items():
+            name = f"varve, {profile}"
+            seconds, size = results[name, level]
+            rate = rows / seconds / 1e6, "M rows/CPU s"
+            aims = (aim, SIZE) if level == 1 else ("", "")
+            table.row(name, *rate, "pyarrow", other / seconds, aims[0])
+            table.row(name, *rate, "the fastest of the others", best / seconds)
+            table.row(name, size / rows, "B/row", "pyarrow", size / least, aims[1])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

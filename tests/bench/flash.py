@@ -2,27 +2,34 @@
 """What varve writes to the device below its file system: bytes, flushes, and calls that make it so, by
 the age of a commit.
 
-    build/venv/bin/python tests/bench/flash.py [EVENTS [SIMULATIONS]]
+    build/venv/bin/python tests/bench/flash.py [--scale F] [--simulations N]
 
 As root, on a loop device with ext4, whose own statistics count (/sys/block/NAME/stat, see
 Documentation/block/stat.rst): journal, directories and all. A commit of `max_age` at 1,000 events a
 second is one of that many rows, so that no hour has to be waited for."""
 
-import json
 import os
+import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "live")]
+from bench_support import (
+    count_syncs,
+    drain_command,
+    measured,
+    nats_server,
+    parser,
+    scaled,
+    traced,
+    workplace,
+)
+from figures import Figures
+from support import Output
 
-from support import VARVE, Output, Server, server_binaries  # noqa: E402
-
+EVENTS = 300_000
 RATE = 1000
 SECONDS = (1, 10, 60, 300)
 SECTOR = 512
-SYNCS = "fsync,fdatasync,syncfs"
 GIB = 1 << 30
 
 
@@ -44,53 +51,62 @@ def measure(place, server, number, seconds):
     device = Path(subprocess.run(found, check=True, capture_output=True, text=True).stdout.strip())
     try:
         subprocess.run(["mount", device, target], check=True)
-        settings = {
-            "nats": {"servers": [server.url]},
-            "sources": [{"stream": "LOGGING", "delivery": "position", "consumer": f"c{number}"}],
-            "batching": {"max_rows": RATE * seconds, "max_age": "1h"},
-            "output": {"log_output_directory": str(target / "out"), "min_free": 0},
-            "metrics": {"listen": "off"},
-            "settings": {"log_format": "json"},
-        }
-        config = place / f"{number}.yaml"
-        config.write_text(json.dumps(settings))
         before = statistics(device)
         calls = place / f"{number}.calls"
-        traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", calls, "-e", f"trace={SYNCS}"]
-        command = [*traced, VARVE, "run", "--once", "-c", config]
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        command = drain_command(
+            place,
+            server,
+            str(number),
+            {"delivery": "position"},
+            batching={"max_rows": RATE * seconds, "max_age": "1h"},
+            output={"log_output_directory": str(target / "out"), "min_free": 0},
+        )
+        measured(traced(calls, command))
         after = statistics(device)
-        syncs = sum(") " in line for line in calls.read_text().splitlines())
         output = Output(target / "out")
         files = [path.stat().st_size for path in output.named()]
-        return after[0] - before[0], after[1] - before[1], syncs, sum(files), len(files)
+        return after[0] - before[0], after[1] - before[1], count_syncs(calls), sum(files), len(files)
     finally:
         subprocess.run(["umount", target], check=False)
         subprocess.run(["losetup", "--detach", device], check=False)
 
 
+def missing():
+    """Why it can't be measured here, if so."""
+    tools = [name for name in ("strace", "mkfs.ext4", "losetup") if shutil.which(name) is None]
+    if tools or os.geteuid() != 0:
+        return f"needs root and {', '.join(tools) or 'loop devices'}"
+    found = subprocess.run(["losetup", "--find"], capture_output=True, text=True)
+    return None if found.returncode == 0 else found.stderr.strip()
+
+
 def main():
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
-    simulations = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    binary = next((b for b in reversed(server_binaries().values()) if b), None)
-    if binary is None or os.geteuid() != 0:
-        sys.exit("flash: needs root, strace and nats-server (make setup-test)")
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        server = Server(binary, place / "nats").start()
+    options = parser(__doc__)
+    options.add_argument("--simulations", type=int, default=100)
+    arguments = options.parse_args()
+    events = scaled(EVENTS, arguments.scale, RATE)
+    table = Figures(f"device: {events:,} events of {arguments.simulations} simulations at 1,000/s")
+    why = missing()
+    if why:
+        table.left_out("what reaches the block device", why)
+        return
+    with workplace() as place, nats_server(place / "nats") as server:
         server.add_stream()
         # All of one hour of their timestamps, as it would be.
-        server.generate(events, simulations=simulations, per_hour=RATE * 3600)
+        server.generate(events, simulations=arguments.simulations, per_hour=RATE * 3600)
         for number, seconds in enumerate(SECONDS):
-            written, flushes, syncs, size, files = measure(place, server, number, seconds)
-            print(
-                f"max_age {seconds:4} s: {written / events:6.1f} bytes an event written, "
-                f"{size / events:6.1f} of them files, ratio {written / size:5.2f}; "
-                f"{files} files; for 1,000 events {1000 * flushes / events:.2f} flushes, "
-                f"{1000 * syncs / events:.2f} calls to sync; "
-                f"{written / events * RATE * 86400 / GIB:.1f} GiB a day"
-            )
-        server.stop()
+            what = f"max_age {seconds} s"
+            try:
+                written, flushes, syncs, size, files = measure(place, server, number, seconds)
+            except subprocess.CalledProcessError as error:  # a container may not mount
+                table.left_out(what, str(error))
+                continue
+            table.row(what, written / events, "B an event", "files", written / size)
+            table.row(what, size / events, "B of files an event")
+            table.row(what, files, "files")
+            table.row(what, 1000 * flushes / events, "flushes")
+            table.row(what, 1000 * syncs / events, "calls to sync for 1,000 events")
+            table.row(what, written / events * RATE * 86400 / GIB, "GiB a day")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 """Several varves on one table: how fast four are beside one, and what commits cost that meet those
 of others.
 
-    build/venv/bin/python tests/bench/hosts.py rate [--events N] [--rounds N]
-    build/venv/bin/python tests/bench/hosts.py conflicts [--seconds N]
+    build/venv/bin/python tests/bench/hosts.py rate [--rounds N] [--scale F]
+    build/venv/bin/python tests/bench/hosts.py conflicts [--scale F]
 
 `rate`: a stream in memory and a versitygw on /dev/shm, so that no disk limits; one varve drains all
 parts of the subjects, then four drain one each, in turns. All on this machine: a ratio below 4 is
@@ -15,35 +15,21 @@ versitygw and to a directory. Of each: commits a second, how many of them met an
 requests of one.
 """
 
-import argparse
-import os
 import re
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
-from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "live")]
+from bench_support import in_turns, nats_server, parser, scaled, workplace
+import s3_support  # bench_support says where it is
+from figures import Figures
+from support import GEN, Runner, end, free_port, wait_for
 
-import s3_support  # noqa: E402
-from support import GEN, Runner, Server, free_port, server_binaries, wait_for  # noqa: E402
-
+EVENTS, SECONDS = 1_000_000, 20
 PARTS = 8
 MAPPING = """mappings {{
   "logging.events.raw.*": "logging.events.part.{{{{partition({parts},1)}}}}.{{{{wildcard(1)}}}}"
 }}"""
-
-
-def output_of(store, prefix):
-    s3 = {
-        "endpoint": store.endpoint,
-        "access_key_id": s3_support.ACCESS_KEY,
-        "secret_access_key": s3_support.SECRET_KEY,
-    }
-    return {"url": f"s3://varve-test/{prefix}", "s3": s3, "min_free": 0}
 
 
 def start(place, server, number, parts, output, *args, **more):
@@ -74,37 +60,46 @@ def publish(server, count, rate=0, simulations=64):
     )
 
 
-def make_server(place, binary):
-    server = Server(binary, place / "nats", extra=MAPPING.format(parts=PARTS)).start()
-    server.add_stream(subjects=["logging.events.part.*.*"], storage="memory")
-    return server
+def partitioned(place):
+    """A server that deals the subjects of a stream, which is in memory."""
+    return nats_server(place / "nats", extra=MAPPING.format(parts=PARTS))
 
 
-def rate(place, binary, arguments):
-    server = make_server(place, binary)
-    assert publish(server, arguments.events).wait() == 0
-    seconds = {1: [], 4: []}
-    with s3_support.server("versitygw", place / "store") as store:
-        for turn in range(arguments.rounds):
-            for count in seconds:
+def drained(place, server, count, output, events):
+    """Seconds that so many varves took for all of it, together."""
+    began = time.monotonic()
+    share = PARTS // count
+    runs = [
+        start(place, server, n, range(n * share, (n + 1) * share), output, "--once")
+        for n in range(count)
+    ]
+    for run, _ in runs:
+        assert run.wait(3600) == 0, run.text()
+    took = time.monotonic() - began
+    rows = sum(line["rows"] for run, _ in runs for line in run.lines("committed"))
+    assert rows == events, f"{rows} rows of {events} events"
+    return (took,)
+
+
+def rate(place, arguments):
+    events = scaled(EVENTS, arguments.scale, 1000)
+    store = s3_support.Versitygw(place / "store")
+    with partitioned(place) as server, store:
+        server.add_stream(subjects=["logging.events.part.*.*"], storage="memory")
+        assert publish(server, events).wait() == 0
+
+        def works(turn):
+            for count in (1, 4):
                 prefix = f"t{turn}-{count}"
-                output = {**output_of(store, prefix), "prefix": prefix}
-                began = time.monotonic()
-                share = PARTS // count
-                runs = [
-                    start(place, server, n, range(n * share, (n + 1) * share), output, "--once")
-                    for n in range(count)
-                ]
-                for run, _ in runs:
-                    assert run.wait(3600) == 0, run.text()
-                seconds[count].append(time.monotonic() - began)
-                rows = sum(line["rows"] for run, _ in runs for line in run.lines("committed"))
-                assert rows == arguments.events
-                print(f"{count}: {arguments.events / seconds[count][-1]:.0f}/s", flush=True)
-    server.stop()
-    one, four = statistics.median(seconds[1]), statistics.median(seconds[4])
-    pairs = [a / b for a, b in zip(seconds[1], seconds[4], strict=True)]
-    print(f"four beside one: {one / four:.2f} ({min(pairs):.2f} to {max(pairs):.2f})")
+                output = {**store.settings(prefix), "min_free": 0, "prefix": prefix}
+                where = place / prefix
+                yield count, lambda c=count, o=output, w=where: drained(w, server, c, o, events)
+
+        results = in_turns(arguments.rounds, works)
+    table = Figures(f"hosts: {events:,} events to one table in a bucket, all in memory")
+    (one,), (four,) = results[1], results[4]
+    table.row("one varve", events / one, "events/s")
+    table.row("four varves", events / four, "events/s", "one", one / four)
 
 
 def metrics(port):
@@ -131,6 +126,7 @@ def watch(runs, seconds):
 
 
 def conflicts_of(place, server, count, output, seconds):
+    """What metrics counted meanwhile."""
     more = {"batching": {"max_age": "100ms"}, "compaction": False}
     share = PARTS // count
     runs = [
@@ -138,53 +134,56 @@ def conflicts_of(place, server, count, output, seconds):
         for n in range(count)
     ]
     rate = 100 * count
-    load = publish(server, rate * (seconds + 60), rate, simulations=64)
-    found, took = watch(runs, seconds)
-    load.terminate()
-    load.wait()
-    for run, _ in runs:
-        assert run.stop() == 0, run.text()
-    commits = found["varve_commit_seconds_count"]
-    line = f"{count} | {commits / took:.1f} | "
-    line += f"{100 * found['varve_commit_conflicts_total'] / commits:.0f} % | "
-    line += f"{1000 * found['varve_commit_seconds_sum'] / commits:.0f} ms"
-    if found["requests"]:
-        line += f" | {found['requests'] / commits:.0f}"
-        line += f" | {1000 * found['request_seconds'] / found['requests']:.1f} ms"
-    print(line, flush=True)
+    load = publish(server, rate * 3600, rate, simulations=64)
+    try:
+        found, took = watch(runs, seconds)
+    finally:
+        end(load)
+        statuses = [run.stop() for run, _ in runs]
+    assert not any(statuses), [run.text() for run, _ in runs]
+    return found, took
 
 
-def conflicts(place, binary, arguments):
-    server = make_server(place, binary)
-    with s3_support.server("versitygw", place / "store") as store:
-        for where in ("versitygw", "directory"):
-            print(f"{where}: varves | commits/s | conflicts | time of a commit | requests | one")
+def conflicts(place, arguments):
+    seconds = scaled(SECONDS, arguments.scale, 2)
+    store = s3_support.Versitygw(place / "store")
+    with partitioned(place) as server, store:
+        server.add_stream(subjects=["logging.events.part.*.*"], storage="memory")
+        for where in ("bucket", "directory"):
+            table = Figures(f"hosts: commits of ten a second each that meet others, in a {where}")
             for count in (1, 2, 4, 8):
                 prefix = f"{where}-{count}"
                 output = {"log_output_directory": str(place / prefix), "min_free": 0}
-                if where == "versitygw":
-                    output = output_of(store, prefix)
+                if where == "bucket":
+                    output = {**store.settings(prefix), "min_free": 0}
                 # One folder, so that an epoch is one file.
                 output |= {"prefix": prefix, "path_template": "{instance}/{first_seq}.parquet"}
-                conflicts_of(place / prefix / "runs", server, count, output, arguments.seconds)
+                runs = place / f"{prefix}-runs"
+                found, took = conflicts_of(runs, server, count, output, seconds)
                 server.ask(lambda js: js.purge_stream("LOGGING"))
-    server.stop()
+                tell(table, f"{count} varve{'s' if count > 1 else ''}", found, took)
+
+
+def tell(table, what, found, took):
+    commits = max(found["varve_commit_seconds_count"], 1)
+    table.row(what, commits / took, "commits/s")
+    table.row(what, 100 * found["varve_commit_conflicts_total"] / commits, "% met others")
+    table.row(what, 1000 * found["varve_commit_seconds_sum"] / commits, "ms a commit")
+    if found["requests"]:
+        table.row(what, found["requests"] / commits, "requests")
+        table.row(what, 1000 * found["request_seconds"] / found["requests"], "ms a request")
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["rate", "conflicts"], nargs="*")
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=20)
-    arguments, _ = parser.parse_known_args()
-    binary = next((b for b in reversed(server_binaries().values()) if b), None)
-    if binary is None:
-        sys.exit("nats-server is not here: make setup-test")
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    options = parser(__doc__)
+    options.add_argument("what", choices=[[], "rate", "conflicts"], nargs="*", default=[])
+    arguments = options.parse_args()
+    if not s3_support.VERSITYGW.exists():
+        Figures("hosts").left_out("several varves on one table", "no versitygw: make setup-test")
+        return
     for what in arguments.what or ("rate", "conflicts"):
-        with tempfile.TemporaryDirectory(dir=memory) as name:
-            {"rate": rate, "conflicts": conflicts}[what](Path(name), binary, arguments)
+        with workplace(memory=True) as place:
+            {"rate": rate, "conflicts": conflicts}[what](place, arguments)
 
 
 if __name__ == "__main__":

@@ -2,37 +2,47 @@
 """What running it costs, beside how fast it drains (drain.py): a trickle of events, a start where
 many commits were made, an end, the first row after a lost server, and a look at all that is stored.
 
-    build/venv/bin/python tests/bench/service.py [--seconds N] [--commits N] [--rows N] [ROW...]
+    build/venv/bin/python tests/bench/service.py [--rounds N] [--scale F] [ROW...]
 
 ROW is one of trickle, start, stop, reconnect, verify, quality, replay; all of them by default.
 """
 
-import argparse
 import os
 import re
-import resource
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from support import BUILD, ROOT, VARVE, Output, Runner, Server, server_binaries  # noqa: E402
+from bench_support import (
+    count_syncs,
+    cpu_of,
+    drain_command,
+    in_turns,
+    measured,
+    nats_server,
+    parser,
+    scaled,
+    traced,
+    workplace,
+)
+from figures import Figures
+from support import BUILD, GEN, ROOT, VARVE, Output, Runner
 
 RATE = 1000
 SIMULATIONS = 100
-TIMES = 5  # of what takes no time
-TICKS = os.sysconf("SC_CLK_TCK")
+SECONDS, COMMITS, ROWS_STORED = 60, 100_000, 1_000_000
+START = "<= 100"  # ms, however many commits
+VERIFIED = ">= 1"  # GB/s of column data, of a core
+REPORTED = ">= 2"  # million rows a CPU second
+REPLAYED = ">= 0.8"  # of the rate of varve-gen
 LIVE = f"{ROOT}/tests:{ROOT}/tests/live"
-SYNCS = "fsync,fdatasync,syncfs"
 
 
 def sources(stream):
@@ -40,8 +50,10 @@ def sources(stream):
     return [{"stream": stream, "subjects": [stream], "delivery": "position", "consumer": "bench"}]
 
 
-def middle(values):
-    return f"{statistics.median(values):.3f} s (at most {max(values):.3f} s)"
+def times(table, what, seconds, **more):
+    """The median of what takes no time, and the longest."""
+    table.row(what, 1000 * statistics.median(seconds), "ms", **more)
+    table.row(what, 1000 * max(seconds), "ms at most")
 
 
 def micros(text):
@@ -64,60 +76,61 @@ def delays(run, output):
 
 def trickle(place, server, arguments):
     """With what a commit costs, of which there is one each max_age."""
+    seconds = scaled(SECONDS, arguments.scale, 2)
+    count = RATE * seconds
+    table = Figures(f"trickle: {RATE:,} events/s of {SIMULATIONS} simulations for {seconds} s")
     for max_age in ("1s", "10s"):
         runner = Runner(place / max_age, server)
         calls = place / f"{max_age}.calls"
-        traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", calls, "-e", f"trace={SYNCS}"]
         stream = f"TRICKLE{max_age}"
         server.add_stream(stream, subjects=[stream])
-        run = runner.start(prefix=traced, sources=sources(stream), batching={"max_age": max_age})
+        batching = {"max_age": max_age}
+        run = runner.start(prefix=traced(calls), sources=sources(stream), batching=batching)
         run.wait_line("connected")
         tracer = run.process.pid
         pid = int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0])
-        count = RATE * arguments.seconds
         server.generate(count, rate=RATE, simulations=SIMULATIONS, stream=stream, subject=stream)
         run.wait_rows(count)
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        cpu = (int(fields[11]) + int(fields[12])) / TICKS
+        cpu = cpu_of(pid)
         written = int(re.search(r"write_bytes: (\d+)", Path(f"/proc/{pid}/io").read_text())[1])
         os.kill(pid, signal.SIGTERM)
         run.wait()
         commits = len(run.lines("committed"))
-        syncs = sum(") " in line for line in calls.read_text().splitlines())
         waited = delays(run, Output(runner.output))
-        print(f"trickle, max_age {max_age}: {RATE} events/s of {SIMULATIONS} simulations for "
-              f"{arguments.seconds} s: {100 * cpu / arguments.seconds:.1f} % of a core, "
-              f"{commits} commits, each {written / commits / 1024:.0f} KiB written and "
-              f"{syncs / commits:.1f} calls to sync; durable after "
-              f"{waited[len(waited) // 2]:.2f} s (99 % after {waited[len(waited) * 99 // 100]:.2f} s)",
-              flush=True)  # fmt: skip
+        what = f"max_age {max_age}"
+        table.row(what, 100 * cpu / seconds, "% of a core")
+        table.row(what, commits, "commits")
+        table.row(what, written / commits / 1024, "KiB a commit")
+        table.row(what, count_syncs(calls) / commits, "syncs a commit")
+        table.row(what, waited[len(waited) // 2], "s to durable")
+        table.row(what, waited[len(waited) * 99 // 100], "s, p99")
 
 
 def start(place, server, arguments):
     """The whole process: it finds nothing new and ends. The table is made in memory, where that many
     commits take less time."""
-    shared = Path("/dev/shm")
+    commits = scaled(COMMITS, arguments.scale, 100)
     server.add_stream("NOTHING", subjects=["NOTHING"])
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
-        table = Path(name) / "table"
-        command = [BUILD / "bench/year", table, str(arguments.commits), "36500"]
+    figures = Figures("start: run --once, which finds nothing new")
+    with workplace(memory=True) as memory:
+        root = memory / "table"
+        command = [BUILD / "bench/year", root, str(commits), "36500"]
         made = subprocess.run(command, check=True, capture_output=True, text=True)
-        print(f"start: of {arguments.commits} commits the log is read in {made.stdout.split()[-1]} s")
-        for kind, root in (("empty", place / "empty"), (f"of {arguments.commits} commits", table)):
+        for kind, table in (("an empty table", place / "empty"), (f"of {commits:,} commits", root)):
             seconds = []
-            for number in range(TIMES):
-                runner = Runner(place / f"{kind}-{number}", server)
-                output = {"log_output_directory": str(root), "min_free": 0}
-                began = time.monotonic()
-                runner.once(sources=sources("NOTHING"), output=output)
-                seconds.append(time.monotonic() - began)
-            print(f"start: run --once, with a table {kind}: {middle(seconds)}", flush=True)
+            for number in range(arguments.rounds):
+                source = sources("NOTHING")[0]
+                output = {"log_output_directory": str(table), "min_free": 0}
+                command = drain_command(place, server, f"start-{number}", source, output=output)
+                seconds.append(measured(command).wall)
+            times(figures, kind, seconds, aim=START)
+    figures.row("of it, reading the log", 1000 * float(made.stdout.split()[-1]), "ms")
 
 
 def stop(place, server, arguments):
     """With an epoch open, which is committed first."""
     seconds, rows = [], []
-    for number in range(TIMES):
+    for number in range(arguments.rounds):
         stream = f"STOP{number}"
         server.add_stream(stream, subjects=[stream])
         runner = Runner(place / stream, server)
@@ -126,11 +139,13 @@ def stop(place, server, arguments):
         server.generate(2 * RATE - 1, stream=stream, subject=stream)
         run.wait_rows(RATE)
         began = time.monotonic()
-        assert run.stop() == 0, run.text()
+        run.send(signal.SIGTERM)
+        assert run.process.wait() == 0, run.text()  # with a time limit it would look now and then
         seconds.append(time.monotonic() - began)
         rows.append(run.lines("committed")[-1]["rows"])
-    print(f"stop: from SIGTERM to the exit, with {min(rows)} to {max(rows)} rows to commit: "
-          f"{middle(seconds)}", flush=True)  # fmt: skip
+    table = Figures("stop, reconnect")
+    times(table, "from SIGTERM to the exit", seconds)
+    table.row("from SIGTERM to the exit", min(rows), "rows to commit")
 
 
 def reconnect(place, server, arguments):
@@ -140,7 +155,7 @@ def reconnect(place, server, arguments):
     runner = Runner(place / "run", server)
     run = runner.start(sources=sources("AGAIN"), batching={"max_rows": 1})
     run.wait_line("connected")
-    for number in range(TIMES):
+    for number in range(arguments.rounds):
         before = len(run.lines("committed"))
         server.stop(signal.SIGKILL)
         server.start()
@@ -149,18 +164,17 @@ def reconnect(place, server, arguments):
         run.wait_line("committed", before + 1)
         seconds.append(time.monotonic() - began)
     assert run.stop() == 0, run.text()
-    print(f"reconnect: from a server that answers to the first row: {middle(seconds)}", flush=True)
+    times(Figures("stop, reconnect"), "server answers to first row", seconds)
 
 
-def used(*command, fails=False, path=""):
-    """Seconds of CPU and of wall clock; `fails`: it may say that it has found something."""
-    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL,
-                          env={**os.environ, "PYTHONPATH": str(path)})  # fmt: skip
-    assert done.returncode in ((0, 1) if fails else (0,)), done
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.monotonic() - began
+def stored(place, server, arguments, **options):
+    """How many rows, and where."""
+    rows = scaled(ROWS_STORED, arguments.scale, 100)
+    server.add_stream("STORED", subjects=["STORED"])
+    server.generate(rows, stream="STORED", subject="STORED", **options)
+    runner = Runner(place / "run", server)
+    runner.once(sources=sources("STORED"))
+    return rows, runner.output, Output(runner.output).files()
 
 
 READ = """
@@ -172,32 +186,35 @@ for path in sys.argv[1:]:
 
 
 def verify(place, server, arguments):
-    """Each a process of its own, in turns; the files are in the kernel's cache after the first."""
-    server.add_stream("VERIFY", subjects=["VERIFY"])
-    server.generate(arguments.rows, stream="VERIFY", subject="VERIFY", simulations=1,
-                    payload_bytes=120, per_hour=10**8)  # fmt: skip
-    runner = Runner(place / "run", server)
-    runner.once(sources=sources("VERIFY"))
-    files = Output(runner.output).files()
-    stored = sum(Path(path).stat().st_size for path in files)
+    """Each a process of its own, in turns; the files are in the kernel's cache."""
+    options = {"simulations": 1, "payload_bytes": 120, "per_hour": 10**8}
+    rows, root, files = stored(place, server, arguments, **options)
+    size = sum(Path(path).stat().st_size for path in files)
     raw = sum(group.column(c).total_uncompressed_size for group in groups(files)
               for c in range(group.num_columns))  # fmt: skip
     commands = {
-        "varve verify": (VARVE, "verify", runner.output),
+        "varve verify": (VARVE, "verify", root),
         "sha256sum": ("sha256sum", *files),
         "pyarrow, all columns": (sys.executable, "-c", READ, *files),
     }
-    results = {}
-    for number in range(TIMES + 1):
-        for name, command in commands.items():
-            if number > 0:
-                results.setdefault(name, []).append(used(*command))
-            else:
-                used(*command)
-    for name, runs in results.items():
-        cpu, wall = (statistics.median(c) for c in zip(*runs, strict=True))
-        print(f"verify: {name:20} {wall:6.3f} s, {raw / cpu / 1e9:5.2f} GB/s of column data and "
-              f"{stored / cpu / 1e9:5.2f} GB/s of files per core", flush=True)  # fmt: skip
+    for path in files:
+        Path(path).read_bytes()
+    results = in_turns(
+        arguments.rounds,
+        lambda _: ((name, lambda c=command: measured(c)) for name, command in commands.items()),
+    )
+    table = Figures(f"verify: {rows:,} rows, {raw / 1e6:,.0f} MB of column data")
+    ours = results["varve verify"]
+    for name, used in results.items():
+        if name == "varve verify":
+            table.row(name, raw / used.cpu / 1e9, "GB/s a core", aim=VERIFIED)
+            for other in list(results)[1:]:
+                table.row(name, raw / used.cpu / 1e9, "GB/s a core", other,
+                          results[other].cpu / ours.cpu)  # fmt: skip
+        else:
+            table.row(name, raw / used.cpu / 1e9, "GB/s a core")
+        table.row(name, size / used.cpu / 1e9, "GB/s of the files")
+        table.row(name, used.wall, "s")
 
 
 JUDGED = """
@@ -213,50 +230,54 @@ judge.execute(without_payloads.format(where="true"), {"files": sys.argv[1:]}).fe
 
 def quality(place, server, arguments):
     """The report of `varve quality`, and DuckDB's of the same but for whether payloads decode."""
-    server.add_stream("QUALITY", subjects=["QUALITY"])
-    server.generate(arguments.rows, stream="QUALITY", subject="QUALITY", simulations=10)
-    runner = Runner(place / "run", server)
-    runner.once(sources=sources("QUALITY"))
+    rows, root, files = stored(place, server, arguments, simulations=10)
     commands = {
-        "varve quality": (VARVE, "quality", runner.output, "-c", "/dev/null"),
-        "DuckDB": (sys.executable, "-c", JUDGED, *Output(runner.output).files()),
+        "varve quality": (VARVE, "quality", root, "-c", "/dev/null"),
+        "DuckDB": (sys.executable, "-c", JUDGED, *files),
     }
-    results = {}
-    for _ in range(TIMES):
+
+    def works(_):
         for name, command in commands.items():
-            results.setdefault(name, []).append(used(*command, fails=True, path=LIVE))
-    for name, runs in results.items():
-        cpu, wall = (statistics.median(c) for c in zip(*runs, strict=True))
-        print(f"quality: {name:14} {wall:6.3f} s, {arguments.rows / cpu / 1e6:5.2f} M rows per "
-              f"CPU second", flush=True)  # fmt: skip
+            # It may say that it has found something.
+            yield name, lambda c=command: measured(c, statuses=(0, 1), PYTHONPATH=LIVE)
+
+    results = in_turns(arguments.rounds, works)
+    table = Figures(f"quality: the report of {rows:,} rows")
+    ours, theirs = results["varve quality"], results["DuckDB"]
+    rate = rows / ours.cpu / 1e6, "M rows/CPU s"
+    table.row("varve quality", *rate, aim=REPORTED)
+    table.row("varve quality", *rate, "DuckDB", theirs.cpu / ours.cpu)
+    table.row("DuckDB", rows / theirs.cpu / 1e6, "M rows/CPU s")
 
 
 def replay(place, server, arguments):
     """What is stored goes back into another stream, beside what varve-gen publishes, in turns. Of the
     server the time of its CPU, which tells the two apart where other work is on the cores, too."""
-    count = arguments.rows // TIMES
+    count = scaled(ROWS_STORED // 5, arguments.scale, 100)
     command = [VARVE, "replay", place / "run-0/out", "--server", server.url]
-    results = {}
-    for number in range(TIMES):
-        server.add_stream("REPLAY", subjects=["replay.>"])
+    generated = [GEN, "--server", server.url, "--count", count, "--simulations", 10]
+
+    def works(number):
         stream = f"PUBLISHED{number}"
+        server.add_stream("REPLAY", subjects=["replay.>"])
         server.add_stream(stream, subjects=[stream])
-        before, began = server.cpu_seconds(), time.monotonic()
-        server.generate(count, stream=stream, subject=stream, simulations=10)
-        published = time.monotonic() - began, server.cpu_seconds() - before
+        publish = [*generated, "--stream", stream, "--subject", stream]
+        yield "varve-gen", lambda: measured(publish, server)
         if number == 0:
             Runner(place / "run-0", server).once(sources=sources(stream))
-        before = server.cpu_seconds()
-        _, wall = used(*command)
-        again = wall, server.cpu_seconds() - before
-        for name, measured in (("varve-gen", published), ("varve replay", again)):
-            results.setdefault(name, []).append(measured)
+        yield "varve replay", lambda: measured(command, server)
         for name in (stream, "REPLAY"):
             server.delete_stream(name)
-    for name, runs in results.items():
-        wall, cpu = (statistics.median(c) for c in zip(*runs, strict=True))
-        print(f"replay: {name:14} {count / wall:9,.0f} messages/s, {1e6 * cpu / count:5.2f} s of the "
-              f"server's CPU a million", flush=True)  # fmt: skip
+
+    results = in_turns(arguments.rounds, works)
+    table = Figures(f"replay: {count:,} rows back into a stream")
+    for name, used in results.items():
+        beside = ()
+        if name == "varve replay":
+            beside = ("varve-gen", results["varve-gen"].wall / used.wall, REPLAYED)
+        table.row(name, count / used.wall, "messages/s", *beside)
+        table.row(name, 1e6 * used.cpu / count, "CPU s/M")
+        table.row(name, 1e6 * used.served / count, "server's")
 
 
 def groups(files):
@@ -270,22 +291,15 @@ ROWS = {row.__name__: row for row in (trickle, start, stop, reconnect, verify, q
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=60, help="of the trickle")
-    parser.add_argument("--commits", type=int, default=100_000, help="before a start")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="that are verified")
-    parser.add_argument("row", nargs="*", choices=[[], *ROWS], default=[])
-    arguments = parser.parse_args()
-    binary = next((b for b in reversed(server_binaries().values()) if b), None)
-    if binary is None:
-        sys.exit("nats-server is not here: make setup-test")
+    options = parser(__doc__)
+    options.add_argument("row", nargs="*", choices=[[], *ROWS], default=[])
+    arguments = options.parse_args()
     for name in arguments.row or ROWS:
-        with tempfile.TemporaryDirectory() as place:
-            server = Server(binary, Path(place) / "nats").start()
-            try:
-                ROWS[name](Path(place), server, arguments)
-            finally:
-                server.stop()
+        if name == "trickle" and shutil.which("strace") is None:
+            Figures(name).left_out(name, "no strace")
+            continue
+        with workplace() as place, nats_server(place / "nats") as server:
+            ROWS[name](place, server, arguments)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,57 @@
 # SPDX-License-Identifier: MIT
-"""A table over a year: a commit a minute, with compaction and retention on. Live files, bytes, the log, memory and the
-time of a start have to stay flat.
+"""A table over a year: a commit a minute, with compaction and retention on. Live files, bytes, the log,
+memory and the time of a start have to stay flat.
 
-    build/venv/bin/python tests/bench/year.py [COMMITS [DAYS]]
+    build/venv/bin/python tests/bench/year.py [--scale F] [--commits N] [--days N]
 
-A year is 525600; DAYS is retention.max_age.
+A year is 525600; --days is retention.max_age.
 """
 
-import os
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
+from bench_support import measured, parser, scaled, workplace
 from deltalake import DeltaTable
+from figures import Figures
+from support import BUILD, VARVE
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("BUILD", ROOT / "build"))
+SHOWN = 4  # days, about: they have to be alike
+
+
+def days_of(root, commits, days):
+    """The lines of a year, see year.c, as numbers; and the seconds that varve takes to open it."""
+    command = [BUILD / "bench/year", root, str(commits), str(days)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    *lines, last = done.stdout.splitlines()
+    return [[float(n) for n in line.split()] for line in lines], float(last.split()[1])
 
 
 def main():
-    commits = sys.argv[1] if len(sys.argv) > 1 else "20000"
-    days = sys.argv[2] if len(sys.argv) > 2 else "7"
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as name:
-        root = Path(name) / "table"
-        print("day, live files, MB, objects of the log, MB, resident KiB, seconds of a start")
-        with subprocess.Popen([BUILD / "bench" / "year", root, commits, days], stdout=subprocess.PIPE, text=True) as run:
-            for line in run.stdout:
-                if line.startswith("open"):
-                    print(f"varve opens it in {line.split()[1]} s")
-                    continue
-                day, live, size, objects, log, resident = map(int, line.split()[:6])
-                print(f"{day:4} {live:7} {size / 1e6:8.1f} {objects:7} {log / 1e6:8.1f} {resident:7} {line.split()[6]:>7}",
-                      flush=True)  # fmt: skip
-        if run.returncode != 0:
-            sys.exit(1)
+    options = parser(__doc__)
+    options.add_argument("--commits", type=int, default=20_000)
+    options.add_argument("--days", type=int, default=7)
+    arguments = options.parse_args()
+    commits = scaled(arguments.commits, arguments.scale, 500)
+    kept = f"{arguments.days} days kept"
+    table = Figures(f"a table over time: {commits:,} commits, a minute each; {kept}")
+    with workplace(memory=True) as place:
+        root = place / "table"
+        days, opened = days_of(root, commits, arguments.days)
+        last = list({day: line for day, *line in days}.items())
+        for day, line in last[:: -max(len(last) // SHOWN, 1)][::-1]:
+            live, size, objects, log, resident, start = line
+            what = f"day {day:.0f}"
+            table.row(what, live, "live files")
+            table.row(what, size / 1e6, "MB")
+            table.row(what, objects, "in the log")
+            table.row(what, log / 1e6, "MB of it")
+            table.row(what, resident / 1024, "MiB")
+            table.row(what, 1000 * start, "ms a start")
+        table.row("varve opens it", 1000 * opened, "ms")
         began = time.monotonic()
-        verify = subprocess.run([BUILD / "varve", "verify", root], stdout=subprocess.PIPE, text=True)
-        print(f"verify: {time.monotonic() - began:.2f} s, {verify.stdout.splitlines()[-1]}")
-        began = time.monotonic()
-        table = DeltaTable(str(root))
-        print(f"deltalake opens version {table.version()} in {time.monotonic() - began:.2f} s")
-        sys.exit(verify.returncode)
+        DeltaTable(str(root))
+        table.row("deltalake opens it", 1000 * (time.monotonic() - began), "ms")
+        table.row("varve verify", measured([VARVE, "verify", root]).wall, "s")
 
 
 if __name__ == "__main__":
