@@ -118,7 +118,7 @@ def test_each_member_of_the_json_is_documented(endpoint):
         f"alerts[].{name}" for name in ("name", "stream", "follower", "since", "until", "text")
     }
     members = ("name", "kind", "position", "lag", "lag_seconds", "rows", "refused", "failure")
-    members += ("memory_bytes", "files_fed", "files_read", "findings")
+    members += ("notes_removed", "memory_bytes", "files_fed", "files_read", "findings")
     follower = {f"followers[].{name}" for name in members}
     members = ("simulation_id", "events", "findings", "most")
     follower |= {f"followers[].simulations[].{name}" for name in members}
