@@ -60,7 +60,7 @@ def peers(missing):
     python = [sys.executable, PEERS / "design.py"]
     both, none = ("none", "explicit"), {}
     for name, command, modes, target, by, more in (
-        ("libnats, writes nothing", [libnats], both, libnats, gcc, none),
+        ("libnats", [libnats], both, libnats, gcc, none),
         ("Rust", [rust], both, rust, cargo, {"cwd": PEERS / "rust"}),
         ("Go", [go], both, go, ["go", "build", "-o", go, "."], {"cwd": PEERS / "go"}),
         ("Python", python, ("explicit",), module, protoc, none),
@@ -134,7 +134,7 @@ class Round:
             yield BUCKET, lambda: self.drained(command, self.store.path(name))
         for name, command, modes, environment in self.others:
             for mode in modes:
-                folder = self.place / f"{number}-{name.split(',')[0]}-{mode}"
+                folder = self.place / f"{number}-{name}-{mode}"
                 folder.mkdir()
                 arguments = [self.server.url, self.stream, folder.name, mode, self.events, folder]
                 yield (
