@@ -244,7 +244,7 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     any_server.generate(100_000, payload_bytes=2000)
     run.wait_line("commit_failed")
     wait_for(lambda: "commit" in endpoint.text("/readyz"), "not ready")
-    assert any_server.consumer().ack_floor.stream_seq == 1000
+    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 1000, "all is acked")
     store.start()
     run.wait_rows(101_000)
     most = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{run.process.pid}/status").read_text())[1])
