@@ -79,7 +79,7 @@ def test_killed_run_after_run(loaded, varve, call, action):
     check_all(varve)
 
 
-@pytest.mark.parametrize("call", ["pwrite:6", "fdatasync:5", "openat:25"])
+@pytest.mark.parametrize("call", ["pwrite:6", "fdatasync:5", "openat:40"])
 @pytest.mark.parametrize("delivery", ["durable", "position"])
 def test_a_full_disk_is_waited_for(loaded, varve, tmp_path, call, delivery):
     """Nothing is acked and nothing is dropped meanwhile; work goes on by itself."""
