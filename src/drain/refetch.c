@@ -153,9 +153,11 @@ uint64_t refetch_take(struct refetch *r, struct seqrange *missing)
     ASSERT(r->state == REFETCH_DONE);
     r->state = REFETCH_IDLE;
     uint64_t count = ledger_missing(&r->generation->ledger, r->range, missing);
-    ledger_nothing_at(&r->generation->ledger, r->range.first, r->range.last);
+    /* What was passed over may be lacking as well: the floor is still to be compared. */
     if (r->by_window)
         window_forget(&r->generation->ledger.window, r->range.last);
+    else
+        ledger_nothing_at(&r->generation->ledger, r->range.first, r->range.last);
     uint64_t open = r->expected > r->fetched ? r->expected - r->fetched : 0;
     return num_least_u64(r->gone, num_least_u64(count, open));
 }

@@ -93,8 +93,15 @@ void refetch_free(struct refetch *r);
  * and whether it was `passed`. */
 void refetch_begin(struct refetch *r, struct seqrange range, uint64_t expected, bool kept);
 
-/* The same of what the consumer has passed over, which lies within the ledger's window. */
+/* The same of what the consumer has passed over, which lies within the ledger's window. What it is
+ * about is taken for nothing meanwhile, as it is where nobody looks. */
 void refetch_begin_passed(struct refetch *r, struct seqrange range, bool kept);
+
+/* Whether it is about what the store may lack, and not about what was passed over alone. */
+static inline bool refetch_is_owed(const struct refetch *r)
+{
+    return r->state != REFETCH_IDLE && !r->by_window;
+}
 
 /* Ask for a consumer like the one that fetches, under a new `name`, of what is from `start_seq` on.
  * Returns the request; 0: too many are open. r->subject is what it was asked under. */

@@ -319,7 +319,7 @@ static void look_for_strangers(struct source *s, const struct nats_consumer_info
 static void look_at_dropped(struct source *s, const struct nats_consumer_info *info)
 {
     bool up_to_date = info->pending == 0 && info->delivered_consumer_seq == s->last_consumer_seq &&
-                      s->redelivery.state == REDELIVERY_DONE && s->refetch.state == REFETCH_IDLE;
+                      s->redelivery.state == REDELIVERY_DONE && !refetch_is_owed(&s->refetch);
     bool known = up_to_date && !(s->was_paused && s->dropped_before > 0);
     if (known && s->last_seq > s->generation.seen)
         s->generation.seen = s->last_seq;

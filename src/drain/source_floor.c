@@ -201,7 +201,7 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     struct ledger *ledger = &s->generation.ledger;
     uint64_t floor = info->ack_floor_consumer_seq;
     struct seqrange range = {0, end_of_done(s, info)}, missing = {0};
-    if (s->refetch.state != REFETCH_IDLE)
+    if (refetch_is_owed(&s->refetch))
         return;
     take_floor(s, floor);
     bool kept = s->retention != NATS_RETENTION_WORKQUEUE;
@@ -217,6 +217,8 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     if (lacking && may_come_again(s, info, now))
         return;
     s->lacking_since = 0;
+    if (lacking && !s->settings->shared && s->refetch.state != REFETCH_IDLE)
+        return; /* until the next poll */
     if (lacking && !s->settings->shared) {
         s->owed = floor;
         unknown -= num_least_u64(unknown, s->explained);

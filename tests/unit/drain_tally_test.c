@@ -185,3 +185,20 @@ TEST(source_searches_a_work_queue_for_what_was_passed_over)
         stage_close(&s);
     }
 }
+
+/* A store that was removed lacks 7 to 9, which are not in the stream any more: that the search for
+ * what was passed over has found nothing does not make them nothing. */
+TEST(source_still_lacks_what_a_search_did_not_find)
+{
+    struct stage s;
+    struct seqrange missing = {0};
+    begin(&s);
+    refetch_begin_passed(&s.source.refetch, (struct seqrange){1, 9}, false);
+    EXPECT(!refetch_is_owed(&s.source.refetch)); /* the floor is compared meanwhile */
+    s.source.refetch.state = REFETCH_DONE;
+    EXPECT_U64(refetch_take(&s.source.refetch, &missing), 0);
+    EXPECT_U64(s.source.generation.ledger.window.after, 9);
+    EXPECT_U64(ledger_missing(&s.source.generation.ledger, (struct seqrange){1, 9}, &missing), 3);
+    EXPECT_U64(missing.first, 7);
+    stage_close(&s);
+}
