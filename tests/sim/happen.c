@@ -9,9 +9,10 @@
 
 enum { EVENTS_AT_ONCE = 12 };
 
-static void publish(struct world *w, const struct instance *i, uint64_t value)
+static void publish(struct world *w, struct instance *i, uint64_t value)
 {
     struct sim_random r = {value};
+    i->unheard = i->unheard && !server_has_consumer(w->server, i->stream, i->consumer);
     uint64_t count = 1 + sim_random_below(&r, EVENTS_AT_ONCE);
     struct buf message = {0}, header = {0};
     for (uint64_t k = 0; k < count; k++) {
@@ -32,7 +33,7 @@ static void publish(struct world *w, const struct instance *i, uint64_t value)
             continue; /* refused, or not ours */
         bool kept = server_next_message(w->server, i->stream, seq, &stored) && stored.seq == seq;
         oracle_accepted(w->oracle, i->stream, seq, number, base, i->subject, stored.time);
-        if (!kept) /* nobody is interested */
+        if (!kept || i->unheard) /* nobody is interested, or nobody who stays */
             oracle_excuse(w->oracle, i->stream, seq, seq);
     }
     buf_free(&message);
@@ -163,11 +164,11 @@ void world_heal(struct world *w, bool all)
                               (struct bucket_manner){.faults = all ? 0 : w->plan.unclear});
 }
 
-/* Without a consumer nobody is interested: such a stream drops what nobody has got yet. */
-static void delete_consumer(struct world *w, const struct instance *i)
+void world_delete_consumer(struct world *w, struct instance *i)
 {
     world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
-    if (strcmp(w->plan.retention, "interest") == 0)
+    i->unheard = strcmp(w->plan.retention, "interest") == 0;
+    if (i->unheard)
         oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
 }
 
@@ -235,7 +236,7 @@ static void do_to_server(struct world *w, struct instance *i, const struct plan_
         w->losing = false;
         break;
     case PLAN_CONSUMER_DELETED:
-        delete_consumer(w, i);
+        world_delete_consumer(w, i);
         break;
     case PLAN_MESSAGE_DELETED:
         delete_message(w, i, step->value);

@@ -55,9 +55,7 @@ static void rename_consumer(struct world *w, struct instance *i)
 {
     world_bury(w, i);
     if (!is_kept(w))
-        world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
-    if (strcmp(w->plan.retention, "interest") == 0)
-        oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
+        world_delete_consumer(w, i);
     i->consumer = strcmp(i->consumer, "varve") == 0 ? "another" : "varve";
     config_free(&i->config);
     world_configure(w, i);
@@ -140,11 +138,8 @@ static void edit_consumer(struct world *w, struct instance *i, uint64_t value)
         buf_free(&is);
         return;
     }
-    if (edit->anew) {
-        world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
-        if (strcmp(w->plan.retention, "interest") == 0)
-            oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
-    }
+    if (edit->anew)
+        world_delete_consumer(w, i);
     replace_member(&is, edit->name, edit->member, &wanted);
     send_config(w, i, &wanted);
     buf_append_slice(&i->as_made, buf_slice(&is));
@@ -157,13 +152,10 @@ void world_mend_consumer(struct world *w, struct instance *i)
 {
     if (i->as_made.len == 0 || !server_is_up(w->server))
         return;
-    if (i->made_anew) { /* varve makes its own */
-        world_ask(w, "CONSUMER.DELETE", i->stream, i->consumer, "");
-        if (strcmp(w->plan.retention, "interest") == 0)
-            oracle_excuse(w->oracle, i->stream, 0, UINT64_MAX);
-    } else {
+    if (i->made_anew) /* varve makes its own */
+        world_delete_consumer(w, i);
+    else
         send_config(w, i, &i->as_made);
-    }
     buf_reset(&i->as_made);
 }
 

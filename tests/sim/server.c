@@ -326,11 +326,21 @@ void server_fail_api(struct server *s, const char *answer, int64_t until)
     s->api_fails = until;
 }
 
-bool server_is_acked(const struct server *s, const char *stream, const char *consumer, uint64_t seq)
+static const struct js_consumer *find_consumer(const struct server *s, const char *stream,
+                                               const char *consumer)
 {
     const struct js_stream *found = js_stream_find(s, slice_of(stream));
-    const struct js_consumer *c =
-        found == NULL ? NULL : js_consumer_find(found, slice_of(consumer));
+    return found == NULL ? NULL : js_consumer_find(found, slice_of(consumer));
+}
+
+bool server_has_consumer(const struct server *s, const char *stream, const char *consumer)
+{
+    return find_consumer(s, stream, consumer) != NULL;
+}
+
+bool server_is_acked(const struct server *s, const char *stream, const char *consumer, uint64_t seq)
+{
+    const struct js_consumer *c = find_consumer(s, stream, consumer);
     if (c == NULL)
         return false;
     return seq <= c->now.asflr || (seq < c->now.sseq && js_consumer_find_pending(c, seq) == NULL);

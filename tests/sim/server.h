@@ -118,6 +118,8 @@ void server_fail_api(struct server *s, const char *answer, int64_t until);
 /* INFO with ldm to all. */
 void server_lame_duck(struct server *s);
 
+bool server_has_consumer(const struct server *s, const char *stream, const char *consumer);
+
 /* What a consumer has acked, for the oracle: true if it considers `seq` done. False if there is no
  * such consumer. */
 bool server_is_acked(const struct server *s, const char *stream, const char *consumer,

@@ -29,6 +29,7 @@ struct instance {
     uint64_t lost;      /* messages that it said it has lost */
     bool outrun;        /* it has ended because of the other one */
     bool made_anew;     /* by somebody who wanted another ack policy */
+    bool unheard;       /* its consumer was deleted, and an interest stream had no other since */
     struct buf as_made; /* the configuration of its consumer before somebody edited it */
 };
 
@@ -70,6 +71,10 @@ void world_make_stream(struct world *w, const struct instance *i);
 /* A request to the API about a stream, or about a consumer in it. */
 void world_ask(struct world *w, const char *call, const char *stream, const char *consumer,
                const char *body);
+/* Somebody deletes its consumer. An interest stream drops what nobody has got yet; and what comes
+ * before varve makes it again it keeps at most as long as a consumer is there that passes, such as
+ * one that fetches again. */
+void world_delete_consumer(struct world *w, struct instance *i);
 /* The configuration that the instance starts with next time. */
 void world_configure(struct world *w, struct instance *i);
 /* The disk, or the bucket, has no trouble that was not there from the start; or none at all. */
