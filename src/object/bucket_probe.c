@@ -137,7 +137,7 @@ static bool note_key(void *context, const struct s3_listed *listed)
     return false;
 }
 
-/* What probes have left that were killed. */
+/* What probes have left that were killed, or are just making. */
 struct left {
     const char *own; /* what names of our earlier ones begin with */
     int64_t before;  /* others are old that were put before */
@@ -153,28 +153,55 @@ static bool note_left(void *context, const struct s3_listed *listed)
     return true;
 }
 
-static int remove_left(struct s3_client *client, const char *own, struct err *err)
+static int find_left(struct s3_client *client, const char *own, struct left *l, struct err *err)
 {
-    int64_t now = clock_wall() + s3_client_counters(client)->skew;
-    struct left l = {.own = own, .before = now - OLD};
-    enum s3_outcome outcome = s3_list(client, FOLDER, "", note_left, &l, err);
-    int result = outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, own, err);
-    for (size_t i = 0; i < l.keys.count; i++) {
-        outcome = result == 0 ? s3_delete(client, l.keys.list[i], NULL, err) : S3_DONE;
-        if (outcome != S3_DONE)
-            result = bucket_failed(outcome, l.keys.list[i], err);
-        free(l.keys.list[i]);
+    l->own = own;
+    l->before = clock_wall() + s3_client_counters(client)->skew - OLD;
+    enum s3_outcome outcome = s3_list(client, FOLDER, "", note_left, l, err);
+    return outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, own, err);
+}
+
+static bool has_left(const struct left *l, const char *key)
+{
+    bool found = false;
+    for (size_t i = 0; i < l->keys.count && !found; i++)
+        found = strcmp(l->keys.list[i], key) == 0;
+    return found;
+}
+
+static void free_left(struct left *l)
+{
+    for (size_t i = 0; i < l->keys.count; i++)
+        free(l->keys.list[i]);
+    array_free(&l->keys);
+}
+
+/* What was there `before` we tried, and still is: another process of our name that tries as we do
+ * has each of its objects for a moment only. */
+static int remove_left(struct s3_client *client, const char *own, const struct left *before,
+                       struct err *err)
+{
+    struct left l = {0};
+    if (before->keys.count == 0)
+        return 0;
+    int result = find_left(client, own, &l, err);
+    for (size_t i = 0; i < l.keys.count && result == 0; i++) {
+        if (!has_left(before, l.keys.list[i]))
+            continue;
+        enum s3_outcome outcome = s3_delete(client, l.keys.list[i], NULL, err);
+        result = outcome == S3_DONE ? 0 : bucket_failed(outcome, l.keys.list[i], err);
     }
-    array_free(&l.keys);
+    free_left(&l);
     return result;
 }
 
 static int probe(struct racer *racers, const char *own, bool *whole, struct err *err)
 {
     struct s3_client *client = racers[0].client;
+    struct left left = {0};
     uint64_t number;
     bool listed = false;
-    int result = remove_left(client, own, err);
+    int result = find_left(client, own, &left, err);
     if (result == 0)
         result = random_bytes(&number, sizeof(number), err);
     for (int i = 0; i <= RACES && result == 0; i++) {
@@ -194,6 +221,9 @@ static int probe(struct racer *racers, const char *own, bool *whole, struct err 
         if (result == 0 && gone != S3_DONE)
             result = bucket_failed(gone, key, err);
     }
+    if (result == 0)
+        result = remove_left(client, own, &left, err);
+    free_left(&left);
     return result;
 }
 

@@ -495,6 +495,22 @@ def test_check(any_server, varve, store, tmp_path):
     assert "of another" not in said
 
 
+def test_several_try_the_store_at_once(any_server, varve, store, tmp_path):
+    """None takes what another one's trial does to its own for a fault of the store; and what one
+    has left that was killed is gone after the next."""
+    any_server.add_stream()
+    file = tmp_path / "check.json"
+    file.write_text(json.dumps(config(varve, store)))
+    check = [support.VARVE, "check", "-c", file]
+    store.write(f"{PREFIX}/.varve/check/left-0", b"x")
+    for _ in range(5):
+        runs = [subprocess.Popen(check, env=environment(store), stdout=-1) for _ in range(6)]
+        for run in runs:
+            said = run.communicate(timeout=support.PATIENCE)[0].decode()
+            assert run.returncode == 0 and "lets one of two win" in said, said
+    assert not [key for key in store.keys(PREFIX + "/") if "/.varve/check/" in key]
+
+
 def test_check_tells_of_what_a_store_lacks(any_server, varve, tmp_path):
     """A clock that is off; no conditions for what comes in parts."""
     any_server.add_stream()
