@@ -217,9 +217,9 @@ void source_compare_floor(struct source *s, const struct nats_consumer_info *inf
     if (lacking && may_come_again(s, info, now))
         return;
     s->lacking_since = 0;
-    if (lacking && !s->settings->shared && s->refetch.state != REFETCH_IDLE)
-        return; /* until the next poll */
     if (lacking && !s->settings->shared) {
+        if (s->refetch.state != REFETCH_IDLE)
+            return; /* until the next poll */
         s->owed = floor;
         unknown -= num_least_u64(unknown, s->explained);
         if (generation_starts_by_time(&s->generation))

@@ -42,6 +42,16 @@ static void answer_count(struct stage *s, uint64_t pending)
     EXPECT(strstr(buf_text(&s->client.out) + s->asked_at, "CONSUMER.DELETE.S.c_") != NULL);
 }
 
+/* `info` is how our consumer stands behind that: it is asked, since `pending` are too many. */
+static void answer_both(struct stage *s, uint64_t pending, struct stage_consumer info)
+{
+    expect_count(s, "\"opt_start_seq\":1,");
+    answer_count(s, pending);
+    stage_expect_question(s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(s, info);
+    (void)stage_tick(s, 1);
+}
+
 static const struct nats_consumer_info at_six = {.delivered_consumer_seq = 4,
                                                  .delivered_stream_seq = 6};
 
@@ -72,11 +82,7 @@ TEST(source_fetches_what_it_counts_too_few_of)
     struct stage s;
     begin(&s);
     look(&s, at_six);
-    expect_count(&s, "\"opt_start_seq\":1,");
-    answer_count(&s, 5);
-    stage_expect_question(&s, "CONSUMER.INFO.S.c");
-    stage_answer_consumer(&s, (struct stage_consumer){.delivered = 4, .delivered_stream = 6});
-    (void)stage_tick(&s, 1);
+    answer_both(&s, 5, (struct stage_consumer){.delivered = 4, .delivered_stream = 6});
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     EXPECT_U64(s.source.refetch.range.first, 1);
     EXPECT_U64(s.source.refetch.range.last, 6);
@@ -92,12 +98,8 @@ TEST(source_counts_again_where_messages_arrive)
     struct stage s;
     begin(&s);
     look(&s, at_six);
-    expect_count(&s, "\"opt_start_seq\":1,");
-    answer_count(&s, 5);
-    stage_expect_question(&s, "CONSUMER.INFO.S.c");
-    stage_answer_consumer(
-        &s, (struct stage_consumer){.delivered = 5, .delivered_stream = 9, .pending = 1});
-    (void)stage_tick(&s, 1);
+    answer_both(&s, 5,
+                (struct stage_consumer){.delivered = 5, .delivered_stream = 9, .pending = 1});
     EXPECT_I64(s.source.tally.state, SOURCE_TALLY_ARRIVES); /* 9 is on its way */
     stage_deliver(&s, 9, 5, 1);
     (void)stage_tick(&s, 1);
@@ -116,14 +118,10 @@ TEST(source_fetches_now_and_then_what_it_can_not_count)
     for (int round = 0; round < 2; round++) {
         uint64_t more = 1;
         look(&s, at_six);
-        for (; s.source.tally.state != SOURCE_TALLY_IDLE; more++) {
-            expect_count(&s, "\"opt_start_seq\":1,");
-            answer_count(&s, 4 + more);
-            stage_expect_question(&s, "CONSUMER.INFO.S.c");
-            stage_answer_consumer(&s, (struct stage_consumer){
-                                          .delivered = 4, .delivered_stream = 6, .pending = more});
-            (void)stage_tick(&s, 1);
-        }
+        for (; s.source.tally.state != SOURCE_TALLY_IDLE; more++)
+            answer_both(
+                &s, 4 + more,
+                (struct stage_consumer){.delivered = 4, .delivered_stream = 6, .pending = more});
         EXPECT_U64(more, 5);
         EXPECT_I64(s.source.refetch.state, round == 0 ? REFETCH_ASKS : REFETCH_IDLE);
         refetch_cancel(&s.source.refetch, &s.client);
