@@ -172,6 +172,18 @@ int directory_open(const struct system *system, int dir, const char *path, unsig
     return fd;
 }
 
+int directory_list(const char *path, system_visit *visit, void *context)
+{
+    const struct system plain = {0};
+    int fd = open_here(&plain, SYSTEM_WORKING_DIR, path, DIRECTORY_FOLLOW);
+    int result = fd < 0 ? -1 : system_list(&plain, fd, visit, context);
+    int error = errno;
+    if (fd >= 0)
+        (void)system_close(&plain, fd); /* only read from */
+    errno = error;
+    return result;
+}
+
 int directory_sync(const struct system *system, int dir, const char *path, struct err *err)
 {
     int fd = system_openat(system, dir, path, SYSTEM_OPEN_FOLDER, 0);

@@ -36,6 +36,9 @@ void directory_parent(struct buf *out, struct slice path);
 /* The last part of a path. */
 const char *directory_base(const char *path);
 
+/* Visit the names in a directory that the user has named, see system_list. -1 with errno. */
+int directory_list(const char *path, system_visit *visit, void *context);
+
 /* fsync one directory. It may be repeated after an error, unlike that of a file: directories are
  * journaled, and a journal that could not be written keeps failing. */
 int directory_sync(const struct system *system, int dir, const char *path, struct err *err)

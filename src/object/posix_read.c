@@ -77,8 +77,8 @@ int posix_head(struct object_store *store, const char *name, struct object_info 
 
 /* A name in a folder. Folders take part in the order with the '/' that is behind them. */
 struct found {
-    size_t at; /* in the text */
-    const char *name;
+    uint64_t key; /* some bytes of it, to sort by */
+    size_t at;    /* in the text */
     enum system_kind kind;
 };
 
@@ -88,40 +88,80 @@ struct names {
     ARRAY(struct found) found;
 };
 
+static const char *name_of(const struct names *names, const struct found *found)
+{
+    return (const char *)names->text.data + found->at;
+}
+
+/* It comes before `from` and does not begin it. */
+static bool is_before(const char *name, const char *from)
+{
+    while (*name != '\0' && *name == *from) {
+        name++;
+        from++;
+    }
+    return *name != '\0' && (uint8_t)*name < (uint8_t)*from;
+}
+
 static void note_name(void *context, const char *name, enum system_kind kind)
 {
     struct names *names = context;
-    if (name[0] == '.' || strncmp(name, names->from, strlen(name)) < 0)
+    if (name[0] == '.' || is_before(name, names->from))
         return;
-    *array_add(&names->found) = (struct found){names->text.len, NULL, kind};
+    *array_add(&names->found) = (struct found){.at = names->text.len, .kind = kind};
     buf_append(&names->text, name, strlen(name) + 1);
 }
 
-static int compare_found(const void *a, const void *b)
+static uint64_t key_of(const char *name, enum system_kind kind)
+{
+    uint64_t key = 0;
+    unsigned i = 0;
+    for (; i < sizeof(key) && name[i] != '\0'; i++)
+        key = key << 8 | (uint8_t)name[i];
+    unsigned rest = (unsigned)sizeof(key) - i;
+    if (rest > 0 && kind == SYSTEM_FOLDER) {
+        key = key << 8 | '/';
+        rest--;
+    }
+    return rest > 0 ? key << 4 * rest << 4 * rest : key;
+}
+
+static int compare_keys(const void *a, const void *b)
 {
     const struct found *x = a;
     const struct found *y = b;
-    size_t i = 0;
-    while (x->name[i] != '\0' && x->name[i] == y->name[i])
-        i++;
-    uint8_t left = (uint8_t)x->name[i];
-    uint8_t right = (uint8_t)y->name[i];
-    if (left == '\0' && x->kind == SYSTEM_FOLDER)
-        left = '/';
-    if (right == '\0' && y->kind == SYSTEM_FOLDER)
-        right = '/';
-    return (int)left - (int)right;
+    return (x->key > y->key) - (x->key < y->key);
+}
+
+/* Those of `first` to `end`, which are alike up to `offset`: by a few bytes, then those that are
+ * alike in these by more. Half a million names of a log begin with the same zeros; to compare them
+ * from their beginnings took a second. */
+static void sort_names(struct names *names, size_t first, size_t end, size_t offset)
+{
+    struct found *list = names->found.list;
+    for (size_t i = first; i < end; i++)
+        list[i].key = key_of(name_of(names, &list[i]) + offset, list[i].kind);
+    qsort(list + first, end - first, sizeof(*list), compare_keys);
+    for (size_t i = first, next; i < end; i = next) {
+        uint64_t key = list[i].key;
+        for (next = i + 1; next < end && list[next].key == key; next++)
+            ;
+        uint8_t last = key & UINT8_MAX; /* does the name go on? */
+        if (next - i > 1 && last != '\0' && last != '/')
+            sort_names(names, i, next, offset + sizeof(key));
+    }
 }
 
 /* Ask what the file system did not say for free. */
-static int judge_unknown(struct posix *p, int fd, struct found *found, struct err *err)
+static int judge_unknown(struct posix *p, int fd, struct found *found, const char *name,
+                         struct err *err)
 {
     struct stat st;
     if (found->kind != SYSTEM_UNKNOWN)
         return 0;
     found->kind = SYSTEM_OTHER;
-    if (system_stat(&p->system, fd, found->name, &st) != 0)
-        return errno == ENOENT ? 0 : err_set_system(err, errno, "can't stat %s", found->name);
+    if (system_stat(&p->system, fd, name, &st) != 0)
+        return errno == ENOENT ? 0 : err_set_system(err, errno, "can't stat %s", name);
     if (S_ISDIR(st.st_mode))
         found->kind = SYSTEM_FOLDER;
     else if (S_ISREG(st.st_mode))
@@ -142,12 +182,11 @@ static int read_folder(struct posix *p, const char *path, struct names *names, s
         result = err_set_system(err, errno, "can't list the directory %s", path);
     for (size_t i = 0; i < names->found.count && result == 0; i++) {
         struct found *found = &names->found.list[i];
-        found->name = (const char *)names->text.data + found->at;
-        result = judge_unknown(p, fd, found, err);
+        result = judge_unknown(p, fd, found, name_of(names, found), err);
     }
     (void)system_close(&p->system, fd); /* only read from */
     if (result == 0 && names->found.count > 1)
-        qsort(names->found.list, names->found.count, sizeof(*names->found.list), compare_found);
+        sort_names(names, 0, names->found.count, 0);
     return result;
 }
 
@@ -162,21 +201,21 @@ struct listing {
 
 static int list_folder(struct listing *l, struct err *err);
 
-static int list_found(struct listing *l, const struct found *found, struct err *err)
+static int list_found(struct listing *l, const char *name, enum system_kind kind, struct err *err)
 {
     size_t len = l->path.len;
-    bool folder = found->kind == SYSTEM_FOLDER;
+    bool folder = kind == SYSTEM_FOLDER;
     int result = 0;
-    if (len + strlen(found->name) >= OBJECT_NAME_MAX)
+    if (len + strlen(name) >= OBJECT_NAME_MAX)
         return 0; /* can't be one of ours */
-    buf_append_text(&l->path, found->name);
+    buf_append_text(&l->path, name);
     if (folder)
         buf_append_byte(&l->path, '/');
     const char *whole = buf_text(&l->path);
     bool inside = folder && strncmp(l->after, whole, l->path.len) == 0;
     if (folder && (inside || strcmp(whole, l->after) > 0))
         result = list_folder(l, err);
-    else if (found->kind == SYSTEM_FILE && strcmp(whole, l->after) > 0)
+    else if (kind == SYSTEM_FILE && strcmp(whole, l->after) > 0)
         l->stopped = !l->visit(l->context, buf_slice(&l->path));
     l->path.len = len;
     return result;
@@ -194,7 +233,8 @@ static int list_folder(struct listing *l, struct err *err)
         buf_append_byte(&path, '.');
     int result = read_folder(l->p, buf_text(&path), &names, err);
     for (size_t i = 0; i < names.found.count && result == 0 && !l->stopped; i++)
-        result = list_found(l, &names.found.list[i], err);
+        result =
+            list_found(l, name_of(&names, &names.found.list[i]), names.found.list[i].kind, err);
     buf_free(&path);
     buf_free(&names.text);
     array_free(&names.found);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/table.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/text.h"
 #include "delta/durable.h"
 #include "delta/expired.h"
+#include "object/directory.h"
 #include "object/open.h"
 #include "store/path.h"
 
@@ -95,9 +95,13 @@ static void note_actions(struct verify_table *t, const struct buf *text)
     arena_free(&arena);
 }
 
-static void note_pending_entry(struct verify_table *t, const char *name)
+static void note_pending_entry(void *context, const char *name, enum system_kind kind)
 {
+    struct verify_table *t = context;
     struct buf text = {0}, path = {0};
+    (void)kind; /* what is no file can't be read */
+    if (strncmp(name, ".pending-", strlen(".pending-")) != 0)
+        return;
     put_full_path(&path, t->root, DELTA_LOG_FOLDER);
     buf_append_text(&path, name);
     FILE *file = fopen(buf_text(&path), "re");
@@ -121,7 +125,6 @@ static void note_pending(struct verify_table *t)
 {
     struct buf path = {0}, announced = {0};
     struct err err = {0}; /* its log was read: what is wrong is told of that */
-    const struct dirent *entry;
     bool found;
     if (t->store != NULL &&
         object_get_all(t->store, DELTA_ANNOUNCED, DELTA_ENTRY_MAX, &announced, &found, &err) == 0)
@@ -130,12 +133,7 @@ static void note_pending(struct verify_table *t)
     if (object_is_url(t->root))
         return; /* who reads a bucket has no names of instances to ask for */
     put_full_path(&path, t->root, DELTA_LOG_FOLDER);
-    DIR *dir = opendir(buf_text(&path));
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
-        if (strncmp(entry->d_name, ".pending-", strlen(".pending-")) == 0)
-            note_pending_entry(t, entry->d_name);
-    if (dir != NULL)
-        (void)closedir(dir);
+    (void)!directory_list(buf_text(&path), note_pending_entry, t); /* as above */
     buf_free(&path);
 }
 

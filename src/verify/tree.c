@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "delta/log.h"
+#include "object/directory.h"
 #include "object/open.h"
 #include "store/path.h"
 
@@ -19,30 +19,62 @@ static void add(struct file_list *w, const struct buf *path, size_t root_len, bo
     *array_add(w) = (struct listed_file){text, text + root_len, quarantine};
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+struct entry {
+    char *name;
+    enum system_kind kind;
+};
+
+struct folder {
+    ARRAY(struct entry);
+};
+
+static int by_name(const void *a, const void *b)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    const struct entry *x = a;
+    const struct entry *y = b;
+    return strcmp(x->name, y->name);
 }
 
-static int not_hidden(const struct dirent *entry)
+static void note_entry(void *context, const char *name, enum system_kind kind)
 {
-    return entry->d_name[0] != '.';
+    struct folder *folder = context;
+    if (name[0] != '.')
+        *array_add(folder) = (struct entry){text_copy(name), kind};
 }
 
 static int walk_folder(struct file_list *w, struct buf *path, size_t root_len, unsigned depth,
                        bool quarantine, struct err *err);
 
-static int walk_entry(struct file_list *w, struct buf *path, size_t root_len, const char *name,
-                      unsigned depth, bool quarantine, struct err *err)
+/* *gone: it is not there any more. */
+static int ask_kind(const char *path, enum system_kind *kind, bool *gone, struct err *err)
 {
+    const struct system plain = {0};
     struct stat st;
-    if (lstat(buf_text(path), &st) != 0)
-        return errno == ENOENT ? 0 : err_set_system(err, errno, "%s", buf_text(path));
-    if (S_ISDIR(st.st_mode) && strcmp(name, "_delta_log") != 0)
+    *gone = false;
+    if (*kind != SYSTEM_UNKNOWN)
+        return 0; /* most file systems have said it: a call less for each of many files */
+    if (system_stat(&plain, SYSTEM_WORKING_DIR, path, &st) != 0) {
+        *gone = errno == ENOENT;
+        return *gone ? 0 : err_set_system(err, errno, "%s", path);
+    }
+    *kind = S_ISDIR(st.st_mode) ? SYSTEM_FOLDER : SYSTEM_FILE;
+    return 0;
+}
+
+static int walk_entry(struct file_list *w, struct buf *path, size_t root_len,
+                      const struct entry *entry, unsigned depth, bool quarantine, struct err *err)
+{
+    enum system_kind kind = entry->kind;
+    bool gone;
+    if (ask_kind(buf_text(path), &kind, &gone, err) != 0)
+        return -1;
+    if (gone)
+        return 0;
+    if (kind == SYSTEM_FOLDER && strcmp(entry->name, "_delta_log") != 0)
         return walk_folder(w, path, root_len, depth + 1,
-                           quarantine || strcmp(name, "_quarantine") == 0, err);
-    if (!S_ISDIR(st.st_mode) &&
-        (text_ends_with(name, ".parquet") || text_ends_with(name, STORE_PATH_QUARANTINE_ENDING)))
+                           quarantine || strcmp(entry->name, "_quarantine") == 0, err);
+    if (kind != SYSTEM_FOLDER && (text_ends_with(entry->name, ".parquet") ||
+                                  text_ends_with(entry->name, STORE_PATH_QUARANTINE_ENDING)))
         add(w, path, root_len, quarantine);
     return 0;
 }
@@ -50,26 +82,27 @@ static int walk_entry(struct file_list *w, struct buf *path, size_t root_len, co
 static int walk_folder(struct file_list *w, struct buf *path, size_t root_len, unsigned depth,
                        bool quarantine, struct err *err)
 {
-    struct dirent **entries = NULL;
+    struct folder folder = {0};
     size_t len = path->len;
-    int result = 0;
     if (depth > WALK_DEPTH_MAX)
         return err_set(err, ERR_LIMIT, "%s: folders nest deeper than %d", buf_text(path),
                        (int)WALK_DEPTH_MAX);
-    int count = scandir(buf_text(path), &entries, not_hidden, by_name);
-    if (count < 0)
-        return err_set_system(err, errno, "%s", buf_text(path));
-    for (int i = 0; i < count; i++) {
+    int result = directory_list(buf_text(path), note_entry, &folder);
+    if (result != 0)
+        (void)err_set_system(err, errno, "%s", buf_text(path));
+    if (folder.count > 1)
+        qsort(folder.list, folder.count, sizeof(*folder.list), by_name);
+    for (size_t i = 0; i < folder.count; i++) {
         if (result == 0) {
             if (path->len == 0 || path->data[path->len - 1] != '/')
                 buf_append_byte(path, '/');
-            buf_append_text(path, entries[i]->d_name);
-            result = walk_entry(w, path, root_len, entries[i]->d_name, depth, quarantine, err);
+            buf_append_text(path, folder.list[i].name);
+            result = walk_entry(w, path, root_len, &folder.list[i], depth, quarantine, err);
             path->len = len;
         }
-        free(entries[i]);
+        free(folder.list[i].name);
     }
-    free(entries);
+    array_free(&folder);
     return result;
 }
 
