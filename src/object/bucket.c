@@ -324,7 +324,7 @@ static int clean(struct object_store *store, uint32_t *removed, struct err *err)
         free(o.list[i].id);
     }
     array_free(&o);
-    return result;
+    return result == 0 ? bucket_forget_renounced(b, err) : -1;
 }
 
 /* A bucket that is gone may come back; what is staged does not depend on it. But a commit of

@@ -19,7 +19,8 @@
  *   1. the text is put as .pending: it names every file to come, and in a last line behind the
  *      entry, the first name that the entry may get, and which process is at it;
  *   2. each file is put under its name, if there is no other object. Where there is one, the text
- *      is put as another .pending, with another name in it, before the file is;
+ *      is put as another .pending, with another name in it, before the file is; and if an attempt
+ *      to put it under the first name was lost, that is noted in .withdrawn-<writer> before;
  *   3. the entries are read; .pending is still ours; then the text is put as the next entry, if
  *      there is none: the commit point. Where there is one, this step is repeated;
  *   4. .pending is removed.

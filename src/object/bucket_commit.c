@@ -116,6 +116,24 @@ static int write_pending(struct bucket *b, struct err *err)
     return bucket_put_pending(b, S3_IF_ABSENT, err) == 0 ? remove_outdated(b, err) : -1;
 }
 
+/*
+ * Another object is there. Should it go again, what was sent before and got lost may still come to
+ * its place, and .pending is about to have the other name: so this one is renounced first.
+ */
+static int leave_name(struct bucket *b, size_t i, struct err *err)
+{
+    const char *name = b->names[i];
+    if (b->late[i] && bucket_renounce(&b->store, &name, 1, err) != 0)
+        return -1;
+    free(b->names[i]);
+    b->names[i] = NULL;
+    b->late[i] = false;
+    b->numbers[i]++;
+    b->rename = true;
+    b->stage = BUCKET_STAGE_PENDING;
+    return 0;
+}
+
 /* Leaves the stage as it is, or sets it back if a name was taken. */
 static int put_files(struct bucket *b, struct err *err)
 {
@@ -123,21 +141,16 @@ static int put_files(struct bucket *b, struct err *err)
     for (; b->at < b->count; b->at++) {
         const char *name = b->names[b->at];
         const struct object_member *m = &b->group->members[b->at];
-        b->tried = b->swap != NULL;
-        enum s3_outcome outcome = bucket_put_staged(b, m->id, name, m->sha256, absent, err);
-        b->tried = b->tried && outcome != S3_DONE && outcome != S3_TAKEN;
+        struct s3_result result = {0};
+        enum s3_outcome outcome =
+            bucket_put_staged(b, m->id, name, m->sha256, absent, &result, err);
+        b->late[b->at] = b->late[b->at] || result.late;
         if (outcome == S3_ABSENT)
             return err_set(err, ERR_FORMAT, "what was to be %s is gone", name);
         if (outcome == S3_TAKEN && b->swap != NULL)
             return err_set(err, ERR_REFUSED, "there is a %s already", name);
-        if (outcome == S3_TAKEN) {
-            free(b->names[b->at]);
-            b->names[b->at] = NULL;
-            b->numbers[b->at]++;
-            b->rename = true;
-            b->stage = BUCKET_STAGE_PENDING;
-            return 0;
-        }
+        if (outcome == S3_TAKEN)
+            return leave_name(b, b->at, err);
         if (outcome != S3_DONE)
             return bucket_failed(outcome, name, err);
     }
@@ -169,8 +182,10 @@ void bucket_forget_commit(struct bucket *b)
         free(b->names[i]);
     free(b->names);
     free(b->numbers);
+    free(b->late);
     b->names = NULL;
     b->numbers = NULL;
+    b->late = NULL;
     b->count = b->at = 0;
     b->group = NULL;
     b->swap = NULL;
@@ -189,7 +204,8 @@ void bucket_begin(struct bucket *b, const struct object_group *group, enum bucke
     ASSERT(b->writer != NULL);
     b->names = calloc(group->count + 1, sizeof(*b->names));
     b->numbers = calloc(group->count + 1, sizeof(*b->numbers));
-    if (b->names == NULL || b->numbers == NULL)
+    b->late = calloc(group->count + 1, sizeof(*b->late));
+    if (b->names == NULL || b->numbers == NULL || b->late == NULL)
         out_of_memory((group->count + 1) * sizeof(*b->names));
     b->count = group->count;
     b->group = group;

@@ -41,6 +41,8 @@ struct bucket {
     struct bucket *next;        /* see object_bucket_count */
 
     struct map withdrawn; /* names that were renounced */
+    int64_t swept;        /* when they were visited, ns since 1970; 0: not yet */
+    bool over;            /* what is noted of some can go */
 
     ARRAY(struct bucket_staged *) staged; /* by the last part of their ids; NULL: gone */
     size_t staged_live;
@@ -51,12 +53,13 @@ struct bucket {
     const struct object_group *group;
     char **names;
     uint32_t *numbers; /* which were put behind the names wanted */
+    bool *late;        /* their puts: an attempt was lost, and may come yet */
     size_t count, at;  /* members, and how many of them are in their places */
     struct buf text, entry, pending;
     struct buf pending_name, outdated_name; /* of .pending; of the one that it takes the place of */
     bool named;                             /* entry: the name is asked for */
     bool rename;                            /* a name was taken: .pending has to be put anew */
-    bool tried;                             /* the entry may be there; of a swap, a file */
+    bool tried;                             /* the entry may be there */
     bool renounced;                         /* the names, since .pending is not ours any more */
     bool put;                               /* .pending is there, by us, */
     char pending_etag[S3_ETAG_MAX]; /* and is this version of it; "": the store does not tell */
@@ -82,7 +85,8 @@ void bucket_name_for(const struct bucket *b, const char *name, uint32_t *number,
  * `sha256`: of its bytes, as text; NULL: not known. */
 enum s3_outcome bucket_put_staged(struct bucket *b, const char *id, const char *name,
                                   const char *sha256, struct s3_condition condition,
-                                  struct err *err) __attribute__((warn_unused_result));
+                                  struct s3_result *result, struct err *err)
+    __attribute__((warn_unused_result));
 
 struct object_staged *bucket_stage(struct object_store *store, struct err *err);
 void bucket_expect(struct object_staged *staged, const char *name);
@@ -124,6 +128,9 @@ int bucket_renounce(struct object_store *store, const char *const *names, size_t
                     struct err *err);
 int bucket_renounced(struct object_store *store, object_visit *visit, void *context,
                      struct err *err);
+/* Those that were noted long before they were visited, and so long ago that nothing comes late any
+ * more: what is there of them was removed. */
+int bucket_forget_renounced(struct bucket *b, struct err *err) __attribute__((warn_unused_result));
 
 /*
  * The steps of a commit that recovery has as well. .pending: a name for it, that none has had; what

@@ -167,8 +167,12 @@ int bucket_swap(struct object_store *store, const struct object_swap *swap, stru
     bucket_begin(b, &swap->group, BUCKET_STAGE_PENDING);
     b->swap = swap;
     int result = bucket_go_on(b, err);
-    /* Where nobody knows whether it has happened it is for bucket_settle to see. */
-    if (result != 0 && b->put && !b->tried)
+    /* Where nobody knows whether it has happened, or what may still come, it is for bucket_settle
+     * to see. */
+    bool open = b->tried;
+    for (size_t i = 0; i < b->count; i++)
+        open = open || b->late[i];
+    if (result != 0 && b->put && !open)
         take_swap_back(b);
     if (result != 0)
         bucket_forget_commit(b);

@@ -208,30 +208,31 @@ void bucket_abandon(struct object_staged *staged)
 }
 
 static enum s3_outcome put(struct bucket *b, const struct bucket_staged *file, const char *name,
-                           const char *sha256, struct s3_condition condition, struct err *err)
+                           const char *sha256, struct s3_condition condition,
+                           struct s3_result *result, struct err *err)
 {
     const struct bucket_upload *u = file->upload;
     if (u == NULL)
-        return s3_put_hashed(b->client, name, bytes_of(file), sha256, condition, NULL, err);
+        return s3_put_hashed(b->client, name, bytes_of(file), sha256, condition, result, err);
     ASSERT(strcmp(name, file->key) == 0);
     return s3_upload_complete(b->client, name, u->id,
                               (const char(*)[S3_ETAG_MAX]) & u->parts.list->etag,
-                              (unsigned)u->parts.count, file->object.size, condition, NULL, err);
+                              (unsigned)u->parts.count, file->object.size, condition, result, err);
 }
 
 enum s3_outcome bucket_put_staged(struct bucket *b, const char *id, const char *name,
                                   const char *sha256, struct s3_condition condition,
-                                  struct err *err)
+                                  struct s3_result *result, struct err *err)
 {
     const struct bucket_staged *file = find(b, id);
-    return file != NULL ? put(b, file, name, sha256, condition, err) : S3_ABSENT;
+    return file != NULL ? put(b, file, name, sha256, condition, result, err) : S3_ABSENT;
 }
 
 int bucket_place(struct object_staged *staged, const char *name, struct err *err)
 {
     struct bucket_staged *file = staged_of(staged);
     struct s3_condition any = {.kind = S3_ANY};
-    enum s3_outcome outcome = put(bucket_of(staged->store), file, name, NULL, any, err);
+    enum s3_outcome outcome = put(bucket_of(staged->store), file, name, NULL, any, NULL, err);
     if (outcome != S3_DONE)
         return bucket_failed(outcome, name, err);
     forget(file);

@@ -236,10 +236,10 @@ int object_withdraw(struct object_store *store, const char *const *names, size_t
 
 /*
  * Where no lock keeps a process that was interrupted from going on, it may put what was taken back
- * when that is done: nobody names it. So the names are noted, for a day: this writer gives them to
- * nothing else, in this process and those to come, and whoever starts later looks whether something
- * of his is there that no entry names, and removes it. object_renounce comes before the commit is
- * taken back; a store with locks notes nothing.
+ * when that is done: nobody names it. So the names are noted, for a day and until the next start
+ * behind it: this writer gives them to nothing else, in this process and those to come, and whoever
+ * starts later looks whether something of his is there that no entry names, and removes it.
+ * object_renounce comes before the commit is taken back; a store with locks notes nothing.
  */
 int object_renounce(struct object_store *store, const char *const *names, size_t count,
                     struct err *err) __attribute__((warn_unused_result));

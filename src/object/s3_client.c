@@ -183,30 +183,25 @@ enum s3_outcome s3_put(struct s3_client *s, const char *key, struct slice body,
     return s3_put_hashed(s, key, body, NULL, condition, result, err);
 }
 
-enum s3_outcome s3_put_hashed(struct s3_client *s, const char *key, struct slice body,
-                              const char *sha256, struct s3_condition condition,
-                              struct s3_result *result, struct err *err)
+/* *maybe: as s3_ask has it. */
+static enum s3_outcome put_until_clear(struct s3_client *s, const char *key, struct slice body,
+                                       const char *sha256, struct s3_condition condition,
+                                       bool *maybe, struct s3_result *result, struct err *err)
 {
     struct s3_request r;
-    struct s3_result unwanted;
     int64_t deadline = s3_deadline(s, body.len);
     int64_t pause = 0;
-    bool maybe = false;
-    result = result != NULL ? result : &unwanted;
-    if (s3_check_key(s, key, err) != 0)
-        return S3_REFUSED;
     bool parts = !s->whole && body.len / S3_WHOLE_PARTS > s->part;
     begin_put(&r, key, body, condition);
     r.sha256 = sha256;
     for (;;) {
         struct err why = {0};
         struct err unread = {0};
-        enum s3_outcome outcome = parts
-                                      ? s3_put_parts(s, key, body, condition, &maybe, result, &why)
-                                      : s3_ask(s, &r, deadline, &maybe, result, &why);
+        enum s3_outcome outcome = parts ? s3_put_parts(s, key, body, condition, maybe, result, &why)
+                                        : s3_ask(s, &r, deadline, maybe, result, &why);
         bool lost = outcome == S3_UNCLEAR;
         /* What did not match before anything of ours was there is another's. */
-        bool open = lost || (outcome == S3_TAKEN && (condition.kind == S3_IF_ABSENT || maybe));
+        bool open = lost || (outcome == S3_TAKEN && (condition.kind == S3_IF_ABSENT || *maybe));
         if (condition.kind == S3_ANY || !open)
             return s3_end(outcome, &why, err);
         enum s3_outcome there = read_back(s, key, body, result, &unread);
@@ -222,6 +217,21 @@ enum s3_outcome s3_put_hashed(struct s3_client *s, const char *key, struct slice
             s->bucket, s->prefix, key);
         return s3_end(S3_UNCLEAR, lost ? &why : &unread, err);
     }
+}
+
+enum s3_outcome s3_put_hashed(struct s3_client *s, const char *key, struct slice body,
+                              const char *sha256, struct s3_condition condition,
+                              struct s3_result *result, struct err *err)
+{
+    struct s3_result unwanted;
+    bool maybe = false;
+    result = result != NULL ? result : &unwanted;
+    *result = (struct s3_result){0};
+    if (s3_check_key(s, key, err) != 0)
+        return S3_REFUSED;
+    enum s3_outcome outcome = put_until_clear(s, key, body, sha256, condition, &maybe, result, err);
+    result->late = maybe;
+    return outcome;
 }
 
 static void begin_range(char out[static RANGE_MAX], uint64_t offset, uint64_t len)

@@ -84,6 +84,7 @@ struct s3_result {
     uint64_t size;              /* of the whole object; head and get */
     int64_t modified;           /* ns since 1970; head and get. 0: not told */
     bool same;                  /* put: it was there already, byte for byte */
+    bool late; /* put, whatever came of it: an attempt was lost, and may come yet */
 };
 
 /* Requests by operation and how they ended, for metrics. */

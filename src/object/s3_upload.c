@@ -113,19 +113,17 @@ static enum s3_outcome complete(struct s3_client *s, const char *key, const char
     return outcome;
 }
 
-enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const char *id,
-                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
-                                   struct s3_condition condition, struct s3_result *result,
-                                   struct err *err)
+/* *maybe: as s3_ask has it. */
+static enum s3_outcome complete_until_clear(struct s3_client *s, const char *key, const char *id,
+                                            const char (*etags)[S3_ETAG_MAX], unsigned count,
+                                            uint64_t size, struct s3_condition condition,
+                                            bool *maybe, struct s3_result *result, struct err *err)
 {
-    struct s3_result unwanted;
     struct err why = {0};
-    bool maybe = false;
-    result = result != NULL ? result : &unwanted;
     enum s3_outcome outcome =
-        complete(s, key, id, etags, count, size, condition, &maybe, result, &why);
+        complete(s, key, id, etags, count, size, condition, maybe, result, &why);
     bool open = outcome == S3_UNCLEAR || outcome == S3_ABSENT ||
-                (outcome == S3_TAKEN && (maybe || condition.kind == S3_IF_ABSENT));
+                (outcome == S3_TAKEN && (*maybe || condition.kind == S3_IF_ABSENT));
     if (!open)
         return s3_end(outcome, &why, err);
     enum s3_outcome there =
@@ -135,6 +133,20 @@ enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const c
         (there == S3_ABSENT || (there == S3_TAKEN && condition.kind != S3_IF_ABSENT)))
         return s3_end(S3_UNCLEAR, &why, err);
     return there == S3_LATER || there == S3_REFUSED ? s3_end(S3_UNCLEAR, &why, err) : there;
+}
+
+enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const char *id,
+                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                   struct s3_condition condition, struct s3_result *result,
+                                   struct err *err)
+{
+    struct s3_result unwanted;
+    bool maybe = false;
+    result = result != NULL ? result : &unwanted;
+    enum s3_outcome outcome =
+        complete_until_clear(s, key, id, etags, count, size, condition, &maybe, result, err);
+    result->late = maybe;
+    return outcome;
 }
 
 struct etag {
