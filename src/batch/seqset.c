@@ -214,7 +214,7 @@ bool seqset_parse_text(struct seqset *out, struct slice text)
             last = first;
         else if (!num_parse_u64(last_text, &last))
             return false;
-        if (first > last || (count > 0 && first <= before) || ++count > SEQSET_RANGES_MAX)
+        if (first > last || (count > 0 && first <= before) || ++count > SEQSET_TEXT_RANGES_MAX)
             return false;
         seqset_add_range(out, first, last);
         before = last;

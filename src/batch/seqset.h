@@ -22,9 +22,14 @@ struct seqset {
     ARRAY(struct seqrange);
 };
 
-/* Ranges of a set that is written as text, or above a position. The most messages that can be
- * unacknowledged at a server are below it. */
-enum { SEQSET_RANGES_MAX = 1 << 20 };
+enum {
+    /* Ranges above a position. The most messages that can be unacknowledged at a server are below
+     * it. */
+    SEQSET_RANGES_MAX = 1 << 20,
+    /* Ranges of a set that is read as text: more than any text has whose size is bounded by that of
+     * an entry of a log, with 9 bytes or more for each. What was written can be read. */
+    SEQSET_TEXT_RANGES_MAX = 1 << 25,
+};
 
 /* Add one sequence; false if it was there already. Appending in order is O(1). */
 bool seqset_add(struct seqset *set, uint64_t sequence);
@@ -59,7 +64,7 @@ void seqset_remove_through(struct seqset *set, uint64_t sequence);
 
 /* Append ranges as text, "1-5,7,9-20", ascending, nothing for an empty set, or put that text as a
  * member; and parse it. The parser adds to `out` and returns false for anything else, and for more
- * than SEQSET_RANGES_MAX ranges. */
+ * than SEQSET_TEXT_RANGES_MAX ranges. */
 void seqset_write_text(struct buf *out, const struct seqset *set);
 void seqset_put_json(struct json_writer *w, const char *name, const struct seqset *set);
 bool seqset_parse_text(struct seqset *out, struct slice text) __attribute__((warn_unused_result));

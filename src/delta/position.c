@@ -56,6 +56,21 @@ static bool parse_marks(const struct json *object, struct position_marks *marks)
     return true;
 }
 
+/* What is neither a row of ours nor settled by `through` is known from entries of others, or found
+ * to be nothing again. */
+static void put_above(struct json_writer *w, const struct position *p, const struct seqset *rows)
+{
+    struct seqset own = {0};
+    if (rows == NULL || p->above.count <= DELTA_ABOVE_RANGES_MAX) {
+        seqset_put_json(w, "above", &p->above);
+        return;
+    }
+    seqset_add_all(&own, rows);
+    seqset_remove_through(&own, p->through);
+    seqset_put_json(w, "above", &own);
+    seqset_free(&own);
+}
+
 void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions,
                          const struct seqset *rows_of)
 {
@@ -69,7 +84,7 @@ void delta_positions_put(struct json_writer *w, const char *name, const struct p
         if (p->start > 0)
             json_put_u64(w, "start", p->start);
         json_put_u64(w, "through", p->through);
-        seqset_put_json(w, "above", &p->above);
+        put_above(w, p, rows_of != NULL ? &rows_of[i] : NULL);
         if (rows_of != NULL)
             seqset_put_json(w, "rows", &rows_of[i]);
         json_put_u64(w, "lastSeq", p->last_seq);

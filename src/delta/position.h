@@ -11,9 +11,13 @@
  * Write / parse an array of positions. In an entry `above` is what this entry adds; in entries of
  * varve up to 0.1.0 it was all that lies above `through`. Both are united with what is known
  * (positions_merge). `rows_of`, or NULL: of each the sequences that have a row, or are dead letters
- * (member "rows"): `through` and `above` also count what was never meant for this consumer. A
- * failed parse leaves *out empty.
+ * (member "rows"): `through` and `above` also count what was never meant for this consumer. Where
+ * that makes more than DELTA_ABOVE_RANGES_MAX ranges, `above` has the rows alone: beside others who
+ * drain the rest of a stream it would be all that they have stored, in each entry. A failed parse
+ * leaves *out empty.
  */
+enum { DELTA_ABOVE_RANGES_MAX = 1 << 16 }; /* about 1 MB of text */
+
 void delta_positions_put(struct json_writer *w, const char *name, const struct positions *positions,
                          const struct seqset *rows_of);
 int delta_positions_parse(struct positions *out, const struct json *array, struct err *err)

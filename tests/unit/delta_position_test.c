@@ -62,3 +62,40 @@ TEST(positions_refuse_damage)
         arena_free(&arena);
     }
 }
+
+/* Beside others who drain the rest of the stream, and of whose rows all are known. */
+TEST(delta_positions_of_many_ranges_can_be_read)
+{
+    enum { OTHERS = SEQSET_RANGES_MAX + 10 };
+    struct position p = {.stream = "S", .consumer = "D", .created = "C", .through = 100};
+    struct seqset rows = {0};
+    struct positions one = {.list = &p, .count = 1}, read;
+    struct arena arena = {0};
+    struct buf out = {0};
+    struct err err = {0};
+    for (uint64_t i = 0; i < OTHERS; i++)
+        seqset_add(&p.above, 200 + 2 * i);
+    seqset_add_range(&rows, 90, 110); /* some of it below `through` */
+    seqset_add_range(&rows, 1000, 1020);
+    seqset_add_all(&p.above, &rows);
+    seqset_remove_through(&p.above, p.through);
+    for (int own = 0; own < 2; own++) {
+        struct json_writer w = {.out = &out};
+        buf_reset(&out);
+        json_open_object(&w, NULL);
+        delta_positions_put(&w, "positions", &one, own ? &rows : NULL);
+        json_close_object(&w);
+        const struct json *json = json_parse(&arena, buf_slice(&out), &err);
+        EXPECT(delta_positions_parse(&read, json_member(json, "positions"), &err) == 0);
+        EXPECT_TEXT(err.text, "");
+        EXPECT_U64(read.list[0].through, 100);
+        EXPECT_U64(read.list[0].above.count, own ? 2 : p.above.count);
+        EXPECT(seqset_contains(&read.list[0].above, 1019));
+        positions_free(&read);
+    }
+    EXPECT(out.len < 1000);
+    seqset_free(&p.above);
+    seqset_free(&rows);
+    arena_free(&arena);
+    buf_free(&out);
+}
