@@ -3,15 +3,13 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-
-/* Of a column: there may be thousands of partitions with a row or two. */
-enum { FIRST_BYTES = 64 };
+#include "batch/room.h"
 
 struct batch_group {
     uint32_t column;    /* SCHEMA_NO_PARENT: the row */
     bool entry;         /* one entry of the map `column` */
     uint64_t serial;    /* no two have the same */
-    uint32_t elements;  /* of a list or map, so far */
+    uint32_t elements;  /* of a list or map, so far; else columns that it got */
     uint8_t repetition; /* of the first entry in it */
 };
 
@@ -39,6 +37,8 @@ struct batch *batch_new(const struct schema *schema, struct account *account)
     b->given = account_alloc(own, schema->count, sizeof(*b->given));
     b->groups = account_alloc(own, GROUPS_MAX, sizeof(*b->groups));
     ASSERT(schema_nodes(schema, b->nodes, &err) == 0);
+    for (uint32_t i = 0; i < schema->count; i = b->nodes[i].end)
+        b->roots++;
     return b;
 }
 
@@ -80,26 +80,6 @@ void batch_reset(struct batch *b)
     b->row_start = 0;
 }
 
-/* Room in one of the batch's buffers. */
-static inline void reserve(struct buf *buffer, size_t more)
-{
-    if (more <= buffer->cap - buffer->len)
-        return;
-    if (buffer->cap == 0 && more < FIRST_BYTES)
-        buf_reserve_exact(buffer, FIRST_BYTES);
-    else
-        buf_reserve(buffer, more);
-}
-
-/* The same, and where the `more` bytes begin, which are content now. */
-static inline uint8_t *extend(struct buf *buffer, size_t more)
-{
-    reserve(buffer, more);
-    uint8_t *at = buffer->data + buffer->len;
-    buffer->len += more;
-    return at;
-}
-
 static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t repetition)
 {
     struct batch_group *group = &b->groups[b->depth++];
@@ -125,7 +105,26 @@ static inline uint8_t take_place(struct batch *b, uint32_t column)
     }
     ASSERT(b->given[column] != in->serial);
     b->given[column] = in->serial;
+    in->elements++;
     return in->repetition;
+}
+
+void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32_t count)
+{
+    if (b->nodes == NULL) {
+        b->filled += count;
+        return;
+    }
+    if (b->depth == 0)
+        open_group(b, SCHEMA_NO_PARENT, 0);
+    struct batch_group *row = &b->groups[0];
+    ASSERT(b->depth == 1);
+    row->elements += count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t column = first + columns[i];
+        ASSERT(b->nodes[column].parent == SCHEMA_NO_PARENT && b->given[column] != row->serial);
+        b->given[column] = row->serial;
+    }
 }
 
 static inline void add_levels(struct batch *b, uint32_t column, uint8_t definition,
@@ -134,12 +133,12 @@ static inline void add_levels(struct batch *b, uint32_t column, uint8_t definiti
     const struct schema_node *node = &b->nodes[column];
     struct column *c = &b->columns[column];
     if (node->definition > 0) {
-        reserve(&c->definitions, 1);
+        batch_reserve(&c->definitions, 1);
         c->definitions.data[c->definitions.len++] = definition;
         b->bytes++;
     }
     if (node->repetition > 0) {
-        reserve(&c->repetitions, 1);
+        batch_reserve(&c->repetitions, 1);
         c->repetitions.data[c->repetitions.len++] = repetition;
         b->bytes++;
     }
@@ -163,6 +162,8 @@ static void fill_group(struct batch *b)
 {
     const struct batch_group *group = &b->groups[b->depth - 1];
     bool row = group->column == SCHEMA_NO_PARENT;
+    if (row && group->elements == b->roots)
+        return;
     uint32_t end = row ? b->schema->count : b->nodes[group->column].end;
     for (uint32_t i = row ? 0 : group->column + 1; i < end; i = b->nodes[i].end) {
         if (b->given[i] == group->serial)
@@ -227,9 +228,9 @@ void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, si
     struct batch_group *list = &b->groups[b->depth - 1];
     ASSERT(b->schema->columns[list->column].type == COLUMN_LIST);
     list->elements += (uint32_t)count - 1;
-    reserve(&c->values, count * width);
-    reserve(&c->definitions, count);
-    reserve(&c->repetitions, count);
+    batch_reserve(&c->values, count * width);
+    batch_reserve(&c->definitions, count);
+    batch_reserve(&c->repetitions, count);
     memcpy(c->values.data + c->values.len, values, count * width);
     memset(c->definitions.data + c->definitions.len, node->definition, count);
     memset(c->repetitions.data + c->repetitions.len, node->repetition, count);
@@ -259,7 +260,7 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
     }
     ASSERT(c->entries == b->rows);
     if (b->schema->columns[column].optional) {
-        reserve(&c->definitions, 1);
+        batch_reserve(&c->definitions, 1);
         c->definitions.data[c->definitions.len++] = 1;
         b->bytes++;
     }
@@ -271,13 +272,13 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
 static inline void put_u64(struct batch *b, struct column *c, uint64_t bits)
 {
     b->bytes += 8;
-    store_u64le(extend(&c->values, 8), bits);
+    store_u64le(batch_extend(&c->values, 8), bits);
 }
 
 static inline void put_u32(struct batch *b, struct column *c, uint32_t bits)
 {
     b->bytes += 4;
-    store_u32le(extend(&c->values, 4), bits);
+    store_u32le(batch_extend(&c->values, 4), bits);
 }
 
 void batch_put_int64(struct batch *b, uint32_t column, int64_t value)
@@ -307,7 +308,7 @@ void batch_put_double(struct batch *b, uint32_t column, double value)
 void batch_put_boolean(struct batch *b, uint32_t column, bool value)
 {
     struct column *c = next_cell(b, column, COLUMN_BOOLEAN);
-    reserve(&c->values, 1);
+    batch_reserve(&c->values, 1);
     c->values.data[c->values.len++] = value;
     b->bytes++;
 }
@@ -317,7 +318,7 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
     ASSERT(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES);
     b->bytes += 4 + value.len;
-    uint8_t *to = extend(&c->values, 4 + value.len);
+    uint8_t *to = batch_extend(&c->values, 4 + value.len);
     store_u32le(to, (uint32_t)value.len);
     if (value.len > 0)
         memcpy(to + 4, value.data, value.len);
@@ -333,7 +334,7 @@ void batch_put_null(struct batch *b, uint32_t column)
     }
     struct column *c = &b->columns[column];
     ASSERT(c->entries == b->rows);
-    reserve(&c->definitions, 1);
+    batch_reserve(&c->definitions, 1);
     c->definitions.data[c->definitions.len++] = 0;
     b->bytes++;
     c->entries++;

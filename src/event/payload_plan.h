@@ -83,8 +83,10 @@ struct planned {
     struct arena arena; /* of the plan */
     struct plan plan;
     struct plan_columns columns;
-    struct arena values; /* of one payload */
-    struct buf text;     /* of one value */
+    struct direct *direct; /* of protobuf, see payload_direct.h; NULL: all go the long way */
+    bool is_planned;       /* whether they do is known */
+    struct arena values;   /* of one payload */
+    struct buf text;       /* of one value */
 };
 
 enum {

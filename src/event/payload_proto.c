@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "event/payload.h"
+#include "event/payload_direct.h"
 #include "event/payload_plan.h"
 #include "event/payload_scan.h"
 #include "event/protobuf.h"
@@ -302,6 +303,13 @@ enum payload_result payload_proto_append(struct payload_type *type, struct batch
 {
     struct planned *t = (struct planned *)type;
     struct decoding d = {.t = t, .b = b, .first = first};
+    if (!t->is_planned) {
+        const struct schema columns = {.columns = type->columns, .count = type->count};
+        t->direct = direct_make(&t->plan, &columns, &t->arena);
+        t->is_planned = true;
+    }
+    if (t->direct != NULL && direct_append(t->direct, b, first, payload))
+        return PAYLOAD_OK;
     arena_reset(&t->values);
     bool put = put_message(&d, &t->plan, payload);
     if (t->values.used > ARENA_KEEP)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_BATCH_ROOM_H
+#define VARVE_BATCH_ROOM_H
+
+#include "batch/batch.h"
+
+/* What the files of batch/ share: room in one of a batch's buffers. */
+enum { BATCH_FIRST_BYTES = 64 }; /* of a column: there may be thousands of partitions with a row */
+
+static inline void batch_reserve(struct buf *buffer, size_t more)
+{
+    if (more <= buffer->cap - buffer->len)
+        return;
+    if (buffer->cap == 0 && more < BATCH_FIRST_BYTES)
+        buf_reserve_exact(buffer, BATCH_FIRST_BYTES);
+    else
+        buf_reserve(buffer, more);
+}
+
+/* The same, and where the `more` bytes begin, which are content now. */
+static inline uint8_t *batch_extend(struct buf *buffer, size_t more)
+{
+    batch_reserve(buffer, more);
+    uint8_t *at = buffer->data + buffer->len;
+    buffer->len += more;
+    return at;
+}
+
+/* Note that the row, of which no group is open but itself, gets these columns of its own, which
+ * count from `first` on. */
+void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32_t count);
+
+#endif
