@@ -11,7 +11,7 @@
 #include "base/time.h"
 #include "cli/prune.h"
 #include "event/event.h"
-#include "follow/reader.h"
+#include "follow/ahead.h"
 #include "parquet/write/layout.h"
 #include "pipeline/stop.h"
 
@@ -52,8 +52,9 @@ int replay_bind(struct replay *r, struct err *err)
     return 0;
 }
 
-static bool passes(const struct replay *r, const struct slice *values)
+static bool passes(const void *context, const struct slice *values)
 {
+    const struct replay *r = context;
     for (size_t i = 0; i < r->filter.terms.count; i++)
         if (!filter_passes(&r->tests[i].test, values[r->tests[i].column]))
             return false;
@@ -131,10 +132,11 @@ static int read_stream(struct replay *r, const struct follow_stream *stream, uin
     struct follow_reader *reader = follow_reader_new(
         r->store, stream->files.list, stream->files.count, columns, EVENT_COLUMNS, after, NULL);
     follow_reader_set_prune(reader, prune, r);
-    while (!r->stopped && (more = follow_reader_next(reader, &row, err)) == 1) {
+    struct follow_ahead *ahead = follow_ahead_new(reader, EVENT_COLUMNS, passes, r);
+    while (!r->stopped && (more = follow_ahead_next(ahead, &row, err)) == 1) {
         struct follow_event event = {stream->stream, stream->created, row.sequence, row.values};
         r->stopped = stop_take().stop;
-        if (r->stopped || row.sequence == after || !passes(r, row.values))
+        if (r->stopped || row.sequence == after)
             continue;
         after = row.sequence; /* a file that another engine has copied has it twice */
         if (take(r, &event, err) != 0) {
@@ -144,6 +146,7 @@ static int read_stream(struct replay *r, const struct follow_stream *stream, uin
             break;
         }
     }
+    follow_ahead_free(ahead);
     follow_reader_free(reader);
     return more < 0 ? -1 : 0;
 }

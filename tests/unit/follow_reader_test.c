@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "follow/reader.h"
+#include "follow/ahead.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +245,76 @@ static void expect_error(const char *name, const struct follow_column *column, c
     struct err err = {0};
     EXPECT(follow_reader_next(r, &row, &err) == -1);
     EXPECT_TEXT(err.text, text);
+    follow_reader_free(r);
+    object_store_close(store);
+}
+
+static bool is_third(const void *context, const struct slice *values)
+{
+    (void)context;
+    return load_u64le(values[2].data) % 3 == 0;
+}
+
+/* Three parcels many times over, of rows of which not all are wanted; the rows of `len` bytes. */
+static void expect_ahead(size_t rows, size_t len, size_t taken)
+{
+    struct follow_file file = {.name = "ahead", .first = 1, .last = rows};
+    uint64_t *sequences = calloc(rows, sizeof(*sequences));
+    EXPECT(sequences != NULL);
+    for (size_t i = 0; i < rows; i++)
+        sequences[i] = i + 1;
+    write_file(file.name, sequences, rows, len);
+    free(sequences);
+    struct object_store *store = open_root();
+    struct follow_reader *r = follow_reader_new(store, &file, 1, wanted, 3, 0, NULL);
+    struct follow_ahead *ahead = follow_ahead_new(r, 3, is_third, NULL);
+    struct follow_row row;
+    struct err err = {0};
+    uint64_t sequence = 0;
+    int more = 1;
+    for (size_t i = 0; i < taken && (more = follow_ahead_next(ahead, &row, &err)) == 1; i++)
+        expect_row(&row, sequence += 3, len);
+    EXPECT_TEXT(err.text, "");
+    EXPECT(more == (taken > rows / 3 ? 0 : 1));
+    EXPECT_U64(sequence, 3 * (taken < rows / 3 ? taken : rows / 3));
+    follow_ahead_free(ahead);
+    follow_reader_free(r);
+    object_store_close(store);
+}
+
+TEST(follow_ahead_gives_the_rows_of_a_reader)
+{
+    expect_ahead(FOLLOW_AHEAD_ROWS * 3 * (FOLLOW_AHEAD_PARCELS + 2), 4, SIZE_MAX);
+    expect_ahead(4000, 10000, SIZE_MAX); /* by their bytes */
+    expect_ahead(2, 4, SIZE_MAX);        /* none is wanted */
+}
+
+TEST(follow_ahead_ends_at_any_time)
+{
+    for (size_t taken = 0; taken < 3; taken++)
+        expect_ahead(FOLLOW_AHEAD_ROWS * 3 * (FOLLOW_AHEAD_PARCELS + 2), 4, taken);
+    expect_ahead(FOLLOW_AHEAD_ROWS * 3 * (FOLLOW_AHEAD_PARCELS + 2), 4, FOLLOW_AHEAD_ROWS + 1);
+}
+
+/* Behind all rows in front of what is wrong. */
+TEST(follow_ahead_says_what_is_wrong)
+{
+    static const uint64_t first[] = {3, 6, 9};
+    const struct follow_file files[] = {{.name = "there", .first = 3, .last = 9},
+                                        {.name = "gone", .first = 200000, .last = 200001}};
+    write_file("there", first, 3, 4);
+    struct object_store *store = open_root();
+    struct follow_reader *r = follow_reader_new(store, files, 2, wanted, 3, 0, NULL);
+    struct follow_ahead *ahead = follow_ahead_new(r, 3, is_third, NULL);
+    struct follow_row row;
+    struct err err = {0};
+    for (size_t i = 0; i < 3; i++) {
+        EXPECT(follow_ahead_next(ahead, &row, &err) == 1);
+        expect_row(&row, first[i], 4);
+    }
+    EXPECT(follow_ahead_next(ahead, &row, &err) == -1);
+    EXPECT(strstr(err.text, "gone") != NULL && err.code == ERR_SYSTEM);
+    follow_ahead_free(ahead);
     follow_reader_free(r);
     object_store_close(store);
 }
