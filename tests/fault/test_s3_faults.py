@@ -33,7 +33,19 @@ def methods(store):
 
 # ---- what passes by itself -------------------------------------------------------------------------
 
+# In the body of the answer, which HEAD has none of.
+SAID = [
+    fake.says(400, "RequestTimeout"),
+    fake.says(400, "XAmzContentSHA256Mismatch"),
+    fake.says(400, "BadDigest"),
+    fake.says(400, "InvalidDigest"),
+    # The clocks agree: the body was on its way for longer than a signature is good for.
+    fake.says(403, "RequestTimeTooSkewed"),
+    fake.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"),
+]
+
 PASSING = [
+    *SAID,
     fake.says(500, "InternalError"),
     fake.says(502, body=b"<html>bad gateway</html>"),
     fake.says(503, "SlowDown"),
@@ -41,13 +53,10 @@ PASSING = [
     fake.says(504, body=b""),
     fake.says(429, "TooManyRequests"),
     fake.says(408, "RequestTimeout"),
-    fake.says(400, "RequestTimeout"),
-    fake.says(400, "XAmzContentSHA256Mismatch"),
-    fake.says(400, "BadDigest"),
+    fake.says(409, "OperationAborted"),
     fake.reset,
     fake.closes,
     fake.raw(b"HTTP/1.1 200 OK\r\ncontent-le"),
-    fake.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"),
     fake.raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
     fake.raw(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000),
 ]
@@ -65,6 +74,35 @@ def test_what_passes_is_tried_again(store, client, condition):
         store.script = [step]
         answer, found = client.get("x")
         assert (answer["outcome"], found) == ("done", BODY), (i, answer)
+
+
+# What may be done twice, with how many requests it takes, and which of them fails.
+REPEATED = {
+    "list": (lambda client: client.call("list", "", ""), 1, 0),
+    "head": (lambda client: client.call("head", "x"), 1, 0),
+    "delete": (lambda client: client.call("delete", "x"), 1, 0),
+    "begin": (lambda client: client.upload("u", BODY, 10), 4, 0),
+    "part": (lambda client: client.upload("u", BODY, 10), 4, 1),
+    "abort": (lambda client: client.call("abort", "x", "U9"), 1, 0),
+}
+
+
+@pytest.mark.parametrize("what", REPEATED)
+def test_whatever_passes_is_tried_again(store, client, what):
+    """Once more, and no other request with it; what a store did without saying so is done."""
+    ask, usual, failing = REPEATED[what]
+    for i, step in enumerate([*PASSING, fake.applied(fake.reset)]):
+        if what == "head" and step in SAID:
+            continue
+        store.objects["x"] = BODY
+        store.uploads.clear()
+        store.requests.clear()
+        store.script = [None] * failing + [step]
+        answer = ask(client)
+        assert answer["outcome"] == "done", (i, answer)
+        assert len(store.requests) == usual + 1, (i, methods(store))
+        if what in ("begin", "part"):
+            assert store.objects["u"] == BODY
 
 
 @pytest.mark.parametrize(
@@ -354,6 +392,19 @@ def test_bodies_in_chunks_and_without_length(store, client):
         assert (answer["outcome"], found) == ("done", b"abcd"), answer
     store.script = [fake.says(200, body=b"abcd")]
     assert client.get("k", 2, 2)[0]["outcome"] == "refused"
+
+
+def test_one_connection_is_kept(store, client):
+    """Through all kinds of requests and answers, also those that are errors."""
+    store.script = [None, None, fake.says(503, "SlowDown")]
+    for i in range(10):
+        assert client.put(f"k{i}", BODY, "absent")["outcome"] == "done"
+        assert client.put(f"k{i}", b"another", "absent")["outcome"] == "taken"
+        assert client.get(f"k{i}")[0]["outcome"] == "done"
+        assert client.get("none")[0]["outcome"] == "absent"
+        assert client.call("head", "none")["outcome"] == "absent"
+        assert client.call("delete", f"k{i}")["outcome"] == "done"
+    assert len(store.requests) > 60 and store.connections < 10  # one is left when it is idle
 
 
 def test_a_connection_that_was_closed_meanwhile(store, client):
