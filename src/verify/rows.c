@@ -46,10 +46,11 @@ struct check {
     uint32_t columns[COLUMNS];
     uint32_t count; /* of the columns that are read: only the first, or all */
     struct store_path path_template;
-    struct store_kind kind;  /* with that path: for `placed` */
-    struct routes placed;    /* what rows had that may be where they are */
-    struct slice stem;       /* where the file is, without its ending */
-    struct slice plain_stem; /* and without "-<digits>": see object_name_numbered */
+    struct store_path_values values; /* what all rows have in common */
+    struct store_kind kind;          /* with that path: for `placed` */
+    struct routes placed;            /* what rows had that may be where they are */
+    struct slice stem;               /* where the file is, without its ending */
+    struct slice plain_stem;         /* and without "-<digits>": see object_name_numbered */
     uint64_t first_seq, last_seq;
     struct buf key, wanted;
     uint64_t misplaced; /* rows */
@@ -66,6 +67,11 @@ bool verify_rows_are_numbered(const struct parquet_file *file)
     return leaf >= 0 && file->leaves[leaf].type.type == expected[STREAM_SEQ].type;
 }
 
+static struct slice or_empty(struct slice value)
+{
+    return value.data != NULL ? value : (struct slice){(const uint8_t *)"", 0};
+}
+
 static bool find_columns(struct check *c, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -75,40 +81,6 @@ static bool find_columns(struct check *c, uint32_t count)
         c->columns[i] = (uint32_t)leaf;
     }
     return true;
-}
-
-/* The path can be checked if the footer has its template, its sequences and the instance, and the
- * rows have all that templates can name. */
-static void prepare_path(struct check *c, const char *path)
-{
-    struct err err = {0};
-    struct slice template = parquet_file_value(c->file, "varve.path_template");
-    char text[STORE_PATH_TEMPLATE_MAX + 1];
-    size_t ending = strlen(".parquet");
-    if (template.data == NULL || template.len >= sizeof(text) || path == NULL ||
-        strlen(path) < ending ||
-        !num_parse_u64(parquet_file_value(c->file, "varve.first_seq"), &c->first_seq) ||
-        !num_parse_u64(parquet_file_value(c->file, "varve.last_seq"), &c->last_seq))
-        return;
-    memcpy(text, template.data, template.len);
-    text[template.len] = '\0';
-    if (store_path_parse(&c->path_template, text, &err) != 0) {
-        report_found(c->report, "footer", "varve.path_template: %s", err.text);
-        return;
-    }
-    bool named = parquet_file_value(c->file, "varve.instance").data != NULL;
-    if ((!named && (c->path_template.fields & 1U << STORE_PATH_INSTANCE) != 0) ||
-        !find_columns(c, COLUMNS))
-        return;
-    c->count = COLUMNS;
-    c->kind.path = &c->path_template;
-    c->stem = (struct slice){(const uint8_t *)path, strlen(path) - ending};
-    c->plain_stem = c->stem;
-    while (c->plain_stem.len > 0 && c->stem.data[c->plain_stem.len - 1] >= '0' &&
-           c->stem.data[c->plain_stem.len - 1] <= '9')
-        c->plain_stem.len--;
-    if (c->plain_stem.len > 0 && c->stem.data[c->plain_stem.len - 1] == '-')
-        c->plain_stem.len--;
 }
 
 static bool ends_with_path(struct slice path, struct slice end)
@@ -135,21 +107,13 @@ static bool fits(struct check *c, struct store_path_values *values, int64_t time
     return true;
 }
 
-static struct slice or_empty(struct slice value)
-{
-    return value.data != NULL ? value : (struct slice){(const uint8_t *)"", 0};
-}
-
 static void check_place(struct check *c, const struct slice *row)
 {
     int64_t time = (int64_t)load_u64le(row[TIMESTAMP_NS].data), stream_time = 0;
-    struct store_path_values values = {
-        .simulation_id = or_empty(row[SIMULATION_ID]),
-        .event_type_key = or_empty(row[EVENT_TYPE_KEY]),
-        .worker_id = or_empty(row[WORKER_ID]),
-        .stream = parquet_file_value(c->file, "varve.stream"),
-        .instance = or_empty(parquet_file_value(c->file, "varve.instance")),
-    };
+    struct store_path_values values = c->values;
+    values.simulation_id = or_empty(row[SIMULATION_ID]);
+    values.event_type_key = or_empty(row[EVENT_TYPE_KEY]);
+    values.worker_id = or_empty(row[WORKER_ID]);
     if (time > 0 && fits(c, &values, time))
         return;
     if (__builtin_mul_overflow((int64_t)load_u64le(row[STREAM_TIME].data), 1000, &stream_time))
@@ -160,6 +124,101 @@ static void check_place(struct check *c, const struct slice *row)
     if (c->misplaced++ == 0)
         report_found(c->report, "path", "the row with sequence %" PRIu64 " belongs in %s",
                      load_u64le(row[STREAM_SEQ].data), buf_text(&c->wanted));
+}
+
+/* Between which values a column of a row group is, as its statistics say, which parquet_verify has
+ * compared with the values. False if they don't say so of each row. */
+static bool read_bounds(const struct check *c, const struct parquet_row_group *group, int column,
+                        struct slice *low, struct slice *high)
+{
+    const struct parquet_statistics *s = &group->columns[c->columns[column]].statistics;
+    bool text = expected[column].type == PARQUET_TYPE_BYTE_ARRAY;
+    *low = s->min;
+    *high = s->max;
+    if (text && s->has_null_count && s->null_count == group->num_rows) {
+        *low = *high = or_empty((struct slice){0});
+        return true;
+    }
+    return s->has_null_count && s->null_count == 0 && s->has_min && s->has_max &&
+           parquet_file_is_ordered(c->file, c->columns[column]);
+}
+
+/* The least and the greatest of what the rows of the group have in columns that are in the path. */
+static bool read_extremes(const struct check *c, const struct parquet_row_group *group,
+                          struct store_path_values *low, struct store_path_values *high)
+{
+    uint32_t fields = c->path_template.fields;
+    struct slice first, last;
+    if ((fields & 1U << STORE_PATH_SIMULATION_ID) != 0 &&
+        !read_bounds(c, group, SIMULATION_ID, &low->simulation_id, &high->simulation_id))
+        return false;
+    if ((fields & 1U << STORE_PATH_EVENT_TYPE_KEY) != 0 &&
+        !read_bounds(c, group, EVENT_TYPE_KEY, &low->event_type_key, &high->event_type_key))
+        return false;
+    if ((fields & 1U << STORE_PATH_WORKER_ID) != 0 &&
+        !read_bounds(c, group, WORKER_ID, &low->worker_id, &high->worker_id))
+        return false;
+    if (!read_bounds(c, group, STREAM_TIME, &first, &last) ||
+        !read_bounds(c, group, TIMESTAMP_NS, &first, &last))
+        return false;
+    low->time = (int64_t)load_u64le(first.data);
+    high->time = (int64_t)load_u64le(last.data);
+    return low->time > 0;
+}
+
+/* True if the statistics show already that each row may be where it is, which is so in most files:
+ * then the columns that say so need not be read once more. */
+static bool all_are_placed(struct check *c)
+{
+    const struct parquet_file_metadata *m = &c->file->metadata;
+    for (uint32_t i = 0; i < m->row_groups_count; i++) {
+        struct store_path_values low = c->values, high = low;
+        if (m->row_groups[i].num_rows == 0)
+            continue;
+        if (!read_extremes(c, &m->row_groups[i], &low, &high) ||
+            !store_path_same(&c->path_template, &low, &high) || !fits(c, &low, low.time))
+            return false;
+    }
+    return true;
+}
+
+/* The path can be checked if the footer has its template, its sequences and the instance, and the
+ * rows have all that templates can name. */
+static void prepare_path(struct check *c, const char *path)
+{
+    struct err err = {0};
+    struct slice template = parquet_file_value(c->file, "varve.path_template");
+    char text[STORE_PATH_TEMPLATE_MAX + 1];
+    size_t ending = strlen(".parquet");
+    if (template.data == NULL || template.len >= sizeof(text) || path == NULL ||
+        strlen(path) < ending ||
+        !num_parse_u64(parquet_file_value(c->file, "varve.first_seq"), &c->first_seq) ||
+        !num_parse_u64(parquet_file_value(c->file, "varve.last_seq"), &c->last_seq))
+        return;
+    memcpy(text, template.data, template.len);
+    text[template.len] = '\0';
+    if (store_path_parse(&c->path_template, text, &err) != 0) {
+        report_found(c->report, "footer", "varve.path_template: %s", err.text);
+        return;
+    }
+    c->values.stream = or_empty(parquet_file_value(c->file, "varve.stream"));
+    c->values.instance = parquet_file_value(c->file, "varve.instance");
+    if ((c->values.instance.data == NULL &&
+         (c->path_template.fields & 1U << STORE_PATH_INSTANCE) != 0) ||
+        !find_columns(c, COLUMNS))
+        return;
+    c->values.instance = or_empty(c->values.instance);
+    c->count = COLUMNS;
+    c->kind.path = &c->path_template;
+    c->stem = (struct slice){(const uint8_t *)path, strlen(path) - ending};
+    c->plain_stem = c->stem;
+    while (c->plain_stem.len > 0 && c->stem.data[c->plain_stem.len - 1] >= '0' &&
+           c->stem.data[c->plain_stem.len - 1] <= '9')
+        c->plain_stem.len--;
+    if (c->plain_stem.len > 0 && c->stem.data[c->plain_stem.len - 1] == '-')
+        c->plain_stem.len--;
+    if (all_are_placed(c))
+        c->count = 1;
 }
 
 static bool note_sequence(struct check *c, struct seqset *set, uint64_t sequence)

@@ -276,7 +276,7 @@ static int read_leveled(struct parquet_column_reader *c, struct slice *entries, 
     while (wanted > got)
         wanted -= levels[--n] == present;
     /* From the end, so that no value is overwritten before it has moved. */
-    for (uint32_t i = n; i-- > 0;)
+    for (uint32_t i = n; i-- > 0 && got <= i;)
         entries[i] = levels[i] == present ? entries[--got] : (struct slice){0};
     c->definitions = levels;
     if (c->leaf->repetition > 0)

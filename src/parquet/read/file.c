@@ -112,3 +112,9 @@ int64_t parquet_file_leaf(const struct parquet_file *f, struct slice name)
     }
     return -1;
 }
+
+bool parquet_file_is_ordered(const struct parquet_file *f, uint32_t leaf)
+{
+    return f->leaves[leaf].ordered && f->metadata.column_orders_count == f->leaves_count &&
+           f->metadata.column_orders[leaf] == 1;
+}

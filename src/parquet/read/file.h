@@ -108,4 +108,8 @@ struct slice parquet_file_value(const struct parquet_file *f, const char *key);
 /* The number of the leaf with this name, or -1. */
 int64_t parquet_file_leaf(const struct parquet_file *f, struct slice name);
 
+/* True if the bounds that the file states of this leaf's values are meant in the order of their
+ * type (parquet_leaf_compare). Only those are believed, and compared by parquet_verify. */
+bool parquet_file_is_ordered(const struct parquet_file *f, uint32_t leaf);
+
 #endif

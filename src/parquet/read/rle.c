@@ -53,19 +53,29 @@ static int begin_run(struct rle_reader *r, struct err *err)
     return (header & 1) != 0 ? begin_packed(r, header >> 1, err) : begin_equal(r, header >> 1, err);
 }
 
+/* The next `count` of a packed run. */
+static void unpack(struct rle_reader *r, uint32_t *values, size_t count)
+{
+    const uint8_t *data = r->bits.data;
+    uint32_t mask = (uint32_t)((UINT64_C(1) << r->width) - 1);
+    size_t i = 0;
+    /* Most begin where eight bytes are left, which hold any of them. */
+    for (; i < count && r->bit / 8 + 8 <= r->bits.len; i++, r->bit += r->width)
+        values[i] = (uint32_t)(load_u64le(data + r->bit / 8) >> r->bit % 8) & mask;
+    for (; i < count; i++, r->bit += r->width)
+        values[i] = (uint32_t)bits_read(r->bits, r->bit, r->width);
+}
+
 int rle_read(struct rle_reader *r, uint32_t *values, size_t count, struct err *err)
 {
     while (count > 0) {
         if (r->left == 0 && begin_run(r, err) != 0)
             return -1;
         size_t n = count < r->left ? count : (size_t)r->left;
-        for (size_t i = 0; i < n; i++) {
+        if (r->packed)
+            unpack(r, values, n);
+        for (size_t i = 0; !r->packed && i < n; i++)
             values[i] = r->value;
-            if (r->packed) {
-                values[i] = (uint32_t)bits_read(r->bits, r->bit, r->width);
-                r->bit += r->width;
-            }
-        }
         values += n;
         count -= n;
         r->left -= n;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 static void set_bytes(struct buf *to, struct slice value)
@@ -53,9 +54,8 @@ void verify_values_begin_chunk(struct verifier *v)
     v->whole = true;
     const struct parquet_file_metadata *m = &v->file.metadata;
     const struct parquet_statistics *s = &v->chunk->statistics;
-    bool defined = v->leaf->ordered && m->column_orders_count == v->file.leaves_count &&
-                   m->column_orders[v->column] == 1;
-    v->wants_range = defined && (s->has_min || s->has_max || v->has_column_index);
+    v->wants_range = parquet_file_is_ordered(&v->file, (uint32_t)v->column) &&
+                     (s->has_min || s->has_max || v->has_column_index);
     /* Arrow C++ 26 states something else for DELTA_BYTE_ARRAY. */
     v->wants_bytes = v->leaf->type.type == PARQUET_TYPE_BYTE_ARRAY &&
                      !verify_lists(v->chunk, PARQUET_ENCODING_DELTA_BYTE_ARRAY);
@@ -101,6 +101,40 @@ static void look_at_value(struct verifier *v, struct seen_values *seen, struct s
         seen->max = value;
 }
 
+/* The same for values of eight bytes with a sign, the most frequent kind of number. */
+static void look_at_numbers(struct seen_values *seen, const struct slice *entries, uint32_t count)
+{
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    for (uint32_t i = 0; i < count; i++) {
+        if (entries[i].data == NULL)
+            continue;
+        int64_t value = (int64_t)load_u64le(entries[i].data);
+        if (value <= min) {
+            min = value;
+            seen->min = entries[i];
+        }
+        if (value >= max) {
+            max = value;
+            seen->max = entries[i];
+        }
+    }
+}
+
+static void look_at_values(struct verifier *v, struct seen_values *seen,
+                           const struct slice *entries, uint32_t count)
+{
+    enum parquet_meaning meaning = v->leaf->meaning;
+    if (!v->wants_range && meaning != PARQUET_MEANING_TEXT)
+        return;
+    if (v->leaf->type.type == PARQUET_TYPE_INT64 && meaning != PARQUET_MEANING_UNSIGNED) {
+        look_at_numbers(seen, entries, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (entries[i].data != NULL)
+            look_at_value(v, seen, entries[i], v->page_entries - count + i);
+}
+
 void verify_values_add(struct verifier *v, const struct slice *entries, uint32_t count)
 {
     struct seen_values seen = {0};
@@ -108,15 +142,19 @@ void verify_values_add(struct verifier *v, const struct slice *entries, uint32_t
     v->page_entries += count;
     if (v->sorting != NULL)
         check_sorted(v, entries, count);
+    uint32_t rows = repetitions == NULL ? count : 0, nulls = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; repetitions != NULL && i < count; i++)
+        rows += repetitions[i] == 0;
     for (uint32_t i = 0; i < count; i++) {
-        v->page_rows += repetitions == NULL || repetitions[i] == 0;
-        if (entries[i].data == NULL) {
-            v->page_nulls++;
-            continue;
-        }
-        v->page_value_bytes += entries[i].len;
-        look_at_value(v, &seen, entries[i], v->page_entries - count + i);
+        nulls += entries[i].data == NULL;
+        bytes += entries[i].len;
     }
+    v->page_rows += rows;
+    v->page_nulls += nulls;
+    v->page_value_bytes += bytes;
+    if (nulls < count)
+        look_at_values(v, &seen, entries, count);
     if (seen.min.data == NULL)
         return;
     range_add(&v->page_range, v->leaf, seen.min);
