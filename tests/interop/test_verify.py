@@ -365,6 +365,13 @@ def test_another_hour(tree):
     found(tree.root, "path", "sequence 3 belongs in sim-1/2026-11-24/13/1-3.parquet")
 
 
+def test_an_hour_that_comes_again(tree):
+    """What lies between the first and the last time need not be of their hour of the day."""
+    footer = {"varve.path_template": "{HH}/{first_seq}-{last_seq}.parquet"}
+    tree.file([1, 2, 3], "12/1-3.parquet", time=[NOON, NOON + HOUR, NOON + DAY], footer=footer)
+    found(tree.root, "path", "sequence 2 belongs in 13/1-3.parquet")
+
+
 def test_what_was_copied_out_of_its_table_may_lie_anywhere(tree, tmp_path):
     path, _ = tree.file([1, 2, 3])
     (tmp_path / "mail").mkdir()
