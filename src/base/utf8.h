@@ -11,6 +11,9 @@
  * U+10FFFF). NUL is a character like any other. */
 bool utf8_valid(struct slice text);
 
+/* The same without what only some processors have. For tests: utf8_valid takes it by itself. */
+bool utf8_valid_portable(struct slice text);
+
 /* The length in bytes of the longest prefix of well-formed `text` that is at most `max` bytes long
  * and ends between characters. */
 size_t utf8_prefix(struct slice text, size_t max);

@@ -171,3 +171,58 @@ TEST(utf8_prefix_ends_between_characters)
     EXPECT_U64(utf8_prefix((struct slice){NULL, 0}, 0), 0);
     EXPECT_U64(utf8_prefix((struct slice){NULL, 0}, 5), 0);
 }
+
+/* One character of 1 to 4 bytes, in the first of which the lengths are as frequent. */
+static size_t random_character(uint8_t *p)
+{
+    static const uint32_t ends[] = {0, 0x80, 0x800, 0x10000, 0x110000};
+    size_t size = 1 + test_random() % 4;
+    uint32_t code;
+    do {
+        code = ends[size - 1] + (uint32_t)(test_random() % (ends[size] - ends[size - 1]));
+    } while (code / 0x800 == 0xD800 / 0x800);
+    return utf8_encode(code, p);
+}
+
+/* Whatever the processor has for long text: each length and alignment, whole and damaged. */
+TEST(utf8_long_text)
+{
+    uint8_t room[400];
+    uint64_t valid = 0;
+    for (size_t len = 0; len <= 300; len++)
+        for (int round = 0; round < 40; round++) {
+            uint8_t *p = room + test_random() % 64;
+            size_t at = 0, ascii = test_random() % 4;
+            while (at < len)
+                at +=
+                    test_random() % 4 < ascii ? (size_t)(p[at] = 'a', 1) : random_character(p + at);
+            at = at > len && round % 4 == 0 ? len : at; /* may end within a character */
+            for (int damage = round % 3; damage > 0 && at > 0; damage--) {
+                size_t where = test_random() % at;
+                p[where] = round % 2 ? (uint8_t)test_random() : p[test_random() % at];
+            }
+            bool expected = naive_valid(p, at);
+            valid += expected;
+            EXPECT(utf8_valid((struct slice){p, at}) == expected);
+            EXPECT(utf8_valid_portable((struct slice){p, at}) == expected);
+        }
+    EXPECT(valid > 1000 && valid < 301 * 40 - 1000);
+}
+
+/* All pairs of bytes, and each third one behind some, where a block ends and where none does. */
+TEST(utf8_all_sequences_in_long_text)
+{
+    uint8_t p[70];
+    for (uint32_t i = 0x8000; i < 0x10000; i++) {
+        static const uint8_t edges[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
+        for (size_t t = 0; t < sizeof(edges); t++) {
+            size_t where = 28 + (i + t) % 5; /* of four bytes */
+            memset(p, 'a', sizeof(p));
+            p[where] = (uint8_t)(i >> 8);
+            p[where + 1] = (uint8_t)i;
+            p[where + 2] = edges[t];
+            p[where + 3] = edges[(t + i) % sizeof(edges)];
+            EXPECT(utf8_valid((struct slice){p, sizeof(p)}) == naive_valid(p, sizeof(p)));
+        }
+    }
+}
