@@ -371,6 +371,48 @@ TEST(object_bucket_removes_what_a_death_leaves_of_large_objects)
     }
 }
 
+/* Whoever starts beside it, removes what is a day old, and leaves what is under way. */
+static void clean_too(void *context)
+{
+    struct err err = {0};
+    uint32_t removed = 0;
+    struct object_store *store = open_table();
+    (void)context;
+    EXPECT(object_clean(store, &removed, &err) == 0);
+    EXPECT_U64(removed, 0);
+    object_store_close(store);
+}
+
+TEST(object_bucket_leaves_large_objects_that_others_are_at)
+{
+    uint64_t requests = count_requests(), open = 0;
+    for (uint64_t n = 1; n <= requests; n++) {
+        struct bucket_model *m = begin();
+        struct object_store *store = open_table();
+        struct err err = {0};
+        bucket_model_interpose(m, n, clean_too, NULL);
+        EXPECT(merge(store, &err) == 0);
+        EXPECT_TEXT(err.text, "");
+        object_store_close(store);
+        EXPECT(expect_either(m));
+        bucket_model_free(m);
+
+        m = begin(); /* it dies there: for 23 hours nobody knows that */
+        store = open_table();
+        bucket_model_kill(m, n, BUCKET_UNANSWERED);
+        (void)!merge(store, &err);
+        object_store_close(store);
+        uint64_t left = bucket_model_uploads(m);
+        bucket_model_start(m);
+        bucket_model_wait(m, clock_monotonic() + 23 * 3600 * CLOCK_SECOND);
+        clean_too(NULL);
+        EXPECT_U64(bucket_model_uploads(m), left);
+        open += left;
+        bucket_model_free(m);
+    }
+    EXPECT(open > 0);
+}
+
 /* The last request of one who has died comes when the next one has taken all back, or is at it. The
  * entry that it was to make is in nobody's way, and names nothing that has gone. */
 TEST(object_bucket_is_whole_when_what_a_dead_keeper_sent_is_late)
