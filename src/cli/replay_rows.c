@@ -12,6 +12,7 @@
 #include "cli/prune.h"
 #include "event/event.h"
 #include "follow/ahead.h"
+#include "follow/mixed.h"
 #include "parquet/write/layout.h"
 #include "pipeline/stop.h"
 
@@ -185,14 +186,11 @@ static int read_all(struct replay *r, struct err *err)
     uint64_t after = 0;
     int result = follow_catalogue_fill(&catalogue, &r->table, err);
     if (result == 0)
+        result = follow_mixed_resolve(&catalogue, r->store, r->table.version, NULL, err);
+    if (result == 0)
         result = find_start(r, &catalogue, &start, &after, err);
     for (size_t i = start; i < catalogue.streams.count && result == 0; i++) {
-        if (catalogue.streams.list[i].stream == NULL)
-            result = err_set(err, ERR_UNSUPPORTED,
-                             "another engine has rewritten rows of several streams, and nobody can "
-                             "tell which row is of which");
-        else
-            result = read_stream(r, &catalogue.streams.list[i], after, err);
+        result = read_stream(r, &catalogue.streams.list[i], after, err);
         after = 0;
     }
     follow_catalogue_free(&catalogue);

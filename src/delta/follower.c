@@ -52,6 +52,19 @@ static int parse_generation(struct delta_follower *out, const struct json *item,
     return 0;
 }
 
+/* Older versions have no such list. */
+static int parse_merged(struct delta_follower *out, const struct json *list, struct err *err)
+{
+    bool added;
+    for (const struct json *item = list != NULL ? list->first : NULL; item != NULL;
+         item = item->next) {
+        if (item->type != JSON_STRING)
+            return err_set(err, ERR_FORMAT, "a merged file is no name");
+        (void)map_put(&out->merged, item->text, &added);
+    }
+    return 0;
+}
+
 /* *same: it is about this table; else nothing of it is taken. */
 static int parse(struct delta_follower *out, struct slice text, struct slice table, bool *same,
                  struct err *err)
@@ -69,6 +82,8 @@ static int parse(struct delta_follower *out, struct slice text, struct slice tab
     for (const struct json *item = list != NULL ? list->first : NULL; item != NULL && result == 0;
          item = item->next)
         result = parse_generation(out, item, err);
+    if (*same && result == 0)
+        result = parse_merged(out, json_member(root, "merged"), err);
     arena_free(&arena);
     return result;
 }
@@ -127,6 +142,12 @@ int delta_follower_write(struct delta_follower *f, struct object_store *store, s
         json_close_object(&w);
     }
     json_close_array(&w);
+    if (f->merged.count > 0)
+        json_open_array(&w, "merged");
+    for (uint32_t i = 0; i < f->merged.count; i++)
+        json_put_slice(&w, NULL, map_key(&f->merged, i));
+    if (f->merged.count > 0)
+        json_close_array(&w);
     json_close_object(&w);
     file_name(&file, f->name);
     int result = object_put(store, buf_text(&file), buf_slice(&text), err);
@@ -152,6 +173,7 @@ void delta_follower_free(struct delta_follower *f)
         seqset_free(&f->generations.list[i].rows);
     }
     array_free(&f->generations);
+    map_free(&f->merged);
     free(f->name);
     *f = (struct delta_follower){0};
 }

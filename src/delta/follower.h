@@ -7,6 +7,7 @@
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "batch/seqset.h"
 #include "object/object.h"
 
@@ -32,6 +33,8 @@ struct delta_followed {
 struct delta_follower {
     char *name;
     ARRAY(struct delta_followed) generations;
+    struct map merged; /* names of live files that another engine has made, which do not say whose
+                          rows they have: nothing in these is new */
 };
 
 /* What it has of a generation; with `add`, an empty set if there was nothing, else NULL. Valid

@@ -140,6 +140,25 @@ static void give_unknown(struct follow_catalogue *c, const struct delta_snapshot
     }
 }
 
+void follow_catalogue_add(struct follow_catalogue *c, const struct follow_file *file,
+                          struct slice stream, struct slice created)
+{
+    struct follow_file added = *file;
+    added.name = arena_text(&c->arena, (const uint8_t *)file->name, strlen(file->name));
+    added.sha256 = slice_of(arena_text(&c->arena, file->sha256.data, file->sha256.len));
+    *array_add(&find_stream(c, stream, created)->files) = added;
+}
+
+void follow_catalogue_sort(struct follow_catalogue *c)
+{
+    if (c->streams.count > 0)
+        qsort(c->streams.list, c->streams.count, sizeof(*c->streams.list), by_stream);
+    for (size_t i = 0; i < c->streams.count; i++)
+        if (c->streams.list[i].files.count > 0)
+            qsort(c->streams.list[i].files.list, c->streams.list[i].files.count,
+                  sizeof(struct follow_file), by_first);
+}
+
 int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapshot *snapshot,
                           struct err *err)
 {
@@ -149,9 +168,7 @@ int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapsho
     if (c->streams.count > 0)
         qsort(c->streams.list, c->streams.count, sizeof(*c->streams.list), by_stream);
     give_unknown(c, snapshot);
-    for (size_t i = 0; i < c->streams.count; i++)
-        qsort(c->streams.list[i].files.list, c->streams.list[i].files.count,
-              sizeof(struct follow_file), by_first);
+    follow_catalogue_sort(c);
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct follow_file {
     const char *name;     /* of the object */
     uint64_t first, last; /* no row has a sequence outside; 0 and UINT64_MAX: not known */
     bool listed;         /* its sequences are among those that the snapshot has of the generation */
+    bool chosen;         /* it is known to have rows that are wanted */
     int64_t modified;    /* when it was committed, ms since 1970 */
     struct slice sha256; /* of its bytes, as text; NULL: not known */
 };
@@ -104,10 +105,10 @@ void follow_reader_free(struct follow_reader *r);
 /*
  * Which live files of a table have rows of which generation of a stream. The tags of an `add` of
  * varve say it. Another engine that rewrites files drops them: in a table of one generation the
- * rows are of that one; else nobody can tell, and such files stand by themselves.
+ * rows are of that one; else the files do not tell, and stand by themselves (mixed.h).
  */
 struct follow_stream {
-    const char *stream, *created;    /* NULL: of more than one, and nobody can tell of which */
+    const char *stream, *created;    /* NULL: of more than one, and they do not tell of which */
     ARRAY(struct follow_file) files; /* in the order of their first sequences */
 };
 
@@ -122,6 +123,12 @@ struct follow_catalogue {
  * for a path that leads out of the table. */
 int follow_catalogue_fill(struct follow_catalogue *c, const struct delta_snapshot *snapshot,
                           struct err *err) __attribute__((warn_unused_result));
+
+/* One file more, by the tags that varve gives to its files; the sequences are those of its rows, or
+ * all. Sorted once more at the end. */
+void follow_catalogue_add(struct follow_catalogue *c, const struct follow_file *file,
+                          struct slice stream, struct slice created);
+void follow_catalogue_sort(struct follow_catalogue *c);
 
 void follow_catalogue_free(struct follow_catalogue *c);
 

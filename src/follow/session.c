@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "delta/log.h"
 #include "event/event.h"
+#include "follow/mixed.h"
 #include "object/open.h"
 
 enum {
@@ -190,8 +191,9 @@ static void choose_files(struct follow_session *s, struct follow_stream *stream)
     for (size_t i = 0; i < stream->files.count; i++) {
         const struct follow_file file = stream->files.list[i];
         bool listed = s->sure || file.listed;
-        if (listed ? !follow_has_news(g, has, file.first, file.last)
-                   : seqset_contiguous_end(has, file.first) >= file.last)
+        bool news = listed ? follow_has_news(g, has, file.first, file.last)
+                           : seqset_contiguous_end(has, file.first) < file.last;
+        if (!file.chosen && !news)
             continue;
         int64_t since = file.modified * CLOCK_MILLISECOND;
         if (s->behind_since == 0 || since < s->behind_since)
@@ -224,19 +226,6 @@ static int read_stream(struct follow_session *s, const struct follow_stream *str
     return more;
 }
 
-/* What another engine has rewritten was in files of varve before, and so is here already, if
- * nothing was missed since. */
-static int check_named(const struct follow_session *s, const struct follow_stream *stream,
-                       struct err *err)
-{
-    if (stream->stream != NULL || s->sure)
-        return 0;
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s: another engine has rewritten rows of several streams, and nobody can tell "
-                   "which of them are new",
-                   s->root);
-}
-
 /* How far it is can't be told by rows before it is done. */
 static void tell_since(void *context)
 {
@@ -265,22 +254,21 @@ static int read_all(struct follow_session *s, struct err *err)
     struct follow_catalogue catalogue = {.arena.account = &s->target->account};
     int result = follow_catalogue_fill(&catalogue, &s->table, err);
     s->behind_since = 0;
-    for (size_t i = 0; i < catalogue.streams.count && result == 0; i++) {
-        result = check_named(s, &catalogue.streams.list[i], err);
-        if (result == 0 && catalogue.streams.list[i].stream != NULL)
-            choose_files(s, &catalogue.streams.list[i]);
-    }
+    if (result == 0)
+        result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, err);
+    for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
+        choose_files(s, &catalogue.streams.list[i]);
     if (result == 0)
         count_lag(s);
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
-        if (catalogue.streams.list[i].stream != NULL)
-            result = read_stream(s, &catalogue.streams.list[i], err);
+        result = read_stream(s, &catalogue.streams.list[i], err);
     follow_catalogue_free(&catalogue);
     return result;
 }
 
-/* All that the commits tell of was read, or has no row: a dead letter, or one that is gone. */
-static void note_all(struct follow_session *s)
+/* All that the commits tell of was read, or has no row: a dead letter, or one that is gone. True if
+ * files are known now to have nothing new that were not. */
+static bool note_all(struct follow_session *s)
 {
     if (s->feed.feed != NULL)
         feed_taken(s->feed.feed, s->feed.number, s->table.version);
@@ -290,6 +278,7 @@ static void note_all(struct follow_session *s)
     }
     s->sure = true;
     s->behind_since = 0;
+    return s->target->bring == NULL && follow_mixed_note(&s->have, &s->table);
 }
 
 int follow_session_round(struct follow_session *s, bool *news, struct err *err)
@@ -311,12 +300,12 @@ int follow_session_round(struct follow_session *s, bool *news, struct err *err)
         err_clear(err);
     }
     *news = s->rows > 0;
-    note_all(s);
+    bool noted = note_all(s);
     /* A target with a position of its own may have had all of it. */
     if (*news || (first && s->target->bring != NULL))
         return commit(s, err);
     count_lag(s);
-    return 0;
+    return noted ? follow_session_save(s, err) : 0;
 }
 
 void follow_session_close(struct follow_session *s)

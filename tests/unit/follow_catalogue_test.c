@@ -13,6 +13,8 @@
 #define TAGS(created, first, last)                                   \
     ",\"tags\":{\"varve.stream\":\"S\",\"varve.created\":\"" created \
     "\",\"varve.first_seq\":\"" first "\",\"varve.last_seq\":\"" last "\"}"
+#define LISTED \
+    ",\"tags\":{\"varve.stream\":\"S\",\"varve.created\":\"" OLD "\",\"varve.sequences\":\"2-8\"}"
 #define ADD(path, more)                                                                         \
     "{\"add\":{\"path\":\"" path "\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1," \
     "\"dataChange\":true" more "}}\n"
@@ -75,6 +77,28 @@ TEST(follow_catalogue_knows_the_only_stream)
     EXPECT(fill(&c, HEAD, &err) == 0);
     EXPECT_U64(c.streams.count, 0);
     follow_catalogue_free(&c);
+}
+
+/* A checkpoint has kept that somebody has stored of another stream, too. */
+TEST(follow_catalogue_knows_of_streams_without_files)
+{
+    static const char *const others[] = {"varve:i:T:c:" OLD, "varve:i:S:c:" NEW};
+    static const char *const same[] = {"varve:i:S:c:" OLD, "varve:j:S:d:" OLD, "spark"};
+    struct follow_catalogue c;
+    struct err err = {0};
+    for (size_t i = 0; i < 5; i++) {
+        struct buf entry = {0};
+        bool other = i < 2;
+        buf_printf(&entry,
+                   HEAD "{\"txn\":{\"appId\":\"%s\",\"version\":9}}\n" ADD("a", LISTED)
+                       ADD("x", ""),
+                   other ? others[i] : same[i - 2]);
+        EXPECT(fill(&c, buf_text(&entry), &err) == 0);
+        EXPECT_U64(c.streams.count, other ? 2 : 1);
+        EXPECT(other == (c.streams.list[c.streams.count - 1].stream == NULL));
+        follow_catalogue_free(&c);
+        buf_free(&entry);
+    }
 }
 
 TEST(follow_catalogue_refuses_what_it_can_not_read)

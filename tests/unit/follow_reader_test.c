@@ -192,8 +192,8 @@ TEST(follow_reader_takes_files_in_any_inner_order)
     }
     write_file("pieces", pieces, ROWS, 10);
     write_file("backward", backward, ROWS, 10);
-    const struct follow_file files[] = {{"pieces", 1, 2 * ROWS - 1, false, 0, {0}},
-                                        {"backward", 2, 2 * ROWS, false, 0, {0}}};
+    const struct follow_file files[] = {{.name = "pieces", .first = 1, .last = 2 * ROWS - 1},
+                                        {.name = "backward", .first = 2, .last = 2 * ROWS}};
     expect_rows(files, 2, 0, all, 2 * ROWS, 10);
     expect_rows(files, 2, 30001, all, 2 * ROWS, 10);
 }
@@ -208,8 +208,8 @@ TEST(follow_reader_memory_is_that_of_a_window)
     }
     write_file("odd", odd, ROWS, LEN);
     write_file("even", even, ROWS, LEN);
-    const struct follow_file files[] = {{"odd", 1, 2 * ROWS - 1, false, 0, {0}},
-                                        {"even", 2, 2 * ROWS, false, 0, {0}}};
+    const struct follow_file files[] = {{.name = "odd", .first = 1, .last = 2 * ROWS - 1},
+                                        {.name = "even", .first = 2, .last = 2 * ROWS}};
     expect_rows(files, 2, 0, all, 2 * ROWS, LEN);
 }
 
@@ -218,7 +218,8 @@ TEST(follow_reader_gives_what_is_there_twice_twice)
     static const uint64_t one[] = {1, 2, 3}, two[] = {3, 4}, all[] = {1, 2, 3, 3, 4};
     write_file("one", one, 3, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 1, 3, false, 0, {0}}, {"two", 3, 4, false, 0, {0}}};
+    const struct follow_file files[] = {{.name = "one", .first = 1, .last = 3},
+                                        {.name = "two", .first = 3, .last = 4}};
     expect_rows(files, 2, 0, all, 5, 5);
     expect_rows(NULL, 0, 0, NULL, 0, 5);
 }
@@ -229,8 +230,8 @@ TEST(follow_reader_far_apart)
     static const uint64_t all[] = {5, UINT64_C(1) << 40, UINT64_C(1) << 62, INT64_MAX};
     write_file("one", one, 2, 5);
     write_file("two", two, 2, 5);
-    const struct follow_file files[] = {{"one", 5, one[1], false, 0, {0}},
-                                        {"two", two[0], INT64_MAX, false, 0, {0}}};
+    const struct follow_file files[] = {{.name = "one", .first = 5, .last = one[1]},
+                                        {.name = "two", .first = two[0], .last = INT64_MAX}};
     expect_rows(files, 2, 0, all, 4, 5);
     expect_rows(files, 2, 5, all, 4, 5);
 }
@@ -238,7 +239,7 @@ TEST(follow_reader_far_apart)
 /* The error of reading one file. */
 static void expect_error(const char *name, const struct follow_column *column, const char *text)
 {
-    const struct follow_file file = {name, 0, UINT64_MAX, false, 0, {0}};
+    const struct follow_file file = {.name = name, .last = UINT64_MAX};
     struct object_store *store = open_root();
     struct follow_reader *r = follow_reader_new(store, &file, 1, column, 1, 0, NULL);
     struct follow_row row;
