@@ -13,6 +13,7 @@ import time
 from bench_support import measured, parser, scaled, workplace
 from deltalake import DeltaTable
 from figures import Figures
+from spark_support import Spark, is_here
 from support import BUILD, VARVE
 
 SHOWN = 4  # days, about: they have to be alike
@@ -24,6 +25,19 @@ def days_of(root, commits, days):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     *lines, last = done.stdout.splitlines()
     return [[float(n) for n in line.split()] for line in lines], float(last.split()[1])
+
+
+def seconds_in_spark(place, root):
+    """To open it in a session that has opened a table before, the same one, but does not remember it."""
+    spark = Spark(place)
+    try:
+        for _ in range(2):
+            began = time.monotonic()
+            spark.ask(sql=f"DESCRIBE DETAIL delta.`{root}`")
+            took = time.monotonic() - began
+    finally:
+        spark.close()
+    return took
 
 
 def main():
@@ -51,7 +65,10 @@ def main():
         began = time.monotonic()
         DeltaTable(str(root))
         table.row("deltalake opens it", 1000 * (time.monotonic() - began), "ms")
-        table.row("varve verify", measured([VARVE, "verify", root]).wall, "s")
+        if is_here():
+            table.row("Spark opens it", seconds_in_spark(place, root), "s")
+        for command in ("verify", "inspect"):
+            table.row(f"varve {command}", measured([VARVE, command, root]).wall, "s")
 
 
 if __name__ == "__main__":
