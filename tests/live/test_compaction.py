@@ -2,6 +2,8 @@
 """Small files become large ones, beside the drain and by hand: the rows stay, in the order of the
 stream. Judged by deltalake, Polars, DuckDB and pyarrow, and by what the stream has."""
 
+import os
+import shutil
 import subprocess
 import time
 
@@ -28,7 +30,10 @@ def publish(server, first, last):
 
 def compact(varve, *options):
     run = subprocess.run(
-        [VARVE, "compact", varve.output, *options], capture_output=True, text=True, timeout=60
+        [VARVE, "compact", varve.output, *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert run.returncode == 0, run.stderr
     return run.stdout + run.stderr
@@ -132,6 +137,69 @@ def test_compaction_beside_the_drain(any_server, varve):
     report = verify(varve.output, "--server", any_server.url)
     assert report["findings"] == []
     assert ranges(table_sequences(varve)) == [f"1-{last}"]
+
+
+def test_what_is_left_alone_is_said_once(any_server, varve):
+    """A foreign file keeps its folder from being merged, however often that is looked at."""
+    any_server.add_stream()
+    for first in (1, 101):
+        publish(any_server, first, first + 99)
+        varve.once()
+    foreign = files_of(varve)[0].parent / "notes.txt"
+    foreign.write_text("mine")
+    os.utime(foreign, (NOON // 10**9, NOON // 10**9))  # a new one may be of a commit under way
+    running = varve.start(
+        compaction={"interval": "1s", "after": "1s"}, batching={"max_age": "100ms"}
+    )
+    left = running.wait_line("left_alone")["text"]
+    assert str(foreign.parent.relative_to(varve.output)) in left
+    last = 200
+    for merged in range(1, 4):  # each is of a later look at all folders
+        deadline = time.monotonic() + PATIENCE
+        while running.text().count('"compacted"') < merged:
+            assert time.monotonic() < deadline, running.text()
+            publish(any_server, last + 1, last + 10)
+            last += 10
+            time.sleep(0.2)
+    assert running.stop() == 0
+    assert len(running.lines("left_alone", level="warning")) == 1
+    assert foreign.read_text() == "mine" and len(list(foreign.parent.glob("*.parquet"))) > 1
+    everybody_finds(varve, last)
+
+
+def test_level_of_compression(any_server, varve, tmp_path):
+    """As it is configured, where varve runs, as it is named, by hand, and 9 unless said otherwise."""
+    any_server.add_stream()
+    varve.output = tmp_path / "first"
+    for first in (1, 2001):
+        publish(any_server, first, first + 1999)
+        varve.once()
+    original, sizes = varve.output, {}
+
+    def size_after(name, work):
+        varve.output = tmp_path / name
+        shutil.copytree(original, varve.output)
+        work()
+        [*files] = files_of(varve)
+        assert len(files) == 2
+        sizes[name] = sum(path.stat().st_size for path in files)
+
+    for level in ("-7", "9", "19"):
+        size_after(
+            level,
+            lambda level=level: compact(varve, "--compression-level", level, "--after", "0s"),
+        )
+    size_after("default", lambda: compact(varve, "--after", "0s"))
+
+    def run_with(level):
+        settings = {"interval": "1s", "after": "1s", "compression_level": level}
+        running = varve.start(compaction=settings)
+        running.wait_line("compacted")
+        assert running.stop() == 0
+
+    size_after("configured", lambda: run_with(-7))
+    assert sizes["default"] == sizes["9"] < sizes["-7"] and sizes["19"] < sizes["-7"]
+    assert sizes["configured"] == sizes["-7"]
 
 
 @pytest.mark.parametrize(

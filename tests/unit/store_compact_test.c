@@ -69,11 +69,11 @@ static void note(void *context, const struct compact_folder_report *folder)
         (void)snprintf(said->why, sizeof(said->why), "%s", folder->why);
 }
 
-static struct compact_done run(struct system system, int64_t later, struct said *said)
+static struct compact_done run_as(struct compact_options o, struct system system, int64_t later,
+                                  struct said *said)
 {
     struct err err = {0};
     struct compact_done done;
-    struct compact_options o = options();
     struct object_store *keeper = keeper_open("root", &system, &err);
     EXPECT(keeper != NULL);
     struct account memory = {0}; /* nothing stays in it, and the sanitizers know the rest */
@@ -83,6 +83,11 @@ static struct compact_done run(struct system system, int64_t later, struct said 
     EXPECT_U64(account_bytes(&memory), 0);
     object_store_close(keeper);
     return done;
+}
+
+static struct compact_done run(struct system system, int64_t later, struct said *said)
+{
+    return run_as(options(), system, later, said);
 }
 
 /* All rows that the log has, in the order of its files, which are sorted by name. */
@@ -199,6 +204,61 @@ TEST(store_compact_does_not_wait_where_there_are_many)
         commit_rows(store, &schema, KEY, i, i, 1);
     EXPECT(run(plain, 0, &said).from == 16);
     store_close(store);
+}
+
+/* Files that together are larger become several, none of them above the target; one of half of it
+ * stays as it is. */
+TEST(store_compact_fills_files_up_to_the_target)
+{
+    enum { FILES = 12, EACH = 50 };
+    struct system plain = {0};
+    struct err err = {0};
+    struct store *store = table_open(&schema, plain);
+    struct said said = {0};
+    struct compact_options o = options();
+    uint64_t rows, headers, files, largest = 0, least = UINT64_MAX;
+    bool ordered;
+    for (uint64_t i = 0; i < FILES; i++)
+        commit_rows(store, &schema, KEY, i * EACH + 1, (i + 1) * EACH, 1);
+    struct delta_snapshot table = {.want_files = true};
+    EXPECT(delta_snapshot_load(&table, store->objects, &err) == 0 && table.files.count == FILES);
+    for (size_t i = 0; i < FILES; i++) {
+        uint64_t size = table.files.list[i]->size;
+        largest = size > largest ? size : largest;
+        least = size < least ? size : least;
+    }
+    delta_snapshot_free(&table);
+    EXPECT(4 * largest < 5 * least);
+    o.target_bytes = 2 * least; /* none is small */
+    EXPECT(run_as(o, plain, 2 * HOUR, &said).from == 0);
+    o.target_bytes = 4 * largest; /* four fit, five don't */
+    struct compact_done done = run_as(o, plain, 2 * HOUR, &said);
+    EXPECT(done.from == FILES && done.into == FILES / 4 && done.rows == FILES * EACH);
+    read_rows(store, &rows, &headers, &ordered, &files);
+    EXPECT(rows == FILES * EACH && files == FILES / 4);
+    store_close(store);
+}
+
+/* What is encoded anew is so at the level that is asked for: at the highest one it is smaller. */
+TEST(store_compact_compresses_harder)
+{
+    static const int levels[] = {-7, 19};
+    uint64_t bytes[2];
+    struct system plain = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct store *store = table_open(&schema, plain);
+        struct said said = {0};
+        struct compact_options o = options();
+        o.level = levels[i];
+        for (uint64_t k = 0; k < 4; k++)
+            commit_rows(store, &schema, KEY, k * 5000 + 1, k * 5000 + 5000, 1);
+        struct compact_done done = run_as(o, plain, 2 * HOUR, &said);
+        EXPECT(done.from == 4 && done.into == 1);
+        bytes[i] = done.after;
+        store_close(store);
+        EXPECT(rename("root", levels[i] < 0 ? "low" : "high") == 0);
+    }
+    EXPECT(bytes[1] < bytes[0]);
 }
 
 TEST(store_compact_leaves_foreign_files_alone)
