@@ -49,9 +49,6 @@ static bool is_ascii(struct slice text)
 {
     uint64_t all = 0;
     size_t at = 0;
-    for (; text.len - at >= 64; at += 32)
-        all |= load_u64le(text.data + at) | load_u64le(text.data + at + 8) |
-               load_u64le(text.data + at + 16) | load_u64le(text.data + at + 24);
     for (; text.len - at >= 8; at += 8)
         all |= load_u64le(text.data + at);
     if (at > 0 && at < text.len)
@@ -281,7 +278,7 @@ bool utf8_valid(struct slice text)
 
 bool utf8_valid_portable(struct slice text)
 {
-    return is_ascii(text) || is_valid(text);
+    return is_valid(text);
 }
 
 size_t utf8_prefix(struct slice text, size_t max)
