@@ -218,7 +218,9 @@ static enum s3_verdict judge(struct s3_call *c, const struct http_answer *answer
 static void say_why(struct s3_call *c, int status)
 {
     err_clear(c->err);
-    enum err_code code = status >= 500 || status == 429 ? ERR_NETWORK : ERR_REFUSED;
+    /* A bucket that is not there may come, as a store that is away does. */
+    bool away = status >= 500 || status == 429 || is_code(c, "NoSuchBucket");
+    enum err_code code = away ? ERR_NETWORK : ERR_REFUSED;
     (void)err_set(c->err, code, "the store answers %d%s%s%s%s%s", status,
                   c->result->code[0] != '\0' ? " " : "", c->result->code,
                   c->message.len > 0 ? " \"" : "", c->message.len > 0 ? buf_text(&c->message) : "",

@@ -280,6 +280,23 @@ def test_a_store_that_is_away_at_the_start_is_waited_for(any_server, varve, stor
     check_exact(store, 1000)
 
 
+def test_a_bucket_that_is_not_there_yet_is_waited_for(any_server, varve, store):
+    """As a stream is, by a service whose bucket is made later than it is started."""
+    any_server.add_stream()
+    any_server.generate(1000)
+    store.client().delete_bucket(Bucket=store.bucket)
+    run = start(varve, store, "--once", "--timeout", "1s")
+    assert run.wait() == 1
+    last = run.text().splitlines()[-1]
+    assert "not reached in time" in last and "NoSuchBucket" in last
+    run = start(varve, store)
+    run.wait_line("store_away")
+    store.make_bucket()
+    run.wait_rows(1000)
+    assert run.stop(signal.SIGTERM) == 0
+    check_exact(store, 1000)
+
+
 def quarantined(store):
     """Sequences of what is in quarantine, and their reasons."""
     keys = [key for key in store.keys(f"{PREFIX}/_quarantine/")]
