@@ -19,7 +19,7 @@ struct feed {
     pthread_mutex_t lock;
     pthread_cond_t freed;
     struct commit *commits[FEED_COMMITS_MAX + 1]; /* the oldest first */
-    uint32_t count, in_use;                       /* in_use: dropped, and copied from */
+    uint32_t count, in_use;                       /* in_use: taken out, and not free yet */
     uint64_t bytes;                               /* of `commits` */
     bool closed;
     struct {
@@ -51,8 +51,8 @@ static void commit_free(struct commit *c)
     account_free(NULL, c, sizeof(*c));
 }
 
-/* Take the `count` oldest out: what nobody copies from is the caller's to free, without the lock.
- * `out` has room for as many. */
+/* Take the `count` oldest out: what nobody copies from is the caller's to free, by free_all and
+ * without the lock. `out` has room for as many. */
 static uint32_t take_out(struct feed *f, uint32_t count, struct commit **out)
 {
     uint32_t freed = 0;
@@ -62,18 +62,23 @@ static uint32_t take_out(struct feed *f, uint32_t count, struct commit **out)
         c->dropped = true;
         if (c->readers == 0)
             out[freed++] = c;
-        else
-            f->in_use++;
     }
+    f->in_use += count;
     f->count -= count;
     memmove(f->commits, f->commits + count, f->count * sizeof(struct commit *));
     return freed;
 }
 
-static void free_all(struct commit **commits, uint32_t count)
+static void free_all(struct feed *f, struct commit **commits, uint32_t count)
 {
+    if (count == 0)
+        return;
     for (uint32_t i = 0; i < count; i++)
         commit_free(commits[i]);
+    lock(f);
+    f->in_use -= count;
+    ASSERT(pthread_cond_signal(&f->freed) == 0);
+    unlock(f);
 }
 
 /* How many of the oldest are of no more use. */
@@ -118,7 +123,7 @@ void feed_put(struct feed *f, uint64_t version, struct store_group *group, uint6
     f->bytes += c->bytes;
     uint32_t count = take_out(f, too_many(f, most), out);
     unlock(f);
-    free_all(out, count);
+    free_all(f, out, count);
 }
 
 uint64_t feed_bytes(struct feed *f)
@@ -135,7 +140,7 @@ void feed_drop(struct feed *f)
     lock(f);
     uint32_t count = take_out(f, f->count, out);
     unlock(f);
-    free_all(out, count);
+    free_all(f, out, count);
 }
 
 static void note_reader(struct feed *f, uint32_t reader, bool keeps_up, uint64_t version)
@@ -147,7 +152,7 @@ static void note_reader(struct feed *f, uint32_t reader, bool keeps_up, uint64_t
     f->readers[reader].version = version;
     uint32_t count = take_out(f, taken_by_all(f), out);
     unlock(f);
-    free_all(out, count);
+    free_all(f, out, count);
 }
 
 void feed_taken(struct feed *f, uint32_t reader, uint64_t version)
@@ -196,13 +201,8 @@ static void unpin(struct feed *f, struct commit *c)
     lock(f);
     bool last = --c->readers == 0 && c->dropped;
     unlock(f);
-    if (!last)
-        return;
-    commit_free(c);
-    lock(f);
-    f->in_use--;
-    ASSERT(pthread_cond_signal(&f->freed) == 0);
-    unlock(f);
+    if (last)
+        free_all(f, &c, 1);
 }
 
 bool feed_read(struct feed *f, const struct feed_place *place, uint64_t offset, void *data,
@@ -224,10 +224,12 @@ void feed_close(struct feed *f)
     lock(f);
     f->closed = true;
     uint32_t count = take_out(f, f->count, out);
+    unlock(f);
+    free_all(f, out, count);
+    lock(f);
     while (f->in_use > 0)
         ASSERT(pthread_cond_wait(&f->freed, &f->lock) == 0);
     unlock(f);
-    free_all(out, count);
 }
 
 void feed_free(struct feed *f)

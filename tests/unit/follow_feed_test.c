@@ -387,3 +387,31 @@ TEST(follow_feed_and_files_are_the_same)
     store_close(t.store);
     fixture_end_fast(t.dir);
 }
+
+static void *take_all(void *argument)
+{
+    struct crowd *c = argument;
+    atomic_fetch_add(&c->readers, 1);
+    feed_taken(c->feed, 0, UINT64_MAX);
+    return NULL;
+}
+
+/* The owner of the rows' memory may go when the feed is closed, whoever was freeing some then. */
+TEST(follow_feed_is_closed_when_all_is_free)
+{
+    for (int round = 0; round < 300; round++) {
+        struct account account = {0};
+        struct crowd c = {.feed = feed_new()};
+        pthread_t thread;
+        feed_taken(c.feed, 0, 0);
+        for (uint64_t version = 1; version <= FEED_COMMITS_MAX; version++)
+            feed_put(c.feed, version, make_group(&account, version, 1, 10), UINT64_MAX);
+        EXPECT(pthread_create(&thread, NULL, take_all, &c) == 0);
+        while (atomic_load(&c.readers) == 0)
+            continue;
+        feed_close(c.feed);
+        EXPECT_U64(account_bytes(&account), 0);
+        EXPECT(pthread_join(thread, NULL) == 0);
+        feed_free(c.feed);
+    }
+}
