@@ -64,9 +64,10 @@ void payload_free(struct payload_type *t);
 /*
  * JSON by a list of columns, without any and with "*" as one, "payload json $": "NAME TYPE PATH"
  * each, such as "reward double $.reward" or "x double $.position[0]". Types: text, integer, double,
- * boolean, and json, which is the value as text, whatever it is. A value that is missing or null is
- * null; so is one of another type, with a reason. NULL and ERR_USAGE for a list that is wrong; the
- * texts are borrowed for the call.
+ * boolean, and json, which is the value as text, whatever it is. An integer may be written as 3.0
+ * or 1e3; of members with one name the last counts. A value that is missing or null is null; so is
+ * one of another type, with a reason. NULL and ERR_USAGE for a list that is wrong; the texts are
+ * borrowed for the call.
  */
 enum { PAYLOAD_JSON_COLUMNS_MAX = 256 };
 struct payload_type *payload_json_new(const char *const *columns, size_t count, struct err *err)

@@ -8,7 +8,12 @@
 #include "base/num.h"
 #include "event/payload.h"
 
-enum { STEPS_MAX = 32, ARENA_KEEP = 1024 * 1024 };
+enum {
+    STEPS_MAX = 32,
+    ARENA_KEEP = 1024 * 1024,
+    /* Characters of a number: no two with a point that are as short are one double. */
+    EXACT_MAX = 16,
+};
 
 /* One step into a value: a member, or an element where `name` is empty. */
 struct step {
@@ -132,13 +137,25 @@ static int parse_column(struct json_payload *t, struct column_spec *spec, struct
     return 0;
 }
 
+/* Of several with this name the last, as most parsers of JSON have it (RFC 8259, section 4). */
+static const struct json *last_member(const struct json *object, struct slice name)
+{
+    const struct json *last = NULL;
+    if (object->type != JSON_OBJECT)
+        return NULL;
+    for (const struct json *member = object->first; member != NULL; member = member->next)
+        if (slice_equal(member->key, name))
+            last = member;
+    return last;
+}
+
 /* NULL: there is none. */
 static const struct json *find_value(const struct wanted *wanted, const struct json *value)
 {
     for (uint32_t i = 0; i < wanted->count && value != NULL; i++) {
         const struct step *step = &wanted->steps[i];
         if (step->name.len > 0) {
-            value = json_member(value, (const char *)step->name.data);
+            value = last_member(value, step->name);
             continue;
         }
         value = value->type == JSON_ARRAY ? value->first : NULL;
@@ -159,6 +176,19 @@ static bool parse_double(struct slice literal, double *out)
     return literal.len < sizeof(text) && isfinite(*out);
 }
 
+/* Whole numbers, also as 3.0 and 1e3, which some languages write. */
+static bool parse_whole(struct slice literal, int64_t *out)
+{
+    double real;
+    if (num_parse_i64(literal, out))
+        return true;
+    if (literal.len > EXACT_MAX || !parse_double(literal, &real) || real != trunc(real) ||
+        fabs(real) > (double)(INT64_C(1) << 53))
+        return false;
+    *out = (int64_t)real;
+    return true;
+}
+
 /* False if it is of another type. */
 static bool put_value(struct json_payload *t, struct batch *b, uint32_t column, enum kind kind,
                       const struct json *value)
@@ -172,7 +202,7 @@ static bool put_value(struct json_payload *t, struct batch *b, uint32_t column, 
         batch_put_bytes(b, column, value->text);
         return true;
     case KIND_INTEGER:
-        if (value->type != JSON_NUMBER || !num_parse_i64(value->text, &whole))
+        if (value->type != JSON_NUMBER || !parse_whole(value->text, &whole))
             return false;
         batch_put_int64(b, column, whole);
         return true;

@@ -49,14 +49,22 @@ int main(int argc, char **argv)
     struct err err = {0};
     if (argc < 5)
         die("usage", "payload_cases SET MESSAGE PAYLOADS FILE [FIELD]...");
-    enum payload_format format =
-        text_ends_with(argv[1], ".bfbs") ? PAYLOAD_FLATBUFFERS : PAYLOAD_PROTOBUF;
-    struct buf set = read_all(argv[1]), payloads = read_all(argv[3]);
-    struct payload_types *types = payload_types_new(format, buf_slice(&set), &err);
-    if (types == NULL)
-        die(argv[1], err.text);
-    struct payload_type *t = payload_message_new(
-        types, slice_of(argv[2]), (const char *const *)argv + 5, (size_t)argc - 5, &err);
+    struct buf payloads = read_all(argv[3]);
+    const char *const *fields = (const char *const *)argv + 5;
+    struct payload_types *types = NULL;
+    struct payload_type *t;
+    if (strcmp(argv[1], "json") == 0) {
+        t = payload_json_new(fields, (size_t)argc - 5, &err);
+    } else {
+        enum payload_format format =
+            text_ends_with(argv[1], ".bfbs") ? PAYLOAD_FLATBUFFERS : PAYLOAD_PROTOBUF;
+        struct buf set = read_all(argv[1]);
+        types = payload_types_new(format, buf_slice(&set), &err);
+        buf_free(&set);
+        if (types == NULL)
+            die(argv[1], err.text);
+        t = payload_message_new(types, slice_of(argv[2]), fields, (size_t)argc - 5, &err);
+    }
     if (t == NULL)
         die(argv[1], err.text);
     payload_widen(t);
@@ -88,7 +96,6 @@ int main(int argc, char **argv)
     parquet_codec_free(codec);
     payload_free(t);
     payload_types_free(types);
-    buf_free(&set);
     buf_free(&payloads);
     return 0;
 }
