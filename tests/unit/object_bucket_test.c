@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "bucket_model.h"
-#include "object/open.h"
+#include "bucket_fixture.h"
 #include "test.h"
 
 /*
@@ -15,45 +14,8 @@
  */
 enum { LARGE = 9 * 1024 * 1024, PIECE = 1024 * 1024 };
 
-static const char *const old_names[] = {"d/a.parquet", "d/b.parquet"};
+static const char *const old_names[] = {"d/a.parquet", "d/b.parquet", NULL};
 static const char new_name[] = "d/a-b.parquet";
-
-static int entry_text(void *context, const char *const *names, struct buf *out, struct err *err)
-{
-    (void)context, (void)err;
-    buf_printf(out, "{\"merged\":\"%s\"}\n", names == NULL ? "" : names[0]);
-    return 0;
-}
-
-struct entries {
-    struct object_store *store;
-    unsigned number;
-    bool replaces; /* what has to be there still */
-};
-
-/* As compaction does it. */
-static int entry_name(void *context, bool taken, struct buf *out, struct err *err)
-{
-    struct entries *e = context;
-    struct object_info info;
-    bool found = true;
-    e->number += taken;
-    for (int i = 0; i < 2 && e->replaces; i++)
-        if (object_head(e->store, old_names[i], &info, &found, err) != 0 || !found)
-            return err_set(err, ERR_REFUSED, "%s is not there any more", old_names[i]);
-    buf_printf(out, "log/%04u.json", e->number);
-    return 0;
-}
-
-static struct object_store *open_table(void)
-{
-    struct err err = {0};
-    struct object_config config = {
-        .root = BUCKET_MODEL_URL, .entries = "log/", .writer = "w", .writer_name = "w"};
-    struct object_store *store = object_open(&config, &err);
-    EXPECT_TEXT(err.text, "");
-    return store;
-}
 
 static uint8_t byte_at(size_t i)
 {
@@ -75,7 +37,7 @@ static int write_large(struct object_staged *staged, struct err *err)
 /* Merge; what could not be done is left to whoever comes next. */
 static int merge(struct object_store *store, struct err *err)
 {
-    struct entries entries = {store, 1, true};
+    struct bucket_entries entries = {store, 1, old_names};
     struct object_staged *staged = object_stage(store, err);
     object_expect(staged, new_name);
     int result = write_large(staged, err);
@@ -84,10 +46,11 @@ static int merge(struct object_store *store, struct err *err)
     if (result == 0) {
         struct object_member member = {
             .id = object_staged_id(staged), .name = new_name, .size = LARGE};
-        struct object_swap swap = {.folder = "d/",
-                                   .old = old_names,
-                                   .old_count = 2,
-                                   .group = {&member, 1, entry_text, entry_name, &entries}};
+        struct object_swap swap = {
+            .folder = "d/",
+            .old = old_names,
+            .old_count = 2,
+            .group = {&member, 1, bucket_entry_text, bucket_entry_name, &entries}};
         result = object_swap(store, &swap, err);
     }
     if (result == 0)
@@ -112,7 +75,7 @@ static void look_at(void *context, const char *key, struct slice body)
         s->large++;
     } else if (strcmp(key, old_names[0]) == 0 || strcmp(key, old_names[1]) == 0) {
         s->old[strcmp(key, old_names[1]) == 0] = true;
-    } else if (slice_starts_with(body, "{\"merged\":\"d/a-b")) {
+    } else if (slice_starts_with(body, "{\"names\":\"d/a-b")) {
         s->entry++;
     } else {
         s->other = s->other || strstr(key, ".pending") != NULL;
@@ -132,7 +95,7 @@ static bool expect_either(struct bucket_model *m)
 static struct bucket_model *begin(void)
 {
     struct bucket_model *m = bucket_model_new();
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     struct err err = {0};
     for (int i = 0; i < 2; i++)
         EXPECT(object_put(store, old_names[i], slice_of("small"), &err) == 0);
@@ -157,7 +120,7 @@ static bool note_renounced(void *context, struct slice name)
 static void note_entry(void *context, const char *key, struct slice body)
 {
     struct sweep *s = context;
-    if (strncmp(key, "log/0", 5) == 0 && slice_starts_with(body, "{\"merged\":\"d/a-b.parquet\"}"))
+    if (strncmp(key, "log/0", 5) == 0 && slice_starts_with(body, "{\"names\":\"d/a-b.parquet\"}"))
         s->name[0] = '\0'; /* it is named */
 }
 
@@ -180,9 +143,9 @@ static bool settle_after(struct bucket_model *m, int64_t hours)
     uint32_t removed;
     bucket_model_start(m);
     bucket_model_wait(m, clock_monotonic() + hours * 3600 * CLOCK_SECOND);
-    struct object_store *store = open_table();
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, entry_text, entry_name, &entries};
+    struct object_store *store = bucket_open();
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, bucket_entry_text, bucket_entry_name, &entries};
     bool settled = object_settle(store, &instead, &err) == 0;
     if (settled) {
         sweep(m, store);
@@ -201,7 +164,7 @@ static bool settle_later(struct bucket_model *m)
 static uint64_t count_requests(void)
 {
     struct bucket_model *m = begin();
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     struct err err = {0};
     EXPECT(merge(store, &err) == 0);
     EXPECT(expect_either(m));
@@ -214,7 +177,7 @@ static uint64_t count_requests(void)
 static void meet(uint64_t at, enum bucket_fate fate, bool dies)
 {
     struct bucket_model *m = begin();
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     struct err err = {0};
     if (dies)
         bucket_model_kill(m, at, fate);
@@ -245,9 +208,9 @@ TEST(object_bucket_puts_large_objects_in_parts)
 static void merge_too(void *context)
 {
     struct err err = {0};
-    struct object_store *store = open_table();
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, entry_text, entry_name, &entries};
+    struct object_store *store = bucket_open();
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, bucket_entry_text, bucket_entry_name, &entries};
     *(bool *)context = object_settle(store, &instead, &err) == 0 && merge(store, &err) == 0;
     EXPECT(*(bool *)context || err.code == ERR_REFUSED);
     object_store_close(store);
@@ -258,7 +221,7 @@ TEST(object_bucket_is_compacted_by_one_at_a_time)
     uint64_t requests = count_requests(), first = 0, second = 0;
     for (uint64_t n = 1; n <= requests; n++) {
         struct bucket_model *m = begin();
-        struct object_store *store = open_table();
+        struct object_store *store = bucket_open();
         struct err err = {0};
         bool other = false;
         bucket_model_interpose(m, n, merge_too, &other);
@@ -281,9 +244,9 @@ static bool keep_elsewhere(struct bucket_model *m, int64_t hours_ahead, bool *me
 {
     struct err err = {0};
     bucket_model_set_clock(m, hours_ahead * 3600 * CLOCK_SECOND);
-    struct object_store *store = open_table();
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, entry_text, entry_name, &entries};
+    struct object_store *store = bucket_open();
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, bucket_entry_text, bucket_entry_name, &entries};
     bool settled = object_settle(store, &instead, &err) == 0;
     if (settled)
         sweep(m, store);
@@ -304,7 +267,7 @@ TEST(object_bucket_lease_ends_by_the_clock_of_the_store)
     for (uint64_t n = 1; n <= requests; n++) {
         for (int i = 0; i < CLOCKS; i++) {
             struct bucket_model *m = begin();
-            struct object_store *store = open_table();
+            struct object_store *store = bucket_open();
             struct err err = {0};
             bool merged = false;
             bucket_model_kill(m, n, BUCKET_UNANSWERED);
@@ -345,7 +308,7 @@ TEST(object_bucket_fences_who_was_stopped_beyond_his_lease)
     uint64_t requests = count_requests(), first = 0, second = 0;
     for (uint64_t n = 1; n <= requests; n++) {
         struct bucket_model *m = begin();
-        struct object_store *store = open_table();
+        struct object_store *store = bucket_open();
         struct err err = {0};
         struct elsewhere other = {m, clocks[n % CLOCKS], false};
         bucket_model_interpose(m, n, take_over, &other);
@@ -376,7 +339,7 @@ static void clean_too(void *context)
 {
     struct err err = {0};
     uint32_t removed = 0;
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     (void)context;
     EXPECT(object_clean(store, &removed, &err) == 0);
     EXPECT_U64(removed, 0);
@@ -388,7 +351,7 @@ TEST(object_bucket_leaves_large_objects_that_others_are_at)
     uint64_t requests = count_requests(), open = 0;
     for (uint64_t n = 1; n <= requests; n++) {
         struct bucket_model *m = begin();
-        struct object_store *store = open_table();
+        struct object_store *store = bucket_open();
         struct err err = {0};
         bucket_model_interpose(m, n, clean_too, NULL);
         EXPECT(merge(store, &err) == 0);
@@ -398,7 +361,7 @@ TEST(object_bucket_leaves_large_objects_that_others_are_at)
         bucket_model_free(m);
 
         m = begin(); /* it dies there: for 23 hours nobody knows that */
-        store = open_table();
+        store = bucket_open();
         bucket_model_kill(m, n, BUCKET_UNANSWERED);
         (void)!merge(store, &err);
         object_store_close(store);
@@ -421,7 +384,7 @@ TEST(object_bucket_is_whole_when_what_a_dead_keeper_sent_is_late)
     for (uint64_t n = 1; n <= requests; n++) {
         for (uint64_t delay = 1; delay < 12; delay++) {
             struct bucket_model *m = begin();
-            struct object_store *store = open_table();
+            struct object_store *store = bucket_open();
             struct err err = {0};
             bucket_model_delay(m, delay);
             bucket_model_kill(m, n, BUCKET_LATE);
@@ -439,14 +402,14 @@ TEST(object_bucket_is_whole_when_what_a_dead_keeper_sent_is_late)
 /* A commit of one small file. */
 static int commit_small(struct object_store *store, struct err *err)
 {
-    struct entries entries = {.store = store, .number = 1};
+    struct bucket_entries entries = {.store = store, .number = 1};
     struct object_staged *staged = object_stage(store, err);
     int result = object_write(staged, "row", 3, err);
     if (result == 0)
         result = object_finish(store, &staged, 1, err);
     const struct object_member member = {
         .id = object_staged_id(staged), .name = new_name, .size = 3};
-    const struct object_group group = {&member, 1, entry_text, entry_name, &entries};
+    const struct object_group group = {&member, 1, bucket_entry_text, bucket_entry_name, &entries};
     if (result == 0)
         result = object_commit(store, &group, err);
     object_staged_free(staged);
@@ -468,9 +431,9 @@ static bool take_back(struct bucket_model *m)
     const char *name = new_name;
     bool found = false;
     bucket_model_start(m);
-    struct object_store *store = open_table();
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, instead_text, entry_name, &entries};
+    struct object_store *store = bucket_open();
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, instead_text, bucket_entry_name, &entries};
     EXPECT(object_interrupted(store, &text, &found, &err) == 0);
     if (found && object_withdraw(store, &name, 1, &instead, &err) != 0)
         EXPECT(err.code == ERR_REFUSED);
@@ -488,7 +451,7 @@ static void look_for_small(void *context, const char *key, struct slice body)
     struct small *s = context;
     s->file = s->file || strcmp(key, new_name) == 0;
     s->entry = s->entry || (strncmp(key, "log/0", 5) == 0 &&
-                            slice_starts_with(body, "{\"merged\":\"d/a-b.parquet\"}"));
+                            slice_starts_with(body, "{\"names\":\"d/a-b.parquet\"}"));
 }
 
 TEST(object_bucket_takes_back_a_commit_whose_entry_is_late)
@@ -497,7 +460,7 @@ TEST(object_bucket_takes_back_a_commit_whose_entry_is_late)
     for (uint64_t n = 1; n <= 8; n++) {
         for (uint64_t delay = 1; delay < 16; delay++) {
             struct bucket_model *m = bucket_model_new();
-            struct object_store *store = open_table();
+            struct object_store *store = bucket_open();
             struct small s = {0};
             struct err err = {0};
             bucket_model_delay(m, delay);
@@ -506,7 +469,7 @@ TEST(object_bucket_takes_back_a_commit_whose_entry_is_late)
             object_store_close(store);
             bool back = take_back(m);
             for (uint64_t i = 0; i < delay; i++) { /* by now all has come */
-                struct object_store *other = open_table();
+                struct object_store *other = bucket_open();
                 struct object_info info;
                 bool found;
                 EXPECT(object_head(other, "x", &info, &found, &err) == 0);

@@ -7,8 +7,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "bucket_model.h"
-#include "object/open.h"
+#include "bucket_fixture.h"
 #include "test.h"
 
 /*
@@ -16,56 +15,20 @@
  * named by an entry, or is among the names that were renounced, where the next start finds it.
  */
 static const char wanted[] = "d/a.parquet";
-static const char *const old_names[] = {"d/x.parquet", "d/y.parquet"};
+static const char *const old_names[] = {"d/x.parquet", "d/y.parquet", NULL};
 
 enum { REQUESTS = 24, DELAYS = 24, DAY = 24 /* hours */ };
-
-static struct object_store *open_table(void)
-{
-    struct err err = {0};
-    struct object_config config = {
-        .root = BUCKET_MODEL_URL, .entries = "log/", .writer = "w", .writer_name = "w"};
-    struct object_store *store = object_open(&config, &err);
-    EXPECT_TEXT(err.text, "");
-    return store;
-}
-
-struct entries {
-    struct object_store *store;
-    unsigned number;
-    bool replaces; /* what has to be there still */
-};
-
-static int entry_text(void *context, const char *const *names, struct buf *out, struct err *err)
-{
-    (void)context, (void)err;
-    buf_printf(out, "{\"names\":\"%s\"}\n", names == NULL ? "" : names[0]);
-    return 0;
-}
-
-static int entry_name(void *context, bool taken, struct buf *out, struct err *err)
-{
-    struct entries *e = context;
-    struct object_info info;
-    bool found = true;
-    e->number += taken;
-    for (int i = 0; i < 2 && e->replaces; i++)
-        if (object_head(e->store, old_names[i], &info, &found, err) != 0 || !found)
-            return err_set(err, ERR_REFUSED, "%s is not there any more", old_names[i]);
-    buf_printf(out, "log/%04u.json", e->number);
-    return 0;
-}
 
 /* One small file, by a commit or in the place of the old ones. */
 static int put_row(struct object_store *store, bool swaps, struct err *err)
 {
-    struct entries entries = {store, 1, swaps};
+    struct bucket_entries entries = {store, 1, swaps ? old_names : NULL};
     struct object_staged *staged = object_stage(store, err);
     int result = object_write(staged, "row", 3, err);
     if (result == 0)
         result = object_finish(store, &staged, 1, err);
     const struct object_member member = {.id = object_staged_id(staged), .name = wanted, .size = 3};
-    const struct object_group group = {&member, 1, entry_text, entry_name, &entries};
+    const struct object_group group = {&member, 1, bucket_entry_text, bucket_entry_name, &entries};
     const struct object_swap swap = {
         .folder = "d/", .old = old_names, .old_count = 2, .group = group};
     if (result == 0)
@@ -154,7 +117,7 @@ static void put(const char *name, const char *body)
 {
     struct err err = {0};
     bool taken;
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     EXPECT(object_put_if_absent(store, name, slice_of(body), &taken, &err) == 0);
     object_store_close(store);
 }
@@ -164,7 +127,7 @@ static void remove_if(const char *name, const char *body)
     struct err err = {0};
     struct buf there = {0};
     bool found;
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     EXPECT(object_get_all(store, name, 64, &there, &found, &err) == 0);
     if (found && slice_is(buf_slice(&there), body))
         EXPECT(object_remove(store, name, &err) == 0);
@@ -176,7 +139,7 @@ static void remove_if(const char *name, const char *body)
 static void let_come(uint64_t requests)
 {
     struct err err = {0};
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     struct object_info info;
     bool found;
     for (uint64_t i = 0; i <= requests; i++)
@@ -196,8 +159,8 @@ static void take_back(struct bucket_model *m, struct object_store *store)
 {
     struct err err = {0};
     struct buf there = {0};
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, entry_text, entry_name, &entries};
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, bucket_entry_text, bucket_entry_name, &entries};
     const char *name = wanted;
     bool found;
     EXPECT(object_renounce(store, &name, 1, &err) == 0);
@@ -214,7 +177,7 @@ static unsigned start_anew(struct bucket_model *m)
     struct buf text = {0};
     bool found = true;
     bucket_model_start(m);
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     while (found) {
         EXPECT(object_interrupted(store, &text, &found, &err) == 0);
         EXPECT_TEXT(err.text, "");
@@ -233,7 +196,7 @@ TEST(object_late_file_of_a_name_that_another_had_is_found)
     unsigned swept = 0;
     for (uint64_t k = 0; k < (uint64_t)REQUESTS * DELAYS; k++) {
         struct bucket_model *m = bucket_model_new();
-        struct object_store *store = open_table();
+        struct object_store *store = bucket_open();
         struct err err = {0};
         uint64_t n = 1 + k / DELAYS, delay = 1 + k % DELAYS;
         bucket_model_delay(m, delay);
@@ -267,9 +230,9 @@ static unsigned settle_later(struct bucket_model *m)
     struct err err = {0};
     bucket_model_start(m);
     bucket_model_wait(m, clock_monotonic() + DAY * 3600 * CLOCK_SECOND);
-    struct object_store *store = open_table();
-    struct entries entries = {.store = store, .number = 1};
-    const struct object_group instead = {NULL, 0, entry_text, entry_name, &entries};
+    struct object_store *store = bucket_open();
+    struct bucket_entries entries = {.store = store, .number = 1};
+    const struct object_group instead = {NULL, 0, bucket_entry_text, bucket_entry_name, &entries};
     EXPECT(object_settle(store, &instead, &err) == 0);
     EXPECT_TEXT(err.text, "");
     unsigned removed = sweep(m, store);
@@ -288,7 +251,7 @@ TEST(object_late_file_of_a_swap_that_was_taken_back_is_found)
         for (int i = 0; i < 2; i++)
             put(old_names[i], "old");
         bucket_model_start(m);
-        struct object_store *store = open_table();
+        struct object_store *store = bucket_open();
         bucket_model_delay(m, delay);
         bucket_model_set_fate(m, n, BUCKET_LATE);
         bucket_model_interpose(m, n + 1 + k % 3, remove_old, NULL);
@@ -311,13 +274,13 @@ TEST(object_late_file_is_found_when_the_next_start_is_days_later)
     struct bucket_model *m = bucket_model_new();
     const char *name = wanted;
     struct err err = {0};
-    struct object_store *store = open_table();
+    struct object_store *store = bucket_open();
     EXPECT(object_renounce(store, &name, 1, &err) == 0);
     object_store_close(store);
     put(wanted, "row");
     bucket_model_wait(m, clock_monotonic() + 3 * DAY * 3600 * CLOCK_SECOND);
     /* One that has noted more, and dies before it has looked, forgets nothing. */
-    store = open_table();
+    store = bucket_open();
     name = "d/b.parquet";
     EXPECT(object_renounce(store, &name, 1, &err) == 0);
     object_store_close(store);
