@@ -8,7 +8,7 @@
 
 /* Messages that are read in one go, and the same by the long way: one and the same rows. */
 enum {
-    MESSAGES = 4000,
+    MESSAGES = 1000,
     TEXT_MAX = 12,
     OPTIONAL = 1, /* labels of a FieldDescriptorProto */
     REPEATED = 3,
