@@ -88,14 +88,10 @@ static bool is_direct(const struct plan *plan, const struct plan_field *f)
     return !f->is_map && f->field->number < TAG_MAX >> 3 && !has_rivals(plan, f);
 }
 
-/* The name of a constant; none: it has none. */
 static struct slice constant_of(const struct plan_field *f, int32_t number)
 {
-    const struct descriptor *all = f->constants;
-    for (size_t i = 0; i < all->values.count; i++)
-        if (all->values.list[i].number == number)
-            return all->values.list[i].name;
-    return (struct slice){0};
+    const struct slice *name = plan_find_constant(f, number);
+    return name != NULL ? *name : (struct slice){0};
 }
 
 static bool make_node(struct maker *m, struct direct_node *node, const struct plan *plan);
@@ -205,31 +201,18 @@ static const uint8_t *take_bytes(const uint8_t *at, const uint8_t *end, struct s
 static bool pass_over(const struct direct_node *node, uint32_t tag, const uint8_t **at,
                       const uint8_t *end)
 {
-    struct slice ignored;
-    uint64_t value;
-    if ((tag & 7) > WIRE_32 || tag >> 3 == 0)
+    struct slice rest = {*at, (size_t)(end - *at)};
+    struct wire_field ignored = {.number = tag >> 3, .type = (enum wire_type)(tag & 7)};
+    size_t len = 0;
+    if ((tag & 7) > WIRE_32 || tag >> 3 == 0 || ignored.type == WIRE_GROUP)
         return false;
     for (uint32_t i = 0; i < node->count; i++)
         if (node->fields[i].tag >> 3 == tag >> 3)
             return false;
-    switch ((enum wire_type)(tag & 7)) {
-    case WIRE_VARINT:
-        *at = take_varint(*at, end, &value);
-        break;
-    case WIRE_64:
-        *at = end - *at >= 8 ? *at + 8 : NULL;
-        break;
-    case WIRE_32:
-        *at = end - *at >= 4 ? *at + 4 : NULL;
-        break;
-    case WIRE_BYTES:
-        *at = take_bytes(*at, end, &ignored);
-        break;
-    case WIRE_GROUP:
-    case WIRE_GROUP_END:
+    if (!protobuf_content(rest, &len, &ignored))
         return false;
-    }
-    return *at != NULL;
+    *at += len;
+    return true;
 }
 
 /* A number of the wire as it is in its column. */

@@ -111,7 +111,10 @@ bool plan_refuse(struct decoding *d, const char *why, const struct plan_field *f
  * values. */
 bool plan_has_room(struct decoding *d);
 
-/* The name of a constant, or else its number. Valid until the next one. */
+/* The name of a constant, in the descriptor; NULL: it has none. */
+const struct slice *plan_find_constant(const struct plan_field *f, int64_t number);
+
+/* The same, or else its number. Valid until the next one. */
 struct slice plan_constant(struct decoding *d, const struct plan_field *f, int64_t number);
 
 void plan_put_unsigned(struct decoding *d, const struct plan_field *f, uint32_t column,

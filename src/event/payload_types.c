@@ -84,11 +84,19 @@ bool plan_has_room(struct decoding *d)
            plan_refuse(d, "larger than a row may be", NULL);
 }
 
-struct slice plan_constant(struct decoding *d, const struct plan_field *f, int64_t number)
+const struct slice *plan_find_constant(const struct plan_field *f, int64_t number)
 {
     for (size_t i = 0; i < f->constants->values.count; i++)
         if (f->constants->values.list[i].number == number)
-            return f->constants->values.list[i].name;
+            return &f->constants->values.list[i].name;
+    return NULL;
+}
+
+struct slice plan_constant(struct decoding *d, const struct plan_field *f, int64_t number)
+{
+    const struct slice *name = plan_find_constant(f, number);
+    if (name != NULL)
+        return *name;
     buf_reset(&d->t->text);
     buf_printf(&d->t->text, "%" PRId64, number);
     return buf_slice(&d->t->text);

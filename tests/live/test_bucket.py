@@ -259,15 +259,19 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     check_exact(store, 101_010)
 
 
+def expect_not_reached(varve, store, why):
+    run = start(varve, store, "--once", "--timeout", "1s")
+    assert run.wait() == 1
+    last = run.text().splitlines()[-1]
+    assert "not reached in time" in last and why in last
+
+
 def test_a_store_that_is_away_at_the_start_is_waited_for(any_server, varve, store):
     """As one that goes away later: nothing is lost by it, and nobody has to start varve again."""
     any_server.add_stream()
     any_server.generate(1000)
     store.kill()
-    run = start(varve, store, "--once", "--timeout", "1s")
-    assert run.wait() == 1
-    last = run.text().splitlines()[-1]
-    assert "not reached in time" in last and "Connection refused" in last
+    expect_not_reached(varve, store, "Connection refused")
     run = start(varve, store)
     run.wait_line("store_away")
     run.send(signal.SIGTERM)
@@ -285,10 +289,7 @@ def test_a_bucket_that_is_not_there_yet_is_waited_for(any_server, varve, store):
     any_server.add_stream()
     any_server.generate(1000)
     store.client().delete_bucket(Bucket=store.bucket)
-    run = start(varve, store, "--once", "--timeout", "1s")
-    assert run.wait() == 1
-    last = run.text().splitlines()[-1]
-    assert "not reached in time" in last and "NoSuchBucket" in last
+    expect_not_reached(varve, store, "NoSuchBucket")
     run = start(varve, store)
     run.wait_line("store_away")
     store.make_bucket()
