@@ -125,15 +125,15 @@ def test_columns_are_what_python_finds(tmp_path):
     kinds = [chance.choice(KINDS) for _ in paths]
     columns = [
         f"c{i} {kind} ${''.join(path)}"
-        for i, (kind, path) in enumerate(zip(kinds, paths))
+        for i, (kind, path) in enumerate(zip(kinds, paths, strict=True))
     ]
     documents = [document(chance) for _ in range(DOCUMENTS)]
     rows = decode(tmp_path, columns, [d.encode() for d in documents])
     assert len(rows) == DOCUMENTS
     values = 0
-    for source, row in zip(documents, rows):
+    for source, row in zip(documents, rows, strict=True):
         root, partly = parse(source), False
-        for i, (kind, path) in enumerate(zip(kinds, paths)):
+        for i, (kind, path) in enumerate(zip(kinds, paths, strict=True)):
             value = find(root, path)
             wanted, got = as_kind(kind, value), row[f"c{i}"]
             if kind == "json" and got is not None:
