@@ -73,37 +73,78 @@ void seqset_add_range(struct seqset *set, uint64_t first, uint64_t last)
     remove_ranges(set, from + 1, to);
 }
 
+/* The lower of the next ranges of two ascending lists, which it takes off its list. */
+static struct seqrange take_lower(const struct seqrange **a, const struct seqrange *a_end,
+                                  const struct seqrange **b, const struct seqrange *b_end)
+{
+    bool from_a = *b == b_end || (*a < a_end && (*a)->first <= (*b)->first);
+    return from_a ? *(*a)++ : *(*b)++;
+}
+
+/* In one pass, since two sets may have a million ranges each that lie between one another's: what
+ * the set has from there on is moved out of the way, and comes back merged. The place that is
+ * written is never ahead of the one that is read. */
 void seqset_add_all(struct seqset *set, const struct seqset *from)
 {
-    for (size_t i = 0; i < from->count; i++)
-        seqset_add_range(set, from->list[i].first, from->list[i].last);
+    if (from->count == 0 || from == set)
+        return;
+    uint64_t lowest = from->list[0].first;
+    size_t at = find(set, lowest == 0 ? 0 : lowest - 1);
+    size_t behind = set->count - at;
+    array_reserve(set, from->count);
+    const struct seqrange *own = set->list + at + from->count;
+    memmove(set->list + at + from->count, set->list + at, behind * sizeof(*set->list));
+    const struct seqrange *own_end = own + behind;
+    const struct seqrange *other = from->list;
+    const struct seqrange *other_end = other + from->count;
+    struct seqrange merged = take_lower(&own, own_end, &other, other_end);
+    while (own < own_end || other < other_end) {
+        struct seqrange next = take_lower(&own, own_end, &other, other_end);
+        if (merged.last != UINT64_MAX && next.first > merged.last + 1) {
+            set->list[at++] = merged;
+            merged = next;
+        } else if (next.last > merged.last) {
+            merged.last = next.last;
+        }
+    }
+    set->list[at++] = merged;
+    set->count = at;
+}
+
+/* Appends to `out`, which has nothing above, what is in `rest`, but not in `without`. */
+static void append_new(struct seqset *out, struct seqrange rest, const struct seqset *without)
+{
+    for (size_t at = find(without, rest.first); at < without->count; at++) {
+        struct seqrange known = without->list[at];
+        if (known.first > rest.last)
+            break;
+        if (known.first > rest.first)
+            seqset_add_range(out, rest.first, known.first - 1);
+        if (known.last >= rest.last)
+            return;
+        rest.first = known.last + 1;
+    }
+    seqset_add_range(out, rest.first, rest.last);
 }
 
 void seqset_add_new(struct seqset *set, const struct seqset *from, const struct seqset *without,
                     uint64_t through)
 {
+    /* What is new comes in order: only what lies between that of the set has to be merged. */
+    struct seqset between = {.account = set->account};
+    bool behind =
+        set->count == 0 || from->count == 0 || from->list[0].first > set->list[set->count - 1].last;
+    struct seqset *more = behind ? set : &between;
     for (size_t i = 0; i < from->count; i++) {
         struct seqrange rest = from->list[i];
         if (rest.last <= through)
             continue;
         if (rest.first <= through)
             rest.first = through + 1;
-        for (size_t at = find(without, rest.first); at < without->count; at++) {
-            struct seqrange known = without->list[at];
-            if (known.first > rest.last)
-                break;
-            if (known.first > rest.first)
-                seqset_add_range(set, rest.first, known.first - 1);
-            if (known.last >= rest.last) {
-                rest.first = 0; /* nothing is left of it */
-                rest.last = 0;
-                break;
-            }
-            rest.first = known.last + 1;
-        }
-        if (rest.last > 0)
-            seqset_add_range(set, rest.first, rest.last);
+        append_new(more, rest, without);
     }
+    seqset_add_all(set, &between);
+    seqset_free(&between);
 }
 
 bool seqset_contains(const struct seqset *set, uint64_t sequence)

@@ -84,10 +84,8 @@ static void drop_open_marks(struct generation *g)
 static uint64_t add_stored(struct generation *g, const struct seqset *rows)
 {
     uint64_t before = seqset_size(&g->ledger.sealed);
-    for (size_t i = 0; i < rows->count; i++) {
-        ledger_nothing_at(&g->ledger, rows->list[i].first, rows->list[i].last);
-        window_add(&g->ledger.window, rows->list[i].first, rows->list[i].last);
-    }
+    ledger_nothing_in(&g->ledger, rows);
+    window_add_all(&g->ledger.window, rows);
     return seqset_size(&g->ledger.sealed) - before;
 }
 

@@ -77,15 +77,32 @@ static bool next_hole(const struct seqset *set, struct seqrange *rest, struct se
     return false;
 }
 
+static void collect_holes(struct ledger *l, struct seqrange range)
+{
+    struct seqrange hole;
+    while (next_hole(&l->taken, &range, &hole))
+        seqset_add_range(&l->holes, hole.first, hole.last);
+}
+
+static void fill_holes(struct ledger *l)
+{
+    seqset_add_all(&l->taken, &l->holes);
+    seqset_add_all(&l->sealed, &l->holes);
+    seqset_add_all(&l->durable, &l->holes);
+    seqset_reset(&l->holes);
+}
+
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
 {
-    struct seqrange rest = {first, last};
-    struct seqrange hole;
-    while (next_hole(&l->taken, &rest, &hole)) {
-        seqset_add_range(&l->taken, hole.first, hole.last);
-        seqset_add_range(&l->sealed, hole.first, hole.last);
-        seqset_add_range(&l->durable, hole.first, hole.last);
-    }
+    collect_holes(l, (struct seqrange){first, last});
+    fill_holes(l);
+}
+
+void ledger_nothing_in(struct ledger *l, const struct seqset *sequences)
+{
+    for (size_t i = 0; i < sequences->count; i++)
+        collect_holes(l, sequences->list[i]);
+    fill_holes(l);
 }
 
 uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing)
@@ -129,8 +146,7 @@ void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above
     ledger_reset(l);
     /* Sequences start at 1; 0 is in the sets so that "up to" has an anchor. */
     ledger_nothing_at(l, 0, position);
-    for (size_t i = 0; i < above->count; i++)
-        ledger_nothing_at(l, above->list[i].first, above->list[i].last);
+    ledger_nothing_in(l, above);
 }
 
 uint64_t ledger_position(const struct ledger *l)
@@ -156,6 +172,7 @@ void ledger_set_account(struct ledger *l, struct account *account)
     l->taken.account = account;
     l->sealed.account = account;
     l->durable.account = account;
+    l->holes.account = account;
     l->window.got.account = account;
 }
 
@@ -173,6 +190,7 @@ void ledger_free(struct ledger *l)
     seqset_free(&l->taken);
     seqset_free(&l->sealed);
     seqset_free(&l->durable);
+    seqset_free(&l->holes);
     window_close(&l->window);
     *l = (struct ledger){0};
 }

@@ -26,6 +26,7 @@ struct ledger {
     struct seqset taken;
     struct seqset sealed;
     struct seqset durable;
+    struct seqset holes; /* empty but for what is about to be added to all three */
     /* The newest first delivery on this connection, to tell an empty stretch from a lost one. */
     uint64_t last_stream_seq;
     uint64_t last_consumer_seq;
@@ -64,6 +65,9 @@ void ledger_out_of_step(struct ledger *l);
 /* There is nothing for us, or nothing that is not durable elsewhere, at first..last, but for what
  * is taken of it. */
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last);
+
+/* The same of many, at the cost of one pass over what is known. */
+void ledger_nothing_in(struct ledger *l, const struct seqset *sequences);
 
 /* The open epoch, with these rows, is closed. */
 void ledger_seal(struct ledger *l, const struct seqset *rows);

@@ -33,6 +33,16 @@ void window_add(struct window *w, uint64_t first, uint64_t last)
         seqset_add_range(&w->got, first > w->after ? first : w->after + 1, last);
 }
 
+void window_add_all(struct window *w, const struct seqset *sequences)
+{
+    static const struct seqset nothing;
+    if (!w->open)
+        return;
+    seqset_add_new(&w->got, sequences, &nothing, w->after);
+    if (w->got.count > WINDOW_RANGES_MAX)
+        window_forget(w, w->got.list[w->got.count - WINDOW_RANGES_MAX / 2 - 1].last);
+}
+
 bool window_lacks(const struct window *w, uint64_t sequence)
 {
     return w->open && sequence > w->after && !seqset_contains(&w->got, sequence);

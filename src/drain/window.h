@@ -28,6 +28,7 @@ void window_close(struct window *w);
 
 /* These were delivered. */
 void window_add(struct window *w, uint64_t first, uint64_t last);
+void window_add_all(struct window *w, const struct seqset *sequences);
 
 /* True if it is known that this one was not delivered. */
 bool window_lacks(const struct window *w, uint64_t sequence);

@@ -153,6 +153,30 @@ static void compare(const struct seqset *set, const bool *bits, uint64_t base)
     }
 }
 
+/* Some of the universe, which the bitmap gets as well. */
+static void fill_sparsely(struct seqset *set, bool *bits, uint64_t base)
+{
+    uint64_t often = 1 + test_random() % 8;
+    seqset_reset(set);
+    for (size_t i = test_random() % UNIVERSE; i < UNIVERSE; i++)
+        if (test_random() % often == 0 && seqset_add(set, base + i))
+            bits[i] = true;
+}
+
+static void add_new_sparsely(struct seqset *set, bool *bits, uint64_t base)
+{
+    struct seqset from = {0}, without = {0};
+    bool in[UNIVERSE] = {0}, out[UNIVERSE] = {0};
+    size_t through = test_random() % UNIVERSE;
+    fill_sparsely(&from, in, base);
+    fill_sparsely(&without, out, base);
+    seqset_add_new(set, &from, &without, base + through);
+    for (size_t i = through + 1; i < UNIVERSE; i++)
+        bits[i] = bits[i] || (in[i] && !out[i]);
+    seqset_free(&from);
+    seqset_free(&without);
+}
+
 static void random_steps(uint64_t base)
 {
     struct seqset set = {0};
@@ -170,12 +194,11 @@ static void random_steps(uint64_t base)
         } else if (what < 32) {
             seqset_add_range(&set, base + a, base + b);
             memset(bits + a, true, b - a + 1);
-        } else if (what < 38) {
-            seqset_reset(&other);
-            seqset_add(&other, base + b);
-            seqset_add(&other, base + a);
+        } else if (what < 36) {
+            fill_sparsely(&other, bits, base);
             seqset_add_all(&set, &other);
-            bits[a] = bits[b] = true;
+        } else if (what < 38) {
+            add_new_sparsely(&set, bits, base);
         } else {
             seqset_remove_through(&set, base + a);
             memset(bits, false, a + 1);
@@ -199,6 +222,38 @@ TEST(seqset_agrees_with_a_bitmap_above_32_bits)
 TEST(seqset_agrees_with_a_bitmap_at_the_end)
 {
     random_steps(UINT64_MAX - UNIVERSE + 1);
+}
+
+/* Four consumers of one stream, each with its own part of the subjects, know of one another's rows
+ * as a range a message. One insertion after the other, each moving all behind it, takes hours. */
+TEST(seqset_a_million_ranges_between_a_million_others)
+{
+    enum { RANGES = 1 << 20 };
+    struct seqset a = {0}, b = {0}, c = {0}, nothing = {0};
+    for (uint64_t i = 0; i < RANGES; i++) {
+        seqset_add(&a, 6 * i);
+        seqset_add(&b, 6 * i + 2);
+        seqset_add(&c, 6 * i + 4);
+    }
+    seqset_add_all(&a, &b);
+    EXPECT_U64(a.count, 2 * RANGES);
+    seqset_add_new(&a, &c, &b, 0);
+    EXPECT_U64(a.count, 3 * RANGES);
+    EXPECT_U64(seqset_size(&a), 3 * RANGES);
+    seqset_add_new(&nothing, &a, &a, 0);
+    EXPECT_U64(nothing.count, 0);
+    for (uint64_t i = 0; i < RANGES; i++) {
+        b.list[i] = (struct seqrange){6 * i + 3, 6 * i + 3};
+        c.list[i] = (struct seqrange){6 * i + 5, 6 * i + 5};
+    }
+    seqset_add_all(&a, &b);
+    seqset_add_all(&a, &c);
+    EXPECT_U64(a.count, RANGES + 1); /* 0, then 2 to 6 and so on */
+    EXPECT(a.list[1].first == 2 && a.list[1].last == 6);
+    seqset_free(&a);
+    seqset_free(&b);
+    seqset_free(&c);
+    seqset_free(&nothing);
 }
 
 TEST(seqset_find_gives_the_range_there_or_behind)

@@ -66,6 +66,37 @@ TEST(ledger_closes_gaps_between_deliveries_that_follow_each_other)
     ledger_free(&l);
 }
 
+/* Every second message is ours and the others are another's, who stored them: one pass over each,
+ * not one insertion after the other, which takes hours. */
+TEST(ledger_of_every_second_message)
+{
+    enum { MESSAGES = 1 << 20 };
+    struct ledger l = {0};
+    struct seqset rows = {0}, others = {0};
+    window_open(&l.window, 0);
+    ledger_in_step(&l, 0, 0);
+    ledger_nothing_at(&l, 0, 0);
+    for (uint64_t i = 1; i <= MESSAGES; i++) {
+        EXPECT(ledger_receive(&l, 2 * i, i, 1) == LEDGER_NEW);
+        seqset_add(&rows, 2 * i);
+        seqset_add(&others, 2 * (MESSAGES + i));
+    }
+    EXPECT_U64(ledger_position(&l), 1);
+    ledger_seal(&l, &rows);
+    ledger_commit(&l, &rows);
+    EXPECT_U64(ledger_position(&l), 2 * MESSAGES);
+    ledger_nothing_in(&l, &others);
+    window_add_all(&l.window, &others);
+    EXPECT_U64(l.durable.count, 1 + MESSAGES);
+    EXPECT(l.window.got.count <= WINDOW_RANGES_MAX);
+    EXPECT(!window_lacks(&l.window, 4 * MESSAGES) && window_lacks(&l.window, 4 * MESSAGES - 1));
+    EXPECT(ledger_receive(&l, 3 * MESSAGES, MESSAGES + 1, 2) == LEDGER_DURABLE);
+    EXPECT(ledger_receive(&l, 3 * MESSAGES + 1, MESSAGES + 2, 2) == LEDGER_NEW);
+    seqset_free(&rows);
+    seqset_free(&others);
+    ledger_free(&l);
+}
+
 TEST(ledger_concludes_nothing_when_a_delivery_is_missing)
 {
     struct ledger l = {0};
