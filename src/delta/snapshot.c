@@ -47,6 +47,7 @@ static struct delta_file *new_file(struct account *account, const struct delta_a
         .stats = keep(&at, add->stats),
         .tags = {tags, add->tags.count},
         .has_deletion_vector = add->has_deletion_vector,
+        .data_change = add->data_change,
     };
     for (size_t i = 0; i < add->tags.count; i++) {
         tags[i].key = keep(&at, add->tags.list[i].key);
@@ -85,7 +86,8 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
     struct delta_add brief = {.path = whole->path,
                               .size = whole->size,
                               .modification_time = whole->modification_time,
-                              .has_deletion_vector = whole->has_deletion_vector};
+                              .has_deletion_vector = whole->has_deletion_vector,
+                              .data_change = whole->data_change};
     const struct delta_add *add = whole;
     struct delta_mark mark = {0};
     bool added = false;
@@ -123,16 +125,6 @@ const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, str
 {
     int64_t number = map_find(&s->paths, path);
     return number < 0 ? NULL : s->files.list[number];
-}
-
-bool delta_file_rows(const struct delta_file *file, uint64_t *rows)
-{
-    struct arena arena = {0};
-    struct err ignored = {0}; /* statistics that are no JSON are none */
-    bool found = file->stats.data != NULL &&
-                 json_get_u64(json_parse(&arena, file->stats, &ignored), "numRecords", rows);
-    arena_free(&arena);
-    return found;
 }
 
 /* Keep an action as its line, and parse that: the copy then owns all that it points to. */
@@ -216,13 +208,15 @@ const struct delta_generation *delta_snapshot_generation(const struct delta_snap
 }
 
 /* A transaction outlives the entries: that the generation is known is known from it. */
-static void note_app(struct delta_snapshot *s, struct slice app_id)
+static uint32_t note_app(struct delta_snapshot *s, struct slice app_id)
 {
     struct delta_app_name name;
     if (!delta_app_id_parse(&name, app_id))
-        return;
-    (void)generation_of(s, slice_of(name.stream), slice_of(name.created));
+        return 0;
+    const struct delta_generation *g =
+        generation_of(s, slice_of(name.stream), slice_of(name.created));
     delta_app_name_free(&name);
+    return (uint32_t)(g - s->generation_list.list) + 1;
 }
 
 static int apply_txn(struct delta_snapshot *s, const struct delta_txn *txn, struct err *err)
@@ -232,10 +226,15 @@ static int apply_txn(struct delta_snapshot *s, const struct delta_txn *txn, stru
         return err_set(err, ERR_LIMIT, "more than %d applications", (int)MAP_KEYS_MAX);
     uint32_t number = map_put(&s->app_ids, txn->app_id, &added);
     if (added)
-        (void)array_add(&s->apps);
-    s->apps.list[number] = (struct delta_app){txn->version, txn->last_updated};
-    if (added && s->want_varve)
-        note_app(s, txn->app_id);
+        *array_add(&s->apps) =
+            (struct delta_app){.generation = s->want_varve ? note_app(s, txn->app_id) : 0};
+    struct delta_app *app = &s->apps.list[number];
+    app->version = txn->version;
+    app->last_updated = txn->last_updated;
+    uint64_t *through =
+        app->generation > 0 ? &s->generation_list.list[app->generation - 1].through : NULL;
+    if (through != NULL && txn->version > 0 && (uint64_t)txn->version > *through)
+        *through = (uint64_t)txn->version;
     return 0;
 }
 

@@ -36,6 +36,7 @@ struct delta_file {
     struct slice stats;        /* JSON as text; NULL: none */
     struct delta_map tags;
     bool has_deletion_vector;
+    bool data_change;       /* who added it says that its rows are new */
     struct delta_mark mark; /* by delta_snapshot.keep, else zeroed */
 };
 
@@ -50,6 +51,7 @@ typedef enum delta_keep delta_keep(void *context, const struct delta_add *add,
 struct delta_app {
     int64_t version;
     int64_t last_updated; /* ms since 1970; 0: not stated */
+    uint32_t generation;  /* whose position it is: its number, counted from 1; 0: of none */
 };
 
 /* What one instance of varve says in its entries of how far it has come. */
@@ -66,6 +68,7 @@ struct delta_generation {
                            not, but perhaps not all */
     struct seqset dead_letters;
     struct seqset expired; /* of `rows`: those that retention has removed */
+    uint64_t through; /* the newest of all instances' positions that the log has; 0: it has none */
 };
 
 /* A file that an entry of varve put beside the table. */
@@ -130,6 +133,14 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
                          struct err *err) __attribute__((warn_unused_result));
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err) __attribute__((warn_unused_result));
+
+/* Whether another engine has put the rows of this file into the table, and not only moved them. */
+bool delta_file_is_foreign(const struct delta_file *file);
+
+/* The greatest sequence that a row of the file can have if it is one of this generation. Another
+ * engine may append rows with any number in that column: what no position has reached was not
+ * stored by varve. */
+uint64_t delta_file_last(const struct delta_file *file, const struct delta_generation *g);
 
 /* These sequences of a generation are stored. */
 void delta_snapshot_add_rows(struct delta_snapshot *s, struct slice stream, struct slice created,

@@ -70,7 +70,7 @@ static int add_rows(struct state *s, struct object_store *objects, const struct 
     struct seqset set = {0}, *rows = rows_of(s, file, out);
     int result = 0;
     if (sequences.data == NULL)
-        result = store_scan_file(&set, objects, &event_schema, file, err);
+        result = store_scan_file(&set, objects, &event_schema, file, NULL, err);
     else if (!seqset_parse_text(&set, sequences))
         result = err_set(err, ERR_FORMAT, "%.*s has no list of sequences", (int)file->path.len,
                          (const char *)file->path.data);

@@ -39,6 +39,7 @@ static void fill_file(struct follow_catalogue *c, struct follow_file *file,
     *file = (struct follow_file){
         .name = file->name,
         .listed = delta_map_get(&logged->tags, "varve.sequences").data != NULL,
+        .foreign = delta_file_is_foreign(logged),
         .modified = logged->modification_time,
         .sha256 = slice_of(arena_text(&c->arena, sha256.data, sha256.len)),
     };

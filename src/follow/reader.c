@@ -284,7 +284,7 @@ static int copy_rows(struct follow_reader *r, struct run *run, uint64_t end, str
             run->next_first = sequence;
         if (sequence > end && run->sorted)
             break;
-        if (sequence >= r->next && sequence <= end)
+        if (sequence >= r->next && sequence <= end && sequence <= r->files[run->file].last)
             (r->make != NULL ? make_record : copy_row)(r, o, sequence, o->found);
         o->has_row = false;
     }

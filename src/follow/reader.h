@@ -29,6 +29,7 @@ struct follow_file {
     const char *name;     /* of the object */
     uint64_t first, last; /* no row has a sequence outside; 0 and UINT64_MAX: not known */
     bool listed;         /* its sequences are among those that the snapshot has of the generation */
+    bool foreign;        /* delta_file_is_foreign */
     bool chosen;         /* it is known to have rows that are wanted */
     int64_t modified;    /* when it was committed, ms since 1970 */
     struct slice sha256; /* of its bytes, as text; NULL: not known */

@@ -181,38 +181,48 @@ static int take(struct follow_session *s, const struct follow_stream *stream,
     return due ? commit(s, err) : 0;
 }
 
-/* Leave the files whose rows may be new, and note since when. */
+/* Leave the files whose rows may be new, and note since when. Those that another engine has added
+ * come behind all others: of two rows with one number that of the stream is read. */
 static void choose_files(struct follow_session *s, struct follow_stream *stream)
 {
+    ARRAY(struct follow_file) foreign = {0};
     const struct delta_generation *g =
         delta_snapshot_generation(&s->table, stream->stream, stream->created);
     const struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
     size_t kept = 0;
     for (size_t i = 0; i < stream->files.count; i++) {
-        const struct follow_file file = stream->files.list[i];
+        struct follow_file file = stream->files.list[i];
+        if (file.foreign && g != NULL && g->through > 0 && file.last > g->through)
+            file.last = g->through;
         bool listed = s->sure || file.listed;
         bool news = listed ? follow_has_news(g, has, file.first, file.last)
                            : seqset_contiguous_end(has, file.first) < file.last;
-        if (!file.chosen && !news)
+        if ((!file.chosen && !news) || file.first > file.last)
             continue;
         int64_t since = file.modified * CLOCK_MILLISECOND;
         if (s->behind_since == 0 || since < s->behind_since)
             s->behind_since = since;
-        stream->files.list[kept++] = file;
+        if (file.foreign)
+            *array_add(&foreign) = file;
+        else
+            stream->files.list[kept++] = file;
     }
     stream->files.count = kept;
+    for (size_t i = 0; i < foreign.count; i++)
+        *array_add(&stream->files) = foreign.list[i];
+    array_free(&foreign);
 }
 
-static int read_stream(struct follow_session *s, const struct follow_stream *stream,
-                       struct err *err)
+static int read_files(struct follow_session *s, const struct follow_stream *stream,
+                      const struct follow_file *files, size_t count, struct err *err)
 {
     struct follow_column columns[EVENT_COLUMNS];
     struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
     struct follow_row row;
     int more = 0;
     follow_event_columns(columns);
-    struct follow_reader *r = follow_reader_new(s->store, stream->files.list, stream->files.count,
-                                                columns, EVENT_COLUMNS, 0, &s->target->account);
+    struct follow_reader *r =
+        follow_reader_new(s->store, files, count, columns, EVENT_COLUMNS, 0, &s->target->account);
     follow_reader_set_feed(r, &s->feed);
     while ((more = follow_reader_next(r, &row, err)) == 1) {
         if (atomic_load(s->stop))
@@ -224,6 +234,18 @@ static int read_stream(struct follow_session *s, const struct follow_stream *str
     }
     follow_reader_free(r);
     return more;
+}
+
+static int read_stream(struct follow_session *s, const struct follow_stream *stream,
+                       struct err *err)
+{
+    const struct follow_file *files = stream->files.list;
+    size_t own = 0, count = stream->files.count;
+    while (own < count && !files[own].foreign)
+        own++;
+    if (read_files(s, stream, files, own, err) != 0)
+        return -1;
+    return own < count ? read_files(s, stream, files + own, count - own, err) : 0;
 }
 
 /* How far it is can't be told by rows before it is done. */

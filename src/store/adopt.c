@@ -68,8 +68,9 @@ static bool read_rows(const struct adopting *a, const struct parquet_file *file,
 {
     struct err ignored = {0};
     struct slice text = parquet_file_value(file, "varve.sequences");
-    bool known = text.data != NULL ? seqset_parse_text(out, text)
-                                   : store_scan_rows(out, file, a->store->schema, &ignored) == 0;
+    bool known = text.data != NULL
+                     ? seqset_parse_text(out, text)
+                     : store_scan_rows(out, file, a->store->schema, UINT64_MAX, &ignored) == 0;
     return known && out->count > 0 && file->metadata.num_rows > 0 &&
            seqset_size(out) == (uint64_t)file->metadata.num_rows;
 }

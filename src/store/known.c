@@ -21,7 +21,7 @@ static const char *sequence_column(const struct schema *schema)
 }
 
 int store_scan_rows(struct seqset *out, const struct parquet_file *file,
-                    const struct schema *schema, struct err *err)
+                    const struct schema *schema, uint64_t last, struct err *err)
 {
     const char *column = sequence_column(schema);
     struct slice value;
@@ -33,7 +33,7 @@ int store_scan_rows(struct seqset *out, const struct parquet_file *file,
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_rows *rows = parquet_rows_new(file, &number, 1, codec);
     while ((result = parquet_rows_next(rows, &value, err)) == 1) {
-        if (value.data != NULL)
+        if (value.data != NULL && load_u64le(value.data) <= last)
             (void)seqset_add(out, load_u64le(value.data));
         if (out->count > SEQSET_RANGES_MAX) {
             result = err_set(err, ERR_LIMIT,
@@ -49,7 +49,8 @@ int store_scan_rows(struct seqset *out, const struct parquet_file *file,
 }
 
 int store_scan_file(struct seqset *out, struct object_store *objects, const struct schema *schema,
-                    const struct delta_file *file, struct err *err)
+                    const struct delta_file *file, const struct delta_generation *g,
+                    struct err *err)
 {
     struct buf name = {0};
     struct delta_object_file object;
@@ -60,7 +61,8 @@ int store_scan_file(struct seqset *out, struct object_store *objects, const stru
     if (result == 0)
         result = delta_object_file_open(&object, objects, buf_text(&name), &found, err);
     if (result == 0 && found) {
-        result = store_scan_rows(out, &object.file, schema, err);
+        result = store_scan_rows(out, &object.file, schema,
+                                 g != NULL ? delta_file_last(file, g) : UINT64_MAX, err);
         delta_object_file_close(&object);
     }
     if (result != 0)
@@ -120,7 +122,7 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
                 "consumer that stored them, or choose another directory",
                 stream);
         if (!is_covered(file, &g->rows) &&
-            store_scan_file(&g->rows, store->objects, store->schema, file, err) != 0)
+            store_scan_file(&g->rows, store->objects, store->schema, file, g, err) != 0)
             return -1;
     }
     return 0;

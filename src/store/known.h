@@ -46,14 +46,15 @@ void store_take_others(struct store *store, uint64_t number, struct positions *o
 struct delta_generation *store_generation_of(const struct delta_snapshot *s,
                                              const struct delta_file *file);
 
-/* Add the sequences of its rows, by its column; none if it is not there. */
+/* Add the sequences of its rows, by its column; none if it is not there. With `g`, only those that
+ * rows of this generation can have: see delta_file_last. */
 int store_scan_file(struct seqset *out, struct object_store *objects, const struct schema *schema,
-                    const struct delta_file *file, struct err *err)
-    __attribute__((warn_unused_result));
+                    const struct delta_file *file, const struct delta_generation *g,
+                    struct err *err) __attribute__((warn_unused_result));
 
-/* The same of a file that is open; an error if it has no such column. */
+/* The same of a file that is open, up to `last`; an error if it has no such column. */
 int store_scan_rows(struct seqset *out, const struct parquet_file *file,
-                    const struct schema *schema, struct err *err)
+                    const struct schema *schema, uint64_t last, struct err *err)
     __attribute__((warn_unused_result));
 
 void store_forget_others(struct store *store);

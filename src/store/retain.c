@@ -142,7 +142,7 @@ static int note_rows(struct retaining *r, const struct delta_file *file, bool *k
     *known = g != NULL;
     *needed_by = NULL;
     if (g != NULL && (text.data == NULL || !seqset_parse_text(&rows, text)))
-        result = store_scan_file(&rows, r->store, r->options->schema, file, err);
+        result = store_scan_file(&rows, r->store, r->options->schema, file, g, err);
     if (g != NULL && result == 0)
         *needed_by = delta_followers_lacking(&r->followers, g->stream, g->created, &rows);
     if (g != NULL && result == 0 && *needed_by == NULL)

@@ -150,7 +150,7 @@ static int add_sequences(struct collecting *c, const struct delta_file *file, st
     struct seqset *sequences = &stream_of(c->m, g)->sequences;
     if (text.data != NULL && seqset_parse_text(sequences, text))
         return 0;
-    return store_scan_file(sequences, c->store, c->options->schema, file, err);
+    return store_scan_file(sequences, c->store, c->options->schema, file, g, err);
 }
 
 static void add_span(struct run_manifest *m, const struct runs_options *o, struct slice stats)

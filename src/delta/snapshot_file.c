@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/arena.h"
+#include "base/json.h"
+#include "delta/snapshot.h"
+
+bool delta_file_rows(const struct delta_file *file, uint64_t *rows)
+{
+    struct arena arena = {0};
+    struct err ignored = {0}; /* statistics that are no JSON are none */
+    bool found = file->stats.data != NULL &&
+                 json_get_u64(json_parse(&arena, file->stats, &ignored), "numRecords", rows);
+    arena_free(&arena);
+    return found;
+}
+
+bool delta_file_is_foreign(const struct delta_file *file)
+{
+    return file->data_change && delta_map_get(&file->tags, "varve.stream").data == NULL;
+}
+
+uint64_t delta_file_last(const struct delta_file *file, const struct delta_generation *g)
+{
+    return delta_file_is_foreign(file) && g->through > 0 ? g->through : UINT64_MAX;
+}

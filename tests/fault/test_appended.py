@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Rows that another engine appends, whatever number they have in the column of sequences: of the
+stream each event is stored, and each comes to the followers."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import deltalake
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from generator import length_field, varint_field
+from support import VARVE
+
+NOTE = "sim.world_note.v1"
+FAST = {"batching": {"max_age": "200ms"}}
+TYPED = {
+    "payloads": [{"event_type": NOTE, "format": "json", "columns": ["step integer $.step"]}],
+    "followers": [{"name": "typed", "kind": "table"}],
+}
+THEIRS = (5, 23, 25)  # one that the stream has had, two that it will have
+
+
+def publish(server, first, last):
+    server.publish(
+        length_field(1, f"event-{n}")
+        + length_field(2, NOTE)
+        + length_field(3, json.dumps({"step": n}))
+        + varint_field(4, 1_780_000_000_000_000_000 + n)
+        + length_field(6, "sim-1")
+        for n in range(first, last + 1)
+    )
+
+
+def append(output):
+    """Rows like the first one, of no event."""
+    table = DeltaTable(output)
+    row = table.to_pyarrow_table().slice(0, 1).to_pylist()[0]
+    theirs = [{**row, "stream_seq": n, "event_id": f"their-{n}"} for n in THEIRS]
+    schema = pa.schema(table.schema().to_arrow())
+    deltalake.write_deltalake(table, pa.Table.from_pylist(theirs, schema), mode="append")
+
+
+def checkpoint(varve):
+    """By another engine, and the entries are gone."""
+    then = time.time() - 90 * 86400
+    for path in (varve.output / "_delta_log").iterdir():
+        os.utime(path, (then, then))
+    table = DeltaTable(varve.output)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+
+
+def many_commits(varve):
+    """So that varve makes a checkpoint: which is when it has 100 entries more."""
+    log = varve.output / "_delta_log"
+    version = DeltaTable(varve.output).version()
+    for i in range(1, 101):
+        (log / f"{version + i:020}.json").write_text('{"commitInfo":{"operation":"WRITE"}}\n')
+    run = varve.start(**FAST)
+    run.wait_line("checkpoint")
+    assert run.stop() == 0
+    for path in log.glob("*.json"):
+        if int(path.stem) < version + 100:
+            path.unlink()
+
+
+def forget(varve):
+    shutil.rmtree(varve.output / "_delta_log" / "_varve")
+    checkpoint(varve)
+
+
+def rename(varve):
+    return {"nats": {"name": "other"}, "sources": [{"stream": "LOGGING", "consumer": "other"}]}
+
+
+BETWEEN = {
+    "renamed": [rename],
+    "cleaned up, renamed": [checkpoint, rename],
+    "varve's checkpoint, renamed": [many_commits, rename],
+    "positions lost": [forget],
+}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_the_stream_will_have_is_stored(any_server, varve, between):
+    any_server.add_stream()
+    publish(any_server, 1, 20)
+    varve.once(**FAST)
+    append(varve.output)
+    config = {}
+    for step in BETWEEN[between]:
+        config = step(varve) or {}
+    publish(any_server, 21, 30)
+    varve.once(**FAST, **config)
+    found = DeltaTable(varve.output).to_pyarrow_table(columns=["event_id"])["event_id"].to_pylist()
+    assert sorted(found) == sorted(
+        [f"event-{n}" for n in range(1, 31)] + [f"their-{n}" for n in THEIRS]
+    )
+
+
+def follow(varve, status=0):
+    path = varve.directory / "typed.yaml"
+    path.write_text(json.dumps(varve.config(**FAST, **TYPED)))
+    command = [VARVE, "follow", "typed", "-c", path, "--once"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stderr
+
+
+def typed(varve):
+    table = DeltaTable(f"{varve.output}-types/{NOTE}").to_pyarrow_table().to_pylist()
+    return sorted((row["stream_seq"], row["event_id"], row["step"]) for row in table)
+
+
+@pytest.mark.parametrize("rounds", [(0, 1, 2), (0, 2), (1, 2), (2,)], ids=str)
+def test_what_the_stream_will_have_comes_to_followers(any_server, varve, rounds):
+    """Whenever they look: before their rows are there, between, and when all is there."""
+    any_server.add_stream()
+    publish(any_server, 1, 20)
+    varve.once(**FAST)
+    for number, change in enumerate([None, append, None]):
+        if change is not None:
+            change(varve.output)
+        elif number > 0:
+            publish(any_server, 21, 30)
+            varve.once(**FAST)
+        if number in rounds:
+            follow(varve)
+    assert typed(varve) == [(n, f"event-{n}", n) for n in range(1, 31)]
+
+
+def test_what_expires_of_theirs_was_never_the_streams(any_server, varve):
+    """Retention remembers what it has removed, so that it is not stored again."""
+    any_server.add_stream()
+    publish(any_server, 1, 20)
+    varve.once(**FAST)
+    append(varve.output)
+    expire = [VARVE, "expire", "--older-than", "1d", varve.output]
+    done = subprocess.run(expire, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and DeltaTable(varve.output).file_uris() == [], done.stderr
+    publish(any_server, 21, 30)
+    varve.once(**FAST, **rename(varve))
+    found = DeltaTable(varve.output).to_pyarrow_table(columns=["event_id"])["event_id"].to_pylist()
+    assert sorted(found) == sorted(f"event-{n}" for n in range(21, 31))
