@@ -20,6 +20,8 @@ static bool drain(struct nats_client *c, int64_t now)
             for (uint32_t slot = 0; slot < 3; slot++)
                 if (nats_client_subscribe(c, slice_of("_INBOX.fuzz.*"), c, slot) == 0)
                     abort();
+        if (event.kind == NATS_EVENT_START_TLS && nats_client_tls_done(c, &err) != 0)
+            return false;
         if (event.kind == NATS_EVENT_MESSAGE) /* the numbers must make the subject again */
             nats_ack_append_publish(&c->out, &event.ack);
     }
@@ -32,8 +34,11 @@ static bool drain(struct nats_client *c, int64_t now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct nats_options options = {
-        .name = "fuzz", .version = "0", .message_max = 64 * 1024, .random_key = {1, 2}};
+    static const struct nats_options options = {.name = "fuzz",
+                                                .version = "0",
+                                                .tls = NATS_TLS_IF_REQUIRED,
+                                                .message_max = 64 * 1024,
+                                                .random_key = {1, 2}};
     struct nats_client c = {0};
     int64_t now = 1;
     nats_client_start(&c, &options, now);

@@ -32,8 +32,37 @@ static void append(struct payload_type *t, struct slice payload)
     batch_free(b);
 }
 
+/* Each line but the first is a column of JSON payloads. */
+static struct payload_type *json_type(struct slice definition, struct err *err)
+{
+    const char *columns[PAYLOAD_JSON_COLUMNS_MAX];
+    struct buf text = {0};
+    size_t count = 0;
+    buf_append_slice(&text, definition);
+    for (char *line = strchr(buf_text(&text), '\n'); line != NULL; line = strchr(line, '\n')) {
+        *line++ = '\0';
+        if (count < PAYLOAD_JSON_COLUMNS_MAX && *line != '\0')
+            columns[count++] = line;
+    }
+    struct payload_type *t = payload_json_new(columns, count, err);
+    buf_free(&text);
+    return t;
+}
+
+static struct payload_type *described_type(struct payload_types **types, struct slice definition,
+                                           struct err *err)
+{
+    bool is_flat = definition.len > 8 && memcmp(definition.data + 4, "BFBS", 4) == 0;
+    *types = payload_types_new(is_flat ? PAYLOAD_FLATBUFFERS : PAYLOAD_PROTOBUF, definition, err);
+    if (*types == NULL)
+        return NULL;
+    struct slice root = payload_types_message(*types, "", "x");
+    return payload_message_new(*types, root.len > 0 ? root : slice_of("t.A"), NULL, 0, err);
+}
+
 /* A descriptor set behind its length, and a payload of its first message, ".t.A"; or a schema of
- * FlatBuffers, and a payload of its root, or of "t.A". */
+ * FlatBuffers, and a payload of its root, or of "t.A"; or "$", with which no set begins, columns of
+ * JSON, a line each, and a payload of these. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = {0};
@@ -41,14 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t len = (size_t)data[0] << 8 | data[1];
     len = len < size - 2 ? len : size - 2;
-    bool is_flat = len > 8 && memcmp(data + 6, "BFBS", 4) == 0;
-    struct payload_types *types = payload_types_new(
-        is_flat ? PAYLOAD_FLATBUFFERS : PAYLOAD_PROTOBUF, (struct slice){data + 2, len}, &err);
-    struct payload_type *t = NULL;
-    if (types != NULL) {
-        struct slice root = payload_types_message(types, "", "x");
-        t = payload_message_new(types, root.len > 0 ? root : slice_of("t.A"), NULL, 0, &err);
-    }
+    struct slice definition = {data + 2, len};
+    struct payload_types *types = NULL;
+    struct payload_type *t = len > 0 && data[2] == '$' ? json_type(definition, &err)
+                                                       : described_type(&types, definition, &err);
     ASSERT(t != NULL || err_is_set(&err));
     if (t != NULL)
         append(t, (struct slice){data + 2 + len, size - 2 - len});
