@@ -171,6 +171,14 @@ const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence)
     return at == set->count ? NULL : &set->list[at];
 }
 
+uint64_t seqset_last_through(const struct seqset *set, uint64_t sequence)
+{
+    size_t at = find(set, sequence);
+    if (at < set->count && set->list[at].first <= sequence)
+        return sequence;
+    return at > 0 ? set->list[at - 1].last : 0;
+}
+
 bool seqset_meet(const struct seqset *a, const struct seqset *b, uint64_t *first)
 {
     const struct seqset *few = a->count < b->count ? a : b;

@@ -53,6 +53,9 @@ const struct seqrange *seqset_find(const struct seqset *set, uint64_t sequence);
 /* Whether two sets have a sequence in common: *first gets the lowest one. */
 bool seqset_meet(const struct seqset *a, const struct seqset *b, uint64_t *first);
 
+/* The greatest member up to `sequence`; 0 if there is none. */
+uint64_t seqset_last_through(const struct seqset *set, uint64_t sequence);
+
 /* How many sequences are in the set; UINT64_MAX if it does not fit. */
 uint64_t seqset_size(const struct seqset *set);
 

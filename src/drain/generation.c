@@ -46,7 +46,7 @@ static uint64_t seen_beyond(const struct generation *g)
 
 static void note_saved(struct generation *g)
 {
-    g->saved_size = seqset_size(&g->ledger.sealed);
+    g->saved_size = ledger_count_sealed(&g->ledger);
     g->saved_seen = seen_beyond(g);
 }
 
@@ -83,10 +83,10 @@ static void drop_open_marks(struct generation *g)
 /* Returns how many of these were not known yet. */
 static uint64_t add_stored(struct generation *g, const struct seqset *rows)
 {
-    uint64_t before = seqset_size(&g->ledger.sealed);
+    uint64_t before = ledger_count_sealed(&g->ledger);
     ledger_nothing_in(&g->ledger, rows);
     window_add_all(&g->ledger.window, rows);
-    return seqset_size(&g->ledger.sealed) - before;
+    return ledger_count_sealed(&g->ledger) - before;
 }
 
 /* What the store has is durable, whoever stored it: positions without a consumer say that. */
@@ -354,7 +354,7 @@ uint64_t generation_count_lost(struct generation *g, uint64_t first_seq, uint64_
  * is lost with this process: a consumer that has it as acked has to be asked for it again. */
 static uint64_t settled_deliveries(const struct generation *g)
 {
-    uint64_t open = seqset_size(&g->ledger.taken) - seqset_size(&g->ledger.sealed);
+    uint64_t open = ledger_count_taken(&g->ledger) - ledger_count_sealed(&g->ledger);
     return g->delivered > open ? g->delivered - open : 0;
 }
 
@@ -362,7 +362,7 @@ bool generation_has_grown(const struct generation *g)
 {
     /* 0 is no sequence of a message: it stands for the beginning. */
     uint64_t least = g->saved_size > 0 ? g->saved_size : 1;
-    return g->unsaved || seqset_size(&g->ledger.sealed) > least || seen_beyond(g) > g->saved_seen;
+    return g->unsaved || ledger_count_sealed(&g->ledger) > least || seen_beyond(g) > g->saved_seen;
 }
 
 uint64_t generation_stored(struct generation *g, const struct seqset *rows)

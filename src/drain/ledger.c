@@ -3,6 +3,75 @@
 
 #include "base/assert.h"
 
+/* Ranges of what is late: one more moves 64 KiB of them at the most, and the large sets, which may
+ * have a million, are gone through once in so many. */
+enum { LATE_RANGES_MAX = 1 << 12 };
+
+static bool has(const struct seqset *set, const struct seqset *late, uint64_t sequence)
+{
+    return seqset_contains(set, sequence) || seqset_contains(late, sequence);
+}
+
+/* seqset_contiguous_end of both together. */
+static uint64_t contiguous_end(const struct seqset *set, const struct seqset *late, uint64_t from)
+{
+    uint64_t end = seqset_contiguous_end(set, from);
+    while (end < UINT64_MAX && seqset_contains(late, end + 1)) {
+        end = seqset_contiguous_end(late, end + 1);
+        if (end < UINT64_MAX)
+            end = seqset_contiguous_end(set, end + 1);
+    }
+    return end;
+}
+
+/* The next stretch of *rest that both lack; false if there is none. */
+static bool next_hole(const struct seqset *set, const struct seqset *late, struct seqrange *rest,
+                      struct seqrange *hole)
+{
+    while (rest->first <= rest->last) {
+        const struct seqrange *next = seqset_find(set, rest->first);
+        const struct seqrange *late_next = seqset_find(late, rest->first);
+        if (next == NULL || (late_next != NULL && late_next->first < next->first))
+            next = late_next;
+        bool apart = next == NULL || next->first > rest->last;
+        *hole = (struct seqrange){rest->first, apart ? rest->last : next->first - 1};
+        bool found = apart || next->first > rest->first;
+        if (apart || next->last >= rest->last)
+            *rest = (struct seqrange){1, 0}; /* empty */
+        else
+            rest->first = next->last + 1;
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static bool is_above(const struct ledger *l, uint64_t sequence)
+{
+    return l->taken.count == 0 || sequence > l->taken.list[l->taken.count - 1].last;
+}
+
+static void merge_late(struct ledger *l)
+{
+    seqset_add_all(&l->taken, &l->late);
+    seqset_add_all(&l->sealed, &l->late_nothing);
+    seqset_add_all(&l->durable, &l->late_nothing);
+    seqset_reset(&l->late);
+    seqset_reset(&l->late_nothing);
+}
+
+/* Of `range` nothing is taken yet. */
+static void take(struct ledger *l, struct seqrange range)
+{
+    if (is_above(l, range.first)) {
+        seqset_add_range(&l->taken, range.first, range.last);
+        return;
+    }
+    if (l->late.count >= LATE_RANGES_MAX)
+        merge_late(l);
+    seqset_add_range(&l->late, range.first, range.last);
+}
+
 /* What the numbers of a delivery say of what was not delivered. */
 static void step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq, uint64_t delivered)
 {
@@ -21,7 +90,10 @@ static void step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq, u
 
 bool ledger_take(struct ledger *l, uint64_t stream_seq)
 {
-    bool is_new = seqset_add(&l->taken, stream_seq) || window_lacks(&l->window, stream_seq);
+    bool is_new = is_above(l, stream_seq) || !has(&l->taken, &l->late, stream_seq);
+    if (is_new)
+        take(l, (struct seqrange){stream_seq, stream_seq});
+    is_new = is_new || window_lacks(&l->window, stream_seq);
     window_add(&l->window, stream_seq, stream_seq);
     return is_new;
 }
@@ -32,15 +104,14 @@ enum ledger_verdict ledger_receive(struct ledger *l, uint64_t stream_seq, uint64
     step(l, stream_seq, consumer_seq, delivered);
     if (ledger_take(l, stream_seq))
         return LEDGER_NEW;
-    return seqset_contains(&l->durable, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
+    return ledger_is_durable(l, stream_seq) ? LEDGER_DURABLE : LEDGER_PENDING;
 }
 
 enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq,
                                 uint64_t delivered)
 {
     step(l, stream_seq, consumer_seq, delivered);
-    bool durable = seqset_contains(&l->durable, stream_seq);
-    if (!durable && seqset_contains(&l->taken, stream_seq))
+    if (!ledger_is_durable(l, stream_seq) && has(&l->taken, &l->late, stream_seq))
         return LEDGER_PENDING;
     ledger_nothing_at(l, stream_seq, stream_seq);
     window_add(&l->window, stream_seq, stream_seq);
@@ -59,57 +130,35 @@ void ledger_out_of_step(struct ledger *l)
     l->in_step = false;
 }
 
-/* The next stretch of *rest that the set lacks; false if there is none. */
-static bool next_hole(const struct seqset *set, struct seqrange *rest, struct seqrange *hole)
-{
-    while (rest->first <= rest->last) {
-        const struct seqrange *next = seqset_find(set, rest->first);
-        bool apart = next == NULL || next->first > rest->last;
-        *hole = (struct seqrange){rest->first, apart ? rest->last : next->first - 1};
-        bool found = apart || next->first > rest->first;
-        if (apart || next->last >= rest->last)
-            *rest = (struct seqrange){1, 0}; /* empty */
-        else
-            rest->first = next->last + 1;
-        if (found)
-            return true;
-    }
-    return false;
-}
-
-static void collect_holes(struct ledger *l, struct seqrange range)
-{
-    struct seqrange hole;
-    while (next_hole(&l->taken, &range, &hole))
-        seqset_add_range(&l->holes, hole.first, hole.last);
-}
-
-static void fill_holes(struct ledger *l)
-{
-    seqset_add_all(&l->taken, &l->holes);
-    seqset_add_all(&l->sealed, &l->holes);
-    seqset_add_all(&l->durable, &l->holes);
-    seqset_reset(&l->holes);
-}
-
 void ledger_nothing_at(struct ledger *l, uint64_t first, uint64_t last)
 {
-    collect_holes(l, (struct seqrange){first, last});
-    fill_holes(l);
+    struct seqrange rest = {first, last};
+    struct seqrange hole;
+    while (next_hole(&l->taken, &l->late, &rest, &hole)) {
+        if (is_above(l, hole.first)) {
+            seqset_add_range(&l->sealed, hole.first, hole.last);
+            seqset_add_range(&l->durable, hole.first, hole.last);
+            take(l, hole);
+        } else {
+            take(l, hole);
+            seqset_add_range(&l->late_nothing, hole.first, hole.last);
+        }
+    }
 }
 
 void ledger_nothing_in(struct ledger *l, const struct seqset *sequences)
 {
-    for (size_t i = 0; i < sequences->count; i++)
-        collect_holes(l, sequences->list[i]);
-    fill_holes(l);
+    merge_late(l);
+    seqset_add_new(&l->late, sequences, &l->taken, 0);
+    seqset_add_all(&l->late_nothing, &l->late);
+    merge_late(l);
 }
 
 uint64_t ledger_missing(const struct ledger *l, struct seqrange range, struct seqrange *missing)
 {
     uint64_t count = 0;
     struct seqrange hole;
-    while (next_hole(&l->taken, &range, &hole)) {
+    while (next_hole(&l->taken, &l->late, &range, &hole)) {
         if (count == 0)
             missing->first = hole.first;
         missing->last = hole.last;
@@ -122,13 +171,14 @@ uint64_t ledger_not_durable(const struct ledger *l, struct seqrange range)
 {
     uint64_t count = 0;
     struct seqrange hole;
-    while (next_hole(&l->durable, &range, &hole))
+    while (next_hole(&l->durable, &l->late_nothing, &range, &hole))
         count += hole.last - hole.first + 1;
     return count;
 }
 
 void ledger_seal(struct ledger *l, const struct seqset *rows)
 {
+    merge_late(l);
     seqset_add_all(&l->sealed, rows);
 }
 
@@ -151,20 +201,45 @@ void ledger_load(struct ledger *l, uint64_t position, const struct seqset *above
 
 uint64_t ledger_position(const struct ledger *l)
 {
-    return seqset_contains(&l->durable, 0) ? seqset_contiguous_end(&l->durable, 0) : 0;
+    bool anchored = seqset_contains(&l->durable, 0);
+    return anchored ? contiguous_end(&l->durable, &l->late_nothing, 0) : 0;
+}
+
+bool ledger_is_durable(const struct ledger *l, uint64_t sequence)
+{
+    return has(&l->durable, &l->late_nothing, sequence);
 }
 
 uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence)
 {
-    uint64_t last = 0;
-    for (size_t i = 0; i < l->durable.count && l->durable.list[i].first <= sequence; i++)
-        last = l->durable.list[i].last;
-    return last < sequence ? last : sequence;
+    uint64_t last = seqset_last_through(&l->durable, sequence);
+    uint64_t late = seqset_last_through(&l->late_nothing, sequence);
+    return last > late ? last : late;
 }
 
 uint64_t ledger_taken_position(const struct ledger *l)
 {
-    return seqset_contains(&l->taken, 0) ? seqset_contiguous_end(&l->taken, 0) : 0;
+    return seqset_contains(&l->taken, 0) ? ledger_taken_through(l, 0) : 0;
+}
+
+uint64_t ledger_taken_through(const struct ledger *l, uint64_t from)
+{
+    return contiguous_end(&l->taken, &l->late, from);
+}
+
+uint64_t ledger_count_taken(const struct ledger *l)
+{
+    return seqset_size(&l->taken) + seqset_size(&l->late);
+}
+
+uint64_t ledger_count_sealed(const struct ledger *l)
+{
+    return seqset_size(&l->sealed) + seqset_size(&l->late_nothing);
+}
+
+uint64_t ledger_count_durable(const struct ledger *l)
+{
+    return seqset_size(&l->durable) + seqset_size(&l->late_nothing);
 }
 
 void ledger_set_account(struct ledger *l, struct account *account)
@@ -172,7 +247,8 @@ void ledger_set_account(struct ledger *l, struct account *account)
     l->taken.account = account;
     l->sealed.account = account;
     l->durable.account = account;
-    l->holes.account = account;
+    l->late.account = account;
+    l->late_nothing.account = account;
     l->window.got.account = account;
 }
 
@@ -181,6 +257,8 @@ void ledger_reset(struct ledger *l)
     seqset_reset(&l->taken);
     seqset_reset(&l->sealed);
     seqset_reset(&l->durable);
+    seqset_reset(&l->late);
+    seqset_reset(&l->late_nothing);
     window_close(&l->window);
     l->in_step = false;
 }
@@ -190,7 +268,8 @@ void ledger_free(struct ledger *l)
     seqset_free(&l->taken);
     seqset_free(&l->sealed);
     seqset_free(&l->durable);
-    seqset_free(&l->holes);
+    seqset_free(&l->late);
+    seqset_free(&l->late_nothing);
     window_close(&l->window);
     *l = (struct ledger){0};
 }

@@ -26,7 +26,11 @@ struct ledger {
     struct seqset taken;
     struct seqset sealed;
     struct seqset durable;
-    struct seqset holes; /* empty but for what is about to be added to all three */
+    /* What came behind the newest that is taken goes to `taken` later, many at once, and what of it
+     * is nothing for us to all three: to count as taken, and as durable, already. With consumers
+     * of one stream that store each other's neighbours the three have a range a message. */
+    struct seqset late;
+    struct seqset late_nothing;
     /* The newest first delivery on this connection, to tell an empty stretch from a lost one. */
     uint64_t last_stream_seq;
     uint64_t last_consumer_seq;
@@ -87,11 +91,22 @@ uint64_t ledger_not_durable(const struct ledger *l, struct seqrange range);
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);
 
+/* It is in the store, or nothing for us. */
+bool ledger_is_durable(const struct ledger *l, uint64_t sequence);
+
 /* The greatest durable sequence up to `sequence`; 0 if there is none. */
 uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence);
 
 /* ledger_position of what is received. */
 uint64_t ledger_taken_position(const struct ledger *l);
+
+/* The largest N such that all of `from`..N are taken; `from` - 1 if `from` is not. */
+uint64_t ledger_taken_through(const struct ledger *l, uint64_t from);
+
+/* How many sequences are so far, or farther; 0 is one of them. */
+uint64_t ledger_count_taken(const struct ledger *l);
+uint64_t ledger_count_sealed(const struct ledger *l);
+uint64_t ledger_count_durable(const struct ledger *l);
 
 /* Book its memory there from now on; it must not hold any yet. */
 void ledger_set_account(struct ledger *l, struct account *account);

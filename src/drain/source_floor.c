@@ -80,7 +80,7 @@ static void take_floor(struct source *s, uint64_t floor)
 static uint64_t stored_rows(const struct generation *g)
 {
     uint64_t before = g->start > 0 ? g->start : 1; /* 0 is no message */
-    uint64_t size = seqset_size(&g->ledger.durable);
+    uint64_t size = ledger_count_durable(&g->ledger);
     return size > before ? size - before : 0;
 }
 

@@ -99,7 +99,7 @@ static void ask_again(struct source *s, const struct nats_consumer_info *info, u
 static void look_for_orphans(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     uint64_t floor = info->ack_floor_stream_seq;
-    uint64_t missing = seqset_contiguous_end(&s->generation.ledger.taken, floor + 1) + 1;
+    uint64_t missing = ledger_taken_through(&s->generation.ledger, floor + 1) + 1;
     bool orphans = !s->settings->shared && !s->others_pull && info->ack_pending > 0 &&
                    info->waiting <= nats_pull_live(&s->pull) &&
                    missing <= info->delivered_stream_seq && s->redelivery.state == REDELIVERY_DONE;

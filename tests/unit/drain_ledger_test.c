@@ -97,6 +97,127 @@ TEST(ledger_of_every_second_message)
     ledger_free(&l);
 }
 
+enum { LEDGER_UNIVERSE = 400 };
+
+/* What became of each sequence, one at a time. */
+struct model {
+    bool taken[LEDGER_UNIVERSE], sealed[LEDGER_UNIVERSE], durable[LEDGER_UNIVERSE];
+};
+
+static void model_nothing(struct model *m, size_t at)
+{
+    if (!m->taken[at])
+        m->taken[at] = m->sealed[at] = m->durable[at] = true;
+}
+
+static uint64_t count_bits(const bool *bits)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < LEDGER_UNIVERSE; i++)
+        count += bits[i];
+    return count;
+}
+
+static void compare_with_model(const struct ledger *l, const struct model *m, uint64_t spread)
+{
+    uint64_t durable = 0, taken = 0, lacking = 0, last = 0;
+    struct seqrange missing, range = {spread, (LEDGER_UNIVERSE - 1) * spread};
+    while (durable + 1 < LEDGER_UNIVERSE && m->durable[durable + 1])
+        durable++;
+    while (taken + 1 < LEDGER_UNIVERSE && m->taken[taken + 1])
+        taken++;
+    for (size_t i = 1; i < LEDGER_UNIVERSE; i++) {
+        lacking += !m->taken[i];
+        last = m->durable[i] ? i : last;
+    }
+    if (spread == 1) {
+        EXPECT_U64(ledger_position(l), durable);
+        EXPECT_U64(ledger_taken_position(l), taken);
+        EXPECT_U64(ledger_missing(l, range, &missing), lacking);
+        EXPECT_U64(ledger_not_durable(l, range), LEDGER_UNIVERSE - count_bits(m->durable));
+    }
+    EXPECT_U64(ledger_last_durable(l, UINT64_MAX - 1), last * spread);
+    EXPECT_U64(ledger_count_taken(l), count_bits(m->taken));
+    EXPECT_U64(ledger_count_sealed(l), count_bits(m->sealed));
+    EXPECT_U64(ledger_count_durable(l), count_bits(m->durable));
+}
+
+/* Epochs of what comes in any order, beside what holds nothing and what others stored. */
+static void ledger_random_steps(uint64_t spread)
+{
+    struct ledger l = {0};
+    struct model m = {0};
+    struct seqset rows = {0}, others = {0};
+    ledger_nothing_at(&l, 0, 0);
+    model_nothing(&m, 0);
+    for (int step = 0; step < 2000; step++) {
+        size_t at = 1 + test_random() % (LEDGER_UNIVERSE - 1);
+        uint64_t what = test_random() % 100;
+        if (what < 70) {
+            enum ledger_verdict verdict = ledger_receive(&l, at * spread, 1, 2);
+            EXPECT(verdict == (!m.taken[at]    ? LEDGER_NEW
+                               : m.durable[at] ? LEDGER_DURABLE
+                                               : LEDGER_PENDING));
+            if (verdict == LEDGER_NEW)
+                seqset_add(&rows, at * spread);
+            m.taken[at] = true;
+        } else if (what < 95) {
+            ledger_nothing_at(&l, at * spread, at * spread);
+            model_nothing(&m, at);
+        } else if (what < 98) {
+            seqset_reset(&others);
+            for (size_t i = at; i < LEDGER_UNIVERSE; i += 1 + test_random() % 9) {
+                seqset_add(&others, i * spread);
+                model_nothing(&m, i);
+            }
+            ledger_nothing_in(&l, &others);
+        } else {
+            ledger_seal(&l, &rows);
+            for (size_t i = 0; i < LEDGER_UNIVERSE; i++)
+                m.sealed[i] = m.sealed[i] || m.taken[i];
+            compare_with_model(&l, &m, spread);
+            ledger_commit(&l, &rows);
+            memcpy(m.durable, m.sealed, sizeof(m.durable));
+            seqset_reset(&rows);
+        }
+        compare_with_model(&l, &m, spread);
+    }
+    seqset_free(&rows);
+    seqset_free(&others);
+    ledger_free(&l);
+}
+
+TEST(ledger_agrees_with_a_table_of_neighbours)
+{
+    ledger_random_steps(1);
+}
+
+TEST(ledger_agrees_with_a_table_of_sequences_far_apart)
+{
+    ledger_random_steps(1000003);
+}
+
+/* A consumer that is far behind the others, whose rows stand between and above its own. */
+TEST(ledger_far_behind_a_million_rows_of_others)
+{
+    enum { MESSAGES = 1 << 20 };
+    struct ledger l = {0};
+    struct seqset others = {0};
+    ledger_nothing_at(&l, 0, 0);
+    for (uint64_t i = 1; i <= MESSAGES; i++)
+        seqset_add(&others, 4 * i);
+    ledger_nothing_in(&l, &others);
+    ledger_in_step(&l, 0, 0);
+    for (uint64_t i = 0; i < MESSAGES / 4; i++) /* and 4i + 1, 4i + 3 hold nothing */
+        EXPECT(ledger_receive(&l, 4 * i + 2, i + 1, 1) == LEDGER_NEW);
+    EXPECT_U64(ledger_taken_position(&l), MESSAGES - 2);
+    EXPECT_U64(ledger_position(&l), 1);
+    for (uint64_t i = 0; i < MESSAGES / 4; i++)
+        EXPECT(ledger_receive(&l, 4 * i + 3, 1, 2) == LEDGER_DURABLE || i + 1 == MESSAGES / 4);
+    seqset_free(&others);
+    ledger_free(&l);
+}
+
 TEST(ledger_concludes_nothing_when_a_delivery_is_missing)
 {
     struct ledger l = {0};

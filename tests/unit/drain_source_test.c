@@ -1127,7 +1127,7 @@ TEST(source_looks_at_what_was_passed_over_before_it_came)
     s.source.passed = 3; /* since then we see what it passes over */
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 4));
+    EXPECT(ledger_is_durable(&s.source.generation.ledger, 4));
     stage_close(&s);
 }
 
