@@ -17,6 +17,7 @@
 #include "net/tls.h"
 #include "object/directory.h"
 #include "object/open.h"
+#include "object/s3_credentials.h"
 #include "verify/table.h"
 
 enum { DNS_PORT = 53, HTTP_PORT = 80, HTTPS_PORT = 443 };
@@ -82,19 +83,28 @@ static void allow_aws_files(struct sandbox *s)
     buf_free(&path);
 }
 
-/* The store's, and those of who gives credentials for it. */
-static void allow_ports_of_bucket(struct sandbox *s, const char *endpoint)
+static void allow_port_of(struct sandbox *s, const char *url)
 {
-    static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && endpoint[0] == '\0'; i++) {
-        const char *found = getenv(names[i]);
-        endpoint = found != NULL ? found : "";
-    }
     struct http_origin origin;
     const char *path;
     struct err ignored = {0}; /* told by who connects */
-    if (endpoint[0] != '\0' && http_origin_parse(endpoint, &origin, &path, &ignored) == 0)
+    if (url[0] != '\0' && http_origin_parse(url, &origin, &path, &ignored) == 0)
         *array_add(&s->connect) = origin.port;
+}
+
+/* The store's, and those of who gives credentials for it. */
+static void allow_ports_of_bucket(struct sandbox *s, const char *endpoint)
+{
+    static const char *const names[] = {
+        "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"};
+    struct buf told = {0};
+    allow_port_of(s, endpoint);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        allow_port_of(s, s3_environment(names[i]));
+    if (s3_profile_find(object_reached()->profile, "endpoint_url", &told))
+        allow_port_of(s, buf_text(&told));
+    buf_free(&told);
     *array_add(&s->connect) = HTTP_PORT;
     *array_add(&s->connect) = HTTPS_PORT;
 }

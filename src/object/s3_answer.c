@@ -57,23 +57,48 @@ static void take_times(struct s3_call *c, const struct http_answer *answer)
         c->result->modified = ns;
     uint64_t seconds;
     c->retry_after = 0;
-    if (http_answer_field(answer, "retry-after", &value) && num_parse_u64(value, &seconds))
+    if (!http_answer_field(answer, "retry-after", &value))
+        return;
+    /* Either is common (RFC 9110, section 10.2.3). A date is of the store's clock. */
+    if (num_parse_u64(value, &seconds))
         c->retry_after =
             (int64_t)num_least_u64(seconds, S3_PAUSE_MAX / CLOCK_SECOND) * CLOCK_SECOND;
+    else if (parse_http_date(value, &ns))
+        c->retry_after = clock_earliest(ns - clock_wall() - atomic_load(&c->client->counters.skew),
+                                        S3_PAUSE_MAX);
 }
 
-/* "bytes 0-99/1234" (RFC 9110, section 14.4): the size of the whole. */
-static void take_size(struct s3_call *c, const struct http_answer *answer)
+/* Up to a character, which is left out, too; all of it where there is none. */
+static struct slice cut_at(struct slice *rest, char mark)
+{
+    const uint8_t *at = memchr(rest->data, mark, rest->len);
+    struct slice part = {rest->data, at != NULL ? (size_t)(at - rest->data) : rest->len};
+    size_t len = part.len + (at != NULL ? 1 : 0);
+    *rest = (struct slice){rest->data + len, rest->len - len};
+    return part;
+}
+
+/* "bytes 0-99/1234" (RFC 9110, section 14.4): the size of the whole. What begins elsewhere, or ends
+ * before what was asked for or the object does, would pass for the end of it: false. */
+static bool take_size(struct s3_call *c, const struct http_answer *answer)
 {
     struct slice value;
-    if (answer->status == 206 && http_answer_field(answer, "content-range", &value)) {
-        const uint8_t *slash = memchr(value.data, '/', value.len);
-        size_t at = slash != NULL ? (size_t)(slash - value.data) + 1 : value.len;
-        if (!num_parse_u64((struct slice){value.data + at, value.len - at}, &c->result->size))
-            c->result->size = 0;
-    } else if (answer->has_length) {
-        c->result->size = answer->length;
+    uint64_t first, last, *size = &c->result->size;
+    if (answer->status != 206 || c->r->out == NULL) {
+        *size = answer->has_length ? answer->length : 0;
+        return true;
     }
+    if (!http_answer_field(answer, "content-range", &value) ||
+        !slice_starts_with(value, "bytes ") || memchr(value.data, '/', value.len) == NULL)
+        return false;
+    value = (struct slice){value.data + 6, value.len - 6};
+    struct slice from = cut_at(&value, '-');
+    struct slice to = cut_at(&value, '/');
+    if (!num_parse_u64(from, &first) || !num_parse_u64(to, &last) || !num_parse_u64(value, size))
+        return false;
+    uint64_t expected =
+        num_least_u64(c->r->out_max, *size > c->r->offset ? *size - c->r->offset : 0);
+    return first == c->r->offset && last - first + 1 == c->got && c->got == expected;
 }
 
 /* Others have written it: what goes into our own messages is short and printable. */
@@ -150,15 +175,23 @@ static enum s3_verdict move(struct s3_call *c, const struct http_answer *answer)
     return S3_VERDICT_NOW;
 }
 
+static bool tells_other_region(const struct s3_call *c, const struct http_answer *answer)
+{
+    struct slice region;
+    return http_answer_field(answer, "x-amz-bucket-region", &region) &&
+           !slice_is(region, c->client->place.region);
+}
+
 /* Credentials are not good any more: others are asked for, once. */
 static enum s3_verdict renew(struct s3_call *c)
 {
-    const struct s3_credentials *who;
+    bool changed = false;
     if (c->renewed || !s3_source_renews(c->client->source))
         return S3_VERDICT_REFUSED;
+    if (s3_source_renew(c->client->source, &changed, c->err) != 0)
+        return S3_VERDICT_AGAIN; /* who gives them is away for a moment */
     c->renewed = true;
-    return s3_source_get(c->client->source, true, &who, c->err) == 0 ? S3_VERDICT_NOW
-                                                                     : S3_VERDICT_AGAIN;
+    return changed ? S3_VERDICT_NOW : S3_VERDICT_REFUSED;
 }
 
 static enum s3_verdict judge_refusal(struct s3_call *c, const struct http_answer *answer)
@@ -169,10 +202,17 @@ static enum s3_verdict judge_refusal(struct s3_call *c, const struct http_answer
     if (is_code(c, "RequestTimeTooSkewed") ||
         (mute && answer->status == 403 && (skew > SKEW_MAX || -skew > SKEW_MAX)))
         return set_clock(c);
+    if (is_code(c, "SignatureDoesNotMatch") || (mute && answer->status == 403))
+        s3_log_signature(c);
+    if (mute && tells_other_region(c, answer))
+        return move(c, answer);
     if (is_code(c, "ExpiredToken") || is_code(c, "InvalidToken") ||
         is_code(c, "TokenRefreshRequired") || is_code(c, "InvalidAccessKeyId") ||
         (mute && answer->status != 404))
         return renew(c);
+    /* Whoever gives a user another secret, or other rights, writes them to the file. */
+    if (is_code(c, "SignatureDoesNotMatch") || is_code(c, "AccessDenied"))
+        return s3_source_rereads(c->client->source) ? renew(c) : S3_VERDICT_REFUSED;
     if (is_code(c, "AuthorizationHeaderMalformed") ||
         is_code(c, "IllegalLocationConstraintException"))
         return move(c, answer);
@@ -244,12 +284,16 @@ enum s3_verdict s3_take_answer(struct s3_call *c, const struct http_answer *answ
     copy_field(answer, "etag", result->etag, sizeof(result->etag));
     copy_field(answer, "x-amz-checksum-sha256", result->sha256, sizeof(result->sha256));
     take_times(c, answer);
-    take_size(c, answer);
+    bool whole = take_size(c, answer);
     if (status >= 300)
         (void)!xml_walk(body, take_error, c, &ignored);
     if (status >= 300 && status < 400 && http_answer_field(answer, "location", &place))
         set_message(c, "moved to ", place);
     enum s3_verdict verdict = judge(c, answer);
+    if (!whole) {
+        set_message(c, "another part of the object than was asked for", (struct slice){0});
+        verdict = S3_VERDICT_AGAIN;
+    }
     if (verdict == S3_VERDICT_DONE && c->r->completes && status < 300) {
         struct buf end = {0};
         /* "200 with an error inside": it is sent before the work is done. */

@@ -89,6 +89,8 @@ void s3_client_close(struct s3_client *s)
     buf_free(&s->target);
     secret_free(&s->head);
     buf_free(&s->answer);
+    buf_free(&s->canonical);
+    buf_free(&s->to_sign);
     explicit_bzero(&s->key, sizeof(s->key));
     free(s);
 }
@@ -259,6 +261,7 @@ enum s3_outcome s3_get(struct s3_client *s, const char *key, uint64_t offset, ui
     begin_range(range, offset, len);
     s3_field(&r, "range", range);
     r.out = out;
+    r.offset = offset;
     r.out_max = len;
     enum s3_outcome outcome = s3_ask(s, &r, s3_deadline(s, len), &maybe, result, err);
     /* All of the object, where the store does not do ranges. */

@@ -283,28 +283,45 @@ bool s3_source_renews(const struct s3_source *s)
     return s->kind != S3_SOURCE_FIXED;
 }
 
-int s3_source_get(struct s3_source *s, bool renew, const struct s3_credentials **out,
-                  struct err *err)
+bool s3_source_rereads(const struct s3_source *s)
 {
-    int64_t wall = clock_wall();
+    return s->kind == S3_SOURCE_PROFILE;
+}
+
+static bool is_usable(const struct s3_source *s, int64_t wall)
+{
+    return s->has.access_key_id.len > 0 && (s->has.expires == 0 || s->has.expires > wall);
+}
+
+int s3_source_renew(struct s3_source *s, bool *changed, struct err *err)
+{
     struct s3_credentials *has = &s->has;
-    bool usable =
-        has->access_key_id.len > 0 && !renew && (has->expires == 0 || has->expires > wall);
-    bool due = !usable || (has->expires != 0 && has->expires - RENEW_BEFORE <= wall &&
-                           clock_monotonic() >= s->ask_after);
-    *out = has;
-    if (!due)
-        return 0;
     struct s3_credentials fresh = {0};
     struct err why = {0};
-    if (ask(s, &fresh, &why) == 0) {
-        s3_credentials_free(has);
-        *has = fresh;
-        return 0;
+    if (ask(s, &fresh, &why) != 0) {
+        s3_credentials_free(&fresh);
+        s->ask_after = clock_monotonic() + RENEW_PAUSE;
+        return err_set(err, why.code, "no credentials (%s): %s", s->name, why.text);
     }
-    s3_credentials_free(&fresh);
-    s->ask_after = clock_monotonic() + RENEW_PAUSE;
-    if (usable)
+    *changed =
+        !slice_equal(buf_slice(&fresh.access_key_id), buf_slice(&has->access_key_id)) ||
+        !slice_equal(buf_slice(&fresh.secret_access_key), buf_slice(&has->secret_access_key)) ||
+        !slice_equal(buf_slice(&fresh.session_token), buf_slice(&has->session_token));
+    s3_credentials_free(has);
+    *has = fresh;
+    return 0;
+}
+
+int s3_source_get(struct s3_source *s, const struct s3_credentials **out, struct err *err)
+{
+    int64_t wall = clock_wall();
+    bool changed, usable = is_usable(s, wall);
+    bool soon = s->has.expires != 0 && s->has.expires - RENEW_BEFORE <= wall;
+    *out = &s->has;
+    if (usable && (!soon || clock_monotonic() < s->ask_after))
         return 0;
-    return err_set(err, why.code, "no credentials (%s): %s", s->name, why.text);
+    struct err why = {0};
+    if (s3_source_renew(s, &changed, &why) == 0 || usable)
+        return 0;
+    return err_set(err, why.code, "%s", why.text);
 }

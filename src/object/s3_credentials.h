@@ -59,12 +59,18 @@ const char *s3_source_name(const struct s3_source *source);
 /* Whether asking again can bring others. */
 bool s3_source_renews(const struct s3_source *source);
 
+/* Whether that costs nothing, and nobody says when they change: they are in files. */
+bool s3_source_rereads(const struct s3_source *source);
+
 /*
- * Credentials that are good for now; `renew`: those that were given are not. They are valid until
- * the next call. -1 if they can't be had within `patience` (or are no good any more): a failure to
- * renew them is none as long as the old ones last.
+ * Credentials that are good for now, valid until the next call. -1 if they can't be had (or are no
+ * good any more): a failure to renew them is none as long as the old ones last.
  */
-int s3_source_get(struct s3_source *source, bool renew, const struct s3_credentials **out,
-                  struct err *err) __attribute__((warn_unused_result));
+int s3_source_get(struct s3_source *source, const struct s3_credentials **out, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Ask for others, since the store does not take those that were given. *changed: others came. */
+int s3_source_renew(struct s3_source *source, bool *changed, struct err *err)
+    __attribute__((warn_unused_result));
 
 #endif

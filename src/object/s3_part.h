@@ -8,7 +8,7 @@
 #include "object/s3_sign.h"
 
 /* What the files of the client share (s3_client.c, s3_place.c, s3_request.c, s3_answer.c,
- * s3_list.c, s3_upload.c). */
+ * s3_differ.c, s3_list.c, s3_upload.c). */
 
 enum {
     S3_QUERY_MAX = 6,
@@ -48,10 +48,11 @@ struct s3_client {
     struct http_client *http;
     struct s3_source *source;
     struct s3_signing_key key;
-    int64_t skew;      /* ns to be added to our clock */
-    struct buf target; /* path?query */
-    struct buf head;   /* of the request */
-    struct buf answer; /* body of an answer that is not somebody else's */
+    int64_t skew;                  /* ns to be added to our clock */
+    struct buf target;             /* path?query */
+    struct buf head;               /* of the request */
+    struct buf answer;             /* body of an answer that is not somebody else's */
+    struct buf canonical, to_sign; /* of the last request, where the log is to have them */
     char address[NET_HOST_MAX + 300];
     struct s3_counters counters;
 };
@@ -72,8 +73,8 @@ struct s3_request {
     bool checksum;                    /* of the object: x-amz-checksum-sha256 */
     /* Where the body of a good answer is appended, at most so much; NULL: client->answer. */
     struct buf *out;
-    uint64_t out_max;
-    bool completes; /* a good answer may have an error in it */
+    uint64_t offset, out_max; /* what was asked for of an object */
+    bool completes;           /* a good answer may have an error in it */
 };
 
 /* What an attempt means for the next one. */
@@ -95,6 +96,8 @@ struct s3_call {
     struct err *err; /* why the last attempt failed */
     char payload[SHA256_TEXT_MAX];
     char checksum[S3_SHA256_MAX];
+    const struct s3_credentials *who; /* of this attempt */
+    uint64_t got;                     /* bytes that came for r->out */
     int64_t retry_after;
     unsigned digests;
     bool moved, set_clock, renewed; /* once each */
@@ -103,6 +106,10 @@ struct s3_call {
 
 /* An answer has come: its fields, its error, and what follows. */
 enum s3_verdict s3_take_answer(struct s3_call *c, const struct http_answer *answer);
+
+/* The store has found another signature: what was signed here and, where it tells that, there. For
+ * the log at DEBUG. */
+void s3_log_signature(const struct s3_call *c);
 
 void s3_query(struct s3_request *r, const char *name, struct slice value);
 void s3_field(struct s3_request *r, const char *name, const char *value);

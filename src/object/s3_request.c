@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -110,13 +111,17 @@ static unsigned list_fields(const struct s3_call *c, struct s3_pair fields[stati
     return count;
 }
 
-static void write_head(struct s3_call *c, const struct s3_credentials *who)
+static void write_head(struct s3_call *c)
 {
     struct s3_client *s = c->client;
+    const struct s3_credentials *who = c->who;
     struct buf host = {0};
     struct buf query = {0};
     struct s3_pair fields[S3_PAIRS_MAX];
     char date[S3_DATE_MAX];
+    bool shown = log_enabled(LOG_DEBUG);
+    buf_reset(&s->canonical);
+    buf_reset(&s->to_sign);
     http_origin_append(&host, &s->place.origin);
     s3_date(clock_wall() + s->skew, date);
     buf_reset(&s->target);
@@ -147,6 +152,8 @@ static void write_head(struct s3_call *c, const struct s3_credentials *who)
         .region = s->place.region,
         .access_key_id = buf_slice(&who->access_key_id),
         .secret_access_key = buf_slice(&who->secret_access_key),
+        .canonical = shown ? &s->canonical : NULL,
+        .to_sign = shown ? &s->to_sign : NULL,
     };
     s3_sign(&s->head, &sign, &s->key);
     buf_append_text(&s->head, "\r\n\r\n");
@@ -156,7 +163,10 @@ static void write_head(struct s3_call *c, const struct s3_credentials *who)
 
 static void count(struct s3_call *c, int status, int64_t begun)
 {
-    unsigned which = status == 0 ? S3_COUNT_LOST : (unsigned)status / 100 - 2;
+    /* A status beyond 599 is taken for one of the server's (RFC 9110, section 15). */
+    unsigned which = status == 0    ? S3_COUNT_LOST
+                     : status > 599 ? S3_COUNT_5XX
+                                    : (unsigned)status / 100 - 2;
     struct s3_counters *counters = &c->client->counters;
     atomic_fetch_add(&counters->requests[c->r->operation][which], 1);
     atomic_fetch_add(&counters->nanoseconds[c->r->operation],
@@ -166,14 +176,13 @@ static void count(struct s3_call *c, int status, int64_t begun)
 static enum s3_verdict attempt(struct s3_call *c, int64_t deadline)
 {
     struct s3_client *s = c->client;
-    const struct s3_credentials *who;
     struct http_answer answer;
     struct buf *out = c->r->out != NULL ? c->r->out : &s->answer;
     err_clear(c->err);
     *c->result = (struct s3_result){0};
-    if (s3_source_get(s->source, false, &who, c->err) != 0)
+    if (s3_source_get(s->source, &c->who, c->err) != 0)
         return S3_VERDICT_AGAIN;
-    write_head(c, who);
+    write_head(c);
     buf_reset(&s->answer);
     size_t start = out->len;
     uint64_t most = c->r->out == NULL ? S3_ANSWER_MAX : c->r->out_max;
@@ -190,11 +199,15 @@ static enum s3_verdict attempt(struct s3_call *c, int64_t deadline)
     enum http_end end = http_client_ask(s->http, &question, &answer, out, c->err);
     count(c, end == HTTP_ANSWERED ? answer.status : 0, begun);
     if (end == HTTP_ANSWERED) {
+        c->got = out->len - start;
         if (c->r->out != NULL && answer.status >= 300) {
             buf_append(&s->answer, out->data + start, out->len - start);
             out->len = start;
         }
-        return s3_take_answer(c, &answer);
+        enum s3_verdict verdict = s3_take_answer(c, &answer);
+        if (verdict != S3_VERDICT_DONE && c->r->out != NULL)
+            out->len = start;
+        return verdict;
     }
     out->len = start;
     (void)err_prefix(c->err, "%s", s3_client_address(s));

@@ -159,6 +159,45 @@ static void make_key(const struct s3_to_sign *r, struct s3_signing_key *key)
     secret_free(&secret);
 }
 
+static bool has(struct slice text, struct slice secret)
+{
+    return secret.len > 0 && memmem(text.data, text.len, secret.data, secret.len) != NULL;
+}
+
+void s3_append_shown(struct buf *out, struct slice canonical, struct slice token,
+                     struct slice secret)
+{
+    static const char field[] = "x-amz-security-token:";
+    size_t start = out->len;
+    while (canonical.len > 0) {
+        const uint8_t *end = memchr(canonical.data, '\n', canonical.len);
+        size_t len = end != NULL ? (size_t)(end - canonical.data) : canonical.len;
+        struct slice line = {canonical.data, len};
+        if (slice_starts_with(line, field))
+            buf_printf(out, "%s(not shown)", field);
+        else
+            buf_append_slice(out, line);
+        len += end != NULL ? 1 : 0;
+        if (end != NULL)
+            buf_append_byte(out, '\n');
+        canonical = (struct slice){canonical.data + len, canonical.len - len};
+    }
+    struct slice shown = {out->data + start, out->len - start};
+    if (has(shown, token) || has(shown, secret)) {
+        out->len = start;
+        buf_append_text(out, "(not shown: it has a secret)");
+    }
+}
+
+/* Room for all of it, so that no copy of a session token is left behind. */
+static size_t longest_request(const struct s3_to_sign *r)
+{
+    size_t len = strlen(r->method) + r->path.len + r->query.len + r->payload.len + 16;
+    for (unsigned i = 0; i < r->field_count; i++)
+        len += 2 * r->fields[i].name.len + r->fields[i].value.len + 4;
+    return len;
+}
+
 void s3_sign(struct buf *out, const struct s3_to_sign *r, struct s3_signing_key *key)
 {
     const struct s3_pair *sorted[S3_PAIRS_MAX];
@@ -166,14 +205,19 @@ void s3_sign(struct buf *out, const struct s3_to_sign *r, struct s3_signing_key 
     uint8_t signature[SHA256_BYTES];
     struct buf text = {0};
     sort_fields(r, sorted);
+    buf_reserve_exact(&text, longest_request(r));
     append_request(&text, r, sorted);
     sha256_text(buf_slice(&text), hash);
+    if (r->canonical != NULL)
+        s3_append_shown(r->canonical, buf_slice(&text), (struct slice){0}, r->secret_access_key);
     make_key(r, key);
-    buf_reset(&text);
+    secret_free(&text);
     buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s", r->date, key->day,
                r->region, hash);
     sha256_hmac(bytes_of(key->key), buf_slice(&text), signature);
     sha256_format(signature, hash);
+    if (r->to_sign != NULL)
+        buf_append_slice(r->to_sign, buf_slice(&text));
     buf_append_text(out, "AWS4-HMAC-SHA256 Credential=");
     buf_append_slice(out, r->access_key_id);
     buf_printf(out, "/%s/%s/s3/aws4_request, SignedHeaders=", key->day, r->region);

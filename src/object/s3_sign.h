@@ -54,7 +54,15 @@ struct s3_to_sign {
     const char *date;     /* x-amz-date */
     const char *region;   /* less than S3_REGION_MAX bytes */
     struct slice access_key_id, secret_access_key;
+    /* Where CanonicalRequest and StringToSign are appended, to be compared with those of a store
+     * that found another signature; NULL: nowhere. Without the session token. */
+    struct buf *canonical, *to_sign;
 };
+
+/* Append a CanonicalRequest, of us or of a store, without the session token; nothing of it, if
+ * `token` or `secret` is found in it otherwise. */
+void s3_append_shown(struct buf *out, struct slice canonical, struct slice token,
+                     struct slice secret);
 
 /* Append the value of the Authorization field. */
 void s3_sign(struct buf *out, const struct s3_to_sign *r, struct s3_signing_key *key);

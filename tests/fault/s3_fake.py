@@ -45,12 +45,15 @@ class Fake:
         self.objects = {}
         self.hashes = {}  # x-amz-checksum-sha256 of objects, as it was sent: HEAD tells it
         self.uploads = {}
+        self.begun = {}  # by id of an upload, its key and when it was begun
         self.script = []
         self.requests = []
         self.connections = 0
         self.skew = 0.0  # seconds that our clock is ahead
         self.region = None  # the only one that signatures are taken for
         self.token = None  # the only session token that is taken
+        self.token_code = "ExpiredToken"  # of others
+        self.denied = set()  # operations that nobody may: "put", "get", "list", "delete"
         self.loose = False  # takes no notice of conditions when an upload is completed
         self.racy = False  # looks whether an object is there, and puts it later
         self.looking = threading.Condition()
@@ -129,11 +132,18 @@ def refusal(store, request):
     if store.region and region != store.region:
         return 400, error("AuthorizationHeaderMalformed", Region=store.region)
     if store.token and request.fields.get("x-amz-security-token") != store.token:
-        return 400, error("ExpiredToken")
+        return 400, error(store.token_code)
+    if operation_of(request) in store.denied:
+        return 403, error("AccessDenied")
     digest = hashlib.sha256(request.body).hexdigest()
     if request.fields["x-amz-content-sha256"] != digest:
         return 400, error("XAmzContentSHA256Mismatch")
     return None
+
+
+def operation_of(request):
+    method = {"POST": "put", "HEAD": "get"}.get(request.method, request.method.lower())
+    return "list" if method == "get" and not request.key else method
 
 
 def etag(body):
@@ -183,7 +193,14 @@ def read(store, request):
 
 def upload(store, request):
     if request.method == "GET":
-        return 200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>", {}
+        found = "".join(
+            f"<Upload><Key>{key}</Key><UploadId>{number}</UploadId>"
+            f"<Initiated>{begun}</Initiated></Upload>"
+            for number, (key, begun) in sorted(store.begun.items(), key=lambda x: x[1])
+            if number in store.uploads and key.startswith(request.query.get("prefix", ""))
+        )
+        whole = f"<ListMultipartUploadsResult>{found}</ListMultipartUploadsResult>"
+        return 200, whole.encode(), {}
     if "uploads" in request.query:
         store.uploads["U1"] = {}
         found = "<InitiateMultipartUploadResult><UploadId>U1</UploadId>"
@@ -220,7 +237,9 @@ def answer_of(store, request):
     """Do what is asked; status, body and fields."""
     refused = refusal(store, request)
     if refused:
-        return *refused, {}
+        # What an answer to HEAD has no body for.
+        more = {"x-amz-bucket-region": store.region} if store.region else {}
+        return *refused, more
     if "uploads" in request.query or "uploadId" in request.query:
         return upload(store, request)
     if request.method == "GET" and not request.key:

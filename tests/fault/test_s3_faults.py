@@ -379,7 +379,8 @@ def test_a_refusal_before_the_body_is_read(store, client):
 def test_bodies_in_chunks_and_without_length(store, client):
     store.script = [
         fake.raw(
-            b"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n",
+            b"Content-Range: bytes 0-3/10\r\n\r\n",
             b"3\r\nabc\r\n",
             b"1;x=y\r\nd\r\n0\r\nTrailer: 1\r\n\r\n",
         ),

@@ -20,6 +20,7 @@
 
 #include "base/assert.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -289,6 +290,7 @@ int main(int argc, char **argv)
         .stop = &stop,
     };
     signal(SIGTERM, end);
+    log_configure(getenv("S3_DRIVER_DEBUG") != NULL ? LOG_DEBUG : LOG_INFO, LOG_JSON);
     client = s3_client_open(&options, &err);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         char *arguments[ARGUMENTS_MAX] = {0};

@@ -3,6 +3,7 @@
 
 import base64
 import collections
+import datetime
 import hashlib
 import io
 import json
@@ -257,6 +258,91 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     store.start()
     once(varve, store)
     check_exact(store, 101_010)
+
+
+CREDENTIALS = """[default]
+aws_access_key_id = {key}
+aws_secret_access_key = {secret}
+aws_session_token = {token}
+"""
+
+
+@pytest.mark.parametrize("what", ["InvalidToken", "ExpiredToken", "AccessDenied"])
+def test_a_store_that_refuses_is_waited_for(any_server, varve, tmp_path, what):
+    """Nothing acked, nothing dropped, and on again when somebody has given the user other
+    credentials in the shared file, or the right to write. Endpoint, too, come from there; in the
+    sandbox, and nothing of it is told."""
+    any_server.add_stream()
+    any_server.generate(1000)
+    files = {name: tmp_path / name for name in ("credentials", "config")}
+    secret = "rotated/secret+of=the-user"
+
+    def write(token):
+        text = CREDENTIALS.format(key="ID1", secret=secret, token=token)
+        files["credentials"].write_text(text)
+
+    with Fake() as store:
+        store.bucket, store.token, store.token_code = "varve-test", "TOKEN-1/first", what
+        write(store.token)
+        files["config"].write_text(f"[default]\nendpoint_url = {store.endpoint}\n")
+        made = config(varve, store, metrics={"listen": "127.0.0.1:0"}, sandbox="on")
+        made["batching"] = {"max_age": "100ms"}
+        made["settings"] |= {"log_level": "DEBUG"}
+        del made["output"]["s3"]
+        env = {
+            f"AWS_{k}": str(v)
+            for k, v in {
+                "SHARED_CREDENTIALS_FILE": files["credentials"],
+                "CONFIG_FILE": files["config"],
+            }.items()
+        }
+        run = varve.start(config=made, env=env)
+        endpoint = Endpoint(run)
+        run.wait_rows(1000)
+        if what == "AccessDenied":
+            store.denied = {"put"}
+        else:
+            store.token = "TOKEN-2/second"
+        any_server.generate(1000)
+        run.wait_line("commit_failed")
+        wait_for(lambda: "commit" in endpoint.text("/readyz"), "not ready")
+        assert any_server.consumer().ack_floor.stream_seq == 1000
+        assert "commit_failed" in endpoint.text("/status.json")
+        if what == "AccessDenied":
+            store.denied = set()
+        else:
+            write(store.token)
+        run.wait_rows(2000)
+        wait_for(lambda: any_server.unacked() == 0, "acks")
+        texts = support.seen(run, endpoint)
+        assert not [k for k, text in texts.items() for s in (secret, "TOKEN-") if s in text]
+        assert run.stop(signal.SIGTERM) == 0
+        rows = [
+            row
+            for key, body in store.objects.items()
+            if key.endswith(".parquet")
+            for row in pyarrow.parquet.read_table(io.BytesIO(body))["stream_seq"].to_pylist()
+        ]
+        assert sorted(rows) == list(range(1, 2001))
+
+
+def test_uploads_that_nobody_goes_on_with_are_aborted(any_server, varve):
+    """A start aborts those that are older than a day, by the clock of the store; and none that may
+    be under way, or is not below the prefix."""
+    any_server.generate(10)
+    with Fake() as store:
+        store.bucket, store.skew = "varve-test", 3 * 86400.0
+        for name, key, hours in (
+            ("old", f"{PREFIX}/a/1-2.parquet", 25),
+            ("older", f"{PREFIX}/b/1-2.parquet", 2000),
+            ("young", f"{PREFIX}/a/3-4.parquet", 23),
+            ("of-another", f"{PREFIX}-2/a/1-2.parquet", 25),
+        ):
+            begun = store.now() - datetime.timedelta(hours=hours)
+            store.begun[name] = key, begun.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            store.uploads[name] = {}
+        once(varve, store)
+        assert sorted(store.uploads) == ["of-another", "young"]
 
 
 def expect_not_reached(varve, store, why):
@@ -527,6 +613,21 @@ def test_several_try_the_store_at_once(any_server, varve, store, tmp_path):
             said = run.communicate(timeout=support.PATIENCE)[0].decode()
             assert run.returncode == 0 and "lets one of two win" in said, said
     assert not [key for key in store.keys(PREFIX + "/") if "/.varve/check/" in key]
+
+
+@pytest.mark.parametrize("denied", ["put", "get", "list", "delete"])
+def test_check_tells_what_is_not_allowed(any_server, varve, tmp_path, denied):
+    """Each right that is missing, by the name of what was tried, and where."""
+    any_server.add_stream()
+    with Fake() as store:
+        store.bucket, store.denied = "varve-test", {denied}
+        file = tmp_path / "check.json"
+        file.write_text(json.dumps(config(varve, store)))
+        said = command(store, "check", "-c", file, status=1)
+        assert re.search(f"s3://varve-test/{PREFIX}/.*: {denied}: .* 403 AccessDenied", said), said
+        assert "can put, get, list and delete" not in said
+        left = [key for key in store.objects if "/.varve/" not in f"/{key}"]
+        assert not left and (denied == "delete" or not store.objects)
 
 
 def test_check_tells_of_what_a_store_lacks(any_server, varve, tmp_path):

@@ -25,7 +25,7 @@ struct bucket_model {
     struct bucket_service service;
     ARRAY(struct object) objects; /* by key */
     int64_t ahead;                /* of the time, the clock of the process at hand */
-    uint64_t requests;
+    uint64_t requests, connects;
     uint64_t fate_at, kill_at, turn_at; /* 0: never */
     enum bucket_fate fate, kill;
     bucket_turn *turn;
@@ -153,6 +153,7 @@ static int connect_to(void *context, const struct net_address *to, struct err *e
     (void)to;
     if (m->dead && !m->inside)
         return err_set_system(err, ECONNREFUSED, "connect");
+    m->connects++;
     return service_connect(&m->service, NULL, err);
 }
 
@@ -218,6 +219,11 @@ static int64_t wall_now(void *context)
 {
     const struct bucket_model *m = context;
     return m->service.now + m->ahead;
+}
+
+uint64_t bucket_model_connects(const struct bucket_model *m)
+{
+    return m->connects;
 }
 
 void bucket_model_set_clock(struct bucket_model *m, int64_t ahead)

@@ -56,6 +56,9 @@ uint64_t bucket_model_uploads(const struct bucket_model *m);
 /* From now on the clock of the process at hand is so far ahead of the store's, ns; 0 at first. */
 void bucket_model_set_clock(struct bucket_model *m, int64_t ahead);
 
+/* So many connections were made, since the model is there. */
+uint64_t bucket_model_connects(const struct bucket_model *m);
+
 /* Let time pass. */
 void bucket_model_wait(struct bucket_model *m, int64_t until);
 
