@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* Little-endian loads and stores at any alignment, on any host. Compilers make one move of each. */
 
 static inline uint32_t load_u32le(const uint8_t *p)
@@ -39,13 +43,26 @@ static inline uint64_t bytes_equal(uint64_t word, uint8_t byte)
     return ~(((differ & low) + low) | differ | low);
 }
 
-/* The same as far as the first of them goes, for fewer steps: the lowest bit that is set is of it,
- * and none is set if there is none. What is set above it says nothing. */
-static inline uint64_t bytes_first_equal(uint64_t word, uint8_t byte)
+/* Which of BYTES_WIDE bytes at `p` equal `byte`: bit n for the n-th. */
+enum { BYTES_WIDE = 16 };
+
+static inline uint32_t bytes_where_portable(const uint8_t *p, uint8_t byte)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t differ = word ^ ones * byte;
-    return (differ - ones) & ~differ & (ones << 7);
+    const uint64_t gather =
+        UINT64_C(0x0102040810204080); /* the lowest bit of each of eight bytes */
+    uint64_t low = bytes_equal(load_u64le(p), byte) >> 7;
+    uint64_t high = bytes_equal(load_u64le(p + 8), byte) >> 7;
+    return (uint32_t)(low * gather >> 56 | high * gather >> 56 << 8);
+}
+
+static inline uint32_t bytes_where(const uint8_t *p, uint8_t byte)
+{
+#if defined(__SSE2__)
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)byte)));
+#else
+    return bytes_where_portable(p, byte);
+#endif
 }
 
 /* ZigZag, as in protobuf and Thrift: small magnitudes of either sign become small numbers. */

@@ -21,17 +21,24 @@ bool nats_ack_is(struct slice reply)
            memcmp(reply.data, ack_start, sizeof(ack_start) - 1) == 0;
 }
 
+/* Add where the bytes of `found` are, which count from `at`; returns how many there are then. */
+static size_t add_dots(size_t dots[static DOTS_MAX], size_t count, uint32_t found, size_t at)
+{
+    for (; found != 0 && count < DOTS_MAX; found &= found - 1)
+        dots[count++] = at + (size_t)__builtin_ctz(found);
+    return count;
+}
+
 /* Where the first dots are, at most DOTS_MAX; returns how many. */
 static size_t find_dots(struct slice s, size_t dots[static DOTS_MAX])
 {
     size_t count = 0, at = 0;
-    for (; s.len - at >= 8; at += 8)
-        for (uint64_t found = bytes_equal(load_u64le(s.data + at), '.'); found != 0;
-             found &= found - 1) {
-            if (count == DOTS_MAX)
-                return count;
-            dots[count++] = at + (size_t)__builtin_ctzll(found) / 8;
-        }
+    for (; s.len - at >= BYTES_WIDE; at += BYTES_WIDE)
+        count = add_dots(dots, count, bytes_where(s.data + at, '.'), at);
+    if (at > 0) { /* the rest, with some bytes again, which are shifted out */
+        uint32_t last = bytes_where(s.data + s.len - BYTES_WIDE, '.');
+        return add_dots(dots, count, last >> (BYTES_WIDE - (s.len - at)), at);
+    }
     for (; at < s.len && count < DOTS_MAX; at++)
         if (s.data[at] == '.')
             dots[count++] = at;
@@ -43,6 +50,10 @@ static size_t find_dots(struct slice s, size_t dots[static DOTS_MAX])
 static bool take_number(struct slice s, size_t start, size_t end, uint64_t *value)
 {
     struct slice digits = {s.data + start, end - start};
+    if (digits.len == 1) { /* nearly all are delivered once */
+        *value = (uint64_t)(digits.data[0] - '0');
+        return digits.data[0] >= '0' && digits.data[0] <= '9';
+    }
     return (digits.len < 2 || digits.data[0] != '0') && num_parse_u64_within(digits, value);
 }
 

@@ -84,16 +84,24 @@ static void trim_right(struct slice *s)
         s->len--;
 }
 
-/* Where the first blank is; s.len if there is none. Eight bytes a step: nearly all of a line is
+static uint32_t blanks_at(const uint8_t *p)
+{
+    return bytes_where(p, ' ') | bytes_where(p, '\t');
+}
+
+/* Where the first blank is; s.len if there is none. Many bytes a step: nearly all of a line is
  * subjects. */
 static size_t find_blank(struct slice s)
 {
     size_t at = 0;
-    for (; s.len - at >= 8; at += 8) {
-        uint64_t word = load_u64le(s.data + at);
-        uint64_t blanks = bytes_first_equal(word, ' ') | bytes_first_equal(word, '\t');
+    for (; s.len - at >= BYTES_WIDE; at += BYTES_WIDE) {
+        uint32_t blanks = blanks_at(s.data + at);
         if (blanks != 0)
-            return at + (size_t)__builtin_ctzll(blanks) / 8;
+            return at + (size_t)__builtin_ctz(blanks);
+    }
+    if (at > 0) { /* the rest, with some bytes again, in which there is none */
+        uint32_t blanks = blanks_at(s.data + s.len - BYTES_WIDE);
+        return blanks != 0 ? s.len - BYTES_WIDE + (size_t)__builtin_ctz(blanks) : s.len;
     }
     while (at < s.len && !is_blank(s.data[at]))
         at++;
@@ -104,10 +112,10 @@ static size_t find_blank(struct slice s)
  * its beginning and its end byte by byte. */
 static const uint8_t *find_line_end(const uint8_t *at, size_t len)
 {
-    for (; len >= 8; at += 8, len -= 8) {
-        uint64_t found = bytes_first_equal(load_u64le(at), '\n');
+    for (; len >= BYTES_WIDE; at += BYTES_WIDE, len -= BYTES_WIDE) {
+        uint32_t found = bytes_where(at, '\n');
         if (found != 0)
-            return at + (size_t)__builtin_ctzll(found) / 8;
+            return at + __builtin_ctz(found);
     }
     return len == 0 ? NULL : memchr(at, '\n', len);
 }

@@ -65,6 +65,30 @@ TEST(nats_ack_puts_every_form_together_again)
     expect_same_again("$JS.ACK._.acc.S.C.1.2.3.4.5.007.x");
 }
 
+TEST(nats_ack_finds_its_dots_wherever_they_are)
+{
+    char names[80];
+    memset(names, 's', sizeof(names));
+    for (int stream = 1; stream < 40; stream++) {
+        for (int consumer = 1; consumer < 40; consumer++) {
+            struct buf text = {0};
+            struct nats_ack ack;
+            buf_printf(&text, "$JS.ACK.%.*s.%.*s.", stream, names, consumer, names);
+            size_t prefix = text.len;
+            buf_printf(&text, "1.22.333.1700000000000000000.%d", stream * consumer);
+            EXPECT(nats_ack_parse(buf_slice(&text), &ack));
+            EXPECT_U64(ack.prefix.len, prefix);
+            EXPECT_U64(ack.delivered, 1);
+            EXPECT_U64(ack.stream_seq, 22);
+            EXPECT_U64(ack.consumer_seq, 333);
+            EXPECT_I64(ack.timestamp_ns, INT64_C(1700000000000000000));
+            EXPECT_U64(ack.pending, stream * consumer);
+            EXPECT_U64(ack.suffix.len, 0);
+            buf_free(&text);
+        }
+    }
+}
+
 TEST(nats_ack_refuses_other_numbers_of_tokens)
 {
     struct nats_ack ack;

@@ -191,6 +191,40 @@ static void expect_bad(const char *text, enum err_code code)
     expect_frames(text, expected);
 }
 
+TEST(nats_parse_takes_words_of_every_length)
+{
+    char name[80];
+    memset(name, 'w', sizeof(name));
+    for (int subject = 1; subject < 50; subject++) {
+        for (int reply = 1; reply < 50; reply++) {
+            struct nats_parser parser = {.message_max = 100};
+            struct nats_frame frame;
+            struct buf text = {0};
+            struct err err = {0};
+            size_t used;
+            const char *blank = (subject + reply) % 2 == 0 ? " " : "\t";
+            buf_printf(&text, "MSG %.*s%s7 %.*s%s5\r\nhello\r\n", subject, name, blank, reply, name,
+                       blank);
+            EXPECT(nats_parse(&parser, buf_slice(&text), &frame, &used, &err) == NATS_PARSE_FRAME);
+            EXPECT_U64(used, text.len);
+            EXPECT_U64(frame.subject.len, subject);
+            EXPECT_U64(frame.sid, 7);
+            EXPECT_U64(frame.reply.len, reply);
+            EXPECT_U64(frame.payload.len, 5);
+            /* A blank within the reply, wherever it is, makes it two words. */
+            for (int at = 1; at < reply - 1; at++) {
+                struct nats_parser again = {.message_max = 100};
+                size_t place = 4 + (size_t)subject + 3 + (size_t)at;
+                text.data[place] = ' ';
+                EXPECT(nats_parse(&again, buf_slice(&text), &frame, &used, &err) == NATS_PARSE_BAD);
+                text.data[place] = 'w';
+                err = (struct err){0};
+            }
+            buf_free(&text);
+        }
+    }
+}
+
 TEST(nats_parse_refuses_sizes_that_are_none)
 {
     expect_bad("MSG a 1 99999999999\r\n", ERR_PROTOCOL);
