@@ -107,6 +107,24 @@ const char *event_reason(const struct event_decoder *d);
 void event_append(struct batch *b, const struct event *event, const struct event_origin *origin,
                   bool suspect);
 
+/*
+ * The same in two steps: packed in one place, whose size is event_size.packed, and appended from
+ * there later. event_size.bytes is what the row adds to a batch.
+ */
+enum { EVENT_PACKED_MORE = 16 }; /* bytes: packed it takes at most so many more */
+
+struct event_size {
+    size_t packed;
+    uint64_t bytes;
+};
+struct event_size event_size(const struct event *event, const struct event_origin *origin,
+                             bool suspect);
+void event_pack(uint8_t *to, const struct event *event, const struct event_origin *origin,
+                bool suspect);
+
+/* What event_pack has packed; in this process (ASSERT). */
+void event_unpack(struct batch *b, struct slice packed);
+
 /* Microseconds since 1970, rounded towards the past, as time columns hold them. */
 int64_t event_micros(int64_t ns);
 

@@ -115,7 +115,8 @@ int typed_table_init(struct typed_table *t, const char *target, struct slice eve
     t->columns = columns;
     t->own =
         memcpy(arena_alloc(&t->names, count * sizeof(*columns)), columns, count * sizeof(*columns));
-    t->kind = (struct store_kind){&t->schema, &t->path, t->types[0] != '\0' ? t->types : NULL};
+    t->kind = (struct store_kind){
+        .schema = &t->schema, .path = &t->path, .types = t->types[0] != '\0' ? t->types : NULL};
     struct schema_node *nodes = calloc(count, sizeof(*nodes));
     if (nodes == NULL)
         out_of_memory(count * sizeof(*nodes));

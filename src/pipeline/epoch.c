@@ -71,7 +71,7 @@ void epochs_init(struct epochs *e, struct store_writer *store, const struct stor
 {
     *e = (struct epochs){.store = store,
                          .limits = limits,
-                         .table = {.schema = &event_schema, .path = path},
+                         .table = {.schema = &event_schema, .path = path, .unpack = event_unpack},
                          .quarantine = {.schema = &quarantine_schema},
                          .account = account,
                          .source_count = source_count};
@@ -118,6 +118,7 @@ void epochs_add_row(struct epochs *e, const struct epoch_origin *from, const str
                     const struct event_origin *origin, int64_t time, bool suspect, int64_t now)
 {
     struct epoch_source *s = part_of(e, from, now);
+    struct event_size size = event_size(event, origin, suspect);
     struct store_row row = {
         .kind = &e->table,
         .source = from->source,
@@ -128,8 +129,14 @@ void epochs_add_row(struct epochs *e, const struct epoch_origin *from, const str
                    .worker_id = event->worker_id,
                    .time = time},
         .clock_suspect = suspect,
+        .packed = size.packed,
+        .bytes = size.bytes,
     };
-    event_append(store_writer_begin_row(e->store, &row), event, origin, suspect);
+    struct batch *batch = store_writer_begin_row(e->store, &row);
+    if (batch != NULL)
+        event_append(batch, event, origin, suspect);
+    else
+        event_pack(store_writer_room(e->store), event, origin, suspect);
     uint64_t bytes = store_writer_end_row(e->store);
     count_message(e, s, origin->stream_seq, origin->stream_time_ns, bytes);
     s->table_rows++;

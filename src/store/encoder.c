@@ -302,7 +302,7 @@ static void encode_staged(struct encoder *e, struct store_group *group, struct g
         batch_free(e->rows);
         e->rows = batch_new(schema, e->account);
     }
-    group_unstage(part, e->rows);
+    group_unstage(group, part, e->rows);
     struct encode_job job = {.group = group,
                              .part = part,
                              .batch = e->rows,
@@ -316,7 +316,7 @@ static void encode_staged(struct encoder *e, struct store_group *group, struct g
 static void finish_group(struct encoder *e, struct store_group *group)
 {
     for (size_t i = 0; i < group->parts.count; i++)
-        if (group->parts.list[i]->first != NULL)
+        if (group->parts.list[i]->staged.first != NULL)
             encode_staged(e, group, group->parts.list[i]);
     arena_free(&group->staged);
     for (size_t i = 0; i < group->files.count; i++)

@@ -10,10 +10,11 @@
  * that grows), paths, statistics; and each range of its sequences as text. */
 enum { FILE_ENTRY = 4096, RANGE_ENTRY = 16 };
 
-struct store_group *group_new(struct account *account)
+struct store_group *group_new(struct account *account, struct staging *staging)
 {
     struct store_group *g = account_alloc(account, 1, sizeof(*g));
     g->account = account;
+    g->staging = staging;
     g->arena.account = account;
     g->staged.account = account;
     g->images.account = account;
@@ -35,30 +36,24 @@ struct group_part *group_add_part(struct store_group *g, const struct store_kind
     part->kind = kind;
     part->origin = origin;
     part->key = arena_text(&g->arena, key.data, key.len);
-    part->last = &part->first;
     *array_add(&g->parts) = part;
     g->parts_memory += entry_memory(part);
     account_add(g->account, entry_memory(part));
     return part;
 }
 
-void group_stage(struct store_group *g, struct group_part *part, struct slice packed)
+uint8_t *group_stage(struct store_group *g, struct group_part *part, size_t len)
 {
-    ASSERT(packed.len <= UINT32_MAX);
-    struct staged_row *row = arena_alloc(&g->staged, sizeof(*row) + packed.len);
-    row->next = NULL;
-    row->len = (uint32_t)packed.len;
-    memcpy(row->packed, packed.data, packed.len);
-    *part->last = row;
-    part->last = &row->next;
+    return staging_add(g->staging, &part->staged, &g->staged, len);
 }
 
-void group_unstage(struct group_part *part, struct batch *to)
+void group_unstage(struct store_group *g, struct group_part *part, struct batch *to)
 {
-    for (const struct staged_row *row = part->first; row != NULL; row = row->next)
-        batch_unpack(to, (struct slice){row->packed, row->len});
-    part->first = NULL;
-    part->last = &part->first;
+    struct staging_cursor cursor = {0};
+    struct slice row;
+    while (staging_next(&part->staged, &cursor, &row))
+        part->kind->unpack != NULL ? part->kind->unpack(to, row) : batch_unpack(to, row);
+    staging_give_back(g->staging, &part->staged);
 }
 
 static void book_entry(struct store_group *g, struct group_file *file, uint64_t bytes)
@@ -210,15 +205,22 @@ static void trim_file(struct store_group *g, struct group_file *file)
     file->part = NULL;
 }
 
-void group_keep_files(struct store_group *g)
+static void free_parts(struct store_group *g)
 {
-    for (size_t i = 0; i < g->files.count; i++)
-        trim_file(g, g->files.list[i]);
+    for (size_t i = 0; i < g->parts.count; i++)
+        staging_give_back(g->staging, &g->parts.list[i]->staged);
     array_free(&g->parts);
     arena_free(&g->arena);
     arena_free(&g->staged);
     account_remove(g->account, g->parts_memory);
     g->parts_memory = 0;
+}
+
+void group_keep_files(struct store_group *g)
+{
+    for (size_t i = 0; i < g->files.count; i++)
+        trim_file(g, g->files.list[i]);
+    free_parts(g);
 }
 
 uint64_t group_memory(const struct store_group *g)
@@ -253,11 +255,8 @@ void group_free(struct store_group *g)
     for (size_t i = 0; i < g->files.count; i++)
         file_free(g, g->files.list[i]);
     array_free(&g->files);
-    array_free(&g->parts);
+    free_parts(g);
     positions_free(&g->others);
-    arena_free(&g->arena);
-    arena_free(&g->staged);
     arena_free(&g->images);
-    account_remove(g->account, g->parts_memory);
     account_free(g->account, g, sizeof(*g));
 }

@@ -14,6 +14,7 @@
 #include "batch/seqset.h"
 #include "parquet/write/writer.h"
 #include "store/commit.h"
+#include "store/staging.h"
 #include "store/writer.h"
 
 /*
@@ -25,22 +26,15 @@
  * While it is open, two threads work on it: the fields marked E are the encoder's.
  */
 
-/* A row that is kept until the group is sealed: of a part that has too few for a batch. */
-struct staged_row {
-    struct staged_row *next;
-    uint32_t len;
-    uint8_t packed[]; /* see batch_pack */
-};
-
 /* Rows of one kind, one source and one partition. It may become several files. */
 struct group_part {
     const struct store_kind *kind;
     const struct store_origin *origin;
-    const char *key;                  /* see store/path.h */
-    struct staged_row *first, **last; /* as they came */
-    bool unsorted;                    /* of these: not in stream order */
-    uint64_t clock_suspect;           /* of these: rows that are not filed under their own time */
-    struct group_file *file;          /* E: the one that takes rows, NULL: none */
+    const char *key;           /* see store/path.h */
+    struct staged_rows staged; /* those that are kept until the group is sealed: as they came */
+    bool unsorted;             /* of these: not in stream order */
+    uint64_t clock_suspect;    /* of these: rows that are not filed under their own time */
+    struct group_file *file;   /* E: the one that takes rows, NULL: none */
 };
 
 /* Some bytes of a file. */
@@ -77,9 +71,10 @@ struct group_file {
 struct store_group {
     struct queue_item item;
     struct account *account;
-    struct arena arena;  /* of the parts */
-    struct arena staged; /* of rows that are kept */
-    struct arena images; /* E: of small files */
+    struct arena arena;      /* of the parts */
+    struct staging *staging; /* of rows that are kept, and */
+    struct arena staged;     /* the first of them of each part */
+    struct arena images;     /* E: of small files */
     ARRAY(struct group_part *) parts;
     uint64_t parts_memory; /* booked for what their commit needs */
     struct store_seal seal;
@@ -94,18 +89,19 @@ struct store_group {
     struct positions others; /* see struct store_committed */
 };
 
-/* Owned by the caller; memory is booked to `account`. */
-struct store_group *group_new(struct account *account);
+/* Owned by the caller; memory is booked to `account`. `staging` is borrowed until the group is
+ * committed. */
+struct store_group *group_new(struct account *account, struct staging *staging);
 
 /* A new part. `key` is copied. Valid as long as the group. */
 struct group_part *group_add_part(struct store_group *g, const struct store_kind *kind,
                                   const struct store_origin *origin, struct slice key);
 
-/* Keep a row, packed. */
-void group_stage(struct store_group *g, struct group_part *part, struct slice packed);
+/* Keep a row: room for it, packed as store_kind.unpack wants it. */
+uint8_t *group_stage(struct store_group *g, struct group_part *part, size_t len);
 
 /* Append the rows that are kept of a part to a batch, and keep them no longer. */
-void group_unstage(struct group_part *part, struct batch *to);
+void group_unstage(struct store_group *g, struct group_part *part, struct batch *to);
 
 /* A new file of a part. Valid as long as the group. */
 struct group_file *group_add_file(struct store_group *g, struct group_part *part);

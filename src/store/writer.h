@@ -33,7 +33,9 @@ enum {
      * they are full. */
     STORE_SPARE_BATCHES = 4,
     /* Of rows of one partition: fewer are kept row by row until they are sealed, since a batch has
-     * a dozen buffers however little is in them. There may be thousands of such partitions. */
+     * a dozen buffers however little is in them. There may be thousands of such partitions. Rows
+     * that have a packed form are kept up to half of what a batch takes, since those of many
+     * partitions that come in turns are cheaper to bring into columns one partition at a time. */
     STORE_STAGED_BYTES = 16 * 1024,
     /* Of memory, that an open partition comes to when it is sealed, beside its rows: the image of
      * a small file, what is known of it, its part of the log's entry. */
@@ -55,6 +57,9 @@ struct store_kind {
     const struct store_path *path; /* of the files of the table. NULL: of files beside the table,
                                       for messages that are no rows of it */
     const char *types;             /* SHA-256 of what its payloads were decoded by; NULL: nothing */
+    /* Append to a batch the row that was packed, see store_writer_room, on any thread. NULL: rows
+     * are only put into batches. */
+    void (*unpack)(struct batch *b, struct slice packed);
 };
 
 /* The stream generation that rows are of: for their footers. */
@@ -70,6 +75,8 @@ struct store_row {
     uint64_t sequence;               /* as in its `ordered` column */
     struct store_path_values values; /* stream and instance are filled in */
     bool clock_suspect;              /* values.time is not its own time */
+    size_t packed;                   /* its bytes in the form that kind->unpack takes, */
+    uint64_t bytes;                  /* and those that it adds to a batch; 0: it has no such form */
 };
 
 /* Memory with a value that is too large to be copied, for a column of byte strings that is not
@@ -158,8 +165,10 @@ void store_writer_end(struct store_writer *w);
 void store_writer_set_limits(struct store_writer *w, const struct store_writer_limits *limits);
 
 /* The batch to append the row to, of kind->schema: exactly one row, before anything else is done
- * with the writer. */
+ * with the writer. NULL for one that has a packed form: that is to be put where store_writer_room
+ * says. */
 struct batch *store_writer_begin_row(struct store_writer *w, const struct store_row *row);
+uint8_t *store_writer_room(struct store_writer *w);
 
 /* The row was appended: the bytes that it takes. */
 uint64_t store_writer_end_row(struct store_writer *w);

@@ -56,6 +56,57 @@ TEST(event_append_all_columns)
     batch_free(b);
 }
 
+static struct slice some_text(const uint8_t *from)
+{
+    uint64_t random = test_random();
+    return random % 3 == 0 ? (struct slice){0} : (struct slice){from + random % 50, random % 200};
+}
+
+TEST(event_unpack_is_event_append)
+{
+    uint8_t text[256], packed[4096];
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)test_random();
+    struct batch *at_once = batch_new(&event_schema, NULL);
+    struct batch *later = batch_new(&event_schema, NULL);
+    for (int row = 0; row < 300; row++) {
+        const struct event event = {
+            .timestamp_ns = (int64_t)test_random(),
+            .event_id = some_text(text),
+            .event_type_key = some_text(text),
+            .event_payload = some_text(text),
+            .worker_id = some_text(text),
+            .simulation_id = some_text(text),
+            .payload_format_hint = some_text(text),
+            .correlation_id = some_text(text),
+            .unknown_fields = some_text(text),
+        };
+        const struct event_origin origin = {test_random(), (int64_t)test_random(), some_text(text),
+                                            some_text(text)};
+        bool suspect = test_random() % 2 == 0;
+        uint64_t before = at_once->bytes;
+        struct event_size size = event_size(&event, &origin, suspect);
+        event_append(at_once, &event, &origin, suspect);
+        EXPECT_U64(size.bytes, at_once->bytes - before);
+        EXPECT(size.packed <= size.bytes + EVENT_PACKED_MORE && size.packed < sizeof(packed));
+        packed[size.packed] = 0xA5;
+        event_pack(packed, &event, &origin, suspect);
+        EXPECT_U64(packed[size.packed], 0xA5);
+        event_unpack(later, (struct slice){packed, size.packed});
+    }
+    EXPECT_U64(later->rows, at_once->rows);
+    EXPECT_U64(later->bytes, at_once->bytes);
+    for (uint32_t i = 0; i < EVENT_COLUMNS; i++) {
+        const struct column *a = &at_once->columns[i], *b = &later->columns[i];
+        EXPECT_BYTES(b->values.data, b->values.len, a->values.data, a->values.len);
+        EXPECT_BYTES(b->definitions.data, b->definitions.len, a->definitions.data,
+                     a->definitions.len);
+        EXPECT_U64(b->nulls, a->nulls);
+    }
+    batch_free(at_once);
+    batch_free(later);
+}
+
 TEST(event_micros_rounds_to_the_past)
 {
     EXPECT_I64(event_micros(1999), 1);

@@ -33,7 +33,8 @@ static struct store_group *make_group(struct account *account, uint64_t version,
 {
     static const struct store_kind kind = {0};
     static const struct store_origin origin = {"S", "C", "D"};
-    struct store_group *g = group_new(account);
+    static struct staging staging;
+    struct store_group *g = group_new(account, &staging);
     struct group_part *part = group_add_part(g, &kind, &origin, slice_of("x/y"));
     for (uint64_t f = 0; f < files; f++) {
         struct group_file *file = group_add_file(g, part);

@@ -413,6 +413,96 @@ TEST(store_writer_hands_large_pages_on)
     stop(&s);
 }
 
+static void unpack_row(struct batch *b, struct slice packed)
+{
+    batch_put_int64(b, 0, (int64_t)load_u64le(packed.data));
+    batch_put_bytes(b, 1, (struct slice){packed.data + 8, packed.len - 8});
+    batch_end_row(b);
+}
+
+/* Rows of this length go to simulation `seq % 7`; those of the last one come in no order. */
+static void add_packed(struct stage *s, uint64_t seq, size_t len)
+{
+    char simulation[] = {(char)('a' + seq % 7), '\0'};
+    if (seq % 7 == 6)
+        seq ^= 64 * 7; /* the remainder may be another one: no matter */
+    struct store_row row = row_of(s, seq, simulation, BASE);
+    uint64_t bytes = 8 + 4 + len;
+    if (s->table.unpack != NULL) {
+        row.packed = 8 + len;
+        row.bytes = bytes;
+    }
+    struct batch *b = store_writer_begin_row(s->writer, &row);
+    if (b != NULL) {
+        batch_put_int64(b, 0, (int64_t)seq);
+        batch_put_bytes(b, 1, (struct slice){payload, len});
+        batch_end_row(b);
+    } else {
+        uint8_t *room = store_writer_room(s->writer);
+        store_u64le(room, seq);
+        memcpy(room + 8, payload, len);
+    }
+    EXPECT_U64(store_writer_end_row(s->writer), bytes);
+}
+
+/* The log entry has the name, size and SHA-256 of each file. */
+static char *entry_of(bool packed, uint64_t batch_bytes, size_t most)
+{
+    struct stage s;
+    struct store_writer_limits limits = generous;
+    limits.batch_bytes = batch_bytes;
+    start(&s, limits);
+    s.table.unpack = packed ? unpack_row : NULL;
+    for (uint64_t seq = 1, bytes = 0; bytes < (8 << 20); seq++) {
+        add_packed(&s, seq, seq * seq % most);
+        bytes += seq * seq % most;
+    }
+    (void)commit(&s);
+    glob_t found = find(TABLE_FILES);
+    EXPECT(found.gl_pathc >= 7);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        expect_sound(found.gl_pathv[i]);
+    globfree(&found);
+    char *text = fixture_read("root/_delta_log/00000000000000000001.json");
+    stop(&s);
+    return text;
+}
+
+/* The sums of the files, in order. */
+static void expect_same_files(const char *a, const char *b)
+{
+    static const char key[] = "sha256";
+    int files = 0;
+    while ((a = strstr(a, key)) != NULL && (b = strstr(b, key)) != NULL) {
+        EXPECT_BYTES((const uint8_t *)a, sizeof(key) + SHA256_TEXT_MAX, (const uint8_t *)b,
+                     sizeof(key) + SHA256_TEXT_MAX);
+        a++;
+        b++;
+        files++;
+    }
+    EXPECT(files >= 7);
+}
+
+/* Few rows of a partition, which are packed until they are sealed; so many that it gets batches;
+ * and some that are too large to be packed. */
+TEST(store_writer_makes_the_same_files_of_packed_rows)
+{
+    static const struct {
+        uint64_t batch_bytes;
+        size_t most;
+    } cases[] = {{4 << 20, 100}, {4 << 20, 1000}, {64 * 1024, 1000}, {4 << 20, 20000}};
+    for (size_t i = 0; i < sizeof(payload); i++)
+        payload[i] = (uint8_t)test_random();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *packed = entry_of(true, cases[i].batch_bytes, cases[i].most);
+        char *direct = entry_of(false, cases[i].batch_bytes, cases[i].most);
+        expect_same_files(packed, direct);
+        free(packed);
+        free(direct);
+    }
+    memset(payload, 0, sizeof(payload));
+}
+
 TEST(store_writer_keeps_what_is_no_row_beside_the_table)
 {
     struct stage s;
