@@ -294,21 +294,30 @@ static void encode(struct encoder *e, struct encode_job *job)
     }
 }
 
-/* The file of a part that has few rows, which were kept until now. */
-static void encode_staged(struct encoder *e, struct store_group *group, struct group_part *part)
+/* Rows that were kept packed until now. */
+static void encode_staged(struct encoder *e, const struct encode_job *staged)
 {
-    const struct schema *schema = part->kind->schema;
+    const struct schema *schema = staged->part->kind->schema;
+    struct encode_job job = *staged;
     if (e->rows == NULL || e->rows->schema != schema) {
         batch_free(e->rows);
         e->rows = batch_new(schema, e->account);
     }
-    group_unstage(group, part, e->rows);
+    group_unstage(job.group, job.part, &job.staged, e->rows);
+    job.batch = e->rows;
+    encode(e, &job);
+}
+
+/* The last ones of a part, after which its file is complete. */
+static void finish_part(struct encoder *e, struct store_group *group, struct group_part *part)
+{
     struct encode_job job = {.group = group,
                              .part = part,
-                             .batch = e->rows,
+                             .staged = part->staged,
                              .unsorted = part->unsorted,
                              .clock_suspect = part->clock_suspect};
-    encode(e, &job);
+    part->staged = (struct staged_rows){0};
+    encode_staged(e, &job);
     finish_file(e, group, part->file);
 }
 
@@ -317,7 +326,7 @@ static void finish_group(struct encoder *e, struct store_group *group)
 {
     for (size_t i = 0; i < group->parts.count; i++)
         if (group->parts.list[i]->staged.first != NULL)
-            encode_staged(e, group, group->parts.list[i]);
+            finish_part(e, group, group->parts.list[i]);
     arena_free(&group->staged);
     for (size_t i = 0; i < group->files.count; i++)
         if (group->files.list[i]->writer != NULL)
@@ -329,8 +338,10 @@ static void do_job(struct encoder *e, struct encode_job *job)
     int64_t start = clock_monotonic();
     if (job->outside.memory != NULL)
         encode_outside(e, job);
-    else if (job->part != NULL)
+    else if (job->batch != NULL)
         encode(e, job);
+    else if (job->part != NULL)
+        encode_staged(e, job);
     else
         finish_group(e, job->group);
     e->busy_ns += clock_monotonic() - start;

@@ -32,7 +32,8 @@ struct encode_job {
     struct queue_item item;
     struct store_group *group;
     struct group_part *part;      /* NULL: the group is sealed */
-    struct batch *batch;          /* of `part`; comes back empty through `returned` */
+    struct batch *batch;          /* of `part`; comes back empty through `returned`. NULL: */
+    struct staged_rows staged;    /* these rows */
     struct store_outside outside; /* a value of its only row, which gets a file of its own */
     bool unsorted;                /* rows have to be brought into stream order first */
     bool next_file; /* they stand in front of rows that the part's file has: begin another */

@@ -47,13 +47,14 @@ uint8_t *group_stage(struct store_group *g, struct group_part *part, size_t len)
     return staging_add(g->staging, &part->staged, &g->staged, len);
 }
 
-void group_unstage(struct store_group *g, struct group_part *part, struct batch *to)
+void group_unstage(struct store_group *g, const struct group_part *part, struct staged_rows *rows,
+                   struct batch *to)
 {
     struct staging_cursor cursor = {0};
     struct slice row;
-    while (staging_next(&part->staged, &cursor, &row))
+    while (staging_next(rows, &cursor, &row))
         part->kind->unpack != NULL ? part->kind->unpack(to, row) : batch_unpack(to, row);
-    staging_give_back(g->staging, &part->staged);
+    staging_give_back(g->staging, rows);
 }
 
 static void book_entry(struct store_group *g, struct group_file *file, uint64_t bytes)

@@ -100,8 +100,9 @@ struct group_part *group_add_part(struct store_group *g, const struct store_kind
 /* Keep a row: room for it, packed as store_kind.unpack wants it. */
 uint8_t *group_stage(struct store_group *g, struct group_part *part, size_t len);
 
-/* Append the rows that are kept of a part to a batch, and keep them no longer. */
-void group_unstage(struct store_group *g, struct group_part *part, struct batch *to);
+/* Append rows that were kept of a part to a batch, and keep them no longer. */
+void group_unstage(struct store_group *g, const struct group_part *part, struct staged_rows *rows,
+                   struct batch *to);
 
 /* A new file of a part. Valid as long as the group. */
 struct group_file *group_add_file(struct store_group *g, struct group_part *part);

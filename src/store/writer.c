@@ -55,10 +55,9 @@ static void collect(struct store_writer *w)
     struct queue_item *item;
     while ((item = queue_poll(&w->encoder.returned)) != NULL) {
         struct encode_job *job = (struct encode_job *)item;
-        if (job->batch != NULL) {
-            w->queued_bytes -= job->batch_bytes;
+        w->queued_bytes -= job->batch_bytes;
+        if (job->batch != NULL)
             recycle_batch(w, job->batch);
-        }
         job->item.next = (struct queue_item *)w->idle_jobs;
         w->idle_jobs = job;
     }

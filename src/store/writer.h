@@ -34,9 +34,11 @@ enum {
     STORE_SPARE_BATCHES = 4,
     /* Of rows of one partition: fewer are kept row by row until they are sealed, since a batch has
      * a dozen buffers however little is in them. There may be thousands of such partitions. Rows
-     * that have a packed form are kept up to half of what a batch takes, since those of many
-     * partitions that come in turns are cheaper to bring into columns one partition at a time. */
+     * that have a packed form are kept up to half of what a batch takes; */
     STORE_STAGED_BYTES = 16 * 1024,
+    /* and with more partitions than these all of them are, since rows of many that come in turns
+     * are cheaper to bring into columns one partition at a time. */
+    STORE_PARTITIONS_FEW = 8,
     /* Of memory, that an open partition comes to when it is sealed, beside its rows: the image of
      * a small file, what is known of it, its part of the log's entry. */
     STORE_PARTITION_BYTES = 12 * 1024,

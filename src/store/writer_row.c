@@ -119,22 +119,51 @@ static uint32_t rows_max(const struct store_writer *w)
     return group < BATCH_ROWS_MAX ? group : BATCH_ROWS_MAX;
 }
 
-/* Whether a row with this content is kept as such: the partition has too few for a batch. */
-static bool is_staged(const struct store_writer *w, const struct partition *p, uint64_t bytes)
+/* Whether a row with this content may be kept as such: in front of what the encoder has there is
+ * another file. */
+static bool may_stage(const struct store_writer *w, const struct partition *p, uint64_t bytes)
+{
+    return !p->has_batches && bytes < STORE_STAGED_BYTES && w->row_sequence >= p->encoded;
+}
+
+/* Whether the partition has too few rows for a batch, with this one. */
+static bool is_few(const struct store_writer *w, const struct partition *p, uint64_t bytes)
 {
     uint64_t most = STORE_STAGED_BYTES;
     if (p->part->kind->unpack != NULL && w->limits.batch_bytes / 2 > most)
         most = w->limits.batch_bytes / 2;
-    return !p->has_batches && p->staged_rows + 1 < rows_max(w) && bytes < STORE_STAGED_BYTES &&
-           p->staged_bytes + bytes < most;
+    return p->staged_rows + 1 < rows_max(w) && p->staged_bytes + bytes < most;
+}
+
+/* Hand the rows that were kept to the encoder, and keep those that follow. */
+static void push_staged(struct store_writer *w, struct partition *p)
+{
+    struct group_part *part = p->part;
+    struct encode_job *job = writer_new_job(w);
+    job->part = part;
+    job->staged = part->staged;
+    job->unsorted = part->unsorted;
+    job->clock_suspect = part->clock_suspect;
+    job->row_group_bytes = w->limits.row_group_bytes;
+    job->batch_bytes = p->staged_bytes;
+    w->queued_bytes += job->batch_bytes;
+    part->staged = (struct staged_rows){0};
+    part->unsorted = false;
+    part->clock_suspect = 0;
+    p->staged_rows = 0;
+    p->staged_bytes = 0;
+    p->encoded = p->newest;
+    encoder_push(&w->encoder, job);
 }
 
 /* The partition has enough rows for a batch of its own: give it those that were kept. */
 static void begin_batches(struct store_writer *w, struct partition *p)
 {
-    take_batch(w, p);
-    group_unstage(w->group, p->part, p->batch);
     p->has_batches = true;
+    if (p->part->staged.first == NULL)
+        return;
+    take_batch(w, p);
+    group_unstage(w->group, p->part, &p->part->staged, p->batch);
     p->unsorted = p->part->unsorted;
     p->clock_suspect += p->part->clock_suspect;
     p->part->unsorted = false;
@@ -151,9 +180,13 @@ struct batch *store_writer_begin_row(struct store_writer *w, const struct store_
     w->row_batch = NULL;
     w->row_packed = row->packed;
     w->row_bytes = row->bytes;
-    if (row->bytes > 0 && is_staged(w, p, row->bytes))
-        return NULL;
-    if (row->bytes > 0 && !p->has_batches)
+    bool packed = row->bytes > 0, many = w->partitions.count > STORE_PARTITIONS_FEW;
+    if (packed && many && p->staged_rows > 0 && may_stage(w, p, row->bytes) &&
+        !is_few(w, p, row->bytes))
+        push_staged(w, p);
+    if (packed && may_stage(w, p, row->bytes) && is_few(w, p, row->bytes))
+        return NULL; /* perhaps not any more, if the encoder has newer ones now */
+    if (packed && !p->has_batches)
         begin_batches(w, p);
     w->row_batch = p->has_batches ? open_batch(w, p, row->sequence)
                                   : w->kinds.list[kind_number(w, row->kind)].row;
@@ -172,13 +205,13 @@ static void stage_from_batch(struct store_writer *w, struct partition *p, uint64
 {
     static const uint32_t only[] = {0};
     struct batch *row = w->row_batch;
-    if (is_staged(w, p, bytes)) {
+    if (may_stage(w, p, bytes) && is_few(w, p, bytes)) {
         buf_reset(&w->packed);
         batch_pack(row, &w->packed);
         memcpy(group_stage(w->group, p->part, w->packed.len), w->packed.data, w->packed.len);
     } else {
         begin_batches(w, p);
-        batch_copy_ordered(p->batch, row, only);
+        batch_copy_ordered(open_batch(w, p, w->row_sequence), row, only);
     }
     batch_reset(row);
     if (batch_memory(row) > 2 * (uint64_t)STORE_STAGED_BYTES) { /* one was large */

@@ -420,12 +420,8 @@ static void unpack_row(struct batch *b, struct slice packed)
     batch_end_row(b);
 }
 
-/* Rows of this length go to simulation `seq % 7`; those of the last one come in no order. */
-static void add_packed(struct stage *s, uint64_t seq, size_t len)
+static void add_packed(struct stage *s, uint64_t seq, const char *simulation, size_t len)
 {
-    char simulation[] = {(char)('a' + seq % 7), '\0'};
-    if (seq % 7 == 6)
-        seq ^= 64 * 7; /* the remainder may be another one: no matter */
     struct store_row row = row_of(s, seq, simulation, BASE);
     uint64_t bytes = 8 + 4 + len;
     if (s->table.unpack != NULL) {
@@ -454,7 +450,9 @@ static char *entry_of(bool packed, uint64_t batch_bytes, size_t most)
     start(&s, limits);
     s.table.unpack = packed ? unpack_row : NULL;
     for (uint64_t seq = 1, bytes = 0; bytes < (8 << 20); seq++) {
-        add_packed(&s, seq, seq * seq % most);
+        /* Of one simulation the rows come in no order. */
+        const char simulation[] = {(char)('a' + seq % 7), '\0'};
+        add_packed(&s, seq % 7 == 6 ? seq ^ 64 * 7 : seq, simulation, seq * seq % most);
         bytes += seq * seq % most;
     }
     (void)commit(&s);
@@ -501,6 +499,47 @@ TEST(store_writer_makes_the_same_files_of_packed_rows)
         free(direct);
     }
     memset(payload, 0, sizeof(payload));
+}
+
+/* Of so many partitions the rows stay packed until the encoder has them. Some come late: within
+ * what is packed, or long after it was encoded, for which there is another file. */
+TEST(store_writer_encodes_packed_rows_of_many_partitions)
+{
+    enum { ROWS = 20000, SIMULATIONS = 3 * STORE_PARTITIONS_FEW };
+    struct stage s;
+    struct store_writer_limits limits = generous;
+    uint8_t *seen = calloc(ROWS + 1, 1);
+    uint64_t *rows = calloc(ROWS, sizeof(*rows)), total = 0;
+    EXPECT(seen != NULL && rows != NULL);
+    limits.batch_bytes = 64 * 1024;
+    start(&s, limits);
+    s.table.unpack = unpack_row;
+    for (uint64_t at = 1; at <= ROWS; at++) {
+        /* Rows 10 and 11 of a hundred change places; rows 40 come with the last ones. */
+        uint64_t seq = at % 100 == 10 ? at + 1 : at % 100 == 11 ? at - 1 : at;
+        if (at % 2000 == 40 || at % 2000 == 1940)
+            seq = at % 2000 == 40 ? at + 1900 : at - 1900;
+        char simulation[] = {(char)('a' + seq * 7919 % SIMULATIONS), '\0'};
+        add_packed(&s, seq, simulation, seq * seq % 1000);
+    }
+    EXPECT(store_writer_queued(s.writer) > 1000000);
+    EXPECT(commit(&s).files > SIMULATIONS);
+    EXPECT_U64(store_writer_queued(s.writer), 0);
+    glob_t found = find(TABLE_FILES);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        uint64_t count = read_sequences(found.gl_pathv[i], rows, NULL);
+        expect_sound(found.gl_pathv[i]);
+        for (uint64_t row = 0; row < count; row++) {
+            EXPECT(row == 0 || rows[row] > rows[row - 1]);
+            EXPECT_U64(seen[rows[row]]++, 0);
+        }
+        total += count;
+    }
+    EXPECT_U64(total, ROWS);
+    globfree(&found);
+    free(rows);
+    free(seen);
+    stop(&s);
 }
 
 TEST(store_writer_keeps_what_is_no_row_beside_the_table)
