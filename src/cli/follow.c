@@ -59,8 +59,11 @@ static int wait_for(struct follower *f, const struct waker *waker, bool once, st
     for (;;) {
         struct net_wait wait = {.handle = waker->handle, .want = NET_READABLE};
         follower_look(f, &state);
-        if (state.done || stop_take().stop)
+        struct stop_request asked = stop_take();
+        if (state.done || asked.stop)
             break;
+        if (asked.reload)
+            follower_reload(f);
         net_wait(&wait, 1, INT64_MAX);
         net_calm(waker);
     }
@@ -88,10 +91,13 @@ static int follow(const struct following *how, const struct config *config,
         target->operations->free(target);
         return -1;
     }
+    struct follow_settings made_by = {config, settings};
     const struct follower_options options = {.root = config->output.log_output_directory,
                                              .name = name,
                                              .once = how->once,
-                                             .waker = waker};
+                                             .waker = waker,
+                                             .renew = follow_target_renew,
+                                             .context = &made_by};
     struct follower *f = follower_new(&options, target);
     stop_wakes(&waker);
     int result = follower_start(f, err);

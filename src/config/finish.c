@@ -151,13 +151,53 @@ static bool follower_name_ok(const char *name)
     return len > 0 && name[len] == '\0' && len <= CONFIG_NAME_MAX;
 }
 
+/* The next name of a path, which goes on behind it; of no length at its end. "." is none. */
+static struct slice next_name(const char **path)
+{
+    for (;;) {
+        *path += strspn(*path, "/");
+        struct slice name = {(const uint8_t *)*path, strcspn(*path, "/")};
+        *path += name.len;
+        if (!slice_is(name, "."))
+            return name;
+    }
+}
+
 /* Whether a path is a folder or lies in it, as both are written. */
 static bool lies_in(const char *path, const char *folder)
 {
-    size_t len = strlen(folder);
-    while (len > 1 && folder[len - 1] == '/')
-        len--;
-    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
+    if ((path[0] == '/') != (folder[0] == '/'))
+        return false;
+    for (;;) {
+        struct slice of_folder = next_name(&folder), of_path = next_name(&path);
+        if (of_folder.len == 0)
+            return true;
+        if (!slice_equal(of_folder, of_path))
+            return false;
+    }
+}
+
+static int check_target(const struct config *c, size_t i, struct err *err)
+{
+    const char *output = c->output.log_output_directory, *target = c->followers[i].target;
+    for (size_t j = 0; j < i; j++) {
+        const char *other = c->followers[j].target;
+        if (config_has_target(c->followers[j].kind) &&
+            (lies_in(target, other) || lies_in(other, target)))
+            return err_set(err, ERR_USAGE,
+                           "followers[%zu] and followers[%zu] have the same target, or one in that "
+                           "of the other",
+                           j, i);
+    }
+    if (lies_in(target, output))
+        return err_set(err, ERR_USAGE,
+                       "followers[%zu].target lies in the output directory, where readers of "
+                       "*.parquet would meet its files",
+                       i);
+    /* An event may be of a type that is called as the store is. */
+    if (lies_in(output, target))
+        return err_set(err, ERR_USAGE, "followers[%zu].target holds the output directory", i);
+    return 0;
 }
 
 bool config_has_target(enum config_kind kind)
@@ -226,17 +266,8 @@ static int finish_followers(struct config *c, struct err *err)
             f->target = arena_text(&c->arena, target.data, target.len);
             buf_free(&target);
         }
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(c->followers[j].target, f->target) == 0)
-                return err_set(err, ERR_USAGE,
-                               "followers[%zu] and followers[%zu] have the same target", j, i);
-        if (lies_in(f->target, output))
-            return err_set(err, ERR_USAGE,
-                           "followers[%zu].target lies in the output directory, where readers of "
-                           "*.parquet would meet its files",
-                           i);
-        if (f->kind == CONFIG_KIND_ARCHIVE && lies_in(output, f->target))
-            return err_set(err, ERR_USAGE, "followers[%zu].target holds the output directory", i);
+        if (check_target(c, i, err) != 0)
+            return -1;
     }
     return 0;
 }

@@ -226,8 +226,8 @@ const struct config_key config_keys[] = {
      .help = "protobuf and flatbuffers, by descriptor_set and message; or json, by columns."},
     {"payloads[].descriptor_set", CONFIG_PATH, IN_PAYLOAD(descriptor_set), "",
      .help = "File with the types: protoc --include_imports --descriptor_set_out=FILE writes it, "
-             "or buf build -o FILE; of flatbuffers the .bfbs of flatc --schema -b. If empty: the "
-             "messages of the simulation, which varve knows."},
+             "or buf build -o FILE; of flatbuffers the .bfbs of flatc --schema -b. SIGHUP has it "
+             "read again. If empty: the messages of the simulation, which varve knows."},
     {"payloads[].message", CONFIG_TEXT, IN_PAYLOAD(message), "",
      .help = "Full name of the message, such as fes.simulation.agent.AgentAction. If empty, each "
              "event says it in its payload_content_type: application/protobuf; message=NAME. Of "

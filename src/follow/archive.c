@@ -70,6 +70,8 @@ static int read_archive(struct archive *a, struct slice source, struct err *err)
     delta_snapshot_free(&archived);
     if (result == 0)
         result = archive_recover(a, err);
+    if (result == 0 && a->there && a->manifest)
+        result = archive_note_others(a, a->next - 1, err);
     a->read = result == 0;
     return result;
 }

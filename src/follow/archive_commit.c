@@ -8,8 +8,6 @@
 #include "delta/snapshot.h"
 #include "follow/archive_part.h"
 
-#define ENGINE "varve-archive"
-
 void archive_commit_reset(struct archive_commit *c)
 {
     buf_reset(&c->head);
@@ -34,7 +32,7 @@ void archive_put_info(struct archive_commit *c, int64_t timestamp, struct slice 
         .operation = swaps ? "OPTIMIZE" : "WRITE",
         .parameters = swaps ? "{\"predicate\":\"[]\"}" : "{\"mode\":\"Append\"}",
         .blind_append = !swaps,
-        .engine = ENGINE,
+        .engine = ARCHIVE_ENGINE,
         .varve = varve,
     };
     delta_action_write(&c->head, &action);

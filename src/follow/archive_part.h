@@ -23,7 +23,8 @@ enum {
 /* What is old enough to go from the log is decided by the day. */
 #define ARCHIVE_CLEAN_EVERY (24 * 3600 * CLOCK_SECOND)
 #define ARCHIVE_MANIFEST "manifest-sha256.txt"
-#define ARCHIVE_APP "varve-archive:" /* with the id of the table: whose txn says how far it is */
+#define ARCHIVE_ENGINE "varve-archive" /* by which entries of its log say that it has made them */
+#define ARCHIVE_APP "varve-archive:"   /* with the id of the table: whose txn says how far it is */
 
 /* A report on a run as it was when it was copied. */
 struct archive_report {
@@ -123,6 +124,11 @@ void archive_keep_log(struct archive *a, const struct follow_view *view);
 /* Bring the manifests up to date by these. */
 int archive_note_sums(struct archive *a, const struct archive_sum *sums, size_t count,
                       struct err *err) __attribute__((warn_unused_result));
+
+/* The same by the entries of its log from `version` back to the newest of its own: what somebody
+ * has compacted, or had expire, in the archive itself. */
+int archive_note_others(struct archive *a, uint64_t version, struct err *err)
+    __attribute__((warn_unused_result));
 
 /*
  * Bring what the store has to an archive whose next entries are not there any more, or too many, or

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/text.h"
+#include "delta/log.h"
 #include "follow/archive_part.h"
 
 /* A name in the output of sha256sum: one with a line end or a backslash is escaped, and says so at
@@ -44,14 +46,68 @@ static void keep_others(struct buf *out, struct slice old, const struct map *nam
     }
 }
 
+/* A name as it stands behind its hash; `line` is for it to use. */
+static struct slice key_of(struct buf *line, struct slice name)
+{
+    buf_reset(line);
+    put_line(line, slice_of(""), name);
+    size_t skip = line->data[0] == '\\' ? 3 : 2;
+    return (struct slice){line->data + skip, line->len - skip - 1};
+}
+
+struct listing {
+    struct slice folder;
+    ARRAY(char *) names;
+};
+
+static bool note_file(void *context, struct slice name)
+{
+    struct listing *l = context;
+    struct slice rest = {name.data + l->folder.len, name.len - l->folder.len};
+    bool below = l->folder.len == 0 && memchr(rest.data, '/', rest.len) != NULL;
+    char *copy = text_copy_slice(name);
+    if (!below && text_ends_with(copy, ".parquet"))
+        *array_add(&l->names) = copy;
+    else
+        free(copy);
+    return true;
+}
+
+/* Of a folder that has no manifest yet, what was there before manifests were asked for. */
+static int put_rest(struct archive *a, struct slice folder, const struct map *names,
+                    struct buf *out, struct err *err)
+{
+    struct listing l = {.folder = folder};
+    struct buf path = {0}, line = {0};
+    char hash[SHA256_TEXT_MAX];
+    bool found = false;
+    buf_append_slice(&path, folder);
+    int result = object_list(a->store, buf_text(&path), "", note_file, &l, err);
+    for (size_t i = 0; i < l.names.count; i++) {
+        struct slice rest = slice_of(l.names.list[i] + folder.len);
+        if (result == 0 && map_find(names, key_of(&line, rest)) < 0) {
+            result = object_hash(a->store, l.names.list[i], hash, &found, err);
+            if (result == 0 && found)
+                put_line(out, slice_of(hash), rest);
+        }
+        free(l.names.list[i]);
+    }
+    array_free(&l.names);
+    buf_free(&path);
+    buf_free(&line);
+    return result;
+}
+
 static int write_one(struct archive *a, struct slice folder, const struct map *names,
                      const struct buf *lines, struct err *err)
 {
     struct buf name = {0}, old = {0}, text = {0};
-    bool found;
+    bool found = false;
     buf_append_slice(&name, folder);
     buf_append_text(&name, ARCHIVE_MANIFEST);
     int result = object_get_all(a->store, buf_text(&name), ARCHIVE_LINES_MAX, &old, &found, err);
+    if (result == 0 && !found)
+        result = put_rest(a, folder, names, &text, err);
     keep_others(&text, buf_slice(&old), names);
     buf_append_slice(&text, buf_slice(lines));
     if (result == 0 && text.len > 0)
@@ -78,11 +134,7 @@ static int note_folder(struct archive *a, struct slice folder, const struct arch
         struct slice rest = {names[i].data + folder.len, names[i].len - folder.len};
         if (folder.len == 0 && memchr(rest.data, '/', rest.len) != NULL)
             continue;
-        buf_reset(&line);
-        put_line(&line, slice_of(""), rest);
-        /* As it stands behind the hash. */
-        size_t skip = line.data[0] == '\\' ? 3 : 2;
-        (void)map_put(&known, (struct slice){line.data + skip, line.len - skip - 1}, &added);
+        (void)map_put(&known, key_of(&line, rest), &added);
         if (sums[i].sha256.data != NULL)
             put_line(&lines, sums[i].sha256, rest);
     }
@@ -117,5 +169,72 @@ int archive_note_sums(struct archive *a, const struct archive_sum *sums, size_t 
     map_free(&folders);
     arena_free(&arena);
     buf_free(&path);
+    return result;
+}
+
+/* Whether an entry is the archive's own. */
+static bool is_own(const struct archive_entry *e)
+{
+    struct slice engine;
+    for (size_t i = 0; i < e->actions.count; i++)
+        if (e->actions.list[i].kind == DELTA_COMMIT_INFO)
+            return json_get_text(e->actions.list[i].commit_info.json, "engineInfo", &engine) &&
+                   slice_is(engine, ARCHIVE_ENGINE);
+    return false;
+}
+
+/* Of a file whose entry has no hash, as those of other engines. */
+static int hash_file(struct archive *a, struct slice path, struct arena *arena,
+                     struct slice *sha256, struct err *err)
+{
+    struct buf name = {0};
+    char *hash = arena_alloc(arena, SHA256_TEXT_MAX);
+    bool found = false;
+    int result = delta_path_decode(&name, path) && object_name_is_valid(buf_slice(&name))
+                     ? object_hash(a->store, buf_text(&name), hash, &found, err)
+                     : 0;
+    *sha256 = found ? slice_of(hash) : (struct slice){0};
+    buf_free(&name);
+    return result;
+}
+
+/* First what is gone: a file may come again under its name. */
+static int note_entry(struct archive *a, struct archive_entry *e, struct err *err)
+{
+    ARRAY(struct archive_sum) sums = {0};
+    int result = 0;
+    for (size_t i = 0; i < e->actions.count; i++)
+        if (e->actions.list[i].kind == DELTA_REMOVE)
+            *array_add(&sums) = (struct archive_sum){.path = e->actions.list[i].remove.path};
+    for (size_t i = 0; i < e->actions.count && result == 0; i++) {
+        const struct delta_add *add = &e->actions.list[i].add;
+        if (e->actions.list[i].kind != DELTA_ADD)
+            continue;
+        struct archive_sum sum = {add->path, delta_map_get(&add->tags, "varve.sha256")};
+        if (sum.sha256.data == NULL)
+            result = hash_file(a, add->path, &e->arena, &sum.sha256, err);
+        *array_add(&sums) = sum;
+    }
+    if (result == 0 && sums.count > 0)
+        result = archive_note_sums(a, sums.list, sums.count, err);
+    array_free(&sums);
+    return result;
+}
+
+int archive_note_others(struct archive *a, uint64_t version, struct err *err)
+{
+    struct archive_entry e = {0};
+    struct err none = {0};
+    uint64_t first = version + 1;
+    int result = 0;
+    /* Entries that are gone from the log were noted long ago, or nobody knows. */
+    while (first > 0 && archive_entry_read(&e, a->store, first - 1, &none) == 0 && !is_own(&e))
+        first--;
+    for (; first <= version && result == 0; first++) {
+        result = archive_entry_read(&e, a->store, first, err);
+        if (result == 0)
+            result = note_entry(a, &e, err);
+    }
+    archive_entry_free(&e);
     return result;
 }

@@ -19,7 +19,7 @@ struct follower {
     struct follower_options options;
     struct follow_target *target;
     struct follow_session session; /* of the thread, while there is one */
-    atomic_bool stop, finish;
+    atomic_bool stop, finish, reload;
 
     bool threaded;
     pthread_t thread;
@@ -75,6 +75,15 @@ static void tell(void *context)
     unlock(f);
 }
 
+/* The target is this one from now on. */
+static void take_target(struct follower *f, struct follow_target *target)
+{
+    target->stop = &f->stop;
+    account_add(f->options.account, account_bytes(&target->account));
+    target->account.parent = f->options.account;
+    f->target = f->session.target = target;
+}
+
 struct follower *follower_new(const struct follower_options *options, struct follow_target *target)
 {
     struct follower *f = calloc(1, sizeof(*f));
@@ -83,19 +92,14 @@ struct follower *follower_new(const struct follower_options *options, struct fol
     f->root = text_copy(options->root);
     f->name = text_copy(options->name);
     f->options = *options;
-    f->target = target;
     f->session = (struct follow_session){.root = f->root,
                                          .name = f->name,
-                                         .target = target,
                                          .stop = &f->stop,
                                          .feed = {options->feed, options->number, 0, 0},
                                          .tell = tell,
                                          .context = f};
-    if (target != NULL) {
-        target->stop = &f->stop;
-        account_add(options->account, account_bytes(&target->account));
-        target->account.parent = options->account;
-    }
+    if (target != NULL)
+        take_target(f, target);
     ASSERT(pthread_mutex_init(&f->lock, NULL) == 0);
     clock_condition_init(&f->changed);
     return f;
@@ -173,10 +177,45 @@ static void rest(struct follower *f, int64_t ns)
     int64_t until = clock_monotonic() + ns;
     lock(f);
     while (!(f->news && !f->state.failing) && !atomic_load(&f->stop) && !atomic_load(&f->finish) &&
-           clock_monotonic() < until)
+           !atomic_load(&f->reload) && clock_monotonic() < until)
         (void)clock_wait_until(&f->changed, &f->lock, until);
     f->news = false;
     unlock(f);
+}
+
+/* Go on with another target, what the old one has done included. */
+static void change_target(struct follower *f, struct follow_target *fresh)
+{
+    struct follow_target *old = f->target;
+    follow_session_close(&f->session);
+    fresh->counts.rows = old->counts.rows;
+    fresh->counts.refused = old->counts.refused;
+    fresh->counts.removed = old->counts.removed;
+    fresh->counts.alarms = old->counts.alarms;
+    lock(f); /* whoever looks at it does not find one that is gone */
+    take_target(f, fresh);
+    unlock(f);
+    old->operations->free(old);
+}
+
+static void renew(struct follower *f)
+{
+    struct follow_target *fresh = NULL;
+    struct err err = {0};
+    struct log_line line;
+    if (!atomic_exchange(&f->reload, false) || f->options.renew == NULL)
+        return;
+    int result = f->options.renew(f->options.context, f->target, &fresh, &err);
+    if (fresh != NULL)
+        change_target(f, fresh);
+    if (result == 0 && fresh == NULL)
+        return;
+    log_begin(&line, result == 0 ? LOG_INFO : LOG_ERROR,
+              result == 0 ? "follower_reloaded" : "reload_failed");
+    log_text(&line, "follower", f->name);
+    if (result != 0)
+        log_text(&line, "error", err.text);
+    log_end(&line);
 }
 
 /* One round; returns how long to rest before the next. */
@@ -184,6 +223,7 @@ static int64_t step(struct follower *f, int64_t *pause)
 {
     struct err err = {0};
     bool news = false;
+    renew(f);
     if (follow_session_round(&f->session, &news, &err) != 0) {
         follow_session_close(&f->session);
         if (atomic_load(&f->stop))
@@ -240,12 +280,18 @@ void follower_note(struct follower *f)
     unlock(f);
 }
 
+void follower_reload(struct follower *f)
+{
+    atomic_store(&f->reload, true);
+    follower_note(f);
+}
+
 void follower_look(struct follower *f, struct follower_state *out)
 {
     lock(f);
     *out = f->state;
-    unlock(f);
     out->memory = f->target != NULL ? account_bytes(&f->target->account) : 0;
+    unlock(f);
 }
 
 void follower_free(struct follower *f, bool finish)

@@ -34,6 +34,12 @@ struct follower_options {
     struct feed *feed;       /* borrowed until follower_free; NULL: it reads files alone */
     uint32_t number;         /* of its own there */
     struct account *account; /* that has its memory, too; NULL: none */
+
+    /* NULL, or: make the target anew if what it was made by has changed; *fresh: NULL if it has
+     * not. On the follower's thread. */
+    int (*renew)(void *context, const struct follow_target *old, struct follow_target **fresh,
+                 struct err *err);
+    void *context;
 };
 
 /* Why it failed: the label `reason`. */
@@ -92,6 +98,10 @@ int follower_start(struct follower *f, struct err *err) __attribute__((warn_unus
 
 /* Somebody has committed something: look. Any thread. */
 void follower_note(struct follower *f);
+
+/* Have its target made anew, soon and between two commits, by `renew`: what can't be made leaves
+ * the old one, and is told in the log. Any thread. */
+void follower_reload(struct follower *f);
 
 /* How it is now. Any thread. */
 void follower_look(struct follower *f, struct follower_state *out);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/kinds.h"
 
+#include <string.h>
+
 #include "follow/archive.h"
 #include "follow/nats.h"
 #include "follow/quality.h"
@@ -24,8 +26,8 @@ const char *follow_kind_name(enum config_kind kind)
     return "";
 }
 
-struct follow_target *follow_target_new(const struct config *config,
-                                        const struct config_follower *follower, struct err *err)
+static struct follow_target *make(const struct config *config,
+                                  const struct config_follower *follower, struct err *err)
 {
     struct follow_target *target = NULL;
     switch (follower->kind) {
@@ -48,4 +50,56 @@ struct follow_target *follow_target_new(const struct config *config,
     if (target == NULL)
         (void)err_prefix(err, "follower %s", follower->name);
     return target;
+}
+
+/* Of archive and nats, which do not look into payloads, nothing is read. */
+static int hash_types(const struct config *config, const struct config_follower *follower,
+                      char out[static SHA256_TEXT_MAX], struct err *err)
+{
+    switch (follower->kind) {
+    case CONFIG_KIND_TABLE:
+    case CONFIG_KIND_TIMESERIES:
+    case CONFIG_KIND_QUALITY:
+        return follow_types_hash(config, out, err);
+    case CONFIG_KIND_NATS:
+    case CONFIG_KIND_ARCHIVE:
+        break;
+    }
+    out[0] = '\0';
+    return 0;
+}
+
+static struct follow_target *make_by(const struct config *config,
+                                     const struct config_follower *follower, const char *types,
+                                     struct err *err)
+{
+    struct follow_target *target = make(config, follower, err);
+    if (target != NULL)
+        memcpy(target->types, types, SHA256_TEXT_MAX);
+    return target;
+}
+
+/* The hash comes first: where a file is replaced in between, it is that of the older one, and the
+ * next look finds another one. */
+struct follow_target *follow_target_new(const struct config *config,
+                                        const struct config_follower *follower, struct err *err)
+{
+    char types[SHA256_TEXT_MAX] = "";
+    struct err ignored = {0}; /* told by what is made of it */
+    (void)hash_types(config, follower, types, &ignored);
+    return make_by(config, follower, types, err);
+}
+
+int follow_target_renew(void *settings, const struct follow_target *old,
+                        struct follow_target **fresh, struct err *err)
+{
+    const struct follow_settings *s = settings;
+    char types[SHA256_TEXT_MAX];
+    *fresh = NULL;
+    if (hash_types(s->config, s->follower, types, err) != 0)
+        return -1;
+    if (strcmp(types, old->types) == 0)
+        return 0;
+    *fresh = make_by(s->config, s->follower, types, err);
+    return *fresh != NULL ? 0 : -1;
 }

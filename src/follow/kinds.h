@@ -14,4 +14,17 @@ struct follow_target *follow_target_new(const struct config *config,
                                         const struct config_follower *follower, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Of one, borrowed as there. */
+struct follow_settings {
+    const struct config *config;
+    const struct config_follower *follower;
+};
+
+/* The target of `settings`, a struct follow_settings, anew, if the files of its descriptor sets
+ * have other bytes than those that `old` was made by. *fresh: NULL if they have not, or on errors.
+ */
+int follow_target_renew(void *settings, const struct follow_target *old,
+                        struct follow_target **fresh, struct err *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -104,21 +104,24 @@ static int commit(struct follow_target *target, const struct delta_follower *don
     return 0;
 }
 
-/* A stream is looked for when it is opened: that takes a connection, and looks at its messages. */
-static int check(struct follow_target *target, struct buf *says, struct err *err)
-{
-    struct nats_target *t = (struct nats_target *)target;
-    (void)err;
-    buf_printf(says, "it publishes to %s", t->options.subject);
-    return 0;
-}
-
 static void close_target(struct follow_target *target)
 {
     struct nats_target *t = (struct nats_target *)target;
     publisher_free(&t->publisher);
     delta_follower_free(&t->there);
     t->rows = 0;
+}
+
+/* Which stream takes it, and whether that is one to publish to. Only asks. */
+static int check(struct follow_target *target, struct buf *says, struct err *err)
+{
+    struct nats_target *t = (struct nats_target *)target;
+    int result = connect_to(t, err);
+    if (result == 0)
+        buf_printf(says, "it publishes to %s in stream %s", t->options.subject,
+                   t->publisher.stream);
+    close_target(target);
+    return result;
 }
 
 static void free_target(struct follow_target *target)

@@ -53,7 +53,7 @@ static enum delta_keep keep_new(void *context, const struct delta_add *add, stru
     struct slice sequences = delta_map_get(&add->tags, "varve.sequences");
     struct seqset rows = {0}, lacking = {0};
     (void)mark;
-    if (s->target != NULL && s->target->bring != NULL)
+    if (s->target != NULL && s->target->bring != NULL && !s->counting)
         return DELTA_KEEP_NOTHING; /* it goes by the entries */
     if (sequences.data == NULL || !seqset_parse_text(&rows, sequences)) {
         seqset_free(&rows);
@@ -280,12 +280,35 @@ static int read_all(struct follow_session *s, struct err *err)
         result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, err);
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
         choose_files(s, &catalogue.streams.list[i]);
+    s->counted = result == 0;
     if (result == 0)
         count_lag(s);
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
         result = read_stream(s, &catalogue.streams.list[i], err);
     follow_catalogue_free(&catalogue);
     return result;
+}
+
+/* The target takes nothing, and so has not said how far behind it is: by what the store has, and
+ * knows to be there. What goes wrong here is less than what is to be said already. */
+static void count_behind(struct follow_session *s)
+{
+    struct follow_catalogue catalogue = {.arena.account = &s->target->account};
+    struct err ignored = {0};
+    s->counting = true;
+    s->sure = false;
+    int result = load_table(s, &ignored);
+    if (result == 0)
+        result = follow_catalogue_fill(&catalogue, &s->table, &ignored);
+    if (result == 0)
+        result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, &ignored);
+    s->behind_since = result == 0 ? 0 : s->behind_since;
+    for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
+        choose_files(s, &catalogue.streams.list[i]);
+    if (result == 0)
+        count_lag(s);
+    follow_catalogue_free(&catalogue);
+    s->counting = false;
 }
 
 /* All that the commits tell of was read, or has no row: a dead letter, or one that is gone. True if
@@ -303,7 +326,7 @@ static bool note_all(struct follow_session *s)
     return s->target->bring == NULL && follow_mixed_note(&s->have, &s->table);
 }
 
-int follow_session_round(struct follow_session *s, bool *news, struct err *err)
+static int attempt(struct follow_session *s, bool *news, struct err *err)
 {
     struct err moved = {0};
     bool newer = false;
@@ -330,6 +353,15 @@ int follow_session_round(struct follow_session *s, bool *news, struct err *err)
     return noted ? follow_session_save(s, err) : 0;
 }
 
+int follow_session_round(struct follow_session *s, bool *news, struct err *err)
+{
+    s->counted = false;
+    int result = attempt(s, news, err);
+    if (result != 0 && s->reason == FOLLOWER_REASON_TARGET && !s->counted && !atomic_load(s->stop))
+        count_behind(s);
+    return result;
+}
+
 void follow_session_close(struct follow_session *s)
 {
     if (s->feed.feed != NULL)
@@ -338,6 +370,7 @@ void follow_session_close(struct follow_session *s)
         s->target->operations->close(s->target);
     object_store_close(s->store);
     delta_snapshot_free(&s->table);
+    s->table = (struct delta_snapshot){0}; /* without the account, which is the target's */
     delta_follower_free(&s->have);
     s->store = NULL;
     s->is_open = s->loaded = s->sure = false;

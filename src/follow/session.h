@@ -22,6 +22,8 @@ struct follow_session {
     struct delta_follower have;  /* rows that were taken, committed or not */
     bool is_open;                /* the target is */
     bool loaded;                 /* `table` is */
+    bool counting;               /* files are looked at for how far behind it is, which */
+    bool counted;                /* was done in this round */
     bool sure;                   /* what is in `table` and new is listed in its generations */
     uint64_t rows, bytes;        /* taken since the last commit */
     struct feed_reader feed;     /* kept from opening to opening */

@@ -254,6 +254,30 @@ struct payload_types *follow_types_read(const struct config_payload *settings, s
     return types;
 }
 
+int follow_types_hash(const struct config *config, char out[static SHA256_TEXT_MAX],
+                      struct err *err)
+{
+    struct sha256 hash;
+    uint8_t bytes[SHA256_BYTES];
+    struct buf set = {0};
+    int result = 0;
+    sha256_begin(&hash);
+    for (size_t i = 0; i < config->payload_count && result == 0; i++) {
+        const char *path = config->payloads[i].descriptor_set;
+        if (path[0] == '\0')
+            continue;
+        buf_reset(&set);
+        result = read_set(path, &set, err);
+        uint64_t len = set.len;
+        sha256_add(&hash, &len, sizeof(len));
+        sha256_add(&hash, set.data, set.len);
+    }
+    sha256_end(&hash, bytes);
+    sha256_format(bytes, out);
+    buf_free(&set);
+    return result;
+}
+
 int follow_types_read_all(const struct config *config, struct payload_types **types,
                           struct err *err)
 {

@@ -25,6 +25,10 @@ struct payload_types *follow_types_read(const struct config_payload *settings, s
 int follow_types_read_all(const struct config *config, struct payload_types **types,
                           struct err *err) __attribute__((warn_unused_result));
 
+/* The hash of all files that `payloads` names, one behind the other. */
+int follow_types_hash(const struct config *config, char out[static SHA256_TEXT_MAX],
+                      struct err *err) __attribute__((warn_unused_result));
+
 /* `config` is finished, and borrowed until the target is freed. ERR_USAGE for payloads that can't
  * be described. */
 struct follow_target *follow_table_new(const struct config *config,

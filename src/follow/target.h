@@ -8,6 +8,7 @@
 
 #include "base/account.h"
 #include "base/err.h"
+#include "base/sha256.h"
 #include "delta/follower.h"
 #include "follow/reader.h"
 #include "quality/quality.h"
@@ -88,9 +89,10 @@ struct follow_target_operations {
 struct follow_target {
     const struct follow_target_operations *operations;
     struct follow_counts counts;
-    struct account account;  /* what it holds, which varies with the rows */
-    bool full;               /* it wants a commit now */
-    const atomic_bool *stop; /* true: whatever it waits for is to end; NULL: nobody says so */
+    struct account account;      /* what it holds, which varies with the rows */
+    bool full;                   /* it wants a commit now */
+    const atomic_bool *stop;     /* true: whatever it waits for is to end; NULL: nobody says so */
+    char types[SHA256_TEXT_MAX]; /* of the descriptor sets that it was made by: see kinds.h */
 
     /* NULL, or what is done in place of `take`: bring all that the store has, by its log and its
      * files, with a position of one's own. `commit` comes next then, if rows came. After an error

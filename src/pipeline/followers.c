@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/followers.h"
 
-#include "follow/kinds.h"
-
 int followers_register(struct followers *f, const struct config *config, struct err *err)
 {
     _Static_assert((int)CONFIG_FOLLOWERS_MAX <= (int)FEED_READERS_MAX, "each can be fed");
@@ -11,11 +9,14 @@ int followers_register(struct followers *f, const struct config *config, struct 
         struct follow_target *target = follow_target_new(config, &config->followers[i], err);
         if (target == NULL)
             return -1;
+        f->settings[i] = (struct follow_settings){config, &config->followers[i]};
         const struct follower_options options = {.root = config->output.log_output_directory,
                                                  .name = config->followers[i].name,
                                                  .feed = f->feed,
                                                  .number = f->count,
-                                                 .account = &f->account};
+                                                 .account = &f->account,
+                                                 .renew = follow_target_renew,
+                                                 .context = &f->settings[i]};
         f->list[f->count++] = follower_new(&options, target);
         if (follower_register(f->list[i], err) != 0)
             return err_prefix(err, "follower %s", options.name);
@@ -29,6 +30,12 @@ int followers_start(struct followers *f, struct err *err)
         if (follower_start(f->list[i], err) != 0)
             return -1;
     return 0;
+}
+
+void followers_reload(struct followers *f)
+{
+    for (uint32_t i = 0; i < f->count; i++)
+        follower_reload(f->list[i]);
 }
 
 void followers_note(struct followers *f, uint64_t version, struct store_group *group, uint64_t most)

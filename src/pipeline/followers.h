@@ -4,12 +4,14 @@
 
 #include "config/config.h"
 #include "follow/follower.h"
+#include "follow/kinds.h"
 #include "watch/view.h"
 
 /* The followers of the configuration, each on a thread of its own. A zeroed struct has none. */
 struct followers {
     struct follower *list[CONFIG_FOLLOWERS_MAX];
     uint32_t count;
+    struct follow_settings settings[CONFIG_FOLLOWERS_MAX];
     struct feed *feed;      /* NULL: there is no follower */
     struct account account; /* of what they hold, but for what they are fed with */
     struct follower_state states[CONFIG_FOLLOWERS_MAX]; /* as of this turn, */
@@ -21,6 +23,9 @@ int followers_register(struct followers *f, const struct config *config, struct 
     __attribute__((warn_unused_result));
 
 int followers_start(struct followers *f, struct err *err) __attribute__((warn_unused_result));
+
+/* The files that the configuration names may be others now: descriptor sets are read again. */
+void followers_reload(struct followers *f);
 
 /* `version` was committed. Its group (may be NULL) is fed to those that keep up, and belongs to
  * them; `most`: bytes that are kept in all. */

@@ -198,6 +198,7 @@ static void take(struct pipeline *p, struct reload_reading *r)
     config_compare(p->reloaded != NULL ? p->reloaded : p->config, fresh, tell, &d);
     apply(p, &d);
     secret_read_from(NULL);
+    followers_reload(&p->followers);
     forget(p); /* nobody points into it: what is in force was copied */
     p->reloaded = fresh;
 }

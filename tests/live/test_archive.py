@@ -143,6 +143,35 @@ def test_the_archive_is_kept_by_hand(any_server, varve):
     assert verify(place(varve))["findings"] == []
 
 
+def test_manifests_of_what_is_kept_by_hand(any_server, varve):
+    """They name what is there, also after files were merged or have expired in the archive itself."""
+    any_server.add_stream()
+    publish(any_server, 1, 60, age=40)
+    publish(any_server, 61, 120, age=3)
+    varve.once(**FAST)
+    archive(varve)  # when they are asked for, they have what was there before
+    for words in ((), ("compact", "--after", "0s"), ("expire", "--older-than", "30d")):
+        if words:
+            run(varve, *words, place(varve))
+        publish(any_server, 1, 10)
+        varve.once(**FAST)
+        archive(varve, manifest=True)
+        check_manifests(varve)
+
+
+def check_manifests(varve):
+    for simulation in ("sim-0", "sim-1"):
+        folder = place(varve) / simulation
+        listed = (folder / "manifest-sha256.txt").read_text().splitlines()
+        named = sorted(line.split("  ", 1)[1] for line in listed)
+        assert named == sorted(str(p.relative_to(folder)) for p in folder.glob("*/*/*.parquet"))
+        subprocess.run(
+            ["sha256sum", "--check", "--strict", "--quiet", "manifest-sha256.txt"],
+            cwd=folder,
+            check=True,
+        )
+
+
 def clean_up(root):
     """A checkpoint, and the removal of all entries, as if they were old."""
     then = time.time() - 90 * 86400

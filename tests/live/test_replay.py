@@ -2,6 +2,8 @@
 """varve replay: what was stored goes back into NATS, each event once and equal to what it was,
 whatever it holds and whoever is killed meanwhile."""
 
+import os
+import pty
 import random
 import signal
 import socket
@@ -307,6 +309,37 @@ def test_it_is_ended_by_a_signal_and_goes_on(any_server, varve):
         varve, "--by", "event", "--speed", "1", "--max-gap", "1ms"
     )
     assert sequences(any_server) == list(range(1, 51))
+
+
+def test_a_terminal_is_told_how_far_it_is(any_server, varve):
+    """By one line that is gone in the end; who has no terminal is told nothing of it."""
+    any_server.add_stream()
+    any_server.add_stream("REPLAY", ["replay.>"])
+    any_server.generate(20, per_hour=36000)  # one each 100 ms
+    varve.once()
+    ours, theirs = pty.openpty()
+    slow = command(varve, "--by", "event", "--speed", "1")
+    child = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the end of a terminal
+            break
+        if not piece:
+            break
+        said += piece
+    os.close(ours)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0 and "20 messages published" in out
+    lines = said.split(b"\r\x1b[K")
+    assert lines[0] == lines[-1] == b"" and len(lines) > 4
+    counts = [int(line.split()[0]) for line in lines[1:-1]]
+    assert counts == sorted(counts) and counts[0] < 5 and counts[-1] > 10
+    assert all(b" messages, at 2026-" in line for line in lines[1:-1])
+    done = subprocess.run(command(varve, "--new"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_a_message_that_is_too_large_with_its_headers(any_server, varve):

@@ -249,7 +249,18 @@ TEST(config_finish_where_an_archive_is)
     expect_refused(ARCHIVE("/data/logs/old"),
                    "followers[0].target lies in the output directory, where readers of *.parquet "
                    "would meet its files");
+    expect_refused(ARCHIVE("//data/./logs/"),
+                   "followers[0].target lies in the output directory, where readers of *.parquet "
+                   "would meet its files");
     expect_refused(ARCHIVE("/data"), "followers[0].target holds the output directory");
+    expect_refused(SETTINGS("output.log_output_directory=/data/logs", "followers[0].name=typed",
+                            "followers[0].target=/data/."),
+                   "followers[0].target holds the output directory");
+    expect_refused(SETTINGS("output.log_output_directory=/data/logs", "followers[0].name=typed",
+                            "followers[1].name=vault", "followers[1].kind=archive",
+                            "followers[1].target=/data/logs-types/old"),
+                   "followers[0] and followers[1] have the same target, or one in that of the "
+                   "other");
     EXPECT(finish(&c, ARCHIVE("/data/logs-archive"), &err) == 0);
     config_free(&c);
 #undef ARCHIVE

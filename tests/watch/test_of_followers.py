@@ -2,6 +2,7 @@
 """What is said of followers: by check, in /readyz, and by the alert when one is late."""
 
 import json
+import shutil
 import subprocess
 import time
 
@@ -49,6 +50,40 @@ def test_check(any_server, varve):
     path.write_text(json.dumps(varve.config(**FOLLOW)))
     done = subprocess.run([VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120)
     assert f"problem  follower typed: {root / OTHER}" in done.stdout
+
+
+def test_check_of_those_who_copy(any_server, varve):
+    """Of an archive whether what is there is one, of a replay whether a stream takes it and which."""
+    vault = varve.directory / "vault"
+
+    def check(word, status, **follower):
+        path = varve.directory / "check.yaml"
+        path.write_text(json.dumps(varve.config(followers=[{"name": "one", **follower}])))
+        done = subprocess.run(
+            [VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120
+        )
+        [line] = [line for line in done.stdout.splitlines() if "follower one: " in line]
+        assert line.split()[0] == word and done.returncode == status, line
+        return line
+
+    any_server.generate(10)
+    archive = {"kind": "archive", "target": str(vault)}
+    assert f"{vault} takes the archive" in check("ok", 0, **archive)
+    varve.once(followers=[{"name": "one", **archive}])
+    versions = len(list((vault / "_delta_log").glob("*.json")))
+    assert f"{vault} is an archive with {versions} commits" in check("ok", 0, **archive)
+    other = {"kind": "archive", "target": str(varve.directory / "other")}
+    shutil.copytree(varve.output, other["target"])
+    assert "a table that is no archive" in check("problem", 1, **other)
+
+    feed = {"kind": "nats"}
+    assert "no stream takes replay.>: make one first" in check("problem", 1, **feed)
+    any_server.add_stream("REPLAY", ["replay.>"])
+    assert "it publishes to replay.> in stream REPLAY" in check("ok", 0, **feed)
+    assert "LOGGING is one that varve drains" in check("problem", 1, **feed, subject="logging.>")
+    assert any_server.stream("REPLAY").state.messages == 0
+    assert any_server.stream().state.messages == 10
+    assert "it counts from the first event on" in check("ok", 0, kind="quality")
 
 
 def test_late_and_in_time_again(any_server, varve):
