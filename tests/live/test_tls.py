@@ -527,14 +527,21 @@ def test_files_that_make_no_sense(room):
 
 
 def test_files_are_looked_at_on_hangup(room):
+    """As at the start: what is said then of a key that others can read is not what is said later."""
     client = Certificate("client", room.ca, ["client"])
     cert, key = client.write(room.directory, "client")
+    Path(key).chmod(0o644)
     server = room.serve()
     runner = room.runner(server)
     run = runner.start(nats={"servers": [server.url], "tls": {
         "ca_file": room.ca_file, "cert_file": cert, "key_file": key}})
     run.wait_line("connected")
-    (room.directory / "client.key").write_text("nonsense")
+    exposed = f"nats.tls.key_file {key}: others can read or change it (mode 0644): chmod 400"
+    assert run.lines("tls_files")[0]["text"] == exposed
+    assert not run.lines("tls_files", level="error")
+    Path(key).write_text("nonsense")
+    Path(key).chmod(0o400)
     run.send(signal.SIGHUP)
-    assert key in run.wait_line("tls_files")["text"]
+    told = run.wait_line("tls_files", level="error")["text"]
+    assert key in told and "others" not in told
     assert run.stop() == 0

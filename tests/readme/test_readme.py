@@ -377,6 +377,9 @@ def test_install(tmp_path):
     named = re.findall(r"/usr/local/[\w./-]+\w", section + PAGES["bucket.md"])
     assert named
     assert all((tmp_path / name.lstrip("/")).exists() for name in named), named
+    for kind, marked in (("spdx", "spdxVersion"), ("cyclonedx", "bomFormat")):  # test_supply.py
+        bill = tmp_path / f"usr/local/share/varve/varve.{kind}.json"
+        assert marked in json.loads(bill.read_text())
     example = tmp_path / "usr/local/share/varve/varve.yaml"
     checked = [installed, "check", "--offline", "-c", example]
     assert subprocess.run(checked, timeout=60).returncode == 0

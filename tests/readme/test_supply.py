@@ -74,12 +74,22 @@ def test_the_binary_has_its_guards():
     run("tools/hardened", VARVE, BUILD / "varve.debug")
 
 
+def not_hardened(binary):
+    command = ["tools/hardened", binary, binary]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    return done.stdout
+
+
 def test_what_lacks_guards_is_told(tmp_path):
     source = tmp_path / "bare.c"
     source.write_text("int main(void) { return 0; }\n")
     bare = tmp_path / "bare"
-    run("gcc", "-no-pie", "-z", "execstack", "-Wl,-z,norelro", "-o", bare, source)
-    done = subprocess.run(["tools/hardened", bare, bare], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 1
-    for lacking in ("position-independent", "static", "RELRO", "executable", "guards its stack"):
-        assert lacking in done.stdout
+    run("gcc", "-no-pie", "-z", "execstack", "-Wl,-z,norelro,-z,lazy", "-o", bare, source)
+    told = not_hardened(bare)
+    for lacking in ("position-independent", "is not static", "RELRO", "BIND_NOW",
+                    "stack is executable", "guards its stack"):
+        assert lacking in told
+    source.write_text("int number = 1; void _start(void) { for (;;) number++; }\n")
+    run("gcc", "-nostdlib", "-static", "-Wl,--omagic", "-o", bare, source)
+    assert "both writable and executable" in not_hardened(bare)
