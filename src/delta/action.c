@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/map.h"
 #include "base/text.h"
 
 static const char *const names[] = {
@@ -112,10 +114,33 @@ static bool parse_txn(struct delta_txn *t, const struct json *json)
     return json_get_text(json, "appId", &t->app_id) && json_get_i64(json, "version", &t->version);
 }
 
-static bool parse_add(struct delta_add *a, struct arena *arena, const struct json *json)
+uint64_t delta_vector(struct slice storage, struct slice text, int64_t offset)
+{
+    struct buf key = {0};
+    buf_append_slice(&key, storage);
+    buf_append_slice(&key, text);
+    buf_printf(&key, "@%lld", (long long)offset);
+    uint64_t number = map_hash(buf_slice(&key));
+    buf_free(&key);
+    return number != 0 ? number : 1;
+}
+
+static uint64_t get_vector(const struct json *json)
 {
     const struct json *vector = json_member(json, "deletionVector");
-    a->has_deletion_vector = vector != NULL && vector->type != JSON_NULL;
+    struct slice storage = {0}, text = {0};
+    int64_t offset = -1;
+    if (vector == NULL || vector->type == JSON_NULL)
+        return 0;
+    (void)json_get_text(vector, "storageType", &storage);
+    (void)json_get_text(vector, "pathOrInlineDv", &text);
+    (void)json_get_i64(vector, "offset", &offset);
+    return delta_vector(storage, text, offset);
+}
+
+static bool parse_add(struct delta_add *a, struct arena *arena, const struct json *json)
+{
+    a->vector = get_vector(json);
     a->data_change = true;
     (void)json_get_bool(json, "dataChange", &a->data_change);
     (void)json_get_i64(json, "modificationTime", &a->modification_time);
@@ -130,6 +155,7 @@ static bool parse_remove(struct delta_remove *r, struct arena *arena, const stru
     (void)json_get_bool(json, "dataChange", &r->data_change);
     r->has_deletion_timestamp = json_get_i64(json, "deletionTimestamp", &r->deletion_timestamp);
     r->extended = json_get_u64(json, "size", &r->size);
+    r->vector = get_vector(json);
     return json_get_text(json, "path", &r->path) &&
            get_map(&r->partition_values, arena, json, "partitionValues");
 }

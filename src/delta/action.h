@@ -66,6 +66,10 @@ struct delta_txn {
     int64_t last_updated; /* ms since 1970 */
 };
 
+/* A file is the key of its path and its deletion vector: an action may remove the one and add the
+ * other. varve can't read such a vector, and has a number for each: 0 is none. */
+uint64_t delta_vector(struct slice storage, struct slice text, int64_t offset);
+
 struct delta_add {
     struct slice path; /* URI-encoded, exactly as it stands in the log: the key of the file */
     struct delta_map partition_values;
@@ -74,7 +78,7 @@ struct delta_add {
     bool data_change;
     struct slice stats; /* JSON as text, or NULL */
     struct delta_map tags;
-    bool has_deletion_vector; /* some rows of the file are deleted: varve can't read those */
+    uint64_t vector; /* of the deletion vector: some rows are deleted; 0: none are */
 };
 
 struct delta_remove {
@@ -85,6 +89,7 @@ struct delta_remove {
     bool extended; /* extendedFileMetadata: the two below are those of the file */
     struct delta_map partition_values;
     uint64_t size;
+    uint64_t vector; /* of the file as it was */
 };
 
 /* `json` is all of it, NULL where one is to be written. Writers put in the rest: */

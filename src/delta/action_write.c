@@ -103,7 +103,7 @@ static void write_txn(struct json_writer *w, const struct delta_txn *t)
 
 static void write_add(struct json_writer *w, const struct delta_add *a)
 {
-    ASSERT(!a->has_deletion_vector);
+    ASSERT(a->vector == 0);
     json_put_slice(w, "path", a->path);
     put_map(w, "partitionValues", &a->partition_values);
     json_put_u64(w, "size", a->size);

@@ -55,6 +55,19 @@ static struct delta_strings get_strings(struct arena *arena, const struct parque
     return strings;
 }
 
+static uint64_t get_vector(const struct parquet_value *value)
+{
+    const struct parquet_value *vector = parquet_value_member(value, "deletionVector");
+    struct slice storage = {0}, text = {0};
+    int64_t offset = -1;
+    if (vector == NULL)
+        return 0;
+    get_text(vector, "storageType", &storage);
+    get_text(vector, "pathOrInlineDv", &text);
+    (void)parquet_value_i64(vector, "offset", &offset);
+    return delta_vector(storage, text, offset);
+}
+
 static bool get_add(struct delta_add *a, struct arena *arena, const struct parquet_value *value)
 {
     int64_t size = 0;
@@ -64,7 +77,7 @@ static bool get_add(struct delta_add *a, struct arena *arena, const struct parqu
     (void)parquet_value_bool(value, "dataChange", &a->data_change);
     a->partition_values = get_map(arena, value, "partitionValues");
     a->tags = get_map(arena, value, "tags");
-    a->has_deletion_vector = parquet_value_member(value, "deletionVector") != NULL;
+    a->vector = get_vector(value);
     bool sized = parquet_value_i64(value, "size", &size) && size >= 0;
     a->size = (uint64_t)size;
     return sized && a->path.data != NULL;
@@ -81,6 +94,7 @@ static bool get_remove(struct delta_remove *r, struct arena *arena,
     r->extended = parquet_value_i64(value, "size", &size) && size >= 0;
     r->size = (uint64_t)size;
     r->partition_values = get_map(arena, value, "partitionValues");
+    r->vector = get_vector(value);
     return r->path.data != NULL && size >= 0;
 }
 

@@ -165,7 +165,7 @@ static void put_txn(struct row *r, const struct delta_txn *t)
 
 static void put_add(struct row *r, const struct delta_add *a)
 {
-    r->bad |= a->has_deletion_vector || a->size > INT64_MAX;
+    r->bad |= a->vector != 0 || a->size > INT64_MAX;
     batch_begin_struct(r->batch, ADD);
     put_text(r, ADD_PATH, a->path);
     put_map(r, ADD_PARTITION_VALUES, &a->partition_values);

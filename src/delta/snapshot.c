@@ -46,7 +46,7 @@ static struct delta_file *new_file(struct account *account, const struct delta_a
         .modification_time = add->modification_time,
         .stats = keep(&at, add->stats),
         .tags = {tags, add->tags.count},
-        .has_deletion_vector = add->has_deletion_vector,
+        .vector = add->vector,
         .data_change = add->data_change,
     };
     for (size_t i = 0; i < add->tags.count; i++) {
@@ -86,7 +86,7 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
     struct delta_add brief = {.path = whole->path,
                               .size = whole->size,
                               .modification_time = whole->modification_time,
-                              .has_deletion_vector = whole->has_deletion_vector,
+                              .vector = whole->vector,
                               .data_change = whole->data_change};
     const struct delta_add *add = whole;
     struct delta_mark mark = {0};
@@ -114,7 +114,8 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
 static void remove_file(struct delta_snapshot *s, const struct delta_remove *remove)
 {
     int64_t number = map_find(&s->paths, remove->path);
-    if (number < 0 || s->files.list[number] == NULL)
+    if (number < 0 || s->files.list[number] == NULL ||
+        s->files.list[number]->vector != remove->vector)
         return;
     free_file(s, (size_t)number);
     if (++s->removed > REMOVED_MAX && s->removed > s->files.count / 2)

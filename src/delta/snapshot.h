@@ -35,7 +35,7 @@ struct delta_file {
     int64_t modification_time; /* ms since 1970 */
     struct slice stats;        /* JSON as text; NULL: none */
     struct delta_map tags;
-    bool has_deletion_vector;
+    uint64_t vector;        /* see delta_vector */
     bool data_change;       /* who added it says that its rows are new */
     struct delta_mark mark; /* by delta_snapshot.keep, else zeroed */
 };

@@ -26,7 +26,7 @@ int archive_entry_read(struct archive_entry *e, struct object_store *store, uint
             continue;
         if (delta_action_parse(&action, &e->arena, line, err) != 0)
             return err_prefix(err, "entry %" PRIu64 " of the log", version);
-        if (action.kind == DELTA_ADD && action.add.has_deletion_vector)
+        if (action.kind == DELTA_ADD && action.add.vector != 0)
             return err_set(err, ERR_UNSUPPORTED,
                            "another engine has deleted rows of %.*s; varve can't tell which",
                            (int)action.add.path.len, (const char *)action.add.path.data);

@@ -122,7 +122,7 @@ static int load(struct state *s, struct err *err)
         return -1;
     for (size_t i = 0; i < s->store.files.count; i++) {
         const struct delta_file *file = s->store.files.list[i];
-        if (file != NULL && file->has_deletion_vector)
+        if (file != NULL && file->vector != 0)
             return err_set(err, ERR_UNSUPPORTED,
                            "another engine has deleted rows of %.*s; varve can't tell which",
                            (int)file->path.len, (const char *)file->path.data);

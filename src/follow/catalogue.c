@@ -71,7 +71,7 @@ static int add_file(struct follow_catalogue *c, const struct delta_file *logged,
     struct buf path = {0};
     struct follow_file file = {0};
     int result = 0;
-    if (logged->has_deletion_vector)
+    if (logged->vector != 0)
         result = err_set(err, ERR_UNSUPPORTED,
                          "another engine has deleted rows of %.*s; varve can't tell which",
                          (int)logged->path.len, (const char *)logged->path.data);

@@ -29,7 +29,7 @@ static bool is_ours(const struct delta_file *file, uint64_t *first, uint64_t *la
     struct slice low = tag(file, "varve.first_seq"), high = tag(file, "varve.last_seq");
     return tag(file, "varve.stream").data != NULL && tag(file, "varve.created").data != NULL &&
            low.data != NULL && high.data != NULL && num_parse_u64(low, first) &&
-           num_parse_u64(high, last) && !file->has_deletion_vector;
+           num_parse_u64(high, last) && file->vector == 0;
 }
 
 static struct compact_folder *folder_of(struct compact_plan *plan, struct slice name)
@@ -77,10 +77,10 @@ static bool find_number(struct slice base, const char *number, size_t *start, si
 
 /* Take the name to pieces: files that differ in more than their sequences have rows that belong
  * apart. */
-static void split_name(struct compact_input *input)
+static void split_name(const struct compact_folder *f, struct compact_input *input)
 {
     char first[24], last[24], both[48];
-    struct slice base = slice_of(strrchr(input->name, '/') + 1);
+    struct slice base = slice_of(input->name + strlen(f->folder));
     size_t start = base.len, end = base.len;
     (void)snprintf(first, sizeof(first), "%" PRIu64, input->first);
     (void)snprintf(last, sizeof(last), "%" PRIu64, input->last);
@@ -113,7 +113,7 @@ static int add_file(struct compact_plan *plan, const struct compact_options *opt
     } else if (file->size < options->target_bytes / 2) {
         input.name = arena_text(&plan->texts, name.data, name.len);
         input.path = arena_text(&plan->texts, file->path.data, file->path.len);
-        split_name(&input);
+        split_name(f, &input);
         *array_add(&f->inputs) = input;
     }
     buf_free(&name);

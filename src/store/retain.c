@@ -157,7 +157,7 @@ static bool can_go(struct retaining *r, struct retain_part *part, const struct d
     struct err err = {0};
     const char *needed_by = NULL;
     bool known;
-    if (file->has_deletion_vector)
+    if (file->vector != 0)
         hold(r, part, file, " has rows that another engine has deleted");
     else if (note_rows(r, file, &known, &needed_by, &err) != 0)
         hold(r, part, file, " can't be read");

@@ -336,7 +336,7 @@ static void judge_live(struct judge *j)
         buf_reset(&relative);
         buf_append_slice(&relative, map_key(&t->live, i));
         const struct verified_file *file = find(j, buf_slice(&relative));
-        if (logged->has_deletion_vector)
+        if (logged->vector != 0)
             report_found(t->report, "unsupported",
                          "%s has rows that another engine has deleted; varve can't tell which",
                          buf_text(&relative));
@@ -344,7 +344,7 @@ static void judge_live(struct judge *j)
             look_up(j, buf_text(&relative), logged->size);
             continue;
         }
-        compare_size(j, file, logged->size, rows, has_rows && !logged->has_deletion_vector);
+        compare_size(j, file, logged->size, rows, has_rows && logged->vector == 0);
         compare_sequences(j, file, logged);
         if (file->size == logged->size)
             compare_hash(j, file, delta_map_get(&logged->tags, "varve.sha256"));

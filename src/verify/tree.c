@@ -13,6 +13,10 @@
 #include "object/open.h"
 #include "store/path.h"
 
+/* Where other engines put what they have changed, with delta.enableChangeDataFeed: no rows of the
+ * table. */
+#define CHANGES "_change_data"
+
 static void add(struct file_list *w, const struct buf *path, size_t root_len, bool quarantine)
 {
     char *text = text_copy_slice(buf_slice(path));
@@ -70,7 +74,10 @@ static int walk_entry(struct file_list *w, struct buf *path, size_t root_len,
         return -1;
     if (gone)
         return 0;
-    if (kind == SYSTEM_FOLDER && strcmp(entry->name, "_delta_log") != 0)
+    if (kind == SYSTEM_FOLDER &&
+        (strcmp(entry->name, "_delta_log") == 0 || strcmp(entry->name, CHANGES) == 0))
+        return 0;
+    if (kind == SYSTEM_FOLDER)
         return walk_folder(w, path, root_len, depth + 1,
                            quarantine || strcmp(entry->name, "_quarantine") == 0, err);
     if (kind != SYSTEM_FOLDER && (text_ends_with(entry->name, ".parquet") ||
@@ -113,7 +120,7 @@ static bool is_listed(struct slice name)
     const char *path = buf_text(&text);
     bool listed =
         (text_ends_with(path, ".parquet") || text_ends_with(path, STORE_PATH_QUARANTINE_ENDING)) &&
-        !slice_starts_with(name, DELTA_LOG_FOLDER);
+        !slice_starts_with(name, DELTA_LOG_FOLDER) && !slice_starts_with(name, CHANGES "/");
     buf_free(&text);
     return listed;
 }

@@ -143,7 +143,7 @@ static bool is_vouched_for(struct verify *v, struct tree *tree, size_t number)
     struct err ignored = {0};
     uint64_t rows;
     bool found;
-    if (logged == NULL || logged->has_deletion_vector || !delta_file_rows(logged, &rows))
+    if (logged == NULL || logged->vector != 0 || !delta_file_rows(logged, &rows))
         return false;
     struct slice stream = delta_map_get(&logged->tags, "varve.stream");
     struct slice created = delta_map_get(&logged->tags, "varve.created");

@@ -525,3 +525,11 @@ def test_foreign_files_are_checked_too(tree):
     tree.file([1])
     pq.write_table(pa.table({"x": [1]}), tree.root / "other.parquet", compression="zstd")
     found(tree.root, "other.parquet is not in the log")
+
+
+def test_what_other_engines_keep_of_changes_is_no_row(tree):
+    tree.file([1])
+    (tree.root / "_change_data").mkdir()
+    changes = tree.root / "_change_data" / "cdc-00000.c000.snappy.parquet"
+    pq.write_table(pa.table({"stream_seq": [1], "_change_type": ["delete"]}), changes)
+    fine(tree.root)

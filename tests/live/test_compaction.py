@@ -226,3 +226,20 @@ def test_rows_that_belong_apart_stay_apart(any_server, varve, template, files):
         assert "path_template" in said
     assert Output(varve.output).table()["stream_seq"].to_pylist() == list(range(1, 401))
     verify(varve.output)
+
+
+@pytest.mark.parametrize("template", ["{first_seq}.parquet", "{first_seq}-{last_seq}.parquet"])
+def test_files_of_the_output_itself_stay(any_server, varve, template):
+    """Nothing can be put in the place of that folder; others beside it are compacted."""
+    any_server.add_stream()
+    publish(any_server, 1, 200)
+    varve.once("--set", "batching.max_rows=40", "--set", f"output.path_template={template}")
+    before = sorted(varve.output.glob("*.parquet"))
+    publish(any_server, 201, 400)
+    varve.once("--set", "batching.max_rows=40")
+    said = compact(varve, "--after", "0s")
+    assert sorted(varve.output.glob("*.parquet")) == before and len(before) == 5
+    assert len(files_of(varve)) == 2
+    assert "its files lie in the output directory itself" in said
+    assert Output(varve.output).table()["stream_seq"].to_pylist() == list(range(1, 401))
+    verify(varve.output)

@@ -139,3 +139,36 @@ def test_rows_that_somebody_restored_away(server, varve):
     # The stream has them, and is asked.
     findings = verify(varve.output, "--server", server.url, status=1)["findings"]
     assert [finding["kind"] for finding in findings] == ["lost"]
+
+
+@pytest.mark.parametrize("order", [["add", "remove"], ["remove", "add"]])
+def test_rows_that_a_vector_has_deleted(server, varve, order):
+    """A file with a deletion vector takes the place of the same file without one. No reader may
+    pass the file over, or show what is deleted: they say why, and verify calls nothing lost."""
+    fill(server, varve)
+    add = Output(varve.output).adds()[0]
+    vector = {
+        "storageType": "i",
+        "pathOrInlineDv": "wi5b=000010000siXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L",
+        "sizeInBytes": 40,
+        "cardinality": 6,
+    }
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    actions = {
+        "add": {**add, "deletionVector": vector, "dataChange": True},
+        "remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": True},
+    }
+    entry = [
+        {"commitInfo": {"operation": "DELETE"}},
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        *({name: actions[name]} for name in order),
+    ]
+    version = DeltaTable(varve.output).version() + 1
+    name = varve.output / "_delta_log" / f"{version:020}.json"
+    name.write_text("".join(json.dumps(action) + "\n" for action in entry))
+    command = [VARVE, "cat", varve.output]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "another engine has deleted rows of" in done.stderr
+    findings = verify(varve.output, "--server", server.url, status=1)["findings"]
+    assert [finding["kind"] for finding in findings] == ["unsupported"]

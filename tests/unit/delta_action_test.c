@@ -30,7 +30,7 @@ TEST(delta_actions_of_the_protocol_are_read)
                       "\"partitionValues\":{\"date\":\"2017-12-10\",\"hour\":null},\"size\":841454,"
                       "\"modificationTime\":1512909768000,\"dataChange\":true,\"baseRowId\":4071,"
                       "\"stats\":\"{\\\"numRecords\\\":1}\"}}");
-    EXPECT(a.kind == DELTA_ADD && a.add.data_change && !a.add.has_deletion_vector);
+    EXPECT(a.kind == DELTA_ADD && a.add.data_change && a.add.vector == 0);
     EXPECT_U64(a.add.size, 841454);
     EXPECT_I64(a.add.modification_time, INT64_C(1512909768000));
     EXPECT(slice_is(a.add.stats, "{\"numRecords\":1}"));
@@ -39,7 +39,7 @@ TEST(delta_actions_of_the_protocol_are_read)
     a = parse(&arena, "{\"add\":{\"path\":\"a\",\"partitionValues\":{},\"size\":1,"
                       "\"modificationTime\":1,\"dataChange\":true,\"deletionVector\":"
                       "{\"storageType\":\"u\",\"pathOrInlineDv\":\"x\",\"sizeInBytes\":4}}}");
-    EXPECT(a.kind == DELTA_ADD && a.add.has_deletion_vector);
+    EXPECT(a.kind == DELTA_ADD && a.add.vector != 0);
     a = parse(&arena, "{\"remove\":{\"path\":\"part-00001-9.snappy.parquet\","
                       "\"deletionTimestamp\":1515488792485,\"dataChange\":false}}");
     EXPECT(a.kind == DELTA_REMOVE && !a.remove.data_change && a.remove.has_deletion_timestamp);

@@ -60,6 +60,35 @@ TEST(delta_snapshot_has_the_live_files)
     EXPECT_U64(account_bytes(&memory), 0);
 }
 
+/* A file is the key of its path and its deletion vector, and actions of one entry have no order. */
+TEST(delta_snapshot_tells_deletion_vectors_apart)
+{
+    static const char file[] =
+        "{\"%s\":{\"path\":\"a\",\"partitionValues\":{},\"size\":1,"
+        "\"modificationTime\":7,\"deletionTimestamp\":7,\"dataChange\":true%s}}\n";
+    static const char *const vectors[] = {
+        "", ",\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"x\",\"offset\":1}",
+        ",\"deletionVector\":{\"storageType\":\"u\",\"pathOrInlineDv\":\"x\",\"offset\":9}",
+        ",\"deletionVector\":{\"storageType\":\"p\",\"pathOrInlineDv\":\"x\",\"offset\":9}",
+        ",\"deletionVector\":null"};
+    struct delta_snapshot s = {.want_files = true};
+    char text[1024], added[256], removed[256];
+    (void)snprintf(text, sizeof(text), file, "add", "");
+    apply(&s, 0, text);
+    for (uint64_t i = 1; i < 5; i++) {
+        (void)snprintf(added, sizeof(added), file, "add", vectors[i]);
+        (void)snprintf(removed, sizeof(removed), file, "remove", vectors[i - 1]);
+        (void)snprintf(text, sizeof(text), "%s%s", i % 2 != 0 ? added : removed,
+                       i % 2 != 0 ? removed : added);
+        apply(&s, i, text);
+        EXPECT(find(&s, "a") != NULL && (find(&s, "a")->vector == 0) == (i == 4));
+    }
+    (void)snprintf(text, sizeof(text), file, "remove", "");
+    apply(&s, 5, text);
+    EXPECT(find(&s, "a") == NULL);
+    delta_snapshot_free(&s);
+}
+
 /* Compacted again and again for years: what is gone takes no memory. */
 TEST(delta_snapshot_forgets_removed_files)
 {
