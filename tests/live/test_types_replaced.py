@@ -120,8 +120,10 @@ def test_it_is_read_again_when_that_is_asked_for(any_server, varve, tmp_path):
         events.publish()
         types.put({"A": NEW["A"]})  # one of the messages is missing
         running.send(signal.SIGHUP)
-        running.wait_line("reload_failed", 3, follower="typed")
-        types.put(NEW)  # what it has already
+        for name in ("typed", "judge"):
+            running.wait_line("reload_failed", 3, follower=name)
+        running.wait_line("follower_reloaded", 2, follower="db")
+        types.put(NEW)  # what they have already
         events.publish()
         assert events.values() == ["value=4"] * 2 + ["value=8"] * 4
         assert events.judged() == (12, 2)
