@@ -90,7 +90,7 @@ static void step(struct ledger *l, uint64_t stream_seq, uint64_t consumer_seq, u
 
 bool ledger_take(struct ledger *l, uint64_t stream_seq)
 {
-    bool is_new = is_above(l, stream_seq) || !has(&l->taken, &l->late, stream_seq);
+    bool is_new = is_above(l, stream_seq) || !ledger_is_taken(l, stream_seq);
     if (is_new)
         take(l, (struct seqrange){stream_seq, stream_seq});
     is_new = is_new || window_lacks(&l->window, stream_seq);
@@ -111,7 +111,7 @@ enum ledger_verdict ledger_pass(struct ledger *l, uint64_t stream_seq, uint64_t 
                                 uint64_t delivered)
 {
     step(l, stream_seq, consumer_seq, delivered);
-    if (!ledger_is_durable(l, stream_seq) && has(&l->taken, &l->late, stream_seq))
+    if (!ledger_is_durable(l, stream_seq) && ledger_is_taken(l, stream_seq))
         return LEDGER_PENDING;
     ledger_nothing_at(l, stream_seq, stream_seq);
     window_add(&l->window, stream_seq, stream_seq);
@@ -203,6 +203,11 @@ uint64_t ledger_position(const struct ledger *l)
 {
     bool anchored = seqset_contains(&l->durable, 0);
     return anchored ? contiguous_end(&l->durable, &l->late_nothing, 0) : 0;
+}
+
+bool ledger_is_taken(const struct ledger *l, uint64_t sequence)
+{
+    return has(&l->taken, &l->late, sequence);
 }
 
 bool ledger_is_durable(const struct ledger *l, uint64_t sequence)

@@ -91,6 +91,9 @@ uint64_t ledger_not_durable(const struct ledger *l, struct seqrange range);
 /* All up to here is durable or holds nothing; 0 if nothing is. */
 uint64_t ledger_position(const struct ledger *l);
 
+/* It was received, or is nothing for us. */
+bool ledger_is_taken(const struct ledger *l, uint64_t sequence);
+
 /* It is in the store, or nothing for us. */
 bool ledger_is_durable(const struct ledger *l, uint64_t sequence);
 

@@ -149,9 +149,9 @@ TEST(source_concludes_nothing_from_the_first_delivery_of_another_leader)
     (void)stage_tick(&s, NATS_PULL_RETRY_PAUSE);
     stage_deliver(&s, 5, 3, 1); /* 3 is the second one's, as its number 2 */
     EXPECT_I64(s.verdict, LEDGER_NEW);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 3));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 3));
     stage_deliver(&s, 7, 4, 1); /* from here on it counts on */
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 6));
+    EXPECT(ledger_is_durable(&s.source.generation.ledger, 6));
     /* Whoever got 3 is gone, and the floor passes it: the stream has to say what it is. */
     struct nats_consumer_info info = {.delivered_consumer_seq = 4,
                                       .delivered_stream_seq = 7,
@@ -162,7 +162,7 @@ TEST(source_concludes_nothing_from_the_first_delivery_of_another_leader)
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     EXPECT_U64(s.source.refetch.range.first, 3);
     EXPECT_U64(s.source.refetch.range.last, 4);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 3));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 3));
     stage_close(&s);
 }
 
@@ -192,7 +192,7 @@ TEST(source_starts_over_where_deliveries_are_not_in_order)
     EXPECT_I64(s.verdict, LEDGER_VOID);
     EXPECT(stage_logged(&s, "deliveries are out of order"));
     stage_expect_question(&s, "STREAM.INFO.S");
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 7));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 7));
     stage_close(&s);
 }
 
@@ -274,7 +274,7 @@ TEST(source_sees_that_another_client_takes_messages)
     EXPECT((s.source.standing & 1u << SOURCE_ALERT_CONSUMER_SHARED) != 0);
     stage_status(&s, "100 Idle Heartbeat", "Nats-Last-Consumer: 9\r\n");
     EXPECT_I64(s.source.state, SOURCE_PULLING);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 2));
     stage_close(&s);
 }
 
@@ -515,7 +515,7 @@ TEST(source_stops_before_messages_without_bodies_are_taken)
     stage_pull(&s, 10, fresh);
     stage_deliver_stripped(&s, 1, 1, 1);
     EXPECT_I64(s.verdict, LEDGER_VOID);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 1));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 1));
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_answer_stream(&s, STAGE_CREATED, 1, 10);
     stage_expect_question(&s, "CONSUMER.INFO.S.c");
@@ -807,8 +807,7 @@ TEST(source_fetches_again_what_the_store_lacks)
     EXPECT_U64(s.source.counters.lost, 3);
     EXPECT(stage_logged(&s, "data_lost"));
     EXPECT(source_wants_commit(&s.source));
-    EXPECT(
-        !seqset_contains(&s.source.generation.ledger.durable, 2)); /* not before it is committed */
+    EXPECT(!ledger_is_durable(&s.source.generation.ledger, 2)); /* not before it is committed */
     stage_close(&s);
 }
 
@@ -1102,7 +1101,7 @@ TEST(source_looks_at_a_hole_below_the_floor)
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     EXPECT_U64(s.source.refetch.range.first, 4);
     EXPECT_U64(s.source.refetch.range.last, 4);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 4));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 4));
     stage_close(&s);
 }
 
@@ -1147,7 +1146,7 @@ TEST(source_looks_behind_the_floor_where_all_is_acked)
     ledger_nothing_at(&s.source.generation.ledger, 4, 5);
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 6));
+    EXPECT(!ledger_is_durable(&s.source.generation.ledger, 6));
     info.ack_pending = 0;
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
@@ -1330,7 +1329,7 @@ TEST(source_finds_nothing_in_a_work_queue_that_has_only_what_is_known)
     (void)stage_tick(&s, 1);
     EXPECT_I64(s.source.state, SOURCE_PULLING);
     EXPECT_I64(s.source.renew, SOURCE_RENEW_NOT);
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 7));
+    EXPECT(ledger_is_durable(&s.source.generation.ledger, 7));
     stage_close(&s);
 }
 
@@ -1402,23 +1401,23 @@ TEST(source_looks_at_what_the_consumer_passes_over)
     stage_deliver(&s, 1, 1, 1);
     stage_deliver(&s, 5, 2, 1);
     (void)stage_tick(&s, 1);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 2));
     EXPECT_I64(s.source.refetch.state, REFETCH_ASKS);
     EXPECT_U64(s.source.refetch.range.first, 2);
     EXPECT_U64(s.source.refetch.range.last, 4);
     EXPECT_U64(s.source.refetch.expected, 0); /* they are not lost if they are not there */
     stage_deliver(&s, 7, 3, 1);               /* a stream may lose messages all the time */
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 6));
+    EXPECT(ledger_is_durable(&s.source.generation.ledger, 6));
     refetch_cancel(&s.source.refetch, &s.client);
     s.now += SOURCE_LOOK_MIN;
     stage_deliver(&s, 9, 4, 1);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 8));
+    EXPECT(!ledger_is_durable(&s.source.generation.ledger, 8));
     s.now += SOURCE_LOOK_MIN; /* the third time not so soon */
     stage_deliver(&s, 11, 5, 1);
-    EXPECT(seqset_contains(&s.source.generation.ledger.durable, 10));
+    EXPECT(ledger_is_durable(&s.source.generation.ledger, 10));
     s.now += SOURCE_LOOK_MIN;
     stage_deliver(&s, 13, 6, 1);
-    EXPECT(!seqset_contains(&s.source.generation.ledger.durable, 12));
+    EXPECT(!ledger_is_durable(&s.source.generation.ledger, 12));
     stage_close(&s);
 }
 
@@ -1481,7 +1480,7 @@ TEST(source_tells_a_delivery_that_was_lost_from_one_that_was_stolen)
         .delivered_consumer_seq = 4, .ack_floor_consumer_seq = 1, .ack_floor_stream_seq = 1};
     source_compare_floor(&s.source, &info, s.now);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE); /* whoever has them may still ack them */
-    EXPECT(!seqset_contains(&s.source.generation.ledger.taken, 2));
+    EXPECT(!ledger_is_taken(&s.source.generation.ledger, 2));
     stage_deliver(&s, 2, 5, 2);
     info.ack_floor_consumer_seq = info.delivered_consumer_seq = 5;
     info.ack_floor_stream_seq = 4;
@@ -1515,7 +1514,7 @@ TEST(source_makes_a_consumer_anew_that_has_passed_what_a_work_queue_has)
     EXPECT_U64(s.source.counters.lost, 0);
     EXPECT_I64(s.source.refetch.state, REFETCH_IDLE);
     EXPECT(s.source.renew == SOURCE_RENEW_FOR_STREAM &&
-           !seqset_contains(&s.source.generation.ledger.taken, 4));
+           !ledger_is_taken(&s.source.generation.ledger, 4));
     stage_expect_question(&s, "STREAM.INFO.S");
     stage_close(&s);
 }
