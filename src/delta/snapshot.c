@@ -397,6 +397,8 @@ void delta_snapshot_forget(struct delta_snapshot *s)
         seqset_free(&g->dead_letters);
         seqset_free(&g->expired);
     }
+    for (size_t i = 0; i < s->apps.count; i++)
+        s->apps.list[i].generation = 0; /* the applications stay, and will be heard of again */
     for (size_t i = 0; i < s->beside.count; i++) {
         free(s->beside.list[i].path);
         free(s->beside.list[i].sha256);

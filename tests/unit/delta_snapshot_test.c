@@ -174,6 +174,23 @@ TEST(delta_snapshot_adds_up_what_varve_says)
     delta_snapshot_free(&s);
 }
 
+TEST(delta_snapshot_hears_of_an_application_after_it_forgot_its_stream)
+{
+    static const char *const commits =
+        "{\"txn\":{\"appId\":\"varve:one:LOGGING:varve:2026-11-28T00:00:00Z\",\"version\":7}}\n"
+        "{\"txn\":{\"appId\":\"another engine\",\"version\":1}}\n";
+    struct delta_snapshot s = {.want_varve = true};
+    apply(&s, 0, commits);
+    EXPECT(s.generation_list.count == 1 && s.generation_list.list[0].through == 7);
+    delta_snapshot_forget(&s);
+    apply(&s, 1, commits);
+    apply(&s, 2,
+          "{\"txn\":{\"appId\":\"varve:two:A:varve:2026-11-28T00:00:00Z\",\"version\":8}}\n");
+    EXPECT_U64(s.apps.count, 3);
+    EXPECT_U64(s.generation_list.count, 0);
+    delta_snapshot_free(&s);
+}
+
 TEST(delta_snapshot_refuses_damage)
 {
     static const char *const bad[] = {
