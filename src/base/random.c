@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -38,5 +39,19 @@ int random_bytes(void *out, size_t len, struct err *err)
         at += got;
         len -= (size_t)got;
     }
+    return 0;
+}
+
+int random_uuid(char out[static RANDOM_UUID_TEXT], struct err *err)
+{
+    uint8_t b[16];
+    if (random_bytes(b, sizeof(b), err) != 0)
+        return -1;
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(out, RANDOM_UUID_TEXT,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+                   b[14], b[15]);
     return 0;
 }

@@ -12,4 +12,9 @@
  */
 int random_bytes(void *out, size_t len, struct err *err) __attribute__((warn_unused_result));
 
+/* A random UUID (RFC 9562, version 4) as text, with its NUL. */
+enum { RANDOM_UUID_TEXT = 37 };
+int random_uuid(char out[static RANDOM_UUID_TEXT], struct err *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -12,7 +12,9 @@
 #include "follow/kinds.h"
 #include "follow/quality.h"
 #include "follow/rebuild.h"
+#include "follow/table.h"
 #include "net/network.h"
+#include "object/open.h"
 #include "pipeline/stop.h"
 
 struct following {
@@ -79,14 +81,18 @@ static int wait_for(struct follower *f, const struct waker *waker, bool once, st
     return 0;
 }
 
-/* `name`: of the position, in place of the follower's own. */
+/* `name`: of the position, in place of the follower's own. `anew`: NULL, or where tables that are
+ * made anew in a bucket are noted. */
 static int follow(const struct following *how, const struct config *config,
-                  const struct config_follower *settings, const char *name, struct err *err)
+                  const struct config_follower *settings, const char *name,
+                  struct follow_anew *anew, struct err *err)
 {
     struct waker waker = {.handle = -1};
     struct follow_target *target = follow_target_new(config, settings, err);
     if (target == NULL)
         return -1;
+    if (anew != NULL)
+        follow_table_anew(target, anew);
     if (net_waker(&waker, err) != 0) {
         target->operations->free(target);
         return -1;
@@ -126,6 +132,35 @@ static int count_anew(const struct config *config, const struct config_follower 
     return result;
 }
 
+static int rebuild_folders(const struct following *how, const struct config *config,
+                           const struct config_follower *settings, const char *name,
+                           struct err *err)
+{
+    struct config_follower fresh = *settings;
+    char *beside = follow_rebuild_begin(settings->target, err);
+    if (beside == NULL)
+        return -1;
+    fresh.target = beside;
+    int result = follow(how, config, &fresh, name, NULL, err);
+    if (result == 0)
+        result = follow_rebuild_end(settings->target, beside, err);
+    free(beside);
+    return result;
+}
+
+static int rebuild_objects(const struct following *how, const struct config *config,
+                           const struct config_follower *settings, const char *name,
+                           struct err *err)
+{
+    struct follow_anew anew = {.follower = settings->name,
+                               .keep = config->compaction.keep_replaced};
+    int result = follow(how, config, settings, name, &anew, err);
+    if (result == 0)
+        result = follow_anew_end(&anew, err);
+    follow_anew_free(&anew);
+    return result;
+}
+
 /* Until the new tables are there the old ones, and the position, stay what they are. The new
  * ones say in their own transactions what they have, so that no moment is a wrong one to end. */
 static int rebuild(const struct following *how, const struct config *config,
@@ -139,24 +174,19 @@ static int rebuild(const struct following *how, const struct config *config,
                        "--restart is for tables and quality; a replay of all, or another archive, "
                        "is a follower of another name, with a subject or a target of its own");
     struct following once = *how;
-    struct config_follower fresh = *settings;
     struct buf name = {0};
     buf_printf(&name, "%s+restart", settings->name); /* no follower can be called so */
     const struct follower_options options = {.root = root, .name = settings->name};
     const struct follower_options other = {.root = root, .name = buf_text(&name)};
     struct follower *held = follower_new(&options, NULL), *unfinished = follower_new(&other, NULL);
-    char *beside = NULL;
     int result = -1;
     once.once = true;
-    if (follower_hold(held, err) != 0 || follower_forget(unfinished, err) != 0 ||
-        (beside = follow_rebuild_begin(settings->target, err)) == NULL)
-        goto out;
-    fresh.target = beside;
-    if (follow(&once, config, &fresh, other.name, err) == 0 &&
-        follow_rebuild_end(settings->target, beside, err) == 0)
+    if (follower_hold(held, err) == 0 && follower_forget(unfinished, err) == 0)
+        result = object_is_url(settings->target)
+                     ? rebuild_objects(&once, config, settings, other.name, err)
+                     : rebuild_folders(&once, config, settings, other.name, err);
+    if (result == 0)
         result = follower_take_over(held, other.name, err);
-out:
-    free(beside);
     follower_free(unfinished, false);
     follower_free(held, false);
     buf_free(&name);
@@ -169,7 +199,7 @@ static int bring(const struct following *how, const struct config *config,
     if (how->restart && rebuild(how, config, settings, err) != 0)
         return -1;
     bool done = how->restart && how->once && settings->kind == CONFIG_KIND_TABLE;
-    return done ? 0 : follow(how, config, settings, settings->name, err);
+    return done ? 0 : follow(how, config, settings, settings->name, NULL, err);
 }
 
 /* Of any name: it may not be in the configuration any more. */

@@ -112,8 +112,8 @@ static bool says_more(const struct clean *c, const char *instance, const struct 
            (p->above.count > 0 && p->above.list[p->above.count - 1].last > through);
 }
 
-/* Whether an entry has to stay: by its first line. */
-static int is_needed(struct clean *c, uint64_t version, struct slice line, bool *needed,
+/* Whether an entry has to stay: by its first line. *anew: what is before it is of another table. */
+static int is_needed(struct clean *c, uint64_t version, struct slice line, bool *needed, bool *anew,
                      struct err *err)
 {
     struct arena arena = {0};
@@ -121,13 +121,15 @@ static int is_needed(struct clean *c, uint64_t version, struct slice line, bool 
     struct slice instance;
     uint64_t next;
     int result = 0;
-    *needed = false;
+    *needed = *anew = false;
     const struct json *info = json_member(json_parse(&arena, line, err), "commitInfo");
     const struct json *varve = json_member(info, "varve");
     if (err_is_set(err)) {
         result = -1;
     } else if (json_get_text(varve, "instance", &instance) &&
                memchr(instance.data, '\0', instance.len) == NULL) {
+        if (!json_get_bool(varve, "anew", anew))
+            *anew = false;
         result = saved_version(c, instance, &next, err);
         if (result == 0 && version >= next)
             result = delta_positions_parse(&positions, json_member(varve, "positions"), err);
@@ -141,21 +143,26 @@ static int is_needed(struct clean *c, uint64_t version, struct slice line, bool 
     return result;
 }
 
-/* The version up to which nothing is needed: `before`, or that of an entry that is. */
+/* The version up to which nothing is needed: `before`, or that of an entry that is. One behind
+ * which the table is another one takes that back. */
 static int find_limit(struct clean *c, uint64_t before, uint64_t *limit, struct err *err)
 {
     struct buf line = {0};
     int result = 0;
     *limit = before;
-    for (size_t i = 0; i < c->entries.count && c->entries.list[i] < *limit && result == 0; i++) {
+    for (size_t i = 0; i < c->entries.count && c->entries.list[i] <= before && result == 0; i++) {
         uint64_t version = c->entries.list[i];
-        bool found, needed = false;
+        bool found, needed = false, anew = false;
         result = delta_entry_first_line(c->store, version, &line, &found, err);
         if (result == 0 && found && line.len > 0)
-            result = is_needed(c, version, buf_slice(&line), &needed, err);
+            result = is_needed(c, version, buf_slice(&line), &needed, &anew, err);
         if (result != 0)
             (void)err_prefix(err, "entry %" PRIu64 " of the log", version);
-        if (needed) {
+        if (anew) {
+            *limit = before;
+            c->out->held = false;
+        }
+        if (needed && version < before && !c->out->held) {
             *limit = c->out->at = version;
             c->out->held = true;
         }

@@ -134,7 +134,7 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
     positions_free(out);
     int result = delta_saved_read(&file, store, instance, snapshot, err);
     uint64_t first = file.found ? file.version + 1 : 0;
-    if (result == 0 && snapshot->has_base && first <= snapshot->base)
+    if (result == 0 && snapshot->has_base && !snapshot->anew && first <= snapshot->base)
         result = read_heads(&heads, store, first, snapshot->base, &missing, err);
     if (result == 0) {
         merge_apps(out, snapshot, instance);
@@ -157,7 +157,7 @@ int delta_durable_add_history(struct delta_snapshot *snapshot, struct object_sto
     struct delta_snapshot heads = {.want_varve = true};
     bool missing;
     int result = 0;
-    if (snapshot->has_base)
+    if (snapshot->has_base && !snapshot->anew)
         result = read_heads(&heads, store, 0, snapshot->base, &missing, err);
     for (size_t i = 0; i < heads.generation_list.count && result == 0; i++) {
         const struct delta_generation *g = &heads.generation_list.list[i];

@@ -107,6 +107,8 @@ static void put_varve(struct buf *out, const struct delta_commit *c)
     positions.count = c->position_count;
     json_open_object(&w, NULL);
     json_put_text(&w, "instance", c->instance);
+    if (c->anew)
+        json_put_bool(&w, "anew", true);
     delta_positions_put(&w, "positions", &positions, c->rows_of);
     put_dead_letters(&w, c);
     json_open_array(&w, "quarantine");
@@ -164,8 +166,8 @@ void delta_commit_write(struct buf *out, const struct delta_commit *c)
     action.commit_info = (struct delta_commit_info){
         .timestamp = c->wall_time / CLOCK_MILLISECOND,
         .operation = "WRITE",
-        .parameters = "{\"mode\":\"Append\"}",
-        .blind_append = true,
+        .parameters = c->anew ? "{\"mode\":\"Overwrite\"}" : "{\"mode\":\"Append\"}",
+        .blind_append = !c->anew,
         .engine = c->engine,
         .varve = buf_slice(&varve),
     };

@@ -23,7 +23,8 @@
  *     {"txn":{"appId":..., "version":<through>, ...}}       one for each position that moved
  *     {"add":{"path":..., "tags":{"varve.file":<id>, ...}, ...}}      one for each file
  *
- * "positions" and "deadLetters" are what this entry adds, so that its size is bounded by it; all
+ * ("anew":true behind the instance: all that earlier entries say there is void.) "positions" and
+ * "deadLetters" are what this entry adds, so that its size is bounded by it; all
  * that was added before is in other places, see durable.h. "quarantine" has the files beside the
  * table. (Delta PROTOCOL.md, "Actions".)
  */
@@ -56,6 +57,7 @@ struct delta_commit {
     size_t position_count;
     const struct delta_commit_file *files;
     size_t file_count;
+    bool anew; /* what earlier entries say of positions and rows counts no more */
 };
 
 /* Append the entry of a commit. */

@@ -227,9 +227,10 @@ static int apply_txn(struct delta_snapshot *s, const struct delta_txn *txn, stru
         return err_set(err, ERR_LIMIT, "more than %d applications", (int)MAP_KEYS_MAX);
     uint32_t number = map_put(&s->app_ids, txn->app_id, &added);
     if (added)
-        *array_add(&s->apps) =
-            (struct delta_app){.generation = s->want_varve ? note_app(s, txn->app_id) : 0};
+        *array_add(&s->apps) = (struct delta_app){0};
     struct delta_app *app = &s->apps.list[number];
+    if (s->want_varve && app->generation == 0)
+        app->generation = note_app(s, txn->app_id);
     app->version = txn->version;
     app->last_updated = txn->last_updated;
     uint64_t *through =
@@ -331,13 +332,41 @@ const struct delta_instance *delta_snapshot_instance(const struct delta_snapshot
     return number < 0 ? NULL : &s->instances.list[number];
 }
 
+/* What entries say of positions and rows. */
+static void forget_commits(struct delta_snapshot *s)
+{
+    for (size_t i = 0; i < s->instances.count; i++) {
+        free(s->instances.list[i].name);
+        positions_free(&s->instances.list[i].positions);
+    }
+    for (size_t i = 0; i < s->generation_list.count; i++) {
+        struct delta_generation *g = &s->generation_list.list[i];
+        free(g->stream);
+        free(g->created);
+        seqset_free(&g->rows);
+        seqset_free(&g->dead_letters);
+        seqset_free(&g->expired);
+    }
+    for (size_t i = 0; i < s->apps.count; i++)
+        s->apps.list[i].generation = 0; /* the applications stay, and will be heard of again */
+    array_free(&s->instances);
+    array_free(&s->generation_list);
+    map_free(&s->names);
+    map_free(&s->generations);
+}
+
 static int note_commit(struct delta_snapshot *s, const struct json *info, struct err *err)
 {
     const struct json *varve = json_member(info, "varve");
     struct slice name;
     struct positions positions;
+    bool anew = false;
     if (!json_get_text(varve, "instance", &name) || has_nul(name))
         return 0;
+    if (json_get_bool(varve, "anew", &anew) && anew) {
+        forget_commits(s);
+        s->anew = true;
+    }
     if (delta_positions_parse(&positions, json_member(varve, "positions"), err) != 0)
         return -1;
     struct delta_instance *instance = instance_of(s, name);
@@ -385,31 +414,14 @@ void delta_snapshot_forget(struct delta_snapshot *s)
 {
     for (size_t i = 0; i < s->files.count; i++)
         free_file(s, i);
-    for (size_t i = 0; i < s->instances.count; i++) {
-        free(s->instances.list[i].name);
-        positions_free(&s->instances.list[i].positions);
-    }
-    for (size_t i = 0; i < s->generation_list.count; i++) {
-        struct delta_generation *g = &s->generation_list.list[i];
-        free(g->stream);
-        free(g->created);
-        seqset_free(&g->rows);
-        seqset_free(&g->dead_letters);
-        seqset_free(&g->expired);
-    }
-    for (size_t i = 0; i < s->apps.count; i++)
-        s->apps.list[i].generation = 0; /* the applications stay, and will be heard of again */
+    forget_commits(s);
     for (size_t i = 0; i < s->beside.count; i++) {
         free(s->beside.list[i].path);
         free(s->beside.list[i].sha256);
     }
     array_free(&s->files);
-    array_free(&s->instances);
-    array_free(&s->generation_list);
     array_free(&s->beside);
     map_free(&s->paths);
-    map_free(&s->names);
-    map_free(&s->generations);
     s->removed = 0;
     s->want_files = s->want_varve = false;
 }

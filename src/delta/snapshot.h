@@ -89,6 +89,7 @@ struct delta_snapshot {
     uint64_t version; /* of the newest entry, or of the checkpoint where there is none behind it */
     uint64_t base;    /* of the checkpoint that the replay began with */
     bool has_base;
+    bool anew; /* an entry behind that says so (entry.h): what is before it is of another table */
 
     struct delta_protocol protocol;
     struct delta_metadata metadata;

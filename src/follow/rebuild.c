@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "object/directory.h"
-#include "object/open.h"
 
 #define BESIDE ".restart"
 enum { OPEN_MAX = 16 }; /* descriptors of nftw */
@@ -63,13 +62,6 @@ static int try_exchange(const char *beside, struct err *err)
 
 char *follow_rebuild_begin(const char *target, struct err *err)
 {
-    if (object_is_url(target)) {
-        (void)err_set(err, ERR_UNSUPPORTED,
-                      "%s: in a bucket two tables can't change places: give the follower another "
-                      "target, and --forget it",
-                      target);
-        return NULL;
-    }
     char *beside = below(target, BESIDE);
     if (remove_all(beside, err) == 0 && try_exchange(beside, err) == 0 &&
         remove_all(beside, err) == 0)

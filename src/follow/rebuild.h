@@ -5,9 +5,10 @@
 #include "base/err.h"
 
 /*
- * Tables that are made anew beside the old ones: below `<target>/.restart`, where no event type has
- * its folder, and then each in the place of the old one, at once. Readers see the old table or the
- * new one; those who have the old one open find its files gone, and begin again.
+ * Tables that are made anew in a directory (anew.h does it in a bucket), beside the old ones: below
+ * `<target>/.restart`, where no event type has its folder, and then each in the place of the old
+ * one, at once. Readers see the old table or the new one; those who have the old one open find its
+ * files gone, and begin again.
  */
 
 /* Where they are made, emptied of what an earlier attempt has left; to be freed by the caller. NULL

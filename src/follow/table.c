@@ -31,7 +31,8 @@ struct table_target {
     ARRAY(struct typed_table *) tables;
     struct typed_keeping keeping;
     typed_idle_list idle;
-    bool looked; /* for idle ones, since it was opened */
+    bool looked;              /* for idle ones, since it was opened */
+    struct follow_anew *anew; /* NULL: none */
 };
 
 /* Where nothing is configured: what the simulation is known to publish. */
@@ -88,6 +89,7 @@ static struct typed_table *add_table(struct table_target *t, const struct entry 
     if (typed_table_init(table, t->follower->target, event_type, t->follower->name, payload,
                          &t->target.account, err) == 0) {
         table->keeping = &t->keeping;
+        table->anew = t->anew;
         return table;
     }
     typed_table_free(table);
@@ -105,8 +107,9 @@ static struct typed_table *table_of(struct table_target *t, const struct entry *
     for (size_t i = 0; i < t->tables.count; i++)
         if (slice_is(event_type, t->tables.list[i]->event_type))
             return t->tables.list[i];
-    if (e->named && typed_table_message(t->follower->target, event_type, t->follower->name,
-                                        &recorded, err) != 0)
+    if (e->named && t->anew == NULL &&
+        typed_table_message(t->follower->target, event_type, t->follower->name, &recorded, err) !=
+            0)
         goto out;
     if (recorded.len > 0 && payload_types_have(e->types, buf_slice(&recorded)))
         message = buf_slice(&recorded);
@@ -172,7 +175,7 @@ static int commit(struct follow_target *target, const struct delta_follower *don
 static void keep(struct follow_target *target)
 {
     struct table_target *t = (struct table_target *)target;
-    if (!t->looked)
+    if (!t->looked && t->anew == NULL)
         typed_idle_find(&t->idle, &t->keeping, t->follower->target);
     t->looked = true;
     for (size_t i = 0; i < t->tables.count; i++) {
@@ -337,4 +340,12 @@ struct follow_target *follow_table_new(const struct config *config,
         return NULL;
     }
     return &t->target;
+}
+
+void follow_table_anew(struct follow_target *target, struct follow_anew *anew)
+{
+    struct table_target *t = (struct table_target *)target;
+    t->anew = anew;
+    for (size_t i = 0; i < t->tables.count; i++)
+        t->tables.list[i]->anew = anew;
 }

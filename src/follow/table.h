@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "event/payload.h"
+#include "follow/anew.h"
 #include "follow/target.h"
 
 /*
@@ -34,5 +35,9 @@ int follow_types_hash(const struct config *config, char out[static SHA256_TEXT_M
 struct follow_target *follow_table_new(const struct config *config,
                                        const struct config_follower *follower, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Before it is opened: make its tables anew, with all rows that come; borrowed. What is begun then
+ * is the caller's to end, when the target is freed. */
+void follow_table_anew(struct follow_target *target, struct follow_anew *anew);
 
 #endif

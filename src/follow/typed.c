@@ -157,16 +157,29 @@ int typed_table_check(struct typed_table *t, struct buf *says, struct err *err)
     return result;
 }
 
+static int begin_anew(struct typed_table *t, struct err *err)
+{
+    const char *beside = follow_anew_begin(t->anew, t->root, &t->schema, err);
+    if (beside == NULL)
+        return -1;
+    free(t->root);
+    t->root = text_copy(beside);
+    t->begun = true;
+    return 0;
+}
+
 static int open_table(struct typed_table *t, struct err *err)
 {
-    struct store_config config = {.root = t->root,
-                                  .instance = t->instance,
+    struct store_config config = {.instance = t->instance,
                                   .engine = "varve-follow",
                                   .schema = &t->schema,
                                   .adapt = adapt,
                                   .context = t};
     if (t->writer != NULL)
         return 0;
+    if (t->anew != NULL && !t->begun && begin_anew(t, err) != 0)
+        return -1;
+    config.root = t->root;
     if (t->store == NULL)
         t->store = store_open(&config, err);
     if (t->store == NULL || typed_table_record(t, err) != 0)

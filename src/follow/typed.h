@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "config/config.h"
 #include "event/payload.h"
+#include "follow/anew.h"
 #include "follow/target.h"
 #include "follow/typed_keep.h"
 #include "store/store.h"
@@ -25,7 +26,10 @@ struct typed_table {
     struct store_path path;
     struct store_kind kind;
     struct account *account;
-    const struct typed_keeping *keeping; /* set before it is used */
+    const struct typed_keeping *keeping; /* set before it is used, */
+    struct follow_anew *anew;            /* and this, if it is to be made anew: `root` is that of
+                                                  the new one then, from the first row on */
+    bool begun;
 
     /* While it is open: */
     struct store *store;
@@ -57,6 +61,16 @@ int typed_table_record(struct typed_table *t, struct err *err) __attribute__((wa
  */
 int typed_table_message(const char *target, struct slice event_type, const char *follower,
                         struct buf *out, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * The same of a table that is about to take the place of the one in `to`, and has the id `table`:
+ * put beside what `to` says of itself, which counts until a table of that id is there. Then settle
+ * makes it what `to` says.
+ */
+int typed_record_announce(struct object_store *from, struct object_store *to, struct slice table,
+                          struct err *err) __attribute__((warn_unused_result));
+int typed_record_settle(struct object_store *to, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Take a row of its type; *refused if there is no payload in it to speak of. `message` is what the
  * row says that its payload is, where the table goes by that, else empty. */

@@ -10,7 +10,19 @@
 #include "delta/log.h"
 #include "delta/properties.h"
 #include "event/event.h"
+#include "follow/anew.h"
 #include "object/open.h"
+
+/* What was left behind is no danger to anybody: it costs room. */
+#define TIDY_EVERY (24 * 3600 * CLOCK_SECOND)
+
+static int tidy(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                struct err *err)
+{
+    (void)state;
+    next->at = turn->now + TIDY_EVERY;
+    return follow_anew_tidy(turn->store, clock_wall(), err);
+}
 
 void typed_keep_begin(struct typed_keep *k, const struct typed_keeping *how, const char *root,
                       const struct schema *schema, const struct delta_snapshot *table)
@@ -39,6 +51,10 @@ void typed_keep_begin(struct typed_keep *k, const struct typed_keeping *how, con
     atomic_store(&k->compacted.live, COMPACT_UNKNOWN);
     k->keeper = keeper_new(&keeping);
     keeper_add_log_jobs(k->keeper, delta_checkpoint_interval(&table->metadata));
+    if (object_is_url(root))
+        keeper_add(k->keeper, &(struct keeper_job){.name = "what is left of --restart",
+                                                   .work = tidy,
+                                                   .due = {.at = INT64_MIN}});
     if (c->compaction.interval > 0)
         keeper_add_compaction(k->keeper, &compaction, c->compaction.interval, &k->compacted);
     if (retention.max_age > 0 || retention.max_bytes > 0)

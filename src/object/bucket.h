@@ -89,4 +89,17 @@ int object_bucket_probe(const char *url, const struct s3_options *options,
 /* Of all clients that this process has had, by the store. Any thread. */
 void object_bucket_count(struct s3_counters *out);
 
+/*
+ * Of a store that is a bucket: all that is in `folder`, "" or ending with '/', whoever has put it
+ * there, and what a store that lies there has for itself, too. Remove it: that part is of no use to
+ * anybody any more; when the newest of it came, ns since 1970, INT64_MIN: there is nothing; and
+ * append the first name behind `after`, nothing where there is none.
+ */
+int object_bucket_erase(struct object_store *store, const char *folder, struct err *err)
+    __attribute__((warn_unused_result));
+int object_bucket_newest(struct object_store *store, const char *folder, int64_t *modified,
+                         struct err *err) __attribute__((warn_unused_result));
+int object_bucket_first(struct object_store *store, const char *folder, const char *after,
+                        struct buf *out, struct err *err) __attribute__((warn_unused_result));
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "delta/table.h"
+#include "store/compact_replaced.h"
 
 /* A file in a folder that the log does not know may be of a commit that is under way, or was
  * interrupted a moment ago. */
@@ -223,7 +224,8 @@ static bool note_name(void *context, struct slice name)
     struct listing *l = context;
     struct buf path = {0};
     delta_path_encode(&path, name);
-    if (delta_snapshot_file(&l->plan->table, buf_slice(&path)) == NULL && l->unknown.count < 2)
+    if (delta_snapshot_file(&l->plan->table, buf_slice(&path)) == NULL && l->unknown.count < 2 &&
+        map_find(&l->plan->replaced, name) < 0)
         *array_add(&l->unknown) = text_copy_slice(name);
     buf_free(&path);
     return true;
@@ -273,7 +275,7 @@ int compact_plan_make(struct compact_plan *plan, struct object_store *store,
                       const struct compact_options *options, int64_t now, struct err *err)
 {
     plan->table = (struct delta_snapshot){.want_files = true, .account = options->account};
-    plan->texts.account = plan->names.account = options->account;
+    plan->texts.account = plan->names.account = plan->replaced.account = options->account;
     int result = delta_snapshot_load(&plan->table, store, err);
     if (result != 0 || !plan->table.found)
         return result;
@@ -283,6 +285,8 @@ int compact_plan_make(struct compact_plan *plan, struct object_store *store,
     for (size_t i = 0; i < plan->table.files.count && result == 0; i++)
         if (plan->table.files.list[i] != NULL)
             result = add_file(plan, options, plan->table.files.list[i], err);
+    if (result == 0)
+        result = replaced_names(store, &plan->replaced, err);
     for (size_t i = 0; i < plan->folders.count && result == 0; i++)
         result = choose(plan, plan->folders.list[i], store, options, now, err);
     return result;
@@ -307,6 +311,7 @@ void compact_plan_free(struct compact_plan *plan)
         free_folder(plan->folders.list[i]);
     array_free(&plan->folders);
     map_free(&plan->names);
+    map_free(&plan->replaced);
     arena_free(&plan->texts);
     delta_snapshot_free(&plan->table);
 }

@@ -30,6 +30,7 @@ struct compact_plan {
     struct delta_snapshot table;
     struct arena texts;                     /* of the inputs */
     struct map names;                       /* of folders */
+    struct map replaced;                    /* names of objects that are left for a while */
     ARRAY(struct compact_folder *) folders; /* by these numbers */
 };
 

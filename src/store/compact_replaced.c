@@ -21,21 +21,6 @@ static int read_list(struct object_store *store, struct buf *text, struct err *e
     return object_get_all(store, LIST_NAME, LIST_MAX, text, &found, err);
 }
 
-int replaced_note(struct object_store *store, const struct replaced_list *names, int64_t until,
-                  struct err *err)
-{
-    struct buf text = {0};
-    int result = read_list(store, &text, err);
-    for (size_t i = 0; i < names->count; i++)
-        buf_printf(&text, "%" PRId64 " %s\n", until / CLOCK_MILLISECOND, names->list[i]);
-    if (result == 0 && text.len > LIST_MAX)
-        result = err_set(err, ERR_LIMIT, "too many replaced files are kept");
-    if (result == 0 && names->count > 0)
-        result = object_put(store, LIST_NAME, buf_slice(&text), err);
-    buf_free(&text);
-    return result;
-}
-
 /* A line; false for one that nobody has written. *name is NUL-terminated. */
 static bool parse(struct slice line, int64_t *until, struct buf *name)
 {
@@ -46,6 +31,89 @@ static bool parse(struct slice line, int64_t *until, struct buf *name)
     buf_reset(name);
     buf_append(name, blank + 1, line.len - len - 1);
     return object_name_is_valid(buf_slice(name));
+}
+
+/* Cut the next line off *rest; false at the end. Lines that nobody has written are passed over. */
+static bool next_line(struct slice *rest, struct slice *line, int64_t *until, struct buf *name)
+{
+    while (rest->len > 0) {
+        const uint8_t *end = memchr(rest->data, '\n', rest->len);
+        size_t len = end != NULL ? (size_t)(end - rest->data) : rest->len;
+        *line = (struct slice){rest->data, len};
+        len += end != NULL;
+        *rest = (struct slice){rest->data + len, rest->len - len};
+        if (parse(*line, until, name))
+            return true;
+    }
+    return false;
+}
+
+/* Lines of other names stay: a swap that was given up may have noted the same. */
+static void put_others(struct buf *out, struct slice text, const struct replaced_list *names)
+{
+    struct buf name = {0};
+    struct map new = {0};
+    struct slice line;
+    int64_t until;
+    bool added;
+    for (size_t i = 0; i < names->count; i++)
+        (void)map_put(&new, slice_of(names->list[i]), &added);
+    while (next_line(&text, &line, &until, &name)) {
+        if (map_find(&new, buf_slice(&name)) >= 0)
+            continue;
+        buf_append_slice(out, line);
+        buf_append_byte(out, '\n');
+    }
+    map_free(&new);
+    buf_free(&name);
+}
+
+int replaced_note(struct object_store *store, const struct replaced_list *names, int64_t until,
+                  struct err *err)
+{
+    struct buf old = {0}, text = {0};
+    int result = names->count > 0 ? read_list(store, &old, err) : 0;
+    if (result == 0)
+        put_others(&text, buf_slice(&old), names);
+    for (size_t i = 0; i < names->count; i++)
+        buf_printf(&text, "%" PRId64 " %s\n", until / CLOCK_MILLISECOND, names->list[i]);
+    if (result == 0 && text.len > LIST_MAX)
+        result = err_set(err, ERR_LIMIT, "too many replaced files are kept");
+    if (result == 0 && names->count > 0)
+        result = object_put(store, LIST_NAME, buf_slice(&text), err);
+    buf_free(&old);
+    buf_free(&text);
+    return result;
+}
+
+int replaced_due(struct object_store *store, int64_t now, bool *due, struct err *err)
+{
+    struct buf text = {0}, name = {0};
+    struct slice line;
+    int64_t until;
+    int result = read_list(store, &text, err);
+    *due = false;
+    for (struct slice rest = buf_slice(&text);
+         result == 0 && !*due && next_line(&rest, &line, &until, &name);)
+        *due = until <= now / CLOCK_MILLISECOND;
+    buf_free(&text);
+    buf_free(&name);
+    return result;
+}
+
+int replaced_names(struct object_store *store, struct map *out, struct err *err)
+{
+    struct buf text = {0}, name = {0};
+    struct slice line;
+    int64_t until;
+    bool added;
+    int result = read_list(store, &text, err);
+    for (struct slice rest = buf_slice(&text);
+         result == 0 && next_line(&rest, &line, &until, &name);)
+        (void)map_put(out, buf_slice(&name), &added);
+    buf_free(&text);
+    buf_free(&name);
+    return result;
 }
 
 static int remove_one(struct object_store *store, const struct delta_snapshot *table,
@@ -73,16 +141,12 @@ int replaced_remove(struct object_store *store, const struct delta_snapshot *tab
                     uint64_t *removed, struct err *err)
 {
     struct buf text = {0}, left = {0}, name = {0};
+    struct slice line;
+    int64_t until;
     int result = read_list(store, &text, err);
     *removed = 0;
-    for (size_t at = 0; at < text.len && result == 0;) {
-        const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
-        size_t len = end != NULL ? (size_t)(end - text.data) - at : text.len - at;
-        struct slice line = {text.data + at, len};
-        int64_t until;
-        at += len + 1;
-        if (!parse(line, &until, &name))
-            continue;
+    for (struct slice rest = buf_slice(&text);
+         result == 0 && next_line(&rest, &line, &until, &name);) {
         if (until > now / CLOCK_MILLISECOND) {
             buf_append_slice(&left, line);
             buf_append_byte(&left, '\n');

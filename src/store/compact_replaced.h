@@ -3,6 +3,7 @@
 #define VARVE_STORE_COMPACT_REPLACED_H
 
 #include "base/array.h"
+#include "base/map.h"
 #include "delta/snapshot.h"
 #include "object/object.h"
 
@@ -16,9 +17,17 @@ struct replaced_list {
     ARRAY(char *); /* names of objects */
 };
 
-/* Add these, to go at `until` (ns since 1970). */
+/* Add these, to go at `until` (ns since 1970); those that are on it already go then, too. */
 int replaced_note(struct object_store *store, const struct replaced_list *names, int64_t until,
                   struct err *err) __attribute__((warn_unused_result));
+
+/* Whether the time of any has come at `now`. */
+int replaced_due(struct object_store *store, int64_t now, bool *due, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Put the names of all of them into `out`, whether they are there still or not. */
+int replaced_names(struct object_store *store, struct map *out, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Remove those whose time has come at `now`; *removed: how many there were. `table` is as new as
  * `now`. */

@@ -2,7 +2,6 @@
 #include "store/recover.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,26 +21,10 @@
 #include "store/path.h"
 
 enum {
-    UUID_TEXT = 37,
     EVOLVE_ATTEMPTS = 20,
     /* A larger file of an earlier version keeps its name: none was larger than memory_limit. */
     STORE_QUARANTINE_MAX = 1024 * 1024 * 1024,
 };
-
-/* A random UUID (RFC 9562, version 4). */
-static int make_uuid(char out[static UUID_TEXT], struct err *err)
-{
-    uint8_t b[16];
-    if (random_bytes(b, sizeof(b), err) != 0)
-        return -1;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(out, UUID_TEXT,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
-                   b[14], b[15]);
-    return 0;
-}
 
 /* A table that takes over what an earlier one has left. */
 static void describe_adopted(const struct store *store, const struct store_adopted *adopted,
@@ -68,10 +51,10 @@ static int create_table(struct store *store, struct err *err)
 {
     struct store_adopted adopted = {0};
     struct buf entry = {0};
-    char id[UUID_TEXT];
+    char id[RANDOM_UUID_TEXT];
     bool taken;
     int result = -1;
-    if (make_uuid(id, err) != 0 || store_adopt(store, &adopted, err) != 0)
+    if (random_uuid(id, err) != 0 || store_adopt(store, &adopted, err) != 0)
         goto out;
     if (adopted.files.count > 0)
         describe_adopted(store, &adopted, id, &entry);

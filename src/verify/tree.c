@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "delta/log.h"
+#include "follow/anew.h"
 #include "object/directory.h"
 #include "object/open.h"
 #include "store/path.h"
@@ -120,7 +121,9 @@ static bool is_listed(struct slice name)
     const char *path = buf_text(&text);
     bool listed =
         (text_ends_with(path, ".parquet") || text_ends_with(path, STORE_PATH_QUARANTINE_ENDING)) &&
-        !slice_starts_with(name, DELTA_LOG_FOLDER) && !slice_starts_with(name, CHANGES "/");
+        !slice_starts_with(name, DELTA_LOG_FOLDER) && !slice_starts_with(name, CHANGES "/") &&
+        !(slice_starts_with(name, FOLLOW_ANEW_FOLDER) &&
+          strstr(path, "/" DELTA_LOG_FOLDER) != NULL);
     buf_free(&text);
     return listed;
 }

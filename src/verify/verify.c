@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "batch/seqset.h"
+#include "follow/anew.h"
 #include "follow/file_source.h"
 #include "object/open.h"
 #include "parquet/verify/verify.h"
@@ -244,7 +245,7 @@ static void verify_sequences(struct verify *v, struct tree *tree)
  * them. */
 static void verify_others(struct verify *v, struct tree *tree)
 {
-    uint64_t replaced = 0, unknown = 0;
+    uint64_t replaced = 0, unknown = 0, anew = 0;
     sequences_find_extra(&tree->sequences, tree->files);
     for (size_t i = 0; i < tree->list.count; i++) {
         const struct verified_file *file = &tree->files[i];
@@ -254,12 +255,19 @@ static void verify_others(struct verify *v, struct tree *tree)
         replaced += file->state == VERIFY_REPLACED || (file->state == VERIFY_UNKNOWN && cleaned);
         if (file->state != VERIFY_UNKNOWN || cleaned)
             continue;
-        if (unknown++ < REPORT_EACH_MAX)
+        if (slice_starts_with(slice_of(file->relative), FOLLOW_ANEW_FOLDER))
+            anew++;
+        else if (unknown++ < REPORT_EACH_MAX)
             report_found(&v->report, "log", "%s is not in the log", file->relative);
     }
     if (unknown > REPORT_EACH_MAX)
         report_total(&v->report, "log", false, "%" PRIu64 " more files are not in the log",
                      unknown - REPORT_EACH_MAX);
+    if (anew > 0)
+        report_note(&v->report, "anew",
+                    "%" PRIu64 " %s of a table that is made anew, or was: in a day it is done, or "
+                    "the follower removes what is left",
+                    anew, anew == 1 ? "file is" : "files are");
     if (replaced > 0)
         report_note(&v->report, "replaced",
                     "%" PRIu64 " %s replaced and not removed yet (VACUUM does that): readers that "

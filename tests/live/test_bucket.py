@@ -10,9 +10,12 @@ import json
 import os
 import random
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from pathlib import Path
@@ -20,6 +23,7 @@ from pathlib import Path
 import deltalake
 import duckdb
 import polars
+import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 import s3_support
@@ -60,7 +64,9 @@ def once(varve, store, **more):
 
 def environment(store):
     return s3_support.environment(
-        AWS_ENDPOINT_URL=store.endpoint, AWS_REGION=s3_support.REGION, AWS_ALLOW_HTTP="true"
+        AWS_ENDPOINT_URL=store.endpoint,
+        AWS_REGION=s3_support.REGION,
+        AWS_ALLOW_HTTP="true",
     )
 
 
@@ -94,7 +100,10 @@ def check_exact(store, count, prefix=PREFIX):
     beside = [key for key in keys if not key.startswith("_delta_log/")]
     assert sorted(beside) == sorted(urllib.parse.unquote(path) for path in paths)
     hidden = [key for key in keys if "/." in f"/{key}"]
-    assert hidden in ([], ["_delta_log/.withdrawn-varve"])  # names, for a day: bucket.md
+    assert hidden in (
+        [],
+        ["_delta_log/.withdrawn-varve"],
+    )  # names, for a day: bucket.md
 
 
 @pytest.mark.parametrize("name", s3_support.SERVERS)
@@ -115,7 +124,9 @@ def test_drain(any_server, varve, tmp_path, name):
         said = command(store, "replay", url(store), "--server", any_server.url)
         assert said.startswith("6000 messages published")
         # Of one file, and without a log: each file by itself.
-        path = urllib.parse.unquote(table(store).get_add_actions()["path"].to_pylist()[0])
+        path = urllib.parse.unquote(
+            table(store).get_add_actions()["path"].to_pylist()[0]
+        )
         command(store, "verify", f"{url(store)}/{path}")
         assert command(store, "cat", f"{url(store)}/{path}") != ""
 
@@ -163,7 +174,9 @@ def test_readers(any_server, varve, store, tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(store.read(key))
     files = f"{tmp_path}/mirror/{PREFIX}/[!_]*/*/*/*.parquet"
-    count = duckdb.sql(f"select count(distinct stream_seq), count(*) from '{files}'").fetchall()
+    count = duckdb.sql(
+        f"select count(distinct stream_seq), count(*) from '{files}'"
+    ).fetchall()
     assert count == [(3000, 3000)]
 
 
@@ -214,16 +227,26 @@ def test_others_append(any_server, varve, store):
     for i in range(40):
         any_server.generate(20)
         other = row.set_column(
-            row.schema.get_field_index("simulation_id"), "simulation_id", [[f"other-{i}"]]
+            row.schema.get_field_index("simulation_id"),
+            "simulation_id",
+            [[f"other-{i}"]],
         ).cast(row.schema)
         deltalake.write_deltalake(
             table(store), other, mode="append", storage_options=environment(store)
         )
     run.wait_rows(800)
     assert run.stop(signal.SIGTERM) == 0
-    found = table(store).to_pyarrow_table(columns=["stream_seq", "simulation_id"]).to_pylist()
-    others = [r["simulation_id"] for r in found if r["simulation_id"].startswith("other-")]
-    ours = [r["stream_seq"] for r in found if not r["simulation_id"].startswith("other-")]
+    found = (
+        table(store)
+        .to_pyarrow_table(columns=["stream_seq", "simulation_id"])
+        .to_pylist()
+    )
+    others = [
+        r["simulation_id"] for r in found if r["simulation_id"].startswith("other-")
+    ]
+    ours = [
+        r["stream_seq"] for r in found if not r["simulation_id"].startswith("other-")
+    ]
     assert sorted(others) == sorted(f"other-{i}" for i in range(40))
     assert sorted(ours) == list(range(1, 901))
 
@@ -233,7 +256,11 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     And a run that is to end while the store is away ends."""
     any_server.add_stream()
     any_server.generate(1000)
-    limits = {"memory_limit": "32MiB", "batching": {"max_age": "200ms"}, "sandbox": "on"}
+    limits = {
+        "memory_limit": "32MiB",
+        "batching": {"max_age": "200ms"},
+        "sandbox": "on",
+    }
     run = start(varve, store, metrics={"listen": "127.0.0.1:0"}, **limits)
     endpoint = Endpoint(run)
     run.wait_rows(1000)
@@ -248,7 +275,11 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 1000, "all is acked")
     store.start()
     run.wait_rows(101_000)
-    most = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{run.process.pid}/status").read_text())[1])
+    most = int(
+        re.search(
+            r"VmHWM:\s+(\d+)", Path(f"/proc/{run.process.pid}/status").read_text()
+        )[1]
+    )
     assert most < (32 + 16) * 1024
     store.kill()
     any_server.generate(10)
@@ -402,14 +433,18 @@ def test_messages_that_are_no_rows(any_server, varve, store):
     any_server.generate(500)
     once(varve, store)
     found = quarantined(store)
-    assert [sequence for sequence, _ in found] == [1, 2, 3] and all(why for _, why in found)
+    assert [sequence for sequence, _ in found] == [1, 2, 3] and all(
+        why for _, why in found
+    )
     any_server.add_stream("DEAD", ["dead.letters"])
     any_server.publish([b"\xff"] * 2, support.SUBJECT)
     any_server.generate(100)
     once(varve, store, dead_letter={"subject": "dead.letters"})
     assert quarantined(store) == found
     assert [data for *_, data in any_server.messages("DEAD")] == [b"\xff"] * 2
-    assert sequences(store) == [n for n in range(1, 606) if n > 3 and n not in (504, 505)]
+    assert sequences(store) == [
+        n for n in range(1, 606) if n > 3 and n not in (504, 505)
+    ]
     command(store, "verify", url(store))
 
 
@@ -451,7 +486,9 @@ def test_compact_and_expire(any_server, varve, store, tmp_path):
     check_exact(store, 2100)
     command(store, "expire", "--older-than", "1d", url(store))
     assert sequences(store) == []
-    assert not [k for k in store.keys(PREFIX + "/") if not k.startswith(f"{PREFIX}/_delta_log/")]
+    assert not [
+        k for k in store.keys(PREFIX + "/") if not k.startswith(f"{PREFIX}/_delta_log/")
+    ]
     once(varve, store, **settings)
     assert sequences(store) == []
     command(store, "verify", url(store))
@@ -465,7 +502,9 @@ def test_large_row_groups_are_copied_by_compaction(any_server, varve, store):
     for count in (30_000, 10):
         any_server.generate(count)
         once(varve, store, **settings)
-    [(before, large), _] = sorted((key, store.read(key)) for key in store.keys(f"{PREFIX}/all/"))
+    [(before, large), _] = sorted(
+        (key, store.read(key)) for key in store.keys(f"{PREFIX}/all/")
+    )
     command(store, "compact", "--after", "0s", url(store))
     [after] = store.keys(f"{PREFIX}/all/")
     assert after != before
@@ -503,7 +542,9 @@ def test_compaction_beside_the_drain(any_server, varve, store, keep):
         found = sequences_at_last(store) if keep == "0s" else sequences(store)
         assert found == list(range(1, 200 * number + 1))
         before = before or table(store)
-    wait_for(lambda: len(table(store).get_add_actions()["path"]) < 10, "files are merged")
+    wait_for(
+        lambda: len(table(store).get_add_actions()["path"]) < 10, "files are merged"
+    )
     assert run.stop(signal.SIGTERM) == 0
     assert sequences(store) == list(range(1, 4001))
     if keep == "0s":
@@ -517,7 +558,9 @@ def verified(store, *args, status=0):
     """The summary of varve verify, the kinds of its notes, and of what it found."""
     said = [
         json.loads(x)
-        for x in command(store, "verify", "--json", *args, url(store), status=status).splitlines()
+        for x in command(
+            store, "verify", "--json", *args, url(store), status=status
+        ).splitlines()
     ]
     kinds = {
         part: {x["kind"] for line in said[:-1] for x in line[part]}
@@ -565,7 +608,15 @@ def test_verify_reads_what_the_store_does_not_vouch_for(any_server, varve):
         assert read() == ([], {"not read"})
         kept = dict(store.hashes)
         other = kept[files[1]]
-        for said in (None, "", "x", other, kept[files[0]] + "-2", kept[files[0]][:-2], 9 * "A"):
+        for said in (
+            None,
+            "",
+            "x",
+            other,
+            kept[files[0]] + "-2",
+            kept[files[0]][:-2],
+            9 * "A",
+        ):
             store.hashes[files[0]] = said
             assert read() == (files[:1], {"not read"}), said
         store.hashes.clear()
@@ -586,7 +637,10 @@ def test_check(any_server, varve, store, tmp_path):
     file = tmp_path / "check.json"
     file.write_text(json.dumps(config(varve, store)))
     said = command(store, "check", "-c", file)
-    assert f"can put, get, list and delete at {store.endpoint}/{store.bucket}, with" in said
+    assert (
+        f"can put, get, list and delete at {store.endpoint}/{store.bucket}, with"
+        in said
+    )
     assert "lets one of two win" in said and "in one request" not in said
     assert "the name of the bucket is in the path of each request" in said
     assert re.search(r"a request takes \d+ ms on average", said)
@@ -608,7 +662,9 @@ def test_several_try_the_store_at_once(any_server, varve, store, tmp_path):
     check = [support.VARVE, "check", "-c", file]
     store.write(f"{PREFIX}/.varve/check/left-0", b"x")
     for _ in range(5):
-        runs = [subprocess.Popen(check, env=environment(store), stdout=-1) for _ in range(6)]
+        runs = [
+            subprocess.Popen(check, env=environment(store), stdout=-1) for _ in range(6)
+        ]
         for run in runs:
             said = run.communicate(timeout=support.PATIENCE)[0].decode()
             assert run.returncode == 0 and "lets one of two win" in said, said
@@ -685,54 +741,255 @@ def test_typed_tables_of_a_bucket(any_server, varve, store):
     once(varve, store, followers=[{"name": "inside", "kind": "table"}], **more)
     path = varve.directory / "follow.yaml"
     beside = url(store, "elsewhere/types")
-    once(varve, store, followers=[{"name": "moved", "kind": "table", "target": beside}], **more)
+    once(
+        varve,
+        store,
+        followers=[{"name": "moved", "kind": "table", "target": beside}],
+        **more,
+    )
     followers = [{"name": "outside", "kind": "table", "target": str(here)}]
     path.write_text(json.dumps(config(varve, store, followers=followers, **more)))
     command(store, "follow", "outside", "-c", path, "--once")
     rewards = []
     for row in table(store).to_pyarrow_table().to_pylist():
         if row["event_type_key"] == kind:
-            rewards.append((row["stream_seq"], json.loads(row["event_payload"])["reward"]))
+            rewards.append(
+                (row["stream_seq"], json.loads(row["event_payload"])["reward"])
+            )
     outside = deltalake.DeltaTable(str(here / kind))
     for prefix in (f"{PREFIX}-types", "elsewhere/types"):
         inside = table(store, f"{prefix}/{kind}").to_pyarrow_table(columns=["reward"])
-        assert sorted(inside["reward"].to_pylist()) == sorted(reward for _, reward in rewards)
+        assert sorted(inside["reward"].to_pylist()) == sorted(
+            reward for _, reward in rewards
+        )
     for found in (outside, table(store, f"{PREFIX}-types/{kind}")):
         rows = found.to_pyarrow_table(columns=["stream_seq", "reward"]).to_pylist()
         assert sorted(tuple(row.values()) for row in rows) == sorted(rewards)
     assert len(rewards) > 200
 
 
+class Killer:
+    """A proxy before a store, which kills who asks at request number `at`, of those since the first
+    that has `mark`: before the store has it, or when it has answered."""
+
+    def __init__(self, store):
+        self.target = ("127.0.0.1", int(store.endpoint.rsplit(":", 1)[1]))
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.lock = threading.Lock()
+        self.process = None
+        self.begin(0, b"", answered=False)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def begin(self, at, mark, answered):
+        """0: nobody is killed."""
+        with self.lock:
+            self.at, self.mark, self.answered, self.seen = at, mark, answered, 0
+
+    def counts(self, data):
+        """Whether the end has come."""
+        with self.lock:
+            if re.match(rb"(GET|PUT|HEAD|DELETE|POST) ", data):
+                self.seen += self.seen > 0 or self.mark in data.split(b"\n", 1)[0]
+            return 0 < self.at <= self.seen
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client, socket.create_connection(self.target) as server:
+            ends, last = {client: server, server: client}, False
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    try:
+                        data = end.recv(1 << 20)
+                    except ConnectionError:
+                        return
+                    if not data:
+                        return
+                    last = last or (end is client and self.counts(data))
+                    if last and (not self.answered or end is server):
+                        self.process.kill()
+                        return
+                    ends[end].sendall(data)
+
+
+REWARD = "sim.agent_reward.v1"
+
+
+def typed_settings(store, target, *columns):
+    entry = {"event_type": REWARD, "format": "json", "columns": list(columns)}
+    followers = [{"name": "typed", "kind": "table", "target": url(store, target)}]
+    return {"payloads": [entry], "followers": followers}
+
+
+def typed_rows(store, target):
+    """Its columns behind those of the envelope, and what rows have there."""
+    found = table(store, f"{target}/{REWARD}").to_pyarrow_table()
+    names = found.column_names[found.column_names.index("payload_error") + 1 :]
+    rows = found.select(["stream_seq", *names]).to_pylist()
+    return names, sorted(tuple(row.values()) for row in rows)
+
+
+def replaced(store, prefix):
+    """Old files that wait for their time, and until when."""
+    name = f"{prefix}_delta_log/_varve/%replaced"
+    if name not in store.keys(prefix):
+        return {}
+    lines = store.read(name).decode().splitlines()
+    return {line.split(" ", 1)[1]: int(line.split(" ", 1)[0]) / 1000 for line in lines}
+
+
+def check_typed(store, target):
+    """Nothing lies there that the log does not name, but old files, for a week; and no log but that
+    one."""
+    prefix = f"{target}/{REWARD}/"
+    paths = table(store, prefix).get_add_actions()["path"].to_pylist()
+    old = replaced(store, prefix)
+    keys = [key.removeprefix(prefix) for key in store.keys(prefix)]
+    beside = [key for key in keys if not key.startswith("_delta_log/")]
+    assert sorted(beside) == sorted([*map(urllib.parse.unquote, paths), *old])
+    assert all(6.9 < (until - time.time()) / 86400 <= 7 for until in old.values())
+    assert "ok" in command(store, "verify", url(store, prefix))
+
+
+def restart(varve, store, column, endpoint=None):
+    """The process, and what it is to do with `varve follow`."""
+    made = config(
+        varve, store, **typed_settings(store, "types", f"{column} double $.reward")
+    )
+    made["output"]["s3"]["endpoint"] = endpoint or store.endpoint
+    path = varve.directory / f"{column}.yaml"
+    path.write_text(json.dumps(made))
+    return subprocess.Popen(
+        [support.VARVE, "follow", "typed", "-c", path, "--once", "--restart"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(store),
+    )
+
+
+def restarted(varve, store, column):
+    child = restart(varve, store, column)
+    said = child.communicate(timeout=support.PATIENCE)[0]
+    assert child.returncode == 0, said
+    return said
+
+
 def test_restart_of_tables_in_a_bucket(any_server, varve, store):
-    """Nothing changes places there, so it is refused before anything is made; what it says to do
-    instead makes the tables anew, of all that the store has, and the old ones stay until then."""
+    """The tables are made anew beside the old ones, and one entry puts them in their place; rows
+    that come later are added to them, it can be done again, and old versions can be read."""
     any_server.generate(600)
-    kind = "sim.agent_reward.v1"
-
-    def settings(target, column):
-        entry = {"event_type": kind, "format": "json", "columns": [f"{column} double $.reward"]}
-        followers = [{"name": "typed", "kind": "table", "target": url(store, target)}]
-        return {"payloads": [entry], "followers": followers}
-
-    def rows(target, column):
-        found = table(store, f"{target}/{kind}").to_pyarrow_table(columns=["stream_seq", column])
-        return sorted(tuple(row.values()) for row in found.to_pylist())
-
-    once(varve, store, **settings("old", "reward"))
-    before, keys = rows("old", "reward"), sorted(store.keys("old/"))
-    path = varve.directory / "follow.yaml"
-    path.write_text(json.dumps(config(varve, store, **settings("old", "value"))))
-    said = command(store, "follow", "typed", "-c", path, "--once", "--restart", status=1)
-    assert "can't change places: give the follower another target, and --forget it" in said
-    assert sorted(store.keys("old/")) == keys and rows("old", "reward") == before
-    path.write_text(json.dumps(config(varve, store, **settings("new", "value"))))
-    command(store, "follow", "typed", "-c", path, "--forget")
-    command(store, "follow", "typed", "-c", path, "--once")
-    assert rows("new", "value") == rows("old", "reward") == before and len(before) > 50
+    once(varve, store, **typed_settings(store, "types", "reward double $.reward"))
+    names, rows = typed_rows(store, "types")
+    old = table(store, f"types/{REWARD}")
+    version, was = old.version(), old.metadata().id
+    assert names == ["reward"] and len(rows) > 50
+    assert f"{len(rows)} rows, 0 of them" in restarted(varve, store, "value")
+    assert typed_rows(store, "types") == (["value"], rows)
+    now = table(store, f"types/{REWARD}")
+    assert now.version() > version and now.metadata().id != was
+    assert all(
+        path.startswith("_anew/1/")
+        for path in now.get_add_actions()["path"].to_pylist()
+    )
+    # Who has the old one open, or asks for its version, still reads it.
+    for reader in old, deltalake.DeltaTable(old.table_uri, version, environment(store)):
+        found = reader.to_pyarrow_table(columns=["stream_seq", "reward"]).to_pylist()
+        assert sorted(tuple(row.values()) for row in found) == rows
+    check_typed(store, "types")
+    # Plain patterns find the old ones, and the new ones where they are: no row twice.
+    there = f"{store.path(f'types/{REWARD}')}"
+    for pattern in "[!_]*/**/*.parquet", "_anew/*/[!_]*/**/*.parquet":
+        found = duckdb.sql(
+            f"SELECT stream_seq FROM read_parquet('{there}/{pattern}') ORDER BY ALL"
+        )
+        assert [row[0] for row in found.fetchall()] == [row[0] for row in rows]
+    assert len(pyarrow.dataset.dataset(there).to_table()) == len(rows)
     any_server.generate(600, start_index=600)
-    once(varve, store, **settings("new", "value"))  # it goes on from there
-    after = rows("new", "value")
-    assert after[: len(before)] == before and len(after) > len(before)
+    once(varve, store, **typed_settings(store, "types", "value double $.reward"))
+    more = typed_rows(store, "types")[1]
+    assert more[: len(rows)] == rows and len(more) > len(rows) + 50
+    check_typed(store, "types")
+    restarted(varve, store, "again")
+    assert typed_rows(store, "types") == (["again"], more)
+    check_typed(store, "types")
+    # Other engines may go on with it.
+    prefix = f"types/{REWARD}"
+    table(store, prefix).optimize.compact()
+    table(store, prefix).create_checkpoint()
+    assert typed_rows(store, "types") == (["again"], more)
+    kept = table(store, prefix).vacuum(dry_run=True)
+    assert not [path for path in kept if path.startswith("_anew/")]
+
+
+def test_restart_that_is_killed_at_any_request(any_server, varve, store):
+    """Each time readers find all of the old table or all of the new one, and the next attempt
+    removes what is left."""
+    any_server.generate(400)
+    once(varve, store, **typed_settings(store, "types", "column0 double $.reward"))
+    rows = typed_rows(store, "types")[1]
+    killer = Killer(store)
+
+    def attempt(column, at=0, mark=b""):
+        """Whether it was killed; it may have had less to do than another time."""
+        killer.begin(at, mark, answered=random.random() < 0.5)
+        with killer.lock:
+            killer.process = child = restart(varve, store, column, killer.endpoint)
+        said = child.communicate(timeout=support.PATIENCE)[0]
+        assert child.returncode in (0, -signal.SIGKILL) and (
+            at or child.returncode == 0
+        ), said
+        return child.returncode != 0
+
+    # Where the entry comes that makes it another table; and anywhere before.
+    counts = {}
+    for mark in b"payload.next.json", b"":
+        attempt("column1", mark=mark)
+        counts[mark] = killer.seen
+    names, found = typed_rows(store, "types")
+    assert names == ["column1"] and found == rows and counts[b""] > 40
+    fates, number = collections.Counter(), 0
+    while fates[False] + fates[True] < 30 or min(fates[False], fates[True]) < 5:
+        mark = list(counts)[number % 2]
+        there, column, number = names[0], f"killed{number}", number + 1
+        assert number < 200, fates
+        killed = attempt(column, random.randint(1, counts[mark]), mark)
+        names, found = typed_rows(store, "types")
+        assert found == rows and names in ([there], [column]), (mark, names)
+        fates[names == [column]] += killed
+        if number % 5 == 0:
+            assert "ok" in command(store, "verify", url(store, f"types/{REWARD}"))
+    restarted(varve, store, "last")
+    assert typed_rows(store, "types") == (["last"], rows)
+    check_typed(store, "types")
+    any_server.generate(400, start_index=400)
+    once(varve, store, **typed_settings(store, "types", "last double $.reward"))
+    after = typed_rows(store, "types")[1]
+    assert after[: len(rows)] == rows and len(after) > len(rows)
+    check_typed(store, "types")
+
+
+def test_two_restarts_at_once_in_a_bucket(any_server, varve, store):
+    """Without a lock, since the store is in the bucket, too: one of them, or both, end well; the
+    table is the one's or the other's, and whole."""
+    any_server.generate(400)
+    once(varve, store, **typed_settings(store, "types", "column double $.reward"))
+    rows = typed_rows(store, "types")[1]
+    for turn in range(3):
+        columns = [f"one{turn}", f"two{turn}"]
+        children = [restart(varve, store, column) for column in columns]
+        said = [child.communicate(timeout=support.PATIENCE)[0] for child in children]
+        codes = [child.returncode for child in children]
+        assert 0 in codes and set(codes) <= {0, 1}, said
+        names, found = typed_rows(store, "types")
+        assert found == rows and names[0] in columns
+    restarted(varve, store, "last")
+    assert typed_rows(store, "types") == (["last"], rows)
+    check_typed(store, "types")
 
 
 def test_quality_of_a_store_in_a_bucket(any_server, varve, store):
@@ -749,7 +1006,9 @@ def test_quality_of_a_store_in_a_bucket(any_server, varve, store):
         timeout=support.PATIENCE,
         env=environment(store),
     )
-    assert done.returncode in (0, 1) and not done.stderr, done.stderr  # 1: something is found
+    assert done.returncode in (0, 1) and not done.stderr, (
+        done.stderr
+    )  # 1: something is found
     keys = [key for key in store.keys(f"{PREFIX}/_quality/") if key.endswith(".json")]
     reports = sorted(store.read(key).decode() for key in keys)
     assert sum(json.loads(report)["events"] for report in reports) == 600

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VARVE_FOLLOW_ANEW_PART_H
+#define VARVE_FOLLOW_ANEW_PART_H
+
+#include "delta/snapshot.h"
+#include "follow/anew.h"
+#include "object/object.h"
+
+/* Between the files of anew.h. */
+
+#define ANEW_APP "varve-rebuild" /* the transaction; of no instance */
+#define ANEW_ENGINE "varve-follow"
+
+/* Other writers may come first each time, but not for ever. */
+enum { ANEW_ATTEMPTS = 100 };
+
+/* A table for writing, as the follower opens it; NULL on errors. */
+struct object_store *anew_open(const struct follow_anew *a, const char *root, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Of files that go, or stay, only names are needed. */
+delta_keep anew_keep_names;
+
+/* Step 1; `table` is as it was just before. `schema`: NULL if it is there. *number becomes a
+ * greater one, by the table. */
+int anew_announce(struct object_store *store, struct delta_snapshot *table,
+                  const struct schema *schema, int64_t *number, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The greatest number that a folder has: there may be more of them than the table knows of, where
+ * another engine has forgotten the transaction. 0: there is none. */
+int anew_greatest(struct object_store *store, int64_t *number, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Of what was begun before `number`, by `table`, which is as new as the entry that began that:
+ * remove all, or of what took the place of a table, and may have files of old versions, what makes
+ * it a table of its own. */
+int anew_sweep(struct object_store *store, const struct delta_snapshot *table, int64_t number,
+               struct err *err) __attribute__((warn_unused_result));
+
+/* Steps 3 and 4 of one table. */
+int anew_replace(const struct follow_anew *a, const struct follow_anew_table *begun,
+                 struct err *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "delta/log.h"
+#include "follow/anew_part.h"
+#include "object/bucket.h"
+#include "store/compact_replaced.h"
+
+/* Who is at it commits every few seconds. */
+#define GIVEN_UP_AFTER (24 * 3600 * CLOCK_SECOND)
+
+enum delta_keep anew_keep_names(void *context, const struct delta_add *add, struct delta_mark *mark)
+{
+    (void)context, (void)add, (void)mark;
+    return DELTA_KEEP_BRIEF;
+}
+
+static bool is_live(const struct delta_snapshot *table, const char *folder)
+{
+    for (size_t i = 0; i < table->files.count; i++)
+        if (table->files.list[i] != NULL && slice_starts_with(table->files.list[i]->path, folder))
+            return true;
+    return false;
+}
+
+typedef int visit_folder(void *context, const char *folder, struct err *err);
+
+/* Visit the folders in `_anew/`: "_anew/1/"; an error ends it. */
+static int each_folder(struct object_store *store, visit_folder *visit, void *context,
+                       struct err *err)
+{
+    struct buf found = {0}, after = {0};
+    const size_t own = strlen(FOLLOW_ANEW_FOLDER);
+    int result = 0;
+    while (result == 0) {
+        buf_reset(&found);
+        result = object_bucket_first(store, FOLLOW_ANEW_FOLDER, buf_text(&after), &found, err);
+        if (result != 0 || found.len == 0)
+            break;
+        const uint8_t *slash = memchr(found.data + own, '/', found.len - own);
+        buf_reset(&after);
+        if (slash == NULL) { /* not ours */
+            buf_append_slice(&after, buf_slice(&found));
+            continue;
+        }
+        found.len = (size_t)(slash - found.data) + 1;
+        buf_append_slice(&after, buf_slice(&found));
+        after.data[after.len - 1] = '/' + 1; /* behind all that is in it */
+        result = visit(context, buf_text(&found), err);
+    }
+    buf_free(&found);
+    buf_free(&after);
+    return result;
+}
+
+/* The number of a folder; false for one that is not ours. */
+static bool number_of(const char *folder, int64_t *number)
+{
+    struct slice digits = slice_of(folder + strlen(FOLLOW_ANEW_FOLDER));
+    digits.len--;
+    return num_parse_i64(digits, number) && *number > 0;
+}
+
+static int note_greatest(void *context, const char *folder, struct err *err)
+{
+    int64_t *greatest = context, number;
+    (void)err;
+    if (number_of(folder, &number) && number > *greatest && number < INT64_MAX)
+        *greatest = number;
+    return 0;
+}
+
+int anew_greatest(struct object_store *store, int64_t *number, struct err *err)
+{
+    *number = 0;
+    return each_folder(store, note_greatest, number, err);
+}
+
+static int erase_part(struct object_store *store, const char *folder, const char *part,
+                      struct err *err)
+{
+    struct buf name = {0};
+    buf_printf(&name, "%s%s", folder, part);
+    int result = object_bucket_erase(store, buf_text(&name), err);
+    buf_free(&name);
+    return result;
+}
+
+/* Whether there are files of the table in it, or files that were and that wait for their time. */
+static int is_used(struct object_store *store, const struct delta_snapshot *table,
+                   const char *folder, bool *used, struct err *err)
+{
+    struct map names = {0};
+    *used = is_live(table, folder);
+    int result = *used ? 0 : replaced_names(store, &names, err);
+    for (uint32_t i = 0; i < names.count && !*used; i++)
+        *used = slice_starts_with(map_key(&names, i), folder);
+    map_free(&names);
+    return result;
+}
+
+/* A folder that nobody can put in the place of anything any more. */
+static int erase(struct object_store *store, const struct delta_snapshot *table, const char *folder,
+                 struct err *err)
+{
+    bool used;
+    if (is_used(store, table, folder, &used, err) != 0)
+        return -1;
+    if (!used)
+        return erase_part(store, folder, "", err);
+    return erase_part(store, folder, ".varve/", err) != 0 ||
+                   erase_part(store, folder, DELTA_LOG_FOLDER, err) != 0
+               ? -1
+               : 0;
+}
+
+struct sweep {
+    struct object_store *store;
+    const struct delta_snapshot *table;
+    int64_t number;
+};
+
+static int sweep_one(void *context, const char *folder, struct err *err)
+{
+    const struct sweep *s = context;
+    int64_t number;
+    if (!number_of(folder, &number) || number >= s->number)
+        return 0;
+    return erase(s->store, s->table, folder, err);
+}
+
+int anew_sweep(struct object_store *store, const struct delta_snapshot *table, int64_t number,
+               struct err *err)
+{
+    struct sweep s = {store, table, number};
+    return each_folder(store, sweep_one, &s, err);
+}
+
+struct tidying {
+    struct object_store *store;
+    int64_t now;
+    struct delta_snapshot table; /* loaded for the first folder */
+};
+
+static int tidy_one(void *context, const char *folder, struct err *err)
+{
+    struct tidying *t = context;
+    int64_t newest, number;
+    if (!number_of(folder, &number))
+        return 0;
+    if (!t->table.found && delta_snapshot_load(&t->table, t->store, err) != 0)
+        return -1;
+    if (object_bucket_newest(t->store, folder, &newest, err) != 0)
+        return -1;
+    const struct delta_app *last = delta_snapshot_app(&t->table, slice_of(ANEW_APP));
+    if (newest >= t->now - GIVEN_UP_AFTER || last == NULL || number > last->version)
+        return 0;
+    /* Who has begun it may be asleep: it is refused from then on. */
+    if (number == last->version && !is_live(&t->table, folder) &&
+        anew_announce(t->store, &t->table, NULL, &number, err) != 0)
+        return -1;
+    return erase(t->store, &t->table, folder, err);
+}
+
+int follow_anew_tidy(struct object_store *store, int64_t now, struct err *err)
+{
+    struct tidying t = {
+        .store = store, .now = now, .table = {.want_files = true, .keep = anew_keep_names}};
+    bool due = false;
+    uint64_t removed;
+    int result = replaced_due(store, now, &due, err);
+    if (result == 0 && due)
+        result = delta_snapshot_load(&t.table, store, err); /* as new as `now` */
+    if (result == 0 && due)
+        result = replaced_remove(store, &t.table, now, &removed, err);
+    if (result == 0)
+        result = each_folder(store, tidy_one, &t, err);
+    delta_snapshot_free(&t.table);
+    return result;
+}
