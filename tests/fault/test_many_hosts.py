@@ -8,4 +8,4 @@ import pytest
 @pytest.mark.timeout(900)
 def test_four_hosts_and_one_table(tmp_path, any_server_binary):
     compaction = {"interval": "2s", "after": "1s"}
-    many_hosts.go(tmp_path, any_server_binary, 30_000, print, "500ms", compaction)
+    many_hosts.go(tmp_path, any_server_binary, 30_000, list(many_hosts.WAYS), print, "500ms", compaction)
