@@ -45,6 +45,8 @@ struct round {
     struct batch *batch;
     struct sha256 hash; /* of all actions, as text */
     struct buf text;
+    struct buf entry;   /* of the log, as text: there may be half a million in a round */
+    struct arena arena; /* of one of its actions */
     uint64_t actions, files;
 };
 
@@ -57,6 +59,8 @@ static void free_round(struct round *r)
     parquet_writer_free(r->writer);
     batch_free(r->batch);
     buf_free(&r->text);
+    buf_free(&r->entry);
+    arena_free(&r->arena);
     if (r->staged != NULL)
         object_abandon(r->staged);
 }
@@ -73,25 +77,23 @@ typedef int visit_line(struct round *r, uint64_t version, uint32_t line,
 
 static int visit_entry(struct round *r, uint64_t version, visit_line *visit, struct err *err)
 {
-    struct buf text = {0};
-    struct arena arena = {0};
     struct delta_action action;
     struct slice line;
     bool found;
     uint32_t number = 0;
-    int result = delta_entry_read(r->store, version, &text, &found, err);
+    buf_reset(&r->entry);
+    int result = delta_entry_read(r->store, version, &r->entry, &found, err);
     if (result == 0 && !found)
         result = err_set(err, ERR_FORMAT, "it was removed meanwhile");
-    for (struct slice rest = buf_slice(&text); result == 0 && delta_next_line(&rest, &line);) {
+    struct slice rest = buf_slice(&r->entry);
+    while (result == 0 && delta_next_line(&rest, &line)) {
         if (line.len == 0)
             continue;
-        arena_reset(&arena);
-        result = delta_action_parse(&action, &arena, line, err);
+        arena_reset(&r->arena);
+        result = delta_action_parse(&action, &r->arena, line, err);
         if (result == 0)
             result = visit(r, version, number++, &action, err);
     }
-    arena_free(&arena);
-    buf_free(&text);
     return result != 0 ? err_prefix(err, "entry %" PRIu64 " of the log", version) : 0;
 }
 
