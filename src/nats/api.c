@@ -57,6 +57,7 @@ enum nats_api_meaning nats_api_meaning(uint32_t code)
     case 10026: /* maximum consumers */
     case 10027: /* maximum streams */
     case 10077: /* store failed */
+    case 10104: /* that of a consumer */
         return NATS_MEANING_RESOURCES;
     case 10039: /* account */
     case 10076: /* server */
@@ -81,6 +82,17 @@ enum nats_api_meaning nats_api_meaning(uint32_t code)
         return NATS_MEANING_REQUEST;
     }
     return NATS_MEANING_OTHER;
+}
+
+/* The code says no more than that no consumer was made. Its store fails on a full disk, and where
+ * the consumer of that name is being deleted. */
+static enum nats_api_meaning meaning_of_create(struct slice text)
+{
+    if (ends_with(text, " can not be updated"))
+        return NATS_MEANING_EXISTS; /* what a server before 2.10 says then */
+    if (slice_starts_with(text, "error creating store for consumer"))
+        return NATS_MEANING_RESOURCES;
+    return nats_api_meaning(NATS_API_CONSUMER_CREATE);
 }
 
 const struct json *nats_api_reply(struct slice json, struct arena *arena,
@@ -110,8 +122,8 @@ const struct json *nats_api_reply(struct slice json, struct arena *arena,
         error->code = (uint32_t)number;
     json_get_text(failure, "description", &text);
     error->meaning = nats_api_meaning(error->code);
-    if (error->code == NATS_API_CONSUMER_CREATE && ends_with(text, " can not be updated"))
-        error->meaning = NATS_MEANING_EXISTS; /* what a server before 2.10 says then */
+    if (error->code == NATS_API_CONSUMER_CREATE)
+        error->meaning = meaning_of_create(text);
     err_set(err, ERR_REFUSED, "JetStream says: %.*s (%u/%u)",
             (int)(text.len < ERR_TEXT_MAX ? text.len : ERR_TEXT_MAX), (const char *)text.data,
             error->status, error->code);

@@ -190,7 +190,9 @@ def test_a_part_that_nobody_asked_for(store, wrong):
         store.script = [wrong] * 50
         answer, found = client.get("x", 2, 4)
         assert (answer["outcome"], found) == ("later", b"")
-        assert "another part of the object than was asked for" in answer["error"]
+        # Its last request may have been ended before the answer came.
+        error = answer["error"]
+        assert "another part of the object than was asked for" in error or "not done" in error
 
 
 def test_parts_at_the_end(store):

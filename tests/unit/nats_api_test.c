@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nats/api.h"
 
+#include <stdio.h>
+
 #include "test.h"
 
 static void expect_subject(const char *prefix, const char *call, const char *stream,
@@ -96,7 +98,7 @@ TEST(nats_api_meaning_of_every_code)
         {NATS_MEANING_NO_STREAM, {10059}},
         {NATS_MEANING_NO_CONSUMER, {10014, 10149}},
         {NATS_MEANING_EXISTS, {10148, 10013, 10058, 10105}},
-        {NATS_MEANING_RESOURCES, {10026, 10027, 10002, 10023, 10028, 10047}},
+        {NATS_MEANING_RESOURCES, {10026, 10027, 10002, 10023, 10028, 10047, 10077, 10104}},
         {NATS_MEANING_RETRY, {10008, 10009, 10004, 10007, 10118, 10119, 10194, 10195}},
         {NATS_MEANING_DISABLED, {10039, 10076}},
         {NATS_MEANING_OVERLAP, {10099, 10100}},
@@ -107,6 +109,33 @@ TEST(nats_api_meaning_of_every_code)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         for (size_t k = 0; rows[i].codes[k] != 0; k++)
             EXPECT_I64(nats_api_meaning(rows[i].codes[k]), rows[i].meaning);
+}
+
+/* One code for all that can be wrong: a varve whose consumer another one was making anew, at the
+ * same moment, gave up. */
+TEST(nats_api_why_no_consumer_was_made)
+{
+    static const struct {
+        const char *text;
+        enum nats_api_meaning meaning;
+    } cases[] = {
+        {"error creating store for consumer", NATS_MEANING_RESOURCES},
+        {"error creating store for consumer: no space left on device", NATS_MEANING_RESOURCES},
+        {"deliver policy can not be updated", NATS_MEANING_EXISTS},
+        {"consumer max deliver is needed", NATS_MEANING_REQUEST},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct nats_api_error error;
+        struct arena arena = {0};
+        struct err err = {0};
+        char json[256];
+        (void)snprintf(json, sizeof(json),
+                       "{\"error\":{\"code\":500,\"err_code\":10012,\"description\":\"%s\"}}",
+                       cases[i].text);
+        EXPECT(nats_api_reply(slice_of(json), &arena, &error, &err) == NULL);
+        EXPECT_I64(error.meaning, cases[i].meaning);
+        arena_free(&arena);
+    }
 }
 
 static int pub_ack(const char *json, struct nats_pub_ack *ack, struct nats_api_error *error,
