@@ -12,16 +12,22 @@ static bool has(const struct seqset *set, const struct seqset *late, uint64_t se
     return seqset_contains(set, sequence) || seqset_contains(late, sequence);
 }
 
-/* seqset_contiguous_end of both together. */
+/* seqset_contiguous_end of both together, side by side: they may alternate thousands of times. */
 static uint64_t contiguous_end(const struct seqset *set, const struct seqset *late, uint64_t from)
 {
-    uint64_t end = seqset_contiguous_end(set, from);
-    while (end < UINT64_MAX && seqset_contains(late, end + 1)) {
-        end = seqset_contiguous_end(late, end + 1);
-        if (end < UINT64_MAX)
-            end = seqset_contiguous_end(set, end + 1);
+    const struct seqrange *a = seqset_find(set, from), *b = seqset_find(late, from);
+    const struct seqrange *a_end = a == NULL ? NULL : set->list + set->count;
+    const struct seqrange *b_end = b == NULL ? NULL : late->list + late->count;
+    uint64_t next = from;
+    while (true) {
+        bool of_set = a != a_end && a->first <= next;
+        if (!of_set && (b == b_end || b->first > next))
+            return next - 1;
+        uint64_t last = of_set ? (a++)->last : (b++)->last;
+        if (last == UINT64_MAX)
+            return last;
+        next = last >= next ? last + 1 : next;
     }
-    return end;
 }
 
 /* The next stretch of *rest that both lack; false if there is none. */
