@@ -14,14 +14,19 @@ static bool note_key(void *context, const struct s3_listed *listed)
     return names->count < AT_ONCE;
 }
 
+static int list(struct s3_client *client, const char *folder, const char *after, s3_visit *visit,
+                void *context, struct err *err)
+{
+    enum s3_outcome outcome = s3_list(client, folder, after, visit, context, err);
+    return outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, folder, err);
+}
+
 static int erase_some(struct s3_client *client, const char *folder, bool *more, struct err *err)
 {
     struct bucket_names names = {0};
-    enum s3_outcome outcome = s3_list(client, folder, "", note_key, &names, err);
-    int result =
-        outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, folder, err);
+    int result = list(client, folder, "", note_key, &names, err);
     for (size_t i = 0; i < names.count && result == 0; i++) {
-        outcome = s3_delete(client, names.list[i], NULL, err);
+        enum s3_outcome outcome = s3_delete(client, names.list[i], NULL, err);
         if (outcome != S3_DONE && outcome != S3_ABSENT)
             result = bucket_failed(outcome, names.list[i], err);
     }
@@ -39,13 +44,6 @@ int object_bucket_erase(struct object_store *store, const char *folder, struct e
     return 0;
 }
 
-static int list(struct object_store *store, const char *folder, const char *after, s3_visit *visit,
-                void *context, struct err *err)
-{
-    enum s3_outcome outcome = s3_list(bucket_of(store)->client, folder, after, visit, context, err);
-    return outcome == S3_DONE || outcome == S3_ABSENT ? 0 : bucket_failed(outcome, folder, err);
-}
-
 static bool note_time(void *context, const struct s3_listed *listed)
 {
     int64_t *newest = context;
@@ -57,7 +55,7 @@ int object_bucket_newest(struct object_store *store, const char *folder, int64_t
                          struct err *err)
 {
     *modified = INT64_MIN;
-    return list(store, folder, "", note_time, modified, err);
+    return list(bucket_of(store)->client, folder, "", note_time, modified, err);
 }
 
 static bool note_first(void *context, const struct s3_listed *listed)
@@ -69,5 +67,5 @@ static bool note_first(void *context, const struct s3_listed *listed)
 int object_bucket_first(struct object_store *store, const char *folder, const char *after,
                         struct buf *out, struct err *err)
 {
-    return list(store, folder, after, note_first, out, err);
+    return list(bucket_of(store)->client, folder, after, note_first, out, err);
 }

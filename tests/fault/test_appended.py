@@ -12,7 +12,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from generator import length_field, varint_field
+from generator import step_event
 from support import VARVE
 
 NOTE = "sim.world_note.v1"
@@ -25,14 +25,7 @@ THEIRS = (5, 23, 25)  # one that the stream has had, two that it will have
 
 
 def publish(server, first, last):
-    server.publish(
-        length_field(1, f"event-{n}")
-        + length_field(2, NOTE)
-        + length_field(3, json.dumps({"step": n}))
-        + varint_field(4, 1_780_000_000_000_000_000 + n)
-        + length_field(6, "sim-1")
-        for n in range(first, last + 1)
-    )
+    server.publish(step_event(f"event-{n}", NOTE, n) for n in range(first, last + 1))
 
 
 def append(output):

@@ -4,26 +4,11 @@ end, and that it tells nobody."""
 
 import certificates
 import pytest
-import s3_fake as fake
 import s3_support
 import support
-from s3_platform import NOBODY, ROLE, Platform, kinds, signer
+from s3_platform import NOBODY, ROLE, kinds, signer
 
 BODY = b"x"
-
-
-@pytest.fixture
-def platform():
-    found = Platform()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-@pytest.fixture
-def store():
-    with fake.Fake() as found:
-        yield found
 
 
 @pytest.mark.parametrize("kind", ["container", "web identity"])

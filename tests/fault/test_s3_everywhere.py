@@ -10,23 +10,9 @@ from urllib.parse import quote
 import pytest
 import s3_fake as fake
 import s3_support
-from s3_platform import NOBODY, Platform, kinds, signer
+from s3_platform import NOBODY, kinds, signer
 
 BODY = b'{"commitInfo":{}}\n'
-
-
-@pytest.fixture
-def store():
-    with fake.Fake() as found:
-        yield found
-
-
-@pytest.fixture
-def platform():
-    found = Platform()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
 
 
 # What is asked, of how many requests that consists, and which of them meets what has changed.

@@ -16,12 +16,6 @@ BODY = b'{"commitInfo":{}}\n'
 
 
 @pytest.fixture
-def store():
-    with fake.Fake() as found:
-        yield found
-
-
-@pytest.fixture
 def client(store):
     with s3_support.Client(store.endpoint) as found:
         yield found

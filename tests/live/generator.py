@@ -6,6 +6,7 @@ same without looking at it, so that tests know what every column of every row mu
 integer arithmetic, and floats that are exact.
 """
 
+import json
 import struct
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -64,6 +65,17 @@ def reward_event(number, time_ns, simulation, payload=b"x" * 100):
             length_field(5, b"w"),
             length_field(6, simulation),
         ]
+    )
+
+
+def step_event(event_id, event_type, step):
+    """One with a JSON payload that has no more than a number in it."""
+    return (
+        length_field(1, event_id)
+        + length_field(2, event_type)
+        + length_field(3, json.dumps({"step": step}))
+        + varint_field(4, 1_780_000_000_000_000_000 + step)
+        + length_field(6, "sim-1")
     )
 
 

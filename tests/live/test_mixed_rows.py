@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from deltalake import DeltaTable
-from generator import length_field, varint_field
+from generator import step_event
 from support import VARVE, wait_for
 
 NOTE = "sim.world_note.v1"
@@ -35,14 +35,7 @@ def add_streams(server, streams=STREAMS):
 def publish(server, first, last, streams=STREAMS):
     """The same sequences in each stream."""
     for stream in streams:
-        events = [
-            length_field(1, f"{stream}-{n}")
-            + length_field(2, NOTE)
-            + length_field(3, json.dumps({"step": n}))
-            + varint_field(4, 1_780_000_000_000_000_000 + n)
-            + length_field(6, "sim-1")
-            for n in range(first, last + 1)
-        ]
+        events = [step_event(f"{stream}-{n}", NOTE, n) for n in range(first, last + 1)]
         server.publish(events, f"events.{stream}")
 
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "files.h"
 #include "test.h"
 
 /*
@@ -38,22 +39,14 @@ static bool has_calls(void)
     return false;
 }
 
-static void make_file(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    EXPECT(fd >= 0);
-    EXPECT(write(fd, "x", 1) == 1);
-    EXPECT(close(fd) == 0);
-}
-
 static void make_folders(void)
 {
     EXPECT(mkdir("inside", 0755) == 0);
     EXPECT(mkdir("readable", 0755) == 0);
     EXPECT(mkdir("outside", 0755) == 0);
-    make_file("inside/old");
-    make_file("readable/old");
-    make_file("outside/old");
+    write_file("inside/old", "x");
+    write_file("readable/old", "x");
+    write_file("outside/old", "x");
 }
 
 static void enter(struct sandbox *s)

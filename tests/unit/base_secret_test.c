@@ -6,13 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files.h"
 #include "test.h"
-
-static void write_text(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "w");
-    EXPECT(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
-}
 
 static int take(const char *name, size_t max, struct buf *out, struct err *err)
 {
@@ -26,7 +21,7 @@ TEST(secret_read_takes_what_fits)
     struct buf out = {0};
     struct err err = {0};
     mode_t mode = 0;
-    write_text("key", "0123456789");
+    write_file("key", "0123456789");
     EXPECT(chmod("key", 0640) == 0);
     EXPECT(secret_read("key", 100, &out, &mode, &err) == 0);
     EXPECT(slice_is(buf_slice(&out), "0123456789") && out.cap > out.len);
@@ -35,7 +30,7 @@ TEST(secret_read_takes_what_fits)
     EXPECT_U64(out.len, 10);
     EXPECT(take("key", 9, &out, &err) == -1 && err.code == ERR_LIMIT);
     EXPECT_TEXT(err.text, "it has more than 9 bytes");
-    write_text("key", "");
+    write_file("key", "");
     EXPECT(take("key", 9, &out, &err) == 0);
     EXPECT_U64(out.len, 0);
     secret_free(&out);
@@ -80,16 +75,16 @@ TEST(secret_read_takes_what_was_read_ahead)
     struct buf out = {0};
     struct err err = {0};
     mode_t mode = 0;
-    write_text("key", "0123456789");
+    write_file("key", "0123456789");
     EXPECT(chmod("key", 0640) == 0 && mkfifo("pipe", 0600) == 0);
     static const char *const paths[] = {"key", "", "nowhere", "pipe"};
     for (size_t i = 0; i < 4; i++)
         secret_files_add(&files, paths[i], 20);
     EXPECT_U64(files.count, 3);
     secret_files_read(&files);
-    write_text("key", "another");
-    write_text("other", "there");
-    write_text("nowhere", "it is, now");
+    write_file("key", "another");
+    write_file("other", "there");
+    write_file("nowhere", "it is, now");
     secret_read_from(&files);
     EXPECT(take("key", 10, &out, &err) == 0);
     EXPECT(out.len == 10 && memcmp(out.data, "0123456789", 10) == 0);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/sandbox.h"
+#include "files.h"
 #include "test.h"
 
 /*
@@ -24,14 +25,6 @@ static bool can_be_whole(void)
     return false;
 }
 
-static void make_file(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    EXPECT(fd >= 0);
-    EXPECT(write(fd, "x", 1) == 1);
-    EXPECT(close(fd) == 0);
-}
-
 static const char entry[] = "table/_delta_log/00000000000000000000.json";
 
 /* A folder that looks like a table, a file that is given by itself, and what is not given. */
@@ -40,9 +33,9 @@ static void make_folders(void)
     EXPECT(mkdir("table", 0755) == 0);
     EXPECT(mkdir("table/_delta_log", 0755) == 0);
     EXPECT(mkdir("outside", 0755) == 0);
-    make_file(entry);
-    make_file("alone");
-    make_file("outside/file");
+    write_file(entry, "x");
+    write_file("alone", "x");
+    write_file("outside/file", "x");
     EXPECT(symlink("../outside/file", "table/link") == 0);
 }
 

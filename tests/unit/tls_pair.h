@@ -7,14 +7,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "files.h"
 #include "net/tls.h"
 #include "test.h"
-
-static inline void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    EXPECT(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
-}
 
 /* One end of a connection in memory, which moves at most `piece` bytes a call; none goes out while
  * it is full. */

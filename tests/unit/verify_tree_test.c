@@ -6,13 +6,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "files.h"
 #include "test.h"
-
-static void make_file(const char *path)
-{
-    FILE *file = fopen(path, "w");
-    EXPECT(file != NULL && fclose(file) == 0);
-}
 
 static void expect_walk(const char *path, const char *expected, bool tree)
 {
@@ -47,7 +42,7 @@ TEST(cli_walk_tree)
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
         EXPECT(mkdir(folders[i], 0700) == 0);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-        make_file(files[i]);
+        write_file(files[i], "");
     EXPECT(symlink("..", "t/loop") == 0);
     EXPECT(symlink("sim-a/1.parquet", "t/link.parquet") == 0);
     expect_walk("t",
