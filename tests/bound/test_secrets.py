@@ -337,6 +337,31 @@ def test_a_crash_leaves_no_core(locked, make_runner, tmp_path):
     assert not dumps_core(run.process)
 
 
+def test_the_environment_is_nobodys_to_read(locked, make_runner):
+    """A password from the environment stays in it, for a hangup reads it again: but neither another
+    user nor another process of the same one gets at it, unless it may look at everybody."""
+    seers = "-sys_ptrace,-sys_admin,-perfmon"
+    plain = [] if os.geteuid() else ["setpriv", f"--bounding-set={seers}"]
+    nats = {"servers": [locked.url], "user": "drain", "password": "${PASSWORD}"}
+    run = make_runner(locked).start(nats=nats, env={"PASSWORD": SECRET}, prefix=plain)
+    run.wait_line("connected")
+
+    def read(process):
+        words = [*plain, "cat", f"/proc/{process.pid}/environ"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+    other = subprocess.Popen([*plain, "sleep", "600"], env={**os.environ, "PASSWORD": SECRET})
+    try:
+        wait_for(lambda: "sleep" in Path(f"/proc/{other.pid}/comm").read_text(), "it sleeps")
+        assert SECRET in read(other).stdout
+    finally:
+        other.kill()
+        other.wait()
+    refused = read(run.process)
+    assert refused.returncode != 0 and refused.stdout == "", refused
+    assert run.stop() == 0
+
+
 def memory_of(process):
     """All that a process has in its memory, as far as it is its own."""
     found = []
