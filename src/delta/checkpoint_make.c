@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "delta/checkpoint.h"
 #include "delta/checkpoint_row.h"
+#include "delta/foreign.h"
 #include "delta/properties.h"
 #include "delta/snapshot.h"
 #include "delta/table.h"
@@ -34,11 +35,12 @@ struct round {
     struct object_store *store;
     const atomic_bool *stop; /* may be NULL */
     struct delta_listing listing;
-    struct delta_snapshot table; /* without files */
-    uint64_t first, last;        /* the entries that are new; none if first > last */
-    struct map paths;            /* that these name */
-    ARRAY(struct newest) newest; /* of each */
-    int64_t expired;             /* tombstones up to this time, ms since 1970, have */
+    struct delta_snapshot table;  /* without files */
+    uint64_t first, last;         /* the entries that are new; none if first > last */
+    struct map paths;             /* that these name */
+    ARRAY(struct newest) newest;  /* of each */
+    struct delta_foreign foreign; /* files, of the checkpoint before as well */
+    int64_t expired;              /* tombstones up to this time, ms since 1970, have */
 
     struct object_staged *staged;
     struct parquet_writer *writer;
@@ -56,6 +58,7 @@ static void free_round(struct round *r)
     delta_snapshot_free(&r->table);
     map_free(&r->paths);
     array_free(&r->newest);
+    delta_foreign_free(&r->foreign);
     parquet_writer_free(r->writer);
     batch_free(r->batch);
     buf_free(&r->text);
@@ -115,12 +118,15 @@ static int note_action(struct round *r, uint64_t version, uint32_t line,
             (void)array_add(&r->newest);
         r->newest.list[number] = (struct newest){version, line};
     }
+    delta_foreign_note(&r->foreign, action);
     return delta_snapshot_apply(&r->table, action, err);
 }
 
 static int note_kept(void *context, const struct delta_action *action, struct err *err)
 {
     struct round *r = context;
+    if (action->kind == DELTA_ADD)
+        delta_foreign_note(&r->foreign, action);
     return path_of(action).data != NULL ? 0 : delta_snapshot_apply(&r->table, action, err);
 }
 
@@ -142,8 +148,10 @@ static int read_log(struct round *r, struct err *err)
             return err_set(err, ERR_FORMAT, "entry %" PRIu64 " of the log is missing", r->last + 1);
         if (r->paths.count >= DELTA_CHECKPOINT_PATHS_MAX)
             break;
+        delta_foreign_begin(&r->foreign);
         if (check_stop(r, err) != 0 || visit_entry(r, version, note_action, err) != 0)
             return -1;
+        (void)delta_foreign_end(&r->foreign);
         r->last = version;
     }
     return 0;
@@ -177,8 +185,12 @@ static void hash_action(struct sha256 *hash, struct buf *text, const struct delt
     sha256_add(hash, text->data, text->len);
 }
 
-static int put_action(struct round *r, const struct delta_action *action, struct err *err)
+static int put_action(struct round *r, const struct delta_action *plain, struct err *err)
 {
+    struct delta_action marked = *plain;
+    const struct delta_action *action = &marked;
+    if (marked.kind == DELTA_ADD)
+        marked.add.data_change = delta_foreign_has(&r->foreign, marked.add.path);
     if (delta_checkpoint_append(r->batch, action, err) != 0)
         return -1;
     hash_action(&r->hash, &r->text, action);

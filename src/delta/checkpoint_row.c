@@ -171,9 +171,7 @@ static void put_add(struct row *r, const struct delta_add *a)
     put_map(r, ADD_PARTITION_VALUES, &a->partition_values);
     batch_put_int64(r->batch, ADD_SIZE, (int64_t)a->size);
     batch_put_int64(r->batch, ADD_MODIFICATION_TIME, a->modification_time);
-    /* Said of what another engine has put there alone: see delta_file_is_foreign. */
-    batch_put_boolean(r->batch, ADD_DATA_CHANGE,
-                      a->data_change && delta_map_get(&a->tags, "varve.stream").data == NULL);
+    batch_put_boolean(r->batch, ADD_DATA_CHANGE, a->data_change);
     put_text(r, ADD_STATS, a->stats);
     if (a->tags.count > 0)
         put_map(r, ADD_TAGS, &a->tags);

@@ -122,12 +122,6 @@ static void remove_file(struct delta_snapshot *s, const struct delta_remove *rem
         forget_removed(s);
 }
 
-const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, struct slice path)
-{
-    int64_t number = map_find(&s->paths, path);
-    return number < 0 ? NULL : s->files.list[number];
-}
-
 /* Keep an action as its line, and parse that: the copy then owns all that it points to. */
 static void keep_action(struct buf *text, struct arena *arena, struct delta_action *copy,
                         const struct delta_action *action)
@@ -384,6 +378,8 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
                          struct err *err)
 {
     struct delta_action copy;
+    if (s->want_files && s->want_varve)
+        delta_foreign_note(&s->foreign, action);
     switch (action->kind) {
     case DELTA_PROTOCOL:
         keep_action(&s->protocol_text, &s->protocol_arena, &copy, action);
@@ -422,6 +418,7 @@ void delta_snapshot_forget(struct delta_snapshot *s)
     array_free(&s->files);
     array_free(&s->beside);
     map_free(&s->paths);
+    delta_foreign_free(&s->foreign);
     s->removed = 0;
     s->want_files = s->want_varve = false;
 }

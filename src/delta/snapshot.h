@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "batch/position.h"
 #include "delta/action.h"
+#include "delta/foreign.h"
 #include "delta/log.h"
 
 /*
@@ -36,7 +37,7 @@ struct delta_file {
     struct slice stats;        /* JSON as text; NULL: none */
     struct delta_map tags;
     uint64_t vector;        /* see delta_vector */
-    bool data_change;       /* who added it says that its rows are new */
+    bool data_change;       /* who added it says that its rows are new; or see delta_foreign */
     struct delta_mark mark; /* by delta_snapshot.keep, else zeroed */
 };
 
@@ -99,6 +100,7 @@ struct delta_snapshot {
     struct map app_ids; /* its numbers are those of `apps` */
     ARRAY(struct delta_app) apps;
 
+    struct delta_foreign foreign;     /* with want_files and want_varve */
     struct map paths;                 /* as in the log; its numbers are those of `files` */
     ARRAY(struct delta_file *) files; /* NULL: removed */
     size_t removed;                   /* of these */
@@ -135,7 +137,8 @@ int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *ac
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err) __attribute__((warn_unused_result));
 
-/* Whether another engine has put the rows of this file into the table, and not only moved them. */
+/* Whether another engine has put rows of this file into the table, and not only moved rows of
+ * varve: see delta_foreign. Of files without tags that is known if want_varve is set, too. */
 bool delta_file_is_foreign(const struct delta_file *file);
 
 /* The greatest sequence that a row of the file can have if it is one of this generation. Another

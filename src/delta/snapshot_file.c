@@ -3,6 +3,12 @@
 #include "base/json.h"
 #include "delta/snapshot.h"
 
+const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, struct slice path)
+{
+    int64_t number = map_find(&s->paths, path);
+    return number < 0 ? NULL : s->files.list[number];
+}
+
 bool delta_file_rows(const struct delta_file *file, uint64_t *rows)
 {
     struct arena arena = {0};

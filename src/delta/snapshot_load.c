@@ -13,6 +13,17 @@ enum { LOAD_ATTEMPTS = 5 };
 /* What came of one attempt to read. */
 enum outcome { LOADED, GONE, FAILED };
 
+/* What an entry has made of files with rows of another engine has them, too. */
+static void mark_foreign(struct delta_snapshot *s)
+{
+    uint32_t count = delta_foreign_end(&s->foreign);
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t number = map_find(&s->paths, map_key(&s->foreign.added, i));
+        if (number >= 0 && s->files.list[number] != NULL)
+            s->files.list[number]->data_change = true;
+    }
+}
+
 static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice text,
                        delta_entry_visit *visit, void *context, struct err *err)
 {
@@ -20,6 +31,7 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
     struct slice line;
     int result = 0;
     bool empty = true;
+    delta_foreign_begin(&s->foreign);
     while (result == 0 && delta_next_line(&text, &line)) {
         struct delta_action action;
         if (line.len == 0)
@@ -33,6 +45,7 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
             result = delta_snapshot_apply(s, &action, err);
     }
     arena_free(&arena);
+    mark_foreign(s);
     /* To take it for a commit that did nothing is to miss what the commit did. */
     if (empty)
         return err_set(err, ERR_FORMAT,

@@ -181,6 +181,18 @@ static int take(struct follow_session *s, const struct follow_stream *stream,
     return due ? commit(s, err) : 0;
 }
 
+/* Up to where rows of another engine are taken: beyond, their numbers are of events to come. */
+static uint64_t foreign_end(const struct delta_generation *g, uint64_t last)
+{
+    return g != NULL && g->through > 0 && g->through < last ? g->through : last;
+}
+
+/* Whether a row of a file with rows of another engine is one that the stream has had. */
+static bool has_come(const struct delta_generation *g, uint64_t sequence)
+{
+    return sequence <= foreign_end(g, UINT64_MAX) || seqset_contains(&g->rows, sequence);
+}
+
 /* Leave the files whose rows may be new, and note since when. Those that another engine has added
  * come behind all others: of two rows with one number that of the stream is read. */
 static void choose_files(struct follow_session *s, struct follow_stream *stream)
@@ -192,12 +204,12 @@ static void choose_files(struct follow_session *s, struct follow_stream *stream)
     size_t kept = 0;
     for (size_t i = 0; i < stream->files.count; i++) {
         struct follow_file file = stream->files.list[i];
-        if (file.foreign && g != NULL && g->through > 0 && file.last > g->through)
-            file.last = g->through;
+        uint64_t last = file.foreign ? foreign_end(g, file.last) : file.last;
         bool listed = s->sure || file.listed;
-        bool news = listed ? follow_has_news(g, has, file.first, file.last)
-                           : seqset_contiguous_end(has, file.first) < file.last;
-        if ((!file.chosen && !news) || file.first > file.last)
+        bool news = follow_has_news(g, has, file.first, file.last);
+        if (!listed && !news)
+            news = file.first <= last && seqset_contiguous_end(has, file.first) < last;
+        if (!file.chosen && !news)
             continue;
         int64_t since = file.modified * CLOCK_MILLISECOND;
         if (s->behind_since == 0 || since < s->behind_since)
@@ -216,6 +228,8 @@ static void choose_files(struct follow_session *s, struct follow_stream *stream)
 static int read_files(struct follow_session *s, const struct follow_stream *stream,
                       const struct follow_file *files, size_t count, struct err *err)
 {
+    const struct delta_generation *g =
+        delta_snapshot_generation(&s->table, stream->stream, stream->created);
     struct follow_column columns[EVENT_COLUMNS];
     struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
     struct follow_row row;
@@ -227,7 +241,8 @@ static int read_files(struct follow_session *s, const struct follow_stream *stre
     while ((more = follow_reader_next(r, &row, err)) == 1) {
         if (atomic_load(s->stop))
             more = err_set(err, ERR_REFUSED, "it is time to end");
-        else if (seqset_add(has, row.sequence) && take(s, stream, &row, err) != 0)
+        else if ((!files->foreign || has_come(g, row.sequence)) && seqset_add(has, row.sequence) &&
+                 take(s, stream, &row, err) != 0)
             more = -1;
         if (more < 0)
             break;

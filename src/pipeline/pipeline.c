@@ -25,7 +25,8 @@ static int open_store(struct pipeline *p, struct err *err)
         out_of_memory((source_count + 1) * sizeof(*sources));
     for (size_t i = 0; i < source_count; i++)
         sources[i] =
-            (struct store_source){p->config->sources[i].stream, p->config->sources[i].consumer};
+            (struct store_source){p->config->sources[i].stream, p->config->sources[i].consumer,
+                                  p->config->sources[i].shared};
     struct store_config config = {
         .root = p->config->output.log_output_directory,
         .instance = p->config->nats.name,

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "delta/object_file.h"
 #include "parquet/read/rows.h"
@@ -102,14 +103,69 @@ struct delta_generation *store_generation_of(const struct delta_snapshot *s,
                                                                 : NULL;
 }
 
+static bool is_shared(const struct store_config *config, const char *stream)
+{
+    for (size_t i = 0; i < config->source_count; i++)
+        if (strcmp(config->sources[i].stream, stream) == 0 && config->sources[i].shared)
+            return true;
+    return false;
+}
+
+/*
+ * Rows of a file that another engine has made of others, of which the log does not know any more
+ * whose they were. Those beyond all positions may be rows of that engine, with the numbers of
+ * events that are to come. Varve has rows there that are known from nowhere else only if several
+ * take from one consumer, so only there they count.
+ */
+static void add_rewritten(const struct delta_file *file, struct delta_generation *g, bool shared,
+                          const struct seqset *rows)
+{
+    struct seqset beyond = {0};
+    if (g->through > 0)
+        seqset_add_new(&beyond, rows, &g->rows, g->through);
+    if (beyond.count > 0)
+        log_message(LOG_WARNING, "rows_of_others",
+                    "%.*s, which another engine has written, has %llu rows from sequence %llu on, "
+                    "and varve has stored stream %s up to %llu: they are taken for %s",
+                    (int)file->path.len, (const char *)file->path.data,
+                    (unsigned long long)seqset_size(&beyond),
+                    (unsigned long long)beyond.list[0].first, g->stream,
+                    (unsigned long long)g->through,
+                    shared ? "events of the shared consumer; if that engine had appended them, "
+                             "the events of these numbers are not stored"
+                           : "rows that it had appended itself, and the events of these numbers "
+                             "are stored when they come");
+    if (beyond.count > 0 && !shared)
+        seqset_add_new(&g->rows, rows, &beyond, 0);
+    else
+        seqset_add_all(&g->rows, rows);
+    seqset_free(&beyond);
+}
+
+/* A file without tags comes behind those with them, which tell of rows that are in it, too. */
+static int scan_rewritten(struct store *store, const struct store_config *config,
+                          const struct delta_snapshot *s, const struct delta_file *file,
+                          struct delta_generation *g, struct err *err)
+{
+    struct seqset rows = {0};
+    bool told = !s->has_base || s->anew || delta_file_is_foreign(file);
+    int result = store_scan_file(&rows, store->objects, store->schema, file, g, err);
+    if (result == 0 && told)
+        seqset_add_all(&g->rows, &rows);
+    else if (result == 0)
+        add_rewritten(file, g, is_shared(config, g->stream), &rows);
+    seqset_free(&rows);
+    return result;
+}
+
 /* Complete what the log says of the sequences that are stored; `stream`: by all means, because of
  * this one. NULL: as far as that can be told. */
-static int scan_files(struct store *store, struct delta_snapshot *s, const char *stream,
-                      struct err *err)
+static int scan_files(struct store *store, const struct store_config *config,
+                      struct delta_snapshot *s, const char *stream, bool tagged, struct err *err)
 {
     for (size_t i = 0; i < s->files.count; i++) {
         const struct delta_file *file = s->files.list[i];
-        if (file == NULL)
+        if (file == NULL || tagged != (delta_map_get(&file->tags, "varve.stream").data != NULL))
             continue;
         struct delta_generation *g = store_generation_of(s, file);
         if (g == NULL && stream == NULL)
@@ -121,7 +177,9 @@ static int scan_files(struct store *store, struct delta_snapshot *s, const char 
                 "tell which events of stream %s are stored: continue under the nats.name and the "
                 "consumer that stored them, or choose another directory",
                 stream);
-        if (!is_covered(file, &g->rows) &&
+        if (!tagged && scan_rewritten(store, config, s, file, g, err) != 0)
+            return -1;
+        if (tagged && !is_covered(file, &g->rows) &&
             store_scan_file(&g->rows, store->objects, store->schema, file, g, err) != 0)
             return -1;
     }
@@ -210,7 +268,9 @@ int store_read_known(struct store *store, const struct store_config *config, str
     if (result == 0)
         add_rows(&full, &store->table);
     if (result == 0)
-        result = scan_files(store, &full, unknown, err);
+        result = scan_files(store, config, &full, unknown, true, err);
+    if (result == 0)
+        result = scan_files(store, config, &full, unknown, false, err);
     if (result == 0)
         add_generations(out, &full);
     if (result == 0 && store->recovery.incomplete)

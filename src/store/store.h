@@ -29,6 +29,7 @@
 /* Where rows are going to come from: what is in the store of them already has to be known. */
 struct store_source {
     const char *stream, *consumer;
+    bool shared; /* other instances take from the consumer, too */
 };
 
 struct store_config {

@@ -191,6 +191,39 @@ TEST(delta_snapshot_hears_of_an_application_after_it_forgot_its_stream)
     delta_snapshot_free(&s);
 }
 
+static bool foreign(const struct delta_snapshot *s, const char *path)
+{
+    return find(s, path) != NULL && delta_file_is_foreign(find(s, path));
+}
+
+TEST(delta_snapshot_follows_rows_of_others_from_file_to_file)
+{
+#define FILE_OF(path, change, tags)                                      \
+    "{\"add\":{\"path\":\"" path "\",\"partitionValues\":{},\"size\":1," \
+    "\"modificationTime\":7,\"dataChange\":" change tags "}}\n"
+#define GONE(path) "{\"remove\":{\"path\":\"" path "\",\"dataChange\":false}}\n"
+    static const char own[] = ",\"tags\":{\"varve.stream\":\"S\",\"varve.created\":\"C\"}";
+    struct delta_snapshot s = {.want_files = true, .want_varve = true};
+    char text[1024];
+    (void)snprintf(text, sizeof(text), FILE_OF("own", "true", "%s") FILE_OF("own-2", "true", "%s"),
+                   own, own);
+    apply(&s, 0, text);
+    EXPECT(!foreign(&s, "own"));
+    apply(&s, 1, FILE_OF("theirs", "true", ""));
+    EXPECT(foreign(&s, "theirs"));
+    /* Rows of varve alone are moved. */
+    apply(&s, 2, FILE_OF("moved", "false", "") GONE("own"));
+    EXPECT(!foreign(&s, "moved"));
+    /* Whatever the order in an entry is. */
+    apply(&s, 3, FILE_OF("both", "false", "") GONE("theirs") GONE("own-2"));
+    EXPECT(foreign(&s, "both") && !foreign(&s, "moved"));
+    apply(&s, 4, GONE("both") GONE("moved") FILE_OF("again", "false", ""));
+    EXPECT(foreign(&s, "again"));
+    delta_snapshot_free(&s);
+#undef FILE_OF
+#undef GONE
+}
+
 TEST(delta_snapshot_refuses_damage)
 {
     static const char *const bad[] = {

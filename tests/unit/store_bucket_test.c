@@ -112,7 +112,7 @@ static bool store_epoch(struct party *p, struct store_writer *w, uint64_t number
 
 static struct store *open_store(const struct party *p, struct err *err)
 {
-    const struct store_source source = {p->stream, "D"};
+    const struct store_source source = {p->stream, "D", .shared = true};
     struct store_config config = {.root = BUCKET_MODEL_URL,
                                   .instance = p->name,
                                   .engine = "varve/0",

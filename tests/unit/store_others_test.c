@@ -376,7 +376,7 @@ TEST(store_takes_back_no_file_that_was_adopted)
  * instance to know, also for a consumer that the instance did not have before. */
 TEST(store_knows_what_is_in_quarantine_for_another_consumer)
 {
-    static const struct store_source sources[] = {{"S", "another"}};
+    static const struct store_source sources[] = {{"S", "another", .shared = false}};
     struct delta_checkpoint_made made;
     struct err err = {0};
     struct party a;
