@@ -115,6 +115,11 @@ void check_overlaps(struct check_report *r, struct api_client *a,
                     const struct config_source *source, const struct nats_stream_info *stream,
                     const struct nats_consumer_info *info);
 
+/* Does the stream, whose messages may have other subjects than it takes, have one for the source?
+ */
+void check_unmatched(struct check_report *r, struct api_client *a,
+                     const struct config_source *source, const struct nats_stream_info *info);
+
 /* May this user do with the source's consumer what varve run does, and publish to the subject that
  * `key` has? Tried for real, with requests that come to nothing. */
 void check_rights(struct check_report *r, struct api_client *a, const struct config *config,

@@ -220,10 +220,11 @@ struct source {
     int64_t first_time;            /* of the message at first_seq, 0: there is none */
     uint64_t dropped_before;       /* it dropped messages up to here, perhaps of ours; 0: no */
     struct source_drop drop;
-    bool was_paused;      /* since `seen` of the generation was known */
-    bool transforms;      /* it changes subjects on the way in */
-    bool takes_nothing;   /* no subject that it takes is one of ours, and none has come */
-    bool covers_stream;   /* our subjects are all that it has: no filter is needed */
+    bool was_paused;          /* since `seen` of the generation was known */
+    uint64_t stream_messages; /* that it has */
+    bool transforms;          /* it changes subjects on the way in */
+    bool takes_nothing;       /* no subject that it takes is one of ours, and none has come */
+    bool covers_stream;       /* our subjects are all that it has: no filter is needed */
     uint64_t passed_over; /* deliveries left a hole all the same, up to here: look at it; 0: none */
     int64_t looked_at, look_pause; /* when one was last, 0: never; how long not again */
 
@@ -259,6 +260,7 @@ struct source {
     bool recounted;        /* the same up to the next first delivery: it has another leader */
     int64_t lacking_since; /* a work queue's floor has passed what never came; 0: it has not */
     uint64_t owed;         /* what `others` loses when `refetch` is done: all up to here */
+    bool told_unmatched;   /* that the stream has messages, and nothing for our subjects */
     bool told_shared;      /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;
     struct nats_pull pull;

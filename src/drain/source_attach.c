@@ -148,6 +148,7 @@ static void begin_pulling(struct source *s, struct nats_client *client, int64_t 
     if (ledger->taken.count == 0)
         source_anchor(s, info, s->made);
     source_take_count(s, info);
+    source_look_unmatched(s);
     if (source_is_durable(s))
         source_compare_floor(s, info, now);
     source_plan_recovery(s, info, now);

@@ -57,6 +57,24 @@ static bool takes_any(const struct config_source *settings, const struct nats_st
     return any;
 }
 
+void source_look_unmatched(struct source *s)
+{
+    if (!s->transforms || s->told_unmatched || s->stream_messages == 0 ||
+        s->counters.messages_received > 0 || s->counters.consumer_pending > 0 ||
+        s->last_consumer_seq > 0 || s->generation.newest_seq > 0)
+        return;
+    s->told_unmatched = true;
+    struct log_line line;
+    log_begin(&line, LOG_WARNING, "nothing_matches");
+    log_text(&line, "stream", s->settings->stream);
+    log_text(&line, "text",
+             "the stream changes or copies subjects on the way in (subject_transform, sources or "
+             "mirror), and none of its messages has a subject of this source: `subjects` has to "
+             "name them as the stream stores them; varve check shows one");
+    log_u64(&line, "messages", s->stream_messages);
+    log_end(&line);
+}
+
 /* Take over what an info says. */
 static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
@@ -67,6 +85,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     s->last_seq = info->last_seq;
     s->first_time = info->first_ns;
     s->transforms = info->transforms;
+    s->stream_messages = info->messages;
     s->covers_stream = consumer_covers(s->settings, info);
     s->takes_nothing = s->counters.messages_received == 0 && !takes_any(s->settings, info);
     if (s->once && !s->end.known) {
@@ -235,6 +254,7 @@ static void on_stream_poll(struct source *s, struct nats_client *client, struct 
         return;
     }
     note_stream(s, &info);
+    source_look_unmatched(s);
     switch (generation_judge(&s->generation, &info, s->asked, now)) {
     case GENERATION_FITS:
         break;

@@ -89,6 +89,9 @@ void source_note_hole(struct source *s, const struct nats_ack *ack, int64_t now)
 void source_note_passed(struct source *s, const struct nats_consumer_info *info, int64_t now);
 void source_look_at_hole(struct source *s);
 
+/* Say so, once, where a stream that changes subjects has messages, and none for this source. */
+void source_look_unmatched(struct source *s);
+
 /* CONSUMER.DELETE was answered, however. */
 void source_on_deleted(struct source *s, struct nats_client *client, int64_t now);
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from nats.js.api import SubjectTransform
 from support import SUBJECT, VARVE, Output, free_port, wait_for
 
 PERMISSIONS = """
@@ -526,3 +527,29 @@ def test_errors_of_the_configuration(varve):
         assert error.startswith("varve: ") and error.count("\n") == 1
     for args in (["--nonsense"], ["-c"], ["--set"]):
         assert check(varve, *args)[0] == 2
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_subjects_that_the_stream_changes(any_server, varve, delivery):
+    """A filter is compared with the subject that is stored, not with the one that was published."""
+    renames = SubjectTransform(src=SUBJECT, dest="stored.events")
+    any_server.add_stream(subjects=[SUBJECT, "other"], subject_transform=renames)
+    wrong = [{"stream": "LOGGING", "delivery": delivery}]
+    right = [{**wrong[0], "subjects": ["stored.events"], "consumer": "right"}]
+    _, found, _ = check(varve, sources=wrong)
+    assert not said(found, "warning", "changes or copies")  # nothing is there yet
+    running = varve.start(sources=wrong, nats={"name": "early"}, batching={"max_age": "100ms"})
+    running.wait_line("consumer_made")
+    any_server.generate(10)
+    late = running.wait_line("nothing_matches")
+    assert late["level"] == "warning" and late["messages"] >= 1
+    assert running.stop() == 0
+    (line,) = varve.once(sources=wrong).lines("nothing_matches")
+    assert line["messages"] == 10 and "subject_transform" in line["text"]
+    _, found, _ = check(varve, sources=wrong)
+    (text,) = said(found, "warning", "none of its 10 messages has a subject of its source")
+    assert "the newest has stored.events" in text
+    assert not varve.once(sources=right).lines("nothing_matches")
+    assert sum(json.loads(add["stats"])["numRecords"] for add in Output(varve.output).adds()) == 10
+    _, found, _ = check(varve, sources=right)
+    assert not said(found, "warning", "changes or copies")
