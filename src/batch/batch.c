@@ -73,6 +73,7 @@ void batch_reset(struct batch *b)
         c->entries = 0;
     }
     b->rows = 0;
+    b->room_rows = 0;
     b->bytes = 0;
     b->filled = 0;
     b->depth = 0;
@@ -118,13 +119,15 @@ void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32
     if (b->depth == 0)
         open_group(b, SCHEMA_NO_PARENT, 0);
     struct batch_group *row = &b->groups[0];
-    ASSERT(b->depth == 1);
-    row->elements += count;
+    uint64_t serial = row->serial;
+    bool again = false;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t column = first + columns[i];
-        ASSERT(b->nodes[column].parent == SCHEMA_NO_PARENT && b->given[column] != row->serial);
-        b->given[column] = row->serial;
+        uint64_t *given = &b->given[first + columns[i]];
+        again |= *given == serial;
+        *given = serial;
     }
+    ASSERT(b->depth == 1 && !again);
+    row->elements += count;
 }
 
 static inline void add_levels(struct batch *b, uint32_t column, uint8_t definition,
@@ -387,6 +390,7 @@ void batch_rollback(struct batch *b)
             c->repetitions.len = c->entries;
     }
     b->rows = b->marked_rows;
+    b->room_rows = 0; /* rows to come may have values where those had nulls */
     b->bytes = b->row_start = b->marked_bytes;
     b->row_entries = 0;
     b->filled = 0;

@@ -40,6 +40,7 @@ struct batch {
     uint32_t rows;          /* complete rows */
     uint64_t bytes;         /* content of all columns */
     struct account account; /* of all that it holds */
+    uint32_t room_rows;     /* rows that a part of the columns has room for, see batch/room.h */
     uint32_t filled;        /* flat: columns that the unfinished row has got */
     uint32_t marked_rows;   /* by batch_mark */
     uint64_t marked_bytes;
@@ -114,48 +115,6 @@ void batch_end(struct batch *b);
 /* Within a list: `count` more elements of a column of 4 or 8 bytes a value, none null, from their
  * PLAIN bytes. */
 void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, size_t count);
-
-/*
- * Many columns of a row at once, from what is known of each: what is read from one message takes a
- * fraction of the steps that way. A leaf is a column of values which lies in structs, or is the
- * element of a list which does, never of one within another.
- */
-enum batch_form {
-    BATCH_FORM_1,     /* a boolean, */
-    BATCH_FORM_4,     /* numbers of so many bytes, */
-    BATCH_FORM_8,     /* */
-    BATCH_FORM_9,     /* decimals of an unsigned 64-bit number, see payload.h, */
-    BATCH_FORM_BYTES, /* and bytes */
-    BATCH_FORM_LIST,  /* of a list: all of its elements, PLAIN */
-};
-
-struct batch_leaf {
-    uint32_t column;
-    enum batch_form form;
-    uint8_t definition; /* of a value, see schema_node */
-    uint8_t width;      /* LIST: of an element, 4 or 8 */
-};
-
-struct batch_cell {
-    union {
-        uint64_t bits;
-        const uint8_t *data;
-    };
-    uint32_t len;       /* BYTES, LIST: bytes of data */
-    uint8_t definition; /* less than the leaf's: a null, or a list without elements */
-};
-
-/* Leaves, in any order: all of those that are in some columns of the row, its roots. */
-struct batch_leaves {
-    const struct batch_leaf *list; /* their columns count from `first` on */
-    uint32_t count;
-    const uint32_t *roots; /* the columns of the row, likewise */
-    uint32_t root_count;
-};
-
-/* Give the roots what is in the cells, one for each leaf. */
-void batch_put_cells(struct batch *b, uint32_t first, const struct batch_leaves *leaves,
-                     const struct batch_cell *cells);
 
 /* Where columns nest: false if the unfinished row is larger than BATCH_ROW_ENTRIES_MAX and
  * BATCH_VALUE_MAX allow, with which the writer refuses the batch. Ask now and then, and before

@@ -11,7 +11,7 @@ static inline void batch_reserve(struct buf *buffer, size_t more)
 {
     if (more <= buffer->cap - buffer->len)
         return;
-    if (buffer->cap == 0 && more < BATCH_FIRST_BYTES)
+    if (buffer->cap == 0 && more <= BATCH_FIRST_BYTES)
         buf_reserve_exact(buffer, BATCH_FIRST_BYTES);
     else
         buf_reserve(buffer, more);
@@ -25,6 +25,10 @@ static inline uint8_t *batch_extend(struct buf *buffer, size_t more)
     buffer->len += more;
     return at;
 }
+
+/* Let the columns outside of lists have room for what levels and values of fixed width some rows
+ * more have, until `room_rows` there are. */
+void batch_make_room(struct batch *b);
 
 /* Note that the row, of which no group is open but itself, gets these columns of its own, which
  * count from `first` on. */

@@ -1,192 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/payload_direct.h"
 
-#include "base/assert.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "base/varint.h"
-#include "event/payload_scan.h"
+#include "event/payload_direct_part.h"
 
 enum {
     PAYLOAD_MAX = 256 * 1024, /* bytes: has less elements of lists than a row may have */
     TAG_BYTE = 0x7F,
-    TAG_MAX = 1 << 14, /* of two bytes */
 };
 _Static_assert(PAYLOAD_MAX / 4 + PLAN_COLUMNS_MAX < BATCH_ROW_ENTRIES_MAX, "a row has room for it");
 
-struct direct_node;
+/* Take what stands at `at` into its column; where it ends. NULL: it has to go the long way. */
+#define TAKE(name)                                                                                \
+    static const uint8_t *name(struct direct *x, const struct direct_field *f, const uint8_t *at, \
+                               const uint8_t *end)
 
-struct direct_field {
-    uint32_t tag;
-    enum wire_type wire;
-    enum descriptor_type type;
-    bool is_list;
-    uint32_t cell, cells;            /* of the leaves in it */
-    uint8_t full, absent;            /* definition of a value, and of what is not there */
-    const struct direct_node *inner; /* of a message */
-    struct slice nothing;            /* of an enum: the constant that stands for it */
-    const struct plan_field *field;
-};
-
-/* A message. */
-struct direct_node {
-    struct direct_field *fields; /* by number */
-    uint32_t count;
-};
-
-struct direct {
-    struct direct_node root;
-    struct batch_leaves leaves;
-    struct batch_cell *cells;
-};
-
-struct maker {
-    struct arena *arena;
-    const struct schema *columns;
-    struct schema_node *nodes;
-    struct batch_leaf *leaves;
-    uint32_t count;
-};
-
-static enum batch_form form_of(const struct column_spec *column)
-{
-    switch (column->type) {
-    case COLUMN_BOOLEAN:
-        return BATCH_FORM_1;
-    case COLUMN_INT32:
-    case COLUMN_FLOAT:
-        return BATCH_FORM_4;
-    case COLUMN_INT64:
-    case COLUMN_DOUBLE:
-        return BATCH_FORM_8;
-    case COLUMN_BYTES:
-        return column->precision == PAYLOAD_UNSIGNED_DIGITS ? BATCH_FORM_9 : BATCH_FORM_BYTES;
-    case COLUMN_STRUCT:
-    case COLUMN_LIST:
-    case COLUMN_MAP:
-        break;
-    }
-    return BATCH_FORM_LIST;
-}
-
-/* Whether it shares a oneof with another one. */
-static bool has_rivals(const struct plan *plan, const struct plan_field *f)
-{
-    for (uint32_t i = 0; f->field->oneof >= 0 && i < plan->count; i++)
-        if (&plan->fields[i] != f && plan->fields[i].field->oneof == f->field->oneof)
-            return true;
-    return false;
-}
-
-static bool is_direct(const struct plan *plan, const struct plan_field *f)
-{
-    bool is_real = f->type == DESCRIPTOR_FLOAT || f->type == DESCRIPTOR_DOUBLE;
-    if (f->kind != PLAN_SCALAR && f->kind != PLAN_RAW && f->kind != PLAN_STRUCT)
-        return false;
-    if (f->field->repeated && (f->kind != PLAN_SCALAR || !is_real))
-        return false;
-    return !f->is_map && f->field->number < TAG_MAX >> 3 && !has_rivals(plan, f);
-}
-
-static struct slice constant_of(const struct plan_field *f, int32_t number)
-{
-    const struct slice *name = plan_find_constant(f, number);
-    return name != NULL ? *name : (struct slice){0};
-}
-
-static bool make_node(struct maker *m, struct direct_node *node, const struct plan *plan);
-
-static bool make_field(struct maker *m, struct direct_field *out, const struct plan_field *f)
-{
-    const struct schema_node *place = &m->nodes[f->column];
-    enum wire_type wire = f->is_message || f->field->repeated ? WIRE_BYTES : f->wire;
-    *out = (struct direct_field){.tag = f->field->number << 3 | (uint32_t)wire,
-                                 .wire = wire,
-                                 .type = f->type,
-                                 .is_list = f->field->repeated,
-                                 .cell = m->count,
-                                 .full = place->definition,
-                                 .absent = place->definition,
-                                 .field = f};
-    if (f->kind == PLAN_STRUCT) {
-        struct direct_node *inner = arena_calloc(m->arena, 1, sizeof(*inner));
-        out->inner = inner;
-        out->absent--;
-        bool made = make_node(m, inner, f->plan);
-        out->cells = m->count - out->cell;
-        return made;
-    }
-    uint32_t column = f->column + out->is_list;
-    struct batch_leaf *leaf = &m->leaves[m->count++];
-    *leaf = (struct batch_leaf){.column = column,
-                                .form = form_of(&m->columns->columns[column]),
-                                .definition = m->nodes[column].definition};
-    if (out->is_list) {
-        leaf->form = BATCH_FORM_LIST;
-        leaf->width = (uint8_t)column_width(m->columns->columns[column].type);
-        out->full = leaf->definition;
-    } else if (f->field->presence) {
-        out->absent--;
-    } else if (f->type == DESCRIPTOR_ENUM) {
-        out->nothing = constant_of(f, 0);
-    }
-    out->cells = 1;
-    return f->type != DESCRIPTOR_ENUM || f->field->presence || out->nothing.len > 0;
-}
-
-static bool make_node(struct maker *m, struct direct_node *node, const struct plan *plan)
-{
-    node->fields = arena_calloc(m->arena, plan->count + (size_t)1, sizeof(*node->fields));
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct plan_field *f = &plan->fields[i];
-        if (!is_direct(plan, f) || !make_field(m, &node->fields[node->count++], f))
-            return false;
-    }
-    return true;
-}
-
-struct direct *direct_make(const struct plan *plan, const struct schema *columns,
-                           struct arena *arena)
-{
-    struct err ignored = {0};
-    struct maker m = {.arena = arena, .columns = columns};
-    struct direct *x = arena_calloc(arena, 1, sizeof(*x));
-    m.nodes = arena_calloc(arena, columns->count, sizeof(*m.nodes));
-    m.leaves = arena_calloc(arena, columns->count, sizeof(*m.leaves));
-    if (schema_nodes(columns, m.nodes, &ignored) != 0 || !make_node(&m, &x->root, plan))
-        return NULL;
-    uint32_t *roots = arena_calloc(arena, plan->count + (size_t)1, sizeof(*roots));
-    for (uint32_t i = 0; i < plan->count; i++)
-        roots[i] = plan->fields[i].column;
-    x->leaves = (struct batch_leaves){m.leaves, m.count, roots, plan->count};
-    x->cells = arena_calloc(arena, m.count + (size_t)1, sizeof(*x->cells));
-    return x;
-}
-
-/* Nothing of it is there. */
-static void miss(struct direct *x, const struct direct_field *f)
-{
-    for (uint32_t i = f->cell; i < f->cell + f->cells; i++) {
-        struct batch_cell *cell = &x->cells[i];
-        *cell = (struct batch_cell){.bits = 0, .definition = f->absent};
-        if (f->type != DESCRIPTOR_ENUM)
-            continue;
-        cell->data = f->nothing.data;
-        cell->len = (uint32_t)f->nothing.len;
-    }
-}
-
+/* As varint_decode of base/varint.h, without a length to pass on. */
 static inline const uint8_t *take_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
-    if (at < end && *at <= TAG_BYTE) { /* most are this short */
-        *value = *at;
-        return at + 1;
+    uint64_t result = 0;
+    for (unsigned shift = 0; at < end && shift < 7 * VARINT_BYTES_MAX; shift += 7) {
+        uint8_t byte = *at++;
+        result |= (uint64_t)(byte & TAG_BYTE) << shift;
+        if (byte <= TAG_BYTE) {
+            *value = result;
+            return at;
+        }
     }
-    size_t len = varint_decode((struct slice){at, (size_t)(end - at)}, 0, value);
-    return len > 0 ? at + len : NULL;
+    return NULL;
 }
 
-static const uint8_t *take_bytes(const uint8_t *at, const uint8_t *end, struct slice *out)
+static inline const uint8_t *take_length(const uint8_t *at, const uint8_t *end, struct slice *out)
 {
     uint64_t len;
     at = take_varint(at, end, &len);
@@ -196,10 +42,174 @@ static const uint8_t *take_bytes(const uint8_t *at, const uint8_t *end, struct s
     return at + len;
 }
 
+/* Of a varint, into a column of so many bytes a value, what `value` becomes. */
+#define TAKE_VARINT(name, bytes, becomes)              \
+    TAKE(name)                                         \
+    {                                                  \
+        uint64_t value;                                \
+        (void)x;                                       \
+        at = take_varint(at, end, &value);             \
+        if (at != NULL)                                \
+            leaf_put_##bytes(f->to, f->full, becomes); \
+        return at;                                     \
+    }
+
+TAKE_VARINT(take_boolean, 1, value != 0)
+TAKE_VARINT(take_int32, 4, (uint32_t)value)
+TAKE_VARINT(take_sint32, 4, (uint32_t)zigzag_decode((uint32_t)value))
+TAKE_VARINT(take_uint32, 8, (uint32_t)value)
+TAKE_VARINT(take_int64, 8, value)
+TAKE_VARINT(take_sint64, 8, (uint64_t)zigzag_decode(value))
+
+/* Of so many bits, into a column of so many bytes. */
+#define TAKE_FIXED(name, bits, bytes)                           \
+    TAKE(name)                                                  \
+    {                                                           \
+        (void)x;                                                \
+        if (end - at < (bits) / 8)                              \
+            return NULL;                                        \
+        leaf_put_##bytes(f->to, f->full, load_u##bits##le(at)); \
+        return at + (bits) / 8;                                 \
+    }
+
+TAKE_FIXED(take_four, 32, 4)
+TAKE_FIXED(take_eight, 64, 8)
+TAKE_FIXED(take_fixed32, 32, 8)
+
+/* An unsigned number of 64 bits, in a column that does not hold all of them, or in one of
+ * decimals, which does. */
+static bool put_unsigned(struct direct *x, const struct direct_field *f, uint64_t value)
+{
+    if (x->leaves.list[f->leaf].width == LEAF_TEXT)
+        x->leaves.added[f->leaf] = leaf_put_nine(x->batch, f->to, f->full, value);
+    else if (value <= INT64_MAX)
+        leaf_put_8(f->to, f->full, value);
+    else
+        return false;
+    return true;
+}
+
+TAKE(take_uint64)
+{
+    uint64_t value;
+    at = take_varint(at, end, &value);
+    return at != NULL && put_unsigned(x, f, value) ? at : NULL;
+}
+
+TAKE(take_fixed64)
+{
+    return end - at >= 8 && put_unsigned(x, f, load_u64le(at)) ? at + 8 : NULL;
+}
+
+TAKE(take_enum)
+{
+    uint64_t value;
+    at = take_varint(at, end, &value);
+    if (at == NULL)
+        return NULL;
+    const struct slice *name = plan_find_constant(f->field, (int32_t)(uint32_t)value);
+    if (name == NULL)
+        return NULL;
+    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, *name);
+    return at;
+}
+
+TAKE(take_bytes)
+{
+    struct slice bytes;
+    at = take_length(at, end, &bytes);
+    if (at != NULL)
+        x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, bytes);
+    return at;
+}
+
+/* Most names are: found out without a call. */
+static inline bool is_short_ascii(struct slice text)
+{
+    const uint64_t top = UINT64_C(0x8080808080808080);
+    return text.len >= 8 && text.len <= 16 &&
+           ((load_u64le(text.data) | load_u64le(text.data + text.len - 8)) & top) == 0;
+}
+
+TAKE(take_text)
+{
+    struct slice text;
+    at = take_length(at, end, &text);
+    if (at == NULL || !(is_short_ascii(text) || utf8_valid(text)))
+        return NULL;
+    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, text);
+    return at;
+}
+
+TAKE(take_list)
+{
+    const struct batch_leaf *leaf = &x->leaves.list[f->leaf];
+    struct slice elements;
+    at = take_length(at, end, &elements);
+    if (at == NULL || elements.len % leaf->width != 0)
+        return NULL;
+    x->leaves.added[f->leaf] = (uint32_t)elements.len;
+    if (elements.len == 0)
+        leaf_put_no_list(x->batch, f->to, leaf, f->absent);
+    else
+        leaf_put_list(x->batch, f->to, leaf, elements);
+    return at;
+}
+
+static bool take_fields(struct direct *x, const struct direct_node *node, struct slice message);
+
+TAKE(take_message)
+{
+    struct slice message;
+    at = take_length(at, end, &message);
+    return at != NULL && take_fields(x, f->inner, message) ? at : NULL;
+}
+
+void direct_choose(struct direct_field *f)
+{
+    static direct_take *const takes[] = {
+        [DESCRIPTOR_DOUBLE] = take_eight,    [DESCRIPTOR_FLOAT] = take_four,
+        [DESCRIPTOR_INT64] = take_int64,     [DESCRIPTOR_UINT64] = take_uint64,
+        [DESCRIPTOR_INT32] = take_int32,     [DESCRIPTOR_FIXED64] = take_fixed64,
+        [DESCRIPTOR_FIXED32] = take_fixed32, [DESCRIPTOR_BOOL] = take_boolean,
+        [DESCRIPTOR_STRING] = take_text,     [DESCRIPTOR_GROUP] = take_bytes,
+        [DESCRIPTOR_MESSAGE] = take_bytes,   [DESCRIPTOR_BYTES] = take_bytes,
+        [DESCRIPTOR_UINT32] = take_uint32,   [DESCRIPTOR_ENUM] = take_enum,
+        [DESCRIPTOR_SFIXED32] = take_four,   [DESCRIPTOR_SFIXED64] = take_eight,
+        [DESCRIPTOR_SINT32] = take_sint32,   [DESCRIPTOR_SINT64] = take_sint64,
+    };
+    f->take = f->inner != NULL             ? take_message
+              : f->field->field->repeated  ? take_list
+              : f->field->kind == PLAN_RAW ? take_bytes
+                                           : takes[f->field->type];
+}
+
+/* Where a field is not there. */
+static __attribute__((noinline)) void put_absent(struct direct *x, const struct direct_field *f)
+{
+    for (uint32_t i = f->leaf; i < f->leaf + f->leaves; i++) {
+        const struct batch_leaf *leaf = &x->leaves.list[i];
+        struct column *c = &x->columns[leaf->column];
+        x->leaves.added[i] = 0;
+        if (leaf->is_list)
+            leaf_put_no_list(x->batch, c, leaf, f->absent);
+        else if (f->absent < leaf->definition)
+            leaf_put_null(x->batch, c, leaf, f->absent);
+        else if (leaf->width == LEAF_TEXT)
+            x->leaves.added[i] = leaf_put_text(x->batch, c, f->full, f->nothing);
+        else if (leaf->width == 1)
+            leaf_put_1(c, f->full, 0);
+        else if (leaf->width == 4)
+            leaf_put_4(c, f->full, 0);
+        else
+            leaf_put_8(c, f->full, 0);
+    }
+}
+
 /* Whether a field with this tag is one that the message does not have, and nothing is wrong with
  * it: *at is behind it then. */
-static bool pass_over(const struct direct_node *node, uint32_t tag, const uint8_t **at,
-                      const uint8_t *end)
+static __attribute__((cold)) bool pass_over(const struct direct_node *node, uint32_t tag,
+                                            const uint8_t **at, const uint8_t *end)
 {
     struct slice rest = {*at, (size_t)(end - *at)};
     struct wire_field ignored = {.number = tag >> 3, .type = (enum wire_type)(tag & 7)};
@@ -215,96 +225,15 @@ static bool pass_over(const struct direct_node *node, uint32_t tag, const uint8_
     return true;
 }
 
-/* A number of the wire as it is in its column. */
-static bool put_number(struct direct *x, const struct direct_field *f, uint64_t value)
+/* It can't go on behind so many leaves. */
+static bool stop(struct direct *x, uint32_t leaves)
 {
-    struct batch_cell *cell = &x->cells[f->cell];
-    uint32_t low = (uint32_t)value;
-    struct slice name;
-    cell->definition = f->full;
-    switch (f->type) {
-    case DESCRIPTOR_FIXED32:
-    case DESCRIPTOR_UINT32:
-        value = low;
-        break;
-    case DESCRIPTOR_SINT32:
-        value = (uint64_t)zigzag_decode(low);
-        break;
-    case DESCRIPTOR_SINT64:
-        value = (uint64_t)zigzag_decode(value);
-        break;
-    case DESCRIPTOR_BOOL:
-        value = value != 0;
-        break;
-    case DESCRIPTOR_UINT64:
-    case DESCRIPTOR_FIXED64:
-        if (value > INT64_MAX && x->leaves.list[f->cell].form != BATCH_FORM_9)
-            return false;
-        break;
-    case DESCRIPTOR_ENUM:
-        name = constant_of(f->field, (int32_t)low);
-        cell->data = name.data;
-        cell->len = (uint32_t)name.len;
-        return name.len > 0;
-    case DESCRIPTOR_DOUBLE:
-    case DESCRIPTOR_FLOAT:
-    case DESCRIPTOR_INT64:
-    case DESCRIPTOR_INT32:
-    case DESCRIPTOR_SFIXED32:
-    case DESCRIPTOR_SFIXED64:
-    case DESCRIPTOR_STRING:
-    case DESCRIPTOR_GROUP:
-    case DESCRIPTOR_MESSAGE:
-    case DESCRIPTOR_BYTES:
-        break;
-    }
-    cell->bits = value;
-    return true;
-}
-
-static bool take_message(struct direct *x, const struct direct_node *node, struct slice message);
-
-static bool put_bytes(struct direct *x, const struct direct_field *f, struct slice bytes)
-{
-    struct batch_cell *cell = &x->cells[f->cell];
-    if (f->inner != NULL)
-        return take_message(x, f->inner, bytes);
-    if (f->type == DESCRIPTOR_STRING && !utf8_valid(bytes))
-        return false;
-    if (f->is_list && bytes.len % x->leaves.list[f->cell].width != 0)
-        return false;
-    cell->data = bytes.data;
-    cell->len = (uint32_t)bytes.len;
-    cell->definition = f->is_list && bytes.len == 0 ? f->absent : f->full;
-    return true;
-}
-
-/* What stands at a place; NULL if it has to go the long way. */
-static inline const uint8_t *take_field(struct direct *x, const struct direct_field *f,
-                                        const uint8_t *at, const uint8_t *end)
-{
-    struct slice bytes;
-    uint64_t value;
-    switch (f->wire) {
-    case WIRE_VARINT:
-        at = take_varint(at, end, &value);
-        return at != NULL && put_number(x, f, value) ? at : NULL;
-    case WIRE_64:
-        return end - at >= 8 && put_number(x, f, load_u64le(at)) ? at + 8 : NULL;
-    case WIRE_32:
-        return end - at >= 4 && put_number(x, f, load_u32le(at)) ? at + 4 : NULL;
-    case WIRE_BYTES:
-        at = take_bytes(at, end, &bytes);
-        return at != NULL && put_bytes(x, f, bytes) ? at : NULL;
-    case WIRE_GROUP:
-    case WIRE_GROUP_END:
-        break;
-    }
-    return NULL;
+    x->done = leaves;
+    return false;
 }
 
 /* Recursion ends where the plan does. */
-static bool take_message(struct direct *x, const struct direct_node *node, struct slice message)
+static bool take_fields(struct direct *x, const struct direct_node *node, struct slice message)
 {
     const struct direct_field *f = node->fields, *last = f + node->count;
     const uint8_t *at = message.data, *end = at + message.len;
@@ -312,29 +241,53 @@ static bool take_message(struct direct *x, const struct direct_node *node, struc
         uint32_t tag = *at++;
         if (tag > TAG_BYTE) {
             if (at == end || *at > TAG_BYTE)
-                return false;
+                return stop(x, f < last ? f->leaf : node->leaf_end);
             tag = (tag & TAG_BYTE) | (uint32_t)*at++ << 7;
         }
         while (f < last && f->tag < tag)
-            miss(x, f++);
+            put_absent(x, f++);
         if (f == last || f->tag != tag) {
             if (!pass_over(node, tag, &at, end))
-                return false;
+                return stop(x, f < last ? f->leaf : node->leaf_end);
             continue;
         }
-        at = take_field(x, f++, at, end);
+        at = f->take(x, f, at, end);
         if (at == NULL)
-            return false;
+            return x->done > f->leaf ? false : stop(x, f->leaf);
+        f++;
     }
     while (f < last)
-        miss(x, f++);
+        put_absent(x, f++);
     return true;
+}
+
+/* Where the columns of a message lie. */
+static void bind(struct direct *x, struct direct_node *node)
+{
+    for (struct direct_field *f = node->fields; f < node->fields + node->count; f++) {
+        if (f->inner != NULL)
+            bind(x, f->inner);
+        else
+            f->to = &x->columns[x->leaves.list[f->leaf].column];
+    }
 }
 
 bool direct_append(struct direct *x, struct batch *b, uint32_t first, struct slice payload)
 {
-    if (payload.len > PAYLOAD_MAX || !take_message(x, &x->root, payload))
+    uint64_t bytes = b->bytes;
+    if (payload.len > PAYLOAD_MAX)
         return false;
-    batch_put_cells(b, first, &x->leaves, x->cells);
+    x->batch = b;
+    x->done = 0;
+    if (x->columns != b->columns + first) {
+        x->columns = b->columns + first;
+        bind(x, &x->root);
+    }
+    batch_begin_leaves(b);
+    if (!take_fields(x, &x->root, payload)) {
+        batch_drop_leaves(b, first, &x->leaves, x->done, bytes);
+        return false;
+    }
+    batch_end_leaves(b, first, &x->leaves);
     return true;
 }

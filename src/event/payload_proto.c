@@ -298,18 +298,12 @@ static bool put_message(struct decoding *d, const struct plan *plan, struct slic
     return slots != NULL;
 }
 
-enum payload_result payload_proto_append(struct payload_type *type, struct batch *b, uint32_t first,
-                                         struct slice payload)
+/* Of payloads that are not as nearly all are, see payload_direct.h. */
+static __attribute__((noinline)) enum payload_result go_long_way(struct planned *t, struct batch *b,
+                                                                 uint32_t first,
+                                                                 struct slice payload)
 {
-    struct planned *t = (struct planned *)type;
     struct decoding d = {.t = t, .b = b, .first = first};
-    if (!t->is_planned) {
-        const struct schema columns = {.columns = type->columns, .count = type->count};
-        t->direct = direct_make(&t->plan, &columns, &t->arena);
-        t->is_planned = true;
-    }
-    if (t->direct != NULL && direct_append(t->direct, b, first, payload))
-        return PAYLOAD_OK;
     arena_reset(&t->values);
     bool put = put_message(&d, &t->plan, payload);
     if (t->values.used > ARENA_KEEP)
@@ -317,4 +311,18 @@ enum payload_result payload_proto_append(struct payload_type *type, struct batch
     if (!put)
         return PAYLOAD_BAD;
     return d.lossy ? PAYLOAD_PARTLY : PAYLOAD_OK;
+}
+
+enum payload_result payload_proto_append(struct payload_type *type, struct batch *b, uint32_t first,
+                                         struct slice payload)
+{
+    struct planned *t = (struct planned *)type;
+    if (!t->is_planned) {
+        const struct schema columns = {.columns = type->columns, .count = type->count};
+        t->direct = direct_make(&t->plan, &columns, &t->arena);
+        t->is_planned = true;
+    }
+    if (t->direct != NULL && direct_append(t->direct, b, first, payload))
+        return PAYLOAD_OK;
+    return go_long_way(t, b, first, payload);
 }

@@ -4,16 +4,21 @@
 #include <string.h>
 
 #include "base/varint.h"
+#include "event/payload_scan.h"
 #include "test.h"
 
 /* Messages that are read in one go, and the same by the long way: one and the same rows. */
 enum {
     MESSAGES = 1000,
+    EDGE_MESSAGES = 100, /* the first of them */
     TEXT_MAX = 12,
     OPTIONAL = 1, /* labels of a FieldDescriptorProto */
     REPEATED = 3,
     TYPE_NAME = 6, /* fields of it */
     ONEOF_INDEX = 9,
+    EMPTY_NUMBER = 32, /* of a message without fields, */
+    SELF_NUMBER,       /* and of one within itself: both are their bytes */
+    GROUP_NUMBER,
     FAR_NUMBER = 300,
 };
 
@@ -78,6 +83,9 @@ static void describe(struct buf *set)
     add_field(&message, "floats", 19, DESCRIPTOR_FLOAT, REPEATED, NULL, false);
     add_field(&message, "doubles", 20, DESCRIPTOR_DOUBLE, REPEATED, NULL, false);
     add_field(&message, "maybe", 21, DESCRIPTOR_INT32, OPTIONAL, NULL, true);
+    add_field(&message, "empty", EMPTY_NUMBER, DESCRIPTOR_MESSAGE, OPTIONAL, ".t.Empty", false);
+    add_field(&message, "self", SELF_NUMBER, DESCRIPTOR_MESSAGE, OPTIONAL, ".t.All", false);
+    add_field(&message, "group", GROUP_NUMBER, DESCRIPTOR_GROUP, OPTIONAL, ".t.Inner", false);
     add_field(&message, "far", FAR_NUMBER, DESCRIPTOR_STRING, OPTIONAL, NULL, false);
     put_bytes(&part, 1, slice_of("_maybe")); /* the oneof that `optional` makes */
     put_bytes(&message, 8, buf_slice(&part));
@@ -89,6 +97,8 @@ static void describe(struct buf *set)
     put_bytes(&file, 4, buf_slice(&message));
     begin_message(&message, "Inner");
     add_field(&message, "z", 1, DESCRIPTOR_SINT64, OPTIONAL, NULL, false);
+    put_bytes(&file, 4, buf_slice(&message));
+    begin_message(&message, "Empty");
     put_bytes(&file, 4, buf_slice(&message));
     begin_message(&message, "Kind");
     for (unsigned i = 0; i < 3; i++) {
@@ -180,8 +190,53 @@ static void make_message(struct buf *out)
         put_random(out, 21, DESCRIPTOR_INT32);
     if (below(4) == 0)
         put_random(out, 22 + below(10), DESCRIPTOR_STRING); /* an unknown field */
+    for (uint32_t number = EMPTY_NUMBER; number <= SELF_NUMBER; number++)
+        if (below(4) == 0)
+            put_random_bytes(out, number, below(2) * 2, false);
     if (below(2) == 0)
         put_random(out, FAR_NUMBER, DESCRIPTOR_STRING);
+}
+
+/* Numbers at the edges of what a varint, a column and a sign hold, and strings and lists at those
+ * of what is copied in one or two steps. */
+static void make_edge_message(struct buf *out, unsigned edge)
+{
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       0x7F,
+                                       0x80,
+                                       0x3FFF,
+                                       0x4000,
+                                       INT32_MAX,
+                                       0x80000000,
+                                       UINT32_MAX,
+                                       1ULL << 32,
+                                       INT64_MAX,
+                                       (uint64_t)INT64_MIN,
+                                       UINT64_MAX - 1,
+                                       UINT64_MAX};
+    static const uint8_t lengths[] = {0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63};
+    enum { EDGES = sizeof(numbers) / sizeof(numbers[0]) };
+    _Static_assert(EDGES == sizeof(lengths), "one each");
+    uint64_t number = numbers[edge % EDGES];
+    size_t len = lengths[edge % EDGES];
+    buf_reset(out);
+    for (unsigned type = DESCRIPTOR_DOUBLE; type <= DESCRIPTOR_SINT64; type++) {
+        enum wire_type wire = payload_wire_type((enum descriptor_type)type);
+        if (wire == WIRE_VARINT && type != DESCRIPTOR_ENUM)
+            put_number(out, type, number);
+        else if (wire == WIRE_64 || wire == WIRE_32) {
+            varint_append(out, (uint64_t)type << 3 | wire);
+            buf_append_u32le(out, (uint32_t)number);
+            if (wire == WIRE_64)
+                buf_append_u32le(out, (uint32_t)(number >> 32));
+        } else if (type == DESCRIPTOR_STRING || type == DESCRIPTOR_BYTES)
+            put_random_bytes(out, type, len, type == DESCRIPTOR_STRING);
+    }
+    put_random_bytes(out, 19, 4 * (len % (2 * TEXT_MAX)), false);
+    put_random_bytes(out, 20, 8 * (len % TEXT_MAX), false);
+    if (edge / EDGES % 2 == 1)
+        put_number(out, GROUP_NUMBER, 0); /* wrong: all of it has to be taken back */
 }
 
 /* Other than nearly all are, or broken. */
@@ -259,9 +314,13 @@ static void compare_ways(bool widened)
     struct planned *other = (struct planned *)ways[1].type;
     other->is_planned = true; /* without a direct one */
     for (int i = 0; i < MESSAGES; i++) {
-        make_message(&message);
-        bool clean = below(3) != 0;
-        if (!clean)
+        bool is_edge = i < EDGE_MESSAGES;
+        if (is_edge)
+            make_edge_message(&message, (unsigned)i);
+        else
+            make_message(&message);
+        bool clean = !is_edge && below(3) != 0;
+        if (!clean && !is_edge)
             spoil(&message);
         arena_reset(&direct->values);
         go(&ways[0], buf_slice(&message));

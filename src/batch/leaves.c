@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/leaves.h"
+
+#include "base/assert.h"
+
+/* Rows that get room at once: as many as need no more than a column has first, and of a batch with
+ * many rows so great a part of it. */
+enum { ROOM_ROWS = 8, ROOM_PART = 8 };
+
+void batch_make_room(struct batch *b)
+{
+    uint32_t rows = b->rows / ROOM_PART < ROOM_ROWS ? ROOM_ROWS : b->rows / ROOM_PART;
+    for (uint32_t i = 0; i < b->schema->count; i++) {
+        struct column *c = &b->columns[i];
+        if (!column_is_leaf(&b->schema->columns[i]) ||
+            (b->nodes != NULL && b->nodes[i].repetition > 0))
+            continue;
+        batch_reserve(&c->definitions, rows);
+        batch_reserve(&c->values, (size_t)rows * column_width(b->schema->columns[i].type));
+    }
+    b->room_rows = b->rows + rows;
+}
+
+uint64_t batch_leaves_bytes(const struct batch_leaves *leaves)
+{
+    uint64_t bytes = 0;
+    for (const struct batch_leaf *leaf = leaves->list; leaf < leaves->list + leaves->count; leaf++)
+        bytes += 1 + (uint64_t)leaf->is_list + leaf_least(leaf);
+    return bytes;
+}
+
+void batch_end_leaves(struct batch *b, uint32_t first, const struct batch_leaves *leaves)
+{
+    batch_give(b, first, leaves->roots, leaves->root_count);
+    b->bytes += leaves->bytes;
+    if (b->nodes != NULL)
+        b->row_entries += leaves->count;
+}
+
+/* `count` levels of a list, eight a step: so much more is room, and not content. */
+static void put_levels(struct buf *levels, uint8_t level, uint32_t count)
+{
+    const uint64_t eight = UINT64_C(0x0101010101010101) * level;
+    batch_reserve(levels, (size_t)count + 7);
+    uint8_t *to = levels->data + levels->len;
+    for (uint32_t i = 0; i < count; i += 8)
+        store_u64le(to + i, eight);
+    levels->len += count;
+}
+
+void leaf_put_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
+                   struct slice elements)
+{
+    uint32_t count = (uint32_t)elements.len / leaf->width;
+    size_t first = c->repetitions.len;
+    memcpy(batch_extend(&c->values, elements.len), elements.data, elements.len);
+    put_levels(&c->definitions, leaf->definition, count);
+    put_levels(&c->repetitions, 1, count);
+    c->repetitions.data[first] = 0;
+    c->entries += count;
+    b->row_entries += count - 1;
+    b->bytes += elements.len - leaf->width + 2 * (uint64_t)(count - 1);
+}
+
+void leaf_put_no_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
+                      uint8_t definition)
+{
+    batch_reserve(&c->definitions, 1);
+    *batch_extend(&c->repetitions, 1) = 0;
+    leaf_put_null(b, c, leaf, definition);
+}
+
+/* What one leaf has put. */
+static void drop(struct column *c, const struct batch_leaf *leaf, uint32_t added)
+{
+    bool is_null = c->definitions.data[c->definitions.len - 1] < leaf->definition;
+    uint32_t entries = 1, bytes = leaf->width;
+    if (leaf->is_list || leaf->width == LEAF_TEXT)
+        bytes = added;
+    if (leaf->is_list && !is_null)
+        entries = added / leaf->width;
+    ASSERT(c->entries >= entries && c->definitions.len >= entries);
+    c->entries -= entries;
+    c->definitions.len -= entries;
+    if (leaf->is_list)
+        c->repetitions.len -= entries;
+    if (is_null)
+        c->nulls--;
+    else
+        c->values.len -= bytes;
+}
+
+void batch_drop_leaves(struct batch *b, uint32_t first, const struct batch_leaves *leaves,
+                       uint32_t count, uint64_t bytes)
+{
+    ASSERT(count <= leaves->count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch_leaf *leaf = &leaves->list[i];
+        struct column *c = &b->columns[first + leaf->column];
+        uint32_t entries = c->entries;
+        drop(c, leaf, leaves->added[i]);
+        if (leaf->is_list)
+            b->row_entries -= entries - c->entries - 1;
+    }
+    b->bytes = bytes;
+}
