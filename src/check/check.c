@@ -281,6 +281,7 @@ static void check_source(struct check_report *r, struct api_client *a, const str
             check_message_get(r, a, source->stream, info.last_seq);
             check_unmatched(r, a, source, &info);
             check_source_consumer(r, a, config, index, &info, &arena);
+            check_widened(r, config, source);
             check_rights(r, a, config, source);
         }
     }

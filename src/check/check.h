@@ -99,6 +99,10 @@ void check_floor(struct check_report *r, const struct config *config,
                  const struct config_source *source, const struct nats_stream_info *stream,
                  const struct nats_consumer_info *info);
 
+/* Has the source subjects that it had not when its position was made? */
+void check_widened(struct check_report *r, const struct config *config,
+                   const struct config_source *source);
+
 /* Does the table in the output directory take our rows, and does its log have all files that are
  * there? */
 void check_table(struct check_report *r, const char *root);

@@ -6,11 +6,14 @@
 #include "delta/durable.h"
 #include "delta/log.h"
 #include "delta/snapshot.h"
+#include "drain/widened.h"
 #include "object/open.h"
 
-/* The position of this instance in the stream's newest generation, or an empty one. */
+/* The position of this instance in the stream's newest generation, or an empty one; and what it has
+ * noted of subjects. */
 static void read_position(const struct config *config, const struct config_source *source,
-                          struct positions *all, const struct position **found)
+                          struct positions *all, const struct position **found,
+                          struct buf *subjects)
 {
     struct object_config place = {.root = config->output.log_output_directory,
                                   .entries = DELTA_LOG_FOLDER};
@@ -20,7 +23,7 @@ static void read_position(const struct config *config, const struct config_sourc
     struct object_store *store = object_open(&place, &err);
     if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found &&
         delta_durable_read(all, &table, store, config->nats.name, &complete, &saved, &forgotten,
-                           &err) == 0)
+                           subjects, &err) == 0)
         *found = positions_newest(all, source->stream, source->consumer);
     delta_snapshot_free(&table);
     object_store_close(store);
@@ -76,7 +79,7 @@ void check_floor(struct check_report *r, const struct config *config,
     const struct position *p = NULL;
     struct positions all = {0};
     uint64_t floor = info->ack_floor_stream_seq;
-    read_position(config, source, &all, &p);
+    read_position(config, source, &all, &p, NULL);
     bool fresh = p == NULL;
     bool lacks = fresh
                      ? source->start.kind == CONFIG_START_FIRST && info->ack_floor_consumer_seq > 0
@@ -85,4 +88,26 @@ void check_floor(struct check_report *r, const struct config *config,
     if (lacks && l.first <= floor)
         judge_lack(r, config, source, &l, fresh);
     positions_free(&all);
+}
+
+void check_widened(struct check_report *r, const struct config *config,
+                   const struct config_source *source)
+{
+    const struct position *p = NULL;
+    struct positions all = {0};
+    struct buf noted = {0};
+    read_position(config, source, &all, &p, &noted);
+    for (size_t i = 0; i < source->subjects.count && p != NULL; i++) {
+        const char *subject = source->subjects.items[i];
+        uint64_t after = widened_after(buf_slice(&noted), source, subject, p->through);
+        if (after > 0)
+            check_say(r, after == p->through ? CHECK_WARNING : CHECK_OK,
+                      "subject %s was added to consumer %s of stream %s: what the stream had of it "
+                      "up to sequence %" PRIu64
+                      " was passed over, and is not fetched; a run of varve with another "
+                      "sources[].consumer stores what the table lacks of it",
+                      subject, source->consumer, source->stream, after);
+    }
+    positions_free(&all);
+    buf_free(&noted);
 }

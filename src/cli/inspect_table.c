@@ -156,7 +156,7 @@ static int add_instance(struct summary *s, struct slice name, struct err *err)
     *positions = (struct positions){0};
     char *text = text_copy_slice(name);
     int result = delta_durable_read(positions, &s->snapshot, s->store, text, &complete, &saved,
-                                    &forgotten, err);
+                                    &forgotten, NULL, err);
     free(text);
     return result;
 }

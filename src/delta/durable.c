@@ -126,7 +126,7 @@ static void merge_instance(struct positions *out, const struct delta_snapshot *s
 
 int delta_durable_read(struct positions *out, const struct delta_snapshot *snapshot,
                        struct object_store *store, const char *instance, bool *complete,
-                       bool *saved, bool *forgotten, struct err *err)
+                       bool *saved, bool *forgotten, struct buf *subjects, struct err *err)
 {
     struct delta_saved file = {0};
     struct delta_snapshot heads = {.want_varve = true};
@@ -145,6 +145,8 @@ int delta_durable_read(struct positions *out, const struct delta_snapshot *snaps
         *complete = !missing && !(file.found && file.partial);
         *saved = !missing && snapshot->version - (file.found ? file.version : 0) < DELTA_SAVED_LAG;
         *forgotten = missing && out->count == 0;
+        if (subjects != NULL)
+            buf_append_slice(subjects, buf_slice(&file.subjects));
     }
     delta_snapshot_free(&heads);
     delta_saved_free(&file);

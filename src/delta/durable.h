@@ -26,11 +26,12 @@
  * All positions of `instance`, by a snapshot that was loaded with want_varve. *complete: nothing
  * that is durable can be missing; else it may be in files with greater sequences than `through`.
  * *saved: the file need not be written anew. *forgotten: entries were removed and nothing at all
- * was found of this instance. `out` is filled anew.
+ * was found of this instance. `out` is filled anew. `subjects`, or NULL, gets the text of
+ * delta_saved_write behind it.
  */
 int delta_durable_read(struct positions *out, const struct delta_snapshot *snapshot,
                        struct object_store *store, const char *instance, bool *complete,
-                       bool *saved, bool *forgotten, struct err *err)
+                       bool *saved, bool *forgotten, struct buf *subjects, struct err *err)
     __attribute__((warn_unused_result));
 
 /*

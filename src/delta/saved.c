@@ -82,6 +82,8 @@ int delta_saved_read(struct delta_saved *out, struct object_store *store, const 
         out->version <= table->version && json_get_bool(root, "partial", &out->partial)) {
         result = delta_positions_parse(&out->positions, json_member(root, "positions"), err);
         out->found = result == 0;
+        if (json_get_text(root, "subjects", &id))
+            buf_append_slice(&out->subjects, id);
     }
     arena_free(&arena);
     buf_free(&text);
@@ -91,6 +93,7 @@ int delta_saved_read(struct delta_saved *out, struct object_store *store, const 
 void delta_saved_free(struct delta_saved *saved)
 {
     positions_free(&saved->positions);
+    buf_free(&saved->subjects);
     *saved = (struct delta_saved){0};
 }
 
@@ -130,7 +133,7 @@ static void put_action(struct json_writer *w, const char *name, const struct buf
 
 int delta_saved_write(struct object_store *store, const char *instance,
                       const struct delta_snapshot *table, const struct positions *positions,
-                      struct err *err)
+                      struct slice subjects, struct err *err)
 {
     struct buf name = {0};
     struct buf text = {0};
@@ -148,6 +151,8 @@ int delta_saved_write(struct object_store *store, const char *instance,
     json_put_text(&w, "entry", there ? hash : "");
     json_put_bool(&w, "partial", partial);
     delta_positions_put(&w, "positions", &bounded, NULL);
+    if (subjects.len > 0)
+        json_put_slice(&w, "subjects", subjects);
     if (table->want_varve && delta_snapshot_ranges(table) <= DELTA_SAVED_RANGES_MAX) {
         put_action(&w, "protocol", &table->protocol_text);
         put_action(&w, "metaData", &table->metadata_text);

@@ -34,6 +34,7 @@ struct delta_saved {
     bool partial;     /* it does not have all ranges */
     uint64_t version; /* of the entry up to which it has all that this instance says */
     struct positions positions;
+    struct buf subjects; /* see delta_saved_write */
 };
 
 /* `table` is the table as it is. `out` is zeroed. ERR_FORMAT if the file is damaged. */
@@ -42,10 +43,11 @@ int delta_saved_read(struct delta_saved *out, struct object_store *store, const 
     __attribute__((warn_unused_result));
 void delta_saved_free(struct delta_saved *saved);
 
-/* Write it: `positions` include all that the entries of `instance` up to table->version say. */
+/* Write it: `positions` include all that the entries of `instance` up to table->version say.
+ * `subjects` is text of the caller's that comes back with them. */
 int delta_saved_write(struct object_store *store, const char *instance,
                       const struct delta_snapshot *table, const struct positions *positions,
-                      struct err *err) __attribute__((warn_unused_result));
+                      struct slice subjects, struct err *err) __attribute__((warn_unused_result));
 
 /* Fill an empty snapshot (want_varve, without files) with what the file says, as if it were a
  * checkpoint of its version. *resumed is false, and the snapshot empty, if there is none that will

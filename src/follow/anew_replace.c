@@ -34,7 +34,7 @@ static int load_fresh(struct replacing *r, struct err *err)
         return -1;
     if (r->fresh.found &&
         (delta_durable_read(&r->positions, &r->fresh, r->beside, r->anew->follower, &complete,
-                            &saved, &forgotten, err) != 0 ||
+                            &saved, &forgotten, NULL, err) != 0 ||
          delta_durable_add_history(&r->fresh, r->beside, err) != 0))
         return -1;
     if (!complete)

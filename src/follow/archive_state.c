@@ -361,16 +361,19 @@ int archive_save_positions(struct archive *a, const struct delta_snapshot *table
     for (uint32_t i = 0; i < table->app_ids.count && result == 0; i++) {
         struct delta_app_name name;
         struct positions positions = {0};
+        struct buf subjects = {0};
         bool added = false, complete = false, saved, forgotten;
         if (!delta_app_id_parse(&name, map_key(&table->app_ids, i)))
             continue;
         (void)map_put(&done, slice_of(name.instance), &added);
         if (added)
             result = delta_durable_read(&positions, table, store, name.instance, &complete, &saved,
-                                        &forgotten, err);
+                                        &forgotten, &subjects, err);
         if (added && result == 0 && (complete || partly))
-            result = delta_saved_write(a->store, name.instance, &archived, &positions, err);
+            result = delta_saved_write(a->store, name.instance, &archived, &positions,
+                                       buf_slice(&subjects), err);
         positions_free(&positions);
+        buf_free(&subjects);
         delta_app_name_free(&name);
     }
     map_free(&done);

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/version.h"
 #include "delta/properties.h"
+#include "drain/widened.h"
 #include "pipeline/look.h"
 #include "pipeline/reload.h"
 #include "pipeline/seal.h"
@@ -112,6 +113,39 @@ static void log_how_it_starts(const struct pipeline *p)
             c->nats.name);
 }
 
+/* What a subject that was added to a source has had before is not fetched: said until something is
+ * committed behind it. */
+static void note_subjects(struct pipeline *p)
+{
+    struct buf noted = {0};
+    for (size_t i = 0; i < p->config->source_count; i++) {
+        const struct config_source *source = &p->config->sources[i];
+        const struct position *own =
+            positions_newest(&p->store->positions, source->stream, source->consumer);
+        uint64_t through = own != NULL ? own->through : 0;
+        for (size_t j = 0; j < source->subjects.count; j++) {
+            const char *subject = source->subjects.items[j];
+            uint64_t after =
+                widened_after(buf_slice(&p->store->subjects), source, subject, through);
+            widened_note(&noted, source, subject, after);
+            if (after == 0 || after != through)
+                continue;
+            struct log_line line;
+            log_begin(&line, LOG_WARNING, "subject_added");
+            log_text(&line, "stream", source->stream);
+            log_text(&line, "subject", subject);
+            log_u64(&line, "after", after);
+            log_text(&line, "text",
+                     "what the stream had of this subject up to there was passed over, and is not "
+                     "fetched; a run of varve with another sources[].consumer stores what the "
+                     "table lacks of it");
+            log_end(&line);
+        }
+    }
+    store_keep_subjects(p->store, buf_slice(&noted));
+    buf_free(&noted);
+}
+
 static void init_sources(struct pipeline *p)
 {
     p->source_count = (uint32_t)p->config->source_count;
@@ -187,6 +221,7 @@ static int init_stages(struct pipeline *p, struct err *err)
     p->writer = store_writer_new(&options, err);
     if (p->writer == NULL)
         return -1;
+    note_subjects(p);
     init_sources(p);
     epochs_init(&p->epochs, p->writer, &p->path, limits, p->source_count, &p->account);
     flow_set_limit(p, p->config->memory_limit);

@@ -138,8 +138,8 @@ static size_t count_ranges(const struct positions *positions)
 
 int store_save(struct store *store, struct err *err)
 {
-    if (delta_saved_write(store->objects, store->instance, &store->table, &store->current, err) !=
-        0)
+    if (delta_saved_write(store->objects, store->instance, &store->table, &store->current,
+                          buf_slice(&store->subjects), err) != 0)
         return -1;
     store->saved_version = store->table.version;
     store->saved_ranges = count_ranges(&store->current) > 0;

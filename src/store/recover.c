@@ -266,7 +266,8 @@ static int read_positions(struct store *store, const struct store_config *config
     struct positions known = {0};
     bool complete, saved;
     if (delta_durable_read(&store->current, &store->table, store->objects, store->instance,
-                           &complete, &saved, &store->recovery.forgotten, err) != 0)
+                           &complete, &saved, &store->recovery.forgotten, &store->subjects,
+                           err) != 0)
         return -1;
     store->recovery.incomplete = !complete;
     int result = store_read_known(store, config, &known, err);

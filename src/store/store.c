@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/sandbox.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "delta/log.h"
 #include "object/open.h"
@@ -52,6 +53,17 @@ struct store *store_open(const struct store_config *config, struct err *err)
     return store;
 }
 
+void store_keep_subjects(struct store *store, struct slice text)
+{
+    struct err err = {0};
+    if (slice_equal(text, buf_slice(&store->subjects)))
+        return;
+    buf_reset(&store->subjects);
+    buf_append_slice(&store->subjects, text);
+    if (store_save(store, &err) != 0)
+        log_message(LOG_WARNING, "positions_not_saved", "%s", err.text);
+}
+
 void store_close(struct store *store)
 {
     struct err err = {0};
@@ -67,6 +79,7 @@ void store_close(struct store *store)
     positions_free(&store->current);
     delta_snapshot_free(&store->table);
     store_forget_others(store);
+    buf_free(&store->subjects);
     free(store->root);
     free(store->instance);
     free(store->engine);

@@ -89,6 +89,7 @@ struct store {
     struct store_recovery recovery;
     struct positions current; /* positions with all that was committed since */
     uint64_t saved_version;   /* up to which the file of the instance goes */
+    struct buf subjects;      /* a text of the owner's that is kept with the positions */
     size_t unsaved_ranges;    /* added by commits since the file of the instance was written */
     bool saved_ranges;        /* that file has ranges above positions */
 
@@ -121,6 +122,10 @@ struct store *store_open(const struct store_config *config, struct err *err)
 /* Free the memory and the lock. Files that are not committed stay for the next store_open to
  * remove, and a commit under way for it to finish. Accepts NULL. */
 void store_close(struct store *store);
+
+/* Keep this text in place of store->subjects: also for later starts, at once where it is another.
+ */
+void store_keep_subjects(struct store *store, struct slice text);
 
 /*
  * After a failure: if somebody has removed the directories of unfinished files under us, make them

@@ -58,7 +58,7 @@ static void note_instance(struct claims *c, const struct verify_table *t, const 
     struct err err = {0}; /* what can't be read says nothing; the table's own reading reports it */
     bool complete, saved, forgotten;
     if (delta_durable_read(&all, &t->snapshot, t->store, instance, &complete, &saved, &forgotten,
-                           &err) == 0)
+                           NULL, &err) == 0)
         for (size_t i = 0; i < all.count; i++)
             note_position(c, &all, &all.list[i]);
     positions_free(&all);

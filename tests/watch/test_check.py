@@ -553,3 +553,40 @@ def test_subjects_that_the_stream_changes(any_server, varve, delivery):
     assert sum(json.loads(add["stats"])["numRecords"] for add in Output(varve.output).adds()) == 10
     _, found, _ = check(varve, sources=right)
     assert not said(found, "warning", "changes or copies")
+
+
+@pytest.mark.parametrize("delivery", ["durable", "position"])
+def test_subjects_that_are_added_to_a_source(any_server, varve, delivery):
+    """A position says nothing of subjects: what it has passed over of a new one is not fetched, and
+    that is said until something is committed behind it."""
+    any_server.add_stream(subjects=["one", "two"])
+
+    def source(*subjects, consumer="varve"):
+        own = {"stream": "LOGGING", "delivery": delivery, "subjects": list(subjects)}
+        return {
+            "sources": [{**own, "consumer": consumer}],
+            "consumer": {"manage": "update"},
+        }
+
+    def rows():
+        return sum(json.loads(add["stats"])["numRecords"] for add in Output(varve.output).adds())
+
+    for subject in ("two", "one"):
+        any_server.generate(10, subject=subject)
+    assert not varve.once(**source("one")).lines("subject_added")
+    assert not varve.once(**source("one")).lines("subject_added")
+    _, found, _ = check(varve, **source("one"))
+    assert not said(found, "warning", "was added to")
+    _, found, _ = check(varve, **source("one", "two"))
+    assert said(found, "warning", "subject two was added to consumer varve of stream LOGGING")
+    for _ in range(2):
+        (line,) = varve.once(**source("one", "two")).lines("subject_added")
+        assert (line["subject"], line["after"]) == ("two", 20) and rows() == 10
+    any_server.generate(10, subject="two")
+    varve.once(**source("one", "two"))
+    assert not varve.once(**source("one", "two")).lines("subject_added") and rows() == 20
+    _, found, _ = check(varve, **source("one", "two"))
+    assert "up to sequence 20 was passed over" in said(found, "ok", "was added to")[0]
+    assert not varve.once(**source("one", "two", consumer="again")).lines("subject_added")
+    assert rows() == 30
+    assert not varve.once(**source("two", consumer="again")).lines("subject_added")
