@@ -7,12 +7,16 @@
 
 #include "base/text.h"
 
+/* Ranges that may lie below `through` for a while. */
+enum { SETTLE_RANGES = 1 << 12 };
+
 void position_free(struct position *p)
 {
     free((void *)p->stream);
     free((void *)p->created);
     free((void *)p->consumer);
     seqset_free(&p->above);
+    seqjoin_free(&p->late);
 }
 
 /* Keep the oldest and the newest, and of the others those without which a mark would be more than
@@ -134,13 +138,27 @@ void position_raise(struct position *p, uint64_t through)
     settle(p);
 }
 
-void positions_merge(struct positions *positions, const struct position *p)
+static void complete(struct position *p)
+{
+    seqjoin_finish(&p->late, &p->above);
+    settle(p);
+    p->settled = p->above.count;
+}
+
+/* What lies below `through` by now has to go before there is twice as much: it may be most. */
+static void gather_above(struct position *p, const struct seqset *above)
+{
+    seqjoin_add_all(&p->late, &p->above, above);
+    if (p->above.count / 2 > p->settled && p->above.count > SETTLE_RANGES)
+        complete(p);
+}
+
+void positions_gather(struct positions *positions, const struct position *p)
 {
     struct position *old =
         (struct position *)positions_find(positions, p->stream, p->created, p->consumer);
     if (old == NULL) {
         positions_put(positions, p);
-        settle(&positions->list[positions->count - 1]);
         return;
     }
     if (old->start == 0)
@@ -155,12 +173,23 @@ void positions_merge(struct positions *positions, const struct position *p)
     }
     if (old->seen < p->seen)
         old->seen = p->seen;
-    seqset_add_all(&old->above, &p->above);
-    settle(old);
+    gather_above(old, &p->above);
     struct position newest = *old;
     struct position *last = &positions->list[positions->count - 1];
     memmove(old, old + 1, (size_t)(last - old) * sizeof(*old));
     *last = newest;
+}
+
+void positions_merge(struct positions *positions, const struct position *p)
+{
+    positions_gather(positions, p);
+    complete(&positions->list[positions->count - 1]);
+}
+
+void positions_complete(struct positions *positions)
+{
+    for (size_t i = 0; i < positions->count; i++)
+        complete(&positions->list[i]);
 }
 
 void positions_copy(struct positions *to, const struct positions *from)

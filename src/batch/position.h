@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/array.h"
+#include "batch/seqjoin.h"
 #include "batch/seqset.h"
 
 /* When the stream stored some of the messages: many of the newest, few of the oldest ones. They
@@ -36,6 +37,8 @@ struct position {
                             before it was never meant for this store. 0: not known */
     uint64_t through;    /* each message up to this sequence is durable, or will never come */
     struct seqset above; /* durable sequences beyond `through` */
+    struct seqjoin late; /* what positions_complete puts into `above` */
+    size_t settled;      /* the ranges of `above` when it was last done */
     uint64_t last_seq;   /* the newest durable message, 0 if none, and when the stream stored it */
     int64_t last_time;   /* in ns: shows whether the stream was rolled back to an older state */
     uint64_t delivered;  /* deliveries that the consumer had counted by then, 0: not known; what it
@@ -75,6 +78,10 @@ void positions_put(struct positions *positions, const struct position *p);
 /* The same, but what is known of the generation already stays durable: the two are united. The
  * `start` that was known first stays. */
 void positions_merge(struct positions *positions, const struct position *p);
+
+/* The same for one of many: `through` and `above` are right after positions_complete. */
+void positions_gather(struct positions *positions, const struct position *p);
+void positions_complete(struct positions *positions);
 
 /* All up to `through` is settled as well. */
 void position_raise(struct position *p, uint64_t through);

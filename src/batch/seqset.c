@@ -6,6 +6,13 @@
 #include "base/assert.h"
 #include "base/num.h"
 
+static _Thread_local uint64_t moved;
+
+uint64_t seqset_moved(void)
+{
+    return moved;
+}
+
 /* The index of the first range whose last is >= sequence, or count. */
 static size_t find(const struct seqset *set, uint64_t sequence)
 {
@@ -24,6 +31,7 @@ static size_t find(const struct seqset *set, uint64_t sequence)
 static void insert_at(struct seqset *set, size_t at, struct seqrange range)
 {
     (void)array_add(set);
+    moved += set->count - at;
     memmove(set->list + at + 1, set->list + at, (set->count - 1 - at) * sizeof(*set->list));
     set->list[at] = range;
 }
@@ -32,6 +40,7 @@ static void remove_ranges(struct seqset *set, size_t from, size_t to)
 {
     if (from == to)
         return;
+    moved += set->count - to;
     memmove(set->list + from, set->list + to, (set->count - to) * sizeof(*set->list));
     set->count -= to - from;
 }
@@ -92,6 +101,7 @@ void seqset_add_all(struct seqset *set, const struct seqset *from)
     size_t at = find(set, lowest == 0 ? 0 : lowest - 1);
     size_t behind = set->count - at;
     array_reserve(set, from->count);
+    moved += behind + from->count;
     const struct seqrange *own = set->list + at + from->count;
     memmove(set->list + at + from->count, set->list + at, behind * sizeof(*set->list));
     const struct seqrange *own_end = own + behind;

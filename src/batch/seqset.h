@@ -72,6 +72,10 @@ void seqset_write_text(struct buf *out, const struct seqset *set);
 void seqset_put_json(struct json_writer *w, const char *name, const struct seqset *set);
 bool seqset_parse_text(struct seqset *out, struct slice text) __attribute__((warn_unused_result));
 
+/* How many ranges this thread has moved so far to make place for others, or to close gaps: what
+ * tests hold against how many there are. */
+uint64_t seqset_moved(void);
+
 /* Bytes of memory held. */
 size_t seqset_memory(const struct seqset *set);
 

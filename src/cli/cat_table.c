@@ -28,6 +28,7 @@
 struct progress {
     char *stream, *created;
     struct seqset read;
+    struct seqjoin late; /* of these, until the end of a round */
 };
 
 /* A table that is printed. */
@@ -180,7 +181,7 @@ static int print_stream(struct table *t, const struct columns *c,
     while (records && (more = follow_reader_next(r, &row, err)) == 1)
         taker->take_record(taker->context, row.record);
     while (!records && !must_end(t) && (more = follow_reader_next(r, &row, err)) == 1)
-        if ((p == NULL || seqset_add(&p->read, row.sequence)) &&
+        if ((p == NULL || seqjoin_add(&p->late, &p->read, row.sequence)) &&
             selection_passes(&c->selection, row.values))
             print_row(t->cat, c, &row);
     follow_reader_free(r);
@@ -214,7 +215,8 @@ static void note_round(struct table *t)
         const struct delta_generation *g =
             delta_snapshot_generation(&t->snapshot, p->stream, p->created);
         if (g != NULL)
-            seqset_add_all(&p->read, &g->rows);
+            seqjoin_add_all(&p->late, &p->read, &g->rows);
+        seqjoin_finish(&p->late, &p->read);
     }
     t->first = false;
     t->sure = true;
@@ -382,6 +384,7 @@ static void free_table(struct table *t)
         free(t->progress.list[i].stream);
         free(t->progress.list[i].created);
         seqset_free(&t->progress.list[i].read);
+        seqjoin_free(&t->progress.list[i].late);
     }
     array_free(&t->progress);
     delta_snapshot_free(&t->snapshot);

@@ -18,7 +18,7 @@ static int apply_head(struct delta_snapshot *heads, struct slice text, struct ar
         arena_reset(arena);
         result = delta_action_parse(&action, arena, line, err);
         if (result == 0 && action.kind == DELTA_COMMIT_INFO)
-            result = delta_snapshot_apply(heads, &action, err);
+            result = delta_snapshot_gather(heads, &action, err);
     }
     return result;
 }
@@ -45,6 +45,7 @@ static int read_heads(struct delta_snapshot *heads, struct object_store *store, 
         next = version + 1;
     }
     *missing |= next <= last;
+    delta_snapshot_complete(heads);
     delta_listing_free(&listing);
     arena_free(&arena);
     buf_free(&text);

@@ -68,7 +68,8 @@ struct delta_generation {
     struct seqset rows; /* sequences that have or had a row, or are dead letters: none that have
                            not, but perhaps not all */
     struct seqset dead_letters;
-    struct seqset expired; /* of `rows`: those that retention has removed */
+    struct seqset expired;                       /* of `rows`: those that retention has removed */
+    struct seqjoin late_rows, late_dead_letters; /* what delta_snapshot_complete puts there */
     uint64_t through; /* the newest of all instances' positions that the log has; 0: it has none */
 };
 
@@ -134,6 +135,10 @@ int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
 /* One action more, and one entry more: for what was read or written elsewhere. */
 int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *action,
                          struct err *err) __attribute__((warn_unused_result));
+/* One of many actions: what it says of rows and positions counts after delta_snapshot_complete. */
+int delta_snapshot_gather(struct delta_snapshot *s, const struct delta_action *action,
+                          struct err *err) __attribute__((warn_unused_result));
+void delta_snapshot_complete(struct delta_snapshot *s);
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err) __attribute__((warn_unused_result));
 

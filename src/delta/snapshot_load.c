@@ -42,7 +42,7 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
         if (result == 0 && visit != NULL)
             result = visit(context, version, &action, err);
         if (result == 0)
-            result = delta_snapshot_apply(s, &action, err);
+            result = delta_snapshot_gather(s, &action, err);
     }
     arena_free(&arena);
     mark_foreign(s);
@@ -63,7 +63,9 @@ static void advance(struct delta_snapshot *s, uint64_t version)
 int delta_snapshot_apply_entry(struct delta_snapshot *s, uint64_t version, struct slice text,
                                struct err *err)
 {
-    if (apply_lines(s, version, text, NULL, NULL, err) != 0)
+    int result = apply_lines(s, version, text, NULL, NULL, err);
+    delta_snapshot_complete(s);
+    if (result != 0)
         return err_prefix(err, "entry %" PRIu64 " of the log", version);
     advance(s, version);
     return 0;
@@ -112,7 +114,7 @@ static enum outcome read_entries(struct delta_snapshot *s, struct object_store *
 
 static int visit_checkpoint(void *context, const struct delta_action *action, struct err *err)
 {
-    return delta_snapshot_apply(context, action, err);
+    return delta_snapshot_gather(context, action, err);
 }
 
 static enum outcome read_checkpoint(struct delta_snapshot *s, struct object_store *store,
@@ -148,6 +150,7 @@ static enum outcome load_once(struct delta_snapshot *s, struct object_store *sto
     }
     if (outcome == LOADED)
         outcome = read_entries(s, store, &listing, next, NULL, NULL, err);
+    delta_snapshot_complete(s);
     delta_listing_free(&listing);
     return outcome;
 }
@@ -195,6 +198,7 @@ int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
     *gap = !found;
     while (found && outcome == LOADED)
         outcome = read_entry(s, store, s->version + 1, &text, visit, context, err);
+    delta_snapshot_complete(s);
     buf_free(&text);
     return outcome == FAILED ? -1 : 0;
 }

@@ -165,6 +165,16 @@ static int commit(struct follow_session *s, struct err *err)
     return 0;
 }
 
+static struct seqset *taken_of(struct follow_session *s, const struct follow_stream *stream)
+{
+    return delta_follower_rows(&s->have, stream->stream, stream->created, true);
+}
+
+static void note_taken(struct follow_session *s, const struct follow_stream *stream)
+{
+    seqjoin_finish(&s->late, taken_of(s, stream));
+}
+
 static int take(struct follow_session *s, const struct follow_stream *stream,
                 const struct follow_row *row, struct err *err)
 {
@@ -178,7 +188,10 @@ static int take(struct follow_session *s, const struct follow_stream *stream,
         s->bytes += row->values[i].len;
     bool due =
         s->target->full || s->rows >= FOLLOWER_COMMIT_ROWS || s->bytes >= FOLLOWER_COMMIT_BYTES;
-    return due ? commit(s, err) : 0;
+    if (!due)
+        return 0;
+    note_taken(s, stream);
+    return commit(s, err);
 }
 
 /* Up to where rows of another engine are taken: beyond, their numbers are of events to come. */
@@ -231,7 +244,7 @@ static int read_files(struct follow_session *s, const struct follow_stream *stre
     const struct delta_generation *g =
         delta_snapshot_generation(&s->table, stream->stream, stream->created);
     struct follow_column columns[EVENT_COLUMNS];
-    struct seqset *has = delta_follower_rows(&s->have, stream->stream, stream->created, true);
+    struct seqset *has = taken_of(s, stream);
     struct follow_row row;
     int more = 0;
     follow_event_columns(columns);
@@ -241,13 +254,14 @@ static int read_files(struct follow_session *s, const struct follow_stream *stre
     while ((more = follow_reader_next(r, &row, err)) == 1) {
         if (atomic_load(s->stop))
             more = err_set(err, ERR_REFUSED, "it is time to end");
-        else if ((!files->foreign || has_come(g, row.sequence)) && seqset_add(has, row.sequence) &&
-                 take(s, stream, &row, err) != 0)
+        else if ((!files->foreign || has_come(g, row.sequence)) &&
+                 seqjoin_add(&s->late, has, row.sequence) && take(s, stream, &row, err) != 0)
             more = -1;
         if (more < 0)
             break;
     }
     follow_reader_free(r);
+    note_taken(s, stream);
     return more;
 }
 

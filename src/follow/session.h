@@ -25,6 +25,7 @@ struct follow_session {
     bool counting;               /* files are looked at for how far behind it is, which */
     bool counted;                /* was done in this round */
     bool sure;                   /* what is in `table` and new is listed in its generations */
+    struct seqjoin late;         /* of what was taken of the stream at hand */
     uint64_t rows, bytes;        /* taken since the last commit */
     struct feed_reader feed;     /* kept from opening to opening */
     struct follow_view view;     /* of a target that copies files */

@@ -51,6 +51,7 @@ void epoch_free(struct epoch *epoch)
     for (uint32_t i = 0; i < epoch->source_count; i++) {
         struct epoch_source *s = &epoch->sources[i];
         seqset_free(&s->rows);
+        seqjoin_free(&s->late);
         seqset_free(&s->dead_letters);
         free((char *)s->origin.stream);
         free((char *)s->origin.created);
@@ -105,7 +106,7 @@ static struct epoch_source *part_of(struct epochs *e, const struct epoch_origin 
 static void count_message(struct epochs *e, struct epoch_source *s, uint64_t sequence,
                           int64_t stream_time, uint64_t bytes)
 {
-    ASSERT(seqset_add(&s->rows, sequence)); /* the ledger said that it is new */
+    ASSERT(seqjoin_add(&s->late, &s->rows, sequence)); /* the ledger said that it is new */
     if (sequence > s->last_seq) {
         s->last_seq = sequence;
         s->last_time = stream_time;
@@ -236,6 +237,8 @@ struct epoch *epochs_seal(struct epochs *e, enum epoch_reason reason)
     struct epoch **last = &e->sealed;
     sealed->reason = reason;
     sealed->partitions = store_writer_partitions(e->store);
+    for (uint32_t i = 0; i < sealed->source_count; i++)
+        seqjoin_finish(&sealed->sources[i].late, &sealed->sources[i].rows);
     while (*last != NULL)
         last = &(*last)->next;
     *last = sealed;

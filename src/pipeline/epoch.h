@@ -38,6 +38,7 @@ const char *epoch_reason_name(enum epoch_reason reason);
 struct epoch_source {
     struct store_origin origin;   /* texts are owned; NULL until the source takes part */
     struct seqset rows;           /* all sequences that it makes durable, dead letters included */
+    struct seqjoin late;          /* what comes to these when it is sealed */
     struct seqset dead_letters;   /* of these: confirmed by the dead letter stream, in no file */
     uint64_t table_rows;          /* rows in the files of the table */
     uint64_t clock_suspect;       /* of these: filed under stream_time for an absurd timestamp */

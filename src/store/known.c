@@ -21,10 +21,19 @@ static const char *sequence_column(const struct schema *schema)
     return schema->columns[column].name;
 }
 
+static int check_ranges(const struct seqset *set, struct err *err)
+{
+    if (set->count <= SEQSET_RANGES_MAX)
+        return 0;
+    return err_set(err, ERR_LIMIT, "more than %d gaps between the sequences that are stored",
+                   (int)SEQSET_RANGES_MAX);
+}
+
 int store_scan_rows(struct seqset *out, const struct parquet_file *file,
                     const struct schema *schema, uint64_t last, struct err *err)
 {
     const char *column = sequence_column(schema);
+    struct seqjoin late = {0}; /* another engine may have sorted them as it likes */
     struct slice value;
     int64_t leaf = parquet_file_leaf(file, slice_of(column));
     int result = 0;
@@ -35,15 +44,11 @@ int store_scan_rows(struct seqset *out, const struct parquet_file *file,
     struct parquet_rows *rows = parquet_rows_new(file, &number, 1, codec);
     while ((result = parquet_rows_next(rows, &value, err)) == 1) {
         if (value.data != NULL && load_u64le(value.data) <= last)
-            (void)seqset_add(out, load_u64le(value.data));
-        if (out->count > SEQSET_RANGES_MAX) {
-            result = err_set(err, ERR_LIMIT,
-                             "more than %d gaps between the sequences that are "
-                             "stored",
-                             (int)SEQSET_RANGES_MAX);
+            (void)seqjoin_add(&late, out, load_u64le(value.data));
+        if ((result = check_ranges(out, err)) != 0)
             break;
-        }
     }
+    seqjoin_finish(&late, out);
     parquet_rows_free(rows);
     parquet_codec_free(codec);
     return result;
@@ -158,6 +163,16 @@ static int scan_rewritten(struct store *store, const struct store_config *config
     return result;
 }
 
+static int scan_into(struct store *store, struct delta_generation *g, const struct delta_file *file,
+                     struct err *err)
+{
+    struct seqset rows = {0};
+    int result = store_scan_file(&rows, store->objects, store->schema, file, g, err);
+    seqjoin_add_all(&g->late_rows, &g->rows, &rows);
+    seqset_free(&rows);
+    return result == 0 ? check_ranges(&g->rows, err) : -1;
+}
+
 /* Complete what the log says of the sequences that are stored; `stream`: by all means, because of
  * this one. NULL: as far as that can be told. */
 static int scan_files(struct store *store, const struct store_config *config,
@@ -179,10 +194,10 @@ static int scan_files(struct store *store, const struct store_config *config,
                 stream);
         if (!tagged && scan_rewritten(store, config, s, file, g, err) != 0)
             return -1;
-        if (tagged && !is_covered(file, &g->rows) &&
-            store_scan_file(&g->rows, store->objects, store->schema, file, g, err) != 0)
+        if (tagged && !is_covered(file, &g->rows) && scan_into(store, g, file, err) != 0)
             return -1;
     }
+    delta_snapshot_complete(s);
     return 0;
 }
 
@@ -286,7 +301,7 @@ int store_note_others(struct store *store, const struct delta_action *action, st
     /* Rows that were there before, in other files. */
     if (action->kind == DELTA_ADD && !action->add.data_change)
         return 0;
-    return delta_snapshot_apply(&store->others.fresh, action, err);
+    return delta_snapshot_gather(&store->others.fresh, action, err);
 }
 
 void store_note_all(struct store *store, const struct delta_snapshot *table)

@@ -243,6 +243,7 @@ int store_refresh_table(struct store *store, struct err *err)
         result = set_back(store, "was set back to an older state, and has gone on,", err);
     if (result == 0 && !gap)
         result = delta_snapshot_update(&store->table, store->objects, visit_action, &v, &gap, err);
+    delta_snapshot_complete(&store->others.fresh);
     if (store->table.version != version)
         store->newest = (struct object_info){0}; /* of another entry, be this one read or not */
     if (result == 0 && gap)

@@ -147,10 +147,14 @@ static int add_sequences(struct collecting *c, const struct delta_file *file, st
     struct slice text = delta_map_get(&file->tags, "varve.sequences");
     if (g == NULL)
         return 0;
-    struct seqset *sequences = &stream_of(c->m, g)->sequences;
-    if (text.data != NULL && seqset_parse_text(sequences, text))
-        return 0;
-    return store_scan_file(sequences, c->store, c->options->schema, file, g, err);
+    struct run_stream *s = stream_of(c->m, g);
+    struct seqset set = {0};
+    int result = 0;
+    if (text.data == NULL || !seqset_parse_text(&set, text))
+        result = store_scan_file(&set, c->store, c->options->schema, file, g, err);
+    seqjoin_add_all(&s->late, &s->sequences, &set);
+    seqset_free(&set);
+    return result;
 }
 
 static void add_span(struct run_manifest *m, const struct runs_options *o, struct slice stats)
@@ -246,8 +250,10 @@ int run_manifest_collect(struct run_manifest *m, struct object_store *store,
             result = add_file(&c, c.table.files.list[i], err);
     if (m->files.count > 0)
         qsort(m->files.list, m->files.count, sizeof(*m->files.list), by_path);
-    for (size_t i = 0; i < m->streams.count; i++)
+    for (size_t i = 0; i < m->streams.count; i++) {
+        seqjoin_finish(&m->streams.list[i].late, &m->streams.list[i].sequences);
         find_gaps(&c, &m->streams.list[i]);
+    }
     parquet_codec_free(c.codec);
     delta_snapshot_free(&c.table);
     return result;
@@ -280,6 +286,7 @@ void run_manifest_free(struct run_manifest *m)
         free(m->streams.list[i].stream);
         free(m->streams.list[i].created);
         seqset_free(&m->streams.list[i].sequences);
+        seqjoin_free(&m->streams.list[i].late);
         seqset_free(&m->streams.list[i].gaps);
     }
     array_free(&m->files);

@@ -22,7 +22,8 @@ struct run_file {
 struct run_stream {
     char *stream, *created;
     struct seqset sequences;
-    struct seqset gaps; /* between them, where nothing was ever stored of any run */
+    struct seqjoin late; /* of these, while files are collected */
+    struct seqset gaps;  /* between them, where nothing was ever stored of any run */
 };
 
 struct run_manifest {

@@ -36,7 +36,13 @@ static void build(struct buf *out)
         {"a-1", "a%2Fb/6-7.parquet", "S", "C", "00ff", &in_rows, 2, 20, false, &stats, 1},
         {"a-2", "_quarantine/S-4-4.parquet", "S", "C", NULL, &in_bad, 1, 30, true, NULL, 0},
     };
-    struct position position = {"S", "D", "C", 0, 4, in_rows, 7, 70, 0, 0, {.count = 0}};
+    struct position position = {.stream = "S",
+                                .consumer = "D",
+                                .created = "C",
+                                .through = 4,
+                                .above = in_rows,
+                                .last_seq = 7,
+                                .last_time = 70};
     struct delta_commit commit = {
         .instance = "i\"1",
         .engine = "varve/0",

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "delta/snapshot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/account.h"
+#include "object/posix.h"
 #include "test.h"
 
 static void apply(struct delta_snapshot *s, uint64_t version, const char *text)
@@ -240,4 +243,90 @@ TEST(delta_snapshot_refuses_damage)
         EXPECT(err.code == ERR_FORMAT && strstr(err.text, "entry 12") != NULL && !s.found);
         delta_snapshot_free(&s);
     }
+}
+
+enum { LATE_ROWS = 200 }; /* of an entry; in its file's tags as well */
+
+/* An entry of `instance` with the numbers first, first + 3 and so on, in one file. */
+static void put_commit(uint64_t version, const char *instance, uint64_t first, uint64_t count)
+{
+    struct buf name = {0}, rows = {0};
+    buf_append_text(&name, "log/");
+    delta_entry_name(&name, version);
+    for (uint64_t i = 0; i < count; i++)
+        buf_printf(&rows, "%s%llu", i > 0 ? "," : "", (unsigned long long)(first + 3 * i));
+    EXPECT(mkdir("log", 0777) == 0 || errno == EEXIST);
+    EXPECT(mkdir("log/_delta_log", 0777) == 0 || errno == EEXIST);
+    FILE *file = fopen(buf_text(&name), "w");
+    EXPECT(file != NULL);
+    if (version == 0)
+        fprintf(file, "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n"
+                      "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"\","
+                      "\"partitionColumns\":[],\"configuration\":{}}}\n");
+    fprintf(file,
+            "{\"commitInfo\":{\"varve\":{\"instance\":\"%s\",\"positions\":[{\"stream\":\"S\","
+            "\"created\":\"C\",\"consumer\":\"D\",\"through\":0,\"above\":\"%s\",\"rows\":\"%s\","
+            "\"lastSeq\":1,\"lastTime\":1}],\"deadLetters\":[{\"stream\":\"S\",\"created\":\"C\","
+            "\"sequences\":\"%s\"}]}}}\n",
+            instance, buf_text(&rows), buf_text(&rows), buf_text(&rows));
+    fprintf(file,
+            "{\"add\":{\"path\":\"%llu\",\"partitionValues\":{},\"size\":1,"
+            "\"modificationTime\":1,\"dataChange\":true,\"tags\":{\"varve.stream\":\"S\","
+            "\"varve.created\":\"C\",\"varve.sequences\":\"%s\"}}}\n",
+            (unsigned long long)version, buf_text(&rows));
+    EXPECT(fclose(file) == 0);
+    buf_free(&name);
+    buf_free(&rows);
+}
+
+/* Several have committed parts of one stream, and one of them late, from the end to the beginning:
+ * each of its entries lies between all the ranges that are known. How many ranges are moved. */
+static uint64_t load_late(uint64_t entries)
+{
+    const struct object_posix_config config = {.root = "log", .entries = "_delta_log/"};
+    struct delta_snapshot s = {.want_varve = true};
+    struct err err = {0};
+    uint64_t count = entries * LATE_ROWS;
+    put_commit(0, "early", 1, count);
+    for (uint64_t i = 0; i < entries; i++)
+        put_commit(1 + i, "late", 2 + 3 * LATE_ROWS * (entries - 1 - i), LATE_ROWS);
+    struct object_store *store = object_posix_open(&config, &err);
+    EXPECT(store != NULL);
+    uint64_t before = seqset_moved();
+    EXPECT(delta_snapshot_load(&s, store, &err) == 0);
+    uint64_t moved = seqset_moved() - before;
+    const struct delta_generation *g = delta_snapshot_generation(&s, "S", "C");
+    const struct positions *late = &delta_snapshot_instance(&s, "late")->positions;
+    EXPECT_U64(g->rows.count, count); /* 1-2, 4-5 and so on */
+    EXPECT_U64(seqset_size(&g->rows), 2 * count);
+    EXPECT_U64(seqset_size(&g->dead_letters), 2 * count);
+    EXPECT(late->count == 1 && late->list[0].above.count == count);
+    delta_snapshot_free(&s);
+    object_store_close(store);
+    return moved;
+}
+
+TEST(delta_snapshot_reads_late_entries_in_linear_time)
+{
+    uint64_t one = load_late(100);
+    EXPECT(one / (100 * LATE_ROWS) < 60);
+    EXPECT(load_late(200) < 3 * one); /* the square would be four times as much */
+    EXPECT(load_late(400) < 6 * one);
+}
+
+/* An old position says less than a new one, wherever the ranges between wait. */
+TEST(delta_snapshot_positions_settle_what_they_have_passed)
+{
+    struct delta_snapshot s = {.want_varve = true};
+    const struct object_posix_config config = {.root = "log", .entries = "_delta_log/"};
+    struct err err = {0};
+    for (uint64_t i = 0; i < 3; i++)
+        put_commit(i, "i", 1 + i, 20000);
+    struct object_store *store = object_posix_open(&config, &err);
+    EXPECT(store != NULL && delta_snapshot_load(&s, store, &err) == 0);
+    const struct position *p = &delta_snapshot_instance(&s, "i")->positions.list[0];
+    EXPECT_U64(p->through, 60000);
+    EXPECT_U64(p->above.count, 0);
+    delta_snapshot_free(&s);
+    object_store_close(store);
 }

@@ -147,3 +147,24 @@ TEST(epoch_reasons_have_names)
         EXPECT(epoch_reason_name((enum epoch_reason)reason)[0] != '\0');
     EXPECT_TEXT(epoch_reason_name(EPOCH_AGE), "age");
 }
+
+/* What a dead instance of a shared consumer had comes between what others have of the stream: a
+ * range a message. One after the other moves all that is newer. */
+TEST(epochs_take_late_messages_without_moving_all_others)
+{
+    enum { LATE = 1 << 16 };
+    struct stage s;
+    start(&s, (struct epoch_limits){.rows = UINT64_MAX, .bytes = UINT64_MAX, .partitions = 100});
+    for (uint64_t i = 1; i <= LATE; i++)
+        add(&s, 4 * i, 0);
+    uint64_t moved = seqset_moved();
+    for (uint64_t i = 1; i <= LATE; i++)
+        add(&s, 4 * i - 2, 0);
+    struct epoch *sealed = epochs_seal(&s.epochs, EPOCH_ROWS);
+    EXPECT((seqset_moved() - moved) / LATE < 100); /* it was LATE / 2 */
+    const struct seqset *rows = &sealed->sources[from.source].rows;
+    EXPECT_U64(rows->count, 2 * LATE);
+    EXPECT_U64(seqset_size(rows), 2 * LATE);
+    store_writer_end(s.writer);
+    stop(&s);
+}

@@ -147,7 +147,13 @@ TEST(store_commit_keeps_what_did_not_move)
     struct err err = {0};
     struct seqset above = {0};
     seqset_add_range(&above, 30, 40);
-    struct position other = {"T", "D", "X", 0, 20, above, 40, 1, 0, 0, {.count = 0}};
+    struct position other = {.stream = "T",
+                             .consumer = "D",
+                             .created = "X",
+                             .through = 20,
+                             .above = above,
+                             .last_seq = 40,
+                             .last_time = 1};
     struct store_epoch epoch = {.files = NULL,
                                 .file_count = 0,
                                 .positions = &other,
