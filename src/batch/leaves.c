@@ -37,6 +37,33 @@ void batch_end_leaves(struct batch *b, uint32_t first, const struct batch_leaves
         b->row_entries += leaves->count;
 }
 
+uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, struct slice text)
+{
+    uint8_t *to = batch_extend(&c->values, 4 + text.len);
+    store_u32le(to, (uint32_t)text.len);
+    if (text.len >= 8 && text.len <= 16) { /* most names: without a call */
+        uint64_t head = load_u64le(text.data), tail = load_u64le(text.data + text.len - 8);
+        store_u64le(to + 4, head);
+        store_u64le(to + text.len - 4, tail);
+    } else if (text.len > 0) {
+        memcpy(to + 4, text.data, text.len);
+    }
+    leaf_put_level(c, definition);
+    b->bytes += text.len;
+    return 4 + (uint32_t)text.len;
+}
+
+uint32_t leaf_put_nine(struct batch *b, struct column *c, uint8_t definition, uint64_t value)
+{
+    uint8_t *to = batch_extend(&c->values, 4 + LEAF_NINE);
+    store_u32le(to, LEAF_NINE);
+    to[4] = 0;
+    store_u64le(to + 5, __builtin_bswap64(value));
+    leaf_put_level(c, definition);
+    b->bytes += LEAF_NINE;
+    return 4 + LEAF_NINE;
+}
+
 /* `count` levels of a list, eight a step: so much more is room, and not content. */
 static void put_levels(struct buf *levels, uint8_t level, uint32_t count)
 {

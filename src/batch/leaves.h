@@ -85,36 +85,10 @@ static inline void leaf_put_8(struct column *c, uint8_t definition, uint64_t val
     leaf_put_level(c, definition);
 }
 
-/* A byte string; the bytes that it takes. */
-static inline uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition,
-                                     struct slice text)
-{
-    uint8_t *to = batch_extend(&c->values, 4 + text.len);
-    store_u32le(to, (uint32_t)text.len);
-    if (text.len >= 8 && text.len <= 16) { /* most names: without a call */
-        uint64_t head = load_u64le(text.data), tail = load_u64le(text.data + text.len - 8);
-        store_u64le(to + 4, head);
-        store_u64le(to + text.len - 4, tail);
-    } else if (text.len > 0) {
-        memcpy(to + 4, text.data, text.len);
-    }
-    leaf_put_level(c, definition);
-    b->bytes += text.len;
-    return 4 + (uint32_t)text.len;
-}
-
-/* The byte string of a decimal (see payload.h): big-endian, with room for a sign. */
-static inline uint32_t leaf_put_nine(struct batch *b, struct column *c, uint8_t definition,
-                                     uint64_t value)
-{
-    uint8_t *to = batch_extend(&c->values, 4 + LEAF_NINE);
-    store_u32le(to, LEAF_NINE);
-    to[4] = 0;
-    store_u64le(to + 5, __builtin_bswap64(value));
-    leaf_put_level(c, definition);
-    b->bytes += LEAF_NINE;
-    return 4 + LEAF_NINE;
-}
+/* A byte string; the bytes that it takes. And one of a decimal (see payload.h): big-endian, with
+ * room for a sign. */
+uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, struct slice text);
+uint32_t leaf_put_nine(struct batch *b, struct column *c, uint8_t definition, uint64_t value);
 
 /* All elements of a list, some, PLAIN; and that it has none, or is not there, by this level. */
 void leaf_put_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,

@@ -17,25 +17,32 @@ _Static_assert(PAYLOAD_MAX / 4 + PLAN_COLUMNS_MAX < BATCH_ROW_ENTRIES_MAX, "a ro
     static const uint8_t *name(struct direct *x, const struct direct_field *f, const uint8_t *at, \
                                const uint8_t *end)
 
-/* As varint_decode of base/varint.h, without a length to pass on. */
-static inline const uint8_t *take_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
+/* A varint of two bytes or more, into x->number. */
+static __attribute__((noinline)) const uint8_t *take_long_varint(struct direct *x,
+                                                                 const uint8_t *at,
+                                                                 const uint8_t *end)
 {
-    uint64_t result = 0;
-    for (unsigned shift = 0; at < end && shift < 7 * VARINT_BYTES_MAX; shift += 7) {
-        uint8_t byte = *at++;
-        result |= (uint64_t)(byte & TAG_BYTE) << shift;
-        if (byte <= TAG_BYTE) {
-            *value = result;
-            return at;
-        }
-    }
-    return NULL;
+    size_t len = varint_decode((struct slice){at, (size_t)(end - at)}, 0, &x->number);
+    return len > 0 ? at + len : NULL;
 }
 
-static inline const uint8_t *take_length(const uint8_t *at, const uint8_t *end, struct slice *out)
+static inline const uint8_t *take_varint(struct direct *x, const uint8_t *at, const uint8_t *end,
+                                         uint64_t *value)
+{
+    if (at < end && *at <= TAG_BYTE) { /* most are this short */
+        *value = *at;
+        return at + 1;
+    }
+    at = take_long_varint(x, at, end);
+    *value = x->number;
+    return at;
+}
+
+static inline const uint8_t *take_length(struct direct *x, const uint8_t *at, const uint8_t *end,
+                                         struct slice *out)
 {
     uint64_t len;
-    at = take_varint(at, end, &len);
+    at = take_varint(x, at, end, &len);
     if (at == NULL || len > (size_t)(end - at))
         return NULL;
     *out = (struct slice){at, (size_t)len};
@@ -48,7 +55,7 @@ static inline const uint8_t *take_length(const uint8_t *at, const uint8_t *end, 
     {                                                  \
         uint64_t value;                                \
         (void)x;                                       \
-        at = take_varint(at, end, &value);             \
+        at = take_varint(x, at, end, &value);          \
         if (at != NULL)                                \
             leaf_put_##bytes(f->to, f->full, becomes); \
         return at;                                     \
@@ -92,7 +99,7 @@ static bool put_unsigned(struct direct *x, const struct direct_field *f, uint64_
 TAKE(take_uint64)
 {
     uint64_t value;
-    at = take_varint(at, end, &value);
+    at = take_varint(x, at, end, &value);
     return at != NULL && put_unsigned(x, f, value) ? at : NULL;
 }
 
@@ -104,7 +111,7 @@ TAKE(take_fixed64)
 TAKE(take_enum)
 {
     uint64_t value;
-    at = take_varint(at, end, &value);
+    at = take_varint(x, at, end, &value);
     if (at == NULL)
         return NULL;
     const struct slice *name = plan_find_constant(f->field, (int32_t)(uint32_t)value);
@@ -117,7 +124,7 @@ TAKE(take_enum)
 TAKE(take_bytes)
 {
     struct slice bytes;
-    at = take_length(at, end, &bytes);
+    at = take_length(x, at, end, &bytes);
     if (at != NULL)
         x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, bytes);
     return at;
@@ -134,7 +141,7 @@ static inline bool is_short_ascii(struct slice text)
 TAKE(take_text)
 {
     struct slice text;
-    at = take_length(at, end, &text);
+    at = take_length(x, at, end, &text);
     if (at == NULL || !(is_short_ascii(text) || utf8_valid(text)))
         return NULL;
     x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, text);
@@ -145,7 +152,7 @@ TAKE(take_list)
 {
     const struct batch_leaf *leaf = &x->leaves.list[f->leaf];
     struct slice elements;
-    at = take_length(at, end, &elements);
+    at = take_length(x, at, end, &elements);
     if (at == NULL || elements.len % leaf->width != 0)
         return NULL;
     x->leaves.added[f->leaf] = (uint32_t)elements.len;
@@ -161,7 +168,7 @@ static bool take_fields(struct direct *x, const struct direct_node *node, struct
 TAKE(take_message)
 {
     struct slice message;
-    at = take_length(at, end, &message);
+    at = take_length(x, at, end, &message);
     return at != NULL && take_fields(x, f->inner, message) ? at : NULL;
 }
 

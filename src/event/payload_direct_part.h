@@ -37,6 +37,7 @@ struct direct {
     struct batch_leaves leaves;
     struct batch *batch;    /* of the payload that is being read */
     struct column *columns; /* the first of them */
+    uint64_t number;        /* of the last varint that is not short */
     uint32_t done;          /* where it could not go on: the leaves that had been put */
 };
 
