@@ -51,28 +51,32 @@ static struct span span_of(const struct cut_column *column, uint32_t index)
 }
 
 static void append_runs(struct buf *body, const uint8_t *levels, uint32_t count, unsigned most,
-                        struct parquet_scratch *scratch)
+                        bool equal, struct parquet_scratch *scratch)
 {
-    uint32_t *numbers = parquet_scratch_numbers(scratch, count);
     size_t start = body->len;
 
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = levels[i];
     buf_append_u32le(body, 0);
-    rle_encode(body, numbers, count, rle_width(most));
+    if (equal && count > 0) {
+        rle_encode_run(body, levels[0], count, rle_width(most));
+    } else {
+        uint32_t *numbers = parquet_scratch_numbers(scratch, count);
+        for (uint32_t i = 0; i < count; i++)
+            numbers[i] = levels[i];
+        rle_encode(body, numbers, count, rle_width(most));
+    }
     store_u32le(body->data + start, (uint32_t)(body->len - start - 4));
 }
 
-/* The levels of a page, where the column has them. */
+/* The levels of a page, where the column has them. Without nulls all definitions are equal. */
 static void append_levels(struct buf *body, const struct cut_column *column,
                           const struct span *span, struct parquet_scratch *scratch)
 {
     if (column->repetitions != NULL)
         append_runs(body, column->repetitions + span->from.entry, span->entries, column->repetition,
-                    scratch);
+                    false, scratch);
     if (column->definitions != NULL)
         append_runs(body, column->definitions + span->from.entry, span->entries, column->definition,
-                    scratch);
+                    span->nulls == 0, scratch);
 }
 
 static void bound_bytes(struct chunk *c, struct chunk_page *page, struct slice min,

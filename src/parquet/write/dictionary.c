@@ -21,21 +21,32 @@ static bool fits(const struct map *map)
 /*
  * Most values are one of a few, so each is first looked for in a small table by its last bytes,
  * where the names of workers, simulations and types differ; that is twice as fast as the map, whose
- * hash reads all of a value. A value that is not there, or collides, goes to the map.
+ * hash reads all of a value. A value that is not there, or collides, goes to the map. It is cleared
+ * for each batch, so that of few values is a smaller one.
  */
-enum { RECENT = 64 };
+enum { RECENT_BITS_MIN = 6, RECENT_BITS = 10, RECENT_VALUES = 8 };
 
 struct recent {
     const uint8_t *record; /* the PLAIN value, in the batch; NULL: empty */
     uint32_t number;
 };
 
-/* The slot for a record of `size` bytes, at least 8. */
-static struct recent *recent_slot(struct recent *recent, const uint8_t *record, size_t size)
+/* How many bits number the slots for `count` values: RECENT_VALUES a slot. */
+static unsigned recent_bits(uint32_t count)
+{
+    unsigned bits = RECENT_BITS_MIN;
+
+    while (bits < RECENT_BITS && count >> bits >= RECENT_VALUES)
+        bits++;
+    return bits;
+}
+
+/* Which slot is that of a record of `size` bytes, at least 8. */
+static size_t recent_slot(const uint8_t *record, size_t size, unsigned bits)
 {
     uint64_t hash = (load_u64le(record + size - 8) + size) * UINT64_C(0x9E3779B97F4A7C15);
 
-    return &recent[hash >> 58];
+    return (size_t)(hash >> (64 - bits));
 }
 
 /* Whether the `size` bytes, at least 8, of two records are equal: their lengths are among them. */
@@ -47,16 +58,18 @@ static inline bool same_record(const uint8_t *a, const uint8_t *b, size_t size)
     return load_u64le(a + size - 8) == load_u64le(b + size - 8);
 }
 
-static bool number_each(struct map *map, struct slice values, uint32_t *numbers)
+static bool number_each(struct map *map, struct slice values, uint32_t count, uint32_t *numbers)
 {
-    struct recent recent[RECENT] = {0};
+    struct recent recent[1 << RECENT_BITS];
+    unsigned bits = recent_bits(count);
     const uint8_t *at = values.data, *end = values.data + values.len;
 
+    memset(recent, 0, sizeof(*recent) << bits);
     for (; at < end; numbers++) {
         const uint8_t *record = at;
         struct slice value = {at + 4, load_u32le(at)};
         size_t size = 4 + value.len;
-        struct recent *slot = size >= 8 ? recent_slot(recent, record, size) : NULL;
+        struct recent *slot = size >= 8 ? &recent[recent_slot(record, size, bits)] : NULL;
         at += size;
         if (slot != NULL && slot->record != NULL && same_record(slot->record, record, size)) {
             *numbers = slot->number;
@@ -90,7 +103,7 @@ bool dictionary_number(struct dictionary *d, struct slice values, uint32_t count
     struct slice first = {values.data + 4, load_u32le(values.data)};
     bool fitted = is_constant(values, first.len + 4, count)
                       ? number_constant(&d->map, first, count, numbers)
-                      : number_each(&d->map, values, numbers);
+                      : number_each(&d->map, values, count, numbers);
     if (!fitted || d->map.keys.len > (d->plain + values.len) / 2)
         return false;
     d->entries = d->map.count;

@@ -16,6 +16,9 @@ enum { RLE_WIDTH_MAX = 24 };
  * RLE_WIDTH_MAX. */
 void rle_encode(struct buf *out, const uint32_t *values, size_t count, unsigned width);
 
+/* The same of `count` equal values, at least one, without looking at them. */
+void rle_encode_run(struct buf *out, uint32_t value, size_t count, unsigned width);
+
 /* Bits for numbers up to `largest`; at least 1, because some readers fail at width 0. */
 unsigned rle_width(uint32_t largest);
 

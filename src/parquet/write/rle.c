@@ -29,7 +29,7 @@ static size_t run_length(const uint32_t *values, size_t count)
     return run;
 }
 
-static void append_run(struct buf *out, uint32_t value, size_t count, unsigned width)
+void rle_encode_run(struct buf *out, uint32_t value, size_t count, unsigned width)
 {
     varint_append(out, (uint64_t)count << 1);
     for (unsigned bits = 0; bits < width; bits += 8)
@@ -103,7 +103,7 @@ void rle_encode(struct buf *out, const uint32_t *values, size_t count, unsigned 
         size_t left = count - at;
         size_t len = run_length(values + at, left);
         if (len >= GROUP || len == left) {
-            append_run(out, values[at], len, width);
+            rle_encode_run(out, values[at], len, width);
         } else {
             len = packed_length(values + at, left);
             append_packed(out, values + at, len, width);
