@@ -116,6 +116,18 @@ void batch_end(struct batch *b);
  * PLAIN bytes. */
 void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, size_t count);
 
+/* A whole row of a flat schema of int64s and byte strings: a cell for each column, in order, which
+ * takes a fraction of the steps. Only optional columns may be null. */
+struct batch_cell {
+    union {
+        uint64_t bits;       /* of an int64 */
+        const uint8_t *data; /* `len` bytes */
+    };
+    uint32_t len;
+    bool null;
+};
+void batch_put_row(struct batch *b, const struct batch_cell *cells);
+
 /* Where columns nest: false if the unfinished row is larger than BATCH_ROW_ENTRIES_MAX and
  * BATCH_VALUE_MAX allow, with which the writer refuses the batch. Ask now and then, and before
  * batch_end_row. */

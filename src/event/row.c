@@ -12,35 +12,43 @@ int64_t event_micros(int64_t ns)
     return ns / 1000 - (ns % 1000 < 0 ? 1 : 0);
 }
 
-static void put_optional(struct batch *b, uint32_t column, struct slice value)
+static struct batch_cell number_cell(int64_t value)
 {
-    if (value.len == 0)
-        batch_put_null(b, column);
-    else
-        batch_put_bytes(b, column, value);
+    return (struct batch_cell){.bits = (uint64_t)value};
+}
+
+static struct batch_cell text_cell(struct slice text)
+{
+    return (struct batch_cell){.data = text.data, .len = (uint32_t)text.len};
+}
+
+/* Null where it is empty. */
+static struct batch_cell optional_cell(struct slice text)
+{
+    return (struct batch_cell){.data = text.data, .len = (uint32_t)text.len, .null = text.len == 0};
 }
 
 void event_append(struct batch *b, const struct event *event, const struct event_origin *origin,
                   bool suspect)
 {
-    batch_put_int64(b, EVENT_COLUMN_TIMESTAMP_NS, event->timestamp_ns);
-    batch_put_bytes(b, EVENT_COLUMN_EVENT_ID, event->event_id);
-    batch_put_bytes(b, EVENT_COLUMN_EVENT_TYPE_KEY, event->event_type_key);
-    batch_put_bytes(b, EVENT_COLUMN_EVENT_PAYLOAD, event->event_payload);
-    batch_put_bytes(b, EVENT_COLUMN_WORKER_ID, event->worker_id);
-    batch_put_bytes(b, EVENT_COLUMN_SIMULATION_ID, event->simulation_id);
-    batch_put_bytes(b, EVENT_COLUMN_PAYLOAD_FORMAT_HINT, event->payload_format_hint);
-    put_optional(b, EVENT_COLUMN_CORRELATION_ID, event->correlation_id);
-    put_optional(b, EVENT_COLUMN_UNKNOWN_FIELDS, event->unknown_fields);
-    batch_put_int64(b, EVENT_COLUMN_STREAM_SEQ, (int64_t)origin->stream_seq);
-    batch_put_int64(b, EVENT_COLUMN_STREAM_TIME, event_micros(origin->stream_time_ns));
-    batch_put_bytes(b, EVENT_COLUMN_NATS_SUBJECT, origin->subject);
-    if (suspect)
-        batch_put_null(b, EVENT_COLUMN_EVENT_TIME);
-    else
-        batch_put_int64(b, EVENT_COLUMN_EVENT_TIME, event_micros(event->timestamp_ns));
-    put_optional(b, EVENT_COLUMN_HEADERS, origin->header);
-    batch_end_row(b);
+    struct batch_cell cells[EVENT_COLUMNS] = {
+        [EVENT_COLUMN_TIMESTAMP_NS] = number_cell(event->timestamp_ns),
+        [EVENT_COLUMN_EVENT_ID] = text_cell(event->event_id),
+        [EVENT_COLUMN_EVENT_TYPE_KEY] = text_cell(event->event_type_key),
+        [EVENT_COLUMN_EVENT_PAYLOAD] = text_cell(event->event_payload),
+        [EVENT_COLUMN_WORKER_ID] = text_cell(event->worker_id),
+        [EVENT_COLUMN_SIMULATION_ID] = text_cell(event->simulation_id),
+        [EVENT_COLUMN_PAYLOAD_FORMAT_HINT] = text_cell(event->payload_format_hint),
+        [EVENT_COLUMN_CORRELATION_ID] = optional_cell(event->correlation_id),
+        [EVENT_COLUMN_UNKNOWN_FIELDS] = optional_cell(event->unknown_fields),
+        [EVENT_COLUMN_STREAM_SEQ] = number_cell((int64_t)origin->stream_seq),
+        [EVENT_COLUMN_STREAM_TIME] = number_cell(event_micros(origin->stream_time_ns)),
+        [EVENT_COLUMN_NATS_SUBJECT] = text_cell(origin->subject),
+        [EVENT_COLUMN_EVENT_TIME] = number_cell(event_micros(event->timestamp_ns)),
+        [EVENT_COLUMN_HEADERS] = optional_cell(origin->header),
+    };
+    cells[EVENT_COLUMN_EVENT_TIME].null = suspect;
+    batch_put_row(b, cells);
 }
 
 /* A packed row: three numbers, whether it is suspect, the lengths of the texts, the texts. */
@@ -50,7 +58,6 @@ struct packed_texts {
     struct slice list[PACKED_TEXTS];
 };
 
-/* Those behind the seventh stand in optional columns. */
 static struct packed_texts texts_of(const struct event *event, const struct event_origin *origin)
 {
     return (struct packed_texts){{event->event_id, event->event_type_key, event->event_payload,
@@ -63,14 +70,16 @@ struct event_size event_size(const struct event *event, const struct event_origi
                              bool suspect)
 {
     enum { ALWAYS = 7, OPTIONAL = PACKED_TEXTS - ALWAYS };
-    struct packed_texts texts = texts_of(event, origin);
-    size_t len = 0;
-    uint64_t bytes = 3 * 8 + (suspect ? 0 : 8) + 1 + OPTIONAL + 4 * ALWAYS;
-    for (size_t i = 0; i < PACKED_TEXTS; i++) {
-        len += texts.list[i].len;
-        bytes += i >= ALWAYS && texts.list[i].len > 0 ? 4 : 0;
-    }
-    return (struct event_size){PACKED_HEAD + len, bytes + len};
+    size_t always = event->event_id.len + event->event_type_key.len + event->event_payload.len +
+                    event->worker_id.len + event->simulation_id.len +
+                    event->payload_format_hint.len + origin->subject.len;
+    size_t optional = event->correlation_id.len + event->unknown_fields.len + origin->header.len;
+    size_t there = (size_t)(event->correlation_id.len > 0) + (event->unknown_fields.len > 0) +
+                   (origin->header.len > 0);
+    size_t numbers = 3 * 8 + (suspect ? 0 : 8);
+    return (struct event_size){.packed = PACKED_HEAD + always + optional,
+                               .bytes = numbers + 1 + OPTIONAL + 4 * (ALWAYS + there) + always +
+                                        optional};
 }
 
 void event_pack(uint8_t *to, const struct event *event, const struct event_origin *origin,

@@ -56,6 +56,36 @@ TEST(batch_columns_are_plain)
     batch_free(NULL);
 }
 
+TEST(batch_takes_a_row_at_once)
+{
+    struct batch *b = batch_new(&schema, NULL);
+    const struct batch_cell first[COLUMNS] = {
+        [SEQ] = {.bits = 258},
+        [NAME] = {.data = (const uint8_t *)"ab", .len = 2},
+        [COUNT] = {.null = true},
+        [NOTE] = {.data = NULL, .len = 0},
+    };
+    const struct batch_cell second[COLUMNS] = {
+        [SEQ] = {.bits = UINT64_MAX},
+        [NAME] = {.data = NULL, .len = 0},
+        [COUNT] = {.bits = 7},
+        [NOTE] = {.null = true},
+    };
+    batch_put_row(b, first);
+    batch_put_row(b, second);
+    EXPECT_U64(b->rows, 2);
+    expect_column(b, SEQ, "0201000000000000 FFFFFFFFFFFFFFFF", "");
+    expect_column(b, NAME, "02000000 6162 00000000", "");
+    expect_column(b, COUNT, "0700000000000000", "00 01");
+    expect_column(b, NOTE, "00000000", "01 00");
+    EXPECT_U64(b->columns[SEQ].nulls, 0);
+    EXPECT_U64(b->columns[COUNT].nulls, 1);
+    EXPECT_U64(b->columns[NOTE].nulls, 1);
+    EXPECT_U64(b->columns[NOTE].entries, 2);
+    EXPECT_U64(b->bytes, 16 + 10 + (8 + 2) + (4 + 2));
+    batch_free(b);
+}
+
 static void fill(struct batch *b, int rows)
 {
     for (int i = 0; i < rows; i++) {
@@ -279,6 +309,30 @@ static void give_a_row_too_many(void)
     fill(batch_new(&schema, NULL), BATCH_ROWS_MAX + 1);
 }
 
+static void put_a_row_with_a_null_that_is_not_allowed(void)
+{
+    const struct batch_cell cells[COLUMNS] = {[NAME] = {.null = true}};
+    batch_put_row(batch_new(&schema, NULL), cells);
+}
+
+static void put_a_row_too_many(void)
+{
+    const struct batch_cell cells[COLUMNS] = {
+        [SEQ] = {.bits = 1, .null = false}, [NAME] = {.null = false}};
+    struct batch *b = batch_new(&schema, NULL);
+    for (int i = 0; i <= BATCH_ROWS_MAX; i++)
+        batch_put_row(b, cells);
+}
+
+static void put_a_row_into_an_unfinished_one(void)
+{
+    const struct batch_cell cells[COLUMNS] = {
+        [SEQ] = {.bits = 1, .null = false}, [NAME] = {.null = false}};
+    struct batch *b = batch_new(&schema, NULL);
+    batch_put_int64(b, SEQ, 1);
+    batch_put_row(b, cells);
+}
+
 static void copy_an_unfinished_row(void)
 {
     struct batch *from = batch_new(&schema, NULL);
@@ -312,6 +366,9 @@ TEST(batch_misuse_fails_a_check)
     EXPECT(child_assert_fails(give_a_column_that_is_not_there));
     EXPECT(child_assert_fails(give_a_value_too_large));
     EXPECT(child_assert_fails(give_a_row_too_many));
+    EXPECT(child_assert_fails(put_a_row_with_a_null_that_is_not_allowed));
+    EXPECT(child_assert_fails(put_a_row_too_many));
+    EXPECT(child_assert_fails(put_a_row_into_an_unfinished_one));
     EXPECT(child_assert_fails(copy_an_unfinished_row));
     EXPECT(child_assert_fails(copy_a_row_that_is_not_there));
     EXPECT(child_assert_fails(copy_more_than_fits));

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "batch/room.h"
+
+static void append_bytes(struct buf *out, const uint8_t *data, uint32_t len)
+{
+    uint8_t *to = batch_extend(out, 4 + (size_t)len);
+    store_u32le(to, len);
+    if (len > 0)
+        memcpy(to + 4, data, len);
+}
+
+void batch_put_row(struct batch *b, const struct batch_cell *cells)
+{
+    uint64_t bytes = 0;
+    ASSERT(b->nodes == NULL && b->filled == 0 && b->rows < BATCH_ROWS_MAX);
+    for (uint32_t i = 0; i < b->schema->count; i++) {
+        const struct column_spec *spec = &b->schema->columns[i];
+        const struct batch_cell *cell = &cells[i];
+        struct column *c = &b->columns[i];
+        c->entries++;
+        if (spec->optional) {
+            *batch_extend(&c->definitions, 1) = !cell->null;
+            bytes++;
+        }
+        if (cell->null) {
+            ASSERT(spec->optional);
+            c->nulls++;
+        } else if (spec->type == COLUMN_INT64) {
+            store_u64le(batch_extend(&c->values, 8), cell->bits);
+            bytes += 8;
+        } else {
+            ASSERT(spec->type == COLUMN_BYTES && cell->len <= BATCH_VALUE_MAX);
+            append_bytes(&c->values, cell->data, cell->len);
+            bytes += 4 + (uint64_t)cell->len;
+        }
+    }
+    b->bytes += bytes;
+    b->rows++;
+}
