@@ -30,6 +30,7 @@ struct parquet_codec {
     struct account *account;
     ZSTD_CCtx *compressor;   /* NULL until it is needed: readers never do */
     ZSTD_DCtx *decompressor; /* NULL until it is needed */
+    uint8_t *kept;           /* memory that one of them gave back; NULL: none */
     struct buf trial;        /* what parquet_effort_choose tries out */
     struct parquet_scratch scratch;
     struct value_search search;
@@ -95,28 +96,58 @@ struct parquet_codec *parquet_codec_new(struct account *account)
     return codec;
 }
 
-/* zstd's memory is counted like any other. It does not say how much it gives back, so that is in
- * front of what it gets. */
-enum { SIZE_BYTES = 16 }; /* what follows is aligned for any type */
+/*
+ * zstd's memory is counted like any other. It does not say how much it gives back, so that is in
+ * front of what it gets. It has another size for each size of pages, which alternate where files
+ * are small, and would take it from the kernel anew each time: the largest is kept for the next
+ * one.
+ */
+enum {
+    SIZE_BYTES = 16, /* what follows is aligned for any type */
+    KEPT_MIN = 128 * 1024,
+    KEPT_ROUNDING = 512 * 1024, /* so that one fits the next, too */
+};
+
+static size_t size_of(const uint8_t *memory)
+{
+    return (size_t)load_u64le(memory);
+}
 
 static void *counted_alloc(void *context, size_t size)
 {
-    uint8_t *memory = account_alloc(context, 1, size + SIZE_BYTES);
-    store_u64le(memory, size + SIZE_BYTES);
+    struct parquet_codec *codec = context;
+    uint8_t *memory = codec->kept;
+    size += SIZE_BYTES;
+    if (size >= KEPT_MIN)
+        size = (size + KEPT_ROUNDING - 1) / KEPT_ROUNDING * KEPT_ROUNDING;
+    if (size >= KEPT_MIN && memory != NULL && size_of(memory) >= size) {
+        codec->kept = NULL;
+        return memory + SIZE_BYTES;
+    }
+    memory = account_resize(codec->account, NULL, 0, size);
+    store_u64le(memory, size);
     return memory + SIZE_BYTES;
 }
 
 static void counted_free(void *context, void *memory)
 {
+    struct parquet_codec *codec = context;
     if (memory == NULL)
         return;
     uint8_t *whole = (uint8_t *)memory - SIZE_BYTES;
-    account_free(context, whole, (size_t)load_u64le(whole));
+    if (size_of(whole) >= KEPT_MIN &&
+        (codec->kept == NULL || size_of(codec->kept) < size_of(whole))) {
+        uint8_t *smaller = codec->kept;
+        codec->kept = whole;
+        whole = smaller;
+    }
+    if (whole != NULL)
+        account_free(codec->account, whole, size_of(whole));
 }
 
 static ZSTD_customMem counted(struct parquet_codec *codec)
 {
-    return (ZSTD_customMem){counted_alloc, counted_free, codec->account};
+    return (ZSTD_customMem){counted_alloc, counted_free, codec};
 }
 
 void parquet_codec_free(struct parquet_codec *codec)
@@ -125,6 +156,8 @@ void parquet_codec_free(struct parquet_codec *codec)
         return;
     ZSTD_freeCCtx(codec->compressor);
     ZSTD_freeDCtx(codec->decompressor);
+    if (codec->kept != NULL)
+        account_free(codec->account, codec->kept, size_of(codec->kept));
     buf_free(&codec->trial);
     map_free(&codec->names);
     parquet_scratch_free(&codec->scratch);
