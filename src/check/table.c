@@ -15,6 +15,7 @@
 struct strays {
     const struct delta_snapshot *table;
     struct map names;
+    size_t seen; /* files of the log */
 };
 
 /* ns: younger files may be of a commit that is under way. */
@@ -26,12 +27,13 @@ static bool note_stray(void *context, struct slice name)
     struct strays *s = context;
     size_t len = strlen(ending);
     struct buf path = {0};
-    if (name.data[0] == '_' || name.len < len ||
-        memcmp(name.data + name.len - len, ending, len) != 0)
-        return true;
     delta_path_encode(&path, name);
     bool added, stray = delta_snapshot_file(s->table, buf_slice(&path)) == NULL;
     buf_free(&path);
+    s->seen += !stray;
+    if (name.data[0] == '_' || name.len < len ||
+        memcmp(name.data + name.len - len, ending, len) != 0)
+        return true;
     if (stray && s->names.count < MAP_KEYS_MAX)
         (void)map_put(&s->names, name, &added);
     return true;
@@ -56,6 +58,49 @@ static uint64_t count_strays(const struct strays *s, struct object_store *store,
     }
     buf_free(&name);
     return count;
+}
+
+static enum delta_keep keep_path(void *context, const struct delta_add *add,
+                                 struct delta_mark *mark)
+{
+    (void)context;
+    (void)add;
+    (void)mark;
+    return DELTA_KEEP_BRIEF;
+}
+
+/* Files of the log were not listed. Some may have been removed since it was read: what they have
+ * is elsewhere then, by the log as it is now. */
+static void judge_missing(struct check_report *r, const char *root, struct object_store *store,
+                          const struct delta_snapshot *table)
+{
+    struct delta_snapshot now = {.want_files = true, .keep = keep_path};
+    struct buf first = {0}, name = {0};
+    struct err ignored = {0}; /* it is said of the log as it was */
+    uint64_t count = 0;
+    bool loaded = delta_snapshot_load(&now, store, &ignored) == 0;
+    for (size_t i = 0; i < table->files.count && loaded; i++) {
+        const struct delta_file *file = table->files.list[i];
+        struct object_info info;
+        bool found = true;
+        buf_reset(&name);
+        if (file == NULL || delta_snapshot_file(&now, file->path) == NULL ||
+            !delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name)) ||
+            object_head(store, buf_text(&name), &info, &found, &ignored) != 0 || found)
+            continue;
+        if (count++ == 0)
+            buf_append_slice(&first, buf_slice(&name));
+    }
+    if (count > 0)
+        check_say(r, CHECK_PROBLEM,
+                  "%s has a log that names %" PRIu64
+                  " files that are not there (the first is %s): who reads the table fails, and "
+                  "their rows are lost unless the files are put back; was the log restored "
+                  "without them?",
+                  root, count, buf_text(&first));
+    delta_snapshot_free(&now);
+    buf_free(&first);
+    buf_free(&name);
 }
 
 /* Who reads the directory takes every file for one of the table. */
@@ -83,17 +128,10 @@ static void judge_strays(struct check_report *r, const char *root, struct object
                   "directory may find events twice; varve verify tells more, and what another "
                   "engine has replaced goes with its VACUUM",
                   root, count, buf_text(&first));
+    if (!err_is_set(&err) && s.seen < table->files.count - table->removed)
+        judge_missing(r, root, store, table);
     map_free(&s.names);
     buf_free(&first);
-}
-
-static enum delta_keep keep_path(void *context, const struct delta_add *add,
-                                 struct delta_mark *mark)
-{
-    (void)context;
-    (void)add;
-    (void)mark;
-    return DELTA_KEEP_BRIEF;
 }
 
 void check_table(struct check_report *r, const char *root)

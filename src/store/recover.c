@@ -370,5 +370,7 @@ int store_recover(struct store *store, const struct store_config *config, struct
     uint32_t swept = store->recovery.files_removed;
     int result = object_clean(store->objects, &store->recovery.files_removed, err);
     store->recovery.files_removed += swept;
+    if (result == 0)
+        store_look_for_files(store);
     return result;
 }

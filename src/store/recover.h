@@ -16,6 +16,7 @@
  *      (known.h).
  *   4. Give the messages that are no rows the names that they have now (path.h).
  *   5. Remove unfinished files of this instance. No entry names them.
+ *   6. Look for the files of the newest entries.
  */
 int store_recover(struct store *store, const struct store_config *config, struct err *err)
     __attribute__((warn_unused_result));
@@ -57,6 +58,10 @@ int store_is_own_file(struct store *store, const char *name, bool *own, struct e
 typedef int store_is_ours(void *context, const char *name, bool *ours, struct err *err);
 int store_sweep(struct object_store *objects, store_is_ours *ours, void *context, uint32_t *removed,
                 struct err *err) __attribute__((warn_unused_result));
+
+/* Log an error where files of the newest entries are not there: the log was restored without them.
+ * Not for a bucket, where each look takes a request: varve check lists all. */
+void store_look_for_files(struct store *store);
 
 /* Remember what the newest entry that we know is like: an older state of the table that has gone on
  * may have another one of its number. */

@@ -596,3 +596,27 @@ def varve_on_newest(make_server, make_runner):
         server_binaries()["newest"] or pytest.skip("nats-server: newest")
     )
     return server, make_runner(server)
+
+
+@pytest.mark.parametrize("newest", [True, False], ids=["newest", "old"])
+def test_a_log_that_was_restored_without_its_files(any_server, varve, tmp_path, newest):
+    """The files of today's log are those of yesterday: who reads the table fails."""
+    for seed in range(3):
+        any_server.generate(20, seed=seed)
+        varve.once(batching=FAST)
+        if seed == 1:
+            yesterday = set(Output(varve.output).files())
+    assert not varve.once(batching=FAST).lines("files_absent")
+    assert "are not there" not in check(varve, tmp_path)
+    today = set(Output(varve.output).files()) - yesterday
+    gone = today if newest else {min(yesterday)}
+    for path in gone:
+        path.unlink()
+    run = varve.once(batching=FAST)
+    if newest:
+        (line,) = run.lines("files_absent", level="error")
+        assert line["absent"] == len(gone) and varve.output / line["first"] in gone
+    assert f"a log that names {len(gone)} files that are not there" in check(varve, tmp_path)
+    verified = subprocess.run([VARVE, "verify", varve.output], capture_output=True, text=True)
+    assert verified.returncode == 1
+    assert verified.stdout.count("is in the log, but missing") == len(gone)
