@@ -51,6 +51,7 @@ struct follow_reader {
     struct arena arena;     /* of the rows of the window */
     ARRAY(struct follow_row) rows, places; /* places: for sorting */
     size_t at;
+    uint64_t without; /* rows that have no sequence */
 };
 
 struct follow_reader *follow_reader_new(struct object_store *store, const struct follow_file *files,
@@ -148,12 +149,11 @@ static struct follow_opened *open_file(struct follow_reader *r, uint32_t file, s
     return NULL;
 }
 
-static int sequence_of(struct slice value, uint64_t *sequence, struct err *err)
+/* False for a row without: another engine has put it there. */
+static bool sequence_of(struct slice value, uint64_t *sequence)
 {
-    if (value.data == NULL || load_u64le(value.data) > INT64_MAX)
-        return err_set(err, ERR_FORMAT, "a row has no sequence in its stream");
-    *sequence = load_u64le(value.data);
-    return 0;
+    *sequence = value.data != NULL ? load_u64le(value.data) : UINT64_MAX;
+    return *sequence <= INT64_MAX;
 }
 
 /* There are too many: one for all of the file. */
@@ -202,11 +202,10 @@ static int survey(struct follow_reader *r, struct err *err)
         return err_prefix(err, "%s", r->files[r->surveyed].name);
     o->rows = parquet_rows_renew(o->rows, &o->file, o->leaves, 1, r->codec);
     for (uint64_t number = 0; (more = parquet_rows_next(o->rows, &value, err)) == 1; number++) {
-        if (sequence_of(value, &sequence, err) != 0) {
-            more = -1;
-            break;
-        }
-        note_row(r, base, number, sequence);
+        if (sequence_of(value, &sequence))
+            note_row(r, base, number, sequence);
+        else
+            r->without++;
     }
     close_file(r, o);
     if (more == 0) {
@@ -278,8 +277,11 @@ static int copy_rows(struct follow_reader *r, struct run *run, uint64_t end, str
     uint64_t sequence = 0;
     run->next_first = UINT64_MAX;
     for (; o->at < run->end && !is_too_large(r); o->at++) {
-        if (peek_row(o, err) != 0 || sequence_of(o->found[0], &sequence, err) != 0)
+        if (peek_row(o, err) != 0)
             return -1;
+        o->has_row = sequence_of(o->found[0], &sequence);
+        if (!o->has_row)
+            continue;
         if (sequence > end && sequence < run->next_first)
             run->next_first = sequence;
         if (sequence > end && run->sorted)
@@ -415,6 +417,11 @@ static int fill(struct follow_reader *r, uint64_t start, struct err *err)
     sort_rows(r, r->next, end);
     advance(r, end);
     return 0;
+}
+
+uint64_t follow_reader_without(const struct follow_reader *r)
+{
+    return r->without;
 }
 
 int follow_reader_next(struct follow_reader *r, struct follow_row *row, struct err *err)

@@ -61,7 +61,8 @@ enum {
     FOLLOW_RUNS_MAX = 16384,
 };
 
-/* The column by which rows are ordered: INT64, not negative, never null. */
+/* The column by which rows are ordered: INT64. Rows of another engine may have null there, or a
+ * negative number: they are of no stream, and passed over. */
 #define FOLLOW_SEQUENCE "stream_seq"
 
 /* The columns of events, by their numbers. */
@@ -99,6 +100,9 @@ void follow_reader_set_feed(struct follow_reader *r, struct feed_reader *reader)
  * reading it says. */
 int follow_reader_next(struct follow_reader *r, struct follow_row *row, struct err *err)
     __attribute__((warn_unused_result));
+
+/* Rows that were passed over so far because they have no sequence. */
+uint64_t follow_reader_without(const struct follow_reader *r);
 
 /* Accepts NULL. */
 void follow_reader_free(struct follow_reader *r);

@@ -43,8 +43,9 @@ int store_scan_rows(struct seqset *out, const struct parquet_file *file,
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct parquet_rows *rows = parquet_rows_new(file, &number, 1, codec);
     while ((result = parquet_rows_next(rows, &value, err)) == 1) {
-        if (value.data != NULL && load_u64le(value.data) <= last)
-            (void)seqjoin_add(&late, out, load_u64le(value.data));
+        uint64_t sequence = value.data != NULL ? load_u64le(value.data) : UINT64_MAX;
+        if (sequence <= INT64_MAX && sequence <= last) /* else another engine has put it there */
+            (void)seqjoin_add(&late, out, sequence);
         if ((result = check_ranges(out, err)) != 0)
             break;
     }

@@ -186,3 +186,34 @@ def test_what_expires_of_theirs_was_never_the_streams(any_server, varve):
     varve.once(**FAST, **rename(varve))
     found = DeltaTable(varve.output).to_pyarrow_table(columns=["event_id"])["event_id"].to_pylist()
     assert sorted(found) == sorted(f"event-{n}" for n in range(21, 31))
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["appended", "merged"])
+def test_rows_without_a_sequence_are_passed_over(any_server, varve, merged):
+    """By who reads in the order of the stream; they are said, and end nothing."""
+    any_server.add_stream()
+    publish(any_server, 1, 20)
+    varve.once(**FAST)
+    table = DeltaTable(varve.output)
+    rows = table.to_pyarrow_table().to_pylist()
+    schema = pa.schema([f.with_nullable(True) for f in pa.schema(table.schema().to_arrow())])
+    theirs = [{**rows[0], "stream_seq": n, "event_id": "their"} for n in (None, -1, None)]
+    deltalake.write_deltalake(table, pa.Table.from_pylist(theirs, schema), mode="append")
+    if merged:
+        optimize(varve)
+    for command in ("cat", "quality"):
+        done = subprocess.run(
+            [VARVE, command, varve.output], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == (1 if command == "quality" else 0), done.stderr  # it has findings
+        assert "3 rows of another engine have no stream_seq" in done.stderr
+        if command == "cat":
+            found = [json.loads(line)["event_id"] for line in done.stdout.splitlines()]
+            assert found == [f"event-{n}" for n in range(1, 21)]
+    follow(varve)
+    publish(any_server, 21, 30)
+    varve.once(**FAST)
+    follow(varve)
+    assert typed(varve) == [(n, f"event-{n}", n) for n in range(1, 31)]
+    done = subprocess.run([VARVE, "verify", varve.output], capture_output=True, text=True)
+    assert done.returncode == 1 and "a row has no sequence" in done.stdout

@@ -322,12 +322,36 @@ TEST(follow_ahead_says_what_is_wrong)
 
 TEST(follow_reader_says_what_is_wrong)
 {
-    static const uint64_t one[] = {1}, negative[] = {1, UINT64_MAX};
+    static const uint64_t one[] = {1};
     const struct follow_column note = {"note", PARQUET_TYPE_BYTE_ARRAY};
     const struct follow_column number = {"note", PARQUET_TYPE_INT64};
     write_file("one", one, 1, 5);
-    write_file("negative", negative, 2, 5);
     expect_error("one", &number, "one: its column note is of another type than elsewhere");
     expect_error("gone", &note, "gone: there is no such file");
-    expect_error("negative", &note, "negative: a row has no sequence in its stream");
+}
+
+/* Rows of another engine, wherever they lie: before a piece in order, in it, between two, at the
+ * end. */
+TEST(follow_reader_passes_over_what_has_no_sequence)
+{
+    enum { NONE = 5 };
+    static const uint64_t mixed[] = {UINT64_MAX,        1, UINT64_MAX, 2, 8,
+                                     UINT64_C(1) << 63, 4, UINT64_MAX, 5, UINT64_MAX};
+    static const uint64_t only[] = {UINT64_MAX}, all[] = {1, 2, 4, 5, 8};
+    const struct follow_column note = {"note", PARQUET_TYPE_BYTE_ARRAY};
+    const struct follow_file files[] = {{.name = "mixed", .last = UINT64_MAX},
+                                        {.name = "only", .last = UINT64_MAX}};
+    struct follow_row row;
+    struct err err = {0};
+    write_file("mixed", mixed, sizeof(mixed) / sizeof(mixed[0]), 5);
+    write_file("only", only, 1, 5);
+    expect_rows(files, 2, 0, all, 5, 5);
+    struct object_store *store = open_root();
+    struct follow_reader *r = follow_reader_new(store, files, 2, &note, 1, 0, NULL);
+    for (size_t i = 0; i < 5; i++)
+        EXPECT(follow_reader_next(r, &row, &err) == 1 && row.sequence == all[i]);
+    EXPECT(follow_reader_next(r, &row, &err) == 0);
+    EXPECT_U64(follow_reader_without(r), NONE + 1);
+    follow_reader_free(r);
+    object_store_close(store);
 }
