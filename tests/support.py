@@ -153,7 +153,9 @@ class Server:
         user=None,
         password=None,
         token=None,
+        limits="",
     ):
+        self.limits = limits
         self.binary = binary
         self.directory = directory
         self.log = directory / "nats-server.log"
@@ -169,7 +171,7 @@ class Server:
         self.config.write_text(
             f"listen: 127.0.0.1:{self.port}\nserver_name: test\n"
             f"jetstream {{ store_dir: {json.dumps(str(self.directory / 'jetstream'))}"
-            f"{self.domain} }}\n{extra}\n"
+            f"{self.domain}{self.limits} }}\n{extra}\n"
         )
 
     @property

@@ -143,6 +143,7 @@ static const struct cli_option replay_options[] = {
     {'n', "--new", NULL,
      "begin with the first row, behind what is there; else it goes on where it ended"},
     {'F', "--force", NULL, "even into a stream that this store drains"},
+    {'B', "--no-batches", NULL, "message by message, also where the stream allows atomic batches"},
     {'d', "--dry-run", NULL, "publish nothing, and count what would be"},
     {0},
 };

@@ -108,6 +108,8 @@ static int take_option(struct command *c, int option, const struct cli_words *w)
         r->to.begin = r->to.begin || option == 'n';
         r->force = r->force || option == 'F';
         r->dry_run = r->dry_run || option == 'd';
+        if (option == 'B')
+            r->publisher.batch_most = 1;
         return CLI_GO_ON;
     }
 }

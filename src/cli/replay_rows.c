@@ -123,6 +123,22 @@ static void prune(void *context, struct parquet_file *file)
     (void)prune_file(&r->filter, file);
 }
 
+/* What is neither published nor asked for is not read: no file has a column of that name. */
+static void leave_out(const struct replay *r, struct follow_column columns[static EVENT_COLUMNS])
+{
+    bool timed = r->pace.speed != 0, used[EVENT_COLUMNS];
+    for (size_t i = 0; i < EVENT_COLUMNS; i++)
+        used[i] = true;
+    used[EVENT_COLUMN_STREAM_SEQ] = false; /* it comes with each row */
+    used[EVENT_COLUMN_STREAM_TIME] = r->progress || (timed && !r->pace.by_event);
+    used[EVENT_COLUMN_EVENT_TIME] = timed && r->pace.by_event;
+    for (size_t i = 0; i < r->filter.terms.count; i++)
+        used[r->tests[i].column] = true;
+    for (size_t i = 0; i < EVENT_COLUMNS; i++)
+        if (!used[i])
+            columns[i].name = "";
+}
+
 static int read_stream(struct replay *r, const struct follow_stream *stream, uint64_t after,
                        struct err *err)
 {
@@ -130,6 +146,7 @@ static int read_stream(struct replay *r, const struct follow_stream *stream, uin
     struct follow_row row;
     int more = 0;
     follow_event_columns(columns);
+    leave_out(r, columns);
     struct follow_reader *reader = follow_reader_new(
         r->store, stream->files.list, stream->files.count, columns, EVENT_COLUMNS, after, NULL);
     follow_reader_set_prune(reader, prune, r);

@@ -107,7 +107,9 @@ static int commit(struct follow_target *target, const struct delta_follower *don
 static void close_target(struct follow_target *target)
 {
     struct nats_target *t = (struct nats_target *)target;
+    unsigned learnt = t->publisher.batch_most; /* or the next attempt would fail like this one */
     publisher_free(&t->publisher);
+    t->publisher.batch_most = learnt;
     delta_follower_free(&t->there);
     t->rows = 0;
 }
@@ -118,8 +120,11 @@ static int check(struct follow_target *target, struct buf *says, struct err *err
     struct nats_target *t = (struct nats_target *)target;
     int result = connect_to(t, err);
     if (result == 0)
-        buf_printf(says, "it publishes to %s in stream %s", t->options.subject,
-                   t->publisher.stream);
+        buf_printf(says, "it publishes to %s in stream %s, %s", t->options.subject,
+                   t->publisher.stream,
+                   t->publisher.batches
+                       ? "in atomic batches"
+                       : "message by message: that does not allow atomic batches (allow_atomic)");
     close_target(target);
     return result;
 }

@@ -4,7 +4,8 @@
 
 #include "base/bytes.h"
 #include "event/event.h"
-#include "follow/publisher.h"
+#include "base/sha256.h"
+#include "follow/publisher_part.h"
 
 /* The headers that were stored, behind ours, and the end of the block. */
 static void append_stored(struct buf *out, struct slice block)
@@ -28,31 +29,92 @@ static void append_stored(struct buf *out, struct slice block)
     }
 }
 
-static void make_header(struct publisher *p, const struct follow_event *row)
+/* What all messages for rows of a generation begin with. */
+static void make_fronts(struct publisher *p, const struct follow_event *row)
 {
-    struct buf *id = &p->id, *h = &p->header;
-    buf_reset(id);
-    buf_append_text(id, p->run);
-    buf_append_byte(id, '/');
-    buf_append_text(id, row->stream);
-    buf_append_byte(id, '/');
-    buf_append_text(id, row->created);
-    buf_append_byte(id, '/');
-    buf_append_decimal(id, row->sequence);
+    char hash[SHA256_TEXT_MAX];
+    size_t len = strlen(row->stream), created = strlen(row->created);
+    struct buf *g = &p->generation;
+    if (g->len == len + 1 + created + 1 && memcmp(g->data, row->stream, len) == 0 &&
+        memcmp(g->data + len + 1, row->created, created) == 0)
+        return;
+    buf_reset(g);
+    buf_append(g, row->stream, len);
+    buf_append_byte(g, '/');
+    buf_append(g, row->created, created);
+    sha256_text(buf_slice(g), hash);
+    buf_append_byte(g, '/');
+
+    hash[PUBLISHER_HASH_LEN] = '\0';
+    buf_reset(&p->id_front);
+    buf_append_text(&p->id_front, p->run);
+    buf_append_byte(&p->id_front, '/');
+    buf_append_text(&p->id_front, hash);
+    buf_append_byte(&p->id_front, '/');
+
+    buf_reset(&p->headers_front);
+    nats_header_add(&p->headers_front, PUBLISHER_MARK, slice_of(p->options->mark));
+    nats_header_add(&p->headers_front, PUBLISHER_ROW, buf_slice(g));
+    p->headers_front.len -= sizeof("\r\n") - 1;
+}
+
+static void make_headers(struct publisher *p, struct publisher_message *m,
+                         const struct follow_event *row)
+{
+    struct buf *h = &m->headers;
+    make_fronts(p, row);
+    buf_reset(&m->row);
+    buf_append_slice(&m->row, buf_slice(&p->generation));
+    buf_append_decimal(&m->row, row->sequence);
+    const struct slice number = {m->row.data + p->generation.len, m->row.len - p->generation.len};
+    buf_reset(&m->id);
+    buf_append_slice(&m->id, buf_slice(&p->id_front));
+    buf_append_slice(&m->id, number);
     buf_reset(h);
-    nats_header_begin(h);
-    nats_header_add(h, PUBLISHER_ID, buf_slice(id));
-    nats_header_add_u64(h, "Nats-Expected-Last-Sequence", p->base + p->sent);
-    /* Only this stream ends with a message of ours. */
-    if (p->sent > 0)
-        nats_header_add(h, "Nats-Expected-Last-Msg-Id", buf_slice(&p->previous));
-    else
-        nats_header_add(h, "Nats-Expected-Stream", slice_of(p->stream));
-    nats_header_add(h, PUBLISHER_MARK, slice_of(p->options->mark));
+    buf_append_slice(h, buf_slice(&p->headers_front));
+    buf_append_slice(h, number);
+    buf_append_text(h, "\r\n");
     append_stored(h, row->values[EVENT_COLUMN_HEADERS]);
 }
 
-static void make_payload(struct publisher *p, const struct follow_event *row)
+void publisher_head(struct publisher *p, const struct publisher_message *m, bool batched,
+                    bool complete)
+{
+    struct buf *h = &p->header;
+    buf_reset(h);
+    nats_header_begin(h);
+    buf_append_text(h, PUBLISHER_ID ": ");
+    buf_append_slice(h, buf_slice(&m->id));
+    buf_append_text(h, "\r\n");
+    if (batched ? p->in_batch == 0 : p->sent == 0) {
+        nats_header_add(h, "Nats-Expected-Stream", slice_of(p->stream));
+        nats_header_add_u64(h, "Nats-Expected-Last-Sequence", p->base + p->sent);
+    } else if (!batched) { /* only this stream ends with a message of ours */
+        buf_append_text(h, "Nats-Expected-Last-Msg-Id: ");
+        buf_append_slice(h, buf_slice(&p->previous));
+        buf_append_text(h, "\r\n");
+    }
+    if (batched) {
+        nats_header_add(h, "Nats-Batch-Id", slice_of(p->batch_token));
+        h->len -= sizeof("\r\n") - 1;
+        buf_append_byte(h, '.');
+        buf_append_decimal(h, p->batch);
+        buf_append_text(h, "\r\n");
+        nats_header_add_u64(h, "Nats-Batch-Sequence", p->in_batch + 1);
+    }
+    if (complete)
+        nats_header_add_u64(h, "Nats-Batch-Commit", 1);
+    buf_append_slice(h, buf_slice(&m->headers));
+}
+
+size_t publisher_most(const struct publisher *p, const struct publisher_message *m)
+{
+    enum { NAMES = 256, NUMBERS = 4 * 20 }; /* of all the headers that there may be */
+    return m->id.len + strlen(p->stream) + PUBLISHER_TOKEN_LEN + NAMES + NUMBERS + m->headers.len +
+           m->payload.len;
+}
+
+static void make_payload(struct publisher_message *m, const struct follow_event *row)
 {
     const struct slice *v = row->values;
     struct slice time = v[EVENT_COLUMN_TIMESTAMP_NS];
@@ -67,29 +129,31 @@ static void make_payload(struct publisher *p, const struct follow_event *row)
         .correlation_id = v[EVENT_COLUMN_CORRELATION_ID],
         .unknown_fields = v[EVENT_COLUMN_UNKNOWN_FIELDS],
     };
-    buf_reset(&p->payload);
-    event_encode(&p->payload, &event);
+    buf_reset(&m->payload);
+    event_encode(&m->payload, &event);
 }
 
 /* A file may say anything: nothing is published to what is an order to the server. */
-static bool make_subject(struct publisher *p, const struct follow_event *row)
+static bool make_subject(const struct publisher *p, struct publisher_message *m,
+                         const struct follow_event *row)
 {
     struct slice subject = slice_of(p->options->subject);
-    buf_reset(&p->subject);
+    buf_reset(&m->subject);
     if (subject.data[subject.len - 1] == '>') {
-        buf_append(&p->subject, subject.data, subject.len - 1);
-        buf_append_slice(&p->subject, row->values[EVENT_COLUMN_NATS_SUBJECT]);
+        buf_append(&m->subject, subject.data, subject.len - 1);
+        buf_append_slice(&m->subject, row->values[EVENT_COLUMN_NATS_SUBJECT]);
     } else {
-        buf_append_slice(&p->subject, subject);
+        buf_append_slice(&m->subject, subject);
     }
-    return nats_subject_valid(buf_slice(&p->subject), false) && p->subject.data[0] != '$';
+    return nats_subject_valid(buf_slice(&m->subject), false) && m->subject.data[0] != '$';
 }
 
-bool publisher_make(struct publisher *p, const struct follow_event *row)
+bool publisher_make(struct publisher *p, struct publisher_message *m,
+                    const struct follow_event *row)
 {
-    if (!make_subject(p, row))
+    if (!make_subject(p, m, row))
         return false;
-    make_header(p, row);
-    make_payload(p, row);
+    make_headers(p, m, row);
+    make_payload(m, row);
     return true;
 }

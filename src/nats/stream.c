@@ -108,6 +108,7 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
     info->deleted = get_u64(state, "num_deleted");
     info->consumers = get_u64(state, "consumer_count");
     json_get_text(json_member(root, "cluster"), "leader", &info->leader);
+    json_get_bool(config, "allow_atomic", &info->allows_atomic);
     info->transforms = json_member(config, "subject_transform") != NULL ||
                        json_member(config, "sources") != NULL ||
                        json_member(config, "mirror") != NULL;

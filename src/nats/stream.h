@@ -29,6 +29,7 @@ struct nats_stream_info {
     uint64_t consumers;
     int64_t consumer_max_ack_pending;       /* consumer_limits (2.10+), 0: none */
     int64_t consumer_inactive_threshold_ns; /* the same */
+    bool allows_atomic;                     /* batches, stored as a whole or not (2.12+, ADR-50) */
     bool transforms;                        /* subjects may not be those that were published to */
     struct slice *subjects;                 /* what it is bound to */
     size_t subject_count;

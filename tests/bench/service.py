@@ -47,7 +47,14 @@ LIVE = f"{ROOT}/tests:{ROOT}/tests/live"
 
 def sources(stream):
     """A stream whose only subject is its name."""
-    return [{"stream": stream, "subjects": [stream], "delivery": "position", "consumer": "bench"}]
+    return [
+        {
+            "stream": stream,
+            "subjects": [stream],
+            "delivery": "position",
+            "consumer": "bench",
+        }
+    ]
 
 
 def times(table, what, seconds, **more):
@@ -78,21 +85,29 @@ def trickle(place, server, arguments):
     """With what a commit costs, of which there is one each max_age."""
     seconds = scaled(SECONDS, arguments.scale, 2)
     count = RATE * seconds
-    table = Figures(f"trickle: {RATE:,} events/s of {SIMULATIONS} simulations for {seconds} s")
+    table = Figures(
+        f"trickle: {RATE:,} events/s of {SIMULATIONS} simulations for {seconds} s"
+    )
     for max_age in ("1s", "10s"):
         runner = Runner(place / max_age, server)
         calls = place / f"{max_age}.calls"
         stream = f"TRICKLE{max_age}"
         server.add_stream(stream, subjects=[stream])
         batching = {"max_age": max_age}
-        run = runner.start(prefix=traced(calls), sources=sources(stream), batching=batching)
+        run = runner.start(
+            prefix=traced(calls), sources=sources(stream), batching=batching
+        )
         run.wait_line("connected")
         tracer = run.process.pid
         pid = int(Path(f"/proc/{tracer}/task/{tracer}/children").read_text().split()[0])
-        server.generate(count, rate=RATE, simulations=SIMULATIONS, stream=stream, subject=stream)
+        server.generate(
+            count, rate=RATE, simulations=SIMULATIONS, stream=stream, subject=stream
+        )
         run.wait_rows(count)
         cpu = cpu_of(pid)
-        written = int(re.search(r"write_bytes: (\d+)", Path(f"/proc/{pid}/io").read_text())[1])
+        written = int(
+            re.search(r"write_bytes: (\d+)", Path(f"/proc/{pid}/io").read_text())[1]
+        )
         os.kill(pid, signal.SIGTERM)
         run.wait()
         commits = len(run.lines("committed"))
@@ -116,12 +131,17 @@ def start(place, server, arguments):
         root = memory / "table"
         command = [BUILD / "bench/year", root, str(commits), "36500"]
         made = subprocess.run(command, check=True, capture_output=True, text=True)
-        for kind, table in (("an empty table", place / "empty"), (f"of {commits:,} commits", root)):
+        for kind, table in (
+            ("an empty table", place / "empty"),
+            (f"of {commits:,} commits", root),
+        ):
             seconds = []
             for number in range(arguments.rounds):
                 source = sources("NOTHING")[0]
                 output = {"log_output_directory": str(table), "min_free": 0}
-                command = drain_command(place, server, f"start-{number}", source, output=output)
+                command = drain_command(
+                    place, server, f"start-{number}", source, output=output
+                )
                 seconds.append(measured(command).wall)
             times(figures, kind, seconds, aim=START)
     figures.row("of it, reading the log", 1000 * float(made.stdout.split()[-1]), "ms")
@@ -140,7 +160,9 @@ def stop(place, server, arguments):
         run.wait_rows(RATE)
         began = time.monotonic()
         run.send(signal.SIGTERM)
-        assert run.process.wait() == 0, run.text()  # with a time limit it would look now and then
+        assert run.process.wait() == 0, (
+            run.text()
+        )  # with a time limit it would look now and then
         seconds.append(time.monotonic() - began)
         rows.append(run.lines("committed")[-1]["rows"])
     table = Figures("stop, reconnect")
@@ -201,7 +223,9 @@ def verify(place, server, arguments):
         Path(path).read_bytes()
     results = in_turns(
         arguments.rounds,
-        lambda _: ((name, lambda c=command: measured(c)) for name, command in commands.items()),
+        lambda _: (
+            (name, lambda c=command: measured(c)) for name, command in commands.items()
+        ),
     )
     table = Figures(f"verify: {rows:,} rows, {raw / 1e6:,.0f} MB of column data")
     ours = results["varve verify"]
@@ -251,7 +275,8 @@ def quality(place, server, arguments):
 
 
 def replay(place, server, arguments):
-    """What is stored goes back into another stream, beside what varve-gen publishes, in turns. Of the
+    """What is stored goes back into another stream, and into one that allows atomic batches (where the
+    server does not know of them, as into the other), beside what varve-gen publishes, in turns. Of the
     server the time of its CPU, which tells the two apart where other work is on the cores, too."""
     count = scaled(ROWS_STORED // 5, arguments.scale, 100)
     command = [VARVE, "replay", place / "run-0/out", "--server", server.url]
@@ -266,15 +291,19 @@ def replay(place, server, arguments):
         if number == 0:
             Runner(place / "run-0", server).once(sources=sources(stream))
         yield "varve replay", lambda: measured(command, server)
-        for name in (stream, "REPLAY"):
+        server.add_stream("BATCHED", subjects=["batched.>"], allow_atomic=True)
+        batched = [*command, "--subject", "batched.>"]
+        yield "in atomic batches", lambda: measured(batched, server)
+        for name in (stream, "REPLAY", "BATCHED"):
             server.delete_stream(name)
 
     results = in_turns(arguments.rounds, works)
     table = Figures(f"replay: {count:,} rows back into a stream")
     for name, used in results.items():
         beside = ()
-        if name == "varve replay":
-            beside = ("varve-gen", results["varve-gen"].wall / used.wall, REPLAYED)
+        if name != "varve-gen":
+            aim = REPLAYED if name == "varve replay" else ""
+            beside = ("varve-gen", results["varve-gen"].wall / used.wall, aim)
         table.row(name, count / used.wall, "messages/s", *beside)
         table.row(name, 1e6 * used.cpu / count, "CPU s/M")
         table.row(name, 1e6 * used.served / count, "server's")
@@ -287,7 +316,10 @@ def groups(files):
             yield metadata.row_group(number)
 
 
-ROWS = {row.__name__: row for row in (trickle, start, stop, reconnect, verify, quality, replay)}
+ROWS = {
+    row.__name__: row
+    for row in (trickle, start, stop, reconnect, verify, quality, replay)
+}
 
 
 def main():

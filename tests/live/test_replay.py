@@ -24,7 +24,7 @@ HEADERS = [
     "NATS/1.0\r\nVarve-Replay: 0123456789abcdef\r\nA: \xff\0\r\n\r\n",
     "NATS/1.0\r\nno colon\nNats-Expected-Stream: LOGGING\r\n",
 ]
-OURS = ("nats-msg-id", "nats-expected-", "varve-replay")
+OURS = ("nats-msg-id", "nats-expected-", "nats-batch-")
 
 
 def event(chance, number):
@@ -112,10 +112,10 @@ def without_ours(block):
     """The same of one that was replayed: what was put in front is gone."""
     lines = block.split(b"\r\n")
     assert lines[0] == b"NATS/1.0"
-    while lines[1].decode(errors="replace").lower().startswith(OURS[:2]):
+    while lines[1].decode(errors="replace").lower().startswith(OURS):
         del lines[1]
-    assert lines[1].startswith(b"Varve-Replay: ")
-    return b"\r\n".join(lines[2:])
+    assert lines[1].startswith(b"Varve-Replay: ") and lines[2].startswith(b"Varve-Row: LOGGING/")
+    return b"\r\n".join(lines[3:])
 
 
 def test_drained_replayed_and_drained_again_the_rows_are_equal(server, make_runner, tmp_path):

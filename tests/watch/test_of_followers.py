@@ -13,7 +13,9 @@ from watching import ALERTS, Endpoint, alerts, wait_alert, watched
 
 OTHER = "sim.agent_reward.v1"
 FOLLOW = {
-    "payloads": [{"event_type": OTHER, "format": "json", "columns": ["reward double $.reward"]}],
+    "payloads": [
+        {"event_type": OTHER, "format": "json", "columns": ["reward double $.reward"]}
+    ],
     "followers": [{"name": "typed", "kind": "table", "max_lag": "1s"}],
 }
 
@@ -26,8 +28,12 @@ def says(varve, **more):
     """Exit status of check, and the lines that are of the follower."""
     path = varve.directory / "check.yaml"
     path.write_text(json.dumps(varve.config(**{**FOLLOW, **more})))
-    done = subprocess.run([VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120)
-    return done.returncode, [line for line in done.stdout.splitlines() if "payloads" in line]
+    done = subprocess.run(
+        [VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, [
+        line for line in done.stdout.splitlines() if "payloads" in line
+    ]
 
 
 def test_check(any_server, varve):
@@ -48,7 +54,9 @@ def test_check(any_server, varve):
     log.write_text("{")
     path = varve.directory / "check.yaml"
     path.write_text(json.dumps(varve.config(**FOLLOW)))
-    done = subprocess.run([VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120
+    )
     assert f"problem  follower typed: {root / OTHER}" in done.stdout
 
 
@@ -58,7 +66,9 @@ def test_check_of_those_who_copy(any_server, varve):
 
     def check(word, status, **follower):
         path = varve.directory / "check.yaml"
-        path.write_text(json.dumps(varve.config(followers=[{"name": "one", **follower}])))
+        path.write_text(
+            json.dumps(varve.config(followers=[{"name": "one", **follower}]))
+        )
         done = subprocess.run(
             [VARVE, "check", "-c", path], capture_output=True, text=True, timeout=120
         )
@@ -79,8 +89,15 @@ def test_check_of_those_who_copy(any_server, varve):
     feed = {"kind": "nats"}
     assert "no stream takes replay.>: make one first" in check("problem", 1, **feed)
     any_server.add_stream("REPLAY", ["replay.>"])
-    assert "it publishes to replay.> in stream REPLAY" in check("ok", 0, **feed)
-    assert "LOGGING is one that varve drains" in check("problem", 1, **feed, subject="logging.>")
+    plain = "it publishes to replay.> in stream REPLAY, message by message: that does not allow"
+    assert f"{plain} atomic batches (allow_atomic)" in check("ok", 0, **feed)
+    any_server.add_stream("BATCHES", ["batches.>"], allow_atomic=True)
+    line = check("ok", 0, **feed, subject="batches.>")
+    if any_server.stream("BATCHES").config.allow_atomic:
+        assert "it publishes to batches.> in stream BATCHES, in atomic batches" in line
+    assert "LOGGING is one that varve drains" in check(
+        "problem", 1, **feed, subject="logging.>"
+    )
     assert any_server.stream("REPLAY").state.messages == 0
     assert any_server.stream().state.messages == 10
     assert "it counts from the first event on" in check("ok", 0, kind="quality")
@@ -108,7 +125,11 @@ def test_late_and_in_time_again(any_server, varve):
         "it has all rows",
     )
     m = endpoint.metrics()
-    assert 0 < m["varve_follower_memory_bytes", "follower=typed"] <= m["varve_memory_bytes",]
+    assert (
+        0
+        < m["varve_follower_memory_bytes", "follower=typed"]
+        <= m["varve_memory_bytes",]
+    )
     late = [a["state"] for a in alerts(any_server) if a["alert"] == "follower_late"]
     assert late == ["raised", "resolved"]
 
@@ -130,17 +151,22 @@ def test_those_that_keep_up_are_fed_from_the_commit(any_server, varve):
     endpoint = Endpoint(process)
 
     def files(name, follower):
-        return endpoint.metrics()[f"varve_follower_files_{name}_total", f"follower={follower}"]
+        return endpoint.metrics()[
+            f"varve_follower_files_{name}_total", f"follower={follower}"
+        ]
 
     def settled():
         return endpoint.get("/readyz")[2].count(b" has all rows\n") == 2
 
     def generate(count):
-        rows = endpoint.metrics().get(("varve_follower_rows_total", "follower=vault"), 0)
+        rows = endpoint.metrics().get(
+            ("varve_follower_rows_total", "follower=vault"), 0
+        )
         any_server.generate(count)
         wait_for(
             lambda: (
-                endpoint.metrics()["varve_follower_rows_total", "follower=vault"] == rows + count
+                endpoint.metrics()["varve_follower_rows_total", "follower=vault"]
+                == rows + count
             ),
             "the archive has them",
         )
@@ -199,18 +225,25 @@ def test_quality_is_counted_shown_and_alerted_of(any_server, varve):
     process = varve.start(config={**watched(varve), **told})
     endpoint = Endpoint(process)
     publish("a", "b", "c")
-    wait_for(lambda: found(endpoint, "unlisted_types") == 3, "what is no reason for an alert")
+    wait_for(
+        lambda: found(endpoint, "unlisted_types") == 3, "what is no reason for an alert"
+    )
     publish("b", "a")
     raised = wait_alert(any_server, "quality", "raised")
     assert raised["follower"] == "judge"
-    assert '7 findings in 1 of 1 simulations; most in "s<1>": 5 unlisted_types' in raised["text"]
+    assert (
+        '7 findings in 1 of 1 simulations; most in "s<1>": 5 unlisted_types'
+        in raised["text"]
+    )
     page = endpoint.text("/")
     assert "<h2>Quality</h2>" in page and "s&lt;1&gt;" in page and "s<1>" not in page
     [follower] = endpoint.status()["followers"]
     assert follower["simulations"] == [
         {"simulation_id": "s<1>", "events": 5, "findings": 7, "most": "unlisted_types"}
     ]
-    shown = subprocess.run([VARVE, "status", "--url", endpoint.url], capture_output=True, text=True)
+    shown = subprocess.run(
+        [VARVE, "status", "--url", endpoint.url], capture_output=True, text=True
+    )
     assert ["s<1>", "unlisted_types", "5", "7"] in [
         line.split() for line in shown.stdout.splitlines()
     ]

@@ -37,7 +37,7 @@ _varve()
     compact) options='--after --keep-replaced --compression-level --dry-run -c' ;;
     expire) options='--older-than --dry-run -c' ;;
     follow) options='-c --set --once --restart --forget' ;;
-    replay) options='--server -c --set --subject --stream --speed --by --max-gap --from --to --where --simulation --new --force --dry-run' ;;
+    replay) options='--server -c --set --subject --stream --speed --by --max-gap --from --to --where --simulation --new --force --no-batches --dry-run' ;;
     version) options='--verbose' ;;
     esac
     # END COMMANDS
