@@ -119,7 +119,9 @@ static const struct cli_option follow_options[] = {
     CONFIG_OPTIONS,
     {'o', "--once", NULL, "end when it has every row that was committed at the start"},
     {'r', "--restart", NULL,
-     "make its tables anew from what the store has, beside the old ones, which they then replace"},
+     "begin with the first row: tables are made anew beside the old ones, which they then replace, "
+     "quality counts anew, points of a database are written once more. Not for an archive, nor for "
+     "kind nats"},
     {'f', "--forget", NULL,
      "follow nothing: have the store forget this follower, so that it holds back no retention"},
     {0},

@@ -13,6 +13,7 @@
 #include "follow/quality.h"
 #include "follow/rebuild.h"
 #include "follow/table.h"
+#include "follow/timeseries.h"
 #include "net/network.h"
 #include "object/open.h"
 #include "pipeline/stop.h"
@@ -115,9 +116,9 @@ static int follow(const struct following *how, const struct config *config,
     return result;
 }
 
-/* Its position goes first: a state without one is what a crash may leave, and the other way round
- * it would have to be refused. */
-static int count_anew(const struct config *config, const struct config_follower *settings,
+/* From the first row on. Its position goes first: a state of kind quality without one is what a
+ * crash may leave, and the other way round it would have to be refused. */
+static int begin_anew(const struct config *config, const struct config_follower *settings,
                       struct err *err)
 {
     const struct follower_options options = {.root = config->output.log_output_directory,
@@ -126,7 +127,7 @@ static int count_anew(const struct config *config, const struct config_follower 
     int result = follower_hold(held, err);
     if (result == 0)
         result = follower_forget(held, err);
-    if (result == 0)
+    if (result == 0 && settings->kind == CONFIG_KIND_QUALITY)
         result = follow_quality_restart(config, settings, err);
     follower_free(held, false);
     return result;
@@ -163,16 +164,10 @@ static int rebuild_objects(const struct following *how, const struct config *con
 
 /* Until the new tables are there the old ones, and the position, stay what they are. The new
  * ones say in their own transactions what they have, so that no moment is a wrong one to end. */
-static int rebuild(const struct following *how, const struct config *config,
-                   const struct config_follower *settings, struct err *err)
+static int rebuild_tables(const struct following *how, const struct config *config,
+                          const struct config_follower *settings, struct err *err)
 {
     const char *root = config->output.log_output_directory;
-    if (settings->kind == CONFIG_KIND_QUALITY)
-        return count_anew(config, settings, err);
-    if (settings->kind != CONFIG_KIND_TABLE)
-        return err_set(err, ERR_USAGE,
-                       "--restart is for tables and quality; a replay of all, or another archive, "
-                       "is a follower of another name, with a subject or a target of its own");
     struct following once = *how;
     struct buf name = {0};
     buf_printf(&name, "%s+restart", settings->name); /* no follower can be called so */
@@ -193,10 +188,37 @@ static int rebuild(const struct following *how, const struct config *config,
     return result;
 }
 
+static int restart(const struct following *how, const struct config *config,
+                   const struct config_follower *settings, struct err *err)
+{
+    switch (settings->kind) {
+    case CONFIG_KIND_TABLE:
+        return rebuild_tables(how, config, settings, err);
+    case CONFIG_KIND_TIMESERIES:
+        if (follow_timeseries_same(config, settings, err) != 0)
+            return -1;
+        return begin_anew(config, settings, err);
+    case CONFIG_KIND_QUALITY:
+        return begin_anew(config, settings, err);
+    case CONFIG_KIND_ARCHIVE:
+        return err_set(err, ERR_USAGE,
+                       "--restart: an archive keeps what the store has not any more, and is not "
+                       "made anew: varve verify %s --against %s says what it lacks, and another "
+                       "one is a follower of another name, with a target of its own",
+                       settings->target, config->output.log_output_directory);
+    case CONFIG_KIND_NATS:
+        return err_set(err, ERR_USAGE,
+                       "--restart would publish each event once more: if that is wanted, varve "
+                       "replay %s does it, or a follower of another name",
+                       config->output.log_output_directory);
+    }
+    return 0;
+}
+
 static int bring(const struct following *how, const struct config *config,
                  const struct config_follower *settings, struct err *err)
 {
-    if (how->restart && rebuild(how, config, settings, err) != 0)
+    if (how->restart && restart(how, config, settings, err) != 0)
         return -1;
     bool done = how->restart && how->once && settings->kind == CONFIG_KIND_TABLE;
     return done ? 0 : follow(how, config, settings, settings->name, NULL, err);

@@ -292,3 +292,19 @@ struct follow_target *follow_timeseries_new(const struct config *config,
     free_target(&t->target);
     return NULL;
 }
+
+int follow_timeseries_same(const struct config *config, const struct config_follower *follower,
+                           struct err *err)
+{
+    struct series_target *t = (struct series_target *)follow_timeseries_new(config, follower, err);
+    if (t == NULL)
+        return err_prefix(err, "follower %s", follower->name);
+    bool counts = t->counts;
+    free_target(&t->target);
+    if (!counts)
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "--restart: points without fields are counts, which would stand beside the old "
+                   "ones, and add up: leave them to a follower of their own, or give them another "
+                   "measurement and --forget this one");
+}

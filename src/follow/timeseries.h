@@ -22,4 +22,9 @@ struct follow_target *follow_timeseries_new(const struct config *config,
                                             const struct config_follower *follower, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Whether all rows, brought once more, make the points again that a database has of them. ERR_USAGE
+ * if not: counts are made of the rows of a commit, and would stand beside the old ones. */
+int follow_timeseries_same(const struct config *config, const struct config_follower *follower,
+                           struct err *err) __attribute__((warn_unused_result));
+
 #endif

@@ -20,7 +20,11 @@ def command(varve, *options, **more):
 
 def follow(varve, *options, status=0, **more):
     done = subprocess.run(
-        command(varve, *options, **more), check=False, capture_output=True, text=True, timeout=120
+        command(varve, *options, **more),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == status, done.stderr
     return done.stdout if status == 0 else done.stderr
@@ -48,7 +52,9 @@ def test_it_follows_a_running_store_and_goes_on(any_server, varve):
     any_server.generate(30)
     varve.once(**FOLLOW)
     messages = [m for m in any_server.messages("REPLAY") if m[2] != "other"]
-    assert [int(m[3]["Nats-Msg-Id"].split("/")[-1]) for m in messages] == list(range(1, 181))
+    assert [int(m[3]["Nats-Msg-Id"].split("/")[-1]) for m in messages] == list(
+        range(1, 181)
+    )
     assert {m[2] for m in messages} == {f"replay.{SUBJECT}"}
     assert {m[3]["Varve-Replay"] for m in messages} == {"feed"}
     assert [m[4] for m in messages] == [m[4] for m in any_server.messages()]
@@ -98,4 +104,30 @@ def test_what_it_refuses(any_server, varve):
     any_server.add_stream("B", ["lab.b", "lab." + SUBJECT])
     one = {**feed, "subject": "lab.>"}
     assert "more than one stream" in follow(varve, "--once", followers=[one], status=1)
-    assert follow(varve, "--once", followers=[{**one, "stream": "B"}]).startswith("3 rows")
+    assert follow(varve, "--once", followers=[{**one, "stream": "B"}]).startswith(
+        "3 rows"
+    )
+
+
+def test_restart_publishes_nothing_twice(any_server, varve):
+    """It is refused, with what to do, and changes nothing."""
+    any_server.add_stream()
+    any_server.add_stream("REPLAY", ["replay.>"])
+    any_server.generate(3)
+    varve.once(**FAST)
+    assert follow(varve, "--once").startswith("3 rows")
+    said = follow(varve, "--once", "--restart", status=2)
+    assert f"varve replay {varve.output} does it, or a follower of another name" in said
+    assert follow(varve, "--once").startswith("0 rows")
+    assert rows(any_server) == [1, 2, 3]
+    vault = {
+        "name": "feed",
+        "kind": "archive",
+        "target": str(varve.directory / "vault"),
+    }
+    follow(varve, "--once", followers=[vault])
+    said = follow(varve, "--once", "--restart", followers=[vault], status=2)
+    assert (
+        f"varve verify {vault['target']} --against {varve.output} says what it lacks"
+        in said
+    )

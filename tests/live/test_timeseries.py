@@ -74,7 +74,13 @@ def scripted():
 
 
 def settings(url, points=(POINT,), **more):
-    one = {"name": "db", "kind": "timeseries", "url": url, "points": list(points), **more}
+    one = {
+        "name": "db",
+        "kind": "timeseries",
+        "url": url,
+        "points": list(points),
+        **more,
+    }
     return {**FAST, "followers": [one]}
 
 
@@ -98,10 +104,23 @@ def follow(varve, config, *options, status=0):
 
 def refused(varve):
     files = sorted((varve.output / "_refused" / "db").glob("*.jsonl"))
-    return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    return [
+        json.loads(line) for path in files for line in path.read_text().splitlines()
+    ]
 
 
-HOSTILE = ["a,b", "a=b", "a b", 'q"q', "tail\\", "in\\,side", "x\n y,z=1 9\n", "\t", "ü→", "#c"]
+HOSTILE = [
+    "a,b",
+    "a=b",
+    "a b",
+    'q"q',
+    "tail\\",
+    "in\\,side",
+    "x\n y,z=1 9\n",
+    "\t",
+    "ü→",
+    "#c",
+]
 
 
 def as_tag(text):
@@ -113,7 +132,14 @@ def store_hostile(server, varve):
     server.add_stream()
     rows = []
     for number, text in enumerate(HOSTILE):
-        rows.append({"place": text, "reward": number / 7 - 1, "step": number - 2**40, "text": text})
+        rows.append(
+            {
+                "place": text,
+                "reward": number / 7 - 1,
+                "step": number - 2**40,
+                "text": text,
+            }
+        )
         rows[-1]["done"] = number % 2 == 0
     server.publish([event(n, row, worker=row["place"]) for n, row in enumerate(rows)])
     varve.once(**FAST)
@@ -157,8 +183,15 @@ def test_influxdb_refuses_lines_and_holds_nothing_up(any_server, varve, database
     bad = {n: 4 if n % 2 else 9 for n in random.Random(7).sample(range(3000), 60)}
     bad.update(dict.fromkeys(range(1200, 1500), 4))  # and many that lie together
     rows = [event(n - bad.get(n, 0) * week, {"reward": n}) for n in range(3000)]
-    rows += [event(3001, {"reward": 1, "text": "x" * 300_000}), event(3002, {"reward": 2})]
-    rows += [event(3003, "{"), event(3004, {"reward": "high"}), event(3005, {"other": 1})]
+    rows += [
+        event(3001, {"reward": 1, "text": "x" * 300_000}),
+        event(3002, {"reward": 2}),
+    ]
+    rows += [
+        event(3003, "{"),
+        event(3004, {"reward": "high"}),
+        event(3005, {"other": 1}),
+    ]
     any_server.publish(rows)
     varve.once(**FAST)
     said = follow(varve, settings(influx.url))
@@ -168,11 +201,17 @@ def test_influxdb_refuses_lines_and_holds_nothing_up(any_server, varve, database
     assert sorted(row["value"] for row in found if row["seq"] <= 3000) == [
         n for n in range(3000) if n not in bad
     ]
-    assert sorted(row["seq"] for row in found if row["seq"] > 3000) == [3002, 3004, 3005]
+    assert sorted(row["seq"] for row in found if row["seq"] > 3000) == [
+        3002,
+        3004,
+        3005,
+    ]
     by_status = {}
     for one in notes:
         by_status.setdefault(one.get("status"), []).append(one)
-    assert sorted(one["sequence"] for one in by_status[400]) == sorted(n + 1 for n in bad)
+    assert sorted(one["sequence"] for one in by_status[400]) == sorted(
+        n + 1 for n in bad
+    )
     assert all("field type conflict" in one["reason"] for one in by_status[400])
     assert all(
         one["line"].endswith(str(START + n - bad[n] * week))
@@ -180,7 +219,9 @@ def test_influxdb_refuses_lines_and_holds_nothing_up(any_server, varve, database
         if (n := one["sequence"] - 1) >= 0
     )
     assert [one["sequence"] for one in by_status[413]] == [3001]
-    assert {one["sequence"]: one["reason"].split(":")[0] for one in by_status[None]} == {
+    assert {
+        one["sequence"]: one["reason"].split(":")[0] for one in by_status[None]
+    } == {
         3003: "not JSON",
         3004: "c1 is not of type double",
     }
@@ -189,7 +230,10 @@ def test_influxdb_refuses_lines_and_holds_nothing_up(any_server, varve, database
 def test_counted_without_any_payload(any_server, varve, database):
     any_server.add_stream()
     influx = database(Influx)
-    config = {**FAST, "followers": [{"name": "db", "kind": "timeseries", "url": influx.url}]}
+    config = {
+        **FAST,
+        "followers": [{"name": "db", "kind": "timeseries", "url": influx.url}],
+    }
     for _ in range(5):
         any_server.publish([event(n * 10**7, b"") for n in range(300)])
         any_server.publish([event(n * 10**7, b"", "sim.other.v1") for n in range(50)])
@@ -246,9 +290,9 @@ def test_questdb_has_each_row_once_whoever_is_killed(any_server, varve, database
 def observations(varve):
     import pyarrow.dataset as ds
 
-    table = ds.dataset(sorted(map(str, varve.output.glob("[!_]*/**/*.parquet")))).to_table(
-        columns=["stream_seq", "event_type_key"]
-    )
+    table = ds.dataset(
+        sorted(map(str, varve.output.glob("[!_]*/**/*.parquet")))
+    ).to_table(columns=["stream_seq", "event_type_key"])
     return [
         row["stream_seq"]
         for row in table.to_pylist()
@@ -293,20 +337,38 @@ V3 = {"error": "parsing failed for write_lp endpoint"}
 @pytest.mark.parametrize(
     ("status", "say"),
     [
-        (400, lambda n, _: {**V3, "data": {"line_number": n, "error_message": f"is {n}"}}),
-        (400, lambda n, _: {**V3, "data": [{"line_number": n, "error_message": f"is {n}"}]}),
+        (
+            400,
+            lambda n, _: {**V3, "data": {"line_number": n, "error_message": f"is {n}"}},
+        ),
+        (
+            400,
+            lambda n, _: {
+                **V3,
+                "data": [{"line_number": n, "error_message": f"is {n}"}],
+            },
+        ),
         (400, lambda n, _: {"code": "invalid", "message": f"is {n}", "line": n}),
         (400, lambda _, line: {"error": f"unable to parse '{line}': is it"}),
-        (422, lambda *_: {"message": "partial write: field type conflict: is it dropped=1"}),
+        (
+            422,
+            lambda *_: {
+                "message": "partial write: field type conflict: is it dropped=1"
+            },
+        ),
     ],
     ids=["v3", "v3-list", "questdb", "v1", "v2"],
 )
-def test_refused_lines_are_found_whoever_names_them(any_server, varve, scripted, status, say):
+def test_refused_lines_are_found_whoever_names_them(
+    any_server, varve, scripted, status, say
+):
     wanted = store_notes(any_server, varve)
     server = scripted(rest=by_line(status, ("seq=2i", "seq=3i", "seq=8i"), say))
     said = follow(varve, settings(server.base + "/api/v3/write_lp?db=d"))
     assert said.startswith("8 rows, 3 of them")
-    path = "/api/v3/write_lp?db=d&precision=nanosecond&accept_partial=false&no_sync=false"
+    path = (
+        "/api/v3/write_lp?db=d&precision=nanosecond&accept_partial=false&no_sync=false"
+    )
     assert {asked[0] for asked in server.asked} == {path}
     taken = [
         ends(body)
@@ -317,7 +379,9 @@ def test_refused_lines_are_found_whoever_names_them(any_server, varve, scripted,
         line for n, line in enumerate(wanted) if n + 1 not in (2, 3, 8)
     ]
     notes = refused(varve)
-    assert [(one["sequence"], one["status"]) for one in notes] == [(n, status) for n in (2, 3, 8)]
+    assert [(one["sequence"], one["status"]) for one in notes] == [
+        (n, status) for n in (2, 3, 8)
+    ]
     assert all("is" in one["reason"] for one in notes)
     assert len(server.asked) < 20
 
@@ -336,12 +400,18 @@ def test_requests_become_smaller_and_stay_so(any_server, varve, scripted):
     wanted = store_notes(any_server, varve, 200)
 
     def small(body):
-        return answer(413, error="Request Entity Too Large") if len(body) > 2000 else (204, {}, b"")
+        return (
+            answer(413, error="Request Entity Too Large")
+            if len(body) > 2000
+            else (204, {}, b"")
+        )
 
     server = scripted(rest=small)
     assert follow(varve, settings(server.base)).startswith("200 rows, 0 of them")
     taken = [body for body in server.lines() if sum(len(x) + 1 for x in body) <= 2000]
-    assert [line for body in taken for line in ends(body)] == wanted  # in their order, each once
+    assert [
+        line for body in taken for line in ends(body)
+    ] == wanted  # in their order, each once
     assert len(server.lines()) - len(taken) <= 6
 
 
@@ -350,11 +420,15 @@ def test_what_is_no_fault_of_a_line_is_tried_again(any_server, varve, scripted, 
     wanted = store_notes(any_server, varve)
     fields = {"Retry-After": "2"} if status in (429, 503) else {}
     bad = status and (status, fields, {"error": "not now"})
-    server = scripted(*[bad] if bad else [None, None])  # a lost one is sent again at once
+    server = scripted(
+        *[bad] if bad else [None, None]
+    )  # a lost one is sent again at once
     begun = time.monotonic()
     running = varve.start(**settings(server.base))
     wait_for(
-        lambda: len(server.asked) >= (2 if bad else 3) and running.lines("follower_failed"),
+        lambda: (
+            len(server.asked) >= (2 if bad else 3) and running.lines("follower_failed")
+        ),
         "another attempt",
     )
     assert running.stop() == 0
@@ -375,7 +449,9 @@ def test_what_is_no_fault_of_a_line_is_tried_again(any_server, varve, scripted, 
         ("", "", None),
     ],
 )
-def test_logged_in_by_a_file_over_tls(any_server, varve, scripted, tmp_path, path, token, sent):
+def test_logged_in_by_a_file_over_tls(
+    any_server, varve, scripted, tmp_path, path, token, sent
+):
     store_notes(any_server, varve)
     authority = Certificate("ca", ca=True)
     pem, key = Certificate("db", authority, ["127.0.0.1"]).write(tmp_path / "tls", "db")
@@ -416,7 +492,10 @@ def test_check_says_what_a_database_lacks(any_server, varve, scripted, database)
         (missing, '404: database not found: "none"'),
         (settings("http://127.0.0.1:1/write"), "refused"),
         (settings(influx.url), "would take its lines"),
-        (settings(quiet.base), "answers a request without lines 400: writing requires points"),
+        (
+            settings(quiet.base),
+            "answers a request without lines 400: writing requires points",
+        ),
     ):
         said = subprocess.run(
             [VARVE, "check", "-c", command(varve, config)[4]],
@@ -446,7 +525,51 @@ def test_what_it_refuses(varve, any_server):
         (settings(""), "url is missing"),
         (settings(good, target="/tmp/x"), "target"),
         (settings(good, token="a", token_file="b"), "only one of token"),
-        (settings(good, [{**POINT, "tags": ["event_id"]}]), "too many values for a tag"),
+        (
+            settings(good, [{**POINT, "tags": ["event_id"]}]),
+            "too many values for a tag",
+        ),
         (settings(good, [{**POINT, "measurement": "_m"}]), "measurement"),
     ):
         assert why in follow(varve, wrong, status=2)
+
+
+def test_restart_writes_the_same_points_once_more(any_server, varve, scripted):
+    """Byte for byte, whatever follower has been at work in between, and none that count: these would
+    stand beside the old ones."""
+    any_server.add_stream()
+    database = scripted()
+    config = settings(database.base + "/write?db=sim")
+
+    def drain(first, last):
+        any_server.publish(
+            [event(n, {"reward": n / 8, "step": n}) for n in range(first, last)]
+        )
+        varve.once(**FAST)
+
+    def lines():
+        return [line for request in database.lines() for line in request]
+
+    drain(0, 30)
+    assert follow(varve, config).startswith("30 rows")
+    drain(30, 40)
+    assert follow(varve, config).startswith("10 rows")
+    before = lines()
+    assert len(before) == 40
+    counting = settings(
+        database.base + "/write?db=sim",
+        [POINT, {"event_type": NOTE, "measurement": "n"}],
+    )
+    said = follow(varve, counting, "--restart", status=2)
+    assert "points without fields are counts" in said
+    assert follow(varve, config).startswith("0 rows") and lines() == before
+    assert follow(varve, config, "--restart").startswith("40 rows")
+    assert lines() == before + before
+    # Ended at any time, it goes on where it is: what comes twice is the same.
+    child = subprocess.Popen(
+        command(varve, config, "--restart"), stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: len(lines()) > 80, "the first of the points")
+    end(child)
+    follow(varve, config)
+    assert sorted(set(lines())) == sorted(before) and len(lines()) >= 120
