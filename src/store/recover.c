@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -142,13 +143,48 @@ int store_recover_table(struct store *store, const struct store_config *config, 
 struct visitor {
     struct store *store;
     struct buf prefix; /* of the transactions of this instance */
+    /* Of the entry that is read: */
+    uint64_t version, removed; /* files whose rows are taken away, or changed */
+    bool of_varve;             /* retention says of itself what it removes */
+    struct buf operation;
 };
+
+/* What another engine has done to rows that were stored and acked: they do not come again. */
+static void tell_removed(struct visitor *v)
+{
+    if (v->removed > 0 && !v->of_varve)
+        log_message(LOG_WARNING, "rows_removed",
+                    "another engine has removed or changed the rows of %" PRIu64
+                    " files of the table (entry %" PRIu64
+                    " of the log, %s): their events were stored, and are not fetched again",
+                    v->removed, v->version,
+                    v->operation.len > 0 ? buf_text(&v->operation) : "it does not say by what");
+    v->removed = 0;
+    v->of_varve = false;
+    buf_reset(&v->operation);
+}
+
+static void note_removed(struct visitor *v, uint64_t version, const struct delta_action *action)
+{
+    struct slice text;
+    if (version != v->version)
+        tell_removed(v);
+    v->version = version;
+    v->removed += action->kind == DELTA_REMOVE && action->remove.data_change;
+    if (action->kind != DELTA_COMMIT_INFO)
+        return;
+    v->of_varve = json_get_text(action->commit_info.json, "engineInfo", &text) &&
+                  slice_starts_with(text, "varve/");
+    if (json_get_text(action->commit_info.json, "operation", &text))
+        buf_append_slice(&v->operation, text);
+}
 
 /* We know of all our own entries, so one that we meet here is somebody else's. */
 static int visit_action(void *context, uint64_t version, const struct delta_action *action,
                         struct err *err)
 {
     struct visitor *v = context;
+    note_removed(v, version, action);
     if (action->kind != DELTA_TXN || !slice_starts_with(action->txn.app_id, buf_text(&v->prefix)))
         return store_note_others(v->store, action, err);
     return err_set(err, ERR_REFUSED,
@@ -225,6 +261,19 @@ static int reload_table(struct store *store, struct err *err)
     return result;
 }
 
+/* Read what is new. CREATE OR REPLACE makes another table by one more entry of the same log. */
+static int update_table(struct store *store, struct visitor *v, bool *gap, struct err *err)
+{
+    struct buf id = {0};
+    buf_append_slice(&id, store->table.metadata.id);
+    int result = delta_snapshot_update(&store->table, store->objects, visit_action, v, gap, err);
+    tell_removed(v);
+    if (result == 0 && !*gap && !slice_equal(store->table.metadata.id, buf_slice(&id)))
+        result = set_back(store, "was replaced by another one", err);
+    buf_free(&id);
+    return result;
+}
+
 int store_refresh_table(struct store *store, struct err *err)
 {
     struct visitor v = {.store = store};
@@ -242,7 +291,7 @@ int store_refresh_table(struct store *store, struct err *err)
     if (result == 0 && !gap && !same && info.size != 0)
         result = set_back(store, "was set back to an older state, and has gone on,", err);
     if (result == 0 && !gap)
-        result = delta_snapshot_update(&store->table, store->objects, visit_action, &v, &gap, err);
+        result = update_table(store, &v, &gap, err);
     delta_snapshot_complete(&store->others.fresh);
     if (store->table.version != version)
         store->newest = (struct object_info){0}; /* of another entry, be this one read or not */
@@ -250,15 +299,18 @@ int store_refresh_table(struct store *store, struct err *err)
         result = reload_table(store, err);
     if (result == 0)
         result = check_table(store, &evolve, err);
-    if (result == 0 && evolve)
-        result = err_set(err, ERR_UNSUPPORTED,
-                         "the table has lost columns or properties that varve gave it; restart "
-                         "varve to add them again");
+    if (result == 0 && evolve) {
+        store->outdated = true; /* the next start gives them back */
+        result = err_set(err, ERR_REFUSED,
+                         "another engine has taken columns or properties that varve gave it from "
+                         "the table");
+    }
     if (result == 0 && (gap || store->table.version != version))
         store_note_newest(store);
     else if (result == 0)
         store->newest = info; /* which was looked at */
     buf_free(&v.prefix);
+    buf_free(&v.operation);
     return result;
 }
 

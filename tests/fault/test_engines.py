@@ -440,3 +440,59 @@ def test_every_flipped_bit_of_a_committed_file_is_found(any_server, varve):
         assert code == 1 and path.name in text, (path, at)
         path.write_bytes(whole)
     assert verify(varve.output)[0] == 0
+
+
+def allow_removals(output):
+    DeltaTable(output).alter.set_table_properties({"delta.appendOnly": "false"})
+
+
+def replace(output):
+    """CREATE OR REPLACE TABLE: another id, without the properties that varve gave it."""
+    allow_removals(output)
+    DeltaTable.create(output, schema=DeltaTable(output).schema(), mode="overwrite")
+
+
+def replace_with_another(output):
+    allow_removals(output)
+    table = pa.table({"event_id": [1]})
+    deltalake.write_deltalake(output, table, mode="overwrite", schema_mode="overwrite")
+
+
+def restore(output):
+    DeltaTable(output).restore(1)
+
+
+@pytest.mark.parametrize(
+    "change, there", [(replace, 0), (restore, 20)], ids=["replaced", "restored"]
+)
+def test_a_table_that_is_replaced_or_restored_is_noticed(any_server, varve, change, there):
+    """While varve runs: it goes on by itself, and says that events were taken from the table."""
+    any_server.generate(20, seed=1)
+    running = varve.start(batching=FAST)
+    running.wait_rows(20)
+    any_server.generate(20, seed=2)
+    running.wait_rows(40)
+    change(varve.output)
+    any_server.generate(30, seed=3)
+    line = running.wait_line("rows_removed", seconds=60)
+    assert "another engine has removed" in line["text"] and "not fetched again" in line["text"]
+    wait_for(lambda: any_server.unacked() == 0 and any_server.consumer().num_pending == 0, "acked")
+    assert running.stop() == 0
+    assert DeltaTable(varve.output).to_pyarrow_table().num_rows == there + 30
+    again = varve.once(batching=FAST)
+    assert not again.lines("rows_removed") and not again.lines("commit_failed")
+
+
+def test_a_table_that_is_replaced_by_one_of_others_is_refused(any_server, varve):
+    """Nothing is acked, and the reason is said."""
+    any_server.generate(20, seed=1)
+    running = varve.start(batching=FAST)
+    running.wait_rows(20)
+    replace_with_another(varve.output)
+    any_server.generate(30, seed=3)
+    assert "WRITE" in running.wait_line("rows_removed", seconds=60)["text"]
+    assert "its column event_id is not of type" in running.wait_line("commit_failed")["error"]
+    wait_for(lambda: any_server.unacked() == 30, "all is delivered")
+    assert running.stop() == 1
+    refused = varve.start("--once", batching=FAST)
+    assert refused.wait() == 1 and "its column event_id is not of type" in refused.text()
