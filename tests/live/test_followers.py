@@ -382,6 +382,39 @@ def test_an_entry_for_all_other_event_types(any_server, varve):
     assert [row["step"] for row in typed(varve)] == [3]
 
 
+def test_fields_that_are_chosen_may_change(any_server, varve):
+    """Of a large message a few fields are wanted, and others later: each has the rows of its time, no
+    column is lost, and the bytes of the payload are in no table."""
+    any_server.add_stream()
+    kind, message = "ai.agent_action.v1", "fes.simulation.agent.AgentAction"
+    settings = {"event_type": kind, "format": "protobuf", "message": message}
+    chosen = [["tick", "policy"], ["tick", "action"], "*"]
+    for turn, columns in enumerate(chosen):
+        numbers = range(10 * turn, 10 * turn + 10)
+        payloads = [
+            length_field(1, "a")
+            + varint_field(2, n)
+            + varint_field(3, n % 4 + 1)
+            + length_field(5, f"p{n}")
+            for n in numbers
+        ]
+        any_server.publish(
+            [event(n, data, kind) for n, data in zip(numbers, payloads, strict=True)]
+        )
+        varve.once(**FAST)
+        said = follow(varve, "--once", payloads=[{**settings, "columns": columns}]).stdout
+        assert "10 rows, 0 of them" in said
+    rows = typed(varve, kind)
+    assert [row["tick"] for row in rows] == list(range(30))
+    for row in rows:
+        n = row["tick"]
+        assert row["policy"] == (None if n // 10 == 1 else f"p{n}")
+        assert row["action"] == (None if n < 10 else n % 4 + 1)
+        assert row["agent_id"] == (None if n < 20 else "a")
+        assert row["payload_error"] is None and "event_payload" not in row
+    follow(varve, "--once", status=2, payloads=[{**settings, "columns": ["rank"]}])
+
+
 def test_restart_makes_the_tables_anew(any_server, varve):
     """Of what the store has, in place of the old ones; an attempt that was ended does no harm."""
     any_server.add_stream()

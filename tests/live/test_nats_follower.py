@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 
+import pytest
 from support import SUBJECT, VARVE, end, wait_for
 
 FAST = {"batching": {"max_age": "200ms"}}
@@ -60,9 +61,10 @@ def test_it_follows_a_running_store_and_goes_on(any_server, varve):
     assert [m[4] for m in messages] == [m[4] for m in any_server.messages()]
 
 
-def test_killed_at_any_time_each_row_comes_once(server, varve):
+@pytest.mark.parametrize("batches", [False, True])
+def test_killed_at_any_time_each_row_comes_once(server, varve, batches):
     server.add_stream()
-    server.add_stream("REPLAY", ["replay.>"])
+    server.add_stream("REPLAY", ["replay.>"], allow_atomic=batches)
     seed = random.randrange(1 << 32)
     print("seed", seed)
     chance = random.Random(seed)
