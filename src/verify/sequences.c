@@ -5,10 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
+
 static int by_first(const void *a, const void *b)
 {
     const struct seqrange *x = a, *y = b;
     return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static bool is_ordered(const struct seqset *set)
+{
+    size_t i = 1;
+    while (i < set->count && set->list[i - 1].first <= set->list[i].first)
+        i++;
+    return i >= set->count;
 }
 
 void sequences_normalize(struct seqset *set, uint64_t *twice)
@@ -17,7 +27,8 @@ void sequences_normalize(struct seqset *set, uint64_t *twice)
     *twice = 0;
     if (set->count == 0)
         return;
-    qsort(set->list, set->count, sizeof(*set->list), by_first);
+    if (!is_ordered(set))
+        qsort(set->list, set->count, sizeof(*set->list), by_first);
     for (size_t i = 1; i < set->count; i++) {
         struct seqrange *last = &set->list[kept], next = set->list[i];
         if (next.first <= last->last && *twice == 0)
@@ -46,18 +57,54 @@ void sequences_add(struct sequences *s, struct slice stream, struct slice create
                                                       number, file, quarantine};
 }
 
-static int by_stream(const void *a, const void *b)
+static inline bool is_before(const struct sequence_range *a, const struct sequence_range *b)
 {
-    const struct sequence_range *x = a, *y = b;
-    if (x->stream != y->stream)
-        return x->stream < y->stream ? -1 : 1;
-    return x->first < y->first ? -1 : x->first > y->first;
+    return a->stream != b->stream ? a->stream < b->stream : a->first < b->first;
 }
 
+/* Where the ranges from `at` on, one at least, are not in order any more. */
+static size_t order_end(const struct sequence_range *list, size_t count, size_t at)
+{
+    size_t end = at + 1;
+    while (end < count && !is_before(&list[end], &list[end - 1]))
+        end++;
+    return end;
+}
+
+/* The ranges of [at, middle) and of [middle, end), each in order, together. */
+static void merge(const struct sequence_range *list, size_t at, size_t middle, size_t end,
+                  struct sequence_range *out)
+{
+    for (size_t other = middle; at < middle || other < end;) {
+        bool takes_other = at == middle || (other < end && is_before(&list[other], &list[at]));
+        *out++ = takes_other ? list[other++] : list[at++];
+    }
+}
+
+/* Those of a file are in order already, so neighbours are merged until all are: as often as the
+ * number of files has bits, where qsort would look at each range five times as often. */
 void sequences_sort(struct sequences *s)
 {
-    if (s->count > 0)
-        qsort(s->list, s->count, sizeof(*s->list), by_stream);
+    struct sequence_range *from = s->list, *to = NULL;
+    size_t count = s->count;
+    if (count == 0 || order_end(from, count, 0) == count)
+        return;
+    to = account_alloc(s->account, s->cap, sizeof(*to));
+    for (size_t end = 0; end < count;) {
+        size_t pairs = 0;
+        for (end = 0; end < count; pairs++) {
+            size_t at = end, middle = order_end(from, count, at);
+            end = middle < count ? order_end(from, count, middle) : count;
+            merge(from, at, middle, end, to + at);
+        }
+        struct sequence_range *merged = to;
+        to = from;
+        from = merged;
+        if (pairs > 1)
+            end = 0;
+    }
+    s->list = from;
+    account_free(s->account, to, s->cap * sizeof(*to));
 }
 
 /* One stream, from its first sequence on. */
@@ -201,7 +248,7 @@ void sequences_find_extra(const struct sequences *s, struct verified_file *files
 
 void sequences_free(struct sequences *s)
 {
-    free(s->list);
+    array_free(s);
     map_free(&s->streams);
     *s = (struct sequences){0};
 }

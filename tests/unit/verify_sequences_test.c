@@ -119,3 +119,32 @@ TEST(cli_verify_sequences_ends)
     expect_report(&s, "{\"kind\":\"gap\",\"text\":\"LOG created t: 1-18446744073709551614 are "
                       "missing\"}");
 }
+
+enum { RANGES = 600 };
+
+/* Files that are each in order, or not at all; few and many; streams that come one after the other,
+ * and mixed. */
+TEST(cli_verify_sequences_sort)
+{
+    for (int round = 0; round < 200; round++) {
+        struct sequences s = {0};
+        uint64_t sum = 0, count = test_random() % RANGES, next = 0;
+        uint32_t restart = 1 + (uint32_t)(test_random() % 64);
+        for (uint32_t i = 0; i < count; i++) {
+            next = i % restart == 0 ? test_random() % 1000 : next + test_random() % 3;
+            add(&s, test_random() % 64 == 0 ? "t" : "u", i, next, next + 1, false);
+            sum += next * (i + 1);
+        }
+        sequences_sort(&s);
+        EXPECT_U64(s.count, count);
+        for (size_t i = 0; i < s.count; i++) {
+            const struct sequence_range *range = &s.list[i], *before = i > 0 ? range - 1 : range;
+            EXPECT(before->stream < range->stream ||
+                   (before->stream == range->stream && before->first <= range->first));
+            EXPECT(range->last == range->first + 1);
+            sum -= range->first * (range->file + 1);
+        }
+        EXPECT_U64(sum, 0); /* it is those that were put in */
+        sequences_free(&s);
+    }
+}
