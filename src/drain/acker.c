@@ -188,34 +188,39 @@ void acker_committed(struct acker *a, uint64_t epoch, int64_t wall)
     acker_drop_settled(a);
 }
 
-static void take_answer(struct debt *debt, const char *stream, const struct nats_event *event,
-                        int64_t now)
+/* One ack may be for all up to a sequence, and settle what several epochs owe. */
+static void tell_unconfirmed(const char *stream, uint64_t acks, uint64_t top)
 {
-    if (event->outcome == NATS_OUTCOME_REPLY) {
-        debt->state = DEBT_SETTLED;
-        return;
-    }
-    log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks", stream,
-                (unsigned long long)debt->acks.count);
-    debt->state = DEBT_DUE;
-    debt->cursor = (struct acklist_cursor){0};
-    debt->not_before = now + ACKER_RETRY;
+    if (acks > 0)
+        log_message(LOG_WARNING, "acks_unconfirmed", "stream %s: %llu acks", stream,
+                    (unsigned long long)acks);
+    else
+        log_message(LOG_WARNING, "acks_unconfirmed",
+                    "stream %s: the ack for all up to sequence %llu", stream,
+                    (unsigned long long)top);
 }
 
 bool acker_reply(struct acker *a, const struct nats_event *event, int64_t now)
 {
-    bool found = false;
+    const char *stream = NULL;
+    uint64_t acks = 0, top = 0;
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next) {
         for (uint32_t i = 0; i < a->source_count; i++) {
             struct debt *debt = &e->debts[i];
             if (debt->state != DEBT_ASKED || debt->request != event->request)
                 continue;
-            take_answer(debt, a->sources[i].settings->stream, event, now);
-            found = true;
+            stream = a->sources[i].settings->stream;
+            acks += debt->acks.count;
+            top = debt->top.stream_seq > top ? debt->top.stream_seq : top;
+            debt->state = event->outcome == NATS_OUTCOME_REPLY ? DEBT_SETTLED : DEBT_DUE;
+            debt->cursor = (struct acklist_cursor){0};
+            debt->not_before = now + ACKER_RETRY;
         }
     }
+    if (stream != NULL && event->outcome != NATS_OUTCOME_REPLY)
+        tell_unconfirmed(stream, acks, top);
     acker_drop_settled(a);
-    return found;
+    return stream != NULL;
 }
 
 void acker_restart(struct acker *a)

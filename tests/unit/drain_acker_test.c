@@ -183,24 +183,38 @@ TEST(acker_owes_nothing_where_there_are_no_acks)
     stop(&s);
 }
 
-/* Lost with a leader, perhaps: it would be ack_wait until the server delivers again. */
-TEST(acker_sends_again_what_is_not_confirmed)
+/* Have stderr in a file, and read it. */
+static int catch_log(void)
 {
     int log = open("log", O_CREAT | O_RDWR, 0600);
     EXPECT(log >= 0 && dup2(log, STDERR_FILENO) >= 0);
-    struct stage s;
+    return log;
+}
+
+/* No answer comes to the question that is open, though the connection is fine otherwise. */
+static int64_t wait_in_vain(struct stage *s)
+{
     struct nats_event event;
     struct err err = {0};
+    int64_t late = 1 + ACKER_CONFIRM_TIMEOUT;
+    s->client.session.last_received = late;
+    EXPECT(nats_client_next(&s->client, late, &event, &err) == 1);
+    EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
+    EXPECT(acker_reply(&s->acker, &event, late));
+    return late;
+}
+
+/* Lost with a leader, perhaps: it would be ack_wait until the server delivers again. */
+TEST(acker_sends_again_what_is_not_confirmed)
+{
+    struct stage s;
+    char line[512] = "";
+    int log = catch_log();
     start(&s, CONFIG_DURABLE);
     commit(&s, 1, 3);
     acker_tick(&s.acker, &s.client, 1);
     buf_reset(&s.client.out);
-    int64_t late = 1 + ACKER_CONFIRM_TIMEOUT;
-    s.client.session.last_received = late; /* the connection is fine otherwise */
-    EXPECT(nats_client_next(&s.client, late, &event, &err) == 1);
-    EXPECT(event.kind == NATS_EVENT_REPLY && event.outcome == NATS_OUTCOME_TIMEOUT);
-    EXPECT(acker_reply(&s.acker, &event, late));
-    char line[512] = "";
+    int64_t late = wait_in_vain(&s);
     EXPECT(pread(log, line, sizeof(line) - 1, 0) > 0);
     EXPECT(strstr(line, "acks_unconfirmed") != NULL && strstr(line, "stream S: 3 acks") != NULL);
     EXPECT_I64(acker_tick(&s.acker, &s.client, late), late + ACKER_RETRY);
@@ -339,6 +353,35 @@ static void expect_no_ack(struct stage *s)
     buf_reset(&s->client.out);
     EXPECT_I64(acker_tick(&s->acker, &s->client, 1), INT64_MAX);
     EXPECT_U64(acks_in(&s->client.out), 0);
+}
+
+/* It is one that was not confirmed, of however many epochs and messages: no line for each of these,
+ * and none that counts 0. */
+TEST(acker_tells_of_one_ack_for_all_that_is_not_confirmed)
+{
+    struct stage s;
+    char lines[1024] = "";
+    int log = catch_log();
+    start_all(&s, 20);
+    owe(&s, 1, 1, 10);
+    owe(&s, 2, 11, 10);
+    durable(&s, 20, 21, 21);
+    acker_committed(&s.acker, 1, CLOCK_SECOND);
+    acker_committed(&s.acker, 2, CLOCK_SECOND);
+    acker_tick(&s.acker, &s.client, 1);
+    EXPECT_U64(acks_in(&s.client.out), 1);
+    int64_t late = wait_in_vain(&s);
+    EXPECT(pread(log, lines, sizeof(lines) - 1, 0) > 0);
+    const char *line = strstr(lines, "acks_unconfirmed");
+    EXPECT(line != NULL && strstr(line + 1, "acks_unconfirmed") == NULL);
+    EXPECT(strstr(line, "stream S: the ack for all up to sequence 20") != NULL);
+    EXPECT_I64(acker_tick(&s.acker, &s.client, late), late + ACKER_RETRY);
+    buf_reset(&s.client.out);
+    acker_tick(&s.acker, &s.client, late + ACKER_RETRY);
+    EXPECT_U64(acks_in(&s.client.out), 1);
+    answer(&s);
+    EXPECT(acker_is_idle(&s.acker));
+    stop(&s);
 }
 
 TEST(acker_sends_one_ack_for_all_that_is_durable)
