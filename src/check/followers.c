@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/check.h"
+#include "delta/log.h"
+#include "delta/snapshot.h"
+#include "follow/items.h"
 #include "follow/kinds.h"
 #include "object/open.h"
 
@@ -26,8 +29,36 @@ static void check_follower(struct check_report *r, const struct config *config,
     buf_free(&says);
 }
 
+/* What was added to it since it began to follow. */
+static void check_items(struct check_report *r, const struct config *config,
+                        const struct config_follower *follower)
+{
+    struct object_config place = {.root = config->output.log_output_directory,
+                                  .entries = DELTA_LOG_FOLDER};
+    struct delta_snapshot table = {0};
+    struct delta_follower done = {0};
+    struct buf items = {0}, new = {0};
+    struct err err = {0}; /* said of the table */
+    bool found = false;
+    struct object_store *store = object_open(&place, &err);
+    follow_items(&items, config, follower);
+    if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found &&
+        delta_follower_read(&done, store, follower->name, table.metadata.id, &found, &err) == 0 &&
+        found)
+        follow_items_new(&new, &done, buf_slice(&items));
+    if (new.len > 0)
+        check_say(r, CHECK_WARNING, "follower %s: %s", follower->name, buf_text(&new));
+    delta_snapshot_free(&table);
+    delta_follower_free(&done);
+    object_store_close(store);
+    buf_free(&items);
+    buf_free(&new);
+}
+
 void check_followers(struct check_report *r, const struct config *config)
 {
     for (size_t i = 0; i < config->follower_count; i++)
         check_follower(r, config, &config->followers[i]);
+    for (size_t i = 0; i < config->follower_count; i++)
+        check_items(r, config, &config->followers[i]);
 }

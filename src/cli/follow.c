@@ -9,6 +9,7 @@
 #include "cli/confine.h"
 #include "cli/options.h"
 #include "follow/follower.h"
+#include "follow/items.h"
 #include "follow/kinds.h"
 #include "follow/quality.h"
 #include "follow/rebuild.h"
@@ -82,6 +83,17 @@ static int wait_for(struct follower *f, const struct waker *waker, bool once, st
     return 0;
 }
 
+/* Where there is no store yet, or it can't be read, the follower waits for it, and says so. */
+static void note_items(struct follower *f, const struct config *config,
+                       const struct config_follower *settings)
+{
+    struct buf items = {0};
+    struct err ignored = {0};
+    follow_items(&items, config, settings);
+    (void)!follower_register(f, buf_slice(&items), &ignored);
+    buf_free(&items);
+}
+
 /* `name`: of the position, in place of the follower's own. `anew`: NULL, or where tables that are
  * made anew in a bucket are noted. */
 static int follow(const struct following *how, const struct config *config,
@@ -107,6 +119,8 @@ static int follow(const struct following *how, const struct config *config,
                                              .context = &made_by};
     struct follower *f = follower_new(&options, target);
     stop_wakes(&waker);
+    if (name == settings->name)
+        note_items(f, config, settings);
     int result = follower_start(f, err);
     if (result == 0)
         result = wait_for(f, &waker, how->once, err);

@@ -84,6 +84,8 @@ static int parse(struct delta_follower *out, struct slice text, struct slice tab
         result = parse_generation(out, item, err);
     if (*same && result == 0)
         result = parse_merged(out, json_member(root, "merged"), err);
+    if (*same && result == 0 && json_get_text(root, "items", &name))
+        buf_append_slice(&out->items, name);
     arena_free(&arena);
     return result;
 }
@@ -148,6 +150,8 @@ int delta_follower_write(struct delta_follower *f, struct object_store *store, s
         json_put_slice(&w, NULL, map_key(&f->merged, i));
     if (f->merged.count > 0)
         json_close_array(&w);
+    if (f->items.len > 0)
+        json_put_slice(&w, "items", buf_slice(&f->items));
     json_close_object(&w);
     file_name(&file, f->name);
     int result = object_put(store, buf_text(&file), buf_slice(&text), err);
@@ -174,6 +178,7 @@ void delta_follower_free(struct delta_follower *f)
     }
     array_free(&f->generations);
     map_free(&f->merged);
+    buf_free(&f->items);
     free(f->name);
     *f = (struct delta_follower){0};
 }

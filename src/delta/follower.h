@@ -35,6 +35,7 @@ struct delta_follower {
     ARRAY(struct delta_followed) generations;
     struct map merged; /* names of live files that another engine has made, which do not say whose
                           rows they have: nothing in these is new */
+    struct buf items;  /* a text of the follower's own, see follow/items.h */
 };
 
 /* What it has of a generation; with `add`, an empty set if there was nothing, else NULL. Valid

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "follow/items.h"
 #include "follow/session.h"
 
 enum { LOW_PRIORITY = 10 }; /* whoever drains comes first */
@@ -105,12 +106,34 @@ struct follower *follower_new(const struct follower_options *options, struct fol
     return f;
 }
 
-int follower_register(struct follower *f, struct err *err)
+/* True if they are others than before. */
+static bool note_items(struct follower *f, struct slice items)
+{
+    struct delta_follower *have = &f->session.have;
+    struct buf new = {0};
+    if (slice_equal(items, buf_slice(&have->items)))
+        return false;
+    follow_items_new(&new, have, items);
+    if (new.len > 0) {
+        struct log_line line;
+        log_begin(&line, LOG_WARNING, "follower_begins");
+        log_text(&line, "follower", f->name);
+        log_text(&line, "text", buf_text(&new));
+        log_end(&line);
+    }
+    buf_free(&new);
+    buf_reset(&have->items);
+    buf_append_slice(&have->items, items);
+    return true;
+}
+
+int follower_register(struct follower *f, struct slice items, struct err *err)
 {
     struct follow_session *s = &f->session;
     bool found;
     int result = follow_session_load(s, &found, err);
-    if (result == 0 && !found)
+    bool noted = result == 0 && note_items(f, items);
+    if (result == 0 && (!found || noted))
         result = follow_session_save(s, err);
     follow_session_close(s);
     if (result != 0 && s->reason == FOLLOWER_REASON_BUSY) {
@@ -150,6 +173,7 @@ int follower_take_over(struct follower *f, const char *name, struct err *err)
             seqset_reset(rows);
             seqset_add_all(rows, &g->rows);
         }
+        buf_reset(&s->have.items); /* what is made anew has all */
         result = follow_session_save(s, err);
     }
     delta_follower_free(&other);

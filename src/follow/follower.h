@@ -79,9 +79,11 @@ struct follower;
  * one that is only to be forgotten. Never NULL. */
 struct follower *follower_new(const struct follower_options *options, struct follow_target *target);
 
-/* Have the store know that it follows, so that nothing is removed before it was read. The store is
- * there; this is for before anything is removed. */
-int follower_register(struct follower *f, struct err *err) __attribute__((warn_unused_result));
+/* Have the store know that it follows, so that nothing is removed before it was read, and note its
+ * `items`, of which it is said what is new. The store is there; this is for before anything is
+ * removed. */
+int follower_register(struct follower *f, struct slice items, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* It follows no more: the store forgets its position. Not while it runs. */
 int follower_forget(struct follower *f, struct err *err) __attribute__((warn_unused_result));

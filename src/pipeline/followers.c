@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pipeline/followers.h"
 
+#include "follow/items.h"
+
 int followers_register(struct followers *f, const struct config *config, struct err *err)
 {
     _Static_assert((int)CONFIG_FOLLOWERS_MAX <= (int)FEED_READERS_MAX, "each can be fed");
@@ -18,7 +20,11 @@ int followers_register(struct followers *f, const struct config *config, struct 
                                                  .renew = follow_target_renew,
                                                  .context = &f->settings[i]};
         f->list[f->count++] = follower_new(&options, target);
-        if (follower_register(f->list[i], err) != 0)
+        struct buf items = {0};
+        follow_items(&items, config, &config->followers[i]);
+        int result = follower_register(f->list[i], buf_slice(&items), err);
+        buf_free(&items);
+        if (result != 0)
             return err_prefix(err, "follower %s", options.name);
     }
     return 0;
