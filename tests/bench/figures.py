@@ -19,7 +19,7 @@ WIDTH = 100
 NAME, NUMBER, UNIT, DETAIL = 28, 9, 12, 33  # characters of a column; the rest is for aims
 LEGEND = (
     "M: a million. CPU s/M: seconds of a program's CPU for a million events; server's: of nats-server's.",
-    "MiB: the greatest RSS. A ratio is that of the figure to the other's.",
+    "MiB: the greatest RSS. A ratio is that of the figure to the other's. store's: of the object store's.",
 )
 HOLDS = {"<=": operator.le, ">=": operator.ge}
 

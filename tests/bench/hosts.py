@@ -16,11 +16,12 @@ requests of one.
 """
 
 import re
+import resource
 import subprocess
 import time
 import urllib.request
 
-from bench_support import in_turns, nats_server, parser, scaled, workplace
+from bench_support import cpu_of, in_turns, nats_server, parser, scaled, workplace
 import s3_support  # bench_support says where it is
 from figures import Figures
 from support import GEN, Runner, end, free_port, wait_for
@@ -65,9 +66,20 @@ def partitioned(place):
     return nats_server(place / "nats", extra=MAPPING.format(parts=PARTS))
 
 
-def drained(place, server, count, output, events):
-    """Seconds that so many varves took for all of it, together."""
-    began = time.monotonic()
+def ended_cpu():
+    """Seconds of CPU of all programs that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def drained(place, server, store, count, output, events):
+    """Seconds that so many varves took for all of it, together; and of CPU, they, the server and the
+    store."""
+
+    def cpu():
+        return ended_cpu(), server.cpu_seconds(), cpu_of(store.process.pid)
+
+    before, began = cpu(), time.monotonic()
     share = PARTS // count
     runs = [
         start(place, server, n, range(n * share, (n + 1) * share), output, "--once")
@@ -78,7 +90,7 @@ def drained(place, server, count, output, events):
     took = time.monotonic() - began
     rows = sum(line["rows"] for run, _ in runs for line in run.lines("committed"))
     assert rows == events, f"{rows} rows of {events} events"
-    return (took,)
+    return took, *(after - b for after, b in zip(cpu(), before, strict=True))
 
 
 def rate(place, arguments):
@@ -93,13 +105,20 @@ def rate(place, arguments):
                 prefix = f"t{turn}-{count}"
                 output = {**store.settings(prefix), "min_free": 0, "prefix": prefix}
                 where = place / prefix
-                yield count, lambda c=count, o=output, w=where: drained(w, server, c, o, events)
+                yield (
+                    count,
+                    lambda c=count, o=output, w=where: drained(w, server, store, c, o, events),
+                )
 
         results = in_turns(arguments.rounds, works)
     table = Figures(f"hosts: {events:,} events to one table in a bucket, all in memory")
-    (one,), (four,) = results[1], results[4]
-    table.row("one varve", events / one, "events/s")
-    table.row("four varves", events / four, "events/s", "one", one / four)
+    one = results[1][0]
+    for count, name in ((1, "one varve"), (4, "four varves")):
+        took, *cpu = results[count]
+        beside = ("one", one / took) if count > 1 else ()
+        table.row(name, events / took, "events/s", *beside)
+        for seconds, whose in zip(cpu, ("CPU s/M", "server's", "store's"), strict=True):
+            table.row(name, seconds * 1e6 / events, whose)
 
 
 def metrics(port):
