@@ -162,7 +162,7 @@ static void judge_bucket(struct check_report *r, const struct config *config)
               found.in_path ? "the path of each request" : "the name of the host");
     if (found.whole)
         check_say(r, CHECK_WARNING,
-                  "but not of what comes in parts: files above 128 MiB are put in one request");
+                  "but not of what comes in parts: files above 64 MiB are put in one request");
     check_say(r, found.latency > slow ? CHECK_WARNING : CHECK_OK,
               "a request takes %" PRId64 " ms on average", found.latency / CLOCK_MILLISECOND);
     int64_t off = found.skew < 0 ? -found.skew : found.skew;

@@ -51,7 +51,6 @@ struct s3_client *s3_client_open(const struct s3_options *o, struct err *err)
         .session_token = text_copy(o->session_token),
         .checksum = o->checksum,
         .part = o->part_bytes > 0 ? o->part_bytes : S3_PART_BYTES,
-        .whole_most = o->part_bytes > 0 ? o->part_bytes * S3_WHOLE_PARTS : S3_WHOLE_BYTES,
         .whole = o->whole,
         .patience = o->patience > 0 ? o->patience : S3_PATIENCE,
         .stop = o->stop,
@@ -194,7 +193,7 @@ static enum s3_outcome put_until_clear(struct s3_client *s, const char *key, str
     struct s3_request r;
     int64_t deadline = s3_deadline(s, body.len);
     int64_t pause = 0;
-    bool parts = !s->whole && body.len > s->whole_most;
+    bool parts = !s->whole && body.len / S3_WHOLE_PARTS > s->part;
     begin_put(&r, key, body, condition);
     r.sha256 = sha256;
     for (;;) {

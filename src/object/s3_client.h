@@ -29,10 +29,7 @@ enum {
     S3_PART_MIN = 5 * 1024 * 1024,
     S3_PARTS_MAX = 10000,
     S3_PART_BYTES = 8 * 1024 * 1024, /* 10,000 of them are 78 GiB */
-    /* What is larger is put in parts. No file of an epoch is at the default of batching.max_bytes:
-     * each part is hashed once more, for its signature, and the store copies them together. */
-    S3_WHOLE_BYTES = 128 * 1024 * 1024,
-    S3_WHOLE_PARTS = 8, /* the same where options.part_bytes is given: so many of these */
+    S3_WHOLE_PARTS = 8, /* what is larger than so many parts is put in parts: above 64 MiB */
 };
 
 enum s3_addressing {

@@ -41,8 +41,7 @@ struct s3_client {
     char *access_key_id, *secret_access_key, *session_token;
     struct s3_place place;
     enum s3_checksum checksum;
-    size_t part;       /* bytes */
-    size_t whole_most; /* bytes of what is put in one request */
+    size_t part; /* bytes */
     bool whole;
     int64_t patience;
     const atomic_bool *stop;

@@ -126,14 +126,6 @@ def test_large_objects_are_put_in_parts_like_small_ones(store):
         assert client.call("uploads")["uploads"] == []
 
 
-def test_what_an_epoch_makes_is_put_in_one_request(store):
-    """Up to the default of batching.max_bytes: nothing is hashed twice, or copied by the store."""
-    with s3_support.Client(store.endpoint, prefix="epoch/") as client:
-        assert client.put("x", bytes(128 << 20), "absent")["outcome"] == "done"
-        requests = client.call("address")["requests"]
-        assert (requests["put"]["2xx"], sum(requests["upload"].values())) == (1, 0)
-
-
 def test_one_connection_and_no_request_too_many(store, client):
     for i in range(20):
         assert client.put(f"k{i}", b"x")["outcome"] == "done"

@@ -694,7 +694,7 @@ def test_check_tells_of_what_a_store_lacks(any_server, varve, tmp_path):
         file = tmp_path / "check.json"
         file.write_text(json.dumps(config(varve, store)))
         said = command(store, "check", "-c", file)
-        assert "files above 128 MiB are put in one request" in said
+        assert "files above 64 MiB are put in one request" in said
         assert re.search(r"clock of the store is \S+ ahead of this host's", said), said
         assert not store.objects and not store.uploads
 
