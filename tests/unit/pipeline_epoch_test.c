@@ -101,12 +101,13 @@ TEST(epochs_know_what_became_of_each_message)
     start(&s, (struct epoch_limits){.rows = 100, .bytes = 100000, .age = 10});
     add(&s, 1, 1);
     add(&s, 2, 1);
-    struct quarantined message = {.stream = slice_of("LOGGING"),
-                                  .stream_created = slice_of("2026-01-01T00:00:00Z"),
-                                  .origin = {4, 8, slice_of("logging.events.raw")},
-                                  .result = EVENT_NOT_UTF8,
-                                  .detail = "event_id is not UTF-8",
-                                  .payload = slice_of("\x0A\x01\xFF")};
+    struct quarantined message = {
+        .stream = slice_of("LOGGING"),
+        .stream_created = slice_of("2026-01-01T00:00:00Z"),
+        .origin = {.stream_seq = 4, .stream_time_ns = 8, .subject = slice_of("logging.events.raw")},
+        .result = EVENT_NOT_UTF8,
+        .detail = "event_id is not UTF-8",
+        .payload = slice_of("\x0A\x01\xFF")};
     epochs_add_quarantined(&s.epochs, &from, &message, 1);
     epochs_add_dead_letter(&s.epochs, &from, EVENT_NOT_UTF8, 3, 7, 1); /* in no file */
     struct epoch *epoch = commit(&s, EPOCH_STOP);
