@@ -45,6 +45,15 @@ bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name)
     return rows > 0;
 }
 
+void cat_tell_without(uint64_t rows)
+{
+    if (rows > 0)
+        (void)fprintf(stderr,
+                      "varve: %" PRIu64
+                      " rows of another engine have no stream_seq, and are passed over\n",
+                      rows);
+}
+
 /* The part of the line in front of each value: `{"a":`, `,"b":` and so on. */
 static const char **prefixes_of(const struct selection *s, struct arena *arena)
 {

@@ -43,6 +43,9 @@ struct cat {
  * nothing is left of it. `name` is for what -v says. */
 bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name);
 
+/* Say on stderr that so many rows were passed over; none is nothing to say. */
+void cat_tell_without(uint64_t rows);
+
 /* What lies in a directory or a bucket without a log, or in one file: as cat_table, for a taker, in
  * the order of their sequences. *flat is false if the rows have none. */
 int cat_plain(struct cat *cat, const char *path, bool *flat, struct err *err)

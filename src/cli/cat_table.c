@@ -184,10 +184,7 @@ static int print_stream(struct table *t, const struct columns *c,
         if ((p == NULL || seqjoin_add(&p->late, &p->read, row.sequence)) &&
             selection_passes(&c->selection, row.values))
             print_row(t->cat, c, &row);
-    if (follow_reader_without(r) > 0)
-        (void)fprintf(
-            stderr, "varve: %llu rows of another engine have no stream_seq, and are passed over\n",
-            (unsigned long long)follow_reader_without(r));
+    cat_tell_without(follow_reader_without(r));
     follow_reader_free(r);
     return more < 0 ? -1 : 0;
 }
