@@ -91,6 +91,15 @@ static int check_table(const struct store *store, bool *evolve, struct err *err)
                       t->version);
 }
 
+/* Whether the log goes on behind what we know, though the next entry is not there: a clean-up
+ * removes from the beginning on, but of its removals a power cut may keep some and lose some before
+ * them. */
+static bool is_cut_off(const struct store *store)
+{
+    uint64_t checkpoint;
+    return delta_checkpoint_hint(store->objects, &checkpoint) && checkpoint > store->table.version;
+}
+
 /* Go on from what this instance has written down, or else read all of the log. */
 static int load_table(struct store *store, struct err *err)
 {
@@ -99,7 +108,9 @@ static int load_table(struct store *store, struct err *err)
         return -1;
     if (resumed && delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err) != 0)
         return -1;
-    return resumed && !gap ? 0 : delta_snapshot_load(&store->table, store->objects, err);
+    if (resumed && !gap && !is_cut_off(store))
+        return 0;
+    return delta_snapshot_load(&store->table, store->objects, err);
 }
 
 static int make_table(struct store *store, struct err *err)

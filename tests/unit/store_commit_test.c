@@ -354,3 +354,22 @@ TEST(store_commit_makes_directories_durable_that_were_removed)
     EXPECT_U64(fsyncs - opened - first - second, first);
     store_close(store);
 }
+
+/* What it has written down is of before; the clean-up of the log has removed the entry behind that,
+ * and a power cut has brought the older ones back. */
+TEST(store_recovers_behind_a_hole_that_a_power_cut_left)
+{
+    struct err err = {0};
+    struct store *store = fixture_open("i");
+    store_keep_subjects(store, slice_of("S C s 0\n"));
+    char *noted = fixture_read("root/_delta_log/_varve/i.json");
+    for (uint64_t sequence = 1; sequence <= 3; sequence++)
+        fixture_commit(store, KEY, sequence, sequence);
+    store_close(store);
+    fixture_write("root/_delta_log/_varve/i.json", noted);
+    fixture_write("root/_delta_log/_last_checkpoint", "{\"version\":3,\"size\":9}");
+    EXPECT(unlink("root/_delta_log/00000000000000000001.json") == 0);
+    EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
+    EXPECT(strstr(err.text, "entry 1 of the log is missing") != NULL);
+    free(noted);
+}
