@@ -63,6 +63,17 @@ bool slice_starts_with(struct slice s, const char *prefix)
     return s.len >= len && slice_is((struct slice){s.data, len}, prefix);
 }
 
+bool slice_take_line(struct slice *rest, struct slice *line)
+{
+    if (rest->len == 0)
+        return false;
+    const uint8_t *end = memchr(rest->data, '\n', rest->len);
+    *line = (struct slice){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
+    size_t used = line->len + (end != NULL);
+    *rest = (struct slice){rest->data + used, rest->len - used};
+    return true;
+}
+
 void buf_reset(struct buf *b)
 {
     b->len = 0;

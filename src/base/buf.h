@@ -30,6 +30,10 @@ int slice_compare(struct slice a, struct slice b);
 
 bool slice_starts_with(struct slice s, const char *prefix);
 
+/* Cut the first line off `rest`, without its '\n'; what ends without one is a line, too. False:
+ * nothing is left. */
+bool slice_take_line(struct slice *rest, struct slice *line);
+
 /*
  * A growable run of bytes. A zeroed struct is an empty buffer that is not counted; an `account` may
  * be set while it holds no memory. Growing invalidates pointers and

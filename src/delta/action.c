@@ -215,13 +215,8 @@ struct slice delta_map_get(const struct delta_map *map, const char *key)
 
 bool delta_next_line(struct slice *rest, struct slice *line)
 {
-    if (rest->len == 0)
+    if (!slice_take_line(rest, line))
         return false;
-    const uint8_t *end = memchr(rest->data, '\n', rest->len);
-    *line = (struct slice){rest->data, end == NULL ? rest->len : (size_t)(end - rest->data)};
-    size_t used = line->len + (end == NULL ? 0 : 1);
-    rest->data += used;
-    rest->len -= used;
     if (line->len > 0 && line->data[line->len - 1] == '\r')
         line->len--; /* some writers end lines as Windows does */
     return true;

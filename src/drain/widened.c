@@ -31,12 +31,9 @@ uint64_t widened_after(struct slice noted, const struct config_source *source, c
 {
     uint64_t after = 0;
     bool known = false;
-    while (noted.len > 0) {
-        const uint8_t *end = memchr(noted.data, '\n', noted.len);
-        struct slice line = {noted.data, end != NULL ? (size_t)(end - noted.data) : noted.len};
-        size_t taken = line.len + (end != NULL);
+    struct slice line;
+    while (slice_take_line(&noted, &line)) {
         uint64_t since = 0;
-        noted = (struct slice){noted.data + taken, noted.len - taken};
         if (!slice_is(take_word(&line), source->stream) ||
             !slice_is(take_word(&line), source->consumer))
             continue;

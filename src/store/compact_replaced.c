@@ -36,15 +36,9 @@ static bool parse(struct slice line, int64_t *until, struct buf *name)
 /* Cut the next line off *rest; false at the end. Lines that nobody has written are passed over. */
 static bool next_line(struct slice *rest, struct slice *line, int64_t *until, struct buf *name)
 {
-    while (rest->len > 0) {
-        const uint8_t *end = memchr(rest->data, '\n', rest->len);
-        size_t len = end != NULL ? (size_t)(end - rest->data) : rest->len;
-        *line = (struct slice){rest->data, len};
-        len += end != NULL;
-        *rest = (struct slice){rest->data + len, rest->len - len};
+    while (slice_take_line(rest, line))
         if (parse(*line, until, name))
             return true;
-    }
     return false;
 }
 
