@@ -321,10 +321,7 @@ void batch_put_bytes(struct batch *b, uint32_t column, struct slice value)
     ASSERT(value.len <= BATCH_VALUE_MAX);
     struct column *c = next_cell(b, column, COLUMN_BYTES);
     b->bytes += 4 + value.len;
-    uint8_t *to = batch_extend(&c->values, 4 + value.len);
-    store_u32le(to, (uint32_t)value.len);
-    if (value.len > 0)
-        memcpy(to + 4, value.data, value.len);
+    batch_append_bytes(&c->values, value.data, value.len);
 }
 
 void batch_put_null(struct batch *b, uint32_t column)

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "batch/room.h"
-
-static void append_bytes(struct buf *out, const uint8_t *data, uint32_t len)
-{
-    uint8_t *to = batch_extend(out, 4 + (size_t)len);
-    store_u32le(to, len);
-    if (len > 0)
-        memcpy(to + 4, data, len);
-}
 
 void batch_put_row(struct batch *b, const struct batch_cell *cells)
 {
@@ -34,7 +24,7 @@ void batch_put_row(struct batch *b, const struct batch_cell *cells)
             bytes += 8;
         } else {
             ASSERT(spec->type == COLUMN_BYTES && cell->len <= BATCH_VALUE_MAX);
-            append_bytes(&c->values, cell->data, cell->len);
+            batch_append_bytes(&c->values, cell->data, cell->len);
             bytes += 4 + (uint64_t)cell->len;
         }
     }

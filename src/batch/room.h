@@ -2,6 +2,9 @@
 #ifndef VARVE_BATCH_ROOM_H
 #define VARVE_BATCH_ROOM_H
 
+#include <string.h>
+
+#include "base/bytes.h"
 #include "batch/batch.h"
 
 /* What the files of batch/ share: room in one of a batch's buffers. */
@@ -24,6 +27,15 @@ static inline uint8_t *batch_extend(struct buf *buffer, size_t more)
     uint8_t *at = buffer->data + buffer->len;
     buffer->len += more;
     return at;
+}
+
+/* A byte string, PLAIN. */
+static inline void batch_append_bytes(struct buf *values, const uint8_t *data, size_t len)
+{
+    uint8_t *to = batch_extend(values, 4 + len);
+    store_u32le(to, (uint32_t)len);
+    if (len > 0)
+        memcpy(to + 4, data, len);
 }
 
 /* Let the columns outside of lists have room for what levels and values of fixed width some rows
