@@ -31,34 +31,35 @@ static void check_follower(struct check_report *r, const struct config *config,
 
 /* What was added to it since it began to follow. */
 static void check_items(struct check_report *r, const struct config *config,
-                        const struct config_follower *follower)
+                        const struct config_follower *follower, struct object_store *store,
+                        struct slice table)
 {
-    struct object_config place = {.root = config->output.log_output_directory,
-                                  .entries = DELTA_LOG_FOLDER};
-    struct delta_snapshot table = {0};
     struct delta_follower done = {0};
     struct buf items = {0}, new = {0};
-    struct err err = {0}; /* said of the table */
+    struct err err = {0}; /* it says so itself when it runs */
     bool found = false;
-    struct object_store *store = object_open(&place, &err);
     follow_items(&items, config, follower);
-    if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found &&
-        delta_follower_read(&done, store, follower->name, table.metadata.id, &found, &err) == 0 &&
-        found)
+    if (delta_follower_read(&done, store, follower->name, table, &found, &err) == 0 && found)
         follow_items_new(&new, &done, buf_slice(&items));
     if (new.len > 0)
         check_say(r, CHECK_WARNING, "follower %s: %s", follower->name, buf_text(&new));
-    delta_snapshot_free(&table);
     delta_follower_free(&done);
-    object_store_close(store);
     buf_free(&items);
     buf_free(&new);
 }
 
 void check_followers(struct check_report *r, const struct config *config)
 {
+    struct object_config place = {.root = config->output.log_output_directory,
+                                  .entries = DELTA_LOG_FOLDER};
+    struct delta_snapshot table = {0};
+    struct err err = {0}; /* said of the table */
     for (size_t i = 0; i < config->follower_count; i++)
         check_follower(r, config, &config->followers[i]);
-    for (size_t i = 0; i < config->follower_count; i++)
-        check_items(r, config, &config->followers[i]);
+    struct object_store *store = config->follower_count > 0 ? object_open(&place, &err) : NULL;
+    if (store != NULL && delta_snapshot_load(&table, store, &err) == 0 && table.found)
+        for (size_t i = 0; i < config->follower_count; i++)
+            check_items(r, config, &config->followers[i], store, table.metadata.id);
+    delta_snapshot_free(&table);
+    object_store_close(store);
 }
