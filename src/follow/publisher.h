@@ -11,10 +11,12 @@
  * Rows of a store as messages of a stream, each once. A message is the event that the row was made
  * of, with headers of its own in front of those that were stored:
  *
- *     Nats-Msg-Id: RUN/GENERATION/SEQUENCE    RUN is drawn when a replay begins; GENERATION is a
- * hash Nats-Expected-...                       what has to be in front of it, see below
+ *     Nats-Msg-Id: RUN/GENERATION/SEQUENCE
+ *     Nats-Expected-...                       what has to be in front of it, see below
  *     Varve-Replay: MARK                      what is replayed, as whoever does says it
  *     Varve-Row: STREAM/CREATED/SEQUENCE      of the row
+ *
+ * RUN is drawn when a replay begins, GENERATION is a hash of STREAM/CREATED.
  *
  * Stored headers that begin with "Nats-" are orders to a server; they are kept as "Varve-Nats-...".
  * What is a header of the server's is kept short: it looks through the block some twenty times.

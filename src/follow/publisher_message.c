@@ -3,8 +3,8 @@
 #include <strings.h>
 
 #include "base/bytes.h"
-#include "event/event.h"
 #include "base/sha256.h"
+#include "event/event.h"
 #include "follow/publisher_part.h"
 
 /* The headers that were stored, behind ours, and the end of the block. */
@@ -83,16 +83,12 @@ void publisher_head(struct publisher *p, const struct publisher_message *m, bool
     struct buf *h = &p->header;
     buf_reset(h);
     nats_header_begin(h);
-    buf_append_text(h, PUBLISHER_ID ": ");
-    buf_append_slice(h, buf_slice(&m->id));
-    buf_append_text(h, "\r\n");
+    nats_header_add(h, PUBLISHER_ID, buf_slice(&m->id));
     if (batched ? p->in_batch == 0 : p->sent == 0) {
         nats_header_add(h, "Nats-Expected-Stream", slice_of(p->stream));
         nats_header_add_u64(h, "Nats-Expected-Last-Sequence", p->base + p->sent);
     } else if (!batched) { /* only this stream ends with a message of ours */
-        buf_append_text(h, "Nats-Expected-Last-Msg-Id: ");
-        buf_append_slice(h, buf_slice(&p->previous));
-        buf_append_text(h, "\r\n");
+        nats_header_add(h, "Nats-Expected-Last-Msg-Id", buf_slice(&p->previous));
     }
     if (batched) {
         nats_header_add(h, "Nats-Batch-Id", slice_of(p->batch_token));

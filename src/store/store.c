@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/sandbox.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/text.h"
 #include "delta/log.h"
 #include "object/open.h"
