@@ -230,7 +230,9 @@ def test_signatures_by_another_implementation(varve, folder):
             connection.settimeout(20)
             said = b""
             while b"\r\n" not in said:
-                said += connection.recv(65536)
+                received = connection.recv(65536)
+                assert received, said
+                said += received
             options = json.loads(said[len("CONNECT ") : said.index(b"\r\n")])
             assert options["nkey"] == key.public
             signature = base64.urlsafe_b64decode(options["sig"] + "==")

@@ -290,8 +290,9 @@ def test_reloads_while_a_server_takes_its_time(varve, tmp_path):
             run.send(signal.SIGHUP)
             run.wait_line("reloaded", number, key="nats.password")
 
-        listener.accept()[0].close()  # this attempt had none yet
+        listener.accept()[0].close()
         reload(1)
+        listener.accept()[0].close()  # which may have begun before
         connection, _ = listener.accept()
         reload(2)
         reload(3)
@@ -299,7 +300,9 @@ def test_reloads_while_a_server_takes_its_time(varve, tmp_path):
         connection.settimeout(60)
         said = ""
         while "\r\n" not in said:
-            said += connection.recv(65536).decode()
+            received = connection.recv(65536)
+            assert received, said
+            said += received.decode()
         connection.close()
         login = json.loads(said[len("CONNECT ") : said.index("\r\n")])
         assert login["user"] == "drain"
