@@ -165,7 +165,7 @@ else
 $(BUILD)/obj/musl/tests/unit/%.o: CFLAGS := -O1
 # The code of s390x is a third larger: what runs seldom is built for size, to stay below SIZE_MAX.
 ifeq ($(CROSS),s390x)
-$(foreach f,check cli config delta drain follow object pipeline quality store verify watch,$(BUILD)/obj/musl/src/$(f)/%.o): CFLAGS := -Os -g
+$(foreach f,check cli config delta drain follow nats net object pipeline quality store verify watch,$(BUILD)/obj/musl/src/$(f)/%.o): CFLAGS := -Os -g
 $(patsubst %,$(BUILD)/obj/musl/src/event/%.o,descriptor descriptor_flat payload_direct_make payload_plan payload_types): \
     CFLAGS := -Os -g
 endif
