@@ -206,9 +206,10 @@ void sha256_end(struct sha256 *h, uint8_t out[static SHA256_BYTES])
         out[i] = (uint8_t)(h->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+static const char digits[] = "0123456789abcdef";
+
 void sha256_format(const uint8_t hash[static SHA256_BYTES], char out[static SHA256_TEXT_MAX])
 {
-    static const char digits[] = "0123456789abcdef";
     for (unsigned i = 0; i < SHA256_BYTES; i++) {
         out[2 * i] = digits[hash[i] >> 4];
         out[2 * i + 1] = digits[hash[i] & 15];
@@ -224,6 +225,14 @@ void sha256_text(struct slice data, char out[static SHA256_TEXT_MAX])
     sha256_add(&h, data.data, data.len);
     sha256_end(&h, hash);
     sha256_format(hash, out);
+}
+
+bool sha256_is_text(struct slice text)
+{
+    bool is = text.len == SHA256_TEXT_MAX - 1;
+    for (size_t i = 0; i < text.len && is; i++)
+        is = text.data[i] != '\0' && strchr(digits, text.data[i]) != NULL;
+    return is;
 }
 
 static void begin_padded(struct sha256 *h, const uint8_t key[static SHA256_BLOCK], uint8_t pad)

@@ -2,6 +2,7 @@
 #ifndef VARVE_BASE_SHA256_H
 #define VARVE_BASE_SHA256_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -29,6 +30,9 @@ void sha256_text(struct slice data, char out[static SHA256_TEXT_MAX]);
 
 /* The same digits of a finished hash. */
 void sha256_format(const uint8_t hash[static SHA256_BYTES], char out[static SHA256_TEXT_MAX]);
+
+/* Whether a text from outside is what sha256_text makes: 64 small hexadecimal digits. */
+bool sha256_is_text(struct slice text);
 
 /* HMAC-SHA-256 (RFC 2104) of one piece of data. `out` may be the memory of `key`. */
 void sha256_hmac(struct slice key, struct slice data, uint8_t out[static SHA256_BYTES]);

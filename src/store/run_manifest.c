@@ -185,7 +185,7 @@ static int add_object(struct collecting *c, const struct delta_file *file, struc
         return err_set(err, ERR_FORMAT, "it is in the log, but missing");
     result = run_file_kinds(&object.file, c->options->kind, c->codec, c->m, &out->rows, err);
     delta_object_file_close(&object);
-    if (hash.len == SHA256_TEXT_MAX - 1)
+    if (sha256_is_text(hash))
         memcpy(out->sha256, hash.data, hash.len);
     else if (result == 0)
         result = object_hash(c->store, out->path, out->sha256, &found, err);

@@ -137,7 +137,7 @@ static bool parse_files(struct run_manifest *m, const struct json *list)
         struct run_file file = {0};
         ok = is_text(item, "path", &path) && object_name_is_valid(path) &&
              json_get_u64(item, "bytes", &file.bytes) && json_get_u64(item, "rows", &file.rows) &&
-             json_get_text(item, "sha256", &sha256) && sha256.len == SHA256_TEXT_MAX - 1;
+             json_get_text(item, "sha256", &sha256) && sha256_is_text(sha256);
         if (!ok)
             break;
         memcpy(file.sha256, sha256.data, sha256.len);

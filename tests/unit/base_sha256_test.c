@@ -100,3 +100,20 @@ TEST(sha256_hmac_with_a_long_key)
     sha256_format(mac, text);
     EXPECT_TEXT(text, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
+
+/* What another writer calls a hash may be any text: its line of a list would be read as two. */
+TEST(sha256_in_a_text_from_outside)
+{
+    static const char good[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char text[sizeof(good)];
+    EXPECT(sha256_is_text(slice_of(good)));
+    EXPECT(!sha256_is_text(slice_of("")));
+    EXPECT(!sha256_is_text((struct slice){(const uint8_t *)good, sizeof(good) - 2}));
+    EXPECT(!sha256_is_text((struct slice){(const uint8_t *)good, sizeof(good)}));
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool digit = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+        memcpy(text, good, sizeof(good));
+        text[byte % 64] = (char)byte;
+        EXPECT(sha256_is_text((struct slice){(const uint8_t *)text, 64}) == digit);
+    }
+}
