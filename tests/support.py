@@ -248,6 +248,13 @@ class Server:
     def consumer(self, name="varve", stream="LOGGING"):
         return self.ask(lambda js: js.consumer_info(stream, name))
 
+    def wait_acked(self, last, name="varve", stream="LOGGING"):
+        """Wait until each message is acked, of which this is the last's sequence."""
+        wait_for(
+            lambda: self.consumer(name, stream).ack_floor.stream_seq == last,
+            f"all is acked up to {last}",
+        )
+
     def unacked(self, name="varve", stream="LOGGING"):
         """Deliveries that are not acked; None while there is no such consumer."""
         from nats.js.errors import NotFoundError

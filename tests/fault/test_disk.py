@@ -62,7 +62,7 @@ def check_all(varve, server):
     for row in rows.values():
         del row["event_payload"]  # so much of it takes Python long
     check_rows(varve.output, rows)
-    wait_for(lambda: server.consumer().ack_floor.stream_seq == COUNT, "all is acked")
+    server.wait_acked(COUNT)
 
 
 def committed(varve):
@@ -149,7 +149,7 @@ def test_a_removed_directory_is_made_again(any_server, varve, pattern, delivery)
     varve.once(**settings)
     assert deltalake_rows(varve.output) == list(range(1, 201))
     if delivery == "durable":
-        wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 200, "all is acked")
+        any_server.wait_acked(200)
 
 
 @pytest.mark.parametrize("delivery", ["durable", "position"])
@@ -227,12 +227,12 @@ def test_a_directory_that_can_not_be_made_again(any_server, varve):
     varve.output.write_text("a file is in the way")
     any_server.generate(50, seed=43, start_index=100)
     assert str(varve.output) in run.wait_line("store_removed", count=2)["text"]
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 100, "all is acked")
+    any_server.wait_acked(100)
     varve.output.unlink()
     run.wait_rows(150)
     assert run.stop() == 0
     check_rows(varve.output, numbered(Load(seed=43).run(150))[0])
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 150, "all is acked")
+    any_server.wait_acked(150)
 
 
 def test_a_directory_that_is_removed_all_the_time(any_server, varve):
@@ -245,7 +245,7 @@ def test_a_directory_that_is_removed_all_the_time(any_server, varve):
         shutil.rmtree(varve.output, ignore_errors=True)
     run.wait_rows(200)
     assert run.stop() == 0
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 200, "all is acked")
+    any_server.wait_acked(200)
 
 
 def test_a_directory_that_is_moved_away(any_server, varve, tmp_path):
@@ -257,14 +257,14 @@ def test_a_directory_that_is_moved_away(any_server, varve, tmp_path):
     before = sorted(path for path in moved.rglob("*") if path.suffix in (".parquet", ".json"))
     any_server.generate(50, seed=45, start_index=100)
     assert "moved or removed" in run.wait_line("commit_failed", count=2)["error"]
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 100, "all is acked")
+    any_server.wait_acked(100)
     after = sorted(path for path in moved.rglob("*") if path.suffix in (".parquet", ".json"))
     assert before == after and not varve.output.exists()
     moved.rename(varve.output)
     run.wait_rows(150)
     assert run.stop() == 0
     check_rows(varve.output, numbered(Load(seed=45).run(150))[0])
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 150, "all is acked")
+    any_server.wait_acked(150)
 
 
 def test_links_lead_nowhere(any_server, varve, tmp_path):
@@ -304,7 +304,7 @@ def test_the_question_for_free_space_hangs(any_server, varve):
     any_server.generate(20, seed=48, start_index=20)
     run.wait_rows(40)
     assert run.stop() == 0
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 40, "all is acked")
+    any_server.wait_acked(40)
 
 
 def test_a_file_system_that_does_not_say_how_much_is_free(any_server, varve, tmp_path):

@@ -86,7 +86,7 @@ def test_the_disk_of_a_target_is_full(any_server, varve, disk, kind):
     publish(any_server, range(1, COUNT + 1))
     wait_for(lambda: len(failures(run, "full")) >= 2, "attempts that fail")
     # Neither the drain nor another follower has to do with it.
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == COUNT, "all is acked")
+    any_server.wait_acked(COUNT)
     assert sequences(varve.output) == list(range(1, COUNT + 1))
     report = varve.output / "_quality" / "sim-1.json"
     wait_for(report.exists, "the other has rows")

@@ -215,7 +215,7 @@ def test_the_consumer_is_changed_under_us(server, varve, change):
     server.ask(work)
     server.generate(500, seed=95)
     run.wait_rows(500)
-    wait_for(lambda: server.consumer().ack_floor.stream_seq == 500, "all is acked")
+    server.wait_acked(500)
     again = server.consumer().delivered.consumer_seq > 500
     assert again == ("ack_wait" in change)
     assert run.stop() == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from generator import Load
-from support import BUILD, PATIENCE, VARVE, VARVE_FAULT, Output, check_rows, numbered, wait_for
+from support import BUILD, PATIENCE, VARVE, VARVE_FAULT, Output, check_rows, numbered
 
 # So large that a read of the socket takes a few of them only: a run has several epochs.
 LOAD = Load(seed=31, simulations=2, payload_bytes=400_000)
@@ -203,4 +203,4 @@ def test_an_error_that_lasts_bounds_memory(any_server, varve, tmp_path, fault):
     for row in rows.values():
         del row["event_payload"]  # this much of it takes Python minutes
     check_rows(varve.output, rows)
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == count, "all is acked")
+    any_server.wait_acked(count)

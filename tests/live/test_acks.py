@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 from generator import Load
-from support import VARVE, check_rows, numbered, wait_for
+from support import VARVE, check_rows, numbered
 
 
 def rows_of(count, seed):
@@ -30,7 +30,7 @@ def test_one_ack_is_for_all_that_is_committed(stream, varve):
     run.wait_line("consumer_made")
     stream.generate(5000, seed=3)
     run.wait_rows(5000)
-    wait_for(lambda: stream.consumer().ack_floor.stream_seq == 5000, "all is acked")
+    stream.wait_acked(5000)
     info = stream.consumer()
     assert (info.config.ack_policy, info.num_ack_pending) == ("all", 0)
     assert run.stop() == 0

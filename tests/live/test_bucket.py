@@ -272,7 +272,7 @@ def test_a_store_that_is_away_is_waited_for(any_server, varve, store, tmp_path):
     any_server.generate(100_000, payload_bytes=2000)
     run.wait_line("commit_failed")
     wait_for(lambda: "commit" in endpoint.text("/readyz"), "not ready")
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 1000, "all is acked")
+    any_server.wait_acked(1000)
     store.start()
     run.wait_rows(101_000)
     most = int(

@@ -197,7 +197,7 @@ def test_stops_in_order(loaded, varve, number):
     assert run.lines("stopped")
     committed = Output(varve.output).table()["stream_seq"].to_pylist()
     assert committed == list(range(1, len(committed) + 1))
-    wait_for(lambda: loaded.consumer().ack_floor.stream_seq == committed[-1], "all is acked")
+    loaded.wait_acked(committed[-1])
     varve.once()
     check_all(varve)
 

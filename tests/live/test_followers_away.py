@@ -44,7 +44,7 @@ def fail_for_a_while(server, varve, config, first):
     endpoint = Endpoint(run)
     for block in range(first, last + 1, BLOCK):
         server.publish([event(n) for n in range(block, block + BLOCK)])
-    wait_for(lambda: server.consumer().ack_floor.stream_seq == last, "all is acked")
+    server.wait_acked(last)
     wait_for(lambda: failing(endpoint) == list(NAMES), "all of them fail")
     wait_for(lambda: positions(endpoint, ROWS) == [last] * len(NAMES), "how far behind")
     wait_for(lambda: min(positions(endpoint, SECONDS)) > 1, "for how long")

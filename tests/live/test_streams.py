@@ -448,7 +448,7 @@ def test_several_sources_in_one_process(server, varve):
         assert len(rows) == count
         assert {r["stream_seq"]: r["event_id"] for r in rows} == expected
     check_verify(varve.output)
-    wait_for(lambda: server.consumer("other", "THIRD").ack_floor.stream_seq == 1000, "all is acked")
+    server.wait_acked(1000, "other", "THIRD")
 
 
 @pytest.mark.parametrize("delivery", ["durable", "position"])

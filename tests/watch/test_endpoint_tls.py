@@ -136,7 +136,8 @@ def test_curl_speaks_it(secured):
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
 
-def test_status_speaks_it(secured):
+def test_status_speaks_it(secured, any_server):
+    any_server.wait_acked(100)
     secured.wait_ready(True)
     code, text = status("--url", secured.url, "--ca-file", secured.ca)
     assert code == 0 and text.startswith("✓ ready for ")

@@ -137,7 +137,7 @@ def test_the_numbers_are_true(busy, any_server, varve):
     commits = len(varve.started[-1].lines("committed"))
     assert 1 <= m["varve_acks_sent_total", "stream=LOGGING"] <= commits
     assert m["varve_stream_last_sequence", "stream=LOGGING"] == 2010
-    wait_for(lambda: any_server.consumer().ack_floor.stream_seq == 2010, "all is acked")
+    any_server.wait_acked(2010)
     files = [*varve.output.rglob("*.parquet"), *varve.output.rglob("*.quarantine")]
     assert m["varve_bytes_written_total",] == sum(p.stat().st_size for p in files)
     assert total(m, "varve_files_committed_total") == len(files)

@@ -114,6 +114,8 @@ def test_late_and_in_time_again(any_server, varve):
     endpoint = Endpoint(process)
     raised = wait_alert(any_server, "follower_late", "raised")
     assert raised["follower"] == "typed"
+    any_server.wait_acked(2000)
+    endpoint.wait_ready(True)
     status, _, body = endpoint.get("/readyz")
     assert status == 200
     assert body.startswith(b"ready\nfollower typed fails: ")

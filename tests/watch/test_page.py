@@ -28,7 +28,10 @@ def endpoint(any_server, varve):
     config = watched(varve, nats={**servers, "user": "u"}, alerts={"subject": ""})
     process = varve.start(config=config)
     process.wait_rows(100)
-    return Endpoint(process)
+    any_server.wait_acked(100)
+    endpoint = Endpoint(process)
+    endpoint.wait_ready(True)
+    return endpoint
 
 
 @pytest.fixture

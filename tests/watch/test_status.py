@@ -26,10 +26,11 @@ def test_it_says_what_the_instance_says(any_server, varve):
     }
     run = varve.start(config=watched(varve, nats={"name": "lab-7"}, **followed))
     endpoint = Endpoint(run)
-    endpoint.wait_ready(True)
     run.wait_rows(1234)
+    any_server.wait_acked(1235)  # what waits for long is no longer ready
+    endpoint.wait_ready(True)
     code, text, _ = status("--url", endpoint.url)
-    assert code == 0
+    assert code == 0, text
     assert text.startswith("✓ ready for ")
     assert f"instance lab-7, connected to 127.0.0.1:{any_server.port}" in text
     assert "1,234" in text and "LOGGING" in text and "pulling" in text
@@ -49,8 +50,9 @@ def test_a_terminal_that_is_narrow(any_server, varve):
     any_server.generate(10)
     run = varve.start(config=watched(varve))
     endpoint = Endpoint(run)
-    endpoint.wait_ready(True)
     run.wait_rows(10)
+    any_server.wait_acked(10)
+    endpoint.wait_ready(True)
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
     watch = subprocess.Popen([VARVE, "status", "--watch", "--url", endpoint.url], stdout=side)
