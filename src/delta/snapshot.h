@@ -132,6 +132,12 @@ int delta_snapshot_update(struct delta_snapshot *s, struct object_store *store,
                           delta_entry_visit *visit, void *context, bool *gap, struct err *err)
     __attribute__((warn_unused_result));
 
+/* As delta_snapshot_load; `visit` (or NULL) sees the entries behind the checkpoint, and sees them
+ * again from the first one on where they are read anew. */
+int delta_snapshot_load_visited(struct delta_snapshot *s, struct object_store *store,
+                                delta_entry_visit *visit, void *context, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* One action more, and one entry more: for what was read or written elsewhere. */
 int delta_snapshot_apply(struct delta_snapshot *s, const struct delta_action *action,
                          struct err *err) __attribute__((warn_unused_result));

@@ -131,7 +131,8 @@ static enum outcome read_checkpoint(struct delta_snapshot *s, struct object_stor
     return LOADED;
 }
 
-static enum outcome load_once(struct delta_snapshot *s, struct object_store *store, struct err *err)
+static enum outcome load_once(struct delta_snapshot *s, struct object_store *store,
+                              delta_entry_visit *visit, void *context, struct err *err)
 {
     struct delta_listing listing = {0};
     enum outcome outcome = LOADED;
@@ -149,7 +150,7 @@ static enum outcome load_once(struct delta_snapshot *s, struct object_store *sto
         outcome = FAILED;
     }
     if (outcome == LOADED)
-        outcome = read_entries(s, store, &listing, next, NULL, NULL, err);
+        outcome = read_entries(s, store, &listing, next, visit, context, err);
     delta_snapshot_complete(s);
     delta_listing_free(&listing);
     return outcome;
@@ -157,9 +158,15 @@ static enum outcome load_once(struct delta_snapshot *s, struct object_store *sto
 
 int delta_snapshot_load(struct delta_snapshot *s, struct object_store *store, struct err *err)
 {
+    return delta_snapshot_load_visited(s, store, NULL, NULL, err);
+}
+
+int delta_snapshot_load_visited(struct delta_snapshot *s, struct object_store *store,
+                                delta_entry_visit *visit, void *context, struct err *err)
+{
     for (int attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
         delta_snapshot_free(s);
-        switch (load_once(s, store, err)) {
+        switch (load_once(s, store, visit, context, err)) {
         case LOADED:
             if (s->found && (s->protocol_text.len == 0 || s->metadata_text.len == 0))
                 return err_set(err, ERR_FORMAT, "the log has no protocol or no metaData");

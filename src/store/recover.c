@@ -7,7 +7,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -20,6 +19,7 @@
 #include "store/commit.h"
 #include "store/known.h"
 #include "store/path.h"
+#include "store/removed.h"
 
 enum {
     EVOLVE_ATTEMPTS = 20,
@@ -100,17 +100,44 @@ static bool is_cut_off(const struct store *store)
     return delta_checkpoint_hint(store->objects, &checkpoint) && checkpoint > store->table.version;
 }
 
+static int note_removed(void *context, uint64_t version, const struct delta_action *action,
+                        struct err *err)
+{
+    (void)err;
+    store_removed_note(context, version, action);
+    return 0;
+}
+
+/* A new instance has nothing to be told of what was removed before it came. */
+static bool is_known(const struct delta_snapshot *table, const char *instance)
+{
+    struct buf prefix = {0};
+    bool known = false;
+    delta_app_prefix(&prefix, instance);
+    for (uint32_t i = 0; i < table->app_ids.count && !known; i++)
+        known = slice_starts_with(map_key(&table->app_ids, i), buf_text(&prefix));
+    buf_free(&prefix);
+    return known;
+}
+
 /* Go on from what this instance has written down, or else read all of the log. */
 static int load_table(struct store *store, struct err *err)
 {
+    struct store_removed removed = {.instance = store->instance};
     bool resumed, gap = false;
-    if (delta_saved_resume(&store->table, store->objects, store->instance, &resumed, err) != 0)
-        return -1;
-    if (resumed && delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err) != 0)
-        return -1;
-    if (resumed && !gap && !is_cut_off(store))
-        return 0;
-    return delta_snapshot_load(&store->table, store->objects, err);
+    int result = delta_saved_resume(&store->table, store->objects, store->instance, &resumed, err);
+    if (result == 0 && resumed)
+        result =
+            delta_snapshot_update(&store->table, store->objects, note_removed, &removed, &gap, err);
+    if (result == 0 && (!resumed || gap || is_cut_off(store))) {
+        result =
+            delta_snapshot_load_visited(&store->table, store->objects, note_removed, &removed, err);
+        resumed = false;
+    }
+    if (resumed || is_known(&store->table, store->instance))
+        store->recovery.removed = store_removed_tell(&removed, store->root);
+    store_removed_free(&removed);
+    return result;
 }
 
 static int make_table(struct store *store, struct err *err)
@@ -154,48 +181,15 @@ int store_recover_table(struct store *store, const struct store_config *config, 
 struct visitor {
     struct store *store;
     struct buf prefix; /* of the transactions of this instance */
-    /* Of the entry that is read: */
-    uint64_t version, removed; /* files whose rows are taken away, or changed */
-    bool of_varve;             /* retention says of itself what it removes */
-    struct buf operation;
+    struct store_removed removed;
 };
-
-/* What another engine has done to rows that were stored and acked: they do not come again. */
-static void tell_removed(struct visitor *v)
-{
-    if (v->removed > 0 && !v->of_varve)
-        log_message(LOG_WARNING, "rows_removed",
-                    "another engine has removed or changed the rows of %" PRIu64
-                    " files of the table (entry %" PRIu64
-                    " of the log, %s): their events were stored, and are not fetched again",
-                    v->removed, v->version,
-                    v->operation.len > 0 ? buf_text(&v->operation) : "it does not say by what");
-    v->removed = 0;
-    v->of_varve = false;
-    buf_reset(&v->operation);
-}
-
-static void note_removed(struct visitor *v, uint64_t version, const struct delta_action *action)
-{
-    struct slice text;
-    if (version != v->version)
-        tell_removed(v);
-    v->version = version;
-    v->removed += action->kind == DELTA_REMOVE && action->remove.data_change;
-    if (action->kind != DELTA_COMMIT_INFO)
-        return;
-    v->of_varve = json_get_text(action->commit_info.json, "engineInfo", &text) &&
-                  slice_starts_with(text, "varve/");
-    if (json_get_text(action->commit_info.json, "operation", &text))
-        buf_append_slice(&v->operation, text);
-}
 
 /* We know of all our own entries, so one that we meet here is somebody else's. */
 static int visit_action(void *context, uint64_t version, const struct delta_action *action,
                         struct err *err)
 {
     struct visitor *v = context;
-    note_removed(v, version, action);
+    store_removed_note(&v->removed, version, action);
     if (action->kind != DELTA_TXN || !slice_starts_with(action->txn.app_id, buf_text(&v->prefix)))
         return store_note_others(v->store, action, err);
     return err_set(err, ERR_REFUSED,
@@ -238,14 +232,16 @@ static int set_back(struct store *store, const char *how, struct err *err)
 
 /* The newest entry that we know is gone: below a checkpoint, and with it what others may have done
  * under our name, but not their transactions; or the table was set back. */
-static int reload_table(struct store *store, struct err *err)
+static int reload_table(struct store *store, struct store_removed *removed, struct err *err)
 {
     struct buf id = {0}, table = {0};
     uint64_t version = store->table.version;
     bool known = store->table.found;
     if (store->table.metadata.id.data != NULL)
         buf_append_slice(&table, store->table.metadata.id);
-    int result = delta_snapshot_load(&store->table, store->objects, err);
+    removed->instance = store->instance;
+    int result =
+        delta_snapshot_load_visited(&store->table, store->objects, note_removed, removed, err);
     if (result == 0 && !store->table.found)
         result = set_back(store, "was removed", err);
     else if (result == 0 && known && !slice_equal(store->table.metadata.id, buf_slice(&table)))
@@ -278,7 +274,6 @@ static int update_table(struct store *store, struct visitor *v, bool *gap, struc
     struct buf id = {0};
     buf_append_slice(&id, store->table.metadata.id);
     int result = delta_snapshot_update(&store->table, store->objects, visit_action, v, gap, err);
-    tell_removed(v);
     if (result == 0 && !*gap && !slice_equal(store->table.metadata.id, buf_slice(&id)))
         result = set_back(store, "was replaced by another one", err);
     buf_free(&id);
@@ -307,7 +302,7 @@ int store_refresh_table(struct store *store, struct err *err)
     if (store->table.version != version)
         store->newest = (struct object_info){0}; /* of another entry, be this one read or not */
     if (result == 0 && gap)
-        result = reload_table(store, err);
+        result = reload_table(store, &v.removed, err);
     if (result == 0)
         result = check_table(store, &evolve, err);
     if (result == 0 && evolve) {
@@ -321,7 +316,9 @@ int store_refresh_table(struct store *store, struct err *err)
     else if (result == 0)
         store->newest = info; /* which was looked at */
     buf_free(&v.prefix);
-    buf_free(&v.operation);
+    if (!store->outdated) /* else it is said at the next start, which is at once */
+        (void)store_removed_tell(&v.removed, store->root);
+    store_removed_free(&v.removed);
     return result;
 }
 
@@ -339,7 +336,7 @@ static int read_positions(struct store *store, const struct store_config *config
     positions_copy(&store->positions, &known);
     positions_free(&known);
     store->saved_version = saved ? store->table.version : 0;
-    if (result != 0 || saved)
+    if (result != 0 || (saved && !store->recovery.removed))
         return result;
     store->saved_ranges = true;
     return store_save(store, err);
@@ -409,15 +406,19 @@ static void rename_quarantines(struct store *store)
  * process had sent, and that has come since the table was read. */
 static int recover_commits(struct store *store, struct err *err)
 {
+    struct store_removed removed = {0};
     bool found = true, gap = false;
     int result = 0;
     while (result == 0 && found) {
         result = store_recover_commit(store, &found, err);
         if (result == 0)
-            result = delta_snapshot_update(&store->table, store->objects, NULL, NULL, &gap, err);
+            result = delta_snapshot_update(&store->table, store->objects, note_removed, &removed,
+                                           &gap, err);
         if (result == 0 && gap)
-            result = reload_table(store, err);
+            result = reload_table(store, &removed, err);
     }
+    store->recovery.removed |= store_removed_tell(&removed, store->root);
+    store_removed_free(&removed);
     return result;
 }
 

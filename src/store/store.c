@@ -69,8 +69,9 @@ void store_close(struct store *store)
     struct err err = {0};
     if (store == NULL)
         return;
-    /* The next start has less to read; it can do without. */
-    if (store->opened && store->table.found && !store->lost &&
+    /* The next start has less to read; it can do without. And of a table that is another one now,
+     * what we know must not be written down as if it had it. */
+    if (store->opened && store->table.found && !store->lost && !store->outdated &&
         store->table.version != store->saved_version)
         (void)!store_save(store, &err);
     object_store_close(store->objects);

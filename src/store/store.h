@@ -58,6 +58,7 @@ struct store_recovery {
     uint64_t entries_read;  /* of these: behind the newest checkpoint */
     bool forgotten;         /* nothing of this instance was found, but old entries of the log are
                                gone: its positions may have been in them */
+    bool removed;           /* another engine has removed rows since the last start: it was said */
     bool incomplete;        /* entries of this instance are gone, and with them perhaps what was
                                durable above its positions */
 };

@@ -479,8 +479,58 @@ def test_a_table_that_is_replaced_or_restored_is_noticed(any_server, varve, chan
     wait_for(lambda: any_server.unacked() == 0 and any_server.consumer().num_pending == 0, "acked")
     assert running.stop() == 0
     assert DeltaTable(varve.output).to_pyarrow_table().num_rows == there + 30
+    assert len(running.lines("rows_removed")) == 1
     again = varve.once(batching=FAST)
     assert not again.lines("rows_removed") and not again.lines("commit_failed")
+
+
+def restore_and_append(output):
+    """Somebody else goes on with it, too: the entry that varve knows as its newest is there."""
+    restore(output)
+    row = DeltaTable(output).to_pyarrow_table().slice(0, 1)
+    deltalake.write_deltalake(output, row, mode="append")
+
+
+def restore_and_forget(output):
+    """Without what varve has written down beside the log."""
+    restore(output)
+    shutil.rmtree(output / "_delta_log" / "_varve")
+
+
+def delete(output):
+    allow_removals(output)
+    DeltaTable(output).delete("stream_seq <= 30")
+
+
+@pytest.mark.parametrize(
+    "change, there, operation",
+    [
+        (replace, 0, "CREATE"),
+        (restore, 20, "RESTORE"),
+        (restore_and_append, 21, "RESTORE"),
+        (restore_and_forget, 20, "RESTORE"),
+        (delete, 10, "DELETE"),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_what_was_removed_while_varve_was_down_is_said(
+    any_server, varve, change, there, operation
+):
+    """Once, by the next start, with the entry that did it and where the rows still are."""
+    for seed in (1, 2):
+        any_server.generate(20, seed=seed)
+        varve.once(batching=FAST)
+    change(varve.output)
+    for seed in (3, 4):
+        any_server.generate(15, seed=seed)
+        (run := varve.start("--once", batching=FAST)).wait()
+        lines = run.lines("rows_removed")
+        assert len(lines) == (seed == 3), run.text()
+        for line in lines:
+            assert operation in line["text"] and "not fetched again" in line["text"]
+            before = int(line["text"].rsplit(" ", 1)[1])
+            assert DeltaTable(varve.output, version=before).to_pyarrow_table().num_rows == 40
+    assert DeltaTable(varve.output).to_pyarrow_table().num_rows == there + 30
 
 
 def test_a_table_that_is_replaced_by_one_of_others_is_refused(any_server, varve):
