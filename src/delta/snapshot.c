@@ -114,6 +114,8 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
 static void remove_file(struct delta_snapshot *s, const struct delta_remove *remove)
 {
     int64_t number = map_find(&s->paths, remove->path);
+    if (s->gone != NULL)
+        s->gone(s->gone_context, remove);
     if (number < 0 || s->files.list[number] == NULL ||
         s->files.list[number]->vector != remove->vector)
         return;
@@ -225,6 +227,8 @@ void delta_snapshot_free(struct delta_snapshot *s)
     bool varve = s->want_varve;
     delta_keep *filter = s->keep;
     void *context = s->keep_context;
+    delta_gone *gone = s->gone;
+    void *gone_context = s->gone_context;
     struct account *account = s->account;
     delta_snapshot_forget(s);
     array_free(&s->apps);
@@ -237,6 +241,8 @@ void delta_snapshot_free(struct delta_snapshot *s)
                                  .want_varve = varve,
                                  .keep = filter,
                                  .keep_context = context,
+                                 .gone = gone,
+                                 .gone_context = gone_context,
                                  .account = account,
                                  .paths = {.account = account},
                                  .files = {.account = account}};

@@ -48,6 +48,9 @@ enum delta_keep { DELTA_KEEP_NOTHING, DELTA_KEEP_BRIEF, DELTA_KEEP_ALL };
 typedef enum delta_keep delta_keep(void *context, const struct delta_add *add,
                                    struct delta_mark *mark);
 
+/* A file that the log remembers to have removed; it may be there again. */
+typedef void delta_gone(void *context, const struct delta_remove *remove);
+
 /* The newest transaction of one application. */
 struct delta_app {
     int64_t version;
@@ -87,7 +90,9 @@ struct delta_snapshot {
     delta_keep *keep; /* of live files; NULL: all */
     void *keep_context;
     struct account *account; /* the live files are booked to it; NULL: none */
-    bool found;              /* there is a table */
+    delta_gone *gone;        /* is told of files that were removed; NULL: nobody is */
+    void *gone_context;
+    bool found;       /* there is a table */
     uint64_t version; /* of the newest entry, or of the checkpoint where there is none behind it */
     uint64_t base;    /* of the checkpoint that the replay began with */
     bool has_base;

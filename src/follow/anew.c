@@ -100,7 +100,9 @@ int anew_announce(struct object_store *store, struct delta_snapshot *table,
 const char *follow_anew_begin(struct follow_anew *a, const char *root, const struct schema *schema,
                               struct err *err)
 {
-    struct delta_snapshot table = {.want_files = true};
+    struct anew_gone gone = {0};
+    struct delta_snapshot table = {
+        .want_files = true, .gone = anew_note_gone, .gone_context = &gone};
     struct follow_anew_table begun = {0};
     struct buf folder = {0};
     struct object_store *store = anew_open(a, root, err);
@@ -108,7 +110,7 @@ const char *follow_anew_begin(struct follow_anew *a, const char *root, const str
     if (result == 0)
         result = anew_announce(store, &table, schema, &begun.number, err);
     if (result == 0)
-        result = anew_sweep(store, &table, begun.number, err);
+        result = anew_sweep(store, &table, &gone, begun.number, err);
     if (result == 0) {
         struct buf beside = {0};
         buf_printf(&folder, FOLLOW_ANEW_FOLDER "%" PRId64 "/", begun.number);
@@ -122,6 +124,7 @@ const char *follow_anew_begin(struct follow_anew *a, const char *root, const str
         (void)err_prefix(err, "%s can't be made anew", root);
     }
     delta_snapshot_free(&table);
+    anew_gone_free(&gone);
     object_store_close(store);
     buf_free(&folder);
     return begun.beside;

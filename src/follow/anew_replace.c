@@ -20,6 +20,7 @@ struct replacing {
     const struct follow_anew_table *begun;
     struct object_store *store, *beside;
     struct delta_snapshot table, fresh;
+    struct anew_gone gone;      /* of `table` */
     struct map noted;           /* old files that are on the list of those that go */
     struct positions positions; /* that the follower has in `fresh`, */
     struct seqset *rows;        /* and of each the rows; borrowed from `fresh` */
@@ -183,7 +184,7 @@ static int replace(struct replacing *r, struct err *err)
     make_checkpoint(r->store);
     if (typed_record_settle(r->store, err) != 0)
         return -1;
-    return anew_sweep(r->store, &r->table, r->begun->number + 1, err);
+    return anew_sweep(r->store, &r->table, &r->gone, r->begun->number + 1, err);
 }
 
 int anew_replace(const struct follow_anew *a, const struct follow_anew_table *begun,
@@ -193,11 +194,14 @@ int anew_replace(const struct follow_anew *a, const struct follow_anew_table *be
                           .begun = begun,
                           .table = {.want_files = true, .keep = anew_keep_names},
                           .fresh = {.want_files = true, .want_varve = true}};
+    r.table.gone = anew_note_gone;
+    r.table.gone_context = &r.gone;
     int result = replace(&r, err);
     object_store_close(r.beside);
     object_store_close(r.store);
     positions_free(&r.positions);
     map_free(&r.noted);
+    anew_gone_free(&r.gone);
     free(r.rows);
     delta_snapshot_free(&r.table);
     delta_snapshot_free(&r.fresh);

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "delta/log.h"
+#include "delta/properties.h"
 #include "follow/anew_part.h"
 #include "object/bucket.h"
 #include "store/compact_replaced.h"
@@ -90,26 +91,54 @@ static int erase_part(struct object_store *store, const char *folder, const char
     return result;
 }
 
-/* Whether there are files of the table in it, or files that were and that wait for their time. */
-static int is_used(struct object_store *store, const struct delta_snapshot *table,
-                   const char *folder, bool *used, struct err *err)
+void anew_note_gone(void *context, const struct delta_remove *remove)
 {
-    struct map names = {0};
-    *used = is_live(table, folder);
-    int result = *used ? 0 : replaced_names(store, &names, err);
-    for (uint32_t i = 0; i < names.count && !*used; i++)
-        *used = slice_starts_with(map_key(&names, i), folder);
-    map_free(&names);
-    return result;
+    struct anew_gone *gone = context;
+    bool added;
+    if (!slice_starts_with(remove->path, FOLLOW_ANEW_FOLDER))
+        return;
+    uint32_t number = map_put(&gone->paths, remove->path, &added);
+    if (added)
+        *array_add(&gone->at) = 0;
+    gone->at.list[number] = remove->deletion_timestamp;
+}
+
+void anew_gone_free(struct anew_gone *gone)
+{
+    map_free(&gone->paths);
+    array_free(&gone->at);
+}
+
+/* As a table of the log has it now. */
+struct view {
+    struct object_store *store;
+    const struct delta_snapshot *table;
+    const struct anew_gone *gone;
+    struct map noted; /* files that wait for their time */
+};
+
+/* Old versions that have it can still be read, as long as the table says. */
+static bool is_young(const struct view *v, uint32_t number)
+{
+    return v->gone->at.list[number] >=
+           clock_wall() / CLOCK_MILLISECOND - delta_tombstone_retention(&v->table->metadata);
+}
+
+/* Whether there are files of the table in it, or files that were, also those that another engine
+ * has replaced, and that wait for their time. */
+static bool is_used(const struct view *v, const char *folder)
+{
+    bool used = is_live(v->table, folder);
+    for (uint32_t i = 0; i < v->noted.count && !used; i++)
+        used = slice_starts_with(map_key(&v->noted, i), folder);
+    for (uint32_t i = 0; i < v->gone->paths.count && !used; i++)
+        used = slice_starts_with(map_key(&v->gone->paths, i), folder) && is_young(v, i);
+    return used;
 }
 
 /* A folder that nobody can put in the place of anything any more. */
-static int erase(struct object_store *store, const struct delta_snapshot *table, const char *folder,
-                 struct err *err)
+static int erase(struct object_store *store, const char *folder, bool used, struct err *err)
 {
-    bool used;
-    if (is_used(store, table, folder, &used, err) != 0)
-        return -1;
     if (!used)
         return erase_part(store, folder, "", err);
     return erase_part(store, folder, ".varve/", err) != 0 ||
@@ -119,8 +148,7 @@ static int erase(struct object_store *store, const struct delta_snapshot *table,
 }
 
 struct sweep {
-    struct object_store *store;
-    const struct delta_snapshot *table;
+    struct view view;
     int64_t number;
 };
 
@@ -130,21 +158,62 @@ static int sweep_one(void *context, const char *folder, struct err *err)
     int64_t number;
     if (!number_of(folder, &number) || number >= s->number)
         return 0;
-    return erase(s->store, s->table, folder, err);
+    return erase(s->view.store, folder, is_used(&s->view, folder), err);
 }
 
-int anew_sweep(struct object_store *store, const struct delta_snapshot *table, int64_t number,
-               struct err *err)
+int anew_sweep(struct object_store *store, const struct delta_snapshot *table,
+               const struct anew_gone *gone, int64_t number, struct err *err)
 {
-    struct sweep s = {store, table, number};
-    return each_folder(store, sweep_one, &s, err);
+    struct sweep s = {{store, table, gone, {0}}, number};
+    int result = replaced_names(store, &s.view.noted, err);
+    if (result == 0)
+        result = each_folder(store, sweep_one, &s, err);
+    map_free(&s.view.noted);
+    return result;
 }
 
 struct tidying {
     struct object_store *store;
     int64_t now;
-    struct delta_snapshot table; /* loaded for the first folder */
+    struct delta_snapshot table; /* loaded for the first folder, with */
+    struct anew_gone gone;
+    struct view view;
+    struct replaced_list unnamed; /* in a folder */
 };
+
+static bool note_unnamed(void *context, struct slice name)
+{
+    struct tidying *t = context;
+    struct buf path = {0};
+    delta_path_encode(&path, name);
+    int64_t gone = map_find(&t->gone.paths, buf_slice(&path));
+    char *copy = text_copy_slice(name);
+    if (text_ends_with(copy, ".parquet") && strstr(copy, "/" DELTA_LOG_FOLDER) == NULL &&
+        delta_snapshot_file(&t->table, buf_slice(&path)) == NULL &&
+        map_find(&t->view.noted, name) < 0 && (gone < 0 || !is_young(&t->view, (uint32_t)gone)))
+        *array_add(&t->unnamed) = copy;
+    else
+        free(copy);
+    buf_free(&path);
+    return true;
+}
+
+/* Files that took the place of a table, and that another engine has replaced: its clean-up passes
+ * over folders with a '_'. One that is new may be about to be committed. */
+static int remove_unnamed(struct tidying *t, const char *folder, struct err *err)
+{
+    int result = object_list(t->store, folder, "", note_unnamed, t, err);
+    for (size_t i = 0; i < t->unnamed.count && result == 0; i++) {
+        const char *name = t->unnamed.list[i];
+        struct object_info info;
+        bool found = false;
+        result = object_head(t->store, name, &info, &found, err);
+        if (result == 0 && found && info.modified < t->now - GIVEN_UP_AFTER)
+            result = object_remove(t->store, name, err);
+    }
+    replaced_free(&t->unnamed);
+    return result;
+}
 
 static int tidy_one(void *context, const char *folder, struct err *err)
 {
@@ -152,24 +221,33 @@ static int tidy_one(void *context, const char *folder, struct err *err)
     int64_t newest, number;
     if (!number_of(folder, &number))
         return 0;
-    if (!t->table.found && delta_snapshot_load(&t->table, t->store, err) != 0)
+    if (!t->table.found && (delta_snapshot_load(&t->table, t->store, err) != 0 ||
+                            replaced_names(t->store, &t->view.noted, err) != 0))
         return -1;
     if (object_bucket_newest(t->store, folder, &newest, err) != 0)
         return -1;
     const struct delta_app *last = delta_snapshot_app(&t->table, slice_of(ANEW_APP));
-    if (newest >= t->now - GIVEN_UP_AFTER || last == NULL || number > last->version)
+    bool old = newest < t->now - GIVEN_UP_AFTER, used = is_used(&t->view, folder);
+    if (last == NULL || number > last->version || (!old && !used))
         return 0;
     /* Who has begun it may be asleep: it is refused from then on. */
-    if (number == last->version && !is_live(&t->table, folder) &&
+    if (number == last->version && !used &&
         anew_announce(t->store, &t->table, NULL, &number, err) != 0)
         return -1;
-    return erase(t->store, &t->table, folder, err);
+    if (old && erase(t->store, folder, used, err) != 0)
+        return -1;
+    return used ? remove_unnamed(t, folder, err) : 0;
 }
 
 int follow_anew_tidy(struct object_store *store, int64_t now, struct err *err)
 {
-    struct tidying t = {
-        .store = store, .now = now, .table = {.want_files = true, .keep = anew_keep_names}};
+    struct tidying t = {.store = store,
+                        .now = now,
+                        .table = {.want_files = true,
+                                  .keep = anew_keep_names,
+                                  .gone = anew_note_gone,
+                                  .gone_context = &t.gone},
+                        .view = {store, &t.table, &t.gone, {0}}};
     bool due = false;
     uint64_t removed;
     int result = replaced_due(store, now, &due, err);
@@ -177,8 +255,12 @@ int follow_anew_tidy(struct object_store *store, int64_t now, struct err *err)
         result = delta_snapshot_load(&t.table, store, err); /* as new as `now` */
     if (result == 0 && due)
         result = replaced_remove(store, &t.table, now, &removed, err);
+    if (result == 0 && due)
+        result = replaced_names(store, &t.view.noted, err);
     if (result == 0)
         result = each_folder(store, tidy_one, &t, err);
     delta_snapshot_free(&t.table);
+    anew_gone_free(&t.gone);
+    map_free(&t.view.noted);
     return result;
 }

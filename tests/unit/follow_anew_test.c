@@ -248,6 +248,61 @@ TEST(follow_anew_again_leaves_all_old_versions_what_they_are)
     bucket_model_free(m);
 }
 
+/* Another engine puts a file in the place of one of `_anew/1/`. */
+static void merge(const char *old, const char *fresh)
+{
+    struct err err = {0};
+    struct delta_snapshot table = {0};
+    struct buf entry = {0};
+    bool taken = true;
+    load(&table);
+    buf_printf(&entry,
+               "{\"commitInfo\":{\"timestamp\":1,\"operation\":\"OPTIMIZE\"}}\n"
+               "{\"remove\":{\"path\":\"%s\",\"deletionTimestamp\":%" PRId64 ",\"dataChange\":"
+               "false}}\n"
+               "{\"add\":{\"path\":\"%s\",\"partitionValues\":{},\"size\":1,"
+               "\"modificationTime\":1,\"dataChange\":false}}\n",
+               old, clock_wall() / CLOCK_MILLISECOND, fresh);
+    struct object_store *store = open_objects();
+    EXPECT(object_put(store, fresh, slice_of("x"), &err) == 0);
+    EXPECT(delta_entry_append(store, table.version + 1, buf_slice(&entry), &taken, &err) == 0);
+    EXPECT(!taken);
+    EXPECT_TEXT(err.text, "");
+    object_store_close(store);
+    delta_snapshot_free(&table);
+    buf_free(&entry);
+}
+
+/* What it has replaced there stays as long as old versions can be read, and goes then, alone. */
+TEST(follow_anew_lets_go_of_what_another_engine_has_replaced)
+{
+    static const char first[] = "_anew/1/sim/1-40.parquet", last[] = "_anew/1/sim/41-60.parquet";
+    struct bucket_model *m = begin();
+    expect_restart();
+    expect_tidied(m);
+    bucket_model_start(m);
+    merge(first, "part-1.parquet");
+    bucket_model_wait(m, clock_monotonic() + 6 * DAY);
+    tidy(m);
+    EXPECT(is_object(first) && is_object(last));
+    expect_tidied(m);
+    EXPECT(!is_object(first) && is_object(last) && is_object("part-1.parquet"));
+    /* Of the last one, too: the folder has nothing of the table then. */
+    bucket_model_start(m);
+    merge(last, "part-2.parquet");
+    bucket_model_wait(m, clock_monotonic() + 3 * DAY);
+    tidy(m);
+    EXPECT(is_object(last));
+    bucket_model_start(m);
+    expect_restart(); /* nor does another one remove it */
+    tidy(m);
+    EXPECT(is_object(last) && is_object("part-2.parquet"));
+    expect_tidied(m);
+    EXPECT(!is_object(last) && !is_object("part-2.parquet"));
+    EXPECT_U64(look(), 2);
+    bucket_model_free(m);
+}
+
 /* An engine that lets transactions expire takes the numbers away. */
 TEST(follow_anew_takes_no_folder_that_is_there)
 {
