@@ -120,8 +120,9 @@ static const struct cli_option follow_options[] = {
     {'o', "--once", NULL, "end when it has every row that was committed at the start"},
     {'r', "--restart", NULL,
      "begin with the first row: tables are made anew beside the old ones, which they then replace, "
-     "quality counts anew, points of a database are written once more. Not for an archive, nor for "
-     "kind nats"},
+     "files of an archive are compared, and brought again where need be, quality counts anew, "
+     "points "
+     "of a database are written once more. Not for kind nats"},
     {'f', "--forget", NULL,
      "follow nothing: have the store forget this follower, so that it holds back no retention"},
     {0},

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/options.h"
+#include "follow/archive.h"
 #include "follow/follower.h"
 #include "follow/items.h"
 #include "follow/kinds.h"
@@ -106,6 +107,8 @@ static int follow(const struct following *how, const struct config *config,
         return -1;
     if (anew != NULL)
         follow_table_anew(target, anew);
+    if (how->restart && settings->kind == CONFIG_KIND_ARCHIVE)
+        follow_archive_anew(target);
     if (net_waker(&waker, err) != 0) {
         target->operations->free(target);
         return -1;
@@ -214,12 +217,8 @@ static int restart(const struct following *how, const struct config *config,
         return begin_anew(config, settings, err);
     case CONFIG_KIND_QUALITY:
         return begin_anew(config, settings, err);
-    case CONFIG_KIND_ARCHIVE:
-        return err_set(err, ERR_USAGE,
-                       "--restart: an archive keeps what the store has not any more, and is not "
-                       "made anew: varve verify %s --against %s says what it lacks, and another "
-                       "one is a follower of another name, with a target of its own",
-                       settings->target, config->output.log_output_directory);
+    case CONFIG_KIND_ARCHIVE: /* while it follows, without a moment in which it has less */
+        return 0;
     case CONFIG_KIND_NATS:
         return err_set(err, ERR_USAGE,
                        "--restart would publish each event once more: if that is wanted, varve "

@@ -267,12 +267,21 @@ static int bring_listed(struct archive *a, struct follow_view *view, struct err 
     return result;
 }
 
+static int bring_anew(struct archive *a, struct follow_view *view, struct err *err)
+{
+    const struct delta_listing none = {0};
+    if (archive_make_anew(a, view, err) != 0 || bring_state(a, view, &none, true, err) != 0)
+        return -1;
+    a->anew = false;
+    return 0;
+}
+
 static int bring(struct follow_target *target, struct follow_view *view, struct err *err)
 {
     struct archive *a = (struct archive *)target;
     int result = a->read ? 0 : read_archive(a, view->table->metadata.id, err);
     if (result == 0)
-        result = bring_listed(a, view, err);
+        result = a->anew ? bring_anew(a, view, err) : bring_listed(a, view, err);
     a->read = a->exact = result == 0;
     if (result == 0)
         archive_keep_log(a, view);
@@ -388,4 +397,9 @@ struct follow_target *follow_archive_new(const struct config *config,
     a->manifest = follower->manifest;
     a->piece.account = a->reports.account = a->report_list.account = &a->target.account;
     return &a->target;
+}
+
+void follow_archive_anew(struct follow_target *target)
+{
+    ((struct archive *)target)->anew = true;
 }

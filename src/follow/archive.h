@@ -24,4 +24,9 @@
 struct follow_target *follow_archive_new(const struct config *config,
                                          const struct config_follower *follower);
 
+/* Have it made anew before anything else is done: each file that the store has, too, is read, and
+ * comes again where it is not what would be put there now. What the store has not any more stays.
+ * It is a whole table at any moment, also where that is ended before its end. */
+void follow_archive_anew(struct follow_target *target);
+
 #endif

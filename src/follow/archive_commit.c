@@ -91,16 +91,20 @@ static int announce(struct archive *a, const struct archive_commit *c, struct er
 static int copy_file(struct archive *a, struct follow_view *view, struct archive_commit *c,
                      struct delta_add *add, struct buf *text, struct err *err)
 {
-    struct delta_pair *tags = arena_calloc(&c->arena, add->tags.count + 1, sizeof(*tags));
+    struct delta_pair *tags = arena_calloc(&c->arena, add->tags.count + 2, sizeof(*tags));
     struct delta_map map = {tags, 0};
     char *sha256 = arena_alloc(&c->arena, SHA256_TEXT_MAX);
+    char *level = arena_alloc(&c->arena, ARCHIVE_LEVEL);
     uint64_t size;
-    if (archive_copy(a, view, add, true, &size, sha256, err) != 0)
+    if (archive_copy(a, view, c->source, add, true, &size, sha256, err) != 0)
         return -1;
+    archive_level(a, level);
     for (size_t i = 0; i < add->tags.count; i++)
         if (!slice_is(add->tags.list[i].key, "varve.sha256"))
             tags[map.count++] = add->tags.list[i];
     tags[map.count++] = (struct delta_pair){slice_of("varve.sha256"), slice_of(sha256)};
+    if (a->level != 0 && c->source != ARCHIVE_FROM_ITSELF)
+        tags[map.count++] = (struct delta_pair){slice_of(ARCHIVE_LEVEL_TAG), slice_of(level)};
     struct delta_action action = {.kind = DELTA_ADD};
     add->size = size;
     add->tags = map;

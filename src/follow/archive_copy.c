@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,8 @@ static int place(struct archive *a, struct object_staged *staged, const char *na
     return -1;
 }
 
-static int copy_bytes(struct archive *a, struct follow_view *view, const char *name,
+/* From `name` in the store that is viewed to `to` in the archive. */
+static int copy_bytes(struct archive *a, struct follow_view *view, const char *name, const char *to,
                       struct slice wanted, uint64_t *size, char sha256[static SHA256_TEXT_MAX],
                       struct err *err)
 {
@@ -97,7 +99,7 @@ static int copy_bytes(struct archive *a, struct follow_view *view, const char *n
     struct object_staged *staged = object_stage(a->store, err);
     if (staged == NULL)
         return -1;
-    object_expect(staged, name);
+    object_expect(staged, to);
     sha256_begin(&sum);
     int result = copy_pieces(a, view, name, &from, staged, &sum, err);
     object_source_close(&from);
@@ -107,7 +109,7 @@ static int copy_bytes(struct archive *a, struct follow_view *view, const char *n
     if (result == 0 && wanted.data != NULL && !slice_is(wanted, sha256))
         result = other_bytes(view, name, err);
     if (result == 0)
-        return place(a, staged, name, err);
+        return place(a, staged, to, err);
     object_abandon(staged);
     return -1;
 }
@@ -165,13 +167,25 @@ static int look_for(struct archive *a, const char *name, struct slice wanted, ui
     return 0;
 }
 
-static int copy(struct archive *a, struct follow_view *view, const char *name,
+/* Of one that is there, what is its own. */
+static int copy_own(struct archive *a, const struct follow_view *view, const char *name,
+                    const struct delta_add *add, uint64_t *size,
+                    char sha256[static SHA256_TEXT_MAX], struct err *err)
+{
+    struct follow_view own = *view;
+    own.store = a->store;
+    own.feed = NULL;
+    return copy_bytes(a, &own, name + strlen(ARCHIVE_ASIDE), name,
+                      delta_map_get(&add->tags, "varve.sha256"), size, sha256, err);
+}
+
+static int copy(struct archive *a, struct follow_view *view, bool over, const char *name,
                 const struct delta_add *add, bool again, uint64_t *size,
                 char sha256[static SHA256_TEXT_MAX], struct err *err)
 {
     struct slice wanted = delta_map_get(&add->tags, "varve.sha256");
     bool found = false, done = false;
-    if (look_for(a, name, wanted, size, sha256, &found, err) != 0)
+    if (!over && look_for(a, name, wanted, size, sha256, &found, err) != 0)
         return -1;
     if (found)
         return 0;
@@ -187,11 +201,17 @@ static int copy(struct archive *a, struct follow_view *view, const char *name,
         if (copy_rows(a, view, name, add, size, sha256, &done, err) != 0 || done)
             return done && !err_is_set(err) ? 0 : -1;
     }
-    return copy_bytes(a, view, name, wanted, size, sha256, err);
+    return copy_bytes(a, view, name, name, wanted, size, sha256, err);
 }
 
-int archive_copy(struct archive *a, struct follow_view *view, const struct delta_add *add,
-                 bool again, uint64_t *size, char sha256[static SHA256_TEXT_MAX], struct err *err)
+void archive_level(const struct archive *a, char out[static ARCHIVE_LEVEL])
+{
+    (void)snprintf(out, ARCHIVE_LEVEL, "%d", a->level);
+}
+
+int archive_copy(struct archive *a, struct follow_view *view, enum archive_source source,
+                 const struct delta_add *add, bool again, uint64_t *size,
+                 char sha256[static SHA256_TEXT_MAX], struct err *err)
 {
     struct buf name = {0};
     int result = -1;
@@ -200,7 +220,10 @@ int archive_copy(struct archive *a, struct follow_view *view, const struct delta
         (void)err_set(err, ERR_FORMAT, "%.*s is not a path in the table", (int)add->path.len,
                       (const char *)add->path.data);
     } else {
-        result = copy(a, view, buf_text(&name), add, again, size, sha256, err);
+        result = source == ARCHIVE_FROM_ITSELF
+                     ? copy_own(a, view, buf_text(&name), add, size, sha256, err)
+                     : copy(a, view, source == ARCHIVE_FROM_STORE_OVER, buf_text(&name), add, again,
+                            size, sha256, err);
     }
     buf_free(&name);
     return result;
@@ -227,7 +250,7 @@ static int copy_one(struct archive *a, struct follow_view *view, struct slice pa
     if (result == 0 && found)
         result = object_head(a->store, buf_text(&name), &info, &there, err);
     if (result == 0 && found && !there)
-        result = archive_copy(a, view, &add, false, &size, hash, err);
+        result = archive_copy(a, view, ARCHIVE_FROM_STORE, &add, false, &size, hash, err);
     buf_free(&name);
     buf_free(&uri);
     buf_free(&old);

@@ -13,6 +13,7 @@
 /* Parts of archive.h. */
 enum {
     ARCHIVE_ID = 37,      /* a UUID as text, with its NUL */
+    ARCHIVE_LEVEL = 12,   /* a level as text, with its NUL */
     ARCHIVE_PATHS = 1024, /* files of one commit, where what is there is copied rather than entries;
                              a crash has these copied again, */
     ARCHIVE_BATCH_BYTES = 256 * 1024 * 1024, /* and as many bytes, unless one file has more */
@@ -23,8 +24,11 @@ enum {
 /* What is old enough to go from the log is decided by the day. */
 #define ARCHIVE_CLEAN_EVERY (24 * 3600 * CLOCK_SECOND)
 #define ARCHIVE_MANIFEST "manifest-sha256.txt"
-#define ARCHIVE_ENGINE "varve-archive" /* by which entries of its log say that it has made them */
-#define ARCHIVE_APP "varve-archive:"   /* with the id of the table: whose txn says how far it is */
+/* Where files are while others take their names; a path in the log begins with it, too. */
+#define ARCHIVE_ASIDE "_anew/"
+#define ARCHIVE_LEVEL_TAG "varve.level" /* of a file: that it was compressed anew with */
+#define ARCHIVE_ENGINE "varve-archive"  /* by which entries of its log say that it has made them */
+#define ARCHIVE_APP "varve-archive:"    /* with the id of the table: whose txn says how far it is */
 
 /* A report on a run as it was when it was copied. */
 struct archive_report {
@@ -38,6 +42,7 @@ struct archive {
     int level;                        /* of compression; 0: bytes are copied as they are */
     uint64_t bandwidth;               /* bytes a second; 0: as fast as it goes */
     bool manifest;
+    bool anew; /* it is to be made anew */
 
     /* While it is open: */
     struct object_store *store;
@@ -59,8 +64,16 @@ struct archive {
     int64_t through;     /* entry of the store's log; -1: nobody knows */
 };
 
+/* Where the files of a commit come from. */
+enum archive_source {
+    ARCHIVE_FROM_STORE,      /* and no file is there that has the name of one */
+    ARCHIVE_FROM_STORE_OVER, /* in the place of what has the name, which is damaged */
+    ARCHIVE_FROM_ITSELF,     /* from the same name without ARCHIVE_ASIDE, as they are */
+};
+
 /* A commit to be made of the archive. A zeroed struct is empty. */
 struct archive_commit {
+    enum archive_source source;
     struct buf head; /* its first lines: all but the files */
     struct arena arena;
     ARRAY(struct delta_add) adds; /* as in the store */
@@ -85,13 +98,17 @@ int archive_make_commit(struct archive *a, struct follow_view *view, struct arch
                         struct err *err) __attribute__((warn_unused_result));
 int archive_recover(struct archive *a, struct err *err) __attribute__((warn_unused_result));
 
+/* The compression level, as in the tag. */
+void archive_level(const struct archive *a, char out[static ARCHIVE_LEVEL]);
+
 /*
- * Copy a file of the store: its size and SHA-256 in the archive. `sha256`: of its bytes, as the log
- * of the store has it; NULL: not known. *again: compress it anew, where that is asked for.
- * ERR_FORMAT if it has other bytes, or if the archive has another file of that name.
+ * Copy a file: its size and SHA-256 in the archive. *again: compress it anew, where that is asked
+ * for. ERR_FORMAT if it has other bytes than `add` says, or if the archive has another file of that
+ * name.
  */
-int archive_copy(struct archive *a, struct follow_view *view, const struct delta_add *add,
-                 bool again, uint64_t *size, char sha256[static SHA256_TEXT_MAX], struct err *err)
+int archive_copy(struct archive *a, struct follow_view *view, enum archive_source source,
+                 const struct delta_add *add, bool again, uint64_t *size,
+                 char sha256[static SHA256_TEXT_MAX], struct err *err)
     __attribute__((warn_unused_result));
 
 /* The files of messages that are no rows, by the commitInfo of an entry, or, without one, all that
@@ -121,7 +138,7 @@ int archive_save_positions(struct archive *a, const struct delta_snapshot *table
  * when that is due. What fails is tried again then. */
 void archive_keep_log(struct archive *a, const struct follow_view *view);
 
-/* Bring the manifests up to date by these. */
+/* Bring the manifests up to date by these; files that are aside are in none. */
 int archive_note_sums(struct archive *a, const struct archive_sum *sums, size_t count,
                       struct err *err) __attribute__((warn_unused_result));
 
@@ -137,5 +154,10 @@ int archive_note_others(struct archive *a, uint64_t version, struct err *err)
  */
 int archive_take_state(struct archive *a, struct follow_view *view, uint64_t first,
                        uint64_t *version, struct err *err) __attribute__((warn_unused_result));
+
+/* Look at all files of the archive that the store has, too, and bring again those that are not what
+ * would be put there now. */
+int archive_make_anew(struct archive *a, struct follow_view *view, struct err *err)
+    __attribute__((warn_unused_result));
 
 #endif

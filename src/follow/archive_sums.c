@@ -156,7 +156,8 @@ int archive_note_sums(struct archive *a, const struct archive_sum *sums, size_t 
     struct slice *names = arena_calloc(&arena, count + 1, sizeof(*names));
     for (size_t i = 0; i < count; i++) {
         buf_reset(&path);
-        if (!delta_path_decode(&path, sums[i].path) || path.len == 0)
+        if (!delta_path_decode(&path, sums[i].path) || path.len == 0 ||
+            slice_starts_with(buf_slice(&path), ARCHIVE_ASIDE))
             continue;
         names[i] =
             (struct slice){(const uint8_t *)arena_text(&arena, path.data, path.len), path.len};

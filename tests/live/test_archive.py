@@ -2,6 +2,8 @@
 """An archive: a copy of the store that is a table of its own at any moment, whatever happens to the
 store and to whoever archives it. Judged by deltalake, by varve verify, and by what the stream has."""
 
+import collections
+import hashlib
 import json
 import os
 import random
@@ -40,15 +42,15 @@ def settings(varve, sources=None, **more):
     }
 
 
-def command(varve, **more):
+def command(varve, *options, **more):
     path = varve.directory / "archive.yaml"
     path.write_text(json.dumps(varve.config(**settings(varve, **more))))
-    return [VARVE, "follow", "vault", "-c", path, "--once"]
+    return [VARVE, "follow", "vault", "-c", path, "--once", *options]
 
 
-def archive(varve, status=0, **more):
+def archive(varve, *options, status=0, **more):
     done = subprocess.run(
-        command(varve, **more), capture_output=True, text=True, timeout=120, check=False
+        command(varve, *options, **more), capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == status, done.stderr
     return done
@@ -425,6 +427,127 @@ def test_damage_is_not_archived(any_server, varve):
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
     assert f"{files(varve.output)[0]} has other bytes" in archive(varve, status=1).stderr
+
+
+def hashes(root):
+    return {path: hashlib.sha256((root / path).read_bytes()).hexdigest() for path in files(root)}
+
+
+def level(root):
+    """Of each file of a table: what its log says it was compressed with, and that it is so."""
+    found = {}
+    for path in (root / "_delta_log").glob("*[0-9].json"):
+        for line in path.read_text().splitlines():
+            add = json.loads(line).get("add")
+            if add and (root / add["path"]).exists():
+                found[add["path"]] = add["tags"].get("varve.level")
+    return set(found.values())
+
+
+def made_anew(varve, **more):
+    """How many files came again, since they were damaged, and to be compressed in another way."""
+    lines = map(json.loads, archive(varve, "--restart", **more).stderr.splitlines())
+    (told,) = [line for line in lines if line["event"] == "archive_anew"]
+    return told["mended"], told["compressed"]
+
+
+def test_made_anew(any_server, varve):
+    """What is damaged, or gone, comes again, and what is compressed in another way than it is to be;
+    what the store has not any more stays."""
+    any_server.add_stream()
+    publish(any_server, 1, 60, age=40)
+    publish(any_server, 61, 200, age=3)
+    varve.once(**FAST)
+    archive(varve, manifest=True)
+    run(varve, "expire", varve.output, "--older-than", "30d")
+    archive(varve, manifest=True)
+    whole, before = rows(place(varve)), hashes(place(varve))
+    assert len(whole) == 200 and sequences(varve.output) == list(range(61, 201))
+    common = [path for path in before if (varve.output / path).exists()]
+    assert len(common) >= 4 and len(before) > len(common)
+
+    data = bytearray((place(varve) / common[0]).read_bytes())
+    data[len(data) // 2] ^= 1
+    (place(varve) / common[0]).write_bytes(data)
+    (place(varve) / common[1]).unlink()
+    (place(varve) / common[2]).write_bytes(data[:1000])
+    version = DeltaTable(str(place(varve))).version()
+    archive(varve, manifest=True)  # which does not look at what it has
+    assert hashes(place(varve)) != before
+    assert made_anew(varve, manifest=True) == (3, 0)
+    assert hashes(place(varve)) == before and rows(place(varve)) == whole
+    assert DeltaTable(str(place(varve))).version() > version
+    assert verify(place(varve), "--against", varve.output)["findings"] == []
+    check_manifests(varve)
+
+    publish(any_server, 201, 240, age=3)
+    varve.once(**FAST)
+    for number, wanted in ((19, "19"), (3, "3"), (0, None)):
+        more = {"compression_level": number, "manifest": True}
+        assert made_anew(varve, **more) == (0, len(common))
+        common = [path for path in files(place(varve)) if (varve.output / path).exists()]
+        assert sequences(place(varve)) == list(range(1, 241)) and wanted in level(place(varve))
+        assert rows(place(varve))[60:] == rows(varve.output)
+        assert not list(place(varve).glob("_anew/**/*"))
+        assert verify(place(varve), "--against", varve.output)["findings"] == []
+        check_manifests(varve)
+        assert made_anew(varve, **more) == (0, 0)
+    for path in common:
+        assert (place(varve) / path).read_bytes() == (varve.output / path).read_bytes()
+    for path in set(before) - set(common):
+        assert hashes(place(varve))[path] == before[path]
+
+
+def test_made_anew_of_a_damaged_store(any_server, varve):
+    """A file that is damaged in the store, too, stays in the archive as it is."""
+    any_server.add_stream()
+    publish(any_server, 1, 40)
+    varve.once(**FAST)
+    archive(varve)
+    name = files(varve.output)[0]
+    for root in varve.output, place(varve):
+        data = bytearray((root / name).read_bytes())
+        data[len(data) // 2 + (root == varve.output)] ^= 1
+        (root / name).write_bytes(data)
+    assert f"{name} has other bytes" in archive(varve, "--restart", status=1).stderr
+    assert (place(varve) / name).read_bytes() == data
+
+
+def test_made_anew_and_killed(any_server, varve):
+    """At any moment all rows are there, each once, whatever was done by then, and whoever goes on."""
+    draw = random.Random(5)
+    any_server.add_stream()
+    publish(any_server, 1, 200, age=40)
+    publish(any_server, 201, 400, age=3)
+    varve.once(**FAST)
+    archive(varve, manifest=True)
+    run(varve, "expire", varve.output, "--older-than", "30d")
+    archive(varve, manifest=True)
+    fates = collections.Counter()
+    for round_ in range(20):
+        more = {"compression_level": 1 + round_ % 2 * 2, "manifest": True, "bandwidth": "400KiB"}
+        child = subprocess.Popen(
+            command(varve, "--restart", **more),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(draw.uniform(0, 0.5))
+        child.kill()
+        fates[child.wait(60)] += 1
+        assert sequences(place(varve)) == list(range(1, 401))
+        verify(place(varve), "--against", varve.output)
+        if round_ % 5 == 4:  # who goes on need not do it
+            run(varve, "compact", "--after", "0s", varve.output)
+            archive(varve, manifest=True)
+            assert sequences(place(varve)) == list(range(1, 401))
+            verify(place(varve), "--against", varve.output)
+    assert fates[-signal.SIGKILL] >= 3, fates
+    archive(varve, "--restart", manifest=True)
+    assert rows(place(varve))[200:] == rows(varve.output)
+    assert not list(place(varve).glob("_anew/**/*"))
+    for path in files(varve.output):
+        assert (place(varve) / path).read_bytes() == (varve.output / path).read_bytes()
+    check_manifests(varve)
 
 
 def test_another_table_is_left_alone(any_server, varve):

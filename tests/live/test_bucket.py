@@ -973,6 +973,61 @@ def test_restart_that_is_killed_at_any_request(any_server, varve, store):
     check_typed(store, "types")
 
 
+def test_an_archive_made_anew_and_killed_at_any_request(any_server, varve, store):
+    """The store is in a bucket, too. Each time the archive has all rows, and they can be read."""
+    killer = Killer(store)
+    any_server.generate(200)
+
+    def settings(level):
+        vault = {"name": "vault", "kind": "archive", "target": url(store, "vault")}
+        return {
+            "batching": {"max_age": "200ms", "max_rows": 40},
+            "followers": [vault | {"compression_level": level, "manifest": True}],
+        }
+
+    once(varve, store, **settings(3))
+    rows = sequences(store, "vault")
+    assert rows == sequences(store)
+
+    def attempt(level, endpoint=store.endpoint):
+        made = config(varve, store, **settings(level))
+        made["output"]["s3"]["endpoint"] = endpoint
+        path = varve.directory / "anew.yaml"
+        path.write_text(json.dumps(made))
+        return subprocess.Popen(
+            [support.VARVE, "follow", "vault", "-c", path, "--once", "--restart"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(store),
+        )
+
+    killed = 0
+    for number in range(30):
+        # Behind what is looked at first, that is where files change.
+        killer.begin(random.randint(1, 120), b"/vault/%25announced", random.random() < 0.5)
+        if number % 2:
+            killer.begin(random.randint(1, 200), b"", random.random() < 0.5)
+        with killer.lock:
+            killer.process = child = attempt(1 + number % 2, killer.endpoint)
+        said = child.communicate(timeout=support.PATIENCE)[0]
+        assert child.returncode in (0, -signal.SIGKILL), said
+        killed += child.returncode != 0
+        assert sequences(store, "vault") == rows
+        command(store, "verify", url(store, "vault"), "--against", url(store))
+    assert killed >= 10
+    last = attempt(0)
+    said = last.communicate(timeout=support.PATIENCE)[0]
+    assert last.returncode == 0, said
+    data = [key for key in store.keys(f"{PREFIX}/") if key.endswith(".parquet")]
+    data = [key for key in data if "/_delta_log/" not in key]
+    for key in data:
+        assert store.read(key) == store.read("vault" + key.removeprefix(PREFIX))
+    there = [key for key in store.keys("vault/") if key.endswith(".parquet")]
+    assert len([key for key in there if "/_delta_log/" not in key]) == len(data)
+    command(store, "verify", "--deep", url(store, "vault"), "--against", url(store))
+
+
 def test_two_restarts_at_once_in_a_bucket(any_server, varve, store):
     """Without a lock, since the store is in the bucket, too: one of them, or both, end well; the
     table is the one's or the other's, and whole."""
