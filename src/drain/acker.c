@@ -55,12 +55,22 @@ int64_t acker_oldest(const struct acker *a, uint32_t source)
     return oldest;
 }
 
+bool acker_has_unlisted(const struct source *source)
+{
+    return source->unlisted.count > 0 && source->ack == NATS_ACK_EXPLICIT &&
+           source->state == SOURCE_PULLING &&
+           ledger_is_durable(&source->generation.ledger, source->unlisted.list[0].first);
+}
+
 bool acker_is_idle(const struct acker *a)
 {
     for (const struct acker_epoch *e = a->first; e != NULL; e = e->next)
         for (uint32_t i = 0; i < a->source_count; i++)
             if (e->debts[i].state == DEBT_DUE || e->debts[i].state == DEBT_ASKED)
                 return false;
+    for (uint32_t i = 0; i < a->source_count; i++)
+        if (acker_has_unlisted(&a->sources[i]))
+            return false;
     return true;
 }
 

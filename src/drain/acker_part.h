@@ -35,6 +35,9 @@ struct acker_epoch {
     struct debt debts[];
 };
 
+/* Something that is durable, and that no epoch owes an ack for, can be acked. */
+bool acker_has_unlisted(const struct source *source);
+
 /* Forget the epochs of which nothing is owed any more. One that waits for a source which can't be
  * reached does not hold up the others. */
 void acker_drop_settled(struct acker *a);

@@ -93,8 +93,8 @@ static int64_t advance(struct acker *a, struct nats_client *client, struct debt 
         return INT64_MAX;
     if (now < debt->not_before)
         return debt->not_before;
-    /* No acks: the consumer took one for all when they were delivered, and was made anew since. It
-     * has what it delivered still to be acked, and delivers that again. */
+    /* No acks: the consumer took one for all when they were delivered, and was made anew since. The
+     * source has them as unlisted, or they are durable, and acked when they come again. */
     if (!is_current(source, debt) || debt->acks.count == 0) {
         debt->state = DEBT_SETTLED;
         return INT64_MAX;
@@ -211,6 +211,31 @@ static int64_t advance_all(struct acker *a, struct nats_client *client, uint32_t
     return INT64_MAX;
 }
 
+/* The same for what no epoch owes an ack for: see source_owe. Nothing of it is confirmed; what gets
+ * lost is acked when it comes again. */
+static void send_unlisted(struct nats_client *client, struct source *source)
+{
+    const struct ledger *ledger = &source->generation.ledger;
+    const struct seqrange *range = source->unlisted.list;
+    const struct seqrange *end = range + source->unlisted.count;
+    struct nats_ack ack = {.delivered = 1, .consumer_seq = NATS_ACK_OF_NO_DELIVERY};
+    uint64_t next = range->first, through = 0;
+    struct buf prefix = {0};
+    source_ack_prefix(source, &prefix);
+    ack.prefix = buf_slice(&prefix);
+    while (range != end && client->out.len < ACKER_OUTPUT_MAX && ledger_is_durable(ledger, next)) {
+        ack.stream_seq = through = next;
+        nats_ack_append_publish(&client->out, &ack);
+        source->counters.acks_sent++;
+        if (next < range->last)
+            next++;
+        else if (++range != end)
+            next = range->first;
+    }
+    buf_free(&prefix);
+    seqset_remove_through(&source->unlisted, through);
+}
+
 static int64_t tick_source(struct acker *a, struct nats_client *client, uint32_t index, int64_t now)
 {
     struct source *source = &a->sources[index];
@@ -219,7 +244,9 @@ static int64_t tick_source(struct acker *a, struct nats_client *client, uint32_t
         return advance_all(a, client, index, now);
     for (struct acker_epoch *e = a->first; e != NULL; e = e->next)
         next = clock_earliest(next, advance(a, client, &e->debts[index], source, now));
-    return next;
+    if (acker_has_unlisted(source))
+        send_unlisted(client, source);
+    return acker_has_unlisted(source) ? now : next;
 }
 
 int64_t acker_tick(struct acker *a, struct nats_client *client, int64_t now)

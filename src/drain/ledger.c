@@ -221,6 +221,12 @@ bool ledger_is_durable(const struct ledger *l, uint64_t sequence)
     return has(&l->durable, &l->late_nothing, sequence);
 }
 
+void ledger_add_waiting(struct ledger *l, struct seqset *out)
+{
+    merge_late(l);
+    seqset_add_new(out, &l->taken, &l->durable, 0);
+}
+
 uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence)
 {
     uint64_t last = seqset_last_through(&l->durable, sequence);

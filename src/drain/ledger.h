@@ -97,6 +97,9 @@ bool ledger_is_taken(const struct ledger *l, uint64_t sequence);
 /* It is in the store, or nothing for us. */
 bool ledger_is_durable(const struct ledger *l, uint64_t sequence);
 
+/* Add to `out` all that was received and is not in the store. */
+void ledger_add_waiting(struct ledger *l, struct seqset *out);
+
 /* The greatest durable sequence up to `sequence`; 0 if there is none. */
 uint64_t ledger_last_durable(const struct ledger *l, uint64_t sequence);
 

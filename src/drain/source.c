@@ -33,6 +33,7 @@ void source_free(struct source *s)
     nats_pull_free(&s->pull);
     generation_free(&s->generation);
     seqset_free(&s->others);
+    seqset_free(&s->unlisted);
     redelivery_free(&s->redelivery);
     refetch_free(&s->refetch);
     arena_free(&s->arena);
@@ -83,6 +84,7 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
     refetch_cancel(&s->refetch, NULL);
     buf_reset(&s->guard);
     s->guarded = false;
+    seqset_reset(&s->unlisted);
     source_begin_count(s);
     s->seen_consumer = false;
     s->state = SOURCE_OFF;
@@ -290,7 +292,11 @@ static enum ledger_verdict receive_other(struct source *s, struct nats_client *c
         return LEDGER_VOID;
     }
     note_delivery(s, ack, now);
-    return ledger_pass(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+    enum ledger_verdict verdict =
+        ledger_pass(&s->generation.ledger, ack->stream_seq, ack->consumer_seq, ack->delivered);
+    if (verdict == LEDGER_PENDING)
+        source_owe(s, ack->stream_seq);
+    return verdict;
 }
 
 enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
@@ -323,6 +329,8 @@ enum ledger_verdict source_receive(struct source *s, struct nats_client *client,
         source_explain(s, ack, verdict != LEDGER_NEW);
     if (verdict == LEDGER_NEW)
         source_note_unacked(s, ack->stream_seq);
+    else if (verdict == LEDGER_PENDING)
+        source_owe(s, ack->stream_seq);
     return verdict;
 }
 

@@ -247,10 +247,11 @@ struct source {
     enum nats_ack_policy ack;       /* of it */
     struct source_delivery settled; /* with ack policy all: delivered again, and not owed */
     struct source_unacked unacked;  /* with ack policy all */
+    struct seqset unlisted;         /* with one for each: waits, and no epoch owes its ack */
     uint64_t told_seq;              /* up to here all of ours has come: the rest was of others */
     uint64_t asked_again;           /* of what was delivered and never came, this was the first */
     bool orphans_seen;              /* the last poll showed deliveries that nobody will ack, */
-    bool ignored_seen;              /* or whose ack was ignored */
+    uint64_t ignored_at;            /* or, from here on, acks that were ignored; 0: none */
     uint64_t last_consumer_seq;     /* greatest number of a delivery, as far as we know */
     struct seqset others;           /* numbers up to that which are not of deliveries to us, */
     uint64_t explained;    /* and so many, at most, are of messages that came all the same, */
@@ -379,6 +380,10 @@ void source_committed(struct source *s, const char *created, const struct seqset
 
 /* Nothing is owed for this delivery: its message is durable, or nothing for us. */
 void source_settle(struct source *s, uint64_t stream_seq, uint64_t consumer_seq);
+
+/* This delivery is of a message that is not durable yet. Who delivered it first may have wanted no
+ * ack for it: it will get one, where the consumer takes one for each. */
+void source_owe(struct source *s, uint64_t stream_seq);
 
 /* Append what the subjects of the durable consumer's acks begin with. */
 void source_ack_prefix(const struct source *s, struct buf *out);

@@ -4,6 +4,9 @@
 
 /* What the consumer has delivered and holds as not acked, and what it has passed over. */
 
+/* Sequences of which any may be acked once more: those of others' subjects are among them. */
+enum { IGNORED_SPAN_MAX = 1 << 20 };
+
 /* `alone`: nobody else can hold what is not ours. */
 static enum redelivery_how how_to_recover(const struct source *s, bool alone)
 {
@@ -61,16 +64,33 @@ void source_note_unacked(struct source *s, uint64_t sequence)
         s->told_seq = u->range.last;
 }
 
+/* What waits for its commit was delivered by a consumer that took one ack for all of it: one that
+ * takes an ack for each delivers it once more, or has done so to a connection that is gone. */
+static void change_acks(struct source *s, enum nats_ack_policy ack)
+{
+    if (ack == NATS_ACK_ALL)
+        seqset_reset(&s->unlisted);
+    else if (s->ack == NATS_ACK_ALL)
+        ledger_add_waiting(&s->generation.ledger, &s->unlisted);
+    s->ack = ack;
+}
+
+void source_owe(struct source *s, uint64_t stream_seq)
+{
+    if (s->ack == NATS_ACK_EXPLICIT)
+        seqset_add(&s->unlisted, stream_seq);
+}
+
 /* Deliveries to an earlier connection that were not acked: what is durable is acked, always. The
  * rest is ours to ask for unless others share the consumer; then only ack_wait can tell. */
 void source_plan_recovery(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
     s->orphans_seen = false;
-    s->ignored_seen = false;
+    s->ignored_at = 0;
     s->strangers_seen = false;
     s->settled = (struct source_delivery){0};
     s->asked_again = 0;
-    s->ack = info->config.ack;
+    change_acks(s, info->config.ack);
     s->shared =
         source_is_durable(s) && (s->settings->shared || s->others_pull || info->waiting > 0);
     s->ack_wait = info->config.ack_wait_ns;
@@ -108,18 +128,34 @@ static void look_for_orphans(struct source *s, const struct nats_consumer_info *
     s->orphans_seen = orphans;
 }
 
-/* An ack that the server has ignored, see acker.c: all is durable, twice in a row, and yet messages
- * are out. The newest one comes again, and its ack is for all of them. */
+/* What is durable is held as not acked. Nobody knows which: of what others took, we don't know what
+ * is acked, and count that as held. */
+static bool holds_durable(const struct source *s, const struct nats_consumer_info *info)
+{
+    const struct ledger *ledger = &s->generation.ledger;
+    struct seqrange range = {info->ack_floor_stream_seq + 1, info->delivered_stream_seq};
+    if (info->ack_pending == 0 || range.first > range.last)
+        return false;
+    if (s->ack == NATS_ACK_ALL)
+        return !s->others_pull && ledger_position(ledger) >= range.last;
+    return range.last - range.first < IGNORED_SPAN_MAX &&
+           info->ack_pending > ledger_not_durable(ledger, range);
+}
+
+/* An ack that the server has ignored, see acker.c, or that went to a leader which was none any
+ * more: what is durable is out, and the floor stays, twice in a row. Where one ack is for all, the
+ * newest one comes again, and its ack is that one; else each is acked once more. */
 static void look_for_ignored(struct source *s, const struct nats_consumer_info *info, int64_t now)
 {
-    uint64_t last = info->delivered_stream_seq;
-    bool ignored = s->ack == NATS_ACK_ALL && info->ack_pending > 0 && !s->others_pull &&
-                   ledger_position(&s->generation.ledger) >= last &&
-                   s->redelivery.state == REDELIVERY_DONE;
-    if (ignored && s->ignored_seen)
+    uint64_t first = info->ack_floor_stream_seq + 1, last = info->delivered_stream_seq;
+    bool ignored = s->redelivery.state == REDELIVERY_DONE && holds_durable(s, info);
+    if (ignored && s->ignored_at == first && s->ack == NATS_ACK_ALL)
         redelivery_begin(&s->redelivery, (struct seqrange){last, last}, 1,
                          info->delivered_consumer_seq, REDELIVERY_ASKS_DURABLE, now);
-    s->ignored_seen = ignored;
+    else if (ignored && s->ignored_at == first)
+        redelivery_begin(&s->redelivery, (struct seqrange){first, last}, info->ack_pending,
+                         info->delivered_consumer_seq, REDELIVERY_ACKS, now);
+    s->ignored_at = ignored ? first : 0;
 }
 
 void source_look_for_unacked(struct source *s, const struct nats_consumer_info *info, int64_t now)

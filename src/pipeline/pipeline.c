@@ -157,6 +157,7 @@ static void init_sources(struct pipeline *p)
                     p->connection.options.random_key);
         ledger_set_account(&p->sources[i].generation.ledger, &p->account);
         p->sources[i].others.account = &p->account;
+        p->sources[i].unlisted.account = &p->account;
         if (p->options.stand_by)
             source_stand_by(&p->sources[i]);
     }

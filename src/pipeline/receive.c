@@ -159,7 +159,8 @@ void receive_message(struct pipeline *p, struct source *source, const struct nat
         take_new(p, source, event, now);
         break;
     case LEDGER_PENDING:
-        /* The ack of its first delivery, which comes with its epoch, is for this one, too. */
+        /* The ack of its first delivery, which comes with its epoch, is for this one, too; where
+         * none is owed for that, the source has noted it. */
         source->counters.rows_deduplicated++;
         break;
     case LEDGER_DURABLE:

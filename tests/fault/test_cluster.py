@@ -54,11 +54,6 @@ class Drain:
         assert self.run.stop() == 0, self.run.text()
         last = self.start("--once")
         assert last.wait() == 0, last.text()
-        # A consumer that is made anew, with an ack for each, delivers what waits for its commit
-        # once more: that is acked when it comes again, here at the next start.
-        if last.lines("consumer_renewed"):
-            last = self.start("--once")
-            assert last.wait() == 0, last.text()
         # Acks that died with a leader are given again at a start, not after ack_wait.
         if self.delivery == "durable":
             wait_for(self.all_acked, "all is acked")

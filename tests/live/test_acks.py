@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 from generator import Load
-from support import VARVE, check_rows, numbered
+from support import VARVE, check_rows, numbered, wait_for
 
 
 def rows_of(count, seed):
@@ -73,3 +73,30 @@ def test_a_consumer_with_an_ack_for_each_event_stays(stream, varve, tmp_path):
     assert policy(stream) == "explicit"
     assert stream.consumer().ack_floor.stream_seq == 200
     check_rows(varve.output, rows_of(200, 9))
+
+
+def test_what_waits_for_its_commit_is_acked_to_the_consumer_that_delivers_it_again(stream, varve):
+    """An operator makes the consumer anew, with an ack for each event in place of one for all."""
+
+    def make(ack_policy, **more):
+        from nats.js.api import ConsumerConfig
+
+        settings = {"durable_name": "varve", "filter_subject": "logging.events.raw"}
+        settings |= {"ack_wait": 600, "max_deliver": -1, "max_ack_pending": 565536}
+        config = ConsumerConfig(ack_policy=ack_policy, **settings, **more)
+        return stream.ask(lambda js: js.add_consumer("LOGGING", config))
+
+    make("all")
+    run = varve.start(consumer={"manage": "bind"}, batching={"max_age": "8s"})
+    run.wait_line("consumer_found")
+    stream.generate(300, seed=11)
+    wait_for(lambda: stream.unacked() == 300, "all is delivered")
+    stream.delete_consumer()
+    make("explicit")
+    run.wait_line("consumer_found", count=2)
+    stream.generate(100, seed=11, start_index=300)
+    run.wait_rows(400)
+    stream.wait_acked(400)
+    assert stream.unacked() == 0
+    assert run.stop() == 0
+    check_rows(varve.output, rows_of(400, 11))

@@ -505,3 +505,66 @@ TEST(acker_lets_go_of_what_a_consumer_with_one_ack_for_all_has_left)
     EXPECT_U64(account_bytes(&s.acker.account), 0);
     stop(&s);
 }
+
+/* What such a consumer has left is acked one by one as soon as it is durable, up to what is not. */
+TEST(acker_acks_what_no_epoch_owes_once_it_is_durable)
+{
+    struct stage s;
+    struct buf expected = {0};
+    start_all(&s, 10);
+    s.source.ack = NATS_ACK_EXPLICIT;
+    for (uint64_t seq = 1; seq <= 6; seq++) {
+        if (seq == 3)
+            continue; /* of somebody else */
+        source_owe(&s.source, seq);
+        EXPECT(ledger_take(&s.source.generation.ledger, seq));
+    }
+    expect_no_ack(&s);
+    EXPECT(acker_is_idle(&s.acker)); /* none of it can be acked */
+    ledger_nothing_at(&s.source.generation.ledger, 0, 0);
+    seqset_add_range(&s.source.generation.ledger.durable, 1, 2);
+    seqset_add_range(&s.source.generation.ledger.durable, 4, 5);
+    EXPECT(!acker_is_idle(&s.acker));
+    EXPECT(acker_tick(&s.acker, &s.client, 2) == INT64_MAX);
+    static const int acked[] = {1, 2, 4, 5};
+    for (size_t i = 0; i < sizeof(acked) / sizeof(acked[0]); i++)
+        buf_printf(&expected, "PUB $JS.ACK.S.c.1.%d.0.0.0 0\r\n\r\n", acked[i]);
+    EXPECT_TEXT(buf_text(&s.client.out), buf_text(&expected));
+    buf_reset(&s.client.out);
+    expect_no_ack(&s);
+    seqset_add(&s.source.generation.ledger.durable, 6);
+    s.source.state = SOURCE_OFF;
+    expect_no_ack(&s);
+    s.source.state = SOURCE_PULLING;
+    acker_tick(&s.acker, &s.client, 2);
+    EXPECT_U64(acks_in(&s.client.out), 1);
+    EXPECT(acker_is_idle(&s.acker));
+    EXPECT_U64(s.source.counters.acks_sent, 5);
+    seqset_free(&s.source.unlisted);
+    buf_free(&expected);
+    stop(&s);
+}
+
+/* No more of them at a time than the socket takes. */
+TEST(acker_acks_of_what_no_epoch_owes_no_more_than_the_socket_takes)
+{
+    enum { COUNT = 20000 };
+    struct stage s;
+    uint64_t sent = 0;
+    start_all(&s, 10);
+    s.source.ack = NATS_ACK_EXPLICIT;
+    ledger_nothing_at(&s.source.generation.ledger, 0, 2 * COUNT);
+    for (uint64_t seq = 1; seq <= COUNT; seq++)
+        source_owe(&s.source, 2 * seq);
+    while (!acker_is_idle(&s.acker)) {
+        acker_tick(&s.acker, &s.client, 2);
+        EXPECT(s.client.out.len < ACKER_OUTPUT_MAX + NATS_ACK_MAX);
+        EXPECT(sent < COUNT);
+        sent += acks_in(&s.client.out);
+        buf_reset(&s.client.out);
+    }
+    EXPECT_U64(sent, COUNT);
+    EXPECT_U64(s.source.unlisted.count, 0);
+    seqset_free(&s.source.unlisted);
+    stop(&s);
+}

@@ -474,7 +474,7 @@ TEST(source_polls_the_infos_in_turn)
     stage_close(&s);
 }
 
-static void poll_consumer(struct stage *s, uint64_t waiting)
+static void poll_says(struct stage *s, struct stage_consumer c)
 {
     for (int asked = 0; asked < 2; asked++) {
         stage_status(s, "100 Idle Heartbeat", "");
@@ -483,12 +483,50 @@ static void poll_consumer(struct stage *s, uint64_t waiting)
         (void)stage_tick(s, SOURCE_POLL_INTERVAL / 2);
         if (asked == 0) {
             stage_expect_question(s, "CONSUMER.INFO.S.c");
-            stage_answer_consumer(s, (struct stage_consumer){.waiting = waiting});
+            stage_answer_consumer(s, c);
         } else {
             stage_expect_question(s, "STREAM.INFO.S");
             stage_answer_stream(s, STAGE_CREATED, 1, 10);
         }
     }
+}
+
+static void poll_consumer(struct stage *s, uint64_t waiting)
+{
+    poll_says(s, (struct stage_consumer){.waiting = waiting});
+}
+
+/* Of ten deliveries two are not durable, and three are held: the ack of one was lost. */
+TEST(source_acks_once_more_what_is_durable_and_stays_unacked)
+{
+    struct stage s;
+    struct stage_consumer holds = {
+        .delivered = 10, .delivered_stream = 10, .floor = 2, .ack_pending = 3};
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    for (uint64_t seq = 1; seq <= 10; seq++)
+        stage_deliver(&s, seq, seq, 1);
+    seqset_add_range(&s.source.generation.ledger.durable, 1, 4);
+    seqset_add_range(&s.source.generation.ledger.durable, 6, 9);
+    poll_says(&s, holds);
+    holds.floor = 3; /* acks come in */
+    poll_says(&s, holds);
+    holds.ack_pending = 2; /* what is not durable */
+    poll_says(&s, holds);
+    holds.ack_pending = 3;
+    poll_says(&s, holds);
+    EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 0);
+    poll_says(&s, holds);
+    (void)stage_tick(&s, 1);
+    static const unsigned durable[] = {4, 6, 7, 8, 9};
+    EXPECT_I64(stage_count(&s, "PUB $JS.ACK.S.c."), 5);
+    for (size_t i = 0; i < 5; i++) {
+        char ack[64];
+        (void)snprintf(ack, sizeof(ack), "PUB $JS.ACK.S.c.1.%u.0.", durable[i]);
+        EXPECT_I64(stage_count(&s, ack), 1);
+    }
+    EXPECT_I64(stage_count(&s, "-NAK"), 0);
+    stage_close(&s);
 }
 
 /* Not one event comes; but more pulls wait than are ours, and that lasts. */
@@ -599,6 +637,69 @@ TEST(source_acks_at_start_what_is_durable_of_a_shared_consumer)
         EXPECT_I64(stage_count(&s, ack), 1);
     }
     EXPECT_I64(stage_count(&s, "-NAK"), 0);
+    stage_close(&s);
+}
+
+/* Over a new connection, with event 8 as the newest that is known. */
+static void pull_again(struct stage *s, struct stage_consumer c)
+{
+    source_lost(&s->source, s->now);
+    s->asked_at = s->client.out.len;
+    source_connected(&s->source, &s->client, s->now);
+    stage_expect_question(s, "STREAM.INFO.S");
+    stage_answer_stream(s, STAGE_CREATED, 1, 10);
+    stage_expect_question(s, "STREAM.MSG.GET.S");
+    stage_answer_message(s, 8, "2026-01-01T00:00:08Z");
+    stage_expect_question(s, "CONSUMER.INFO.S.c");
+    stage_answer_consumer(s, c);
+    stage_confirm(s, 10);
+    EXPECT_I64(s->source.state, SOURCE_PULLING);
+    (void)stage_tick(s, 1);
+}
+
+/* Events wait for their commit when the consumer, which took one ack for all, is made anew with an
+ * ack for each: it delivers them once more, here or to a connection that is gone. */
+TEST(source_owes_acks_for_what_a_consumer_with_one_for_all_delivered)
+{
+    struct stage s;
+    struct buf owed = {0};
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    s.source.ack = NATS_ACK_ALL;
+    for (uint64_t seq = 1; seq <= 5; seq++)
+        stage_deliver(&s, seq, seq, 1);
+    ledger_nothing_at(&s.source.generation.ledger, 7, 7); /* of another subject */
+    stage_deliver(&s, 8, 6, 1);
+    EXPECT_U64(s.source.unlisted.count, 0);
+    pull_again(&s, fresh); /* with an ack for each */
+    seqset_write_text(&owed, &s.source.unlisted);
+    EXPECT_TEXT(buf_text(&owed), "1-5,8");
+    stage_deliver(&s, 1, 1, 1);
+    EXPECT_I64(s.verdict, LEDGER_PENDING);
+    pull_again(&s,
+               (struct stage_consumer){.delivered = 1, .delivered_stream = 1, .ack_pending = 1});
+    EXPECT_U64(seqset_size(&s.source.unlisted), 6); /* still */
+    buf_free(&owed);
+    stage_close(&s);
+}
+
+/* The first copy came by the consumer that fetches what the store lacks, and wants no ack. */
+TEST(source_owes_an_ack_for_what_comes_again_before_it_is_durable)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 10, fresh);
+    EXPECT(ledger_take(&s.source.generation.ledger, 2));
+    stage_deliver(&s, 1, 1, 1);
+    EXPECT_U64(s.source.unlisted.count, 0);
+    stage_deliver(&s, 2, 2, 1);
+    EXPECT_I64(s.verdict, LEDGER_PENDING);
+    EXPECT(seqset_contains(&s.source.unlisted, 2));
+    EXPECT_U64(seqset_size(&s.source.unlisted), 1);
+    seqset_reset(&s.source.unlisted);
+    s.source.ack = NATS_ACK_ALL; /* the next ack is for that, too */
+    stage_deliver(&s, 2, 3, 2);
+    EXPECT_U64(s.source.unlisted.count, 0);
     stage_close(&s);
 }
 
