@@ -500,10 +500,13 @@ def test_two_instances_share_a_consumer(server, make_runner, tmp_path):
         info = server.consumer()
         return info.num_pending == 0 and info.num_ack_pending == 0
 
-    server.generate(2000, seed=81, start_index=6000, payload_bytes=1000, rate=3000)
+    sent = 6000
+    while sent < 8000 or not all(run.lines("committed") for run in runs):
+        assert sent < 100000, "one of them got nothing"
+        server.generate(1000, seed=81, start_index=sent, payload_bytes=1000, rate=3000)
+        sent += 1000
     wait_for(done, "all is acked")
     for run in runs:
         assert run.stop(signal.SIGTERM) == 0
     parts = [Output(runner.output).table()["stream_seq"].to_pylist() for runner in runners]
-    assert all(parts), "one of them got nothing"
-    assert sorted(parts[0] + parts[1]) == list(range(1, 8001))
+    assert sorted(parts[0] + parts[1]) == list(range(1, sent + 1))
