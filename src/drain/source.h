@@ -280,6 +280,7 @@ struct source {
     /* What it said of itself, while CONFIRM: numbers alone, no text; and was it made just now? */
     struct nats_consumer_info found;
     bool made;
+    bool updates; /* of CREATE: it is there, and gets other settings */
 
     struct source_end end;
     struct source_counters counters;

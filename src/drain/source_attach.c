@@ -75,6 +75,7 @@ static void create_consumer(struct source *s, struct nats_client *client, int64_
     consumer_wish(&wish, &scene);
     buf_reset(&s->body);
     nats_consumer_create_body(&s->body, s->settings->stream, &wish.config, "create");
+    s->updates = false;
     ask_create(s, client, &wish.config, now);
 }
 
@@ -190,6 +191,7 @@ static bool consumer_fits(struct source *s, struct nats_client *client,
     if (may_update && diff.fixed == 0 && s->config->consumer.manage == CONFIG_MANAGE_UPDATE) {
         buf_reset(&s->body);
         nats_consumer_update_body(&s->body, s->settings->stream, &wish.config, info);
+        s->updates = true;
         ask_create(s, client, &wish.config, now);
         return false;
     }
@@ -249,7 +251,7 @@ static bool is_ahead(struct source *s, struct nats_client *client,
 static void ask_confirm(struct source *s, struct nats_client *client,
                         const struct nats_consumer_info *info, int64_t now)
 {
-    s->made = s->state == SOURCE_CREATE;
+    s->made = s->state == SOURCE_CREATE && !s->updates;
     s->found = (struct nats_consumer_info){
         .config = {.ack = info->config.ack,
                    .ack_wait_ns = info->config.ack_wait_ns,

@@ -125,6 +125,20 @@ int64_t source_tick_drop(struct source *s, int64_t now)
     return INT64_MAX;
 }
 
+/* What comes into an interest stream while our consumer is not there, it drops at once, or when the
+ * others have it: only what the stream begins behind tells of that. */
+static void count_unwanted(struct source *s)
+{
+    struct seqrange missing;
+    bool was_away = s->made && s->renew == SOURCE_RENEW_NOT;
+    if (!was_away || s->retention != NATS_RETENTION_INTEREST || s->settings->shared ||
+        s->others_pull)
+        return;
+    uint64_t lost = generation_count_lost(&s->generation, s->first_seq, s->told_seq, &missing);
+    if (lost > 0)
+        source_count_lost(s, missing, lost);
+}
+
 void source_take_count(struct source *s, const struct nats_consumer_info *info)
 {
     bool forgets = info->delivered_consumer_seq < s->last_consumer_seq;
@@ -137,6 +151,7 @@ void source_take_count(struct source *s, const struct nats_consumer_info *info)
     s->passed = info->delivered_stream_seq;
     if (s->generation.delivered == 0 && s->explained == 0)
         s->explained = stored_rows(&s->generation);
+    count_unwanted(s);
     source_take_dropped(s);
 }
 

@@ -151,6 +151,9 @@ static bool is_replaced(struct slice key, const struct nats_consumer_config *wan
         {"inactive_threshold", wanted->inactive_threshold_ns != 0},
         {"num_replicas", wanted->replicas != 0},
         {"headers_only", true},
+        {"priority_groups", true}, /* who pulls would have to name one */
+        {"priority_policy", true},
+        {"priority_timeout", true},
         {"backoff", wanted->ack_wait_ns != 0}, /* it would override ack_wait */
     };
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)

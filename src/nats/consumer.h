@@ -42,6 +42,7 @@ struct nats_consumer_config {
     int64_t replicas;
     bool memory;                  /* mem_storage */
     bool headers_only;            /* never wanted: compared as false */
+    bool grouped;                 /* priority_groups (2.11+): the same */
     struct slice deliver_subject; /* of a push consumer; never wanted */
 };
 

@@ -118,6 +118,8 @@ void nats_consumer_compare(const struct nats_consumer_config *wanted,
     compare_filters(diff, found, wanted);
     if (found->headers_only)
         add(diff, false, "it delivers headers only, want payloads");
+    if (found->grouped)
+        add(diff, false, "it has priority_groups, want none");
     compare_duration(diff, "ack_wait", found->ack_wait_ns, wanted->ack_wait_ns);
     compare_number(diff, false, "max_ack_pending", found->max_ack_pending, wanted->max_ack_pending);
     compare_number(diff, false, "max_deliver", found->max_deliver, wanted->max_deliver);

@@ -70,6 +70,8 @@ static int read_config(const struct json *config, struct arena *arena,
     json_get_i64(config, "num_replicas", &c->replicas);
     json_get_bool(config, "mem_storage", &c->memory);
     json_get_bool(config, "headers_only", &c->headers_only);
+    const struct json *groups = json_member(config, "priority_groups");
+    c->grouped = groups != NULL && groups->first != NULL;
     json_get_text(config, "deliver_subject", &c->deliver_subject);
     return read_filters(config, arena, c, err);
 }

@@ -92,6 +92,56 @@ def test_a_push_consumer_is_refused(server, varve):
     assert "push" in run.text().splitlines()[-1]
 
 
+def test_a_consumer_with_priority_groups(any_server, varve):
+    """Who pulls would have to name one, and the server says no more than that it was a bad request."""
+    any_server.generate(50, seed=6)
+    varve.once()
+    any_server.generate(50, seed=6, start_index=50)
+
+    async def give_groups(js):
+        api = "$JS.API.CONSUMER"
+        found = await js._nc.request(f"{api}.INFO.LOGGING.varve")
+        config = json.loads(found.data)["config"]
+        config |= {"priority_groups": ["a"], "priority_policy": "overflow"}
+        body = {"stream_name": "LOGGING", "config": config, "action": "update"}
+        place = f"{api}.CREATE.LOGGING.varve.{config['filter_subject']}"
+        answer = await js._nc.request(place, json.dumps(body).encode())
+        return json.loads(answer.data)
+
+    answer = any_server.ask(give_groups)
+    if "priority_groups" not in answer.get("config", {}):
+        pytest.skip("a server before 2.11")
+    run = varve.start("--once")
+    assert run.wait() == 1
+    assert "it has priority_groups, want none" in run.text().splitlines()[-1]
+    last = varve.once(consumer={"manage": "update"})
+    assert not last.lines("consumer_made")  # it got other settings
+    rows, _ = numbered(Load(seed=6).run(100))
+    check_rows(varve.output, rows)
+
+
+def test_what_an_interest_stream_drops_while_its_consumer_is_away_is_lost(server, varve):
+    """Whoever deleted it; or its inactive_threshold, which somebody has set."""
+    server.add_stream(retention="interest")
+    run = varve.start()
+    run.wait_line("consumer_made")
+    server.generate(50, seed=8)
+    run.wait_rows(50)
+    server.wait_acked(50)
+    assert run.stop() == 0
+    server.delete_consumer()
+    server.generate(30, seed=8, start_index=50)
+    run = varve.start()
+    lost = run.wait_line("data_lost")
+    assert (lost["first_seq"], lost["last_seq"], lost["at_most"]) == (51, 80, 30)
+    server.generate(20, seed=8, start_index=80)
+    run.wait_rows(20)
+    assert run.stop() == 0
+    rows, _ = numbered(Load(seed=8).run(100))
+    kept = {seq: row for seq, row in rows.items() if not 51 <= seq <= 80}
+    check_rows(varve.output, kept, gaps=["51-80"])
+
+
 def test_bind_waits_for_a_consumer(server, varve):
     server.generate(20, seed=2)
     bind = {"consumer": {"manage": "bind"}}

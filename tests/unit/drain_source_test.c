@@ -1660,6 +1660,48 @@ TEST(source_keeps_what_an_interest_stream_has_while_the_consumer_is_made_anew)
     stage_close(&s);
 }
 
+/* Event 1 is stored. The stream has had up to 3 since, and dropped that; or it has it still. */
+static uint64_t lost_without_a_consumer(uint64_t first_seq, bool shared)
+{
+    struct stage s;
+    char stream[256];
+    stage_open(&s, CONFIG_DURABLE);
+    s.config.sources[0].shared = shared;
+    stage_pull(&s, 1, fresh);
+    stage_deliver(&s, 1, 1, 1);
+    source_lost(&s.source, s.now);
+    (void)snprintf(stream, sizeof(stream),
+                   "{\"config\":{\"name\":\"S\",\"subjects\":[\"e\"],\"retention\":"
+                   "\"interest\"},\"created\":\"" STAGE_CREATED
+                   "\",\"state\":{\"messages\":0,\"first_seq\":%llu,\"last_seq\":3}}",
+                   (unsigned long long)first_seq);
+    s.asked_at = s.client.out.len;
+    source_connected(&s.source, &s.client, s.now);
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer(&s, stream);
+    stage_expect_question(&s, "CONSUMER.INFO.S.c");
+    stage_answer(&s, "{\"error\":{\"code\":404,\"err_code\":10014,\"description\":\"none\"}}");
+    EXPECT_I64(s.source.state, SOURCE_CREATE);
+    find_reply(&s);
+    s.asked_at = s.client.out.len;
+    stage_answer_consumer(&s, (struct stage_consumer){.delivered_stream = first_seq - 1});
+    stage_expect_question(&s, "STREAM.INFO.S");
+    stage_answer(&s, stream);
+    EXPECT_I64(s.source.state, SOURCE_PULLING);
+    uint64_t lost = s.source.counters.lost;
+    EXPECT(lost == 0 || (s.source.counters.lost_first == 2 && s.source.counters.lost_last == 3));
+    stage_close(&s);
+    return lost;
+}
+
+/* Nothing keeps what comes while nobody waits for it. */
+TEST(source_counts_what_an_interest_stream_dropped_while_its_consumer_was_away)
+{
+    EXPECT_U64(lost_without_a_consumer(4, false), 2);
+    EXPECT_U64(lost_without_a_consumer(2, false), 0);
+    EXPECT_U64(lost_without_a_consumer(4, true), 0); /* others may have it */
+}
+
 /* The stream, which has so much, is asked for while the source stands by. */
 static void stand_by_with(struct stage *s, uint64_t first, uint64_t last)
 {

@@ -110,6 +110,17 @@ TEST(nats_consumer_diff_sees_filters_that_an_old_server_ignored)
     EXPECT_TEXT(d.text, "it filters everything, want a b");
 }
 
+/* Every pull would be refused. */
+TEST(nats_consumer_diff_wants_no_priority_groups)
+{
+    struct nats_consumer_config found = plain;
+    found.grouped = true;
+    struct nats_consumer_diff d = compare(&plain, &found);
+    EXPECT_U64(d.count, 1);
+    EXPECT_U64(d.fixed, 0);
+    EXPECT_TEXT(d.text, "it has priority_groups, want none");
+}
+
 TEST(nats_consumer_diff_survives_long_lists)
 {
     struct slice many[NATS_FILTERS_MAX];
@@ -121,8 +132,9 @@ TEST(nats_consumer_diff_survives_long_lists)
     found.ack = NATS_ACK_UNKNOWN;
     found.deliver = NATS_DELIVER_UNKNOWN;
     found.headers_only = true;
+    found.grouped = true;
     found.ack_wait_ns = 1;
     struct nats_consumer_diff d = compare(&wanted, &found);
-    EXPECT_U64(d.count, 5);
+    EXPECT_U64(d.count, 6);
     EXPECT(strlen(d.text) < sizeof(d.text));
 }

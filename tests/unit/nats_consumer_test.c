@@ -94,7 +94,9 @@ static const char reply[] =
     "\"ack_policy\":\"explicit\",\"ack_wait\":30000000000,\"max_deliver\":-1,"
     "\"filter_subject\":\"logging.events.raw\",\"replay_policy\":\"instant\",\"max_waiting\":512,"
     "\"max_ack_pending\":1000,\"num_replicas\":0,\"sample_freq\":\"5%\",\"backoff\":[1,2],"
-    "\"metadata\":{\"_nats.level\":\"1\",\"k\\\"\":[true,null,-1.5e3]},\"headers_only\":true},"
+    "\"metadata\":{\"_nats.level\":\"1\",\"k\\\"\":[true,null,-1.5e3]},\"headers_only\":true,"
+    "\"priority_groups\":[\"a\"],\"priority_policy\":\"pinned_client\","
+    "\"priority_timeout\":5000000000},"
     "\"delivered\":{\"consumer_seq\":17,\"stream_seq\":9007199254740993},"
     "\"ack_floor\":{\"consumer_seq\":7,\"stream_seq\":8},\"num_ack_pending\":10,"
     "\"num_redelivered\":1,\"num_waiting\":2,\"num_pending\":3,\"paused\":true,"
@@ -117,7 +119,7 @@ TEST(nats_consumer_info_reads_all_fields)
     EXPECT_I64(i.config.max_waiting, 512);
     EXPECT_U64(i.config.filter_count, 1);
     EXPECT(slice_is(i.config.filters[0], "logging.events.raw"));
-    EXPECT(i.config.headers_only && !i.config.memory);
+    EXPECT(i.config.headers_only && i.config.grouped && !i.config.memory);
     EXPECT_U64(i.delivered_consumer_seq, 17);
     EXPECT_U64(i.delivered_stream_seq, UINT64_C(9007199254740993));
     EXPECT_U64(i.ack_floor_consumer_seq, 7);
