@@ -23,8 +23,11 @@ static int bad(struct parser *p, const char *what)
 
 static void skip_blanks(struct parser *p)
 {
-    while (p->at < p->text.len && memchr(" \t\r\n", p->text.data[p->at], 4) != NULL)
-        p->at++;
+    for (; p->at < p->text.len; p->at++) {
+        uint8_t c = p->text.data[p->at];
+        if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+            return;
+    }
 }
 
 /* The next byte that is not a blank, or 0 at the end. */
@@ -120,9 +123,12 @@ static int parse_string(struct parser *p, struct slice *out)
         p->at = end + 1;
         return 0;
     }
-    uint8_t *copy = arena_alloc(p->arena, end - start); /* escapes only shrink */
+    uint8_t one[4];                                                              /* character */
+    uint8_t *copy = p->arena == NULL ? one : arena_alloc(p->arena, end - start); /* they shrink */
     size_t len = 0;
     while (p->at < end) {
+        if (p->arena == NULL)
+            len = 0;
         uint8_t c = p->text.data[p->at++];
         if (c != '\\')
             copy[len++] = c;
@@ -169,7 +175,7 @@ static bool take_word(struct parser *p, const char *word)
     return true;
 }
 
-static struct json *parse_value(struct parser *p, int depth);
+static int parse_value(struct parser *p, struct json **out, int depth);
 
 static int parse_key(struct parser *p, struct slice *key)
 {
@@ -194,14 +200,16 @@ static int parse_children(struct parser *p, struct json *parent, int depth)
     }
     for (;;) {
         struct slice key = {0};
+        struct json *child = NULL;
         if (parent->type == JSON_OBJECT && parse_key(p, &key) != 0)
             return -1;
-        struct json *child = parse_value(p, depth + 1);
-        if (child == NULL)
+        if (parse_value(p, &child, depth + 1) != 0)
             return -1;
-        child->key = key;
-        *link = child;
-        link = &child->next;
+        if (child != NULL) {
+            child->key = key;
+            *link = child;
+            link = &child->next;
+        }
         uint8_t c = peek(p);
         if (c != ',' && c != (uint8_t)close)
             return bad(p, "expected a comma or a closing bracket");
@@ -235,36 +243,43 @@ static int parse_into(struct parser *p, struct json *value, int depth)
     return parse_number(p, &value->text);
 }
 
-static struct json *parse_value(struct parser *p, int depth)
+/* Without an arena *out stays as it is. */
+static int parse_value(struct parser *p, struct json **out, int depth)
 {
-    if (depth > JSON_DEPTH_MAX) {
-        (void)bad(p, "nested too deeply"); /* NULL says that it failed */
-        return NULL;
-    }
-    if (p->values++ >= JSON_VALUES_MAX) {
-        (void)bad(p, "too many values");
-        return NULL;
-    }
-    struct json *value = arena_calloc(p->arena, 1, sizeof(*value));
-    return parse_into(p, value, depth) == 0 ? value : NULL;
+    struct json unseen = {0};
+    if (depth > JSON_DEPTH_MAX)
+        return bad(p, "nested too deeply");
+    if (p->values++ >= JSON_VALUES_MAX)
+        return bad(p, "too many values");
+    if (p->arena == NULL)
+        return parse_into(p, &unseen, depth);
+    *out = arena_calloc(p->arena, 1, sizeof(**out));
+    return parse_into(p, *out, depth);
+}
+
+static int parse_text(struct parser *p, struct json **out)
+{
+    if (!utf8_valid(p->text))
+        return err_set(p->err, ERR_FORMAT, "JSON: the text is not UTF-8");
+    if (parse_value(p, out, 0) != 0)
+        return -1;
+    skip_blanks(p);
+    return p->at == p->text.len ? 0 : bad(p, "unexpected text after the value");
 }
 
 const struct json *json_parse(struct arena *arena, struct slice text, struct err *err)
 {
     struct parser p = {.arena = arena, .text = text, .err = err};
-    if (!utf8_valid(text)) {
-        err_set(err, ERR_FORMAT, "JSON: the text is not UTF-8");
-        return NULL;
-    }
-    const struct json *value = parse_value(&p, 0);
-    if (value == NULL)
-        return NULL;
-    skip_blanks(&p);
-    if (p.at != text.len) {
-        (void)bad(&p, "unexpected text after the value");
-        return NULL;
-    }
-    return value;
+    struct json *value = NULL;
+    return parse_text(&p, &value) == 0 ? value : NULL;
+}
+
+bool json_is_valid(struct slice text)
+{
+    struct err ignored = {0};
+    struct parser p = {.text = text, .err = &ignored};
+    struct json *none = NULL;
+    return parse_text(&p, &none) == 0;
 }
 
 const struct json *json_member(const struct json *object, const char *name)

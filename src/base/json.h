@@ -35,6 +35,9 @@ enum {
 const struct json *json_parse(struct arena *arena, struct slice text, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Whether json_parse would take it, in no memory. */
+bool json_is_valid(struct slice text);
+
 /* The member of an object with this name, or NULL. `object` may be NULL or of another type, so
  * that look-ups can be chained. */
 const struct json *json_member(const struct json *object, const char *name);

@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/confine.h"
 #include "cli/filter.h"
@@ -21,6 +23,20 @@
 #include "parquet/read/records.h"
 #include "verify/table.h"
 #include "verify/tree.h"
+
+void cat_append_folder(struct buf *out, const char *path)
+{
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    bool file = object_is_url(path) ? text_ends_with(path, ".parquet")
+                                    : stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+    if (!file)
+        buf_append_text(out, path);
+    else if (slash == NULL)
+        buf_append_byte(out, '.');
+    else
+        buf_append(out, path, slash == path ? 1 : (size_t)(slash - path));
+}
 
 bool cat_prune(struct cat *cat, struct parquet_file *file, const char *name)
 {

@@ -13,7 +13,9 @@
 
 /* Who takes rows in place of stdout. */
 struct cat_taker {
-    void (*begin)(void *context); /* the rows that come are of another stream */
+    void (*expect)(void *context,
+                   uint64_t rows); /* of a table: so many come, if its log is right */
+    void (*begin)(void *context);  /* the rows that come are of another stream */
     void (*take)(void *context, const struct slice *values); /* of the columns, in their order */
     /* Or in two steps, where no row is filtered: as in follow/reader.h, and what is taken then is
      * the record. NULL: in one. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -175,7 +174,7 @@ static int print_stream(struct table *t, const struct columns *c,
     follow_reader_set_prune(r, prune_again, t->cat);
     if (taker != NULL)
         taker->begin(taker->context);
-    bool records = taker != NULL && taker->make != NULL && t->cat->filter.terms.count == 0;
+    const bool records = taker != NULL && taker->make != NULL && t->cat->filter.terms.count == 0;
     if (records)
         follow_reader_set_record(r, taker->record_size, taker->make, taker->context);
     while (records && (more = follow_reader_next(r, &row, err)) == 1)
@@ -301,6 +300,8 @@ static int print_round(struct table *t, bool *flat, struct err *err)
 {
     struct follow_catalogue catalogue = {0};
     *flat = true;
+    if (t->cat->taker != NULL && t->cat->filter.terms.count == 0)
+        t->cat->taker->expect(t->cat->taker->context, delta_snapshot_rows(&t->snapshot));
     int result = follow_catalogue_fill(&catalogue, &t->snapshot, err);
     if (result == 0)
         result = print_catalogue(t, &catalogue, flat, err);
@@ -403,20 +404,6 @@ int cat_table(struct cat *cat, struct object_store *store, bool *flat, struct er
         result = cat->follow ? follow(&t, flat, err) : print_round(&t, flat, err);
     free_table(&t);
     return result;
-}
-
-void cat_append_folder(struct buf *out, const char *path)
-{
-    struct stat st;
-    const char *slash = strrchr(path, '/');
-    bool file = object_is_url(path) ? text_ends_with(path, ".parquet")
-                                    : stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
-    if (!file)
-        buf_append_text(out, path);
-    else if (slash == NULL)
-        buf_append_byte(out, '.');
-    else
-        buf_append(out, path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 int cat_plain(struct cat *cat, const char *path, bool *flat, struct err *err)

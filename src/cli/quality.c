@@ -50,6 +50,11 @@ static int parse(struct asked *a, struct cli_words *w)
     return w->count == 1 ? CLI_GO_ON : cli_usage("quality", "it takes one PATH");
 }
 
+static void expect(void *context, uint64_t rows)
+{
+    quality_expect_ids(context, rows);
+}
+
 static void begin_stream(void *context)
 {
     quality_begin_stream(context);
@@ -94,8 +99,8 @@ static int read_rows(struct cat *cat, const char *path, struct err *err)
 
 static int look(struct quality *q, const struct asked *a, const char *path, struct err *err)
 {
-    struct cat_taker taker = {begin_stream, take, see, count, sizeof(struct quality_seen), q,
-                              column_types};
+    struct cat_taker taker = {expect, begin_stream, take, see, count, sizeof(struct quality_seen),
+                              q,      column_types};
     struct cat cat = {.left = UINT64_MAX, .filter = a->filter, .columns = COLUMNS, .taker = &taker};
     cat.codec = parquet_codec_new(NULL);
     int result;

@@ -195,4 +195,7 @@ const struct delta_generation *delta_snapshot_generation(const struct delta_snap
 /* numRecords of a file; false if its statistics do not have it. */
 bool delta_file_rows(const struct delta_file *file, uint64_t *rows);
 
+/* The same of all live files, without those whose statistics do not have it. */
+uint64_t delta_snapshot_rows(const struct delta_snapshot *s);
+
 #endif

@@ -19,6 +19,15 @@ bool delta_file_rows(const struct delta_file *file, uint64_t *rows)
     return found;
 }
 
+uint64_t delta_snapshot_rows(const struct delta_snapshot *s)
+{
+    uint64_t all = 0, rows;
+    for (size_t i = 0; i < s->files.count; i++)
+        if (s->files.list[i] != NULL && delta_file_rows(s->files.list[i], &rows))
+            all = rows < UINT64_MAX - all ? all + rows : UINT64_MAX;
+    return all;
+}
+
 bool delta_file_is_foreign(const struct delta_file *file)
 {
     return file->data_change && delta_map_get(&file->tags, "varve.stream").data == NULL;

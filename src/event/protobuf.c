@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "base/varint.h"
 
-static bool take_varint(struct slice bytes, size_t *at, uint64_t *value)
+static inline bool take_varint(struct slice bytes, size_t *at, uint64_t *value)
 {
     if (*at < bytes.len && bytes.data[*at] < 0x80) { /* most are this short */
         *value = bytes.data[(*at)++];
@@ -24,7 +24,7 @@ static bool take(struct slice bytes, size_t *at, size_t len, struct slice *out)
     return true;
 }
 
-static bool take_tag(struct slice message, size_t *at, struct wire_field *out)
+static inline bool take_tag(struct slice message, size_t *at, struct wire_field *out)
 {
     uint64_t tag;
     if (!take_varint(message, at, &tag) || tag > UINT32_MAX || tag >> 3 == 0 || (tag & 7) > WIRE_32)
@@ -35,7 +35,7 @@ static bool take_tag(struct slice message, size_t *at, struct wire_field *out)
 }
 
 /* All but groups. */
-static bool take_value(struct slice message, size_t *at, struct wire_field *out)
+static inline bool take_value(struct slice message, size_t *at, struct wire_field *out)
 {
     uint64_t len;
     struct slice fixed;

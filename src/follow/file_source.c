@@ -7,10 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "object/open.h"
 
 enum {
-    READ_MIN = 1024 * 1024,
+    REMOTE_MIN = 1024 * 1024, /* what is asked for in a bucket at a time, at least */
     /* A file up to this is read at once: its parts would be some fifty reads. */
     SMALL_MAX = 64 * 1024,
 };
@@ -57,7 +58,25 @@ bool file_source_hash(const struct file_source *f, char out[static SHA256_TEXT_M
     return true;
 }
 
-/* A source is read from the front to the end by small pieces, each of which would be a request. */
+static int is_gone(struct err *err)
+{
+    return err_set(err, ERR_SYSTEM, "the file is gone, or became shorter while it was read");
+}
+
+/* Without a copy: no more is appended than was asked for, and there is room for that. */
+static int read_directly(struct object_source *o, uint64_t offset, void *data, size_t len,
+                         struct err *err)
+{
+    struct buf borrowed = {.data = data, .cap = len};
+    bool found = true;
+    if (object_get(o->store, o->name, offset, len, &borrowed, &found, err) != 0)
+        return -1;
+    ASSERT(borrowed.data == data);
+    return found && borrowed.len == len ? 0 : is_gone(err);
+}
+
+/* A source is read by small pieces, each of which would be a request; at its end also what is in
+ * front of them. */
 static int get_at(void *context, uint64_t offset, void *data, size_t len, struct err *err)
 {
     struct object_source *o = context;
@@ -65,15 +84,18 @@ static int get_at(void *context, uint64_t offset, void *data, size_t len, struct
     if (o->feed != NULL && feed_read(o->feed, &o->place, offset, data, len))
         return 0;
     o->feed = NULL; /* it is too late for it */
+    if (len >= SMALL_MAX && !object_is_remote(o->store))
+        return read_directly(o, offset, data, len, err);
     if (offset < o->read_at || len > o->read.len || offset - o->read_at > o->read.len - len) {
+        uint64_t least = object_is_remote(o->store) ? REMOTE_MIN : SMALL_MAX;
+        uint64_t want = len > least ? len : least, size = o->source.size;
+        o->read_at = want < size - offset ? offset : want < size ? size - want : 0;
         buf_reset(&o->read);
-        o->read_at = offset;
-        if (object_get(o->store, o->name, offset, len > READ_MIN ? len : READ_MIN, &o->read, &found,
-                       err) != 0)
+        if (object_get(o->store, o->name, o->read_at, want, &o->read, &found, err) != 0)
             return -1;
     }
-    if (!found || o->read.len < len)
-        return err_set(err, ERR_SYSTEM, "the file is gone, or became shorter while it was read");
+    if (!found || o->read.len < offset - o->read_at + len)
+        return is_gone(err);
     memcpy(data, o->read.data + (offset - o->read_at), len);
     return 0;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "follow/opened.h"
 
+/* A larger footer, and what was made of it, is not kept for the next file. */
+enum { KEPT_MAX = 1024 * 1024 };
+
 static int find_leaves(struct follow_opened *o, const struct follow_column *columns, uint32_t count,
                        struct err *err)
 {
@@ -17,9 +20,13 @@ static int find_leaves(struct follow_opened *o, const struct follow_column *colu
         if (type != wanted && !timestamp)
             return err_set(err, ERR_FORMAT, "its column %s is of another type than elsewhere",
                            columns[i].name);
-        o->place[i] = (uint8_t)o->count;
         o->int96[i] = timestamp;
+        if (leaf == sequence) { /* which is there already */
+            o->place[i] = 1;
+            continue;
+        }
         o->leaves[o->count++] = (uint32_t)leaf;
+        o->place[i] = (uint8_t)o->count;
     }
     return 0;
 }
@@ -29,19 +36,20 @@ int follow_opened_open(struct follow_opened *o, struct object_store *store,
                        const struct follow_column *columns, uint32_t count, struct err *err)
 {
     struct buf read = o->source.read;
-    *o = (struct follow_opened){.rows = o->rows};
+    *o = (struct follow_opened){.file = o->file, .rows = o->rows};
     int result = object_source_open_fed(&o->source, store, file->name, file->sha256, reader, err);
     buf_reset(&read);
     o->source.read = read;
     if (result == 0)
-        result = parquet_file_open(&o->file, &o->source.source, err);
+        result = parquet_file_reopen(&o->file, &o->source.source, err);
     return result == 0 ? find_leaves(o, columns, count, err) : -1;
 }
 
 void follow_opened_close(struct follow_opened *o)
 {
     const struct buf read = o->source.read;
-    parquet_file_close(&o->file);
+    if (o->file.footer.cap > KEPT_MAX)
+        parquet_file_close(&o->file);
     o->source.read = (struct buf){0};
     object_source_close(&o->source);
     o->source.read = read;
@@ -50,6 +58,7 @@ void follow_opened_close(struct follow_opened *o)
 void follow_opened_free(struct follow_opened *o)
 {
     parquet_rows_free(o->rows);
+    parquet_file_close(&o->file);
     buf_free(&o->source.read);
     account_free(NULL, o, sizeof(*o));
 }

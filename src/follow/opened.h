@@ -14,11 +14,11 @@ struct follow_opened {
     struct object_source source;
     struct parquet_file file;
     uint32_t leaves[FOLLOW_COLUMNS_MAX + 1], count; /* to read: the sequence, then the columns */
-    uint8_t place[FOLLOW_COLUMNS_MAX];              /* of each column in `leaves`; 0: it has none */
-    bool int96[FOLLOW_COLUMNS_MAX];                 /* a column is, and is wanted as microseconds */
-    struct parquet_rows *rows;                      /* for the reader to make */
-    uint64_t at;                                    /* the number of the next row */
-    struct slice found[FOLLOW_COLUMNS_MAX + 1];     /* its values, if `has_row` */
+    uint8_t place[FOLLOW_COLUMNS_MAX]; /* of each column in `leaves`, and 1; 0: it has none */
+    bool int96[FOLLOW_COLUMNS_MAX];    /* a column is, and is wanted as microseconds */
+    struct parquet_rows *rows;         /* for the reader to make */
+    uint64_t at;                       /* the number of the next row */
+    struct slice found[FOLLOW_COLUMNS_MAX + 1]; /* its values, if `has_row` */
     bool has_row;
 };
 
@@ -40,7 +40,7 @@ static inline struct slice follow_opened_value(const struct follow_opened *o, ui
 {
     if (o->place[column] == 0)
         return (struct slice){0};
-    struct slice value = found[o->place[column]];
+    struct slice value = found[o->place[column] - 1];
     if (!o->int96[column] || value.data == NULL)
         return value;
     store_u64le(number, (uint64_t)parquet_int96_micros(value.data));

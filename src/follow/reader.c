@@ -13,17 +13,17 @@
 enum {
     SPAN_START = 16 * 1024, /* sequences of the first window; later ones fit their memory */
     SPAN_MAX = 1 << 24,
+    AHEAD = 8, /* rows whose memory is on its way: each lies elsewhere */
 };
 
 /* Rows of one file in stream order; or all of a file, in none. */
 struct run {
     uint32_t file;
     bool sorted;
-    struct follow_opened
-        *open;            /* between windows, where the next row to come is; NULL: it is closed */
-    uint64_t end;         /* number of the row behind the last one */
-    uint64_t at;          /* rows before this one are done */
-    uint64_t reached;     /* what `at` will be once the window is complete */
+    struct follow_opened *open; /* between windows, at the next row to come; NULL: closed */
+    uint64_t end;               /* number of the row behind the last one */
+    uint64_t at;                /* rows before this one are done */
+    uint64_t reached;           /* what `at` will be once the window is complete */
     uint64_t first, last; /* the least sequence of the rows to come, or less; the greatest of all */
     uint64_t next_first;  /* what `first` will be then; UINT64_MAX: no row is left */
 };
@@ -34,21 +34,19 @@ struct follow_reader {
     size_t count, surveyed; /* of files; of those whose runs are known, from the front */
     const struct follow_column *columns;
     uint32_t column_count;
-    void (*prune)(void *context, struct parquet_file *file); /* NULL: all is read */
-    void *prune_context;
-    void (*make)(void *context, const struct slice *values,
-                 void *record); /* NULL: rows are copied */
-    void *make_context;
+    void (*prune)(void *context, struct parquet_file *file);               /* NULL: all is read */
+    void (*make)(void *context, const struct slice *values, void *record); /* NULL: copy rows */
+    void *prune_context, *make_context;
     size_t record_size;
     struct feed_reader *reader; /* NULL: no feed */
     struct parquet_codec *codec;
-    ARRAY(struct follow_opened *)
-    spares;                 /* closed, at most FOLLOW_OPEN_MAX: memory of the next ones */
-    ARRAY(struct run) runs; /* that have rows to come */
-    uint32_t open;          /* of these, files that are open */
-    uint64_t next;          /* the first sequence that is wanted still */
-    uint64_t span;          /* sequences of the next window */
-    struct arena arena;     /* of the rows of the window */
+    ARRAY(struct follow_opened *) spares;  /* closed, at most FOLLOW_OPEN_MAX: for the next */
+    ARRAY(struct run) runs;                /* that have rows to come */
+    uint32_t open;                         /* of these, files that are open */
+    uint64_t next;                         /* the first sequence that is wanted still */
+    uint64_t span;                         /* sequences of the next window */
+    size_t window;                         /* bytes that its rows may take */
+    struct arena arena;                    /* of the rows of the window */
     ARRAY(struct follow_row) rows, places; /* places: for sorting */
     size_t at;
     uint64_t without; /* rows that have no sequence */
@@ -68,7 +66,8 @@ struct follow_reader *follow_reader_new(struct object_store *store, const struct
                                 .column_count = column_count,
                                 .codec = parquet_codec_new(account),
                                 .next = after < UINT64_MAX ? after + 1 : after,
-                                .span = SPAN_START};
+                                .span = SPAN_START,
+                                .window = FOLLOW_WINDOW_BYTES};
     r->runs.account = r->rows.account = r->places.account = r->arena.account = account;
     /* One block for all windows; it takes no memory before it is written to. */
     (void)arena_alloc(&r->arena, FOLLOW_WINDOW_BYTES);
@@ -89,7 +88,8 @@ void follow_reader_set_record(struct follow_reader *r, size_t size,
     r->record_size = size;
     r->make = make;
     r->make_context = context;
-    r->span = FOLLOW_WINDOW_BYTES / 2 / (size + sizeof(struct follow_row));
+    r->window = FOLLOW_RECORDS_BYTES;
+    r->span = r->window / 2 / (size + sizeof(struct follow_row));
 }
 
 void follow_reader_set_feed(struct follow_reader *r, struct feed_reader *reader)
@@ -142,7 +142,6 @@ static struct follow_opened *open_file(struct follow_reader *r, uint32_t file, s
                            err) == 0) {
         if (r->prune != NULL)
             r->prune(r->prune_context, &o->file);
-        o->rows = parquet_rows_renew(o->rows, &o->file, o->leaves, o->count, r->codec);
         return o;
     }
     close_file(r, o);
@@ -190,7 +189,18 @@ static void note_row(struct follow_reader *r, size_t base, uint64_t number, uint
     run->last = sequence > run->last ? sequence : run->last;
 }
 
-/* Learn the runs of the next file. */
+/* Begin with the first row to come of a run whose file is open. */
+static int begin_run(struct follow_reader *r, struct run *run, struct follow_opened *o,
+                     struct err *err)
+{
+    run->open = o;
+    r->open++;
+    o->at = run->at;
+    o->rows = parquet_rows_renew(o->rows, &o->file, o->leaves, o->count, r->codec);
+    return parquet_rows_skip(o->rows, run->at, err);
+}
+
+/* Learn the runs of the next file. It mostly is one, which mostly comes next: it stays open. */
 static int survey(struct follow_reader *r, struct err *err)
 {
     size_t base = r->runs.count;
@@ -207,11 +217,16 @@ static int survey(struct follow_reader *r, struct err *err)
         else
             r->without++;
     }
-    close_file(r, o);
+    if (more == 0 && r->runs.count == base + 1 && r->open < FOLLOW_OPEN_MAX)
+        more = begin_run(r, &r->runs.list[base], o, err);
+    else
+        close_file(r, o);
     if (more == 0) {
         r->surveyed++;
         return 0;
     }
+    if (r->runs.count > base)
+        close_run(r, &r->runs.list[base]);
     r->runs.count = base;
     return err_prefix(err, "%s", r->files[r->surveyed].name);
 }
@@ -247,18 +262,14 @@ static void make_record(struct follow_reader *r, const struct follow_opened *o, 
 
 static bool is_too_large(const struct follow_reader *r)
 {
-    return r->arena.used > FOLLOW_WINDOW_BYTES && r->rows.count > 1 && r->span > 1;
+    return r->arena.used > r->window && r->rows.count > 1 && r->span > 1;
 }
 
 /* Open the file of a run, at its first row to come. */
 static int open_run(struct follow_reader *r, struct run *run, struct err *err)
 {
-    run->open = open_file(r, run->file, err);
-    if (run->open == NULL)
-        return -1;
-    r->open++;
-    run->open->at = run->at;
-    return parquet_rows_skip(run->open->rows, run->at, err);
+    struct follow_opened *o = open_file(r, run->file, err);
+    return o == NULL ? -1 : begin_run(r, run, o, err);
 }
 
 static int peek_row(struct follow_opened *o, struct err *err)
@@ -412,7 +423,7 @@ static int fill(struct follow_reader *r, uint64_t start, struct err *err)
         r->span /= 2;
         return 0;
     }
-    if (r->arena.used < FOLLOW_WINDOW_BYTES / 4 && r->span < SPAN_MAX)
+    if (r->arena.used < r->window / 4 && r->span < SPAN_MAX)
         r->span *= 2;
     sort_rows(r, r->next, end);
     advance(r, end);
@@ -433,6 +444,7 @@ int follow_reader_next(struct follow_reader *r, struct follow_row *row, struct e
         if (fill(r, start, err) != 0)
             return -1;
     }
+    __builtin_prefetch(r->rows.list[r->at + AHEAD < r->rows.count ? r->at + AHEAD : r->at].record);
     *row = r->rows.list[r->at++];
     return 1;
 }

@@ -53,6 +53,9 @@ struct follow_row {
 enum {
     /* Memory of the rows of a window. One row may take more: messages have up to 64 MiB. */
     FOLLOW_WINDOW_BYTES = 8 * 1024 * 1024,
+    /* The same of records, which are small: a processor's second cache holds them until they are
+     * taken in the order of the stream. */
+    FOLLOW_RECORDS_BYTES = 1024 * 1024,
     FOLLOW_COLUMNS_MAX = 64, /* the table has some 15 */
     /* Files that stay open from window to window: each takes a page of each column. */
     FOLLOW_OPEN_MAX = 16,

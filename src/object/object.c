@@ -182,9 +182,9 @@ int object_lend(struct object_staged *staged, const struct slice *pieces, size_t
     return staged->store->operations->lend(staged, pieces, count, err);
 }
 
-bool object_lend_whole(const struct object_store *store)
+bool object_is_remote(const struct object_store *store)
 {
-    return store->operations->lend_whole;
+    return store->operations->remote;
 }
 
 int object_finish(struct object_store *store, struct object_staged *const *staged, size_t count,

@@ -136,8 +136,9 @@ int object_write(struct object_staged *staged, const void *data, size_t len, str
 int object_lend(struct object_staged *staged, const struct slice *pieces, size_t count,
                 struct err *err) __attribute__((warn_unused_result));
 
-/* Whether it copies what is lent in more than one piece. */
-bool object_lend_whole(const struct object_store *store);
+/* Whether objects are at the other end of a connection: a get of little costs as much as one of a
+ * megabyte then, and what is lent in more than one piece is copied. */
+bool object_is_remote(const struct object_store *store);
 
 /*
  * Their content is complete: make it durable. The more at once, the cheaper. A failure is final for
@@ -316,7 +317,7 @@ struct object_operations {
     int (*write)(struct object_staged *staged, const void *data, size_t len, struct err *err);
     int (*lend)(struct object_staged *staged, const struct slice *pieces, size_t count,
                 struct err *err);
-    bool lend_whole; /* see object_lend_whole */
+    bool remote; /* see object_is_remote */
     int (*finish)(struct object_store *store, struct object_staged *const *staged, size_t count,
                   struct err *err);
     void (*abandon)(struct object_staged *staged);

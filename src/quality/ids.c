@@ -19,15 +19,20 @@ enum {
 };
 _Static_assert(QUALITY_SIMULATIONS_MAX < 1 << SIMULATION_BITS, "each has a number of its own");
 
+/* Where it is looked for first. */
+static struct quality_id *first_slot(const struct quality *q, struct quality_id id)
+{
+    return &q->ids[(id.hash[1] >> 32) * q->ids_slots >> 32];
+}
+
 static struct quality_id *slot_of(const struct quality *q, struct quality_id id)
 {
-    uint64_t at = id.hash[1] & q->ids_mask;
+    struct quality_id *slot = first_slot(q, id), *end = q->ids + q->ids_slots;
     for (;;) {
-        struct quality_id *slot = &q->ids[at];
         bool empty = slot->hash[0] == 0 && slot->hash[1] == 0;
         if (empty || (slot->hash[0] == id.hash[0] && slot->hash[1] == id.hash[1]))
             return slot;
-        at = (at + 1) & q->ids_mask;
+        slot = slot + 1 < end ? slot + 1 : q->ids;
     }
 }
 
@@ -40,17 +45,18 @@ static void ask_for_large_pages(void *memory, size_t size)
         (void)madvise((uint8_t *)memory + (first - start), end - first, MADV_HUGEPAGE);
 }
 
-static void grow(struct quality *q)
+static void grow(struct quality *q, uint64_t slots)
 {
     struct quality_id *old = q->ids;
-    uint64_t old_slots = old == NULL ? 0 : q->ids_mask + 1;
-    uint64_t slots = old == NULL ? FIRST_SLOTS : old_slots * 2;
+    uint64_t old_slots = q->ids_slots;
+    slots = slots < FIRST_SLOTS ? FIRST_SLOTS : slots;
+    slots = slots < q->ids_max ? slots : q->ids_max;
     size_t size = (size_t)slots * sizeof(*q->ids);
     q->ids = account_resize(&q->account, NULL, 0, size);
     /* Written at once: each page that is first read, and then written, is a fault more. */
     ask_for_large_pages(q->ids, size);
     memset(q->ids, 0, size);
-    q->ids_mask = slots - 1;
+    q->ids_slots = slots;
     for (uint64_t i = 0; i < old_slots; i++)
         if (old[i].hash[0] != 0 || old[i].hash[1] != 0)
             *slot_of(q, old[i]) = old[i];
@@ -68,12 +74,24 @@ static void look_up(struct quality *q, const struct quality_due *due)
     q->ids_count++;
 }
 
+static uint64_t slots_for(uint64_t ids)
+{
+    return ids < QUALITY_IDS_MAX ? ids + ids / 3 + 1 : QUALITY_IDS_MAX;
+}
+
+void quality_expect_ids(struct quality *q, uint64_t count)
+{
+    uint64_t slots = slots_for(count < QUALITY_IDS_MAX ? q->ids_count + count : count);
+    if (slots > q->ids_slots && q->ids_slots < q->ids_max)
+        grow(q, slots);
+}
+
 static void look_up_due(struct quality *q)
 {
-    uint64_t slots = q->ids == NULL ? 0 : q->ids_mask + 1;
-    if (q->ids_count + q->due_count > slots / 4 * 3 && slots < q->ids_max)
-        grow(q);
-    else if (q->ids_count + q->due_count > slots / 4 * 3)
+    bool fits = slots_for(q->ids_count + q->due_count) <= q->ids_slots;
+    if (!fits && q->ids_slots < q->ids_max)
+        grow(q, q->ids_slots * 2);
+    else if (!fits)
         q->ids_full = true;
     for (uint32_t i = 0; i < q->due_count && !q->ids_full; i++)
         look_up(q, &q->due[i]);
@@ -103,7 +121,7 @@ void quality_note_id(struct quality *q, uint32_t group, struct quality_id id, ui
         return;
     }
     if (q->ids != NULL)
-        __builtin_prefetch(&q->ids[id.hash[1] & q->ids_mask], 1);
+        __builtin_prefetch(first_slot(q, id), 1);
     q->due[q->due_count++] = due;
     if (q->due_count == QUALITY_DUE)
         look_up_due(q);
@@ -111,7 +129,7 @@ void quality_note_id(struct quality *q, uint32_t group, struct quality_id id, ui
 
 static void forget_ids(struct quality *q)
 {
-    for (uint64_t i = 0; q->ids != NULL && i <= q->ids_mask; i++)
+    for (uint64_t i = 0; i < q->ids_slots; i++)
         q->ids[i] = (struct quality_id){{0, 0}};
     q->ids_count = 0;
     q->ids_full = false;

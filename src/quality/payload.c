@@ -28,14 +28,6 @@ enum quality_format quality_format_of(struct slice media)
     return is_one_of(media, protobuf) ? QUALITY_FORMAT_PROTOBUF : QUALITY_FORMAT_UNKNOWN;
 }
 
-static bool is_json(struct quality *q, struct slice payload)
-{
-    struct err ignored = {0};
-    bool is = json_parse(&q->arena, payload, &ignored) != NULL;
-    arena_reset(&q->arena);
-    return is;
-}
-
 static bool is_protobuf(struct slice payload)
 {
     struct wire_field field;
@@ -110,7 +102,7 @@ bool quality_payload_is_right(struct quality *q, const struct quality_group *g,
         return decodes(d, payload);
     switch (format) {
     case QUALITY_FORMAT_JSON:
-        return is_json(q, payload);
+        return json_is_valid(payload);
     case QUALITY_FORMAT_PROTOBUF:
         return is_protobuf(payload);
     case QUALITY_FORMAT_UNKNOWN:

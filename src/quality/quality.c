@@ -38,7 +38,7 @@ int quality_init(struct quality *q, const struct config *config, struct payload_
     q->simulations.account = q->type_map.account = q->streams.account = account;
     q->group_map.account = q->worker_map.account = q->contents.account = account;
     q->simulation_list.account = q->groups.account = q->workers.account = account;
-    q->lasts.account = q->content_list.account = q->key.account = q->arena.account = account;
+    q->lasts.account = q->content_list.account = q->key.account = account;
     q->decoders.account = q->decoder_map.account = q->noted.account = account;
     q->keeps_ids = ids_max == 0;
     for (int i = 0; i < QUALITY_COLUMNS; i++)
@@ -60,8 +60,7 @@ void quality_free(struct quality *q)
     }
     array_free(&q->decoders);
     map_free(&q->decoder_map);
-    account_free(&q->account, q->ids,
-                 q->ids == NULL ? 0 : ((size_t)q->ids_mask + 1) * sizeof(*q->ids));
+    account_free(&q->account, q->ids, (size_t)q->ids_slots * sizeof(*q->ids));
     map_free(&q->simulations);
     map_free(&q->type_map);
     map_free(&q->group_map);
@@ -75,7 +74,6 @@ void quality_free(struct quality *q)
     array_free(&q->workers);
     array_free(&q->content_list);
     buf_free(&q->key);
-    arena_free(&q->arena);
 }
 
 /* The number of a name; of one too many that of all of these. */

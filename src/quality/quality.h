@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/account.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -117,7 +116,7 @@ struct quality_due {
     uint64_t sequence;
     uint32_t group;
 };
-enum { QUALITY_DUE = 32 };
+enum { QUALITY_DUE = 128 };
 
 /* What an event is, whatever came before it. */
 struct quality_seen {
@@ -167,15 +166,14 @@ struct quality {
     ARRAY(struct quality_due) noted; /* with `keeps_ids`: what quality_note_id was told */
     bool keeps_ids;
     struct quality_id *ids;
-    uint64_t ids_mask, ids_count, ids_max; /* slots less 1; taken; slots at most, a power of two */
-    uint32_t pass, passes;                 /* over the identities */
-    bool ids_full;                         /* there are more than could be remembered */
+    uint64_t ids_slots, ids_count, ids_max; /* in all, taken, and at most */
+    uint32_t pass, passes;                  /* over the identities */
+    bool ids_full;                          /* there are more than could be remembered */
     struct quality_due due[QUALITY_DUE];
     uint32_t due_count;
 
     struct buf key;
     ARRAY(struct quality_decoder *) decoders;
-    struct arena arena; /* of a payload */
     struct quality_memo memo[QUALITY_COLUMNS][1 << QUALITY_MEMO_BITS];
 };
 
@@ -187,11 +185,14 @@ const char *quality_finding_name(enum quality_finding finding);
 const char *quality_finding_text(enum quality_finding finding);
 
 /* Begin. `config` is finished, and borrowed, as are `types`, the messages of config->payloads;
- * NULL: payloads are not decoded. At most `ids_max` identities are remembered, a power of two; 0:
+ * NULL: payloads are not decoded. At most `ids_max` identities are remembered; 0:
  * they are kept in `noted`, for the caller to look up (quality/state.h). ERR_SYSTEM where there is
  * no random number to be had. */
 int quality_init(struct quality *q, const struct config *config, struct payload_types *const *types,
                  uint64_t ids_max, struct err *err) __attribute__((warn_unused_result));
+
+/* So many rows come, or fewer: what remembers their identities need not grow step by step. */
+void quality_expect_ids(struct quality *q, uint64_t count);
 
 /* The rows that come are of another stream, or another generation of one. */
 void quality_begin_stream(struct quality *q);

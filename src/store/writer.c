@@ -28,7 +28,7 @@ struct store_writer *store_writer_new(const struct store_writer_options *options
     encoder_init(&w->encoder, &options->parquet, options->instance, &w->account,
                  &w->committer.sealed, options->waker);
     /* Without a store nothing can be committed, but rows can be counted. */
-    w->encoder.whole_images = options->store != NULL && object_lend_whole(options->store->objects);
+    w->encoder.whole_images = options->store != NULL && object_is_remote(options->store->objects);
     if (start_threads(w, err) == 0)
         return w;
     store_writer_free(w);

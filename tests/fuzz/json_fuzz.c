@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     const struct json *root = json_parse(&arena, (struct slice){data, size}, &err);
     ASSERT((root == NULL) == err_is_set(&err));
+    ASSERT((root != NULL) == json_is_valid((struct slice){data, size}));
     if (root != NULL) {
         write_value(&out, root);
         const struct json *again = json_parse(&arena, buf_slice(&out), &err);

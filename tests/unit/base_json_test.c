@@ -17,6 +17,7 @@ static bool accepts(const void *text, size_t len)
     struct err err = {0};
     bool ok = json_parse(&arena, (struct slice){copy, len}, &err) != NULL;
     EXPECT(err_is_set(&err) == !ok);
+    EXPECT(json_is_valid((struct slice){copy, len}) == ok);
     EXPECT(ok || err.code == ERR_FORMAT);
     arena_free(&arena);
     free(copy);

@@ -9,7 +9,9 @@
 struct parquet_rows {
     struct parquet_walk walk;
     struct parquet_codec *codec;
-    uint32_t count, room; /* cursors: in use, and in all */
+    uint32_t ready, taken;     /* rows that each cursor has decoded; and those taken of them */
+    const struct slice **next; /* of each cursor: the first of these */
+    uint32_t count, room;      /* cursors: in use, and in all */
     struct parquet_cursor cursors[];
 };
 
@@ -17,10 +19,12 @@ struct parquet_rows *parquet_rows_new(const struct parquet_file *file, const uin
                                       uint32_t count, struct parquet_codec *codec)
 {
     ASSERT(count <= PARQUET_LEAVES_MAX);
-    size_t size = sizeof(struct parquet_rows) + count * sizeof(struct parquet_cursor);
+    size_t cursors = sizeof(struct parquet_rows) + count * sizeof(struct parquet_cursor);
+    size_t size = cursors + count * sizeof(struct slice *);
     struct parquet_rows *r = calloc(1, size);
     if (r == NULL)
         out_of_memory(size);
+    r->next = (const struct slice **)(void *)((uint8_t *)r + cursors);
     r->room = count;
     return parquet_rows_renew(r, file, columns, count, codec);
 }
@@ -36,6 +40,7 @@ struct parquet_rows *parquet_rows_renew(struct parquet_rows *r, const struct par
     r->walk = (struct parquet_walk){.file = file};
     r->codec = codec;
     r->count = count;
+    r->ready = r->taken = 0;
     for (uint32_t i = 0; i < count; i++) {
         r->cursors[i].leaf = columns[i];
         r->cursors[i].at = r->cursors[i].len = 0;
@@ -70,8 +75,42 @@ static int step_on(struct parquet_rows *r, struct err *err)
     return 1;
 }
 
+/* Tell the cursors what was taken. */
+static void settle(struct parquet_rows *r)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        r->cursors[i].at += r->taken;
+    r->ready = r->taken = 0;
+}
+
+/* Have a row in each cursor: 1, 0 behind the last one. */
+static int refill(struct parquet_rows *r, struct err *err)
+{
+    settle(r);
+    int more = step_on(r, err);
+    if (more != 1)
+        return more;
+    uint64_t ready = r->walk.left < UINT32_MAX ? r->walk.left : UINT32_MAX;
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct parquet_cursor *c = &r->cursors[i];
+        more = parquet_cursor_peek(c, err);
+        if (more != 1)
+            return more < 0 ? -1 : parquet_cursor_ends_early(c, err);
+        ready = ready < c->len - c->at ? ready : c->len - c->at;
+        r->next[i] = c->entries + c->at;
+    }
+    r->ready = (uint32_t)ready;
+    r->walk.left -= ready;
+    return 1;
+}
+
 int parquet_rows_skip(struct parquet_rows *r, uint64_t count, struct err *err)
 {
+    uint64_t ready = r->ready - r->taken, here = ready < count ? ready : count;
+    r->taken += (uint32_t)here;
+    count -= here;
+    if (count > 0)
+        settle(r);
     while (count > 0) {
         if (r->walk.left == 0 && parquet_walk_pass(&r->walk, &count))
             continue;
@@ -90,19 +129,12 @@ int parquet_rows_skip(struct parquet_rows *r, uint64_t count, struct err *err)
 
 int parquet_rows_next(struct parquet_rows *r, struct slice *values, struct err *err)
 {
-    int more = step_on(r, err);
+    int more = r->taken < r->ready ? 1 : refill(r, err);
     if (more != 1)
         return more;
-    for (uint32_t i = 0; i < r->count; i++) {
-        struct parquet_cursor *c = &r->cursors[i];
-        if (c->at == c->len) {
-            more = parquet_cursor_peek(c, err);
-            if (more != 1)
-                return more < 0 ? -1 : parquet_cursor_ends_early(c, err);
-        }
-        values[i] = c->entries[c->at++];
-    }
-    r->walk.left--;
+    for (uint32_t i = 0; i < r->count; i++)
+        values[i] = r->next[i][r->taken];
+    r->taken++;
     return 1;
 }
 

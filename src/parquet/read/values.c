@@ -142,6 +142,7 @@ static int read_counted(struct values_reader *v, struct slice *values, size_t co
         if (len > rest.len - 4)
             return err_set(err, ERR_FORMAT, "a value of %zu bytes where %zu are left", len,
                            rest.len - 4);
+        __builtin_prefetch(rest.data + 1024);
         values[i] = (struct slice){rest.data + 4, len};
         rest.data += 4 + len;
         rest.len -= 4 + len;
