@@ -261,6 +261,7 @@ struct source {
     bool recounted;        /* the same up to the next first delivery: it has another leader */
     int64_t lacking_since; /* a work queue's floor has passed what never came; 0: it has not */
     uint64_t owed;         /* what `others` loses when `refetch` is done: all up to here */
+    bool told_subjects;    /* that the stream takes none of our subjects */
     bool told_unmatched;   /* that the stream has messages, and nothing for our subjects */
     bool told_shared;      /* that a shared consumer has acked what the store lacks */
     struct redelivery redelivery;

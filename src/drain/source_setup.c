@@ -75,6 +75,19 @@ void source_look_unmatched(struct source *s)
     log_end(&line);
 }
 
+/* Said once, until it takes some again. */
+static void look_at_subjects(struct source *s, const struct nats_stream_info *info)
+{
+    bool takes = takes_any(s->settings, info);
+    if (!takes && !s->told_subjects)
+        log_message(LOG_WARNING, "takes_nothing",
+                    "stream %s does not take any of the subjects of its source: nothing more can "
+                    "come",
+                    s->settings->stream);
+    s->told_subjects = !takes;
+    s->takes_nothing = s->counters.messages_received == 0 && !takes;
+}
+
 /* Take over what an info says. */
 static void note_stream(struct source *s, const struct nats_stream_info *info)
 {
@@ -87,7 +100,7 @@ static void note_stream(struct source *s, const struct nats_stream_info *info)
     s->transforms = info->transforms;
     s->stream_messages = info->messages;
     s->covers_stream = consumer_covers(s->settings, info);
-    s->takes_nothing = s->counters.messages_received == 0 && !takes_any(s->settings, info);
+    look_at_subjects(s, info);
     if (s->once && !s->end.known) {
         s->end.target = info->last_seq;
         s->end.known = true;

@@ -1660,6 +1660,60 @@ TEST(source_keeps_what_an_interest_stream_has_while_the_consumer_is_made_anew)
     stage_close(&s);
 }
 
+static void poll_stream_with(struct stage *s, const char *subject)
+{
+    char json[256];
+    for (int asked = 0; asked < 2; asked++) {
+        s->asked_at = s->client.out.len;
+        (void)stage_tick(s, SOURCE_POLL_INTERVAL / 2);
+        stage_status(s, "100 Idle Heartbeat", "");
+        (void)stage_tick(s, SOURCE_POLL_INTERVAL / 2);
+        stage_status(s, "100 Idle Heartbeat", "");
+        if (asked == 0) {
+            stage_expect_question(s, "CONSUMER.INFO.S.c");
+            stage_answer_consumer(s, fresh);
+            continue;
+        }
+        (void)snprintf(json, sizeof(json),
+                       "{\"config\":{\"name\":\"S\",\"subjects\":[\"%s\"],\"retention\":"
+                       "\"limits\"},\"created\":\"" STAGE_CREATED
+                       "\",\"state\":{\"messages\":3,\"first_seq\":1,\"last_seq\":3}}",
+                       subject);
+        stage_expect_question(s, "STREAM.INFO.S");
+        stage_answer(s, json);
+    }
+}
+
+static int count_logged(struct stage *s, const char *text)
+{
+    static char lines[64 * 1024];
+    int count = 0;
+    ssize_t len = pread(s->log, lines, sizeof(lines) - 1, 0);
+    EXPECT(len >= 0);
+    lines[len] = '\0';
+    for (const char *at = lines; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* Somebody gives the stream other subjects: nothing comes, and it is said why. */
+TEST(source_says_that_the_stream_takes_none_of_its_subjects)
+{
+    struct stage s;
+    stage_open(&s, CONFIG_DURABLE);
+    stage_pull(&s, 3, fresh);
+    poll_stream_with(&s, "e");
+    EXPECT_I64(count_logged(&s, "takes_nothing"), 0);
+    poll_stream_with(&s, "x");
+    EXPECT_I64(count_logged(&s, "takes_nothing"), 1);
+    poll_stream_with(&s, "x");
+    EXPECT_I64(count_logged(&s, "takes_nothing"), 1);
+    poll_stream_with(&s, ">");
+    poll_stream_with(&s, "x");
+    EXPECT_I64(count_logged(&s, "takes_nothing"), 2);
+    stage_close(&s);
+}
+
 /* Event 1 is stored. The stream has had up to 3 since, and dropped that; or it has it still. */
 static uint64_t lost_without_a_consumer(uint64_t first_seq, bool shared)
 {
