@@ -13,7 +13,10 @@
 #include "follow/items.h"
 #include "follow/session.h"
 
-enum { LOW_PRIORITY = 10 }; /* whoever drains comes first */
+enum {
+    LOW_PRIORITY = 10, /* whoever drains comes first */
+    AGAIN_MAX = 16,    /* attempts, one behind the other */
+};
 
 struct follower {
     char *root, *name;
@@ -242,14 +245,28 @@ static void renew(struct follower *f)
     log_end(&line);
 }
 
+/* Attempts at one round, until it is known how it has ended. */
+static int attempt(struct follower *f, struct err *err)
+{
+    bool news = false;
+    for (int i = 0; i < AGAIN_MAX; i++) {
+        err_clear(err);
+        f->target->again = false;
+        if (follow_session_round(&f->session, &news, err) == 0)
+            return 0;
+        follow_session_close(&f->session);
+        if (!f->target->again || atomic_load(&f->stop))
+            break;
+    }
+    return -1;
+}
+
 /* One round; returns how long to rest before the next. */
 static int64_t step(struct follower *f, int64_t *pause)
 {
     struct err err = {0};
-    bool news = false;
     renew(f);
-    if (follow_session_round(&f->session, &news, &err) != 0) {
-        follow_session_close(&f->session);
+    if (attempt(f, &err) != 0) {
         if (atomic_load(&f->stop))
             return 0;
         note_failure(f, &err, f->session.reason);

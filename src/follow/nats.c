@@ -67,12 +67,11 @@ static int open_target(struct follow_target *target, const struct delta_follower
                        struct err *err)
 {
     struct nats_target *t = (struct nats_target *)target;
-    struct slice generation;
-    uint64_t sequence;
     if (connect_to(t, err) != 0)
         return -1;
-    if (!publisher_place(&t->publisher, &generation, &sequence))
+    if (!t->publisher.any)
         return 0;
+    /* Also where the last one is of somebody else: ours may be in front of it. */
     t->done = done;
     return publisher_each_back(&t->publisher, FOLLOWER_COMMIT_ROWS, note_row, t, err);
 }
@@ -107,9 +106,8 @@ static int commit(struct follow_target *target, const struct delta_follower *don
 static void close_target(struct follow_target *target)
 {
     struct nats_target *t = (struct nats_target *)target;
-    unsigned learnt = t->publisher.batch_most; /* or the next attempt would fail like this one */
+    target->again = t->publisher.contended;
     publisher_free(&t->publisher);
-    t->publisher.batch_most = learnt;
     delta_follower_free(&t->there);
     t->rows = 0;
 }

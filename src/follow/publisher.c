@@ -61,13 +61,23 @@ static int subscribe(struct publisher *p)
     return sid != 0 ? 0 : err_set(&p->failure, ERR_LIMIT, "too many subscriptions");
 }
 
+/* Of the connection that was: whether nothing came of it, since others were faster. */
+static void note_contention(struct publisher *p)
+{
+    if (p->outpaced)
+        p->fruitless = p->confirmed > p->chained_from ? 0 : p->fruitless + 1;
+    p->contended = p->outpaced = false;
+}
+
 int publisher_open(struct publisher *p, const struct publisher_options *options, struct err *err)
 {
     if (p->is_open)
         api_client_close(&p->ask);
+    note_contention(p);
     p->options = options;
     p->is_open = true;
-    p->contended = p->held = p->alone = false;
+    p->held = p->alone = p->any = false;
+    p->chained_from = p->quiet = 0;
     p->sent = p->asked = p->confirmed = p->bytes = p->bytes_asked = 0;
     p->in_batch = 0;
     buf_reset(&p->generation); /* RUN may be another one */
@@ -91,7 +101,8 @@ static void take_batch_refusal(struct publisher *p, const struct nats_api_error 
                                const struct err *why)
 {
     p->contended = true;
-    if (error->code == WRONG_LAST_SEQUENCE || error->code == WRONG_LAST_ID) {
+    p->outpaced = error->code == WRONG_LAST_SEQUENCE || error->code == WRONG_LAST_ID;
+    if (p->outpaced) {
         (void)err_set(&p->failure, ERR_NETWORK, "others publish into stream %s, too", p->stream);
         p->batch_now = p->batch_now > 1 ? p->batch_now / 2 : 1;
         return;
@@ -105,7 +116,7 @@ static void take_batch_refusal(struct publisher *p, const struct nats_api_error 
 static void take_refusal(struct publisher *p, const struct nats_api_error *error, uint64_t number,
                          const struct err *why)
 {
-    p->contended = error->code == WRONG_LAST_SEQUENCE || error->code == WRONG_LAST_ID;
+    p->contended = p->outpaced = error->code == WRONG_LAST_SEQUENCE || error->code == WRONG_LAST_ID;
     p->final =
         error->code == TOO_BIG || error->code == HEADER_TOO_BIG || error->code == OTHER_STREAM;
     bool next = number == p->confirmed; /* else it may be one in front of it that was not taken */
@@ -117,6 +128,19 @@ static void take_refusal(struct publisher *p, const struct nats_api_error *error
     else
         (void)err_set(&p->failure, why->code, "what would be sequence %" PRIu64 " of stream %s: %s",
                       p->base + number + 1, p->stream, why->text);
+}
+
+/* Of a message that was alone on its way, wherever it is, and whenever it came. */
+static void take_single(struct publisher *p, const struct nats_pub_ack *ack)
+{
+    bool next = !ack->duplicate && ack->sequence == p->base + p->sent;
+    p->base = ack->sequence - p->sent;
+    p->quiet = next ? p->quiet + 1 : 0;
+    if (p->quiet < PUBLISHER_QUIET)
+        return;
+    p->single = false;
+    p->chained_from = p->sent;
+    p->fruitless = PUBLISHER_FRUITLESS - 1;
 }
 
 static void take_ack(struct publisher *p, const struct nats_event *event)
@@ -138,8 +162,11 @@ static void take_ack(struct publisher *p, const struct nats_event *event)
             take_refusal(p, &error, number, &why);
         return;
     }
-    if (ack.duplicate || ack.sequence != p->base + number + 1 || !slice_is(ack.stream, p->stream)) {
-        p->contended = true;
+    bool here = slice_is(ack.stream, p->stream);
+    if (p->single && here)
+        take_single(p, &ack);
+    else if (ack.duplicate || ack.sequence != p->base + number + 1 || !here) {
+        p->contended = p->outpaced = true;
         (void)err_set(&p->failure, ERR_NETWORK, "stream %s has changed meanwhile", p->stream);
         return;
     }
@@ -272,7 +299,8 @@ static int release(struct publisher *p, bool last, struct err *err)
     struct publisher_message *m = &p->messages[p->current];
     if (!p->held)
         return 0;
-    last = last || p->alone;
+    bool single = p->single;
+    last = last || p->alone || single;
     bool batched = p->in_batch > 0 || (p->batches && !last);
     size_t bytes = m->headers.len + m->payload.len;
     uint64_t waiting = p->bytes + bytes - p->bytes_asked;
@@ -286,6 +314,9 @@ static int release(struct publisher *p, bool last, struct err *err)
     if (batched)
         p->in_batch = confirm ? 0 : p->in_batch + 1;
     p->batch += batched && confirm;
+    while (single && p->confirmed < p->sent)
+        if (turn(p, p->moved_at + PUBLISHER_PATIENCE + 1, err) != 0)
+            return -1;
     return 0;
 }
 
@@ -354,5 +385,6 @@ void publisher_free(struct publisher *p)
     buf_free(&p->id_front);
     buf_free(&p->headers_front);
     arena_free(&p->arena);
-    *p = (struct publisher){0};
+    note_contention(p);
+    *p = (struct publisher){.batch_most = p->batch_most, .fruitless = p->fruitless};
 }

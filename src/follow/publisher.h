@@ -31,6 +31,11 @@
  *   has; the first one of a connection says a sequence instead. The server is asked to confirm only
  *   one in PUBLISHER_ASK, which confirms those in front of it and spares a quarter of its work, and
  *   the last one before a wait. Nor is a message alone made a batch of its own.
+ * - Where others publish so often that PUBLISHER_FRUITLESS connections came to nothing, a message
+ *   says nothing of what is in front of it, and each is confirmed before the next one is sent: so
+ *   at most one can be on its way twice, and of this the server takes one, by Nats-Msg-Id. That
+ *   ends when PUBLISHER_QUIET messages had none of anybody else between them. A stream that knows
+ *   ids for a shorter time than a server may take to confirm gets none in this way.
  *
  * A message is held back until it is known whether it is the last one before a wait. What the
  * server has against a batch is found out without batches: they are given up then, but for one that
@@ -47,6 +52,9 @@ enum {
     PUBLISHER_MARK_MAX = 64,  /* bytes of MARK and of RUN: without '/', blanks or line ends */
     PUBLISHER_TOKEN_LEN = 11, /* of RUN where it is drawn, and of a batch: 65 bits */
     PUBLISHER_HASH_LEN = 12,  /* of GENERATION: 48 bits, hexadecimal */
+    PUBLISHER_FRUITLESS = 4,
+    PUBLISHER_QUIET = 1024,
+    PUBLISHER_HOPELESS = 64, /* such connections, where that is no way out either */
 };
 #define PUBLISHER_ID "Nats-Msg-Id"
 #define PUBLISHER_MARK "Varve-Replay"
@@ -78,15 +86,21 @@ struct publisher {
     bool is_open;
     bool final;          /* another attempt would fail, too */
     bool contended;      /* the last failure is one to go on behind at once */
+    bool outpaced;       /* and was so since others publish */
     unsigned batch_most; /* messages of a batch, as far as is known of the server: 0: nothing yet,
                             1: it is to get none. Whoever frees this may put it into the next one */
     unsigned batch_now;  /* messages of the next one: fewer while others publish, too, 1: none */
+    unsigned fruitless;  /* connections on which others were faster from the first message on */
     struct err failure;  /* of this connection; nothing is sent any more */
     char stream[NATS_NAME_MAX + 1];
     char run[PUBLISHER_MARK_MAX + 1];
     uint64_t published; /* confirmed messages, since the beginning */
 
     /* Of this connection: */
+    bool any;                        /* the subject has a message, of whomever */
+    bool single;                     /* each message is confirmed before the next one is sent */
+    unsigned quiet;                  /* of these, how many had none of others between them */
+    uint64_t chained_from;           /* the first one that is sent in another way than that */
     bool batches;                    /* the stream takes them, and gets them */
     uint64_t base;                   /* the last sequence of the stream before our first */
     uint64_t sent, asked, confirmed; /* messages; asked: up to the last that is to be confirmed */
@@ -121,11 +135,14 @@ int publisher_open(struct publisher *p, const struct publisher_options *options,
  * False: none. Valid until the next call. */
 bool publisher_place(const struct publisher *p, struct slice *generation, uint64_t *sequence);
 
+/* False: none in front of it are wanted. */
+typedef bool publisher_visit(void *context, struct slice generation, uint64_t sequence);
+
 /* Tell `visit` the place of each message of this replay, from the last one of the stream back,
- * among its last `limit` messages, until it says false. Before anything is sent. */
-int publisher_each_back(struct publisher *p, uint64_t limit,
-                        bool (*visit)(void *context, struct slice generation, uint64_t sequence),
-                        void *context, struct err *err) __attribute__((warn_unused_result));
+ * among its last `limit` messages, until it says false, and of some in front of that. Before
+ * anything is sent. */
+int publisher_each_back(struct publisher *p, uint64_t limit, publisher_visit *visit, void *context,
+                        struct err *err) __attribute__((warn_unused_result));
 
 /* Send a row, at the latest with the next call of any of these. It may wait for room. One that
  * can't be sent ends it for good, when all in front of it is confirmed. */
@@ -140,6 +157,7 @@ int publisher_turn(struct publisher *p, int64_t until, struct err *err)
 int publisher_flush(struct publisher *p, struct err *err) __attribute__((warn_unused_result));
 
 /* Accepts a zeroed struct. */
+/* What was learnt of the server stays: for the next publisher_open. */
 void publisher_free(struct publisher *p);
 
 #endif

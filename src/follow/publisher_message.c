@@ -84,7 +84,9 @@ void publisher_head(struct publisher *p, const struct publisher_message *m, bool
     buf_reset(h);
     nats_header_begin(h);
     nats_header_add(h, PUBLISHER_ID, buf_slice(&m->id));
-    if (batched ? p->in_batch == 0 : p->sent == 0) {
+    if (p->single) {
+        nats_header_add(h, "Nats-Expected-Stream", slice_of(p->stream));
+    } else if (batched ? p->in_batch == 0 : p->sent == 0) {
         nats_header_add(h, "Nats-Expected-Stream", slice_of(p->stream));
         nats_header_add_u64(h, "Nats-Expected-Last-Sequence", p->base + p->sent);
     } else if (!batched) { /* only this stream ends with a message of ours */

@@ -69,8 +69,15 @@ static int look_at_stream(struct publisher *p, bool *keeps)
         nats_stream_info_parse(reply, &p->arena, &info, &error, &p->failure) != 0)
         return err_prefix(&p->failure, "stream %s", p->stream);
     p->base = info.last_seq;
-    p->batches = info.allows_atomic && p->batch_now > 1;
+    p->single =
+        p->fruitless >= PUBLISHER_FRUITLESS && info.duplicate_window_ns >= 2 * PUBLISHER_PATIENCE;
+    p->batches = info.allows_atomic && p->batch_now > 1 && !p->single;
     *keeps = info.retention == NATS_RETENTION_LIMITS;
+    if (p->fruitless >= PUBLISHER_HOPELESS && !p->single)
+        return publisher_fail(p, ERR_REFUSED,
+                              "others publish into the stream without a pause, and it knows the id "
+                              "of a message for less than 20 s (duplicate_window): none would be "
+                              "sure to come once");
     return 0;
 }
 
@@ -135,24 +142,43 @@ static int look_at_last(struct publisher *p, bool *any, bool *ours)
     return 0;
 }
 
-int publisher_each_back(struct publisher *p, uint64_t limit,
-                        bool (*visit)(void *context, struct slice generation, uint64_t sequence),
-                        void *context, struct err *err)
+/* Those of the subject from `first` to `last`; *more: `visit` has not said no. */
+static int each_between(struct publisher *p, uint64_t first, uint64_t last, publisher_visit *visit,
+                        void *context, bool *more)
 {
-    bool more = true, found;
-    for (uint64_t at = p->base; at > 0 && limit > 0 && more; at--, limit--) {
+    bool found = true;
+    while (first <= last && found) {
         struct nats_stored_message message;
         struct slice id, row, generation;
         uint64_t sequence;
         buf_reset(&p->header);
-        nats_stream_get_body(&p->header, at);
-        if (get_message(p, &message, &found) != 0) {
+        nats_stream_next_body(&p->header, first, slice_of(p->options->subject));
+        if (get_message(p, &message, &found) != 0)
+            return -1;
+        found = found && message.sequence >= first && message.sequence <= last;
+        if (found && is_ours(p, message.header, &id, &row) &&
+            split_row(row, &generation, &sequence) && !visit(context, generation, sequence))
+            *more = false;
+        first = found ? message.sequence + 1 : first;
+    }
+    return 0;
+}
+
+int publisher_each_back(struct publisher *p, uint64_t limit, publisher_visit *visit, void *context,
+                        struct err *err)
+{
+    enum { FIRST = 64, GROWTH = 8 };
+    uint64_t last = p->base, length = FIRST;
+    bool more = true;
+    while (last > 0 && limit > 0 && more) {
+        length = num_least_u64(length, num_least_u64(limit, last));
+        if (each_between(p, last - length + 1, last, visit, context, &more) != 0) {
             *err = p->failure;
             return -1;
         }
-        if (found && is_ours(p, message.header, &id, &row) &&
-            split_row(row, &generation, &sequence))
-            more = visit(context, generation, sequence);
+        last -= length;
+        limit -= length;
+        length *= GROWTH;
     }
     return 0;
 }
@@ -163,8 +189,9 @@ int publisher_find_place(struct publisher *p)
     bool keeps = false, any = false, ours = false;
     /* In this order: who publishes in between has moved the end of the stream. */
     if (find_stream(p) != 0 || look_at_stream(p, &keeps) != 0 ||
-        look_at_last(p, &any, &ours) != 0 || ours)
+        look_at_last(p, &p->any, &ours) != 0 || ours)
         return err_is_set(&p->failure) ? -1 : 0;
+    any = p->any;
     if (p->published > 0 && p->options->run == NULL)
         return publisher_fail(p, ERR_REFUSED,
                               any ? "somebody else has published to the same subject"

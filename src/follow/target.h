@@ -91,6 +91,7 @@ struct follow_target {
     struct follow_counts counts;
     struct account account;      /* what it holds, which varies with the rows */
     bool full;                   /* it wants a commit now */
+    bool again;                  /* set by `close`: what has failed is worth another try at once */
     const atomic_bool *stop;     /* true: whatever it waits for is to end; NULL: nobody says so */
     char types[SHA256_TEXT_MAX]; /* of the descriptor sets that it was made by: see kinds.h */
 

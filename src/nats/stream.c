@@ -94,6 +94,7 @@ int nats_stream_info_parse(struct slice json, struct arena *arena, struct nats_s
     info->max_age_ns = get_i64(config, "max_age");
     info->max_bytes = get_i64(config, "max_bytes");
     info->max_messages = get_i64(config, "max_msgs");
+    info->duplicate_window_ns = get_i64(config, "duplicate_window");
     info->replicas = (uint32_t)get_u64(config, "num_replicas");
     info->memory = json_get_text(config, "storage", &text) && slice_is(text, "memory");
     info->server_ns = get_time(root, "ts");

@@ -17,6 +17,7 @@ struct nats_stream_info {
     enum nats_discard discard;
     int64_t max_age_ns;              /* 0: unlimited */
     int64_t max_bytes, max_messages; /* -1: unlimited */
+    int64_t duplicate_window_ns;     /* for which Nats-Msg-Id is known */
     uint32_t replicas;
     bool memory;       /* stored there, not in files */
     int64_t server_ns; /* its clock when it answered (2.10+), 0: not told */

@@ -5,6 +5,8 @@ import json
 import random
 import signal
 import subprocess
+import threading
+import time
 
 import pytest
 from support import SUBJECT, VARVE, end, wait_for
@@ -122,14 +124,74 @@ def test_restart_publishes_nothing_twice(any_server, varve):
     assert f"varve replay {varve.output} does it, or a follower of another name" in said
     assert follow(varve, "--once").startswith("0 rows")
     assert rows(any_server) == [1, 2, 3]
-    vault = {
-        "name": "feed",
-        "kind": "archive",
-        "target": str(varve.directory / "vault"),
-    }
-    follow(varve, "--once", followers=[vault])
-    said = follow(varve, "--once", "--restart", followers=[vault], status=2)
-    assert (
-        f"varve verify {vault['target']} --against {varve.output} says what it lacks"
-        in said
+
+
+def test_two_followers_of_one_stream_and_one_that_lost_its_place(any_server, varve):
+    """The last message of the subject is of the other one: it looks for its own nevertheless."""
+    any_server.add_stream()
+    any_server.add_stream("REPLAY", ["replay.>"], duplicate_window=0.1)
+    any_server.generate(30)
+    varve.once(**FAST)
+    assert follow(varve, "--once").startswith("30 rows")
+    other = {"name": "other", "kind": "nats"}
+    both = [*FOLLOW["followers"], other]
+    words = command(varve, followers=both)
+    words[2] = "other"
+    done = subprocess.run([*words, "--once"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sorted(rows(any_server)) == sorted(2 * [*range(1, 31)])
+    time.sleep(1)  # until the server knows none of the ids any more
+    follow(varve, "--forget")  # as a crash before its position was noted
+    assert follow(varve, "--once").startswith("0 rows")
+    assert count(any_server) == 60
+
+
+def publish_without_pause(server, over, subject="other"):
+    """Into the same stream, as fast as it goes; on a thread."""
+
+    async def work(js):
+        while not over.is_set():
+            for _ in range(50):
+                await js._nc.publish(subject, b"x")
+            await js._nc.flush()
+
+    thread = threading.Thread(target=lambda: server.ask(work, 600))
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_others_publish_without_a_pause(any_server, varve, batches):
+    """None of their pauses is long enough for a message of ours: they come one by one, in order."""
+    any_server.add_stream()
+    any_server.generate(3000)
+    varve.once(**FAST)
+    any_server.add_stream(
+        "REPLAY",
+        ["replay.>", "again.>", "other"],
+        max_msgs_per_subject=3500,
+        **({"allow_atomic": True} if batches else {}),
     )
+    over = threading.Event()
+    thread = publish_without_pause(any_server, over)
+    try:
+        wait_for(lambda: count(any_server) > 1000, "messages of others")
+        done = subprocess.run(
+            [VARVE, "replay", varve.output, "--server", any_server.url],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        feed = {"name": "feed", "kind": "nats", "subject": "again.>"}
+        for _ in range(10):
+            child = subprocess.Popen(command(varve, "--once", followers=[feed]))
+            if child.wait(120) == 0:
+                break
+    finally:
+        over.set()
+        thread.join()
+    for front in ("replay.", "again."):
+        ours = [m for m in any_server.messages("REPLAY") if m[2].startswith(front)]
+        found = [int(m[3]["Nats-Msg-Id"].split("/")[-1]) for m in ours]
+        assert found == list(range(1, 3001))

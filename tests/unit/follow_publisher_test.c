@@ -50,6 +50,9 @@ TEST(follow_publisher_says_what_has_to_be_in_front)
     p.sent = 3;
     buf_append_text(&p.previous, "RUN/h/8");
     expect_head(&p, &p.messages[0], false, false, "Nats-Expected-Last-Msg-Id: RUN/h/8\r\n");
+    p.single = true;
+    expect_head(&p, &p.messages[0], false, false, "Nats-Expected-Stream: S\r\n");
+    p.single = false;
     /* In a batch only the first one may, and none may by an id. */
     p.batch = 5;
     expect_head(&p, &p.messages[0], true, false,
