@@ -24,7 +24,7 @@ static void check_follower(struct check_report *r, const struct config *config,
         check_say(r, CHECK_PROBLEM, "follower %s: %s", follower->name, err.text);
     else
         check_say(r, CHECK_OK, "follower %s: %s", follower->name, buf_text(&says));
-    target->operations->free(target);
+    follow_target_free(target);
     buf_free(&found);
     buf_free(&says);
 }

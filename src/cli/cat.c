@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/confine.h"
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/selection.h"

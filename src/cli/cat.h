@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "object/object.h"
 #include "parquet/read/file.h"
 

@@ -110,7 +110,7 @@ static int follow(const struct following *how, const struct config *config,
     if (how->restart && settings->kind == CONFIG_KIND_ARCHIVE)
         follow_archive_anew(target);
     if (net_waker(&waker, err) != 0) {
-        target->operations->free(target);
+        follow_target_free(target);
         return -1;
     }
     struct follow_settings made_by = {config, settings};

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "parquet/read/file.h"
 
 /* What was left out of a file, of how much. Pages are those of the compared columns, in the row

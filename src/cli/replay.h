@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "delta/snapshot.h"
 #include "follow/publisher.h"
 #include "object/object.h"

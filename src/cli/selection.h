@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "parquet/read/file.h"
 
 /* The columns of a file that are read: those that are printed, in their order, and then those that

@@ -85,6 +85,7 @@ enum config_kind {
 struct config_follower {
     const char *name;
     enum config_kind kind;
+    struct config_list select; /* COLUMN OP VALUE each, as follow/filter.h has them, or "any" */
     const char *target;        /* path; of tables, and of an archive */
     const char *subject;       /* of nats: to publish to */
     const char *stream;        /* of nats; "": the only one that takes the subject */

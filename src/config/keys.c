@@ -252,6 +252,10 @@ const struct config_key config_keys[] = {
          "Directory of the tables, or s3://BUCKET/PREFIX, each in a folder that is called as its "
          "event type. If empty: that of the output with -types behind it. Never within the "
          "output. Of kind archive: where it is to be, alone."},
+    {"followers[].select", CONFIG_LIST, IN_FOLLOWER(select), "any",
+     .help = "Of kind table, nats or timeseries: only rows for which all of these hold, COLUMN OP "
+             "VALUE as for varve cat --where: [simulation_id = sim-1, stream_time >= 2026-01-01T00:"
+             "00:00Z]; or any."},
     {"followers[].subject", CONFIG_TEXT, IN_FOLLOWER(subject), "replay.>",
      .help =
          "Of kind nats: the subject to publish to. A '>' at its end stands for the stored one."},

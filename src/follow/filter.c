@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/filter.h"
+#include "follow/filter.h"
 
 #include <errno.h>
 #include <math.h>

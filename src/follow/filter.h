@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VARVE_CLI_FILTER_H
-#define VARVE_CLI_FILTER_H
+#ifndef VARVE_FOLLOW_FILTER_H
+#define VARVE_FOLLOW_FILTER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,8 +11,8 @@
 #include "parquet/read/file.h"
 
 /*
- * Which rows `varve cat` prints: those for which all of its terms hold. A term is COLUMN OP VALUE;
- * what VALUE means is known once it is bound to a column of a file.
+ * Which rows `varve cat` prints, or a follower is for: those for which all of its terms hold. A
+ * term is COLUMN OP VALUE; what VALUE means is known once it is bound to a column of a file.
  *
  * A null is not equal, unequal, less or greater than any value: it passes only `= null`, and only
  * `!= null` keeps out nothing else. "null" in quotes is that text. NaN passes `!=` alone.

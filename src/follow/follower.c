@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "follow/items.h"
+#include "follow/kinds.h"
 #include "follow/session.h"
 
 enum {
@@ -222,7 +223,7 @@ static void change_target(struct follower *f, struct follow_target *fresh)
     lock(f); /* whoever looks at it does not find one that is gone */
     take_target(f, fresh);
     unlock(f);
-    old->operations->free(old);
+    follow_target_free(old);
 }
 
 static void renew(struct follower *f)
@@ -345,7 +346,7 @@ void follower_free(struct follower *f, bool finish)
         ASSERT(pthread_join(f->thread, NULL) == 0);
     follow_session_close(&f->session);
     if (f->target != NULL)
-        f->target->operations->free(f->target);
+        follow_target_free(f->target);
     ASSERT(pthread_cond_destroy(&f->changed) == 0);
     ASSERT(pthread_mutex_destroy(&f->lock) == 0);
     free(f->root);

@@ -5,6 +5,9 @@
 
 #include "base/sha256.h"
 #include "delta/action.h"
+#include "follow/select.h"
+
+#define SELECT "select "
 
 /* The address of a database may have a password in it. */
 static void put_hash(struct buf *out, const char *url)
@@ -36,6 +39,16 @@ static void put_tables(struct buf *out, const struct config *config,
         buf_append_text(out, "table of *\n");
 }
 
+/* In one line: any term less lets rows in. */
+static void put_select(struct buf *out, const struct config_follower *follower)
+{
+    const size_t count = follow_select_count(&follower->select);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s", i == 0 ? SELECT : ", ", follower->select.items[i]);
+    if (count > 0)
+        buf_append_byte(out, '\n');
+}
+
 void follow_items(struct buf *out, const struct config *config,
                   const struct config_follower *follower)
 {
@@ -53,6 +66,7 @@ void follow_items(struct buf *out, const struct config *config,
     case CONFIG_KIND_QUALITY:
         break;
     }
+    put_select(out, follower);
 }
 
 static bool has_line(struct slice lines, struct slice line)
@@ -75,20 +89,27 @@ static bool has_read(const struct delta_follower *done)
 void follow_items_new(struct buf *out, const struct delta_follower *done, struct slice now)
 {
     struct slice before = buf_slice(&done->items), line;
-    bool any_type = has_line(before, slice_of("table of *")), published = false, any = false;
+    bool any_type = has_line(before, slice_of("table of *")), published = false, any = false,
+         selects = false;
     if (before.len == 0 || !has_read(done))
         return;
     while (delta_next_line(&now, &line)) {
+        selects = selects || slice_starts_with(line, SELECT);
+        published = published || slice_starts_with(line, "subject ");
         if (line.len == 0 || has_line(before, line) ||
             (any_type && slice_starts_with(line, "table of ")))
             continue;
         if (slice_starts_with(line, "target of points "))
             line = slice_of("target (url)");
-        published = published || slice_starts_with(line, "subject ");
         buf_append_text(out, any ? ", " : "");
         buf_append_slice(out, line);
         any = true;
     }
+    while (!any && !selects && delta_next_line(&before, &line))
+        if (slice_starts_with(line, SELECT)) {
+            buf_append_text(out, "what select has left out");
+            any = true;
+        }
     if (!any)
         return;
     buf_append_text(out, ": new in the configuration, and begins with the rows that come from now "

@@ -69,14 +69,35 @@ static int hash_types(const struct config *config, const struct config_follower 
     return 0;
 }
 
+static int make_select(struct follow_target *target, const struct config_follower *follower,
+                       struct err *err)
+{
+    bool all = follower->kind == CONFIG_KIND_ARCHIVE || follower->kind == CONFIG_KIND_QUALITY;
+    if (follow_select_count(&follower->select) > 0 && all)
+        (void)err_set(err, ERR_USAGE, "kind %s is of all rows", follow_kind_name(follower->kind));
+    else if (follow_select_make(&target->select, &follower->select, err) == 0)
+        return 0;
+    return err_prefix(err, "follower %s: select", follower->name);
+}
+
 static struct follow_target *make_by(const struct config *config,
                                      const struct config_follower *follower, const char *types,
                                      struct err *err)
 {
     struct follow_target *target = make(config, follower, err);
-    if (target != NULL)
-        memcpy(target->types, types, SHA256_TEXT_MAX);
-    return target;
+    if (target == NULL)
+        return NULL;
+    memcpy(target->types, types, SHA256_TEXT_MAX);
+    if (make_select(target, follower, err) == 0)
+        return target;
+    follow_target_free(target);
+    return NULL;
+}
+
+void follow_target_free(struct follow_target *target)
+{
+    follow_select_free(&target->select);
+    target->operations->free(target);
 }
 
 /* The hash comes first: where a file is replaced in between, it is that of the older one, and the

@@ -14,6 +14,8 @@ struct follow_target *follow_target_new(const struct config *config,
                                         const struct config_follower *follower, struct err *err)
     __attribute__((warn_unused_result));
 
+void follow_target_free(struct follow_target *target);
+
 /* Of one, borrowed as there. */
 struct follow_settings {
     const struct config *config;

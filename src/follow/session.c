@@ -180,7 +180,8 @@ static int take(struct follow_session *s, const struct follow_stream *stream,
 {
     struct follow_event event = {stream->stream, stream->created, row->sequence, row->values};
     s->reason = FOLLOWER_REASON_TARGET;
-    if (s->target->operations->take(s->target, &event, err) != 0)
+    if (follow_select_passes(&s->target->select, row->values) &&
+        s->target->operations->take(s->target, &event, err) != 0)
         return -1;
     s->reason = FOLLOWER_REASON_STORE;
     s->rows++;

@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "delta/follower.h"
 #include "follow/reader.h"
+#include "follow/select.h"
 #include "quality/quality.h"
 
 /*
@@ -89,6 +90,7 @@ struct follow_target_operations {
 struct follow_target {
     const struct follow_target_operations *operations;
     struct follow_counts counts;
+    struct follow_select select; /* rows that it does not want count as taken */
     struct account account;      /* what it holds, which varies with the rows */
     bool full;                   /* it wants a commit now */
     bool again;                  /* set by `close`: what has failed is worth another try at once */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/filter.h"
+#include "follow/filter.h"
 #include "cli/prune.h"
 #include "parquet/read/records.h"
 #include "parquet/read/rows.h"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
@@ -450,6 +451,51 @@ def test_restart_makes_the_tables_anew(any_server, varve):
     assert [row["stream_seq"] for row in typed(varve)] == list(range(1, 80, 2))
     followers = varve.output / "_delta_log" / "_varve" / "followers"
     assert [path.name for path in followers.iterdir()] == ["typed.json"]
+
+
+def test_only_some_rows(any_server, varve):
+    """As DuckDB picks them from the store; what is changed holds for what comes."""
+    any_server.add_stream()
+    any_server.publish(
+        [event(n, note(n)[0], simulation=f"sim-{n % 3}") for n in range(1, 61)]
+    )
+    varve.once(**FAST)
+    terms = ["simulation_id = sim-1", "stream_seq < 40"]
+    select = [{**FOLLOW["followers"][0], "select": terms}]
+
+    def wanted(where):
+        found = duckdb.sql(
+            f"SELECT stream_seq FROM read_parquet('{varve.output}/[!_]*/**/*.parquet')"
+            f" WHERE {where} ORDER BY 1"
+        )
+        return [row[0] for row in found.fetchall()]
+
+    def there():
+        return [row["stream_seq"] for row in typed(varve)]
+
+    first = "simulation_id = 'sim-1' AND stream_seq < 40"
+    follow(varve, "--once", followers=select)
+    assert there() == wanted(first) and len(there()) == 13
+    any_server.publish(
+        [event(n, note(n)[0], simulation=f"sim-{n % 3}") for n in range(61, 91)]
+    )
+    varve.once(**FAST)
+    select[0]["select"] = ["simulation_id != sim-1"]
+    said = follow(varve, "--once", followers=select).stderr
+    assert "select simulation_id != sim-1: new in the configuration" in said
+    second = "simulation_id != 'sim-1'"
+    assert there() == wanted(f"({first}) OR ({second} AND stream_seq > 60)")
+    assert "what select has left out: new" in follow(varve, "--once").stderr
+    assert there() == wanted(f"({first}) OR ({second} AND stream_seq > 60)")
+    follow(varve, "--once", "--restart", followers=select)
+    assert there() == wanted(second)
+    for kind, term, says in [
+        ("table", "reward > 3", "follower typed: select: the store's rows have no column reward"),
+        ("table", "stream_seq ~ 3", "is not COLUMN OP VALUE"),
+        ("quality", "stream_seq > 3", "select: kind quality is of all rows"),
+    ]:
+        wrong = [{"name": "typed", "kind": kind, "select": [term]}]
+        assert says in follow(varve, "--once", followers=wrong, status=2).stderr
 
 
 def test_restart_beside_who_runs_it_is_refused(any_server, varve):

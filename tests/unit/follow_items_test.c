@@ -36,4 +36,9 @@ TEST(follow_items_that_are_new)
     expect_new("target of points 1\npoints of x m\n", "target of points 2\npoints of x m\n", true,
                "target (url): new");
     expect_new("subject a S\n", "subject b S\n", true, "subject b S: new");
+    expect_new("subject a S\nselect x = 1\n", "subject a S\nselect x = 1\n", true, "");
+    expect_new("subject a S\nselect x = 1\n", "subject a S\nselect x = 2\n", true,
+               "select x = 2: new in the configuration, and begins with the rows that come from "
+               "now on; varve replay");
+    expect_new("target /a\nselect x = 1\n", "target /a\n", true, "what select has left out: new");
 }
