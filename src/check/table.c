@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "delta/object_file.h"
 #include "delta/snapshot.h"
 #include "delta/table.h"
 #include "event/event.h"
@@ -134,6 +135,23 @@ static void judge_strays(struct check_report *r, const char *root, struct object
     buf_free(&first);
 }
 
+/* Files that lie elsewhere, and what keeps other engines from opening the table. */
+static void judge_log(struct check_report *r, const char *root, struct object_store *store,
+                      const struct delta_snapshot *table)
+{
+    uint64_t version;
+    struct err err = {0};
+    for (size_t i = 0; i < table->files.count && !err_is_set(&err); i++) {
+        const struct delta_file *file = table->files.list[i];
+        struct buf name = {0};
+        if (file != NULL && delta_object_name(&name, file->path, &err) != 0)
+            check_say(r, CHECK_PROBLEM, "%s: %s", root, err.text);
+        buf_free(&name);
+    }
+    if (delta_hint_misleads(store, &version))
+        check_say(r, CHECK_PROBLEM, "%s: " DELTA_HINT_MISLEADS, root, version);
+}
+
 void check_table(struct check_report *r, const char *root)
 {
     struct object_config place = {.root = root, .entries = DELTA_LOG_FOLDER};
@@ -147,9 +165,15 @@ void check_table(struct check_report *r, const char *root)
         check_say(r, CHECK_PROBLEM, "can't read the log of the table in %s: %s", root, err.text);
     else if (table.found &&
              delta_table_check(&table.protocol, &table.metadata, &event_schema, &evolve, &err) != 0)
-        check_say(r, CHECK_PROBLEM, "varve can't write to the table in %s: %s", root, err.text);
+        check_say(
+            r, CHECK_PROBLEM,
+            "varve can't write to the table in %s (undo what was changed, or have it write to "
+            "another place): %s",
+            root, err.text);
     else
         judge_strays(r, root, store, &table);
+    if (!err_is_set(&err) && table.found)
+        judge_log(r, root, store, &table);
     delta_snapshot_free(&table);
     object_store_close(store);
 }

@@ -234,6 +234,17 @@ bool delta_checkpoint_hint(struct object_store *store, uint64_t *version)
     return known;
 }
 
+bool delta_hint_misleads(struct object_store *store, uint64_t *version)
+{
+    struct delta_listing listing = {0};
+    struct err ignored = {0}; /* what can't be listed is said elsewhere */
+    bool misleads = delta_checkpoint_hint(store, version) &&
+                    delta_log_list(store, *version, &listing, &ignored) == 0 &&
+                    !listing.checkpoint.found && !listing.has_other_checkpoint;
+    delta_listing_free(&listing);
+    return misleads;
+}
+
 int delta_log_list_newest(struct object_store *store, struct delta_listing *out, struct err *err)
 {
     uint64_t hint;

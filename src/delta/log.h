@@ -84,4 +84,11 @@ int delta_entry_append(struct object_store *store, uint64_t version, struct slic
 /* The version that _last_checkpoint names, a hint that may be wrong. False: there is none. */
 bool delta_checkpoint_hint(struct object_store *store, uint64_t *version);
 
+/* Whether there is no checkpoint of the version that it names, nor a newer one: other engines do
+ * not open such a table. What to say of it takes PRIu64. */
+bool delta_hint_misleads(struct object_store *store, uint64_t *version);
+#define DELTA_HINT_MISLEADS                                                                   \
+    "_last_checkpoint names a checkpoint of version %" PRIu64 " that is not there, so other " \
+    "engines can't open the table: remove the file _delta_log/_last_checkpoint"
+
 #endif

@@ -3,8 +3,23 @@
 
 #include <string.h>
 
+#include "delta/action.h"
+
 /* Files up to this are read at once: each read looks the name up, and asks a bucket. */
 enum { WHOLE_MAX = PARQUET_READ_AHEAD };
+
+int delta_object_name(struct buf *out, struct slice path, struct err *err)
+{
+    size_t start = out->len;
+    if (delta_path_decode(out, path) &&
+        object_name_is_valid((struct slice){out->data + start, out->len - start}))
+        return 0;
+    out->len = start;
+    return err_set(err, ERR_FORMAT,
+                   "%.*s, which the log names, is not in the folder of the table, and varve reads "
+                   "no others: is the table a shallow clone? make one that has its files",
+                   (int)path.len, (const char *)path.data);
+}
 
 static int get(struct delta_object_file *f, uint64_t offset, size_t len, struct err *err)
 {

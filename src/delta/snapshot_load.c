@@ -10,6 +10,8 @@
  * not for ever. */
 enum { LOAD_ATTEMPTS = 5 };
 
+#define REMEDY "restore it, or remove it if it is the newest"
+
 /* What came of one attempt to read. */
 enum outcome { LOADED, GONE, FAILED };
 
@@ -39,6 +41,8 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
         empty = false;
         arena_reset(&arena);
         result = delta_action_parse(&action, &arena, line, err);
+        if (result != 0)
+            (void)err_prefix(err, "it is damaged, or half written by another engine (" REMEDY ")");
         if (result == 0 && visit != NULL)
             result = visit(context, version, &action, err);
         if (result == 0)
@@ -49,8 +53,8 @@ static int apply_lines(struct delta_snapshot *s, uint64_t version, struct slice 
     /* To take it for a commit that did nothing is to miss what the commit did. */
     if (empty)
         return err_set(err, ERR_FORMAT,
-                       "it is empty: its writer was interrupted, or the file was cut off; restore "
-                       "it, or remove it if it is the newest");
+                       "it is empty: its writer was interrupted, or the file was cut off (" REMEDY
+                       ")");
     return result;
 }
 
@@ -121,8 +125,12 @@ static enum outcome read_checkpoint(struct delta_snapshot *s, struct object_stor
                                     const struct delta_checkpoint *checkpoint, struct err *err)
 {
     bool found;
-    if (delta_checkpoint_read(store, checkpoint, visit_checkpoint, s, &found, err) != 0)
+    if (delta_checkpoint_read(store, checkpoint, visit_checkpoint, s, &found, err) != 0) {
+        if (err->code == ERR_FORMAT)
+            (void)err_prefix(err, "a checkpoint is damaged: restore it, or, where all entries of "
+                                  "the log are there, remove it and _last_checkpoint");
         return FAILED;
+    }
     if (!found)
         return GONE;
     s->has_base = true;

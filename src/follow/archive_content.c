@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "delta/log.h"
+#include "delta/object_file.h"
 #include "follow/reader.h"
 #include "follow/row_hash.h"
 
@@ -44,10 +45,9 @@ static int read_rows(struct match *m, struct object_store *store, const struct d
     struct buf name = {0};
     struct follow_row found;
     int more = 0;
-    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name))) {
+    if (delta_object_name(&name, file->path, err) != 0) {
         buf_free(&name);
-        return err_set(err, ERR_FORMAT, "%.*s is not a path in the table", (int)file->path.len,
-                       (const char *)file->path.data);
+        return -1;
     }
     const struct follow_file one = {.name = buf_text(&name), .last = UINT64_MAX};
     follow_event_columns(columns);

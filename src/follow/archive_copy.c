@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "delta/object_file.h"
 #include "event/event.h"
 #include "follow/archive_part.h"
 #include "follow/file_source.h"
@@ -215,16 +216,13 @@ int archive_copy(struct archive *a, struct follow_view *view, enum archive_sourc
 {
     struct buf name = {0};
     int result = -1;
-    if (!delta_path_decode(&name, add->path) || !object_name_is_valid(buf_slice(&name))) {
+    if (delta_object_name(&name, add->path, err) != 0)
         view->failed = true;
-        (void)err_set(err, ERR_FORMAT, "%.*s is not a path in the table", (int)add->path.len,
-                      (const char *)add->path.data);
-    } else {
+    else
         result = source == ARCHIVE_FROM_ITSELF
                      ? copy_own(a, view, buf_text(&name), add, size, sha256, err)
                      : copy(a, view, source == ARCHIVE_FROM_STORE_OVER, buf_text(&name), add, again,
                             size, sha256, err);
-    }
     buf_free(&name);
     return result;
 }

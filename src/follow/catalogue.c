@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/time.h"
+#include "delta/object_file.h"
 #include "parquet/write/layout.h"
 
 void follow_event_columns(struct follow_column columns[static EVENT_COLUMNS])
@@ -75,9 +76,8 @@ static int add_file(struct follow_catalogue *c, const struct delta_file *logged,
         result = err_set(err, ERR_UNSUPPORTED,
                          "another engine has deleted rows of %.*s; varve can't tell which",
                          (int)logged->path.len, (const char *)logged->path.data);
-    else if (!delta_path_decode(&path, logged->path) || !object_name_is_valid(buf_slice(&path)))
-        result = err_set(err, ERR_FORMAT, "%.*s is not a path in the table", (int)logged->path.len,
-                         (const char *)logged->path.data);
+    else
+        result = delta_object_name(&path, logged->path, err);
     if (result == 0) {
         file.name = arena_text(&c->arena, path.data, path.len);
         fill_file(c, &file, logged);

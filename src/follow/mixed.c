@@ -66,10 +66,7 @@ static bool take_wanted(struct walk *w, struct slice name)
 static int decode(struct buf *out, struct slice path, struct err *err)
 {
     buf_reset(out);
-    if (delta_path_decode(out, path) && object_name_is_valid(buf_slice(out)))
-        return 0;
-    return err_set(err, ERR_FORMAT, "%.*s is not a path in the table", (int)path.len,
-                   (const char *)path.data);
+    return delta_object_name(out, path, err);
 }
 
 /* Whether a file may have rows that are not there; *first and *last: between which they are. */

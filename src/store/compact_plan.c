@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "delta/table.h"
+#include "delta/object_file.h"
 #include "store/compact_replaced.h"
 
 /* A file in a folder that the log does not know may be of a commit that is under way, or was
@@ -101,9 +102,9 @@ static int add_file(struct compact_plan *plan, const struct compact_options *opt
 {
     struct buf name = {0};
     struct compact_input input = {.file = file};
-    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name))) {
+    if (delta_object_name(&name, file->path, err) != 0) {
         buf_free(&name);
-        return err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+        return -1;
     }
     struct compact_folder *f = folder_of(plan, buf_slice(&name));
     f->files++;

@@ -62,9 +62,7 @@ int store_scan_file(struct seqset *out, struct object_store *objects, const stru
     struct buf name = {0};
     struct delta_object_file object;
     bool found = false;
-    int result = 0;
-    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name)))
-        result = err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+    int result = delta_object_name(&name, file->path, err);
     if (result == 0)
         result = delta_object_file_open(&object, objects, buf_text(&name), &found, err);
     if (result == 0 && found) {
@@ -72,7 +70,7 @@ int store_scan_file(struct seqset *out, struct object_store *objects, const stru
                                  g != NULL ? delta_file_last(file, g) : UINT64_MAX, err);
         delta_object_file_close(&object);
     }
-    if (result != 0)
+    if (result != 0 && name.len > 0)
         (void)err_prefix(err, "%s", buf_text(&name));
     buf_free(&name);
     return result;

@@ -87,7 +87,9 @@ static int check_table(const struct store *store, bool *evolve, struct err *err)
     const struct delta_snapshot *t = &store->table;
     if (delta_table_check(&t->protocol, &t->metadata, store->schema, evolve, err) == 0)
         return 0;
-    return err_prefix(err, "varve can't write to the table as it is at version %" PRIu64,
+    return err_prefix(err,
+                      "varve can't write to the table as it is at version %" PRIu64
+                      " (undo what was changed, or have it write to another place)",
                       t->version);
 }
 

@@ -197,9 +197,7 @@ static int add_file(struct collecting *c, const struct delta_file *file, struct 
     struct buf name = {0};
     struct run_file *added = array_add(&c->m->files);
     *added = (struct run_file){.bytes = file->size};
-    int result = 0;
-    if (!delta_path_decode(&name, file->path) || !object_name_is_valid(buf_slice(&name)))
-        result = err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+    int result = delta_object_name(&name, file->path, err);
     added->path = text_copy_slice(buf_slice(&name));
     if (result == 0)
         result = add_object(c, file, added, err);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "delta/snapshot.h"
+#include "delta/object_file.h"
 #include "store/run_manifest.h"
 
 /* Of one run, from a look at all files. */
@@ -107,9 +108,7 @@ static void remember(struct runs_memory *memory, struct slice run, uint64_t cont
 static int object_name(struct buf *out, const struct delta_file *file, struct err *err)
 {
     buf_reset(out);
-    return delta_path_decode(out, file->path) && object_name_is_valid(buf_slice(out))
-               ? 0
-               : err_set(err, ERR_FORMAT, "the log has a file that is not in the table");
+    return delta_object_name(out, file->path, err);
 }
 
 /* Whether a file has the end of its run: read once. One that can't be read has none. */

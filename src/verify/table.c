@@ -14,6 +14,7 @@
 #include "object/directory.h"
 #include "object/open.h"
 #include "store/path.h"
+#include "verify/others.h"
 
 static void put_full_path(struct buf *out, const char *root, const char *relative)
 {
@@ -150,10 +151,7 @@ static void index_files(struct verify_table *t)
         const struct delta_file *file = s->files.list[i];
         if (file == NULL)
             continue;
-        if (put_path(&t->live, file->path, &added) < 0)
-            report_found(t->report, "log", "%.*s is not a path below the folder",
-                         (int)file->path.len, (const char *)file->path.data);
-        else if (added)
+        if (put_path(&t->live, file->path, &added) >= 0 && added)
             *array_add(&t->live_files) = file;
     }
     for (size_t i = 0; i < s->beside.count; i++)
@@ -198,6 +196,8 @@ void verify_table_open(struct verify_table *t, const char *root, struct report *
     note_pending(t);
     load(t);
     index_files(t);
+    if (t->store != NULL)
+        verify_others_judge(t);
 }
 
 /* Entries that came since; an error is told by the next load. */

@@ -19,6 +19,7 @@
 #include "verify/gaps.h"
 #include "verify/history.h"
 #include "verify/positions.h"
+#include "verify/others.h"
 #include "verify/report.h"
 #include "verify/rows.h"
 #include "verify/run.h"
@@ -67,6 +68,8 @@ static char *ranges_text(struct verify *v)
 static void add_foreign(struct verify *v, size_t number, struct tree *tree)
 {
     uint32_t generations = tree->claims.generations.count;
+    if (generations == 1)
+        verify_others_cut(&tree->table, tree->list.list[number].relative, &v->ranges);
     tree->files[number].shared = generations > 1;
     tree->shared += generations > 1;
     for (uint32_t i = 0; i < generations; i++) {

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from generator import step_event
-from support import VARVE
+from support import VARVE, verify
 
 NOTE = "sim.world_note.v1"
 FAST = {"batching": {"max_age": "200ms"}}
@@ -217,3 +217,22 @@ def test_rows_without_a_sequence_are_passed_over(any_server, varve, merged):
     assert typed(varve) == [(n, f"event-{n}", n) for n in range(1, 31)]
     done = subprocess.run([VARVE, "verify", varve.output], capture_output=True, text=True)
     assert done.returncode == 1 and "a row has no sequence" in done.stdout
+
+
+def test_what_the_stream_will_have_is_no_gap(any_server, varve):
+    """Of rows that another engine has put there verify does not say that those before are missing."""
+    any_server.add_stream()
+    publish(any_server, 1, 20)
+    varve.once(**FAST)
+    DeltaTable(varve.output).alter.set_table_properties({"delta.appendOnly": "false"})
+    (table := DeltaTable(varve.output)).update(
+        predicate="stream_seq = 20", updates={"stream_seq": "40"}
+    )
+    assert table.version() > 0
+
+    found = verify(varve.output)
+    assert found["findings"] == [] and "others" in [note["kind"] for note in found["notes"]]
+    publish(any_server, 21, 41)
+    varve.once(**FAST)
+    [kind] = {finding["kind"] for finding in verify(varve.output, status=1)["findings"]}
+    assert kind == "duplicate"  # now it is that of an event, too

@@ -546,3 +546,61 @@ def test_a_table_that_is_replaced_by_one_of_others_is_refused(any_server, varve)
     assert running.stop() == 1
     refused = varve.start("--once", batching=FAST)
     assert refused.wait() == 1 and "its column event_id is not of type" in refused.text()
+
+
+def check(varve):
+    path = varve.directory / "check.yaml"
+    path.write_text(json.dumps(varve.config()))
+    done = subprocess.run([VARVE, "check", "-c", path], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def add_entry(output, *actions):
+    name = output / "_delta_log" / f"{DeltaTable(output).version() + 1:020}.json"
+    name.write_text("".join(json.dumps(action) + "\n" for action in actions))
+
+
+def point_elsewhere(output):
+    """As the log of a shallow clone does."""
+    shutil.copytree(output, elsewhere := output.with_name("elsewhere"))
+    lines = [json.loads(line) for line in (output / "_delta_log" / log_names(output)[-1]).open()]
+    add = next(line["add"] for line in lines if "add" in line)
+    add_entry(
+        output,
+        {"remove": {"path": add["path"], "deletionTimestamp": 1, "dataChange": False}},
+        {"add": {**add, "path": f"file://{elsewhere}/{add['path']}", "dataChange": False}},
+    )
+
+
+def promise_a_checkpoint(output):
+    (output / "_delta_log" / "_last_checkpoint").write_text('{"version":99,"size":1}')
+
+
+def cut_a_checkpoint(output):
+    DeltaTable(output).create_checkpoint()
+    for path in (output / "_delta_log").glob("*.checkpoint.parquet"):
+        path.write_bytes(path.read_bytes()[:-50])
+
+
+def write_half_an_entry(output):
+    add_entry(output, {"commitInfo": {"operation": "WRITE"}})
+    (path := output / "_delta_log" / log_names(output)[-1]).write_text(path.read_text()[:-9])
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (point_elsewhere, "is not in the folder of the table, and varve reads no others"),
+        (promise_a_checkpoint, "remove the file _delta_log/_last_checkpoint"),
+        (cut_a_checkpoint, "a checkpoint is damaged: restore it"),
+        (write_half_an_entry, "(restore it, or remove it if it is the newest)"),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_a_log_that_engines_can_not_read_is_found(any_server, varve, change, says):
+    """By verify and by check, with what to do. Such logs are made by other engines only."""
+    any_server.generate(20, seed=1)
+    varve.once(batching=FAST)
+    change(varve.output)
+    for status, text in (verify(varve.output), check(varve)):
+        assert status == 1 and text.count(says) == 1, text

@@ -98,9 +98,11 @@ TEST(store_open_refuses_another_table)
                   "{\"protocol\":{\"minReaderVersion\":2,\"minWriterVersion\":5}}\n"
                   "{\"metaData\":{\"id\":\"x\",\"schemaString\":\"\"}}\n");
     EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
-    EXPECT_TEXT(err.text,
-                "root: varve can't write to the table as it is at version 0: it needs Delta reader "
-                "version 2 and writer version 5, varve has 1 and 2");
+    EXPECT_TEXT(
+        err.text,
+        "root: varve can't write to the table as it is at version 0 (undo what was changed, or "
+        "have it write to another place): it needs Delta reader version 2 and writer "
+        "version 5, varve has 1 and 2");
 }
 
 /* No reader of Delta can read a log without its beginning, nor can varve know what was in it. */
