@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/account.h"
 #include "base/assert.h"
@@ -43,6 +44,11 @@ bool slice_equal(struct slice a, struct slice b)
 bool slice_is(struct slice s, const char *text)
 {
     return slice_equal(s, slice_of(text));
+}
+
+bool slice_is_alike(struct slice s, const char *text)
+{
+    return s.len == strlen(text) && strncasecmp((const char *)s.data, text, s.len) == 0;
 }
 
 int slice_compare(struct slice a, struct slice b)

@@ -24,6 +24,9 @@ bool slice_equal(struct slice a, struct slice b);
 /* True if `s` holds exactly the characters of `text`. */
 bool slice_is(struct slice s, const char *text);
 
+/* The same, whatever letters of ASCII are capitals. */
+bool slice_is_alike(struct slice s, const char *text);
+
 /* Bytewise unsigned order, a prefix before what it begins (the order of Parquet's BYTE_ARRAY).
  * Negative, zero or positive like memcmp. */
 int slice_compare(struct slice a, struct slice b);

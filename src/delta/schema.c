@@ -196,14 +196,16 @@ static bool takes(const struct json *type, const struct schema *schema, uint32_t
 static int check_field(const struct json *field, const struct schema *schema, bool *missing,
                        struct err *err)
 {
-    struct slice name;
     uint32_t at = 0;
+    struct slice name;
     if (!json_get_text(field, "name", &name))
         return err_set(err, ERR_FORMAT, "its schemaString has a field without a name");
-    while (at < schema->count && !slice_is(name, schema->columns[at].name))
+    while (at < schema->count && !slice_is_alike(name, schema->columns[at].name))
         at = schema_end(schema, at);
     bool ours = at < schema->count;
     const char *demand = demand_of(field, ours && !schema->columns[at].optional);
+    if (ours && !slice_is(name, schema->columns[at].name))
+        demand = "differs from one of varve's in capitals only, which engines take for one";
     if (demand != NULL)
         return err_set(err, ERR_UNSUPPORTED, "its column %.*s %s", (int)name.len,
                        (const char *)name.data, demand);
@@ -347,8 +349,7 @@ static bool fits(const struct naming *n, const struct json *field, uint32_t at)
     return takes(json_member(field, "type"), &n->schema, at, STRUCTS, &missing);
 }
 
-/* The name of a column that differs from `attempt` others: its own, that with its type behind it,
- * and so on. */
+/* A name that differs from `attempt` others: its own, that with its type, and with a number. */
 static void write_name(const struct naming *n, uint32_t at, unsigned attempt, struct buf *out)
 {
     static const char *const groups[] = {
@@ -391,8 +392,7 @@ static const struct json *choose(const struct naming *n, const struct level *l, 
         if (is_ours(n, l, buf_text(name), at))
             continue;
         for (f = l->fields->first; f != NULL; f = f->next)
-            if (json_get_text(f, "name", &found) && found.len == name->len &&
-                strncasecmp((const char *)found.data, buf_text(name), found.len) == 0)
+            if (json_get_text(f, "name", &found) && slice_is_alike(found, buf_text(name)))
                 break;
         if (f == NULL || (number_of(f) == 0 && slice_is(found, buf_text(name)) && fits(n, f, at)))
             return f;

@@ -21,7 +21,8 @@ void delta_schema_write(struct buf *out, const struct schema *schema);
 /*
  * Compare the columns of a table with those that varve writes. Columns that only the table has are
  * fine if they may be null; *missing says that the table lacks some of ours, also within structs.
- * ERR_UNSUPPORTED, in a sentence that begins with "its", for a column of another type, and for one
+ * ERR_UNSUPPORTED, in a sentence that begins with "its", for a column of another type, for a name
+ * that differs from one of ours in capitals only, which engines take for one, and for a column
  * that asks of a writer what varve does not do: never null, generated, an identity, an invariant;
  * and for a table that lacks an `ordered` column, which every version of varve has written: it is
  * somebody else's. ERR_FORMAT.

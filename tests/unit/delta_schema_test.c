@@ -69,13 +69,14 @@ static void expect_other(const char *from, const char *to, const char *message)
     buf_free(&other);
 }
 
-TEST(delta_schema_sees_a_type_that_differs_inside)
+TEST(delta_schema_sees_what_differs_inside)
 {
     expect_other("decimal(9,2)", "decimal(9,3)", "column a is not of type");
     expect_other("\"keyType\":\"string\"", "\"keyType\":\"binary\"", "column a is not of type");
     expect_other("\"array\"", "\"map\"", "column a is not of type");
     expect_other("\"float\"", "\"double\"", "column f is not of type \"float\"");
     expect_other("\"boolean\"", "{\"type\":\"struct\",\"fields\":[]}", "column b is not of type");
+    expect_other("\"name\":\"t\"", "\"name\":\"T\"", "column T differs from one of varve's");
     expect_other("\"timestamp\"", "\"timestamp_ntz\"", "column t is not of type \"timestamp\"");
 }
 
