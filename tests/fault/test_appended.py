@@ -10,6 +10,7 @@ import time
 
 import deltalake
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from generator import step_event
@@ -45,6 +46,19 @@ def checkpoint(varve):
     table = DeltaTable(varve.output)
     table.create_checkpoint()
     table.cleanup_metadata()
+
+
+def checkpoint_of_spark(varve):
+    """One that calls nothing new (dataChange false, where a checkpoint of varve says what is)."""
+    checkpoint(varve)
+    [path] = (varve.output / "_delta_log").glob("*.checkpoint.parquet")
+    table = pq.read_table(path)
+    at, add = table.column_names.index("add"), table["add"].combine_chunks()
+    fields = [add.field(i) for i in range(add.type.num_fields)]
+    number = add.type.get_field_index("dataChange")
+    fields[number] = pa.array([False] * len(add))
+    changed = pa.StructArray.from_arrays(fields, fields=list(add.type), mask=add.is_null())
+    pq.write_table(table.set_column(at, table.schema.field(at), changed), path)
 
 
 def many_commits(varve):
@@ -88,6 +102,9 @@ BETWEEN = {
     "cleaned up, renamed": [checkpoint, rename],
     "varve's checkpoint, renamed": [many_commits, rename],
     "positions lost": [forget],
+    "Spark's checkpoint, renamed": [checkpoint_of_spark, rename],
+    "optimized, Spark's checkpoint, renamed": [optimize, checkpoint_of_spark, rename],
+    "Spark's checkpoint, optimized, renamed": [checkpoint_of_spark, optimize, rename],
 }
 
 
