@@ -11,6 +11,9 @@ struct batch_group {
     uint64_t serial;    /* no two have the same */
     uint32_t elements;  /* of a list or map, so far; else columns that it got */
     uint8_t repetition; /* of the first entry in it */
+    /* Columns that the row got all at once, from `first` on, and that `given` does not have yet. */
+    const uint32_t *whole;
+    uint32_t first, whole_count;
 };
 
 /* What a batch of a schema that is not flat has beside its columns: of each column, and groups. A
@@ -89,6 +92,18 @@ static struct batch_group *open_group(struct batch *b, uint32_t column, uint8_t 
     return group;
 }
 
+static void note_whole(struct batch *b, struct batch_group *row)
+{
+    bool again = false;
+    for (uint32_t i = 0; i < row->whole_count; i++) {
+        uint64_t *given = &b->given[row->first + row->whole[i]];
+        again |= *given == row->serial;
+        *given = row->serial;
+    }
+    ASSERT(!again);
+    row->whole_count = 0;
+}
+
 /* Note that the innermost open group gets this column, directly within it, for the first time or as
  * another element; the repetition level of the first entry that this makes. */
 static inline uint8_t take_place(struct batch *b, uint32_t column)
@@ -104,6 +119,8 @@ static inline uint8_t take_place(struct batch *b, uint32_t column)
         if (type == COLUMN_LIST)
             return in->elements++ == 0 ? in->repetition : b->nodes[column].repetition;
     }
+    if (in->whole_count > 0 && column >= in->first)
+        note_whole(b, in);
     ASSERT(b->given[column] != in->serial);
     b->given[column] = in->serial;
     in->elements++;
@@ -119,14 +136,14 @@ void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32
     if (b->depth == 0)
         open_group(b, SCHEMA_NO_PARENT, 0);
     struct batch_group *row = &b->groups[0];
-    uint64_t serial = row->serial;
-    bool again = false;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t *given = &b->given[first + columns[i]];
-        again |= *given == serial;
-        *given = serial;
-    }
-    ASSERT(b->depth == 1 && !again);
+    ASSERT(b->depth == 1);
+    if (row->elements > 0) /* of which some may be the same */
+        note_whole(b, row);
+    row->whole = columns;
+    row->first = first;
+    row->whole_count = count;
+    if (row->elements > 0)
+        note_whole(b, row);
     row->elements += count;
 }
 
@@ -163,10 +180,11 @@ static void add_nulls(struct batch *b, uint32_t column, uint8_t definition, uint
 /* Those columns directly within the innermost group that it did not get. */
 static void fill_group(struct batch *b)
 {
-    const struct batch_group *group = &b->groups[b->depth - 1];
+    struct batch_group *group = &b->groups[b->depth - 1];
     bool row = group->column == SCHEMA_NO_PARENT;
     if (row && group->elements == b->roots)
         return;
+    note_whole(b, group);
     uint32_t end = row ? b->schema->count : b->nodes[group->column].end;
     for (uint32_t i = row ? 0 : group->column + 1; i < end; i = b->nodes[i].end) {
         if (b->given[i] == group->serial)

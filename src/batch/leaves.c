@@ -45,8 +45,16 @@ uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, st
         uint64_t head = load_u64le(text.data), tail = load_u64le(text.data + text.len - 8);
         store_u64le(to + 4, head);
         store_u64le(to + text.len - 4, tail);
-    } else if (text.len > 0) {
+    } else if (text.len > 16) {
         memcpy(to + 4, text.data, text.len);
+    } else if (text.len >= 4) {
+        uint32_t head = load_u32le(text.data), tail = load_u32le(text.data + text.len - 4);
+        store_u32le(to + 4, head);
+        store_u32le(to + text.len, tail);
+    } else if (text.len > 0) {
+        to[4] = text.data[0];
+        to[4 + text.len / 2] = text.data[text.len / 2];
+        to[3 + text.len] = text.data[text.len - 1];
     }
     leaf_put_level(c, definition);
     b->bytes += text.len;

@@ -43,7 +43,7 @@ static inline void batch_append_bytes(struct buf *values, const uint8_t *data, s
 void batch_make_room(struct batch *b);
 
 /* Note that the row, of which no group is open but itself, gets these columns of its own, which
- * count from `first` on. */
+ * count from `first` on; they are borrowed until it ends. */
 void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32_t count);
 
 #endif

@@ -134,8 +134,13 @@ TAKE(take_bytes)
 static inline bool is_short_ascii(struct slice text)
 {
     const uint64_t top = UINT64_C(0x8080808080808080);
-    return text.len >= 8 && text.len <= 16 &&
-           ((load_u64le(text.data) | load_u64le(text.data + text.len - 8)) & top) == 0;
+    if (text.len > 16 || text.len == 0)
+        return false;
+    if (text.len >= 8)
+        return ((load_u64le(text.data) | load_u64le(text.data + text.len - 8)) & top) == 0;
+    if (text.len >= 4)
+        return ((load_u32le(text.data) | load_u32le(text.data + text.len - 4)) & top) == 0;
+    return ((text.data[0] | text.data[text.len / 2] | text.data[text.len - 1]) & top) == 0;
 }
 
 TAKE(take_text)
