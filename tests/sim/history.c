@@ -16,9 +16,6 @@
 #define PATIENCE (1500 * CLOCK_SECOND)
 /* What was not acked comes again after ack_wait, and then it is acked. */
 #define ACKS_EXPIRE (700 * CLOCK_SECOND)
-/* An ack that was lost is noticed by two polls, and given again, where nobody else may hold the
- * message. */
-#define ACKS_NOTICED (150 * CLOCK_SECOND)
 #define STOPS_WITHIN (60 * CLOCK_SECOND)
 #define STEP (CLOCK_SECOND)
 #define A_DAY (25 * 3600 * CLOCK_SECOND) /* and an hour */
@@ -195,12 +192,6 @@ static void start_again(struct world *w)
     world_go_on(w, w->now + STOPS_WITHIN);
 }
 
-/* As far as it knows. */
-static bool is_alone(const struct world *w, const struct instance *i)
-{
-    return !w->plan.shared && i->varve != NULL && !i->varve->sources[0].others_pull;
-}
-
 /* Nothing goes wrong any more: all has to be stored before long. */
 static void calm_down(struct world *w)
 {
@@ -223,10 +214,9 @@ static void calm_down(struct world *w)
         start_again(w);
     /* Acks, and what was on its way; or what the server has forgotten and delivers again. */
     bool long_wait = sim_random_chance(&w->random, 400);
-    world_go_on(w, w->now + (long_wait ? ACKS_EXPIRE : ACKS_NOTICED));
-    for (size_t i = 0; i < w->count && !w->plan.position; i++)
-        if (long_wait || is_alone(w, &w->list[i]))
-            oracle_check_acked(w->oracle, w->list[i].stream, w->list[i].consumer);
+    world_go_on(w, w->now + (long_wait ? ACKS_EXPIRE : 30 * CLOCK_SECOND));
+    for (size_t i = 0; i < w->count && long_wait && !w->plan.position; i++)
+        oracle_check_acked(w->oracle, w->list[i].stream, w->list[i].consumer);
 }
 
 static bool is_running(const struct world *w)
