@@ -22,7 +22,7 @@ struct value_search {
     const uint8_t *data;
     size_t len;
     struct parquet_values values;
-    size_t next;                   /* value that was not looked at yet */
+    size_t next, passed;           /* value that was not looked at yet; how many were */
     uint32_t seen[1 << SEEN_BITS]; /* where the last value was, + 1, by a hash of its size */
 };
 
@@ -218,16 +218,15 @@ static size_t common_part(const struct value_search *s, size_t at, size_t earlie
     return len;
 }
 
-/* Size of the value at `at`, with its length; the rest where that is no whole one. */
+/* Size of the value at `at`, with what is in front of it; the rest where that is no whole one. */
 static size_t value_size(const struct value_search *s, size_t at)
 {
-    size_t rest = s->len - at;
-    if (s->values.width > 0)
-        return s->values.width < rest ? s->values.width : rest;
-    if (rest < 4)
-        return rest;
-    size_t len = load_u32le(s->data + at);
-    return len < rest - 4 ? len + 4 : rest;
+    size_t rest = s->len - at, len = s->values.width;
+    if (s->values.lengths != NULL)
+        len = (size_t)load_u64le(s->values.lengths + 8 * s->passed);
+    else if (len == 0)
+        len = rest < 4 ? rest : (size_t)load_u32le(s->data + at) + 4;
+    return len < rest ? len : rest;
 }
 
 /* The last value of the same size, or `at` if there is none; that at `at` is it from now on. */
@@ -272,6 +271,7 @@ static size_t search_values(void *state, ZSTD_Sequence *out, size_t room, const 
         size_t at = s->next, size = value_size(s, at), from;
         size_t earlier = last_alike(s, at, size);
         s->next += size;
+        s->passed++;
         if (earlier == at)
             continue;
         size_t len = common_part(s, at, earlier, at + size < end ? at + size : end, &from);
@@ -294,6 +294,7 @@ static void set_search(struct parquet_codec *codec, struct slice data,
     s->len = data.len;
     s->values = *values;
     s->next = values->start;
+    s->passed = 0;
     memset(s->seen, 0, sizeof(s->seen));
     ZSTD_registerSequenceProducer(codec->compressor, s, search_values);
 }

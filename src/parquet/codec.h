@@ -64,10 +64,11 @@ struct parquet_effort {
     bool chains; /* places are found by chains, which cost less to keep where most is repeated */
 };
 
-/* Where the PLAIN values are in the body of a page: from `start` to the end. */
+/* Where the values are in the body of a page: from `start` to the end. */
 struct parquet_values {
     size_t start;
     size_t width; /* bytes of each, at least PARQUET_VALUES_WIDTH; 0: a u32 length, then so many */
+    const uint8_t *lengths; /* or, if not NULL, so many as these say, each a u64 */
 };
 enum { PARQUET_VALUES_WIDTH = 8 }; /* smaller ones have too little in common to say so */
 

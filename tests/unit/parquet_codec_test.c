@@ -315,6 +315,27 @@ static void expect_comes_back(struct parquet_codec *codec, struct slice data,
     buf_free(&out);
 }
 
+/* A list of the values' sizes says the same as the lengths in front of them do: the same is found.
+ * Not all of the data may be there. */
+static void expect_same_by_list(struct parquet_codec *codec, struct slice data, size_t len,
+                                size_t start)
+{
+    struct buf lengths = {0}, frames[2] = {{0}};
+
+    for (size_t at = start, size; at < data.len; at += size) {
+        size = 4 + (size_t)load_u32le(data.data + at);
+        buf_append_u64le(&lengths, size);
+    }
+    struct parquet_values values = {.start = start};
+    parquet_compress(codec, by_value, (struct slice){data.data, len}, &values, &frames[0]);
+    values.lengths = lengths.data;
+    parquet_compress(codec, by_value, (struct slice){data.data, len}, &values, &frames[1]);
+    EXPECT_BYTES(frames[1].data, frames[1].len, frames[0].data, frames[0].len);
+    buf_free(&lengths);
+    buf_free(&frames[0]);
+    buf_free(&frames[1]);
+}
+
 /* Whatever the values are, wherever a block or the data ends within one, and where there are none:
  * the search may only ever find what is there. */
 TEST(codec_search_by_value_finds_what_is_there)
@@ -327,11 +348,13 @@ TEST(codec_search_by_value_finds_what_is_there)
         for (size_t k = 0; k < 5; k++)
             for (size_t start = 0; start < 30; start += 29) {
                 make_values(&data, start, counts[i], most[k], (uint8_t)(k % 2 ? 0xff : 3));
-                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start, 0});
-                struct slice sample = {data.data, data.len * 3 / 4};
-                expect_comes_back(codec, sample, (struct parquet_values){start, 0});
-                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start, 8});
-                expect_comes_back(codec, buf_slice(&data), (struct parquet_values){start + 1, 0});
+                struct slice all = buf_slice(&data), sample = {data.data, data.len * 3 / 4};
+                expect_comes_back(codec, all, (struct parquet_values){.start = start});
+                expect_comes_back(codec, sample, (struct parquet_values){.start = start});
+                expect_comes_back(codec, all, (struct parquet_values){.start = start, .width = 8});
+                expect_comes_back(codec, all, (struct parquet_values){.start = start + 1});
+                expect_same_by_list(codec, all, all.len, start);
+                expect_same_by_list(codec, all, sample.len, start);
             }
     /* Values of more than a block of zstd's, which has 128 KiB. */
     make_values(&data, 0, 4, 0, 0);
@@ -340,9 +363,10 @@ TEST(codec_search_by_value_finds_what_is_there)
         for (size_t k = 0; k < 300000; k++)
             buf_append_byte(&data, (uint8_t)(k / 1000));
     }
-    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){0, 0});
-    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){7, 8});
-    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){data.len, 0});
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){.start = 0});
+    expect_same_by_list(codec, buf_slice(&data), data.len, 0);
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){.start = 7, .width = 8});
+    expect_comes_back(codec, buf_slice(&data), (struct parquet_values){.start = data.len});
     buf_free(&data);
     parquet_codec_free(codec);
 }
@@ -352,7 +376,7 @@ TEST(codec_effort_by_value_is_chosen_for_identifiers_and_times)
 {
     struct parquet_codec *codec = parquet_codec_new(NULL);
     struct buf data = {0};
-    struct parquet_values ids = {0, 0}, times = {0, 8};
+    struct parquet_values ids = {.start = 0}, times = {.width = 8};
 
     for (int i = 0; i < 1500; i++) {
         buf_append_u32le(&data, 36);

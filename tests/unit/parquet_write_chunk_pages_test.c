@@ -27,8 +27,9 @@ static struct slice filled(uint8_t *bytes, size_t len, uint8_t mask)
 static void append(struct chunk *c, struct parquet_codec *codec, struct slice body)
 {
     struct chunk_page page = {.encoding = PARQUET_ENCODING_PLAIN, .rows = 1};
+    struct parquet_values values = {.start = 0};
 
-    chunk_append_page(c, page, body, codec);
+    chunk_append_page(c, page, body, &values, codec);
 }
 
 /* That page `index` holds `body`, compressed as the chunk says. */

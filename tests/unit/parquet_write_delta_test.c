@@ -131,9 +131,13 @@ TEST(delta_lengths_come_before_bytes)
     buf_append_text(&plain, "Hello");
     buf_append_u32le(&plain, 7);
     buf_append_text(&plain, "Parquet");
-    delta_encode_bytes(&out, buf_slice(&plain), 2, &scratch);
-    EXPECT_BYTES(out.data, lengths_len, lengths, lengths_len);
-    EXPECT_BYTES(out.data + lengths_len, out.len - lengths_len, "HelloParquet", 12);
+    buf_append_text(&out, "levels");
+    size_t at = delta_encode_bytes(&out, buf_slice(&plain), 2, &scratch);
+    EXPECT_BYTES(out.data + at, 6, "levels", 6);
+    at += 6;
+    EXPECT_BYTES(out.data + at, lengths_len, lengths, lengths_len);
+    at += lengths_len;
+    EXPECT_BYTES(out.data + at, out.len - at, "HelloParquet", 12);
     buf_free(&plain);
     buf_free(&out);
     buf_free(&scratch);
@@ -153,9 +157,12 @@ TEST(delta_bytes_of_every_length)
             buf_append_byte(&content, byte);
         }
     }
-    delta_encode_bytes(&out, buf_slice(&plain), 1100, &scratch);
+    size_t start = delta_encode_bytes(&out, buf_slice(&plain), 1100, &scratch);
+    EXPECT_U64(scratch.len, sizeof(lengths));
+    for (uint32_t i = 0; i < 1100; i++)
+        EXPECT_U64(load_u64le(scratch.data + 8 * i), i);
     int64_t *decoded = malloc(sizeof(lengths));
-    const uint8_t *at = decode(out.data, decoded, 1100);
+    const uint8_t *at = decode(out.data + start, decoded, 1100);
     EXPECT_BYTES(decoded, sizeof(lengths), lengths, sizeof(lengths));
     EXPECT_BYTES(at, (size_t)(out.data + out.len - at), content.data, content.len);
     free(decoded);

@@ -132,7 +132,7 @@ static void append_index_page(struct chunk *c, const struct cut_column *column,
     rle_encode(&scratch->body, numbers, count, width);
     if (count > 0 && c->layout.spec->bounds)
         bound_entries(c, &page, numbers, count, scratch);
-    chunk_append_page(c, page, buf_slice(&scratch->body), codec);
+    chunk_append_page(c, page, buf_slice(&scratch->body), NULL, codec);
 }
 
 /* False, and nothing done, if the dictionary does not pay any more. */
@@ -216,19 +216,21 @@ static void append_bits(struct buf *body, struct slice booleans)
     body->len += len;
 }
 
-static void append_values(struct chunk *c, struct buf *body, const struct span *span,
-                          struct parquet_scratch *scratch)
+/* Returns where the body begins now. */
+static size_t append_values(struct chunk *c, struct buf *body, const struct span *span,
+                            struct parquet_scratch *scratch)
 {
     uint32_t count = span->entries - span->nulls;
 
+    if (c->layout.encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY)
+        return delta_encode_bytes(body, span->values, count, &scratch->numbers);
     if (c->layout.encoding == PARQUET_ENCODING_DELTA_BINARY_PACKED)
         delta_encode_int64(body, span->values.data, count);
-    else if (c->layout.encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY)
-        delta_encode_bytes(body, span->values, count, &scratch->numbers);
     else if (c->layout.type == PARQUET_TYPE_BOOLEAN)
         append_bits(body, span->values);
     else
         buf_append_slice(body, span->values);
+    return 0;
 }
 
 static struct slice encode_page(struct chunk *c, const struct cut_column *column,
@@ -242,8 +244,28 @@ static struct slice encode_page(struct chunk *c, const struct cut_column *column
         return span->values;
     buf_reset(body);
     append_levels(body, column, span, scratch);
-    append_values(c, body, span, scratch);
-    return buf_slice(body);
+    size_t start = append_values(c, body, span, scratch);
+    return (struct slice){body->data + start, body->len - start};
+}
+
+/* Where the values are in the body that encode_page made, as long as that is there. False where
+ * there are none of a kind that is worth looking at. */
+static bool find_values(const struct chunk *c, size_t body, const struct span *span,
+                        const struct parquet_scratch *scratch, struct parquet_values *found)
+{
+    bool bytes = c->layout.type == PARQUET_TYPE_BYTE_ARRAY;
+    bool wide = c->layout.type == PARQUET_TYPE_INT64 || c->layout.type == PARQUET_TYPE_DOUBLE;
+    size_t len = span->values.len;
+
+    *found = (struct parquet_values){.width = wide ? PARQUET_VALUES_WIDTH : 0};
+    if (c->layout.encoding == PARQUET_ENCODING_DELTA_LENGTH_BYTE_ARRAY) {
+        found->lengths = scratch->numbers.data;
+        len -= 4 * (size_t)(span->entries - span->nulls);
+    } else if (c->layout.encoding != PARQUET_ENCODING_PLAIN || (!bytes && !wide)) {
+        return false;
+    }
+    found->start = body - len;
+    return true;
 }
 
 static void append_pages(struct chunk *c, const struct cut_column *column,
@@ -261,9 +283,9 @@ static void append_pages(struct chunk *c, const struct cut_column *column,
             page.text_bytes = span.values.len - 4 * (uint64_t)(span.entries - span.nulls);
         look_at_values(c, span.values, &page);
         struct slice body = encode_page(c, column, &span, scratch);
-        if (c->layout.encoding == PARQUET_ENCODING_PLAIN && c->layout.type != PARQUET_TYPE_BOOLEAN)
-            page.values_at = (uint32_t)(body.len - span.values.len);
-        chunk_append_page(c, page, body, codec);
+        struct parquet_values values;
+        bool found = find_values(c, body.len, &span, scratch, &values);
+        chunk_append_page(c, page, body, found ? &values : NULL, codec);
     }
 }
 

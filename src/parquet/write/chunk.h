@@ -68,7 +68,6 @@ struct chunk_page {
     uint32_t nulls;
     uint32_t raw_size;         /* of the body before compression */
     uint32_t stored_size;      /* of the body as it lies in the file */
-    uint32_t values_at;        /* where its values begin in it, behind levels; before compression */
     struct page_extent extent; /* header and stored body */
     uint64_t text_bytes;       /* content of byte strings, without their lengths */
     bool has_bounds;
@@ -142,8 +141,8 @@ void chunk_free(struct chunk *c);
 
 /* Compress the body of a data page, decide the codec of the chunk if that is still open, and take
  * the page into the chunk. The sizes in `page` are filled in here. `body` may lie in the scratch
- * body of `codec`. */
+ * body of `codec`; `values` says where values are in it, and may be NULL. */
 void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice body,
-                       struct parquet_codec *codec);
+                       const struct parquet_values *values, struct parquet_codec *codec);
 
 #endif

@@ -63,21 +63,12 @@ static void choose_effort(struct chunk *c, enum parquet_encoding encoding, struc
         *choice = (struct parquet_choice){c->effort, ceiling, TRIAL_EVERY};
 }
 
-static void compress(struct chunk *c, const struct chunk_page *page, struct slice body,
-                     struct parquet_codec *codec)
+static void compress(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+                     const struct parquet_values *values, struct parquet_codec *codec)
 {
-    struct parquet_values values = {.start = page->values_at};
-    const struct parquet_values *where = &values;
-
-    if (c->layout.type == PARQUET_TYPE_INT64 || c->layout.type == PARQUET_TYPE_DOUBLE)
-        values.width = 8;
-    else if (c->layout.type != PARQUET_TYPE_BYTE_ARRAY)
-        where = NULL;
-    if (page->encoding != PARQUET_ENCODING_PLAIN)
-        where = NULL;
-    if (!c->effort_chosen || c->effort_of != page->encoding)
-        choose_effort(c, page->encoding, body, where, codec);
-    parquet_compress(codec, c->effort, body, where, &c->stored);
+    if (!c->effort_chosen || c->effort_of != encoding)
+        choose_effort(c, encoding, body, values, codec);
+    parquet_compress(codec, c->effort, body, values, &c->stored);
     if (c->effort_chosen && c->choice != NULL)
         c->choice->left -= num_least_u64(c->choice->left, body.len);
 }
@@ -94,7 +85,7 @@ static void seal(struct chunk *c, struct chunk_page *page, size_t body)
 }
 
 /* All pages of a chunk have the same codec: those that were stored before it was known that
- * compression pays are done again. They are few or tiny. */
+ * compression pays are done again. They are tiny: it does not matter how. */
 static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
 {
     struct buf old = c->stored;
@@ -106,15 +97,16 @@ static void compress_earlier_pages(struct chunk *c, struct parquet_codec *codec)
         at += page->extent.gap + page->extent.size;
         struct slice body = {old.data + at - page->stored_size, page->stored_size};
         size_t start = page_begin(&c->stored);
-        compress(c, page, body, codec);
+        parquet_compress(codec, parquet_effort_highest(ceiling_of(c, page->encoding)), body, NULL,
+                         &c->stored);
         seal(c, page, start);
     }
     buf_free(&old);
 }
 
 /* Whether the body is worth compressing, with the frame appended if so. */
-static bool compress_or_not(struct chunk *c, const struct chunk_page *page, struct slice body,
-                            struct parquet_codec *codec)
+static bool compress_or_not(struct chunk *c, enum parquet_encoding encoding, struct slice body,
+                            const struct parquet_values *values, struct parquet_codec *codec)
 {
     size_t before = c->stored.len;
 
@@ -122,7 +114,7 @@ static bool compress_or_not(struct chunk *c, const struct chunk_page *page, stru
         return false;
     if (c->compression == CHUNK_UNDECIDED && body.len < TINY_BYTES)
         return false;
-    compress(c, page, body, codec);
+    compress(c, encoding, body, values, codec);
     if (c->compression == CHUNK_COMPRESSED)
         return true;
     /* The first page of some size decides for the chunk. */
@@ -145,19 +137,19 @@ static void take_page(struct chunk *c, const struct chunk_page *page)
 }
 
 void chunk_append_page(struct chunk *c, struct chunk_page page, struct slice body,
-                       struct parquet_codec *codec)
+                       const struct parquet_values *values, struct parquet_codec *codec)
 {
     bool undecided = c->compression == CHUNK_UNDECIDED;
     size_t before = c->stored.len, start = page_begin(&c->stored);
 
     page.raw_size = (uint32_t)body.len;
-    if (!compress_or_not(c, &page, body, codec)) {
+    if (!compress_or_not(c, page.encoding, body, values, codec)) {
         buf_append_slice(&c->stored, body);
     } else if (undecided && chunk_page_count(c) > 0) {
         c->stored.len = before;
         compress_earlier_pages(c, codec);
         start = page_begin(&c->stored);
-        compress(c, &page, body, codec);
+        compress(c, page.encoding, body, values, codec);
     }
     seal(c, &page, start);
     take_page(c, &page);

@@ -11,6 +11,11 @@ enum {
     BLOCK = 128,
     MINIBLOCKS = 4,
     MINIBLOCK = BLOCK / MINIBLOCKS,
+    NUMBER_MAX = 10, /* bytes of a varint */
+    HEADER_MAX = 4 * NUMBER_MAX,
+    BLOCK_MAX = NUMBER_MAX + MINIBLOCKS + BLOCK * 8,
+    STEP = 16,       /* bytes that are copied at once */
+    PREFETCH = 1024, /* bytes that walking over values asks for in advance, as in cut.c */
 };
 
 static unsigned bits_of(uint64_t value)
@@ -24,6 +29,8 @@ static void append_packed(struct buf *out, const uint64_t *values, unsigned widt
     uint64_t bits = 0;
     unsigned filled = 0;
 
+    if (width == 0) /* lengths, sequences and times often are that regular */
+        return;
     buf_reserve(out, MINIBLOCK * sizeof(uint64_t));
     uint8_t *to = out->data + out->len;
     for (unsigned i = 0; i < MINIBLOCK; i++) {
@@ -86,18 +93,44 @@ void delta_encode_int64(struct buf *out, const uint8_t *values, uint32_t count)
     }
 }
 
-void delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, struct buf *lengths)
+/*
+ * Put the values at `to`, where there is room for STEP bytes more, and their lengths, each as a
+ * u64, at `lengths`. Returns how many bytes the values are. Most are short, so whole steps are
+ * copied, and the next value goes over what was too much.
+ */
+static size_t part(struct slice values, uint8_t *to, uint8_t *lengths)
 {
-    buf_reset(lengths);
-    for (size_t at = 0; at < values.len; at += 4 + load_u32le(values.data + at))
-        buf_append_u64le(lengths, load_u32le(values.data + at));
-    delta_encode_int64(out, lengths->data, count);
-    buf_reserve(out, values.len);
-    for (size_t at = 0; at < values.len;) {
-        uint32_t len = load_u32le(values.data + at);
-        if (len > 0)
-            memcpy(out->data + out->len, values.data + at + 4, len);
-        out->len += len;
-        at += 4 + (size_t)len;
+    const uint8_t *start = to;
+
+    for (size_t at = 0; at < values.len; lengths += 8) {
+        const uint8_t *from = values.data + at + 4;
+        size_t len = load_u32le(values.data + at);
+        store_u64le(lengths, len);
+        at += 4 + len;
+        __builtin_prefetch(values.data + at + PREFETCH);
+        if (values.len - at >= STEP)
+            for (size_t i = 0; i < len; i += STEP)
+                memcpy(to + i, from + i, STEP);
+        else if (len > 0)
+            memcpy(to, from, len);
+        to += len;
     }
+    return (size_t)(to - start);
+}
+
+size_t delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, struct buf *lengths)
+{
+    /* So the values are read once, and don't move when the size of what comes first is known. */
+    size_t at = out->len + HEADER_MAX + (count / BLOCK + (size_t)1) * BLOCK_MAX;
+
+    buf_reserve(out, at - out->len + values.len + STEP);
+    buf_reset(lengths);
+    buf_reserve(lengths, (size_t)count * 8);
+    size_t len = part(values, out->data + at, lengths->data);
+    lengths->len = (size_t)count * 8;
+    delta_encode_int64(out, lengths->data, count);
+    size_t gap = at - out->len;
+    memmove(out->data + gap, out->data, out->len);
+    out->len = at + len;
+    return gap;
 }

@@ -28,7 +28,9 @@ unsigned rle_width(uint32_t largest);
 void delta_encode_int64(struct buf *out, const uint8_t *values, uint32_t count);
 
 /* DELTA_LENGTH_BYTE_ARRAY: append the `count` PLAIN byte strings, all lengths first. `lengths` is
- * scratch memory. */
-void delta_encode_bytes(struct buf *out, struct slice values, uint32_t count, struct buf *lengths);
+ * scratch memory, and has them as u64 then. Returns how far what was in `out` has moved: from there
+ * on it is what counts. */
+size_t delta_encode_bytes(struct buf *out, struct slice values, uint32_t count,
+                          struct buf *lengths);
 
 #endif
