@@ -128,7 +128,7 @@ static int follow(const struct following *how, const struct config *config,
     if (result == 0)
         result = wait_for(f, &waker, how->once, err);
     stop_wakes(NULL);
-    follower_free(f, false);
+    follower_free(f);
     net_close(&waker.handle);
     return result;
 }
@@ -146,7 +146,7 @@ static int begin_anew(const struct config *config, const struct config_follower 
         result = follower_forget(held, err);
     if (result == 0 && settings->kind == CONFIG_KIND_QUALITY)
         result = follow_quality_restart(config, settings, err);
-    follower_free(held, false);
+    follower_free(held);
     return result;
 }
 
@@ -199,8 +199,8 @@ static int rebuild_tables(const struct following *how, const struct config *conf
                      : rebuild_folders(&once, config, settings, other.name, err);
     if (result == 0)
         result = follower_take_over(held, other.name, err);
-    follower_free(unfinished, false);
-    follower_free(held, false);
+    follower_free(unfinished);
+    follower_free(held);
     buf_free(&name);
     return result;
 }
@@ -244,7 +244,7 @@ static int forget(const struct config *config, const char *name, struct err *err
                                              .name = name};
     struct follower *f = follower_new(&options, NULL);
     int result = follower_forget(f, err);
-    follower_free(f, false);
+    follower_free(f);
     return result;
 }
 

@@ -336,11 +336,17 @@ void follower_look(struct follower *f, struct follower_state *out)
     unlock(f);
 }
 
-void follower_free(struct follower *f, bool finish)
+void follower_finish(struct follower *f)
+{
+    atomic_store(&f->finish, true);
+    follower_note(f);
+}
+
+void follower_free(struct follower *f)
 {
     if (f == NULL)
         return;
-    atomic_store(finish ? &f->finish : &f->stop, true);
+    atomic_store(&f->stop, true);
     follower_note(f);
     if (f->threaded)
         ASSERT(pthread_join(f->thread, NULL) == 0);

@@ -70,7 +70,7 @@ struct follower_state {
     bool looked;                    /* the figures above are known */
     bool failing;                   /* the last attempt failed: */
     char failure[ERR_TEXT_MAX];
-    bool done; /* with `once`: it has ended */
+    bool done; /* the thread has come to its end */
 };
 
 struct follower;
@@ -110,8 +110,11 @@ void follower_look(struct follower *f, struct follower_state *out);
 
 const char *follower_name(const struct follower *f);
 
-/* End the thread and free all; `finish`: after an attempt to bring what is committed now, else
- * soon, with what was taken given up. Accepts NULL. */
-void follower_free(struct follower *f, bool finish);
+/* Have the thread come to its end after an attempt to bring what is committed now; `done` of its
+ * state says when it has. */
+void follower_finish(struct follower *f);
+
+/* End the thread, soon, with what was taken given up, and free all. Accepts NULL. */
+void follower_free(struct follower *f);
 
 #endif

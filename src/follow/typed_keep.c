@@ -54,7 +54,7 @@ void typed_keep_begin(struct typed_keep *k, const struct typed_keeping *how, con
     if (object_is_url(root))
         keeper_add(k->keeper, &(struct keeper_job){.name = "what is left of --restart",
                                                    .work = tidy,
-                                                   .due = {.at = INT64_MIN}});
+                                                   .due = {.at = KEEPER_AT_ONCE}});
     if (c->compaction.interval > 0)
         keeper_add_compaction(k->keeper, &compaction, c->compaction.interval, &k->compacted);
     if (retention.max_age > 0 || retention.max_bytes > 0)
@@ -69,7 +69,7 @@ void typed_keep_step(struct typed_keep *k)
 
 void typed_keep_end(struct typed_keep *k)
 {
-    keeper_free(k->keeper, false);
+    keeper_free(k->keeper);
     k->keeper = NULL;
 }
 

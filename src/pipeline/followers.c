@@ -3,7 +3,8 @@
 
 #include "follow/items.h"
 
-int followers_register(struct followers *f, const struct config *config, struct err *err)
+int followers_register(struct followers *f, const struct config *config, struct waker waker,
+                       struct err *err)
 {
     _Static_assert((int)CONFIG_FOLLOWERS_MAX <= (int)FEED_READERS_MAX, "each can be fed");
     f->feed = config->follower_count > 0 ? feed_new() : NULL;
@@ -14,6 +15,7 @@ int followers_register(struct followers *f, const struct config *config, struct 
         f->settings[i] = (struct follow_settings){config, &config->followers[i]};
         const struct follower_options options = {.root = config->output.log_output_directory,
                                                  .name = config->followers[i].name,
+                                                 .waker = waker,
                                                  .feed = f->feed,
                                                  .number = f->count,
                                                  .account = &f->account,
@@ -110,10 +112,27 @@ void followers_look(struct followers *f, const struct config *config, struct vie
     view->follower_reasons = (struct view_names){name_of_reason, FOLLOWER_REASONS};
 }
 
-void followers_free(struct followers *f, bool finish)
+void followers_finish(struct followers *f)
 {
     for (uint32_t i = 0; i < f->count; i++)
-        follower_free(f->list[i], finish);
+        follower_finish(f->list[i]);
+}
+
+bool followers_are_done(const struct followers *f)
+{
+    struct follower_state state;
+    bool done = true;
+    for (uint32_t i = 0; i < f->count && done; i++) {
+        follower_look(f->list[i], &state);
+        done = state.done;
+    }
+    return done;
+}
+
+void followers_free(struct followers *f)
+{
+    for (uint32_t i = 0; i < f->count; i++)
+        follower_free(f->list[i]);
     feed_free(f->feed);
     *f = (struct followers){0};
 }

@@ -18,9 +18,10 @@ struct followers {
     struct view_follower views[CONFIG_FOLLOWERS_MAX];   /* and what the watch is shown of them */
 };
 
-/* Have the store, which is there, know that they follow: before anything is removed from it. */
-int followers_register(struct followers *f, const struct config *config, struct err *err)
-    __attribute__((warn_unused_result));
+/* Have the store, which is there, know that they follow: before anything is removed from it. Each
+ * wakes the waker when it has come to its end. */
+int followers_register(struct followers *f, const struct config *config, struct waker waker,
+                       struct err *err) __attribute__((warn_unused_result));
 
 int followers_start(struct followers *f, struct err *err) __attribute__((warn_unused_result));
 
@@ -43,8 +44,12 @@ void followers_end_feed(struct followers *f);
 
 void followers_look(struct followers *f, const struct config *config, struct view *view);
 
-/* End them; `finish`: when they have brought what is committed, or have failed once more, else
- * soon: the next run brings the rest. */
-void followers_free(struct followers *f, bool finish);
+/* Have each come to its end when it has brought what is committed, or has failed once more, and
+ * whether they have. */
+void followers_finish(struct followers *f);
+bool followers_are_done(const struct followers *f);
+
+/* End them soon: the next run brings the rest. */
+void followers_free(struct followers *f);
 
 #endif

@@ -172,6 +172,29 @@ static int64_t ack_deadline(const struct pipeline *p, int64_t now)
     return p->give_up_at > most ? most : p->give_up_at < least ? least : p->give_up_at;
 }
 
+static bool is_told(const struct pipeline *p, int64_t now)
+{
+    return acker_is_idle(&p->acker) || !connection_is_ready(&p->connection) ||
+           now >= p->ack_deadline;
+}
+
+/* All is committed and told, as far as it can be. */
+static void shutdown_finish(struct pipeline *p)
+{
+    if (p->once && !acker_is_idle(&p->acker) && !err_is_set(&p->failure))
+        err_set(&p->failure, ERR_REFUSED,
+                "all is committed, but the server has not confirmed all acks, and will "
+                "deliver these events again");
+    if (!p->once || err_is_set(&p->failure)) {
+        p->phase = PIPELINE_DONE;
+        return;
+    }
+    followers_end_feed(&p->followers);
+    followers_finish(&p->followers);
+    keeper_finish(p->keeper);
+    p->phase = PIPELINE_FINISHING;
+}
+
 /* Go on to the next phase where this one is over. Returns when to look again. */
 static int64_t shutdown_advance(struct pipeline *p, int64_t now)
 {
@@ -187,16 +210,14 @@ static int64_t shutdown_advance(struct pipeline *p, int64_t now)
             p->ack_deadline = ack_deadline(p, now);
         }
     }
-    if (p->phase == PIPELINE_ACKING &&
-        (acker_is_idle(&p->acker) || !connection_is_ready(&p->connection) ||
-         now >= p->ack_deadline)) {
+    if (p->phase == PIPELINE_ACKING && is_told(p, now))
+        shutdown_finish(p);
+    if (p->phase == PIPELINE_FINISHING &&
+        (now >= p->give_up_at || (followers_are_done(&p->followers) && keeper_is_done(p->keeper))))
         p->phase = PIPELINE_DONE;
-        if (p->once && !acker_is_idle(&p->acker) && !err_is_set(&p->failure))
-            err_set(&p->failure, ERR_REFUSED,
-                    "all is committed, but the server has not confirmed all acks, and will "
-                    "deliver these events again");
-    }
-    return p->phase == PIPELINE_ACKING ? p->ack_deadline : INT64_MAX;
+    return p->phase == PIPELINE_ACKING      ? p->ack_deadline
+           : p->phase == PIPELINE_FINISHING ? p->give_up_at
+                                            : INT64_MAX;
 }
 
 static void take_requests(struct pipeline *p, int64_t now)
@@ -208,6 +229,8 @@ static void take_requests(struct pipeline *p, int64_t now)
         err_set(&p->failure, ERR_REFUSED, "stopped before the end of the streams was reached");
     if (p->stop_asked)
         shutdown_begin(p, EPOCH_STOP, now);
+    if (p->stop_asked && p->phase != PIPELINE_RUNNING)
+        p->give_up_at = now; /* what follows and keeps the store goes on with the next run */
     p->stop_asked = false;
 }
 

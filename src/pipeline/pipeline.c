@@ -176,7 +176,8 @@ static struct parquet_options parquet_options(const struct config *c)
 static int start_keeper(struct pipeline *p, struct err *err)
 {
     struct keeper_options options = {.root = p->config->output.log_output_directory,
-                                     .version = p->store->table.version};
+                                     .version = p->store->table.version,
+                                     .waker = p->waker};
     if (p->options.system != NULL)
         options.system = *p->options.system;
     p->keeper = keeper_new(&options);
@@ -200,7 +201,7 @@ static int prepare(struct pipeline *p, struct err *err)
     p->connection.ahead.threaded = !p->options.stepped;
     p->connection.ahead.waker = p->waker;
     /* Before the keeper removes what they have not read. */
-    if (!p->options.stepped && followers_register(&p->followers, p->config, err) != 0)
+    if (!p->options.stepped && followers_register(&p->followers, p->config, p->waker, err) != 0)
         return -1;
     return start_keeper(p, err);
 }
@@ -253,11 +254,9 @@ static void free_stages(struct pipeline *p)
 
 static void free_prepared(struct pipeline *p)
 {
-    /* A run that comes to its end by itself may be followed by nothing but such runs. */
-    bool finish = p->once && pipeline_is_done(p) && !err_is_set(&p->failure);
-    followers_free(&p->followers, finish);
+    followers_free(&p->followers);
     if (p->keeper != NULL) {
-        keeper_free(p->keeper, finish);
+        keeper_free(p->keeper);
         upkeep_free(&p->upkeep);
     }
     watch_close(&p->watch);

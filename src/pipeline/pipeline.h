@@ -25,8 +25,10 @@
  */
 enum pipeline_phase {
     PIPELINE_RUNNING,
-    PIPELINE_DRAINING, /* no more messages; epochs are being committed */
-    PIPELINE_ACKING,   /* all is committed; the server is being told */
+    PIPELINE_DRAINING,  /* no more messages; epochs are being committed */
+    PIPELINE_ACKING,    /* all is committed; the server is being told */
+    PIPELINE_FINISHING, /* a run that comes to its end by itself: what follows and keeps the store
+                         * does what is due. After it may come nothing but such runs */
     PIPELINE_DONE,
 };
 

@@ -116,7 +116,7 @@ static int work(void *state, const struct keeper_turn *turn, struct keeper_due *
     struct err failure = {0};
     int result = compact(turn->store, &job->options, wall, turn->stop, say, job, &done, &failure);
     note_done(&done, job->counters, turn->now);
-    next->at = done.more ? turn->now : turn->now + job->interval;
+    next->at = done.more ? KEEPER_AT_ONCE : turn->now + job->interval;
     if (failure.code == ERR_UNSUPPORTED) { /* nor will it be in a minute */
         log_message(LOG_WARNING, "upkeep_failed", "compaction: %s", failure.text);
         return 0;

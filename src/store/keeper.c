@@ -32,6 +32,7 @@ enum {
 struct keeper {
     char *root;
     struct system system;
+    struct waker waker;
     struct keeper_job jobs[KEEPER_JOBS_MAX]; /* of the thread, or of keeper_step, once it runs */
     uint32_t job_count;
     atomic_bool stop;         /* give up what is under way */
@@ -42,7 +43,8 @@ struct keeper {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
     uint64_t version; /* of the table, as last heard */
-    bool ending;
+    int64_t last;     /* clock_monotonic: what is due later is left; INT64_MAX: nothing is */
+    bool done;
 };
 
 static int instead_text(void *context, const char *const *names, struct buf *out, struct err *err)
@@ -179,18 +181,20 @@ static void *run(void *argument)
     (void)syscall(SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_IDLE);
     ASSERT(pthread_mutex_lock(&k->lock) == 0);
     while (!atomic_load(&k->stop)) {
-        int64_t at = next_time(k, k->version);
-        if (at <= clock_monotonic()) {
+        int64_t at = next_time(k, k->version), now = clock_earliest(clock_monotonic(), k->last);
+        if (at <= now) {
             ASSERT(pthread_mutex_unlock(&k->lock) == 0);
-            (void)keeper_step(k, clock_monotonic());
+            (void)keeper_step(k, now);
             ASSERT(pthread_mutex_lock(&k->lock) == 0);
-        } else if (k->ending) {
+        } else if (k->last != INT64_MAX) {
             break;
         } else {
             (void)clock_wait_until(&k->changed, &k->lock, at); /* or until there is news */
         }
     }
+    k->done = true;
     ASSERT(pthread_mutex_unlock(&k->lock) == 0);
+    waker_wake(k->waker);
     return NULL;
 }
 
@@ -201,6 +205,8 @@ struct keeper *keeper_new(const struct keeper_options *options)
         out_of_memory(sizeof(*k));
     k->root = text_copy(options->root);
     k->system = options->system;
+    k->waker = options->waker;
+    k->last = INT64_MAX;
     k->version = options->version;
     k->asked = options->stop;
     ASSERT(pthread_mutex_init(&k->lock, NULL) == 0);
@@ -232,13 +238,28 @@ void keeper_note(struct keeper *k, uint64_t version)
     ASSERT(pthread_mutex_unlock(&k->lock) == 0);
 }
 
-void keeper_free(struct keeper *k, bool finish)
+void keeper_finish(struct keeper *k)
+{
+    ASSERT(pthread_mutex_lock(&k->lock) == 0);
+    k->last = clock_earliest(k->last, clock_monotonic());
+    ASSERT(pthread_cond_signal(&k->changed) == 0);
+    ASSERT(pthread_mutex_unlock(&k->lock) == 0);
+}
+
+bool keeper_is_done(struct keeper *k)
+{
+    ASSERT(pthread_mutex_lock(&k->lock) == 0);
+    bool done = k->done || !k->threaded;
+    ASSERT(pthread_mutex_unlock(&k->lock) == 0);
+    return done;
+}
+
+void keeper_free(struct keeper *k)
 {
     if (k == NULL)
         return;
     ASSERT(pthread_mutex_lock(&k->lock) == 0);
-    k->ending = true;
-    atomic_store(&k->stop, !finish);
+    atomic_store(&k->stop, true);
     ASSERT(pthread_cond_signal(&k->changed) == 0);
     ASSERT(pthread_mutex_unlock(&k->lock) == 0);
     if (k->threaded)

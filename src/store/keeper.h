@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/queue.h"
 #include "object/object.h"
 #include "object/system.h"
 
@@ -32,14 +33,18 @@ struct keeper_options {
     /* Of who calls keeper_step: soon after it becomes true what is under way is given up. NULL:
      * nobody says so. Outlives the keeper. */
     const atomic_bool *stop;
+    struct waker waker; /* woken when the thread has come to its end */
 };
 
 /* A job is due when both are reached, or with `either` one of them. */
 struct keeper_due {
-    int64_t at;       /* clock_monotonic; INT64_MIN: any time */
+    int64_t at;       /* clock_monotonic, or KEEPER_AT_ONCE */
     uint64_t version; /* of the table; 0: any */
     bool either;
 };
+
+/* Due at once, whatever the time is: the next piece of what was begun. */
+#define KEEPER_AT_ONCE INT64_MIN
 
 /* What a job gets to do its work. All is borrowed for the call. */
 struct keeper_turn {
@@ -53,7 +58,7 @@ struct keeper_turn {
  * Do what is due and say in *next when there will be more to do; it holds the last such, and is
  * ignored after an error: the job is then due again in KEEPER_RETRY, and its error is logged unless
  * it is ERR_REFUSED. It may take as long as it likes, but others wait for it, so that work of
- * unknown length is better done in pieces: `next` in the past has the others go first.
+ * unknown length is better done in pieces: KEEPER_AT_ONCE has the others go first.
  */
 typedef int keeper_work(void *state, const struct keeper_turn *turn, struct keeper_due *next,
                         struct err *err);
@@ -89,8 +94,12 @@ int64_t keeper_step(struct keeper *keeper, int64_t now);
 /* The table has this version now. Any thread. */
 void keeper_note(struct keeper *keeper, uint64_t version);
 
-/* End the thread; `finish`: after what is due now, else as soon as possible. Accepts NULL. */
-void keeper_free(struct keeper *keeper, bool finish);
+/* Have the thread come to its end after what is due now, and whether it has: there is none, too. */
+void keeper_finish(struct keeper *keeper);
+bool keeper_is_done(struct keeper *keeper);
+
+/* End the thread, as soon as possible, with what is under way given up. Accepts NULL. */
+void keeper_free(struct keeper *keeper);
 
 /* A keeper that ended in the middle of a swap has left files in a place where the log does not have
  * them: set that right, unless another keeper is at it. `objects` is open for reading at least. */

@@ -56,7 +56,7 @@ static int work(void *state, const struct keeper_turn *turn, struct keeper_due *
     (void)atomic_fetch_add(&job->counters->files, done.files);
     (void)atomic_fetch_add(&job->counters->bytes, done.bytes);
     log_done(job, &done);
-    next->at = done.more ? turn->now : turn->now + pause_of(&job->options);
+    next->at = done.more ? KEEPER_AT_ONCE : turn->now + pause_of(&job->options);
     return 0;
 }
 

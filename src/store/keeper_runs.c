@@ -66,7 +66,7 @@ static int work(void *state, const struct keeper_turn *turn, struct keeper_due *
         job->options.told(job->options.context, &closed);
     int64_t ended = clock_monotonic();
     job->not_before = closed.more ? ended : ended + PAUSE_TIMES * (ended - turn->now);
-    next->at = closed.more ? ended : ended + pause_of(job, &closed, now);
+    next->at = closed.more ? KEEPER_AT_ONCE : ended + pause_of(job, &closed, now);
     wait_for_news(job, turn, next);
     return 0;
 }

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import socket
 import subprocess
 
 from support import SUBJECT, VARVE, free_port
@@ -45,6 +46,24 @@ def test_acks_that_are_refused(any_server, varve):
     any_server.publish([b""] * 10, SUBJECT)
     run = varve.start("--once", "--timeout=20s", config=varve.config(nats={"user": "a", "password": "b"}))
     assert "has not confirmed all acks" in failed(run)
+
+
+def test_a_signal_while_what_follows_comes_to_its_end(any_server, varve):
+    """All is committed, and a database does not answer: whoever asks for the end gets it."""
+    any_server.generate(100)
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        database.settimeout(60)
+        follower = {
+            "name": "db",
+            "kind": "timeseries",
+            "url": f"http://127.0.0.1:{database.getsockname()[1]}",
+        }
+        run = varve.start("--once", config=varve.config(followers=[follower]))
+        with database.accept()[0]:
+            run.wait_line("stopping")
+            run.wait_rows(100)
+            assert run.stop() == 0
+    assert not run.lines("follower_failed")  # it was not waited for until it gave up
 
 
 def test_the_last_line_on_a_terminal(any_server, varve, tmp_path):

@@ -468,7 +468,7 @@ TEST(store_compact_swaps_once_an_interval)
             EXPECT_U64(step_at(keeper, from + day + 3 * HOUR, &counters), 2);
         commit_rows(store, &schema, KEY, 11 + 10 * (uint64_t)start, 12 + 10 * (uint64_t)start, 1);
         EXPECT_U64(step_at(keeper, from + day + 4 * HOUR, &counters), start == 0 ? 2 : 3);
-        keeper_free(keeper, false);
+        keeper_free(keeper);
     }
     clock_replace(NULL);
     store_close(store);

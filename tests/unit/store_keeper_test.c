@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/keeper.h"
 
+#include "net/network.h"
 #include "store_fixture.h"
 
 #define KEY "p/{first_seq}-{last_seq}.parquet"
 #define CHECKPOINT "root/_delta_log/00000000000000000004.checkpoint.parquet"
 
+static struct waker waker;
+
 static struct keeper *new_keeper(const struct store *store, uint64_t interval)
 {
-    struct keeper_options options = {.root = "root", .version = store->table.version};
+    struct keeper_options options = {
+        .root = "root", .version = store->table.version, .waker = waker};
     struct keeper *keeper = keeper_new(&options);
     keeper_add_log_jobs(keeper, interval);
     return keeper;
@@ -17,9 +21,23 @@ static struct keeper *new_keeper(const struct store *store, uint64_t interval)
 static struct keeper *start(const struct store *store, uint64_t interval)
 {
     struct err err = {0};
+    EXPECT(net_waker(&waker, &err) == 0);
     struct keeper *keeper = new_keeper(store, interval);
     EXPECT(keeper_start(keeper, &err) == 0);
     return keeper;
+}
+
+/* It says itself when it has come to its end. */
+static void finish(struct keeper *keeper)
+{
+    struct net_wait wait = {.handle = waker.handle, .want = NET_READABLE};
+    keeper_finish(keeper);
+    while (!keeper_is_done(keeper)) {
+        net_wait(&wait, 1, INT64_MAX);
+        net_calm(&waker);
+    }
+    keeper_free(keeper);
+    net_close(&waker.handle);
 }
 
 static void commit_to(struct store *store, struct keeper *keeper, uint64_t last)
@@ -37,11 +55,11 @@ TEST(store_keeper_makes_checkpoints_beside_commits)
     struct store *store = fixture_open("i");
     struct keeper *keeper = start(store, 5);
     commit_to(store, keeper, 3);
-    keeper_free(keeper, true);
+    finish(keeper);
     EXPECT(!fixture_is_file("root/_delta_log/_last_checkpoint")); /* not due yet */
     keeper = start(store, 4);
     commit_to(store, keeper, 4);
-    keeper_free(keeper, true);
+    finish(keeper);
     EXPECT(fixture_is_file(CHECKPOINT) && fixture_is_file("root/_delta_log/_last_checkpoint"));
     store_close(store);
 }
@@ -57,10 +75,10 @@ TEST(store_keeper_is_one_at_a_time)
     EXPECT(keeper_open("root", &plain, &err) == NULL && err.code == ERR_REFUSED);
     struct keeper *keeper = start(store, 4);
     commit_to(store, keeper, 4);
-    keeper_free(keeper, true);
+    finish(keeper);
     EXPECT(!fixture_is_file(CHECKPOINT));
     object_store_close(other);
-    keeper_free(start(store, 4), true);
+    finish(start(store, 4));
     EXPECT(fixture_is_file(CHECKPOINT));
     store_close(store);
 }
@@ -114,8 +132,35 @@ TEST(store_keeper_does_each_job_in_its_own_time)
     commit_to(store, keeper, 4);
     (void)keeper_step(keeper, now);
     EXPECT(fixture_is_file(CHECKPOINT) && often.done == 2);
-    keeper_free(keeper, false);
+    keeper_free(keeper);
     EXPECT(often.freed && rare.freed);
+    store_close(store);
+}
+
+static int do_piece(void *state, const struct keeper_turn *turn, struct keeper_due *next,
+                    struct err *err)
+{
+    struct chore *chore = state;
+    EXPECT(!atomic_load(turn->stop));
+    (void)err; /* nothing can fail here */
+    next->at = ++chore->done % 5 != 0 ? KEEPER_AT_ONCE : turn->now + chore->pause;
+    return 0;
+}
+
+/* The end comes after the last piece of what is due when it is asked for, though the work takes so
+ * long that it is due once more by then. */
+TEST(store_keeper_comes_to_its_end)
+{
+    struct err err = {0};
+    struct store *store = fixture_open("i");
+    struct chore chore = {.pause = 1};
+    EXPECT(net_waker(&waker, &err) == 0);
+    struct keeper *keeper = new_keeper(store, 100);
+    keeper_add(keeper,
+               &(struct keeper_job){"pieces", do_piece, NULL, &chore, {.at = clock_monotonic()}});
+    EXPECT(keeper_start(keeper, &err) == 0);
+    finish(keeper);
+    EXPECT(chore.done >= 5 && chore.done % 5 == 0);
     store_close(store);
 }
 
@@ -134,7 +179,7 @@ TEST(store_keeper_takes_either)
     EXPECT(chore.done == 1);
     (void)keeper_step(keeper, now);
     EXPECT(chore.done == 2); /* of which it has the version still */
-    keeper_free(keeper, false);
+    keeper_free(keeper);
     keeper = new_keeper(store, 100);
     keeper_add(keeper, &(struct keeper_job){
                            "either", do_chore, NULL, &chore, {now + CLOCK_SECOND, 99, true}});
@@ -142,6 +187,6 @@ TEST(store_keeper_takes_either)
     EXPECT(chore.done == 2);
     (void)keeper_step(keeper, now + CLOCK_SECOND);
     EXPECT(chore.done == 3);
-    keeper_free(keeper, false);
+    keeper_free(keeper);
     store_close(store);
 }
