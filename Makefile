@@ -163,11 +163,11 @@ STATIC_END := $(shell gcc -print-file-name=crtendS.o) $(MUSL_LIB)crtn.o
 else
 # The tests need no symbols, and are built for each machine each time.
 $(BUILD)/obj/musl/tests/unit/%.o: CFLAGS := -O1
-# The code of s390x is a third larger: what runs seldom is built for size, to stay below SIZE_MAX.
+# The code of s390x is a third larger: to stay below SIZE_MAX all but base and parquet is built for
+# size.
 ifeq ($(CROSS),s390x)
-$(foreach f,check cli config delta drain follow nats net object pipeline quality store verify watch,$(BUILD)/obj/musl/src/$(f)/%.o): CFLAGS := -Os -g
-$(patsubst %,$(BUILD)/obj/musl/src/event/%.o,descriptor descriptor_flat payload_direct_make payload_plan payload_types): \
-    CFLAGS := -Os -g
+SMALL := $(filter-out base parquet,$(patsubst src/%/,%,$(wildcard src/*/)))
+$(SMALL:%=$(BUILD)/obj/musl/src/%/%.o): CFLAGS := -Os -g
 endif
 STATIC := -static -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
