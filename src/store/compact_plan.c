@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/text.h"
-#include "delta/table.h"
 #include "delta/object_file.h"
+#include "delta/table.h"
 #include "store/compact_replaced.h"
 
 /* A file in a folder that the log does not know may be of a commit that is under way, or was

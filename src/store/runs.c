@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "delta/snapshot.h"
 #include "delta/object_file.h"
+#include "delta/snapshot.h"
 #include "store/run_manifest.h"
 
 /* Of one run, from a look at all files. */
