@@ -136,7 +136,8 @@ static int parse_string(struct parser *p, struct slice *out)
             return -1;
     }
     p->at = end + 1;
-    *out = (struct slice){copy, len};
+    if (p->arena != NULL)
+        *out = (struct slice){copy, len};
     return 0;
 }
 

@@ -209,7 +209,7 @@ static void open_year(struct year *y)
 
 static void close_year(struct year *y)
 {
-    keeper_free(y->keeper, false);
+    keeper_free(y->keeper);
     store_writer_free(y->writer);
     store_close(y->store);
 }
