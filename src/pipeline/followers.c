@@ -65,12 +65,6 @@ void followers_starve(struct followers *f)
         feed_drop(f->feed);
 }
 
-void followers_end_feed(struct followers *f)
-{
-    if (f->feed != NULL)
-        feed_close(f->feed);
-}
-
 static const char *name_of_reason(uint32_t index)
 {
     return follower_reason_name((enum follower_reason)index);

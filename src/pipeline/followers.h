@@ -39,9 +39,6 @@ uint64_t followers_fed_bytes(const struct followers *f);
 /* Let go of that: what they have not taken they read from the store. */
 void followers_starve(struct followers *f);
 
-/* The same, once and for all: the account goes away. */
-void followers_end_feed(struct followers *f);
-
 void followers_look(struct followers *f, const struct config *config, struct view *view);
 
 /* Have each come to its end when it has brought what is committed, or has failed once more, and
@@ -49,7 +46,7 @@ void followers_look(struct followers *f, const struct config *config, struct vie
 void followers_finish(struct followers *f);
 bool followers_are_done(const struct followers *f);
 
-/* End them soon: the next run brings the rest. */
+/* End them soon: the next run brings the rest. A second call does nothing. */
 void followers_free(struct followers *f);
 
 #endif

@@ -189,7 +189,6 @@ static void shutdown_finish(struct pipeline *p)
         p->phase = PIPELINE_DONE;
         return;
     }
-    followers_end_feed(&p->followers);
     followers_finish(&p->followers);
     keeper_finish(p->keeper);
     p->phase = PIPELINE_FINISHING;

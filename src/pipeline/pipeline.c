@@ -241,7 +241,7 @@ static void free_stages(struct pipeline *p)
 {
     store_writer_end(p->writer);
     seal_collect_committed(p);
-    followers_end_feed(&p->followers);
+    followers_free(&p->followers); /* what it is fed with is of the writer's account */
     look_free(p);
     dead_letters_free(&p->dead_letters);
     acker_free(&p->acker);

@@ -7,7 +7,11 @@ import pty
 import socket
 import subprocess
 
+import pytest
+
 from support import SUBJECT, VARVE, free_port
+
+FAST = {"batching": {"max_age": "200ms"}}
 
 
 def failed(run):
@@ -48,7 +52,8 @@ def test_acks_that_are_refused(any_server, varve):
     assert "has not confirmed all acks" in failed(run)
 
 
-def test_a_signal_while_what_follows_comes_to_its_end(any_server, varve):
+@pytest.mark.parametrize("options", [["--once"], []])
+def test_a_signal_while_what_follows_comes_to_its_end(any_server, varve, options):
     """All is committed, and a database does not answer: whoever asks for the end gets it."""
     any_server.generate(100)
     with socket.create_server(("127.0.0.1", 0)) as database:
@@ -58,10 +63,11 @@ def test_a_signal_while_what_follows_comes_to_its_end(any_server, varve):
             "kind": "timeseries",
             "url": f"http://127.0.0.1:{database.getsockname()[1]}",
         }
-        run = varve.start("--once", config=varve.config(followers=[follower]))
+        run = varve.start(*options, config=varve.config(**FAST, followers=[follower]))
         with database.accept()[0]:
-            run.wait_line("stopping")
             run.wait_rows(100)
+            if options:
+                run.wait_line("stopping")
             assert run.stop() == 0
     assert not run.lines("follower_failed")  # it was not waited for until it gave up
 
