@@ -123,11 +123,12 @@ static int parse_string(struct parser *p, struct slice *out)
         p->at = end + 1;
         return 0;
     }
-    uint8_t one[4];                                                              /* character */
-    uint8_t *copy = p->arena == NULL ? one : arena_alloc(p->arena, end - start); /* they shrink */
+    const bool kept = p->arena != NULL;
+    uint8_t one[4];                                                  /* character */
+    uint8_t *copy = kept ? arena_alloc(p->arena, end - start) : one; /* they shrink */
     size_t len = 0;
     while (p->at < end) {
-        if (p->arena == NULL)
+        if (!kept)
             len = 0;
         uint8_t c = p->text.data[p->at++];
         if (c != '\\')
@@ -136,7 +137,7 @@ static int parse_string(struct parser *p, struct slice *out)
             return -1;
     }
     p->at = end + 1;
-    if (p->arena != NULL)
+    if (kept)
         *out = (struct slice){copy, len};
     return 0;
 }
