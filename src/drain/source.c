@@ -34,7 +34,6 @@ void source_free(struct source *s)
     generation_free(&s->generation);
     seqset_free(&s->others);
     seqset_free(&s->unlisted);
-    seqset_free(&s->holes);
     redelivery_free(&s->redelivery);
     refetch_free(&s->refetch);
     arena_free(&s->arena);
@@ -86,7 +85,6 @@ void source_adopt(struct source *s, struct nats_client *client, int64_t now)
     buf_reset(&s->guard);
     s->guarded = false;
     seqset_reset(&s->unlisted);
-    seqset_reset(&s->holes);
     source_begin_count(s);
     s->seen_consumer = false;
     s->state = SOURCE_OFF;

@@ -225,7 +225,6 @@ struct source {
     bool transforms;          /* it changes subjects on the way in */
     bool takes_nothing;       /* no subject that it takes is one of ours, and none has come */
     bool covers_stream;       /* our subjects are all that it has: no filter is needed */
-    struct seqset holes;      /* of deliveries, since the stream was asked */
     uint64_t passed_over; /* deliveries left a hole all the same, up to here: look at it; 0: none */
     int64_t looked_at, look_pause; /* when one was last, 0: never; how long not again */
 

@@ -7,9 +7,6 @@
 /* Sequences of which any may be acked once more: those of others' subjects are among them. */
 enum { IGNORED_SPAN_MAX = 1 << 20 };
 
-/* Between two answers about the stream. */
-enum { HOLES_MAX = 4096 };
-
 /* `alone`: nobody else can hold what is not ours. */
 static enum redelivery_how how_to_recover(const struct source *s, bool alone)
 {
@@ -189,31 +186,10 @@ void source_note_hole(struct source *s, const struct nats_ack *ack, int64_t now)
 {
     struct ledger *ledger = &s->generation.ledger;
     s->counters.gaps += ack->stream_seq - ledger->last_stream_seq - 1;
-    if (s->holes.count < HOLES_MAX)
-        seqset_add_range(&s->holes, ledger->last_stream_seq + 1, ack->stream_seq - 1);
     if (ack->stream_seq <= s->first_seq || now < s->looked_at + s->look_pause)
         return;
     ledger_out_of_step(ledger);
     plan_look(s, ack->stream_seq - 1, now);
-}
-
-/* Where the stream begins behind a hole now, its limits had dropped that before we got it, or
- * somebody has purged it; else somebody has deleted it. */
-void source_count_holes(struct source *s)
-{
-    uint64_t lost = 0;
-    struct seqrange all = {0};
-    bool limits = s->retention == NATS_RETENTION_LIMITS && !s->shared && !s->settings->shared;
-    for (size_t i = 0; i < s->holes.count && limits && s->holes.list[i].first < s->first_seq; i++) {
-        struct seqrange hole = s->holes.list[i];
-        hole.last = num_least_u64(hole.last, s->first_seq - 1);
-        all = (struct seqrange){lost > 0 ? all.first : hole.first, hole.last};
-        lost += hole.last - hole.first + 1;
-        ledger_nothing_at(&s->generation.ledger, hole.first, hole.last);
-    }
-    seqset_reset(&s->holes);
-    if (lost > 0)
-        source_count_lost(s, all, lost);
 }
 
 /* The same behind the last delivery, which no other one tells of. */

@@ -136,7 +136,6 @@ static bool take_stream(struct source *s, struct nats_client *client, struct sli
  * has other subjects, too, what it dropped may have been of these. */
 static bool note_dropped(struct source *s, uint64_t first_seq, bool there)
 {
-    source_count_holes(s);
     bool asks = there && !s->covers_stream && generation_may_have_lost(&s->generation, first_seq);
     if (asks)
         s->dropped_before = first_seq;

@@ -86,7 +86,6 @@ void source_note_unacked(struct source *s, uint64_t sequence);
 
 /* This delivery leaves a hole behind the one before; while pulling: look at it. */
 void source_note_hole(struct source *s, const struct nats_ack *ack, int64_t now);
-void source_count_holes(struct source *s);
 void source_note_passed(struct source *s, const struct nats_consumer_info *info, int64_t now);
 void source_look_at_hole(struct source *s);
 
