@@ -163,9 +163,9 @@ STATIC_END := $(shell gcc -print-file-name=crtendS.o) $(MUSL_LIB)crtn.o
 else
 # The tests need no symbols, and are built for each machine each time.
 $(BUILD)/obj/musl/tests/unit/%.o: CFLAGS := -O1
-# The code of s390x is a third larger: to stay below SIZE_MAX all but base and parquet is built for
-# size.
-ifeq ($(CROSS),s390x)
+# The code of s390x is a third larger, that of i686 somewhat: to stay below SIZE_MAX all but base and
+# parquet is built for size there.
+ifneq ($(filter $(CROSS),i686 s390x),)
 SMALL := $(filter-out base parquet,$(patsubst src/%/,%,$(wildcard src/*/)))
 $(SMALL:%=$(BUILD)/obj/musl/src/%/%.o): CFLAGS := -Os -g
 endif
