@@ -855,21 +855,25 @@ def check_typed(store, target):
     assert "ok" in command(store, "verify", url(store, prefix))
 
 
-def restart(varve, store, column, endpoint=None):
-    """The process, and what it is to do with `varve follow`."""
-    made = config(
-        varve, store, **typed_settings(store, "types", f"{column} double $.reward")
-    )
+def begin_anew(varve, store, name, settings, endpoint=None):
+    """The process of `varve follow NAME --restart`, which reaches the store as `endpoint`."""
+    made = config(varve, store, **settings)
     made["output"]["s3"]["endpoint"] = endpoint or store.endpoint
-    path = varve.directory / f"{column}.yaml"
+    count = len(list(varve.directory.glob("anew-*.yaml")))  # several may run at once
+    path = varve.directory / f"anew-{count}.yaml"
     path.write_text(json.dumps(made))
     return subprocess.Popen(
-        [support.VARVE, "follow", "typed", "-c", path, "--once", "--restart"],
+        [support.VARVE, "follow", name, "-c", path, "--once", "--restart"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=environment(store),
     )
+
+
+def restart(varve, store, column, endpoint=None):
+    settings = typed_settings(store, "types", f"{column} double $.reward")
+    return begin_anew(varve, store, "typed", settings, endpoint)
 
 
 def restarted(varve, store, column):
@@ -989,18 +993,8 @@ def test_an_archive_made_anew_and_killed_at_any_request(any_server, varve, store
     rows = sequences(store, "vault")
     assert rows == sequences(store)
 
-    def attempt(level, endpoint=store.endpoint):
-        made = config(varve, store, **settings(level))
-        made["output"]["s3"]["endpoint"] = endpoint
-        path = varve.directory / "anew.yaml"
-        path.write_text(json.dumps(made))
-        return subprocess.Popen(
-            [support.VARVE, "follow", "vault", "-c", path, "--once", "--restart"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(store),
-        )
+    def attempt(level, endpoint=None):
+        return begin_anew(varve, store, "vault", settings(level), endpoint)
 
     killed = 0
     for number in range(30):
