@@ -104,9 +104,9 @@ static int64_t look_into(const struct retain_plan *plan, struct object_store *st
     struct err ignored = {0};
     int64_t newest = INT64_MIN;
     bool found = false;
-    int result = delta_path_decode(&name, file->path) && object_name_is_valid(buf_slice(&name))
-                     ? delta_object_file_open(&object, store, buf_text(&name), &found, &ignored)
-                     : -1;
+    int result = delta_object_name(&name, file->path, &ignored);
+    if (result == 0)
+        result = delta_object_file_open(&object, store, buf_text(&name), &found, &ignored);
     if (result == 0 && found) {
         result = scan_times(plan->options, &object.file, retain_committed(file->modification_time),
                             &newest, &ignored);
