@@ -92,7 +92,8 @@ static int store_duration(const struct config_key *key, void *field, struct slic
                           struct err *err)
 {
     int64_t value;
-    if (key->off && config_value_is_off(text)) {
+    bool zero = key->min == 0 && slice_is(text, "0"); /* which needs no unit */
+    if (key->off && (zero || config_value_is_off(text))) {
         *(int64_t *)field = 0;
         return 0;
     }

@@ -55,3 +55,18 @@ TEST(config_value_secrets_are_not_in_messages)
     EXPECT(strstr(err.text, "secret") == NULL);
     config_free(&c);
 }
+
+/* Nothing is kept for no time: no unit says more. Of what can't be 0 it is no value. */
+TEST(config_value_zero_needs_no_unit)
+{
+    struct config c;
+    struct err err = {0};
+    config_init(&c);
+    EXPECT(config_set(&c, "compaction.keep_replaced=7d", &err) == 0);
+    EXPECT(config_set(&c, "compaction.keep_replaced=0", &err) == 0);
+    EXPECT_I64(c.compaction.keep_replaced, 0);
+    EXPECT(config_set(&c, "compaction.keep_replaced=7", &err) == -1);
+    EXPECT(config_set(&c, "retention.max_age=0", &err) == -1);
+    EXPECT(config_set(&c, "batching.max_age=0", &err) == -1);
+    config_free(&c);
+}
