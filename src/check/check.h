@@ -54,6 +54,10 @@ void check_tls(struct check_report *r, const struct secure *secure);
  * nats-server has them: to be pasted behind the user's password or key. */
 void check_permissions(struct buf *out, const struct config *config);
 
+/* What of the followers' settings, and of the descriptor sets that they name, `varve run` would not
+ * start with. check_followers tells that, too. */
+void check_follower_settings(struct check_report *r, const struct config *config);
+
 /* Each follower: are its payloads described, can its target be reached, would the columns fit? */
 void check_followers(struct check_report *r, const struct config *config);
 

@@ -6,16 +6,34 @@
 #include "follow/kinds.h"
 #include "object/open.h"
 
+/* NULL where it can't be made, which is told. */
+static struct follow_target *make_target(struct check_report *r, const struct config *config,
+                                         const struct config_follower *follower)
+{
+    struct err err = {0};
+    struct follow_target *target = follow_target_new(config, follower, &err);
+    if (target == NULL)
+        check_say(r, CHECK_PROBLEM, "%s", err.text);
+    return target;
+}
+
+void check_follower_settings(struct check_report *r, const struct config *config)
+{
+    for (size_t i = 0; i < config->follower_count; i++) {
+        struct follow_target *target = make_target(r, config, &config->followers[i]);
+        if (target != NULL)
+            follow_target_free(target);
+    }
+}
+
 static void check_follower(struct check_report *r, const struct config *config,
                            const struct config_follower *follower)
 {
     struct buf found = {0}, says = {0};
     struct err err = {0};
-    struct follow_target *target = follow_target_new(config, follower, &err);
-    if (target == NULL) {
-        check_say(r, CHECK_PROBLEM, "%s", err.text);
+    struct follow_target *target = make_target(r, config, follower);
+    if (target == NULL)
         return;
-    }
     bool directory = config_has_target(follower->kind) && !object_is_url(follower->target);
     if (directory && !check_directory(r, follower->target, &found))
         check_say(r, CHECK_PROBLEM, "follower %s can't bring anything to its target",

@@ -4,6 +4,8 @@
 #include "event/event.h"
 #include "nats/subject.h"
 #include "nats/url.h"
+#include "object/bucket.h"
+#include "object/open.h"
 #include "store/path.h"
 
 static int check_servers(const struct config_list *servers, struct err *err)
@@ -67,10 +69,25 @@ static int check_loop(const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_places(const struct config *c, struct err *err)
+{
+    const char *output = c->output.log_output_directory;
+    if (object_is_url(output) && object_bucket_check_url(output, err) != 0)
+        return err_prefix(err, "output.url");
+    for (size_t i = 0; i < c->follower_count; i++) {
+        const struct config_follower *f = &c->followers[i];
+        if (config_has_target(f->kind) && object_is_url(f->target) &&
+            object_bucket_check_url(f->target, err) != 0)
+            return err_prefix(err, "followers[%zu].target", i);
+    }
+    return 0;
+}
+
 int lint_config(const struct config *c, struct err *err)
 {
     struct store_path path;
-    if (check_servers(&c->nats.servers, err) != 0 || check_api(&c->nats, err) != 0)
+    if (check_servers(&c->nats.servers, err) != 0 || check_api(&c->nats, err) != 0 ||
+        check_places(c, err) != 0)
         return -1;
     for (size_t i = 0; i < c->source_count; i++)
         if (check_source(&c->sources[i], i, err) != 0)

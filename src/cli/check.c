@@ -74,7 +74,9 @@ static int check(struct cli_options *options, const struct wish *wish)
     log_configure(LOG_OFF, config.settings.log_format);
     check_config(&report, &config);
     check_sandbox(&report, &config);
-    if (!wish->offline)
+    if (wish->offline)
+        check_follower_settings(&report, &config);
+    else
         check_live(&report, &config);
     (void)fwrite(report.text.data, 1, report.text.len, stdout); /* main looks at stdout */
     if (wish->json)

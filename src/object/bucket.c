@@ -108,10 +108,22 @@ static int take_apart(struct bucket *b, struct err *err)
     b->prefix = text_copy(buf_text(&prefix));
     buf_free(&prefix);
     if (!is_bucket(slice_of(b->bucket)))
-        return err_set(err, ERR_USAGE, "%s: write s3://BUCKET/PREFIX", b->url);
+        return err_set(err, ERR_USAGE,
+                       "%s: \"%.64s\" is no name of a bucket: write s3://BUCKET/PREFIX", b->url,
+                       b->bucket);
     if (rest.len > 0 && !object_name_is_valid(rest))
         return err_set(err, ERR_USAGE, "%s: a prefix has no empty parts, and none of dots", b->url);
     return 0;
+}
+
+int object_bucket_check_url(const char *url, struct err *err)
+{
+    struct bucket b = {.url = text_copy(url)};
+    int result = take_apart(&b, err);
+    free(b.url);
+    free(b.bucket);
+    free(b.prefix);
+    return result;
 }
 
 static int open_client(struct bucket *b, const struct object_bucket_config *config, struct err *err)

@@ -64,6 +64,9 @@ struct object_bucket_config {
     const struct s3_options *options;
 };
 
+/* Whether a URL that begins with s3:// names a bucket and a prefix; nobody is asked. ERR_USAGE. */
+int object_bucket_check_url(const char *url, struct err *err) __attribute__((warn_unused_result));
+
 /* NULL: ERR_USAGE for a URL or an option that makes no sense, ERR_REFUSED for a store that a probe
  * has found wanting, or one that says no. */
 struct object_store *object_bucket_open(const struct object_bucket_config *config, struct err *err)

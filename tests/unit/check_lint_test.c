@@ -98,3 +98,21 @@ TEST(lint_template)
                    "'event_time=' for the column event_time, which the files have with other "
                    "values; choose another name");
 }
+
+/* Each says what is wrong, before anybody is asked for a bucket. */
+TEST(lint_places_in_buckets)
+{
+    struct err err = {0};
+    EXPECT(lint((const char *const[]){"output.url=s3://logs/a/b", "followers[0].name=f",
+                                      "followers[0].kind=archive",
+                                      "followers[0].target=s3://logs/c", NULL},
+                &err) == 0);
+    expect_refused("output.url=s3://ab/p", "output.url: s3://ab/p: \"ab\" is no name of a bucket: "
+                                           "write s3://BUCKET/PREFIX");
+    expect_refused("output.url=s3://logs/a/../b",
+                   "output.url: s3://logs/a/../b: a prefix has no empty parts, and none of dots");
+    EXPECT(lint((const char *const[]){"followers[0].name=f", "followers[0].target=s3:///p", NULL},
+                &err) == -1);
+    EXPECT_TEXT(err.text, "followers[0].target: s3:///p: \"\" is no name of a bucket: write "
+                          "s3://BUCKET/PREFIX");
+}

@@ -520,6 +520,28 @@ def test_offline(varve):
     assert len(others) == 2
 
 
+PAYLOAD = {"event_type": "a"}
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"payloads": [{**PAYLOAD, "format": "protobuf", "message": "a.B"}]}, "no message a.B"),
+        ({"payloads": [{**PAYLOAD, "columns": ["a text a..b"]}]}, "$.reward"),
+        ({"followers": [{"name": "one", "select": ["nope = 1"]}]}, "no column nope"),
+        ({"followers": [{"name": "one", "kind": "nats", "subject": "a b"}]}, "'a b'"),
+        ({"followers": [{"name": "one", "kind": "timeseries", "url": "db:8086"}]}, "http://"),
+    ],
+)
+def test_offline_says_with_which_followers_no_run_begins(varve, wrong, says):
+    wrong = {"followers": [{"name": "one"}], **wrong}
+    status, found, _ = check(varve, "--offline", **wrong)
+    (text,) = said(found, "problem", "follower one: ")
+    assert status == 1 and says in text
+    run = varve.start("--once", **wrong)
+    assert run.wait() == 2 and f"varve: {text}" in run.text()
+
+
 def test_errors_of_the_configuration(varve):
     for more in ({"nonsense": 1}, {"alerts": {"subject": "a..b"}}):
         status, found, error = check(varve, "--offline", **more)
