@@ -97,7 +97,7 @@ static void print_groups(const struct quality *q, const struct part *p)
     }
     table_print(&t, 2, stdout);
     if (p->count > SHOWN_MAX)
-        (void)printf("  and %u event types more\n", p->count - SHOWN_MAX);
+        (void)printf("  and %u more event types\n", p->count - SHOWN_MAX);
 }
 
 static void print_findings(const struct quality *q, const struct part *p)
@@ -128,7 +128,7 @@ static void print_findings(const struct quality *q, const struct part *p)
                    quality_finding_text((enum quality_finding)f), all.first);
         buf_append_slice(&line, name);
         if (types > 1)
-            buf_printf(&line, ", and there are %u event types more", types - 1);
+            buf_printf(&line, ", and %u more event type%s", types - 1, types == 2 ? "" : "s");
         table_cell(&t, buf_slice(&line));
         table_end_row(&t);
         table_print(&t, 2, stdout);
@@ -186,8 +186,8 @@ uint64_t quality_print(const struct quality *q, const char *path, bool json)
     num_format_count(q->rows, rows);
     num_format_count(found, findings);
     if (!json)
-        (void)printf("%s: %s events of %u simulations; %s findings in %u of them\n", path, rows,
-                     simulations, findings, bad);
+        (void)printf("%s: %s events of %u simulation%s; %s findings in %u of them\n", path, rows,
+                     simulations, simulations == 1 ? "" : "s", findings, bad);
     /* Those with findings come first. */
     for (int round = 0; round < 2 && !json; round++) {
         for (uint32_t at = 0; at < groups && shown < SHOWN_MAX;) {
@@ -200,7 +200,7 @@ uint64_t quality_print(const struct quality *q, const char *path, bool json)
         }
     }
     if (!json && simulations > shown)
-        (void)printf("\nand %u simulations more: --json has all\n", simulations - shown);
+        (void)printf("\nand %u more simulations: --json has all\n", simulations - shown);
     quality_order_free(q, order);
     return found;
 }

@@ -229,7 +229,7 @@ def test_a_run_that_is_all_right_says_so(any_server, varve):
         for n in range(20)
     )
     varve.once()
-    assert "20 events of 1 simulations; 0 findings in 0 of them" in quality(varve.output, status=0)
+    assert "20 events of 1 simulation; 0 findings in 0 of them" in quality(varve.output, status=0)
     assert not list(varve.output.glob("_quality*"))
 
 

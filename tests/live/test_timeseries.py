@@ -4,9 +4,11 @@ and whoever is killed. The databases say themselves what they have; one that is 
 answers of those that can't be had here."""
 
 import json
+import pathlib
 import random
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
@@ -15,6 +17,7 @@ from generator import length_field, varint_field
 from series_servers import Influx, Quest, Scripted, Victoria, ask
 from support import VARVE, end, seen, wait_for
 
+FLATC = pathlib.Path(sys.executable).with_name("flatc")
 START = 1_780_000_000_000_000_000
 NOTE = "sim.world_note.v1"
 FAST = {"batching": {"max_age": "200ms"}}
@@ -225,6 +228,29 @@ def test_influxdb_refuses_lines_and_holds_nothing_up(any_server, varve, database
         3003: "not JSON",
         3004: "c1 is not of type double",
     }
+
+
+def test_fields_of_flatbuffers(any_server, varve, scripted, tmp_path):
+    """By the schema that `payloads` names. What is no buffer is noted, and holds nothing up."""
+    schema = "table Wind { speed:double; } table World { tick:long; wind:Wind; } root_type World;"
+    (tmp_path / "world.fbs").write_text(schema)
+    (tmp_path / "world.json").write_text('{"tick": 7, "wind": {"speed": 2.5}}')
+    for options in (["--schema", "world.fbs"], ["world.fbs", "world.json"]):
+        subprocess.run([FLATC, "-b", *options], cwd=tmp_path, check=True, capture_output=True)
+    kind = "sim.world_state.v1"
+    any_server.add_stream()
+    for number, payload in enumerate([(tmp_path / "world.bin").read_bytes(), b"no world"]):
+        any_server.publish([event(number, payload, kind, content="application/x-flatbuffers")])
+    varve.once(**FAST)
+    fields = {"tick": {"path": "tick", "type": "integer"}, "wind": "wind.speed"}
+    point = {"event_type": kind, "measurement": "world", "tags": ["worker_id"], "fields": fields}
+    types = {"event_type": kind, "format": "flatbuffers", "columns": "*"}
+    types["descriptor_set"] = str(tmp_path / "world.bfbs")
+    server = scripted(rest=(204, {}, b""))
+    said = follow(varve, {**settings(server.base, [point]), "payloads": [types]})
+    assert said.startswith("2 rows, 1 of them")
+    assert server.lines() == [[f"world,worker_id=w1 tick=7i,wind=2.5 {START}"]]
+    assert [one["sequence"] for one in refused(varve)] == [2]
 
 
 def test_counted_without_any_payload(any_server, varve, database):

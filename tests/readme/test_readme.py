@@ -132,11 +132,22 @@ def test_every_block_is_run_or_has_a_test():
     )
 
 
+def anchors(page):
+    """Of its headings, as those who show Markdown make them."""
+    headings = re.findall(r"^#+ (.*)", FENCE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_chapter_is_listed_and_every_link_leads_somewhere():
     assert sorted(CHAPTERS) == sorted((ROOT / "tools/share/doc").glob("*.md"))
     for path in [ROOT / "README.md", *CHAPTERS]:
         for link in re.findall(r"\]\(([^)]+)\)", path.read_text()):
-            assert link.startswith("http") or (path.parent / link.split("#")[0]).exists(), link
+            name, _, anchor = link.partition("#")
+            there = path.parent / name if name else path
+            if link.startswith("http"):
+                continue
+            assert there.exists(), link
+            assert not anchor or anchor in anchors(there.read_text()), link
 
 
 def test_the_binary_has_every_chapter():
