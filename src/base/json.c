@@ -225,6 +225,8 @@ static int parse_into(struct parser *p, struct json *value, int depth)
 {
     uint8_t c = peek(p);
     if (c == '{' || c == '[') {
+        if (depth == JSON_DEPTH_MAX) /* an empty one, too: what was read can be written again */
+            return bad(p, "nested too deeply");
         value->type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
         p->at++;
         return parse_children(p, value, depth);
@@ -249,8 +251,6 @@ static int parse_into(struct parser *p, struct json *value, int depth)
 static int parse_value(struct parser *p, struct json **out, int depth)
 {
     struct json unseen = {0};
-    if (depth > JSON_DEPTH_MAX)
-        return bad(p, "nested too deeply");
     if (p->values++ >= JSON_VALUES_MAX)
         return bad(p, "too many values");
     if (p->arena == NULL)

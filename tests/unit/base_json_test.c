@@ -235,6 +235,33 @@ TEST(json_depth_is_bounded)
     buf_free(&deep);
 }
 
+/* What is parsed can be written again, however deep it is; an empty bracket is one, too. */
+TEST(json_as_deep_as_it_may_be_is_written_again)
+{
+    static const char *const parts[][2] = {{"[", "]"}, {"{\"a\":", "}"}};
+    for (size_t i = 0; i < 2; i++) {
+        for (int depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
+            struct arena arena = {0};
+            struct err err = {0};
+            struct buf text = {0}, again = {0};
+            for (int k = 1; k < depth; k++)
+                buf_append_text(&text, parts[i][0]);
+            buf_append_text(&text, "{}");
+            for (int k = 1; k < depth; k++)
+                buf_append_text(&text, parts[i][1]);
+            const struct json *value = json_parse(&arena, buf_slice(&text), &err);
+            EXPECT((value != NULL) == (depth <= JSON_DEPTH_MAX));
+            EXPECT(json_is_valid(buf_slice(&text)) == (value != NULL));
+            if (value != NULL)
+                json_put_value(&(struct json_writer){.out = &again}, NULL, value);
+            EXPECT(value == NULL || slice_equal(buf_slice(&again), buf_slice(&text)));
+            arena_free(&arena);
+            buf_free(&text);
+            buf_free(&again);
+        }
+    }
+}
+
 static bool accepts_array_of(uint32_t values)
 {
     struct buf text = {0};

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/payload.h"
 
+#include <string.h>
+
+#include "base/json.h"
 #include "test.h"
 
 static void expect_message(const char *content_type, const char *message)
@@ -84,4 +87,28 @@ TEST(event_payload_of_some_fields)
     payload_free(some);
     payload_free(each);
     payload_types_free(types);
+}
+
+/* The whole document as one column, which is what JSON is without `columns`: nested deeper than is
+ * read it is a bad payload, and one bracket less is a good one. */
+TEST(event_payload_json_nested_deep)
+{
+    struct err err = {0};
+    struct payload_type *type = payload_json_new(NULL, 0, &err);
+    EXPECT(type != NULL && type->count == 1);
+    const struct schema schema = {"payload", type->columns, type->count};
+    struct batch *rows = batch_new(&schema, NULL);
+    for (int depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
+        char text[2 * (JSON_DEPTH_MAX + 1)];
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        const struct slice payload = {(const uint8_t *)text, 2 * (size_t)depth};
+        buf_reset(&type->reason);
+        batch_mark(rows);
+        enum payload_result result = payload_append(type, rows, 0, payload);
+        EXPECT(result == (depth == JSON_DEPTH_MAX ? PAYLOAD_OK : PAYLOAD_BAD));
+        batch_rollback(rows);
+    }
+    batch_free(rows);
+    payload_free(type);
 }
