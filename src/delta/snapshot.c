@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/account.h"
-#include "base/assert.h"
 #include "base/text.h"
 #include "delta/snapshot_part.h"
 
@@ -124,18 +123,26 @@ static void remove_file(struct delta_snapshot *s, const struct delta_remove *rem
         forget_removed(s);
 }
 
-/* Keep an action as its line, and parse that: the copy then owns all that it points to. */
-static void keep_action(struct buf *text, struct arena *arena, struct delta_action *copy,
-                        const struct delta_action *action)
+/* Keep an action as its line, and parse that: the copy then owns all that it points to. What has
+ * about as many values as a line may have can have too many with those that varve writes as well:
+ * then the one before stays. */
+static int keep_action(struct buf *text, struct arena *arena, struct delta_action *copy,
+                       const struct delta_action *action, struct err *err)
 {
     struct buf line = {0};
-    struct err err = {0};
+    struct arena parsed = {0};
     delta_action_write(&line, action);
-    buf_reset(text);
-    buf_append(text, line.data, line.len - 1); /* without the newline */
-    buf_free(&line);
-    arena_reset(arena);
-    ASSERT(delta_action_parse(copy, arena, buf_slice(text), &err) == 0);
+    line.len--; /* without the newline */
+    if (delta_action_parse(copy, &parsed, buf_slice(&line), err) != 0) {
+        arena_free(&parsed);
+        buf_free(&line);
+        return -1;
+    }
+    buf_free(text);
+    arena_free(arena);
+    *text = line;
+    *arena = parsed;
+    return 0;
 }
 
 const struct delta_app *delta_snapshot_app(const struct delta_snapshot *s, struct slice app_id)
@@ -172,11 +179,13 @@ int delta_snapshot_gather(struct delta_snapshot *s, const struct delta_action *a
         delta_foreign_note(&s->foreign, action);
     switch (action->kind) {
     case DELTA_PROTOCOL:
-        keep_action(&s->protocol_text, &s->protocol_arena, &copy, action);
+        if (keep_action(&s->protocol_text, &s->protocol_arena, &copy, action, err) != 0)
+            return -1;
         s->protocol = copy.protocol;
         return 0;
     case DELTA_METADATA:
-        keep_action(&s->metadata_text, &s->metadata_arena, &copy, action);
+        if (keep_action(&s->metadata_text, &s->metadata_arena, &copy, action, err) != 0)
+            return -1;
         s->metadata = copy.metadata;
         return 0;
     case DELTA_TXN:

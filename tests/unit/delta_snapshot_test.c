@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/account.h"
+#include "base/json.h"
 #include "object/posix.h"
 #include "test.h"
 
@@ -243,6 +244,27 @@ TEST(delta_snapshot_refuses_damage)
         EXPECT(err.code == ERR_FORMAT && strstr(err.text, "entry 12") != NULL && !s.found);
         delta_snapshot_free(&s);
     }
+}
+
+/* As many values as a line may have, and some more where varve writes it again: it is refused, and
+ * what was there before can be used still. */
+TEST(delta_snapshot_refuses_a_table_described_at_too_great_length)
+{
+    struct delta_snapshot s = {0};
+    struct buf text = {0};
+    struct err err = {0};
+    apply(&s, 0,
+          "{\"metaData\":{\"id\":\"first\",\"schemaString\":\"\",\"partitionColumns\":[]}}\n");
+    buf_append_text(&text, "{\"metaData\":{\"id\":\"second\",\"schemaString\":\"\","
+                           "\"partitionColumns\":[\"\"");
+    for (int values = 6; values < JSON_VALUES_MAX; values++)
+        buf_append_text(&text, ",\"\"");
+    buf_append_text(&text, "]}}\n");
+    EXPECT(json_is_valid(buf_slice(&text)));
+    EXPECT(delta_snapshot_apply_entry(&s, 1, buf_slice(&text), &err) == -1);
+    EXPECT(err.code == ERR_FORMAT && s.version == 0 && slice_is(s.metadata.id, "first"));
+    buf_free(&text);
+    delta_snapshot_free(&s);
 }
 
 enum { LATE_ROWS = 200 }; /* of an entry; in its file's tags as well */
