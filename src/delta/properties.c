@@ -79,7 +79,7 @@ uint64_t delta_checkpoint_interval(const struct delta_metadata *metadata)
     uint64_t commits;
     if (text.data == NULL || !num_parse_u64(text, &commits) || commits == 0)
         return DELTA_CHECKPOINT_INTERVAL;
-    return commits;
+    return num_least_u64(commits, INT64_MAX); /* so that a version and it make no overflow */
 }
 
 int64_t delta_log_retention(const struct delta_metadata *metadata)

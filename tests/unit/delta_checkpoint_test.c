@@ -186,6 +186,17 @@ TEST(delta_checkpoint_respects_the_interval)
     store_close(store);
 }
 
+/* Whoever wants none may say so by a great number: no version comes so far, nor behind it. */
+TEST(delta_checkpoint_interval_and_a_version_make_no_overflow)
+{
+    static const char *const never[] = {"9223372036854775807", "18446744073709551615"};
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+        const struct delta_pair pair = {slice_of("delta.checkpointInterval"), slice_of(never[i])};
+        const struct delta_metadata metadata = {.configuration = {&pair, 1}};
+        EXPECT_U64(delta_checkpoint_interval(&metadata), INT64_MAX);
+    }
+}
+
 /* What varve does not understand it would not keep. */
 TEST(delta_checkpoint_of_another_kind_of_table_is_not_made)
 {
