@@ -63,14 +63,21 @@ static bool has_columns(const struct schema *schema, const struct parquet_file *
     return count == file->leaves_count;
 }
 
-/* The sequences of its rows; false if that can't be told. */
-static bool read_rows(const struct adopting *a, const struct parquet_file *file, struct seqset *out)
+/* Whether it is the file that is at fault. Else what is in it can't be told now, and it must not be
+ * left out of the log: its rows would be stored twice, or never be in the table. */
+static bool is_of_file(const struct err *why)
 {
-    struct err ignored = {0};
+    return why->code == ERR_FORMAT || why->code == ERR_UNSUPPORTED || why->code == ERR_LIMIT;
+}
+
+/* The sequences of its rows; false if that can't be told. */
+static bool read_rows(const struct adopting *a, const struct parquet_file *file, struct seqset *out,
+                      struct err *why)
+{
     struct slice text = parquet_file_value(file, "varve.sequences");
     bool known = text.data != NULL
                      ? seqset_parse_text(out, text)
-                     : store_scan_rows(out, file, a->store->schema, UINT64_MAX, &ignored) == 0;
+                     : store_scan_rows(out, file, a->store->schema, UINT64_MAX, why) == 0;
     return known && out->count > 0 && file->metadata.num_rows > 0 &&
            seqset_size(out) == (uint64_t)file->metadata.num_rows;
 }
@@ -81,17 +88,21 @@ static bool is_text(struct slice s)
     return s.data != NULL && utf8_valid(s) && (s.len == 0 || memchr(s.data, 0, s.len) == NULL);
 }
 
-/* NULL, or why a file is none of this table. */
+/* NULL, or why a file is none of this table; an error if it can't be read now. */
 static const char *judge(const struct adopting *a, const struct parquet_file *file, bool beside,
-                         struct slice stream, struct slice created, struct seqset *rows)
+                         struct slice stream, struct slice created, struct seqset *rows,
+                         struct err *err)
 {
+    struct err why = {0};
     if (!is_text(stream) || !is_text(created))
         return "varve has not written it";
     if (!beside && !has_columns(a->store->schema, file))
         return "it has other columns";
-    if (!read_rows(a, file, rows))
-        return "it does not say which messages its rows are";
-    return NULL;
+    if (read_rows(a, file, rows, &why))
+        return NULL;
+    if (err_is_set(&why) && !is_of_file(&why))
+        *err = why;
+    return "it does not say which messages its rows are";
 }
 
 /* Whether another file has a row of it; else its rows are known from now on. */
@@ -148,8 +159,8 @@ static int look_at_open(struct adopting *a, struct delta_object_file *object, st
     struct slice stream = parquet_file_value(file, "varve.stream");
     struct slice created = parquet_file_value(file, "varve.stream_created");
     struct seqset rows = {0};
-    const char *why = judge(a, file, is_beside(name), stream, created, &rows);
-    int result = 0;
+    const char *why = judge(a, file, is_beside(name), stream, created, &rows, err);
+    int result = err_is_set(err) ? -1 : 0;
     if (why == NULL) {
         char *s = text_copy_slice(stream), *c = text_copy_slice(created);
         why = is_twice(a, s, c, &rows) ? "its rows, or some, are in another file" : NULL;
@@ -158,7 +169,7 @@ static int look_at_open(struct adopting *a, struct delta_object_file *object, st
     }
     if (why == NULL)
         result = adopt(a, object, stream, created, &rows, err);
-    else
+    else if (result == 0)
         leave(a, name, why);
     seqset_free(&rows);
     return result;
@@ -172,7 +183,7 @@ static int look_at(struct adopting *a, struct slice name, struct err *err)
     char *text = text_copy_slice(name);
     int result = delta_object_file_open(&object, a->store->objects, text, &found, &why);
     free(text);
-    if (result != 0 && why.code == ERR_SYSTEM) {
+    if (result != 0 && !is_of_file(&why)) {
         *err = why;
         return err_prefix(err, "%.*s", (int)name.len, (const char *)name.data);
     }

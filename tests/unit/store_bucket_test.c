@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "bucket_model.h"
 #include "delta/action.h"
+#include "object/bucket.h"
 #include "object/open.h"
 #include "object/s3_client.h"
 #include "store/store.h"
@@ -714,6 +715,42 @@ TEST(store_bucket_recovers_in_two_processes_at_once)
             bucket_model_free(m);
         }
     }
+}
+
+static void lose_log(struct bucket_model *m)
+{
+    const struct object_config config = {.root = BUCKET_MODEL_URL, .entries = "_delta_log/"};
+    struct err err = {0};
+    bucket_model_start(m);
+    struct object_store *store = object_open(&config, &err);
+    EXPECT(store != NULL && object_bucket_erase(store, "_delta_log/", &err) == 0);
+    object_store_close(store);
+    bucket_model_start(m);
+}
+
+/* A file that can't be read when the log is begun anew is not left out of it: whoever starts next
+ * would find a log, and never look again. */
+TEST(store_bucket_adopts_every_file_or_does_not_start)
+{
+    uint64_t refused = 0, requests = UINT64_MAX;
+    for (uint64_t n = 1; n <= requests; n++) {
+        struct bucket_model *m = begin();
+        struct party p = as(m, "i", "S");
+        struct err err = {0};
+        run(&p);
+        lose_log(m);
+        bucket_model_set_fate(m, n, BUCKET_DENIED);
+        struct store *store = open_store(&p, &err);
+        requests = bucket_model_requests(m) > n || store == NULL ? UINT64_MAX : n;
+        refused += store == NULL;
+        store_close(store);
+        expect_swept(m, "i");
+        struct view v = look(m);
+        EXPECT_U64(v.named.count, 2 * EPOCHS);
+        forget(&v);
+        bucket_model_free(m);
+    }
+    EXPECT(refused > 2 * EPOCHS);
 }
 
 /*
