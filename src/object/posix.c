@@ -62,11 +62,10 @@ static int lock_directory(const struct posix *p, int dir, struct err *err)
     if (errno == EWOULDBLOCK) {
         read_owner(&p->system, fd, owner);
         (void)err_set(err, ERR_REFUSED,
-                      "%s as instance %s is in use by process %s; stop it, or give this one "
-                      "another name",
-                      p->root, p->writer, owner);
+                      "instance %s is in use by process %s; stop it, or give this one another name",
+                      p->writer, owner);
     } else {
-        (void)err_set_system(err, errno, "can't lock %s as instance %s", p->root, p->writer);
+        (void)err_set_system(err, errno, "can't lock instance %s", p->writer);
     }
     (void)system_close(&p->system, fd); /* nothing was written */
     return -1;

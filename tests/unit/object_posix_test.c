@@ -233,8 +233,7 @@ TEST(posix_lock_is_for_one_process)
     EXPECT(open_as("w", &err) == NULL);
     char expected[128];
     (void)snprintf(expected, sizeof(expected),
-                   "root as instance w is in use by process %d; stop it, or give this one another "
-                   "name",
+                   "instance w is in use by process %d; stop it, or give this one another name",
                    getpid());
     EXPECT(err.code == ERR_REFUSED);
     EXPECT_TEXT(err.text, expected);
@@ -308,8 +307,8 @@ TEST(posix_lock_that_says_nothing_useful)
     struct object_store *store = open_as("w", &err);
     fixture_write("root/.varve/w/lock", "\x1b[2J");
     EXPECT(open_as("w", &err) == NULL);
-    EXPECT_TEXT(err.text, "root as instance w is in use by process ?; stop it, or give this one "
-                          "another name");
+    EXPECT_TEXT(err.text,
+                "instance w is in use by process ?; stop it, or give this one another name");
     object_store_close(store);
 }
 

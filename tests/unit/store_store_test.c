@@ -45,7 +45,7 @@ TEST(store_open_is_for_one_process_of_a_name)
     struct err err = {0};
     EXPECT(fixture_try_open("i", (struct system){0}, &err) == NULL);
     EXPECT(err.code == ERR_REFUSED);
-    EXPECT(strstr(err.text, "root: root as instance i is in use by process ") == err.text);
+    EXPECT(strstr(err.text, "root: instance i is in use by process ") == err.text);
     store_close(store);
     store = fixture_open("i");
     store_close(store);
