@@ -6,7 +6,7 @@ of others.
     build/venv/bin/python tests/bench/hosts.py conflicts [--scale F]
 
 `rate`: a stream in memory and a versitygw on /dev/shm, so that no disk limits; one varve drains all
-parts of the subjects, then four drain one each, in turns. All on this machine: a ratio below 4 is
+parts of the subjects, then four drain two each, in turns. All on this machine: a ratio below 4 is
 the machine's, unless it has cores to spare.
 
 `conflicts`: 1, 2, 4 and 8 varves that commit about ten times a second each, an epoch of one file, to

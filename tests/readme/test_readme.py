@@ -150,6 +150,21 @@ def test_every_chapter_is_listed_and_every_link_leads_somewhere():
             assert not anchor or anchor in anchors(there.read_text()), link
 
 
+def test_scripts_that_are_named_take_what_they_are_given():
+    """Those of tests/bench, each with the words and options that it explains."""
+    named = r"`(?:build/venv/bin/python\s)?(tests/bench/\w+\.py)([^`]*)`"
+    commands = {found for page in PAGES.values() for found in re.findall(named, page)}
+    assert len(commands) > 5
+    for script, arguments in commands:
+        ask = [VENV / "bin/python", script, "--help"]
+        out = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert out.returncode == 0, out.stderr
+        words = arguments.split()
+        for before, word in zip(["", *words], words, strict=False):
+            if word.startswith("--") or not before.startswith("--"):  # else it is a value
+                assert re.search(rf"(?<![\w-]){word}\b", out.stdout), (script, word)
+
+
 def test_the_binary_has_every_chapter():
     """Under the names that `varve help` lists."""
 
