@@ -9,6 +9,7 @@
 #include "cli/confine.h"
 #include "cli/inspect.h"
 #include "cli/options.h"
+#include "delta/action.h"
 #include "delta/log.h"
 #include "object/open.h"
 #include "pipeline/upkeep.h"
@@ -43,19 +44,22 @@ static void list(void *context, const struct retain_partition *p)
 {
     struct listing *l = context;
     char size[NUM_SIZE_TEXT_MAX], newest[TIME_TEXT_MAX];
+    struct buf folder = {0}; /* as it is called where it lies */
     num_format_size(p->bytes, size);
     time_format(p->newest, 0, newest);
     l->partitions++;
     l->files += p->files;
     l->bytes += p->bytes;
-    if (p->folder.len > 0)
-        table_cell(&l->table, p->folder);
-    else
-        table_text(&l->table, ".");
+    if (!delta_path_decode(&folder, p->folder))
+        buf_append_slice(&folder, p->folder);
+    if (folder.len == 0)
+        buf_append_byte(&folder, '.');
+    table_cell(&l->table, buf_slice(&folder));
     table_number(&l->table, "%" PRIu64, p->files);
     table_number(&l->table, "%s", size);
     table_text(&l->table, newest);
     table_end_row(&l->table);
+    buf_free(&folder);
 }
 
 static void print_total(const char *what, uint64_t partitions, uint64_t files, uint64_t bytes)

@@ -102,6 +102,18 @@ def test_retention_beside_the_drain(any_server, varve):
     assert all(action["remove"]["dataChange"] for action in entry if "remove" in action)
 
 
+def test_what_would_go_is_called_as_it_lies_there(any_server, varve):
+    """And not as the log writes it, also where there is no simulation_id, or an odd one."""
+    any_server.generate(2000)  # one in a thousand has none; all of 2024
+    varve.once()
+    head, *lines, total = expire(varve, "--older-than", "30d", "--dry-run").splitlines()
+    folders = {line.split()[0] for line in lines}
+    there = varve.output.glob("[!_]*/*/*/*.parquet")
+    assert folders == {f"{path.parent.relative_to(varve.output)}/" for path in there}
+    assert head.startswith("partition") and total.startswith(f"would go: {len(folders)} partitions")
+    assert any(folder.startswith("%empty/") for folder in folders)
+
+
 def test_expire_beside_a_running_varve(any_server, varve):
     any_server.add_stream()
     publish(any_server, [40, 0])
