@@ -150,12 +150,12 @@ def positions(endpoint, metric="varve_follower_position_sequence"):
     return [metrics.get((metric, f"follower={name}"), 0) for name in NAMES]
 
 
-def run_until_killed(varve, config, chance):
+def run_until_killed(varve, config, chance, how):
     """At a moment that is told by what it has done, and a little later: all parts of a commit and
-    of a follower's turn are met. How many files the followers had from memory by then."""
+    of a follower's turn are met. How many files the followers had from memory by then; where `how`,
+    from 0 to 1, is between 0.4 and 0.8, some."""
     run = varve.start(**config)
     endpoint = Endpoint(run)
-    how = chance.random()
     if how < 0.8:
         run.wait_line("committed", chance.randrange(1, 5))
     if 0.4 < how < 0.8:
@@ -177,7 +177,8 @@ def test_fed_and_killed_at_any_time_each_target_has_each_row_once(server, varve)
     config = settings(varve, database.base + "/write?db=sim")
     events = Events(server, random.Random(seed + 1))
     try:
-        fed = [run_until_killed(varve, config, chance) for _ in range(KILLS)]
+        ways = chance.sample(range(KILLS), KILLS)
+        fed = [run_until_killed(varve, config, chance, way / KILLS) for way in ways]
         run = varve.start(**config)
         events.stop()
         events.publish()

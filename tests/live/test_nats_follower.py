@@ -73,8 +73,8 @@ def test_killed_at_any_time_each_row_comes_once(server, varve, batches):
     for kill in range(8):
         server.generate(500)
         varve.once(**FAST)
-        child = subprocess.Popen(command(varve), stderr=subprocess.DEVNULL)
         have = count(server)
+        child = subprocess.Popen(command(varve), stderr=subprocess.DEVNULL)
         wait_for(lambda n=have: count(server) > n + chance.randrange(400), "some rows")
         end(child)
         if kill == 4:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 
+from proxy import CHUNK, Proxy
 from support import PATIENCE, VARVE, kill_after, wait_for
 
 COUNT = 30_000  # of it some batches are on their way while something is done to them
@@ -24,8 +25,8 @@ def fill(server, varve, count=COUNT, **settings):
     varve.once()
 
 
-def begin(varve, *options):
-    command = [VARVE, "replay", varve.output, "--server", varve.server.url, *options]
+def begin(varve, *options, url=None):
+    command = [VARVE, "replay", varve.output, "--server", url or varve.server.url, *options]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -171,22 +172,44 @@ def limited(make_server, binary, make_runner, **limits):
     return server, make_runner(server)
 
 
+class Gate(Proxy):
+    """Nothing goes through when this many bytes have gone to the server, until it is thawed."""
+
+    def __init__(self, target, room):
+        self.room = room
+        super().__init__(target)
+
+    async def _pump(self, reader, writer, to_client):
+        while data := await reader.read(CHUNK):
+            await self.flowing.wait()
+            if not to_client and self.room > 0:
+                writer.write(data[: self.room])
+                await writer.drain()
+                data, self.room = data[self.room :], max(self.room - len(data), 0)
+                if self.room == 0:
+                    self.flowing.clear()
+                    await self.flowing.wait()
+            writer.write(data)
+            await writer.drain()
+        raise ConnectionResetError  # one side has ended: so does the other
+
+
 def test_a_batch_that_was_abandoned(make_server, any_server_binary, make_runner):
     """The server gives up a batch of which it gets nothing for too long: it comes again."""
     server, varve = limited(
         make_server, any_server_binary, make_runner, timeout='"300ms"'
     )
     fill(server, varve)
-    with Abandoned(server) as given_up:
-        child = begin(varve)
-        while "timeout" not in given_up.reasons:
-            wait_for_some(server, child)
-            assert child.poll() is None, "it ended"
-            child.send_signal(signal.SIGSTOP)
-            waited = threading.Event()
-            waited.wait(1)  # for what may not come, if there was none under way
-            child.send_signal(signal.SIGCONT)
-    end_well(child)
+    gate = Gate(server.port, 50_000)  # in the middle of the first batch
+    try:
+        with Abandoned(server) as given_up:
+            child = begin(varve, url=gate.url)
+            wait_for(lambda: "timeout" in given_up.reasons, "the batch is given up")
+        assert child.poll() is None and stored(server) == 0
+        gate.thaw()
+        end_well(child)
+    finally:
+        gate.close()
     assert rows(server) == list(range(1, COUNT + 1))
 
 
