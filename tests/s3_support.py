@@ -233,6 +233,16 @@ def server(name, root):
     return kind(root)
 
 
+def within(ask, come):
+    """What ask(patience) returns: asked with the shortest patience in which all came to the store that
+    was to come there (come() says so), which a machine that is busy may not have done."""
+    for patience in (0.5, 4.0, 30.0):
+        answer = ask(patience)
+        if come():
+            break
+    return answer
+
+
 class Client:
     """varve's client (tests/interop/s3_driver.c): each call returns what it printed."""
 
