@@ -54,10 +54,10 @@ def test_log_level(reloaded, any_server, varve):
     """Commits are told at level INFO."""
 
     def commit():
-        before = len(reloaded.endpoint.status()["commits"])
         any_server.generate(1, start_index=commit.next)
         commit.next += 1
-        wait_for(lambda: len(reloaded.endpoint.status()["commits"]) > before, "a commit")
+        key = "varve_rows_committed_total", "stream=LOGGING"
+        wait_for(lambda: reloaded.endpoint.metrics()[key] == commit.next, "a commit")
 
     commit.next = 10
     assert reloaded.set("batching", "max_age", "100ms") == "now"
@@ -85,10 +85,11 @@ def test_batching(reloaded, any_server):
     assert not reloaded.run.lines("committed")
     assert reloaded.set("batching", "max_age", "300ms") == "now"
     reloaded.run.wait_rows(10)
+    commits = len(reloaded.run.lines("committed"))
     assert reloaded.set("batching", "max_age", "1h") == "now"
     assert reloaded.set("batching", "max_rows", 100) == "now"
     any_server.generate(100, start_index=10)
-    line = reloaded.run.wait_line("committed", 2)
+    line = reloaded.run.wait_line("committed", commits + 1)
     assert (line["reason"], line["rows"]) == ("rows", 100)
     assert reloaded.set("batching", "max_bytes", "1MiB") == "now"
 

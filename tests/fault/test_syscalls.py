@@ -143,7 +143,8 @@ class Cases:
 
     async def every_call(self, action):
         """The statuses of the runs in which the 1st, 2nd, ... call had the fault."""
-        calls = await self.count_calls()
+        # A busy machine can have one make more: an epoch more.
+        calls = min(await self.count_calls(), await self.count_calls())
         assert 100 < calls < CALLS_MAX
         faults = [f"any:{n}:{action}" for n in range(1, calls + 1)]
         return await asyncio.gather(*(self.case(fault) for fault in faults))

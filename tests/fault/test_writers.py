@@ -59,10 +59,15 @@ def test_all_into_one_directory(any_server, make_runner):
     runs[1].wait_rows(2 * COUNT)
     for run in runs:
         assert run.stop() == 0, run.text()
+    # And two whose batches are the same, however fast either was.
+    publish(any_server, {"FOURTH": 101, "FIFTH": 101})
+    for runner, name, stream in ((a, "a", "FOURTH"), (b, "b", "FIFTH")):
+        source = {"stream": stream, "subjects": [stream.lower()]}
+        runner.once(nats={"name": name}, sources=[source], batching={"max_rows": 100})
 
     output = Output(a.output)
-    # The same load three times, and two others.
-    expected = event_ids(101, 101, 101, 102, 103)
+    # The same load five times, and two others.
+    expected = event_ids(101, 101, 101, 101, 101, 102, 103)
     assert Counter(output.table()["event_id"].to_pylist()) == expected
     table = DeltaTable(a.output)
     assert Counter(table.to_pyarrow_table()["event_id"].to_pylist()) == expected

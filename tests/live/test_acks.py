@@ -87,7 +87,7 @@ def test_what_waits_for_its_commit_is_acked_to_the_consumer_that_delivers_it_aga
         return stream.ask(lambda js: js.add_consumer("LOGGING", config))
 
     make("all")
-    run = varve.start(consumer={"manage": "bind"}, batching={"max_age": "8s"})
+    run = varve.start(consumer={"manage": "bind"}, batching={"max_rows": 400})
     run.wait_line("consumer_found")
     stream.generate(300, seed=11)
     wait_for(lambda: stream.unacked() == 300, "all is delivered")

