@@ -8,6 +8,7 @@ busy with other tests.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import itertools
 import json
@@ -468,7 +469,8 @@ PATHS = ("/", "/status.json", "/metrics", "/readyz", "/healthz", "/nothing")
 
 def seen(run, endpoint=None, places=()):
     """Whatever can be seen of a run from outside, by where it was seen: its log, its arguments, what
-    it serves, the files in these places. Where secrets must not be."""
+    it serves, the files in these places. Where secrets must not be. It runs on meanwhile, so that a
+    file that was listed may be gone."""
     proc = Path(f"/proc/{run.process.pid}")
     texts = {
         "log": run.text(),
@@ -478,8 +480,9 @@ def seen(run, endpoint=None, places=()):
         texts.update({path: endpoint.text(path) for path in PATHS})
     for root in places:
         for path in Path(root).rglob("*"):
-            if path.is_file():
-                texts[path] = path.read_bytes().decode(errors="replace")
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    texts[path] = path.read_bytes().decode(errors="replace")
     return texts
 
 

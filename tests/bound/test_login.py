@@ -214,7 +214,7 @@ def test_nkey(make_server, server_binary, login, folder):
 def test_signatures_by_another_implementation(varve, folder):
     """Whatever the seed and the nonce: python's cryptography finds each signature right."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
+        listener.settimeout(60)
         url = f"nats://127.0.0.1:{listener.getsockname()[1]}"
         path = folder / "seed"
         key = Key()
@@ -227,7 +227,7 @@ def test_signatures_by_another_implementation(varve, folder):
             nonce = base64.urlsafe_b64encode(os.urandom(11)).decode().rstrip("=")
             info = {"headers": True, "proto": 1, "max_payload": 1048576, "nonce": nonce}
             connection.sendall(f"INFO {json.dumps(info)}\r\n".encode())
-            connection.settimeout(20)
+            connection.settimeout(60)
             said = b""
             while b"\r\n" not in said:
                 received = connection.recv(65536)
@@ -335,7 +335,7 @@ def test_credentials_that_are_refused(locked, operator, login, folder):
 def test_renewed_while_running(locked, operator, login, folder):
     """Warned of before it runs out, told when it has, and in again as soon as the file is renewed."""
     path = folder / "creds"
-    expires = int(time.time()) + 6
+    expires = int(time.time()) + 15
     first, second = operator.user(exp=expires), operator.user()
     write(path, credentials(*first))
     run = login(locked, [*first, *second], credentials_file=str(path))

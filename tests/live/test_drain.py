@@ -25,6 +25,7 @@ DAY_NS = 24 * 3600 * 10**9
 
 
 def check_acked(server, last, stream="LOGGING", consumer="varve"):
+    server.wait_acked(last, consumer, stream)
     info = server.consumer(consumer, stream)
     assert info.num_pending == 0
     assert info.num_ack_pending == 0

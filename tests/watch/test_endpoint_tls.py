@@ -171,14 +171,14 @@ def test_status_knows_its_own_instance_by_its_certificate(any_server, varve, tmp
     secured.context.check_hostname = False
     secured.context.verify_mode = ssl.CERT_NONE
     run.wait_rows(10)
+    any_server.wait_acked(10)  # what waits for long is no longer ready
     same = [f"--set=metrics.listen={secured.target}"]
     same += [
         f"--set=metrics.tls.{name}_file={tmp_path}/tls/endpoint.{ending}"
         for name, ending in (("cert", "pem"), ("key", "key"))
     ]
     assert "answers with status 401" in status(*same)[1]
-    code, text = status(*same, f"--set=metrics.token_file={token}")
-    assert code == 0, text
+    wait_for(lambda: status(*same, f"--set=metrics.token_file={token}")[0] == 0, "it is ready")
     other = own(secured, tmp_path / "other", Certificate("elsewhere", names=["elsewhere.test"]))
     code, text = status(*other, f"--set=metrics.token_file={token}")
     assert code == 1 and "is not the one in" in text

@@ -3,6 +3,7 @@
 both have varve do is done here, with just their arguments, files and rights. There is no Kubernetes
 here: what kubelet does is done by unshare, chroot and a few lines below."""
 
+import json
 import os
 import re
 import shlex
@@ -251,6 +252,29 @@ asyncio.run(main())
 """
 
 
+# How many events each part has.
+HELD = """
+import asyncio, collections, json, nats
+
+async def main():
+    client = await nats.connect("nats://127.0.0.1:4222", user="varve", password="only-for-nats")
+    info = await client.jetstream().stream_info("LOGGING", subjects_filter=">")
+    held = collections.Counter()
+    for subject, count in info.state.subjects.items():
+        held[subject.split(".")[3]] += count
+    print(json.dumps(held))
+    await client.close()
+
+asyncio.run(main())
+"""
+
+
+def received(place):
+    """Messages that have come to the pod that runs."""
+    found = re.search(r"^varve_messages_received_total\{.*\} (\d+)$", probe(place, "/metrics") or "", re.M)
+    return int(found[1]) if found else 0
+
+
 def check_rights(pid):
     """Of a user without any, in a sandbox of its own (sandbox: auto)."""
     text = Path(f"/proc/{pid}/status").read_text()
@@ -269,6 +293,7 @@ def test_pods(place, tmp_path):
     ready, and ends with its last commit when it is asked to."""
     wait_for(lambda: place.run(sys.executable, "-c", STREAM) is not None, "the stream is made")
     place.publish(600, seed=1)
+    held = json.loads(place.run(sys.executable, "-c", HELD))
     for number in range(PARTS):
         pod = place.start(make_pod(tmp_path / f"pod-{number}", number))
         inner = child_of(pod)
@@ -276,6 +301,7 @@ def test_pods(place, tmp_path):
         wait_for(lambda: probe(place, "/readyz") is not None, "the pod is ready")
         if number == 0:
             check_rights(inner)
+        wait_for(lambda part=str(number): received(place) == held[part], "the pod has its part")
         end_pod(place, pod)
         assert set(rows(place)) == {str(before) for before in range(number + 1)}
     assert len(rows(place)) == 600

@@ -13,7 +13,10 @@ from watching import Endpoint, watched
 def running(any_server, varve):
     """A varve that is ready; its endpoint."""
     any_server.generate(100)
-    endpoint = Endpoint(varve.start(config=watched(varve)))
+    process = varve.start(config=watched(varve))
+    endpoint = Endpoint(process)
+    process.wait_rows(100)
+    any_server.wait_acked(100)  # what waits for long is no longer ready
     endpoint.wait_ready(True)
     return endpoint
 

@@ -38,7 +38,8 @@ def test_it_says_what_the_instance_says(any_server, varve):
     assert follower[:2] == ["typed-notes", "none"] and len(follower) == 6
     assert json.loads(status("--url", endpoint.url, "--json")[1])["instance"] == "lab-7"
     any_server.stop()
-    endpoint.wait_ready(False)
+    endpoint.wait_ready(False, "not connected to NATS")
+    wait_for(lambda: "nats_disconnected" in endpoint.text("/status.json"), "the alert")
     code, text, _ = status("--set", f"metrics.listen={endpoint.host}:{endpoint.port}")
     assert code == 1
     assert text.startswith("✗ not ready for ") and "not connected to NATS" in text
