@@ -178,6 +178,7 @@ enum s3_outcome s3_uploads_list(struct s3_client *s, s3_visit_upload *visit, voi
     struct err why = {0};
     struct s3_result result;
     enum s3_outcome outcome;
+    bool further; /* a store that does not go by the marks would give the same page for ever */
     do {
         struct s3_request r = {.operation = S3_OPERATION_LIST, .method = "GET"};
         s3_query(&r, "uploads", slice_of(""));
@@ -187,9 +188,11 @@ enum s3_outcome s3_uploads_list(struct s3_client *s, s3_visit_upload *visit, voi
         if (id.len > 0)
             s3_query(&r, "upload-id-marker", buf_slice(&id));
         outcome = turn(s, &r, &p, &result, &why);
+        further = !slice_equal(buf_slice(&p.after), buf_slice(&key)) ||
+                  !slice_equal(buf_slice(&p.id_after), buf_slice(&id));
         set(&key, buf_slice(&p.after));
         set(&id, buf_slice(&p.id_after));
-    } while (outcome == S3_DONE && p.truncated && key.len > 0 && !p.enough);
+    } while (outcome == S3_DONE && p.truncated && further && key.len > 0 && !p.enough);
     page_free(&p);
     buf_free(&key);
     buf_free(&id);

@@ -361,6 +361,31 @@ def test_pages(store, client):
     assert store.requests[2].query["start-after"] == "d"
 
 
+def uploads_page(first, more):
+    """Of uploads, of two of the same key; the mark is the last one."""
+    found = "".join(
+        f"<Upload><Key>k</Key><UploadId>{i}</UploadId></Upload>" for i in (first, first + 1)
+    )
+    return fake.says(
+        200,
+        body=f"<ListMultipartUploadsResult><IsTruncated>{str(more).lower()}</IsTruncated>"
+        f"<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>{first + 1}</NextUploadIdMarker>"
+        f"{found}</ListMultipartUploadsResult>".encode(),
+    )
+
+
+def test_pages_of_uploads(store, client):
+    """A store that does not go by the marks is not asked for ever."""
+    store.script = [uploads_page(1, True), uploads_page(3, True), uploads_page(5, False)]
+    answer = client.call("uploads")
+    assert [u["id"] for u in answer["uploads"]] == list("123456")
+    assert [r.query.get("upload-id-marker") for r in store.requests] == [None, "2", "4"]
+    store.requests.clear()
+    store.script = [uploads_page(1, True)] * 20
+    answer = client.call("uploads")
+    assert answer["outcome"] == "done" and len(store.requests) == 2
+
+
 # ---- connections -----------------------------------------------------------------------------------
 
 
