@@ -117,15 +117,28 @@ static int open_all(struct follow_session *s, struct err *err)
     return load_table(s, err); /* without what is there already */
 }
 
+/* Read the table anew, without the files that have come and have nothing new any more. What a
+ * checkpoint has taken up meanwhile is not listed in the generations. */
+static int forget_files(struct follow_session *s, struct err *err)
+{
+    uint64_t version = s->table.version;
+    if (load_table(s, err) != 0)
+        return -1;
+    s->sure = s->sure && !(s->table.has_base && s->table.base > version);
+    return 0;
+}
+
 /* Know the newest version of the table. */
 static int look(struct follow_session *s, bool *newer, struct err *err)
 {
     uint64_t version = s->table.version;
     bool gap = false;
-    if (s->table.files.count - s->table.removed > FILES_MAX)
-        return load_table(s, err);
-    if (delta_snapshot_update(&s->table, s->store, NULL, NULL, &gap, err) != 0)
+    if (s->table.files.count - s->table.removed > FILES_MAX) {
+        if (forget_files(s, err) != 0)
+            return -1;
+    } else if (delta_snapshot_update(&s->table, s->store, NULL, NULL, &gap, err) != 0) {
         return -1;
+    }
     if (gap) {
         s->sure = false;
         if (load_table(s, err) != 0)
