@@ -12,6 +12,7 @@
 #include "delta/entry.h"
 #include "delta/log.h"
 #include "delta/schema.h"
+#include "delta/table.h"
 #include "store/compact_plan.h"
 #include "store/compact_replaced.h"
 
@@ -115,19 +116,25 @@ static int entry_name(void *context, bool taken, struct buf *out, struct err *er
     struct compacting *c = context;
     struct delta_snapshot *table = &c->plan.table;
     int64_t writer = table->protocol.writer;
+    struct err unfit = {0};
     bool gap;
     (void)taken; /* the log says so, too */
     if (delta_snapshot_update(table, c->store, NULL, NULL, &gap, err) != 0)
         return -1;
-    if (gap || table->protocol.writer != writer)
+    if (gap || table->protocol.writer != writer ||
+        delta_table_check_state(&table->protocol, &table->metadata, &unfit) != 0)
         return err_set(err, ERR_REFUSED, "the table was changed by another engine");
     for (size_t i = 0; i < c->folder->bins.count; i++) {
         const struct compact_bin *bin = &c->folder->bins.list[i];
-        for (size_t k = 0; k < bin->count; k++)
-            /* A file that was removed is freed; its path is ours. */
-            if (delta_snapshot_file(table, slice_of(bin->inputs[k].path)) != bin->inputs[k].file)
+        for (size_t k = 0; k < bin->count; k++) {
+            /* A file that was removed is freed; its path is ours. One that is there again, without
+             * some of its rows, may be where the other was. */
+            const struct delta_file *file =
+                delta_snapshot_file(table, slice_of(bin->inputs[k].path));
+            if (file == NULL || file != bin->inputs[k].file || file->vector != 0)
                 return err_set(err, ERR_REFUSED, "%s is not in the table any more",
                                bin->inputs[k].name);
+        }
     }
     delta_entry_name(out, table->version + 1);
     return 0;

@@ -276,36 +276,63 @@ TEST(store_compact_leaves_foreign_files_alone)
 }
 
 /* Another engine has other plans with the same files, in the very moment: ours are given up. */
-static void remove_first(void *context, const char *name)
+struct meddling {
+    struct store *store;
+    const char *entry; /* of the log, its number 4 */
+};
+
+static void meddle(void *context, const char *name)
 {
-    struct store *store = context;
+    struct meddling *m = context;
     struct err err = {0};
     bool taken;
     if (strcmp(name, "swap.record") == 0)
-        EXPECT(delta_entry_append(store->objects, 3,
-                                  slice_of("{\"remove\":{\"path\":\"sim/day/1-1.parquet\","
-                                           "\"dataChange\":false}}\n"),
-                                  &taken, &err) == 0);
+        EXPECT(delta_entry_append(m->store->objects, 4, slice_of(m->entry), &taken, &err) == 0);
 }
 
-TEST(store_compact_gives_up_what_others_have_changed)
+static void expect_given_up(const char *entry)
 {
     struct memory_disk *disk = memory_disk_new(1);
     struct system system = memory_disk_system(disk);
-    struct store *store = table_open(&schema, system);
+    struct meddling m = {table_open(&schema, system), entry};
     struct said said = {0};
-    commit_rows(store, &schema, KEY, 1, 1, 1);
-    commit_rows(store, &schema, KEY, 2, 2, 1);
-    memory_disk_before_rename(disk, remove_first, store);
-    struct compact_done done = run(system, 2 * HOUR, &said);
-    EXPECT(done.swaps == 0 && done.given_up == 1);
-    memory_disk_before_rename(disk, NULL, NULL);
     struct err err = {0};
     struct object_info info;
     bool found;
-    EXPECT(object_head(store->objects, "sim/day/1-1.parquet", &info, &found, &err) == 0 && found);
-    store_close(store);
+    commit_rows(m.store, &schema, KEY, 1, 1, 1);
+    commit_rows(m.store, &schema, KEY, 2, 2, 1);
+    EXPECT(delta_entry_append(m.store->objects, 3,
+                              slice_of("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":"
+                                       "7,\"writerFeatures\":[\"appendOnly\"]}}\n"),
+                              &found, &err) == 0);
+    memory_disk_before_rename(disk, meddle, &m);
+    struct compact_done done = run(system, 2 * HOUR, &said);
+    EXPECT(done.swaps == 0 && done.given_up == 1);
+    memory_disk_before_rename(disk, NULL, NULL);
+    EXPECT(object_head(m.store->objects, "sim/day/1-1.parquet", &info, &found, &err) == 0 && found);
+    store_close(m.store);
     memory_disk_free(disk);
+}
+
+#define REMOVE "{\"remove\":{\"path\":\"sim/day/1-1.parquet\",\"dataChange\":true}}\n"
+#define ADD_WITHOUT_A_ROW                                                                   \
+    "{\"add\":{\"path\":\"sim/day/1-1.parquet\",\"partitionValues\":{},\"size\":1,"         \
+    "\"modificationTime\":1,\"dataChange\":true,\"deletionVector\":{\"storageType\":\"u\"," \
+    "\"pathOrInlineDv\":\"ab^-aqEH.-t@S}K{vb[*k^\",\"offset\":4,\"sizeInBytes\":40,"        \
+    "\"cardinality\""                                                                       \
+    ":1}}}\n"
+#define NEEDS(feature)                                                                            \
+    "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":[\"" feature \
+    "\"],\"writerFeatures\":[\"appendOnly\",\"" feature "\"]}}\n"
+
+TEST(store_compact_gives_up_what_others_have_changed)
+{
+    expect_given_up(REMOVE);
+    expect_given_up(REMOVE ADD_WITHOUT_A_ROW);
+    expect_given_up(ADD_WITHOUT_A_ROW);
+    expect_given_up(NEEDS("deletionVectors"));
+    expect_given_up(NEEDS("deletionVectors") REMOVE ADD_WITHOUT_A_ROW);
+    expect_given_up("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":6}}\n");
 }
 
 /* Kept for readers of old versions: the old files stay until their time has come, and the rows are
