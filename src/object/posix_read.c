@@ -190,23 +190,51 @@ static int read_folder(struct posix *p, const char *path, struct names *names, s
     return result;
 }
 
+/* A folder that is being listed. Whoever may write in the directory may nest so many that calls in
+ * one another would be too much for the stack of a thread. */
+struct level {
+    struct names names;
+    size_t next; /* of these */
+    size_t len;  /* of the path to it */
+};
+
 struct listing {
     struct posix *p;
     const char *after;
     object_visit *visit;
     void *context;
     struct buf path; /* where we are: "" or ending with '/' */
+    ARRAY(struct level) levels;
     bool stopped;
 };
 
-static int list_folder(struct listing *l, struct err *err);
+static int enter_folder(struct listing *l, struct err *err)
+{
+    bool inside = strncmp(l->after, buf_text(&l->path), l->path.len) == 0;
+    struct level level = {.names.from = inside ? l->after + l->path.len : "", .len = l->path.len};
+    struct buf path = {0};
+    buf_append_slice(&path, buf_slice(&l->path));
+    if (path.len > 0)
+        path.len--;
+    else
+        buf_append_byte(&path, '.');
+    int result = read_folder(l->p, buf_text(&path), &level.names, err);
+    *array_add(&l->levels) = level;
+    buf_free(&path);
+    return result;
+}
+
+static void leave_folder(struct listing *l)
+{
+    struct level *level = &l->levels.list[--l->levels.count];
+    buf_free(&level->names.text);
+    array_free(&level->names.found);
+}
 
 static int list_found(struct listing *l, const char *name, enum system_kind kind, struct err *err)
 {
-    size_t len = l->path.len;
     bool folder = kind == SYSTEM_FOLDER;
-    int result = 0;
-    if (len + strlen(name) >= OBJECT_NAME_MAX)
+    if (l->path.len + strlen(name) >= OBJECT_NAME_MAX)
         return 0; /* can't be one of ours */
     buf_append_text(&l->path, name);
     if (folder)
@@ -214,31 +242,10 @@ static int list_found(struct listing *l, const char *name, enum system_kind kind
     const char *whole = buf_text(&l->path);
     bool inside = folder && strncmp(l->after, whole, l->path.len) == 0;
     if (folder && (inside || strcmp(whole, l->after) > 0))
-        result = list_folder(l, err);
-    else if (kind == SYSTEM_FILE && strcmp(whole, l->after) > 0)
+        return enter_folder(l, err);
+    if (kind == SYSTEM_FILE && strcmp(whole, l->after) > 0)
         l->stopped = !l->visit(l->context, buf_slice(&l->path));
-    l->path.len = len;
-    return result;
-}
-
-static int list_folder(struct listing *l, struct err *err)
-{
-    bool inside = strncmp(l->after, buf_text(&l->path), l->path.len) == 0;
-    struct names names = {.from = inside ? l->after + l->path.len : ""};
-    struct buf path = {0};
-    buf_append_slice(&path, buf_slice(&l->path));
-    if (path.len > 0)
-        path.len--;
-    else
-        buf_append_byte(&path, '.');
-    int result = read_folder(l->p, buf_text(&path), &names, err);
-    for (size_t i = 0; i < names.found.count && result == 0 && !l->stopped; i++)
-        result =
-            list_found(l, name_of(&names, &names.found.list[i]), names.found.list[i].kind, err);
-    buf_free(&path);
-    buf_free(&names.text);
-    array_free(&names.found);
-    return result;
+    return 0;
 }
 
 int posix_list(struct object_store *store, const char *folder, const char *after,
@@ -246,7 +253,18 @@ int posix_list(struct object_store *store, const char *folder, const char *after
 {
     struct listing l = {.p = posix_of(store), .after = after, .visit = visit, .context = context};
     buf_append_text(&l.path, folder);
-    int result = list_folder(&l, err);
+    int result = enter_folder(&l, err);
+    while (l.levels.count > 0) {
+        struct level *level = &l.levels.list[l.levels.count - 1];
+        if (result != 0 || l.stopped || level->next == level->names.found.count) {
+            leave_folder(&l);
+            continue;
+        }
+        const struct found *found = &level->names.found.list[level->next++];
+        l.path.len = level->len;
+        result = list_found(&l, name_of(&level->names, found), found->kind, err);
+    }
+    array_free(&l.levels);
     buf_free(&l.path);
     return result;
 }

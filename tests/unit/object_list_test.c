@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,4 +105,52 @@ TEST(posix_lists_names_alike)
         make(&made, name);
     }
     expect_listed(&made);
+}
+
+/* More than the stack of a thread, as small as musl makes it, would hold of calls in one another.
+ */
+enum { DEEP = 900, STACK = 128 * 1024 };
+
+static void *list_deep(void *context)
+{
+    const struct object_posix_config config = {.root = "root", .entries = "log/"};
+    struct err err = {0};
+    struct object_store *store = object_posix_open(&config, &err);
+    EXPECT(store != NULL && object_list(store, "", "", note_listed, context, &err) == 0);
+    EXPECT_TEXT(err.text, "");
+    object_store_close(store);
+    return NULL;
+}
+
+TEST(posix_lists_folders_in_folders_to_any_depth)
+{
+    struct listed l = {0};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    EXPECT(mkdir("root", 0777) == 0);
+    int at = open("root", O_RDONLY | O_DIRECTORY);
+    EXPECT(at >= 0);
+    for (int i = 1; i <= DEEP; i++) {
+        EXPECT(mkdirat(at, "a", 0777) == 0);
+        int next = openat(at, "a", O_RDONLY | O_DIRECTORY);
+        EXPECT(next >= 0 && close(at) == 0);
+        at = next;
+    }
+    int file = openat(at, "f", O_CREAT | O_WRONLY, 0666);
+    EXPECT(file >= 0 && close(file) == 0);
+    EXPECT(pthread_attr_init(&attributes) == 0 &&
+           pthread_attr_setstacksize(&attributes, STACK) == 0);
+    EXPECT(pthread_create(&thread, &attributes, list_deep, &l) == 0);
+    EXPECT(pthread_join(thread, NULL) == 0);
+    EXPECT(l.count == 1 && strlen(l.list[0]) == 2 * DEEP + 1);
+    free_listed(&l);
+    /* Who removes what a test leaves goes into less than that. */
+    EXPECT(unlinkat(at, "f", 0) == 0);
+    for (int i = DEEP; i > 0; i--) {
+        int above = openat(at, "..", O_RDONLY | O_DIRECTORY);
+        EXPECT(above >= 0 && close(at) == 0);
+        at = above;
+        EXPECT(unlinkat(at, "a", AT_REMOVEDIR) == 0);
+    }
+    EXPECT(close(at) == 0 && pthread_attr_destroy(&attributes) == 0);
 }
