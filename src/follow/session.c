@@ -9,6 +9,7 @@
 #include "event/event.h"
 #include "follow/mixed.h"
 #include "object/open.h"
+#include "store/retain_plan.h"
 
 enum {
     /* Files that are read and still remembered, because the snapshot has them. */
@@ -238,7 +239,7 @@ static void choose_files(struct follow_session *s, struct follow_stream *stream)
             news = file.first <= last && seqset_contiguous_end(has, file.first) < last;
         if (!file.chosen && !news)
             continue;
-        int64_t since = file.modified * CLOCK_MILLISECOND;
+        int64_t since = retain_committed(file.modified);
         if (s->behind_since == 0 || since < s->behind_since)
             s->behind_since = since;
         if (file.foreign)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "batch/batch.h"
 #include "parquet/write/writer.h"
 #include "test.h"
@@ -11,7 +12,7 @@
 /*
  * A table in the directory "root" with more files than a follower remembers, of which no commit
  * lists the rows: they are of row 1 of stream S, which the follower has, and none of them is there.
- * What is committed then is one file more, with the rows 2 and 3.
+ * What is committed then is one file more, with the rows 2 and 3, at no time that there is.
  */
 enum { FILES = 4100, NEW_ROWS = 2 };
 #define CREATED "2026-11-24T10:00:00.123Z"
@@ -20,8 +21,9 @@ enum { FILES = 4100, NEW_ROWS = 2 };
     "{\"metaData\":{\"id\":\"t\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"            \
     "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":[]}\",\"partitionColumns\":[]" \
     ",\"configuration\":{}}}\n"
-#define ADD(path, rows)                                                                            \
-    "{\"add\":{\"path\":\"" path "\",\"partitionValues\":{},\"size\":1,\"modificationTime\":1,"    \
+#define ADD(path, time, rows)                                                                      \
+    "{\"add\":{\"path\":\"" path "\",\"partitionValues\":{},\"size\":1,\"modificationTime\":" time \
+    ","                                                                                            \
     "\"dataChange\":true,\"tags\":{\"varve.stream\":\"S\",\"varve.created\":\"" CREATED "\"," rows \
     "}}}\n"
 
@@ -70,7 +72,8 @@ static void put_table(void)
     EXPECT(mkdir("root", 0777) == 0 && mkdir("root/_delta_log", 0777) == 0);
     buf_append_text(&entry, HEAD);
     for (unsigned i = 0; i < FILES; i++)
-        buf_printf(&entry, ADD("f%u", "\"varve.first_seq\":\"1\",\"varve.last_seq\":\"1\""), i);
+        buf_printf(&entry, ADD("f%u", "1", "\"varve.first_seq\":\"1\",\"varve.last_seq\":\"1\""),
+                   i);
     put_file("root/_delta_log/00000000000000000000.json", &entry);
     buf_free(&entry);
 }
@@ -79,7 +82,7 @@ static void commit_more(void)
 {
     struct buf entry = {0};
     put_rows("root/new", 2, 1 + NEW_ROWS);
-    buf_append_text(&entry, ADD("new", "\"varve.sequences\":\"2-3\""));
+    buf_append_text(&entry, ADD("new", "9223372036854775807", "\"varve.sequences\":\"2-3\""));
     put_file("root/_delta_log/00000000000000000001.json", &entry);
     buf_free(&entry);
 }
@@ -87,6 +90,7 @@ static void commit_more(void)
 struct counting {
     struct follow_target target;
     unsigned rows, commits;
+    int64_t behind_since;
 };
 
 static int open_target(struct follow_target *t, const struct delta_follower *done, struct err *err)
@@ -122,9 +126,13 @@ static void close_target(struct follow_target *t)
 static const struct follow_target_operations operations = {
     .open = open_target, .take = take, .commit = commit, .close = close_target};
 
+/* While rows are read, the session says since when they are there. */
 static void tell(void *context)
 {
-    (void)context;
+    const struct follow_session *s = context;
+    struct counting *c = (struct counting *)s->target;
+    if (s->behind_since != 0)
+        c->behind_since = s->behind_since;
 }
 
 static void have_row_one(struct follow_session *s)
@@ -144,6 +152,7 @@ TEST(follow_session_sees_a_commit_behind_more_files_than_it_remembers)
     atomic_bool stop = false;
     struct follow_session s = {
         .root = "root", .name = "f", .target = &c.target, .stop = &stop, .tell = tell};
+    s.context = &s;
     struct err err = {0};
     bool news;
     put_table();
@@ -155,7 +164,8 @@ TEST(follow_session_sees_a_commit_behind_more_files_than_it_remembers)
     commit_more();
     EXPECT(follow_session_round(&s, &news, &err) == 0);
     EXPECT(news && c.rows == NEW_ROWS && c.commits == 1);
-    EXPECT(s.lag_rows == 0);
+    EXPECT(s.lag_rows == 0 && s.behind_since == 0);
+    EXPECT(c.behind_since == INT64_MAX / CLOCK_MILLISECOND * CLOCK_MILLISECOND);
     EXPECT_TEXT(err.text, "");
     follow_session_close(&s);
 }
