@@ -69,9 +69,11 @@ class Client:
         return out
 
     def frame(self):
-        """The next frame but INFO."""
+        """The next frame but INFO, and what a server asks who is there for two seconds."""
         line = self.line()
-        if line.startswith("INFO"):
+        if line == "PING":
+            self.send("PONG")
+        if line == "PING" or line.startswith("INFO"):
             return self.frame()
         words = line.split(" ")
         if words[0] not in ("MSG", "HMSG"):
@@ -182,11 +184,11 @@ SCRIPTS = {
         ack(2, 2, "+ACK"), INFO,
     ],
     "ack_wait": [
-        stream(), *fill("a.1", "a.2", "a.3"), consumer(ack_wait=500 * 10**6), pull(6),
+        stream(), *fill("a.1", "a.2", "a.3"), consumer(ack_wait=2 * 10**9), pull(6),
         ack(2, 5, "", 2), INFO,
     ],
     "ack all behind a redelivery": [
-        stream(), *fill(), consumer(ack_policy="all", ack_wait=700 * 10**6), pull(10),
+        stream(), *fill(), consumer(ack_policy="all", ack_wait=2 * 10**9), pull(10),
         ack(1, 6, "", 2), INFO, ack(5, 5), INFO,
     ],
     "max_deliver": [
@@ -212,7 +214,7 @@ SCRIPTS = {
     ],
     "a pull ends": [
         stream(), consumer(), pull(1, expires=300 * 10**6), INFO,
-        pull(3, expires=10**9, idle_heartbeat=400 * 10**6), pull(1, idle_heartbeat=6 * 10**9),
+        pull(3, expires=5 * 10**9, idle_heartbeat=2 * 10**9), pull(1, idle_heartbeat=6 * 10**9),
         pull(0, expires=20 * 10**9), INFO, (pub("$JS.API.CONSUMER.MSG.NEXT.S.c", "{", "I.p"), 1),
     ],
     "too many pulls": [
@@ -409,18 +411,33 @@ def servers(request, tmp_path):
     server.stop()
 
 
+# With times of a second or two: who is kept waiting for longer hears other things.
+TIMED = {"ack_wait", "ack all behind a redelivery", "a pull ends", "max_bytes"}
+ATTEMPTS = 3  # of these
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_conversation(servers, name):
     server, version = servers
     old = version[0] == "9"
     if name in NEWER and old:
         pytest.skip("2.9 miscounts here, in a way that nobody should rely on")
-    model = Model(version)
-    try:
-        said = converse(model.port, SCRIPTS[name], old)
-    finally:
-        model.stop()
-    compare(said, converse(server.port, SCRIPTS[name], old))
+    left = ATTEMPTS if name in TIMED else 1
+    while left > 0:
+        left -= 1
+        model = Model(version)
+        try:
+            said = converse(model.port, SCRIPTS[name], old)
+            compare(said, converse(server.port, SCRIPTS[name], old))
+            break
+        except (AssertionError, TimeoutError):
+            if left == 0:
+                raise
+        finally:
+            model.stop()
+        server.stop()
+        shutil.rmtree(server.directory / "jetstream")
+        server.start()
 
 
 def compare(said, real):
