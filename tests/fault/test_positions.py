@@ -573,7 +573,7 @@ def test_markers_of_the_server_are_no_events(varve_on_newest):
             "max_age": 10**9,
         }
         message = await js._nc.request(
-            "$JS.API.STREAM.CREATE.LOGGING", json.dumps(request).encode()
+            "$JS.API.STREAM.CREATE.LOGGING", json.dumps(request).encode(), timeout=30
         )
         assert "error" not in json.loads(message.data), message.data
 

@@ -51,8 +51,11 @@ def test_they_are_renewed_before_they_end(store, platform, tmp_path):
     with s3_support.Client(store.endpoint, patience=5.0, **NOBODY, **variables) as client:
         assert client.put("a", BODY)["outcome"] == "done"
         platform.works = False
-        answer = client.put("b", BODY)
-        assert answer["outcome"] == "later", answer
+        for _ in range(5):
+            answer = client.put("b", BODY)
+            assert answer["outcome"] == "later", answer
+            if "500" in answer["error"]:  # else the last one's time was over before its answer came
+                break
         assert "no credentials (container)" in answer["error"] and "500" in answer["error"]
         platform.works = True
         assert client.put("b", BODY)["outcome"] == "done"

@@ -100,12 +100,12 @@ def test_a_consumer_with_priority_groups(any_server, varve):
 
     async def give_groups(js):
         api = "$JS.API.CONSUMER"
-        found = await js._nc.request(f"{api}.INFO.LOGGING.varve")
+        found = await js._nc.request(f"{api}.INFO.LOGGING.varve", timeout=30)
         config = json.loads(found.data)["config"]
         config |= {"priority_groups": ["a"], "priority_policy": "overflow"}
         body = {"stream_name": "LOGGING", "config": config, "action": "update"}
         place = f"{api}.CREATE.LOGGING.varve.{config['filter_subject']}"
-        answer = await js._nc.request(place, json.dumps(body).encode())
+        answer = await js._nc.request(place, json.dumps(body).encode(), timeout=30)
         return json.loads(answer.data)
 
     answer = any_server.ask(give_groups)

@@ -143,11 +143,13 @@ def test_markers_of_the_server_are_not_missed(make_server, make_runner):
     config |= {"allow_msg_ttl": True, "allow_rollup_hdrs": True}
 
     async def create(js):
-        await js._nc.request("$JS.API.STREAM.CREATE.LOGGING", json.dumps(config).encode())
+        request = json.dumps(config).encode()
+        await js._nc.request("$JS.API.STREAM.CREATE.LOGGING", request, timeout=30)
 
     async def keep(js):  # the other event, however long a busy machine takes to drain it
         request = json.dumps({**config, "max_age": 3600_000_000_000}).encode()
-        answer = json.loads((await js._nc.request("$JS.API.STREAM.UPDATE.LOGGING", request)).data)
+        place = "$JS.API.STREAM.UPDATE.LOGGING"
+        answer = json.loads((await js._nc.request(place, request, timeout=30)).data)
         assert "error" not in answer, answer
 
     server.ask(create)

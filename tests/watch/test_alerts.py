@@ -150,7 +150,7 @@ def test_subscribers_without_a_stream(any_server, varve):
     got = []
 
     async def listen(js):
-        client = await nats.connect(any_server.url)
+        client = await any_server.connect()
         inbox = await client.subscribe(ALERTS)
         process = varve.start(config=watched(varve))
         try:

@@ -46,7 +46,7 @@ def said(found, level, text):
 
 
 async def stream_info(js):
-    return (await js._nc.request("$JS.API.STREAM.INFO.LOGGING")).data
+    return (await js._nc.request("$JS.API.STREAM.INFO.LOGGING", timeout=30)).data
 
 
 def test_all_is_well(server, varve):

@@ -293,7 +293,7 @@ def test_pods(place, tmp_path):
     ready, and ends with its last commit when it is asked to."""
     wait_for(lambda: place.run(sys.executable, "-c", STREAM) is not None, "the stream is made")
     place.publish(600, seed=1)
-    held = json.loads(place.run(sys.executable, "-c", HELD))
+    held = json.loads(wait_for(lambda: place.run(sys.executable, "-c", HELD), "what parts have"))
     for number in range(PARTS):
         pod = place.start(make_pod(tmp_path / f"pod-{number}", number))
         inner = child_of(pod)
