@@ -321,6 +321,7 @@ async def all_messages(js, stream):
             tokens = m.reply.split(".")
             numbers = tokens[4:9] if len(tokens) < 11 else tokens[6:11]
             out.append((int(numbers[1]), int(numbers[3]), m.subject, m.headers, m.data))
+    await js.delete_consumer(stream, made.name)  # who polls would have too many of them
     return out
 
 
