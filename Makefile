@@ -427,7 +427,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
 # ---- lint ----------------------------------------------------------------------------------------
 
 FORMATTED := $(HEADERS) $(SOURCES) $(MAIN) $(wildcard tests/*/*.[ch] tools/*.[ch] tools/*/*.[ch])
-SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/run 2>/dev/null)
+SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/* .ci/* 2>/dev/null)
 PYTHON_SCRIPTS := $(shell grep -lE '^\#!/usr/bin/env python3' tools/* 2>/dev/null)
 
 .PHONY: lint lint-hardened lint-layers lint-format lint-dialect lint-scripts lint-warnings lint-tidy
