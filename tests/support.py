@@ -673,6 +673,20 @@ def ranges(sequences):
     return [f"{first}-{last}" for first, last in parts]
 
 
+def clean_up_log(output):
+    """A checkpoint by deltalake, and the removal of entries that are older than 30 days, which all
+    are made to be."""
+    from deltalake import DeltaTable
+
+    then = time.time() - 90 * 86400
+    for path in (output / "_delta_log").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # of a varve that runs
+            os.utime(path, (then, then))
+    table = DeltaTable(output)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+
+
 def verify(root, *options, status=0, env=None):
     """What varve verify says of the tree, in one JSON object: findings, and notes."""
     command = [VARVE, "verify", "--json", *options, root]

@@ -3,13 +3,10 @@
 cleaned-up logs, OPTIMIZE, VACUUM, changed protocols. Judged by the stream's own content and by
 deltalake's view of the table."""
 
-import contextlib
 import json
-import os
 import random
 import shutil
 import subprocess
-import time
 from collections import Counter
 
 import deltalake
@@ -17,10 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from support import VARVE, wait_for
+from support import VARVE, clean_up_log, wait_for
 
 FAST = {"max_age": "200ms"}
-MONTHS = 90 * 86400
 
 
 def rows(output):
@@ -38,14 +34,7 @@ def log_names(output):
 
 
 def clean_up(output):
-    """A checkpoint, and the removal of entries that are older than 30 days, which all are made to be."""
-    then = time.time() - MONTHS
-    for path in (output / "_delta_log").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # of a varve that runs
-            os.utime(path, (then, then))
-    table = DeltaTable(output)
-    table.create_checkpoint()
-    table.cleanup_metadata()
+    clean_up_log(output)
     assert len(log_names(output)) <= 1
 
 

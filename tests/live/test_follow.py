@@ -2,16 +2,13 @@
 """varve cat --follow: each row once, in the order of the stream, whatever is done to the table
 meanwhile. The sequences that are wanted are those that the stream has."""
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
-import time
 
 import pytest
 from deltalake import DeltaTable
-from support import PATIENCE, VARVE, end, wait_for
+from support import PATIENCE, VARVE, clean_up_log, end, wait_for
 
 FAST = {"max_age": "100ms"}
 
@@ -47,17 +44,6 @@ def follow(tmp_path):
             end(follower.process)
 
 
-def clean_up(output):
-    """A checkpoint, and the removal of all entries, as if they were old."""
-    then = time.time() - 90 * 86400
-    for path in (output / "_delta_log").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # of a varve that runs
-            os.utime(path, (then, then))
-    table = DeltaTable(output)
-    table.create_checkpoint()
-    table.cleanup_metadata()
-
-
 def test_each_row_once_whatever_others_do_to_the_table(any_server, varve, follow):
     any_server.generate(100, seed=0)
     running = varve.start(batching=FAST)
@@ -70,7 +56,7 @@ def test_each_row_once_whatever_others_do_to_the_table(any_server, varve, follow
         table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
         any_server.generate(100, seed=i)
         running.wait_rows(100 * (i + 1))
-        clean_up(varve.output)
+        clean_up_log(varve.output)
         follower.wait_rows(100 * (i + 1))
     assert end(follower.process, signal.SIGTERM) == 0, follower.process.stderr.read()
     assert follower.sequences() == list(range(1, 401))
@@ -90,7 +76,7 @@ def test_rows_that_were_moved_while_nobody_looked(any_server, varve, follow):
     table = DeltaTable(varve.output)
     table.optimize.compact()
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    clean_up(varve.output)
+    clean_up_log(varve.output)
     follower.process.send_signal(signal.SIGCONT)
     follower.wait_rows(80)
     assert end(follower.process, signal.SIGINT) == 0
