@@ -72,6 +72,17 @@ def wait_for(condition, what, seconds=PATIENCE):
         time.sleep(0.01)
 
 
+def repeat_until(condition, action, what, seconds=PATIENCE):
+    """Do action, at least once, until condition() is true. Time is what ends it: how many times
+    that is depends on the machine."""
+    deadline = time.monotonic() + seconds
+    while True:
+        action()
+        if condition():
+            return
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+
+
 class Ports:
     """Ports of this host that nobody else takes meanwhile: they are below those that the kernel
     gives to outgoing connections, and a lock keeps other runs of these tests away from them. None
