@@ -16,9 +16,13 @@ struct batch_group {
     uint32_t first, whole_count;
 };
 
-/* What a batch of a schema that is not flat has beside its columns: of each column, and groups. A
- * map has two of these at a time, the row is one. */
+/* A map has two of these at a time, the row is one, and the only one of a flat schema. */
 enum { GROUPS_MAX = 2 * SCHEMA_DEPTH_MAX + 1 };
+
+static uint32_t groups_max(const struct batch *b)
+{
+    return b->nodes != NULL ? GROUPS_MAX : 1;
+}
 
 struct batch *batch_new(const struct schema *schema, struct account *account)
 {
@@ -29,19 +33,19 @@ struct batch *batch_new(const struct schema *schema, struct account *account)
     own->parent = account;
     b->schema = schema;
     b->columns = account_alloc(own, schema->count, sizeof(*b->columns));
+    b->given = account_alloc(own, schema->count, sizeof(*b->given));
     for (uint32_t i = 0; i < schema->count; i++) {
         b->columns[i].values.account = own;
         b->columns[i].definitions.account = own;
         b->columns[i].repetitions.account = own;
     }
-    if (schema_is_flat(schema))
-        return b;
-    b->nodes = account_alloc(own, schema->count, sizeof(*b->nodes));
-    b->given = account_alloc(own, schema->count, sizeof(*b->given));
-    b->groups = account_alloc(own, GROUPS_MAX, sizeof(*b->groups));
-    ASSERT(schema_nodes(schema, b->nodes, &err) == 0);
-    for (uint32_t i = 0; i < schema->count; i = b->nodes[i].end)
+    if (!schema_is_flat(schema)) {
+        b->nodes = account_alloc(own, schema->count, sizeof(*b->nodes));
+        ASSERT(schema_nodes(schema, b->nodes, &err) == 0);
+    }
+    for (uint32_t i = 0; i < schema->count; i = schema_end(schema, i))
         b->roots++;
+    b->groups = account_alloc(own, groups_max(b), sizeof(*b->groups));
     return b;
 }
 
@@ -56,11 +60,10 @@ void batch_free(struct batch *b)
         buf_free(&b->columns[i].definitions);
         buf_free(&b->columns[i].repetitions);
     }
-    if (b->nodes != NULL) {
+    account_free(own, b->groups, groups_max(b) * sizeof(*b->groups));
+    if (b->nodes != NULL)
         account_free(own, b->nodes, count * sizeof(*b->nodes));
-        account_free(own, b->given, count * sizeof(*b->given));
-        account_free(own, b->groups, GROUPS_MAX * sizeof(*b->groups));
-    }
+    account_free(own, b->given, count * sizeof(*b->given));
     account_free(own, b->columns, count * sizeof(*b->columns));
     account_free(own->parent, b, sizeof(*b));
 }
@@ -73,12 +76,10 @@ void batch_reset(struct batch *b)
         buf_reset(&c->definitions);
         buf_reset(&c->repetitions);
         c->nulls = 0;
-        c->entries = 0;
     }
     b->rows = 0;
     b->room_rows = 0;
     b->bytes = 0;
-    b->filled = 0;
     b->depth = 0;
     b->row_entries = 0;
     b->row_start = 0;
@@ -104,6 +105,16 @@ static void note_whole(struct batch *b, struct batch_group *row)
     row->whole_count = 0;
 }
 
+/* A group other than a list gets this column, for the first time. */
+static inline void note_column(struct batch *b, struct batch_group *in, uint32_t column)
+{
+    if (in->whole_count > 0 && column >= in->first)
+        note_whole(b, in);
+    ASSERT(b->given[column] != in->serial);
+    b->given[column] = in->serial;
+    in->elements++;
+}
+
 /* Note that the innermost open group gets this column, directly within it, for the first time or as
  * another element; the repetition level of the first entry that this makes. */
 static inline uint8_t take_place(struct batch *b, uint32_t column)
@@ -119,20 +130,20 @@ static inline uint8_t take_place(struct batch *b, uint32_t column)
         if (type == COLUMN_LIST)
             return in->elements++ == 0 ? in->repetition : b->nodes[column].repetition;
     }
-    if (in->whole_count > 0 && column >= in->first)
-        note_whole(b, in);
-    ASSERT(b->given[column] != in->serial);
-    b->given[column] = in->serial;
-    in->elements++;
+    note_column(b, in, column);
     return in->repetition;
+}
+
+/* The same of a flat schema. */
+static inline void take_flat(struct batch *b, uint32_t column)
+{
+    if (b->depth == 0)
+        open_group(b, SCHEMA_NO_PARENT, 0);
+    note_column(b, &b->groups[0], column);
 }
 
 void batch_give(struct batch *b, uint32_t first, const uint32_t *columns, uint32_t count)
 {
-    if (b->nodes == NULL) {
-        b->filled += count;
-        return;
-    }
     if (b->depth == 0)
         open_group(b, SCHEMA_NO_PARENT, 0);
     struct batch_group *row = &b->groups[0];
@@ -152,17 +163,14 @@ static inline void add_levels(struct batch *b, uint32_t column, uint8_t definiti
 {
     const struct schema_node *node = &b->nodes[column];
     struct column *c = &b->columns[column];
-    if (node->definition > 0) {
-        batch_reserve(&c->definitions, 1);
-        c->definitions.data[c->definitions.len++] = definition;
-        b->bytes++;
-    }
+    uint32_t entry = b->rows;
     if (node->repetition > 0) {
-        batch_reserve(&c->repetitions, 1);
-        c->repetitions.data[c->repetitions.len++] = repetition;
-        b->bytes++;
+        entry = (uint32_t)c->repetitions.len;
+        *batch_extend(&c->repetitions, 1) = repetition;
     }
-    c->entries++;
+    if (definition < node->definition)
+        batch_append_null(c, node->definition, entry, definition);
+    b->bytes += (uint64_t)(node->definition > 0) + (node->repetition > 0);
     b->row_entries++;
 }
 
@@ -170,10 +178,8 @@ static inline void add_levels(struct batch *b, uint32_t column, uint8_t definiti
 static void add_nulls(struct batch *b, uint32_t column, uint8_t definition, uint8_t repetition)
 {
     for (uint32_t i = column; i < b->nodes[column].end; i++) {
-        if (!column_is_leaf(&b->schema->columns[i]))
-            continue;
-        add_levels(b, i, definition, repetition);
-        b->columns[i].nulls++;
+        if (column_is_leaf(&b->schema->columns[i]))
+            add_levels(b, i, definition, repetition);
     }
 }
 
@@ -249,17 +255,10 @@ void batch_put_fixed(struct batch *b, uint32_t column, const uint8_t *values, si
     struct batch_group *list = &b->groups[b->depth - 1];
     ASSERT(b->schema->columns[list->column].type == COLUMN_LIST);
     list->elements += (uint32_t)count - 1;
-    batch_reserve(&c->values, count * width);
-    batch_reserve(&c->definitions, count);
-    batch_reserve(&c->repetitions, count);
-    memcpy(c->values.data + c->values.len, values, count * width);
-    memset(c->definitions.data + c->definitions.len, node->definition, count);
-    memset(c->repetitions.data + c->repetitions.len, node->repetition, count);
-    c->repetitions.data[c->repetitions.len] = first;
-    c->values.len += count * width;
-    c->definitions.len += count;
-    c->repetitions.len += count;
-    c->entries += (uint32_t)count;
+    memcpy(batch_extend(&c->values, count * width), values, count * width);
+    uint8_t *repetitions = batch_extend(&c->repetitions, count);
+    memset(repetitions, node->repetition, count);
+    repetitions[0] = first;
     b->row_entries += count;
     b->bytes += count * (width + 2);
 }
@@ -279,14 +278,8 @@ static inline struct column *next_cell(struct batch *b, uint32_t column, enum co
         add_levels(b, column, b->nodes[column].definition, take_place(b, column));
         return c;
     }
-    ASSERT(c->entries == b->rows);
-    if (b->schema->columns[column].optional) {
-        batch_reserve(&c->definitions, 1);
-        c->definitions.data[c->definitions.len++] = 1;
-        b->bytes++;
-    }
-    c->entries++;
-    b->filled++;
+    take_flat(b, column);
+    b->bytes += b->schema->columns[column].optional;
     return c;
 }
 
@@ -350,42 +343,32 @@ void batch_put_null(struct batch *b, uint32_t column)
         add_nulls(b, column, (uint8_t)(b->nodes[column].definition - 1), repetition);
         return;
     }
-    struct column *c = &b->columns[column];
-    ASSERT(c->entries == b->rows);
-    batch_reserve(&c->definitions, 1);
-    c->definitions.data[c->definitions.len++] = 0;
+    take_flat(b, column);
+    batch_append_null(&b->columns[column], 1, b->rows, 0);
     b->bytes++;
-    c->entries++;
-    c->nulls++;
-    b->filled++;
 }
 
 void batch_end_row(struct batch *b)
 {
     ASSERT(b->rows < BATCH_ROWS_MAX);
-    if (b->nodes != NULL) {
-        if (b->depth == 0)
-            open_group(b, SCHEMA_NO_PARENT, 0);
-        ASSERT(b->depth == 1);
-        fill_group(b);
-        b->depth = 0;
-        b->row_entries = 0;
-        b->row_start = b->bytes;
-    } else {
-        ASSERT(b->filled == b->schema->count);
-        b->filled = 0;
-    }
+    if (b->depth == 0)
+        open_group(b, SCHEMA_NO_PARENT, 0);
+    ASSERT(b->depth == 1 && (b->nodes != NULL || b->groups[0].elements == b->roots));
+    fill_group(b);
+    b->depth = 0;
+    b->row_entries = 0;
+    b->row_start = b->bytes;
     b->rows++;
 }
 
 void batch_mark(struct batch *b)
 {
-    ASSERT(b->depth == 0 && b->filled == 0);
+    ASSERT(b->depth == 0);
     for (uint32_t i = 0; i < b->schema->count; i++) {
         struct column *c = &b->columns[i];
         c->marked_values = c->values.len;
         c->marked_nulls = c->nulls;
-        c->marked_entries = c->entries;
+        c->marked_repetitions = c->repetitions.len;
     }
     b->marked_rows = b->rows;
     b->marked_bytes = b->bytes;
@@ -393,22 +376,19 @@ void batch_mark(struct batch *b)
 
 void batch_rollback(struct batch *b)
 {
+    b->rows = b->marked_rows;
     for (uint32_t i = 0; i < b->schema->count; i++) {
         struct column *c = &b->columns[i];
-        ASSERT(c->marked_entries <= c->entries);
+        ASSERT(c->marked_values <= c->values.len && c->marked_nulls <= c->nulls);
         c->values.len = c->marked_values;
         c->nulls = c->marked_nulls;
-        c->entries = c->marked_entries;
-        if (c->definitions.len > c->entries)
-            c->definitions.len = c->entries;
-        if (c->repetitions.len > c->entries)
-            c->repetitions.len = c->entries;
+        c->repetitions.len = c->marked_repetitions;
+        if (c->definitions.len > batch_entries(b, i))
+            c->definitions.len = batch_entries(b, i);
     }
-    b->rows = b->marked_rows;
     b->room_rows = 0; /* rows to come may have values where those had nulls */
     b->bytes = b->row_start = b->marked_bytes;
     b->row_entries = 0;
-    b->filled = 0;
     b->depth = 0;
 }
 

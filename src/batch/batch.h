@@ -15,7 +15,8 @@
  * A column has an entry for each value and each null. Outside of lists that is one a row; in lists
  * it is one an element, or one for a list that is empty or not there. What an entry is, and where,
  * is said by its two levels (parquet-format README, Nested Encoding). Structs, lists and maps have
- * no entries of their own, their number in `columns` is unused.
+ * no entries of their own, their number in `columns` is unused. Most entries are values, of which
+ * nothing has to be written down: only a null brings levels with it, see definition_at.
  *
  * The batcher hands a batch to the encoder whole and takes another one; a batch belongs to one
  * thread at a time.
@@ -23,13 +24,12 @@
 struct column {
     struct buf values;      /* those that are not null, PLAIN */
     struct buf definitions; /* a byte an entry: its level; less than the column's (see schema_node)
-                               is a null. Empty where no entry can be one */
+                               is a null. It may end behind the last null: the rest are values */
     struct buf repetitions; /* within lists: a byte an entry: which list goes on. Else empty */
     uint32_t nulls;
-    uint32_t entries; /* values and nulls */
     /* What batch_rollback goes back to. */
-    size_t marked_values;
-    uint32_t marked_nulls, marked_entries;
+    uint32_t marked_nulls;
+    size_t marked_values, marked_repetitions;
 };
 
 struct batch_group; /* a struct, list or map that has begun and not ended */
@@ -38,19 +38,17 @@ struct batch {
     const struct schema *schema;
     struct column *columns; /* schema->count of them */
     uint32_t rows;          /* complete rows */
-    uint64_t bytes;         /* content of all columns */
+    uint64_t bytes;         /* content of all columns, each entry with its levels */
     struct account account; /* of all that it holds */
     uint32_t room_rows;     /* rows that a part of the columns has room for, see batch/room.h */
-    uint32_t filled;        /* flat: columns that the unfinished row has got */
     uint32_t marked_rows;   /* by batch_mark */
     uint64_t marked_bytes;
 
-    /* Only where columns nest: */
     struct schema_node *nodes;  /* schema->count of them; NULL: the schema is flat */
     uint64_t *given;            /* by column: the serial number of the last group that got it */
     struct batch_group *groups; /* those that are open, the row itself first */
     uint32_t roots;             /* columns of the row itself */
-    uint32_t depth;
+    uint32_t depth;             /* groups; 0: there is no unfinished row */
     uint64_t serial;
     uint64_t row_entries, row_start; /* entries of the unfinished row; `bytes` where it began */
 };
@@ -132,6 +130,24 @@ void batch_put_row(struct batch *b, const struct batch_cell *cells);
  * BATCH_VALUE_MAX allow, with which the writer refuses the batch. Ask now and then, and before
  * batch_end_row. */
 bool batch_row_fits(const struct batch *b);
+
+/* The definition level of a value of this column, and entries that it has in complete rows. */
+static inline uint8_t batch_definition(const struct batch *b, uint32_t column)
+{
+    return b->nodes != NULL ? b->nodes[column].definition : b->schema->columns[column].optional;
+}
+
+static inline uint32_t batch_entries(const struct batch *b, uint32_t column)
+{
+    size_t repetitions = b->columns[column].repetitions.len;
+    return repetitions > 0 ? (uint32_t)repetitions : b->rows;
+}
+
+/* The level of an entry: that of a value where there is none. */
+static inline uint8_t definition_at(struct slice definitions, uint32_t entry, uint8_t value)
+{
+    return entry < definitions.len ? definitions.data[entry] : value;
+}
 
 /* Remember the complete rows; and forget all that was appended since. */
 void batch_mark(struct batch *b);

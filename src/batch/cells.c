@@ -6,19 +6,15 @@
 void batch_put_row(struct batch *b, const struct batch_cell *cells)
 {
     uint64_t bytes = 0;
-    ASSERT(b->nodes == NULL && b->filled == 0 && b->rows < BATCH_ROWS_MAX);
+    ASSERT(b->nodes == NULL && b->depth == 0 && b->rows < BATCH_ROWS_MAX);
     for (uint32_t i = 0; i < b->schema->count; i++) {
         const struct column_spec *spec = &b->schema->columns[i];
         const struct batch_cell *cell = &cells[i];
         struct column *c = &b->columns[i];
-        c->entries++;
-        if (spec->optional) {
-            *batch_extend(&c->definitions, 1) = !cell->null;
-            bytes++;
-        }
+        bytes += spec->optional;
         if (cell->null) {
             ASSERT(spec->optional);
-            c->nulls++;
+            batch_append_null(c, 1, b->rows, 0);
         } else if (spec->type == COLUMN_INT64) {
             store_u64le(batch_extend(&c->values, 8), cell->bits);
             bytes += 8;

@@ -15,7 +15,6 @@ void batch_make_room(struct batch *b)
         if (!column_is_leaf(&b->schema->columns[i]) ||
             (b->nodes != NULL && b->nodes[i].repetition > 0))
             continue;
-        batch_reserve(&c->definitions, rows);
         batch_reserve(&c->values, (size_t)rows * column_width(b->schema->columns[i].type));
     }
     b->room_rows = b->rows + rows;
@@ -37,7 +36,7 @@ void batch_end_leaves(struct batch *b, uint32_t first, const struct batch_leaves
         b->row_entries += leaves->count;
 }
 
-uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, struct slice text)
+uint32_t leaf_put_text(struct batch *b, struct column *c, struct slice text)
 {
     uint8_t *to = batch_extend(&c->values, 4 + text.len);
     store_u32le(to, (uint32_t)text.len);
@@ -56,73 +55,53 @@ uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, st
         to[4 + text.len / 2] = text.data[text.len / 2];
         to[3 + text.len] = text.data[text.len - 1];
     }
-    leaf_put_level(c, definition);
     b->bytes += text.len;
     return 4 + (uint32_t)text.len;
 }
 
-uint32_t leaf_put_nine(struct batch *b, struct column *c, uint8_t definition, uint64_t value)
+uint32_t leaf_put_nine(struct batch *b, struct column *c, uint64_t value)
 {
     uint8_t *to = batch_extend(&c->values, 4 + LEAF_NINE);
     store_u32le(to, LEAF_NINE);
     to[4] = 0;
     store_u64le(to + 5, __builtin_bswap64(value));
-    leaf_put_level(c, definition);
     b->bytes += LEAF_NINE;
     return 4 + LEAF_NINE;
-}
-
-/* `count` levels of a list, eight a step: so much more is room, and not content. */
-static void put_levels(struct buf *levels, uint8_t level, uint32_t count)
-{
-    const uint64_t eight = UINT64_C(0x0101010101010101) * level;
-    batch_reserve(levels, (size_t)count + 7);
-    uint8_t *to = levels->data + levels->len;
-    for (uint32_t i = 0; i < count; i += 8)
-        store_u64le(to + i, eight);
-    levels->len += count;
 }
 
 void leaf_put_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
                    struct slice elements)
 {
+    const uint64_t eight = UINT64_C(0x0101010101010101);
     uint32_t count = (uint32_t)elements.len / leaf->width;
-    size_t first = c->repetitions.len;
     memcpy(batch_extend(&c->values, elements.len), elements.data, elements.len);
-    put_levels(&c->definitions, leaf->definition, count);
-    put_levels(&c->repetitions, 1, count);
-    c->repetitions.data[first] = 0;
-    c->entries += count;
+    batch_reserve(&c->repetitions, (size_t)count + 7); /* so much more is room, not content */
+    uint8_t *to = c->repetitions.data + c->repetitions.len;
+    for (uint32_t i = 0; i < count; i += 8)
+        store_u64le(to + i, eight);
+    to[0] = 0;
+    c->repetitions.len += count;
     b->row_entries += count - 1;
     b->bytes += elements.len - leaf->width + 2 * (uint64_t)(count - 1);
 }
 
-void leaf_put_no_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
-                      uint8_t definition)
+/* What one leaf has put into the unfinished row. */
+static void drop(struct batch *b, struct column *c, const struct batch_leaf *leaf, uint32_t added)
 {
-    batch_reserve(&c->definitions, 1);
-    *batch_extend(&c->repetitions, 1) = 0;
-    leaf_put_null(b, c, leaf, definition);
-}
-
-/* What one leaf has put. */
-static void drop(struct column *c, const struct batch_leaf *leaf, uint32_t added)
-{
-    bool is_null = c->definitions.data[c->definitions.len - 1] < leaf->definition;
-    uint32_t entries = 1, bytes = leaf->width;
-    if (leaf->is_list || leaf->width == LEAF_TEXT)
-        bytes = added;
-    if (leaf->is_list && !is_null)
-        entries = added / leaf->width;
-    ASSERT(c->entries >= entries && c->definitions.len >= entries);
-    c->entries -= entries;
-    c->definitions.len -= entries;
-    if (leaf->is_list)
-        c->repetitions.len -= entries;
-    if (is_null)
+    size_t entries = leaf->is_list ? c->repetitions.len : b->rows + (size_t)1;
+    bool is_null = c->definitions.len == entries; /* no value of this row has a level */
+    if (leaf->is_list) {
+        uint32_t elements = is_null ? 1 : added / leaf->width;
+        ASSERT(entries >= elements);
+        c->repetitions.len -= elements;
+        b->row_entries -= elements - 1;
+    }
+    if (is_null) {
+        c->definitions.len--;
         c->nulls--;
-    else
-        c->values.len -= bytes;
+    } else {
+        c->values.len -= leaf->is_list || leaf->width == LEAF_TEXT ? added : leaf->width;
+    }
 }
 
 void batch_drop_leaves(struct batch *b, uint32_t first, const struct batch_leaves *leaves,
@@ -131,11 +110,7 @@ void batch_drop_leaves(struct batch *b, uint32_t first, const struct batch_leave
     ASSERT(count <= leaves->count);
     for (uint32_t i = 0; i < count; i++) {
         const struct batch_leaf *leaf = &leaves->list[i];
-        struct column *c = &b->columns[first + leaf->column];
-        uint32_t entries = c->entries;
-        drop(c, leaf, leaves->added[i]);
-        if (leaf->is_list)
-            b->row_entries -= entries - c->entries - 1;
+        drop(b, &b->columns[first + leaf->column], leaf, leaves->added[i]);
     }
     b->bytes = bytes;
 }

@@ -34,7 +34,7 @@ struct batch_leaves {
     uint64_t bytes; /* of such a row, batch_leaves_bytes */
 };
 
-/* What the definitions, lengths, and values of fixed width of a row take. */
+/* What the levels, lengths, and values of fixed width of a row take. */
 uint64_t batch_leaves_bytes(const struct batch_leaves *leaves);
 
 /* That the row has room for all that is not in lists, of fixed width: what is put there asks no
@@ -59,49 +59,42 @@ static inline uint32_t leaf_least(const struct batch_leaf *leaf)
 }
 
 /* Outside of lists. */
-static inline void leaf_put_level(struct column *c, uint8_t definition)
-{
-    c->definitions.data[c->definitions.len++] = definition;
-    c->entries++;
-}
-
-static inline void leaf_put_1(struct column *c, uint8_t definition, uint8_t value)
+static inline void leaf_put_1(struct column *c, uint8_t value)
 {
     c->values.data[c->values.len++] = value;
-    leaf_put_level(c, definition);
 }
 
-static inline void leaf_put_4(struct column *c, uint8_t definition, uint32_t value)
+static inline void leaf_put_4(struct column *c, uint32_t value)
 {
     store_u32le(c->values.data + c->values.len, value);
     c->values.len += 4;
-    leaf_put_level(c, definition);
 }
 
-static inline void leaf_put_8(struct column *c, uint8_t definition, uint64_t value)
+static inline void leaf_put_8(struct column *c, uint64_t value)
 {
     store_u64le(c->values.data + c->values.len, value);
     c->values.len += 8;
-    leaf_put_level(c, definition);
 }
 
 /* A byte string; the bytes that it takes. And one of a decimal (see payload.h): big-endian, with
  * room for a sign. */
-uint32_t leaf_put_text(struct batch *b, struct column *c, uint8_t definition, struct slice text);
-uint32_t leaf_put_nine(struct batch *b, struct column *c, uint8_t definition, uint64_t value);
+uint32_t leaf_put_text(struct batch *b, struct column *c, struct slice text);
+uint32_t leaf_put_nine(struct batch *b, struct column *c, uint64_t value);
 
-/* All elements of a list, some, PLAIN; and that it has none, or is not there, by this level. */
+/* All elements of a list, some, PLAIN. */
 void leaf_put_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
                    struct slice elements);
-void leaf_put_no_list(struct batch *b, struct column *c, const struct batch_leaf *leaf,
-                      uint8_t definition);
 
-/* A null, by this level. */
+/* A null, by this level; or a list that is empty or not there. */
 static inline void leaf_put_null(struct batch *b, struct column *c, const struct batch_leaf *leaf,
                                  uint8_t definition)
 {
-    leaf_put_level(c, definition);
-    c->nulls++;
+    uint32_t entry = b->rows;
+    if (leaf->is_list) {
+        entry = (uint32_t)c->repetitions.len;
+        *batch_extend(&c->repetitions, 1) = 0;
+    }
+    batch_append_null(c, leaf->definition, entry, definition);
     b->bytes -= leaf_least(leaf);
 }
 

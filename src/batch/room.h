@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bytes.h"
 #include "batch/batch.h"
 
@@ -38,8 +39,25 @@ static inline void batch_append_bytes(struct buf *values, const uint8_t *data, s
         memcpy(to + 4, data, len);
 }
 
-/* Let the columns outside of lists have room for what levels and values of fixed width some rows
- * more have, until `room_rows` there are. */
+/* The level of a null, which is the newest entry, behind those of entries that have none yet: they
+ * are values. Eight are written at once, so that a few more bytes are room, and not content. */
+static inline void batch_append_null(struct column *c, uint8_t value, uint32_t entry,
+                                     uint8_t definition)
+{
+    size_t missing = entry - c->definitions.len, at = 0;
+    ASSERT(c->definitions.len <= entry);
+    batch_reserve(&c->definitions, missing + 8);
+    uint8_t *to = c->definitions.data + c->definitions.len;
+    do
+        store_u64le(to + at, UINT64_C(0x0101010101010101) * value);
+    while ((at += 8) < missing);
+    to[missing] = definition;
+    c->definitions.len += missing + 1;
+    c->nulls++;
+}
+
+/* Let the columns outside of lists have room for the values of fixed width that some rows more
+ * have, until `room_rows` there are. */
 void batch_make_room(struct batch *b);
 
 /* Note that the row, of which no group is open but itself, gets these columns of its own, which

@@ -50,15 +50,15 @@ static inline const uint8_t *take_length(struct direct *x, const uint8_t *at, co
 }
 
 /* Of a varint, into a column of so many bytes a value, what `value` becomes. */
-#define TAKE_VARINT(name, bytes, becomes)              \
-    TAKE(name)                                         \
-    {                                                  \
-        uint64_t value;                                \
-        (void)x;                                       \
-        at = take_varint(x, at, end, &value);          \
-        if (at != NULL)                                \
-            leaf_put_##bytes(f->to, f->full, becomes); \
-        return at;                                     \
+#define TAKE_VARINT(name, bytes, becomes)     \
+    TAKE(name)                                \
+    {                                         \
+        uint64_t value;                       \
+        (void)x;                              \
+        at = take_varint(x, at, end, &value); \
+        if (at != NULL)                       \
+            leaf_put_##bytes(f->to, becomes); \
+        return at;                            \
     }
 
 TAKE_VARINT(take_boolean, 1, value != 0)
@@ -69,14 +69,14 @@ TAKE_VARINT(take_int64, 8, value)
 TAKE_VARINT(take_sint64, 8, (uint64_t)zigzag_decode(value))
 
 /* Of so many bits, into a column of so many bytes. */
-#define TAKE_FIXED(name, bits, bytes)                           \
-    TAKE(name)                                                  \
-    {                                                           \
-        (void)x;                                                \
-        if (end - at < (bits) / 8)                              \
-            return NULL;                                        \
-        leaf_put_##bytes(f->to, f->full, load_u##bits##le(at)); \
-        return at + (bits) / 8;                                 \
+#define TAKE_FIXED(name, bits, bytes)                  \
+    TAKE(name)                                         \
+    {                                                  \
+        (void)x;                                       \
+        if (end - at < (bits) / 8)                     \
+            return NULL;                               \
+        leaf_put_##bytes(f->to, load_u##bits##le(at)); \
+        return at + (bits) / 8;                        \
     }
 
 TAKE_FIXED(take_four, 32, 4)
@@ -88,9 +88,9 @@ TAKE_FIXED(take_fixed32, 32, 8)
 static bool put_unsigned(struct direct *x, const struct direct_field *f, uint64_t value)
 {
     if (x->leaves.list[f->leaf].width == LEAF_TEXT)
-        x->leaves.added[f->leaf] = leaf_put_nine(x->batch, f->to, f->full, value);
+        x->leaves.added[f->leaf] = leaf_put_nine(x->batch, f->to, value);
     else if (value <= INT64_MAX)
-        leaf_put_8(f->to, f->full, value);
+        leaf_put_8(f->to, value);
     else
         return false;
     return true;
@@ -117,7 +117,7 @@ TAKE(take_enum)
     const struct slice *name = plan_find_constant(f->field, (int32_t)(uint32_t)value);
     if (name == NULL)
         return NULL;
-    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, *name);
+    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, *name);
     return at;
 }
 
@@ -126,7 +126,7 @@ TAKE(take_bytes)
     struct slice bytes;
     at = take_length(x, at, end, &bytes);
     if (at != NULL)
-        x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, bytes);
+        x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, bytes);
     return at;
 }
 
@@ -149,8 +149,28 @@ TAKE(take_text)
     at = take_length(x, at, end, &text);
     if (at == NULL || !(is_short_ascii(text) || utf8_valid(text)))
         return NULL;
-    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, f->full, text);
+    x->leaves.added[f->leaf] = leaf_put_text(x->batch, f->to, text);
     return at;
+}
+
+/* Where a field is not there. */
+static __attribute__((noinline)) void put_absent(struct direct *x, const struct direct_field *f)
+{
+    for (uint32_t i = f->leaf; i < f->leaf + f->leaves; i++) {
+        const struct batch_leaf *leaf = &x->leaves.list[i];
+        struct column *c = &x->columns[leaf->column];
+        x->leaves.added[i] = 0;
+        if (f->absent < leaf->definition)
+            leaf_put_null(x->batch, c, leaf, f->absent);
+        else if (leaf->width == LEAF_TEXT)
+            x->leaves.added[i] = leaf_put_text(x->batch, c, f->nothing);
+        else if (leaf->width == 1)
+            leaf_put_1(c, 0);
+        else if (leaf->width == 4)
+            leaf_put_4(c, 0);
+        else
+            leaf_put_8(c, 0);
+    }
 }
 
 TAKE(take_list)
@@ -160,11 +180,12 @@ TAKE(take_list)
     at = take_length(x, at, end, &elements);
     if (at == NULL || elements.len % leaf->width != 0)
         return NULL;
+    if (elements.len == 0) {
+        put_absent(x, f);
+        return at;
+    }
     x->leaves.added[f->leaf] = (uint32_t)elements.len;
-    if (elements.len == 0)
-        leaf_put_no_list(x->batch, f->to, leaf, f->absent);
-    else
-        leaf_put_list(x->batch, f->to, leaf, elements);
+    leaf_put_list(x->batch, f->to, leaf, elements);
     return at;
 }
 
@@ -196,28 +217,6 @@ void direct_choose(struct direct_field *f)
                                            : takes[f->field->type];
 }
 
-/* Where a field is not there. */
-static __attribute__((noinline)) void put_absent(struct direct *x, const struct direct_field *f)
-{
-    for (uint32_t i = f->leaf; i < f->leaf + f->leaves; i++) {
-        const struct batch_leaf *leaf = &x->leaves.list[i];
-        struct column *c = &x->columns[leaf->column];
-        x->leaves.added[i] = 0;
-        if (leaf->is_list)
-            leaf_put_no_list(x->batch, c, leaf, f->absent);
-        else if (f->absent < leaf->definition)
-            leaf_put_null(x->batch, c, leaf, f->absent);
-        else if (leaf->width == LEAF_TEXT)
-            x->leaves.added[i] = leaf_put_text(x->batch, c, f->full, f->nothing);
-        else if (leaf->width == 1)
-            leaf_put_1(c, f->full, 0);
-        else if (leaf->width == 4)
-            leaf_put_4(c, f->full, 0);
-        else
-            leaf_put_8(c, f->full, 0);
-    }
-}
-
 /* Whether a field with this tag is one that the message does not have, and nothing is wrong with
  * it: *at is behind it then. */
 static __attribute__((cold)) bool pass_over(const struct direct_node *node, uint32_t tag,
@@ -247,20 +246,20 @@ static bool stop(struct direct *x, uint32_t leaves)
 /* Recursion ends where the plan does. */
 static bool take_fields(struct direct *x, const struct direct_node *node, struct slice message)
 {
-    const struct direct_field *f = node->fields, *last = f + node->count;
+    const struct direct_field *f = node->fields;
     const uint8_t *at = message.data, *end = at + message.len;
     while (at < end) {
         uint32_t tag = *at++;
         if (tag > TAG_BYTE) {
             if (at == end || *at > TAG_BYTE)
-                return stop(x, f < last ? f->leaf : node->leaf_end);
+                return stop(x, f->leaf);
             tag = (tag & TAG_BYTE) | (uint32_t)*at++ << 7;
         }
-        while (f < last && f->tag < tag)
+        while (f->tag < tag)
             put_absent(x, f++);
-        if (f == last || f->tag != tag) {
+        if (f->tag != tag) {
             if (!pass_over(node, tag, &at, end))
-                return stop(x, f < last ? f->leaf : node->leaf_end);
+                return stop(x, f->leaf);
             continue;
         }
         at = f->take(x, f, at, end);
@@ -268,7 +267,7 @@ static bool take_fields(struct direct *x, const struct direct_node *node, struct
             return x->done > f->leaf ? false : stop(x, f->leaf);
         f++;
     }
-    while (f < last)
+    while (f->tag < DIRECT_END)
         put_absent(x, f++);
     return true;
 }

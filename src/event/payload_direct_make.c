@@ -45,7 +45,6 @@ static bool make_field(struct maker *m, struct direct_field *out, const struct p
     enum wire_type wire = f->is_message || f->field->repeated ? WIRE_BYTES : f->wire;
     *out = (struct direct_field){.tag = f->field->number << 3 | (uint32_t)wire,
                                  .leaf = m->count,
-                                 .full = place->definition,
                                  .absent = place->definition,
                                  .field = f};
     if (f->kind == PLAN_STRUCT) {
@@ -67,9 +66,9 @@ static bool make_field(struct maker *m, struct direct_field *out, const struct p
                                 .is_list = is_list};
     out->leaves = 1;
     direct_choose(out);
-    if (is_list) {
-        out->full = leaf->definition;
-    } else if (f->field->presence) {
+    if (is_list) /* an empty one stands for none */
+        return true;
+    if (f->field->presence) {
         out->absent--;
     } else if (f->type == DESCRIPTOR_ENUM) {
         out->nothing = constant_of(f, 0);
@@ -87,7 +86,7 @@ static bool make_node(struct maker *m, struct direct_node *node, const struct pl
         if (!is_direct(plan, f) || !make_field(m, &node->fields[node->count++], f))
             return false;
     }
-    node->leaf_end = m->count;
+    node->fields[node->count] = (struct direct_field){.tag = DIRECT_END, .leaf = m->count};
     return true;
 }
 

@@ -15,9 +15,9 @@ typedef const uint8_t *direct_take(struct direct *x, const struct direct_field *
 struct direct_node;
 
 struct direct_field {
-    uint32_t tag;
+    uint32_t tag; /* of the one behind the last, which has no more than `leaf`: DIRECT_END */
     uint32_t leaf, leaves; /* those in it; `leaf` is the first one */
-    uint8_t full, absent;  /* definition of a value, and of what is not there */
+    uint8_t absent;        /* definition of what is not there */
     direct_take *take;
     struct column *to;         /* of the leaf, in the batch; found when that is known */
     struct direct_node *inner; /* of a message */
@@ -25,11 +25,12 @@ struct direct_field {
     const struct plan_field *field;
 };
 
+enum { DIRECT_END = INT32_MAX }; /* above all tags */
+
 /* A message. */
 struct direct_node {
     struct direct_field *fields; /* by number */
     uint32_t count;
-    uint32_t leaf_end; /* the leaf behind its last one */
 };
 
 struct direct {

@@ -244,7 +244,10 @@ const struct series_reading *series_payload_read(struct series_point *p,
         payload_append(r->payload, r->batch, 0, row->values[EVENT_COLUMN_EVENT_PAYLOAD]);
     if (result != PAYLOAD_OK)
         buf_append_slice(&p->reason, buf_slice(&r->payload->reason));
-    return result != PAYLOAD_BAD ? r : NULL;
+    if (result == PAYLOAD_BAD)
+        return NULL;
+    batch_end_row(r->batch);
+    return r;
 }
 
 /* The entry of a column with this number; false if it is null, or there are fewer. */
@@ -253,10 +256,10 @@ static bool find_value(const struct series_reading *r, uint32_t column, uint32_t
 {
     const struct column *c = &r->batch->columns[column];
     uint32_t width = column_width(r->schema.columns[column].type);
-    uint8_t full = r->batch->nodes != NULL ? r->batch->nodes[column].definition : 1;
+    uint8_t full = batch_definition(r->batch, column);
     const uint8_t *at = c->values.data;
-    for (uint32_t i = 0; i < c->entries; i++) {
-        bool null = c->definitions.len > 0 && c->definitions.data[i] < full;
+    for (uint32_t i = 0; i < batch_entries(r->batch, column); i++) {
+        bool null = definition_at(buf_slice(&c->definitions), i, full) < full;
         size_t len = null ? 0 : width > 0 ? width : load_u32le(at);
         at += null || width > 0 ? 0 : sizeof(uint32_t);
         if (i == element) {

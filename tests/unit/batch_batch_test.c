@@ -2,8 +2,8 @@
 #include "batch/batch.h"
 
 #include "base/bytes.h"
+#include "batch_levels.h"
 #include "child.h"
-#include "test.h"
 
 enum { SEQ, NAME, COUNT, NOTE, COLUMNS };
 
@@ -24,7 +24,7 @@ static void expect_column(const struct batch *b, uint32_t column, const char *va
     const uint8_t *expected = test_hex(values, &len);
     EXPECT_BYTES(c->values.data, c->values.len, expected, len);
     expected = test_hex(definitions, &len);
-    EXPECT_BYTES(c->definitions.data, c->definitions.len, expected, len);
+    expect_definitions(b, column, expected, len);
 }
 
 TEST(batch_columns_are_plain)
@@ -81,7 +81,7 @@ TEST(batch_takes_a_row_at_once)
     EXPECT_U64(b->columns[SEQ].nulls, 0);
     EXPECT_U64(b->columns[COUNT].nulls, 1);
     EXPECT_U64(b->columns[NOTE].nulls, 1);
-    EXPECT_U64(b->columns[NOTE].entries, 2);
+    EXPECT_U64(batch_entries(b, NOTE), 2);
     EXPECT_U64(b->bytes, 16 + 10 + (8 + 2) + (4 + 2));
     batch_free(b);
 }
@@ -222,9 +222,8 @@ static void compare(const struct batch *b, const uint32_t *order)
         }
         const struct column *c = &b->columns[column];
         EXPECT_BYTES(c->values.data, c->values.len, values.data, values.len);
-        EXPECT_BYTES(c->definitions.data, c->definitions.len, definitions.data, definitions.len);
+        expect_definitions(b, column, definitions.data, definitions.len);
         EXPECT_U64(c->nulls, nulls);
-        EXPECT_U64(c->entries, MODEL_ROWS);
         total += values.len + definitions.len;
     }
     EXPECT_U64(b->rows, MODEL_ROWS);
@@ -386,11 +385,6 @@ static void put_row(struct batch *b, int64_t seq, bool null)
     batch_end_row(b);
 }
 
-static void expect_same(const struct buf *a, const struct buf *b)
-{
-    EXPECT(slice_equal(buf_slice(a), buf_slice(b)));
-}
-
 TEST(batch_unpack_gives_what_was_packed)
 {
     struct batch *from = batch_new(&schema, NULL), *to = batch_new(&schema, NULL);
@@ -407,12 +401,8 @@ TEST(batch_unpack_gives_what_was_packed)
     batch_unpack(again, buf_slice(&packed));
     EXPECT_U64(again->rows, 21);
     EXPECT_U64(again->bytes, to->bytes);
-    for (uint32_t i = 0; i < schema.count; i++) {
-        expect_same(&again->columns[i].values, &to->columns[i].values);
-        expect_same(&again->columns[i].definitions, &to->columns[i].definitions);
-        EXPECT_U64(again->columns[i].nulls, to->columns[i].nulls);
-        EXPECT_U64(again->columns[i].entries, to->columns[i].entries);
-    }
+    for (uint32_t i = 0; i < schema.count; i++)
+        EXPECT(same_column(again, to, i));
     put_row(again, 8, false); /* and it goes on */
     EXPECT(account_bytes(&account) >= batch_memory(again));
     batch_free(from);

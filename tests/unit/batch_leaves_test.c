@@ -22,10 +22,10 @@ static void put_row(struct batch *b, struct batch_leaves *leaves, bool nulls, ui
     for (uint32_t i = 0; nulls && i < leaves->count; i++)
         leaf_put_null(b, &b->columns[i], &list[i], 0);
     if (!nulls) {
-        leaf_put_8(&b->columns[0], 1, number);
-        leaf_put_4(&b->columns[1], 1, number);
-        leaf_put_1(&b->columns[2], 1, 1);
-        leaves->added[3] = leaf_put_text(b, &b->columns[3], 1, slice_of("leaf"));
+        leaf_put_8(&b->columns[0], number);
+        leaf_put_4(&b->columns[1], number);
+        leaf_put_1(&b->columns[2], 1);
+        leaves->added[3] = leaf_put_text(b, &b->columns[3], slice_of("leaf"));
     }
     batch_end_leaves(b, 0, leaves);
     batch_end_row(b);

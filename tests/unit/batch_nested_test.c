@@ -2,7 +2,7 @@
 #include "batch/batch.h"
 
 #include "base/bytes.h"
-#include "test.h"
+#include "batch_levels.h"
 
 /* The schema of the Dremel paper (Melnik et al. 2010, figure 2), in the forms that varve has. */
 enum {
@@ -108,9 +108,9 @@ static void expect_levels(const struct batch *b, uint32_t column, const char *re
     const uint8_t *expected = test_hex(repetitions, &len);
     EXPECT_BYTES(c->repetitions.data, c->repetitions.len, expected, len);
     expected = test_hex(definitions, &len);
-    EXPECT_BYTES(c->definitions.data, c->definitions.len, expected, len);
+    expect_definitions(b, column, expected, len);
     EXPECT_U64(c->nulls, nulls);
-    EXPECT_U64(c->entries, len);
+    EXPECT_U64(batch_entries(b, column), len);
 }
 
 /* Figure 3 of the paper. */
@@ -249,15 +249,8 @@ TEST(batch_nested_values_at_once_are_those_one_by_one)
         put_some(all, true, count);
     }
     EXPECT_U64(all->bytes, one->bytes);
-    for (uint32_t i = 0; i < COLUMNS; i++) {
-        const struct column *a = &all->columns[i], *b = &one->columns[i];
-        EXPECT_U64(a->entries, b->entries);
-        EXPECT_BYTES(a->values.data, a->values.len, b->values.data, b->values.len);
-        EXPECT_BYTES(a->definitions.data, a->definitions.len, b->definitions.data,
-                     b->definitions.len);
-        EXPECT_BYTES(a->repetitions.data, a->repetitions.len, b->repetitions.data,
-                     b->repetitions.len);
-    }
+    for (uint32_t i = 0; i < COLUMNS; i++)
+        EXPECT(same_column(all, one, i));
     batch_free(one);
     batch_free(all);
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/varint.h"
+#include "batch_levels.h"
 #include "event/payload_scan.h"
-#include "test.h"
 
 /* Messages that are read in one go, and the same by the long way: one and the same rows. */
 enum {
@@ -283,12 +283,7 @@ static void expect_same(const struct way *a, const struct way *b)
     EXPECT_U64(a->rows->rows, b->rows->rows);
     EXPECT_U64(a->rows->bytes, b->rows->bytes);
     for (uint32_t i = 0; i < a->type->count; i++) {
-        const struct column *x = &a->rows->columns[i], *y = &b->rows->columns[i];
-        bool same = slice_equal(buf_slice(&x->values), buf_slice(&y->values)) &&
-                    slice_equal(buf_slice(&x->definitions), buf_slice(&y->definitions)) &&
-                    slice_equal(buf_slice(&x->repetitions), buf_slice(&y->repetitions)) &&
-                    x->nulls == y->nulls && x->entries == y->entries;
-        if (!same)
+        if (!same_column(a->rows, b->rows, i))
             EXPECT_TEXT(a->type->columns[i].name, "the same in both");
     }
 }

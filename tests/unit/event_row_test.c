@@ -2,7 +2,7 @@
 #include "event/event.h"
 
 #include "base/clock.h"
-#include "test.h"
+#include "batch_levels.h"
 
 #define DAY (24 * 3600 * CLOCK_SECOND)
 
@@ -96,13 +96,8 @@ TEST(event_unpack_is_event_append)
     }
     EXPECT_U64(later->rows, at_once->rows);
     EXPECT_U64(later->bytes, at_once->bytes);
-    for (uint32_t i = 0; i < EVENT_COLUMNS; i++) {
-        const struct column *a = &at_once->columns[i], *b = &later->columns[i];
-        EXPECT_BYTES(b->values.data, b->values.len, a->values.data, a->values.len);
-        EXPECT_BYTES(b->definitions.data, b->definitions.len, a->definitions.data,
-                     a->definitions.len);
-        EXPECT_U64(b->nulls, a->nulls);
-    }
+    for (uint32_t i = 0; i < EVENT_COLUMNS; i++)
+        EXPECT(same_column(later, at_once, i));
     batch_free(at_once);
     batch_free(later);
 }

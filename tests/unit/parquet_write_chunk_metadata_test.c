@@ -25,7 +25,7 @@ static void append_numbers(struct chunk *c, struct parquet_codec *codec, const i
     struct buf values = {0};
     uint8_t present[64];
     struct cut_column column = {
-        .definitions = present, .definition = 1, .rows = rows, .entries = rows};
+        .definitions = {present, rows}, .definition = 1, .rows = rows, .entries = rows};
 
     for (uint32_t i = 0; i < rows; i++) {
         present[i] = numbers[i] != INT64_MIN;

@@ -24,7 +24,7 @@ static void set_up(struct fixture *f, const struct column_spec *spec, enum parqu
     struct chunk_layout layout = {
         .spec = spec, .type = type, .encoding = PARQUET_ENCODING_PLAIN, .ceiling = 1};
 
-    *f = (struct fixture){.codec = parquet_codec_new(NULL), .column.definition = 1};
+    *f = (struct fixture){.codec = parquet_codec_new(NULL)};
     chunk_begin_file(&f->chunk, &layout);
 }
 
@@ -52,9 +52,11 @@ static void add(struct fixture *f, const char *value)
 static void append(struct fixture *f, bool optional)
 {
     f->column.values = buf_slice(&f->values);
-    f->column.definitions = optional ? f->definitions.data : NULL;
+    f->column.definition = optional;
+    if (optional)
+        f->column.definitions = buf_slice(&f->definitions);
     chunk_append(&f->chunk, &f->column, f->codec);
-    f->column = (struct cut_column){.definition = 1};
+    f->column = (struct cut_column){0};
     buf_reset(&f->values);
     buf_reset(&f->definitions);
 }
@@ -261,8 +263,7 @@ TEST(chunk_with_a_null_is_in_no_order)
     for (int null = 0; null < 2; null++) {
         buf_append_u64le(&f.values, 1);
         buf_append(&f.definitions, "\1\0", 2);
-        f.column = (struct cut_column){.definition = 1,
-                                       .rows = 1 + (uint32_t)null,
+        f.column = (struct cut_column){.rows = 1 + (uint32_t)null,
                                        .entries = 1 + (uint32_t)null,
                                        .nulls = (uint32_t)null,
                                        .width = 8};
@@ -291,6 +292,32 @@ TEST(chunk_ends_pages_with_nulls_at_the_cuts)
     EXPECT_U64(chunk_page(&f.chunk, 0)->nulls, 1);
     EXPECT_U64(chunk_page(&f.chunk, 1)->nulls, 2);
     tear_down(&f);
+}
+
+/* A batch has no levels of the values behind the last null, or has them. */
+TEST(chunk_takes_entries_without_a_level_for_values)
+{
+    static const struct cut cuts[] = {{2, 2, 6}, {4, 4, 11}};
+    for (size_t levels = 3; levels <= 6; levels++) {
+        struct fixture f;
+        set_up(&f, &payload, PARQUET_TYPE_BYTE_ARRAY);
+        add(&f, "ab");
+        add(&f, NULL);
+        add(&f, NULL);
+        add(&f, "c");
+        add(&f, "d");
+        add(&f, "e");
+        f.definitions.len = levels;
+        f.column.cuts = cuts;
+        f.column.cuts_count = 2;
+        append(&f, true);
+        expect_body(&f, 0, "02 00 00 00  03 01  02 00 00 00 61 62");
+        expect_body(&f, 1, "02 00 00 00  03 02  01 00 00 00 63");
+        expect_body(&f, 2, "02 00 00 00  04 01  01 00 00 00 64  01 00 00 00 65");
+        EXPECT_U64(chunk_page(&f.chunk, 1)->nulls, 1);
+        EXPECT_U64(chunk_page(&f.chunk, 2)->nulls, 0);
+        tear_down(&f);
+    }
 }
 
 TEST(chunk_numbers_have_no_dictionary)

@@ -370,7 +370,6 @@ TEST(writer_refuses_a_value_that_no_page_can_hold)
     buf_reserve_exact(values, BATCH_VALUE_MAX + 1);
     memset(values->data + 4, 'x', BATCH_VALUE_MAX + 1);
     values->len += BATCH_VALUE_MAX + 1;
-    batch->columns[0].entries = 1;
     batch->rows = 1;
     EXPECT_I64(parquet_writer_append(w, batch, sink, &err), -1);
     EXPECT(err.code == ERR_LIMIT);

@@ -26,7 +26,7 @@ static uint32_t count_nulls(const struct cut_column *column, uint32_t from, uint
     uint32_t nulls = 0;
 
     for (uint32_t entry = from; entry < to; entry++)
-        nulls += column->definitions[entry] < column->definition;
+        nulls += definition_at(column->definitions, entry, column->definition) < column->definition;
     return nulls;
 }
 
@@ -45,38 +45,41 @@ static struct span span_of(const struct cut_column *column, uint32_t index)
 
     if (column->cuts_count == 0)
         span.nulls = column->nulls;
-    else if (column->definitions != NULL)
+    else if (column->nulls > 0)
         span.nulls = count_nulls(column, from.entry, to.entry);
     return span;
 }
 
-static void append_runs(struct buf *body, const uint8_t *levels, uint32_t count, unsigned most,
-                        bool equal, struct parquet_scratch *scratch)
+/* Levels of `count` entries from `from` on: of those that have none it is the highest one. */
+static void append_runs(struct buf *body, struct slice levels, uint32_t from, uint32_t count,
+                        uint8_t most, struct parquet_scratch *scratch)
 {
     size_t start = body->len;
 
     buf_append_u32le(body, 0);
-    if (equal && count > 0) {
-        rle_encode_run(body, levels[0], count, rle_width(most));
+    if (levels.len == 0) {
+        rle_encode_run(body, most, count, rle_width(most));
     } else {
         uint32_t *numbers = parquet_scratch_numbers(scratch, count);
         for (uint32_t i = 0; i < count; i++)
-            numbers[i] = levels[i];
+            numbers[i] = definition_at(levels, from + i, most);
         rle_encode(body, numbers, count, rle_width(most));
     }
     store_u32le(body->data + start, (uint32_t)(body->len - start - 4));
 }
 
-/* The levels of a page, where the column has them. Without nulls all definitions are equal. */
+/* The levels of a page, where the column has them. */
 static void append_levels(struct buf *body, const struct cut_column *column,
                           const struct span *span, struct parquet_scratch *scratch)
 {
+    const struct slice repetitions = {column->repetitions, column->entries}, none = {0};
+
     if (column->repetitions != NULL)
-        append_runs(body, column->repetitions + span->from.entry, span->entries, column->repetition,
-                    false, scratch);
-    if (column->definitions != NULL)
-        append_runs(body, column->definitions + span->from.entry, span->entries, column->definition,
-                    span->nulls == 0, scratch);
+        append_runs(body, repetitions, span->from.entry, span->entries, column->repetition,
+                    scratch);
+    if (column->definition > 0)
+        append_runs(body, span->nulls > 0 ? column->definitions : none, span->from.entry,
+                    span->entries, column->definition, scratch);
 }
 
 static void bound_bytes(struct chunk *c, struct chunk_page *page, struct slice min,
@@ -239,7 +242,7 @@ static struct slice encode_page(struct chunk *c, const struct cut_column *column
     struct buf *body = &scratch->body;
 
     /* The common case needs no copy: the batch holds the page as it is. */
-    if (c->layout.encoding == PARQUET_ENCODING_PLAIN && column->definitions == NULL &&
+    if (c->layout.encoding == PARQUET_ENCODING_PLAIN && column->definition == 0 &&
         c->layout.type != PARQUET_TYPE_BOOLEAN)
         return span->values;
     buf_reset(body);

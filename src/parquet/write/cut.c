@@ -22,7 +22,7 @@ static size_t size_of(const struct cut_column *column)
 
 static size_t value_size(const struct cut_column *column, uint32_t entry, size_t at)
 {
-    if (column->definitions != NULL && column->definitions[entry] < column->definition)
+    if (definition_at(column->definitions, entry, column->definition) < column->definition)
         return 0;
     if (column->width != 0)
         return column->width;
@@ -148,12 +148,12 @@ int cut_batch(struct cut_batch *s, const struct batch *batch, const struct cut_l
         s->columns.list[i] = (struct cut_column){
             .values = buf_slice(&column->values),
             .width = column_width(batch->schema->columns[leaf->column].type),
-            .definitions = leaf->definition > 0 ? column->definitions.data : NULL,
+            .definitions = buf_slice(&column->definitions),
             .repetitions = leaf->repetition > 0 ? column->repetitions.data : NULL,
             .definition = leaf->definition,
             .repetition = leaf->repetition,
             .rows = batch->rows,
-            .entries = column->entries,
+            .entries = batch_entries(batch, leaf->column),
             .nulls = column->nulls,
         };
         if (check_sizes(batch, &s->columns.list[i], leaf->column, err) != 0)

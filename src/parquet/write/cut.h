@@ -27,9 +27,9 @@ struct cut {
 struct cut_column {
     struct slice values;        /* PLAIN, nulls left out; a byte a boolean */
     uint32_t width;             /* bytes of a value; 0: its length stands in front of each */
-    const uint8_t *definitions; /* a byte an entry; NULL if no entry can be null */
+    struct slice definitions;   /* as in a batch: up to the last null, or further */
     const uint8_t *repetitions; /* a byte an entry; NULL if there is one entry a row */
-    uint8_t definition;         /* the level of a value */
+    uint8_t definition;         /* the level of a value; 0 if no entry can be null */
     uint8_t repetition;         /* the highest repetition level */
     uint32_t rows;
     uint32_t entries;
