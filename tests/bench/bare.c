@@ -16,9 +16,10 @@
  * comes. It knows one server, one connection and no failure, and is what drain.py measures others
  * by. It trusts the server.
  *
- *     build/bench/bare PORT STREAM CONSUMER none|all|explicit COUNT
+ *     build/bench/bare PORT STREAM CONSUMER none|all|explicit COUNT [EACH]
  *
- * Returns when COUNT messages have come and, with acks, the server has confirmed the last one.
+ * Returns when COUNT messages have come and, with acks, the server has confirmed the last one. With
+ * `all` one ack is for EACH messages.
  */
 enum {
     PULL = 5000, /* messages */
@@ -175,7 +176,7 @@ static void ack(struct reader *r, const struct frame *frame, bool confirm)
     put_text(r, confirm ? " i.2 0\r\n\r\n" : " 0\r\n\r\n");
 }
 
-static void drain(struct reader *r, char *const argv[])
+static void drain(struct reader *r, char *const argv[], uint64_t each)
 {
     const char *policy = argv[4];
     uint64_t count = strtoull(argv[5], NULL, 10);
@@ -189,7 +190,7 @@ static void drain(struct reader *r, char *const argv[])
         got++;
         if (got % PULL == 0)
             pull(r, argv[2], argv[3]);
-        if (policy[0] == 'e' || (policy[0] == 'a' && (got % ACK_ALL_EACH == 0 || got == count)))
+        if (policy[0] == 'e' || (policy[0] == 'a' && (got % each == 0 || got == count)))
             ack(r, &frame, got == count);
     }
     if (policy[0] != 'n')
@@ -198,8 +199,9 @@ static void drain(struct reader *r, char *const argv[])
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        (void)fputs("Usage: bare PORT STREAM CONSUMER none|all|explicit COUNT\n", stderr);
+    uint64_t each = argc == 7 ? strtoull(argv[6], NULL, 10) : ACK_ALL_EACH;
+    if (argc < 6 || argc > 7 || each == 0) {
+        (void)fputs("Usage: bare PORT STREAM CONSUMER none|all|explicit COUNT [EACH]\n", stderr);
         return 2;
     }
     struct reader r = {
@@ -209,7 +211,7 @@ int main(int argc, char **argv)
     put_text(&r, "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,"
                  "\"lang\":\"c\",\"version\":\"0\",\"protocol\":1}\r\nSUB i.* 1\r\n");
     make_consumer(&r, argv[2], argv[3], argv[4]);
-    drain(&r, argv);
+    drain(&r, argv, each);
     (void)close(r.fd);
     free(r.input);
     free(r.output);

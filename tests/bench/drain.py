@@ -44,6 +44,9 @@ VARVES = {
 }
 CPU_OF_RUST = "<= 0.33"
 RSS = "<= 64"  # MiB, at the defaults with one simulation
+# A server pays for each delivery that waits for its ack. The bare reader acks every 10,000 messages;
+# this one does when varve does, which is once a commit.
+HELD = "bare, one ack a commit"
 BUCKET, BUCKET_RATE = "varve durable, to a bucket", ">= 0.80"
 INTERLEAVED = "<= 1.2"  # of the CPU time of one simulation
 
@@ -100,6 +103,11 @@ def file_bytes(folder):
     return sum(f.stat().st_size for f in folder.rglob("*.parquet") if "_delta_log" not in f.parts)
 
 
+def commits(folder):
+    """Those that brought rows."""
+    return sum('"add"' in entry.read_text() for entry in folder.glob("_delta_log/*.json"))
+
+
 class Round:
     """What there is to run, each once."""
 
@@ -107,6 +115,7 @@ class Round:
         self.place, self.server, self.stream, self.events = place, server, stream, events
         self.others, self.store = others, store
         self.keep, self.done = keep, []
+        self.commits = 0  # of what was drained last
 
     def clean(self):
         """Remove what was written. Not before the last round where that is hundreds of files: some
@@ -119,6 +128,7 @@ class Round:
         """What it used, and the bytes a row of what it wrote."""
         used = measured(command, self.server, **environment)
         size = file_bytes(folder) if folder.exists() else 0
+        self.commits = commits(folder)
         self.done.append(folder)
         if not self.keep:
             self.clean()
@@ -130,14 +140,20 @@ class Round:
         source = {"stream": self.stream, "delivery": "position" if mode == "none" else "durable"}
         return drain_command(self.place, self.server, name, source, **more)
 
+    def bare(self, name, mode, *each):
+        command = [BARE, self.server.port, self.stream, f"{name}-{mode}", mode, self.events, *each]
+        return self.drained(command, self.place / "-")
+
     def works(self, number):
         for mode, (name, *_) in VARVES.items():
-            bare = [BARE, self.server.port, self.stream, f"{number}-bare-{mode}", mode, self.events]
-            yield f"bare reader, ack {mode}", lambda bare=bare: self.drained(bare, self.place / "-")
+            yield f"bare reader, ack {mode}", lambda mode=mode: self.bare(f"{number}-bare", mode)
             consumer = f"{number}-varve-{mode}"
             command = self.varve(consumer, mode)
             folder = self.place / consumer
             yield name, lambda c=command, f=folder: self.drained(c, f)
+            if mode == "all":
+                each = self.events // self.commits
+                yield HELD, lambda each=each: self.bare(f"{number}-held", "all", each)
         if self.store is not None:
             name = f"{number}-varve-bucket"
             command = self.varve(name, "all", output=self.store.settings(name))
@@ -166,6 +182,8 @@ def report(table, results, events, one_simulation):
             mode, of_bare, acks, of_rust = aims[name]
             bare, rust = f"bare reader, ack {mode}", f"Rust, ack {acks}"
             beside.append((*rate, bare, rate[0] / rates[bare], of_bare))
+            if mode == "all":
+                beside.append((*rate, HELD, rate[0] / rates[HELD]))
             if rust in results:
                 beside.append((*rate, rust, rate[0] / rates[rust], of_rust))
                 beside.append((*each, rust, each[0] / millions[rust], CPU_OF_RUST))
