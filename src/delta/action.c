@@ -246,3 +246,28 @@ bool delta_path_decode(struct buf *out, struct slice uri)
     }
     return true;
 }
+
+/* Nearly all paths are such. */
+static bool has_no_escape(struct slice path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        uint8_t c = path.data[i];
+        if (!((c >= '-' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              c == '_' || c == '~' || c == '='))
+            return false;
+    }
+    return true;
+}
+
+struct slice delta_path_key(struct buf *scratch, struct slice path)
+{
+    struct buf name = {0};
+    if (has_no_escape(path))
+        return path;
+    buf_reset(scratch);
+    bool decoded = delta_path_decode(&name, path);
+    if (decoded)
+        delta_path_encode(scratch, buf_slice(&name));
+    buf_free(&name);
+    return decoded ? buf_slice(scratch) : path;
+}

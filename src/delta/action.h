@@ -71,7 +71,7 @@ struct delta_txn {
 uint64_t delta_vector(struct slice storage, struct slice text, int64_t offset);
 
 struct delta_add {
-    struct slice path; /* URI-encoded, exactly as it stands in the log: the key of the file */
+    struct slice path; /* URI-encoded, exactly as it stands in the log; see delta_path_key */
     struct delta_map partition_values;
     uint64_t size;
     int64_t modification_time; /* ms since 1970 */
@@ -138,5 +138,10 @@ void delta_path_encode(struct buf *out, struct slice path);
 
 /* The reverse; false, and `out` as it was, for a broken escape. */
 bool delta_path_decode(struct buf *out, struct slice uri) __attribute__((warn_unused_result));
+
+/* What all paths of one file have in common, since writers encode them differently: the path as
+ * delta_path_encode has it. It is `path` itself if that can't be decoded or needs no escape, else
+ * it is made in `scratch`. */
+struct slice delta_path_key(struct buf *scratch, struct slice path);
 
 #endif

@@ -63,6 +63,15 @@ static void free_file(struct delta_snapshot *s, size_t number)
     s->files.list[number] = NULL;
 }
 
+/* The number of the file that a path names; *added: a new one. */
+static uint32_t put_path(struct map *paths, struct slice path, bool *added)
+{
+    struct buf key = {0};
+    uint32_t number = map_put(paths, delta_path_key(&key, path), added);
+    buf_free(&key);
+    return number;
+}
+
 static void forget_removed(struct delta_snapshot *s)
 {
     struct map paths = {.account = s->account};
@@ -71,7 +80,7 @@ static void forget_removed(struct delta_snapshot *s)
         bool added;
         if (s->files.list[i] == NULL)
             continue;
-        (void)map_put(&paths, s->files.list[i]->path, &added);
+        (void)put_path(&paths, s->files.list[i]->path, &added);
         s->files.list[live++] = s->files.list[i];
     }
     s->files.count = live;
@@ -99,7 +108,7 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
         add = &brief;
     if (s->paths.count >= MAP_KEYS_MAX)
         return err_set(err, ERR_LIMIT, "the table has more than %d files", (int)MAP_KEYS_MAX);
-    uint32_t number = map_put(&s->paths, add->path, &added);
+    uint32_t number = put_path(&s->paths, add->path, &added);
     if (added)
         *array_add(&s->files) = NULL;
     else if (s->files.list[number] == NULL)
@@ -110,13 +119,16 @@ static int add_file(struct delta_snapshot *s, const struct delta_add *whole, str
     return 0;
 }
 
+/* Other readers go by the text of the path: to them what is removed under another encoding than the
+ * one it was added under last is still there, and so it is here. */
 static void remove_file(struct delta_snapshot *s, const struct delta_remove *remove)
 {
-    int64_t number = map_find(&s->paths, remove->path);
+    int64_t number = delta_snapshot_find(s, remove->path);
     if (s->gone != NULL)
         s->gone(s->gone_context, remove);
     if (number < 0 || s->files.list[number] == NULL ||
-        s->files.list[number]->vector != remove->vector)
+        s->files.list[number]->vector != remove->vector ||
+        !slice_equal(s->files.list[number]->path, remove->path))
         return;
     free_file(s, (size_t)number);
     if (++s->removed > REMOVED_MAX && s->removed > s->files.count / 2)

@@ -107,7 +107,7 @@ struct delta_snapshot {
     ARRAY(struct delta_app) apps;
 
     struct delta_foreign foreign;     /* with want_files and want_varve */
-    struct map paths;                 /* as in the log; its numbers are those of `files` */
+    struct map paths;                 /* delta_path_key; its numbers are those of `files` */
     ARRAY(struct delta_file *) files; /* NULL: removed */
     size_t removed;                   /* of these */
 
@@ -183,7 +183,7 @@ void delta_snapshot_forget(struct delta_snapshot *s);
 
 void delta_snapshot_free(struct delta_snapshot *s);
 
-/* The live file with this path, as in the log; the newest transaction of an application; what is
+/* The live file with this path, in any encoding; the newest transaction of an application; what is
  * known of an instance, or of a generation. NULL: none. */
 const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, struct slice path);
 const struct delta_app *delta_snapshot_app(const struct delta_snapshot *s, struct slice app_id);

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/arena.h"
 #include "base/json.h"
-#include "delta/snapshot.h"
+#include "delta/snapshot_part.h"
+
+int64_t delta_snapshot_find(const struct delta_snapshot *s, struct slice path)
+{
+    struct buf key = {0};
+    int64_t number = map_find(&s->paths, delta_path_key(&key, path));
+    buf_free(&key);
+    return number;
+}
 
 const struct delta_file *delta_snapshot_file(const struct delta_snapshot *s, struct slice path)
 {
-    int64_t number = map_find(&s->paths, path);
+    int64_t number = delta_snapshot_find(s, path);
     return number < 0 ? NULL : s->files.list[number];
 }
 

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "delta/checkpoint.h"
 #include "delta/expired.h"
-#include "delta/snapshot.h"
+#include "delta/snapshot_part.h"
 
 /* An engine may make a checkpoint and clean up between our listing and our reading: list again, but
  * not for ever. */
@@ -20,7 +20,7 @@ static void mark_foreign(struct delta_snapshot *s)
 {
     uint32_t count = delta_foreign_end(&s->foreign);
     for (uint32_t i = 0; i < count; i++) {
-        int64_t number = map_find(&s->paths, map_key(&s->foreign.added, i));
+        int64_t number = delta_snapshot_find(s, map_key(&s->foreign.added, i));
         if (number >= 0 && s->files.list[number] != NULL)
             s->files.list[number]->data_change = true;
     }

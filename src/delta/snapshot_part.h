@@ -17,6 +17,9 @@ void delta_snapshot_note_tags(struct delta_snapshot *s, const struct delta_map *
 int delta_snapshot_note_commit(struct delta_snapshot *s, const struct json *info, struct err *err)
     __attribute__((warn_unused_result));
 
+/* The number of a file in `files`, or -1; removed ones have one, too. */
+int64_t delta_snapshot_find(const struct delta_snapshot *s, struct slice path);
+
 /* All of that is void. */
 void delta_snapshot_forget_commits(struct delta_snapshot *s);
 

@@ -25,7 +25,7 @@ delta_keep anew_keep_names;
 /* Files in FOLLOW_ANEW_FOLDER that the table's log remembers to have removed. Zeroed it is empty.
  */
 struct anew_gone {
-    struct map paths;  /* as in the log; its numbers are those of */
+    struct map paths;  /* delta_path_key; its numbers are those of */
     ARRAY(int64_t) at; /* ms since 1970 */
 };
 

@@ -22,8 +22,8 @@ enum delta_keep anew_keep_names(void *context, const struct delta_add *add, stru
 
 static bool is_live(const struct delta_snapshot *table, const char *folder)
 {
-    for (size_t i = 0; i < table->files.count; i++)
-        if (table->files.list[i] != NULL && slice_starts_with(table->files.list[i]->path, folder))
+    for (uint32_t i = 0; i < table->paths.count; i++)
+        if (table->files.list[i] != NULL && slice_starts_with(map_key(&table->paths, i), folder))
             return true;
     return false;
 }
@@ -94,13 +94,16 @@ static int erase_part(struct object_store *store, const char *folder, const char
 void anew_note_gone(void *context, const struct delta_remove *remove)
 {
     struct anew_gone *gone = context;
-    bool added;
-    if (!slice_starts_with(remove->path, FOLLOW_ANEW_FOLDER))
-        return;
-    uint32_t number = map_put(&gone->paths, remove->path, &added);
-    if (added)
-        *array_add(&gone->at) = 0;
-    gone->at.list[number] = remove->deletion_timestamp;
+    struct buf key = {0};
+    struct slice path = delta_path_key(&key, remove->path);
+    if (slice_starts_with(path, FOLLOW_ANEW_FOLDER)) {
+        bool added;
+        uint32_t number = map_put(&gone->paths, path, &added);
+        if (added)
+            *array_add(&gone->at) = 0;
+        gone->at.list[number] = remove->deletion_timestamp;
+    }
+    buf_free(&key);
 }
 
 void anew_gone_free(struct anew_gone *gone)

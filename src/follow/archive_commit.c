@@ -127,19 +127,37 @@ static int put_entry(struct archive *a, const struct buf *text, struct err *err)
     return 0;
 }
 
-static int remove_files(struct archive *a, const struct slice *paths, size_t count, struct err *err)
+/* But for those that are `added` under the same name, by delta_path_key: another engine may have
+ * put a file back into the log of the store with its path in another encoding. */
+static int remove_files(struct archive *a, const struct slice *paths, size_t count,
+                        const struct map *added, struct err *err)
 {
-    struct buf name = {0};
+    struct buf name = {0}, key = {0};
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
         buf_reset(&name);
-        if (!delta_path_decode(&name, paths[i]) || !object_name_is_valid(buf_slice(&name)))
-            continue; /* it never was one of the archive */
+        if (map_find(added, delta_path_key(&key, paths[i])) >= 0 ||
+            !delta_path_decode(&name, paths[i]) || !object_name_is_valid(buf_slice(&name)))
+            continue; /* or it never was one of the archive */
         result = object_remove(a->store, buf_text(&name), err);
         if (result == 0)
             result = object_tidy(a->store, buf_text(&name), err);
     }
     buf_free(&name);
+    buf_free(&key);
+    return result;
+}
+
+static int remove_replaced(struct archive *a, const struct archive_commit *c, struct err *err)
+{
+    struct map added = {.account = &a->target.account};
+    struct buf key = {0};
+    bool new;
+    for (size_t i = 0; i < c->adds.count && c->removes.count > 0; i++)
+        (void)map_put(&added, delta_path_key(&key, c->adds.list[i].path), &new);
+    int result = remove_files(a, c->removes.list, c->removes.count, &added, err);
+    map_free(&added);
+    buf_free(&key);
     return result;
 }
 
@@ -183,7 +201,7 @@ int archive_make_commit(struct archive *a, struct follow_view *view, struct arch
     if (result == 0)
         result = put_entry(a, &text, err);
     if (result == 0 && files)
-        result = remove_files(a, c->removes.list, c->removes.count, err);
+        result = remove_replaced(a, c, err);
     if (result == 0 && files && a->manifest)
         result = note_sums(a, c, err);
     if (result == 0)
@@ -197,8 +215,11 @@ static enum delta_keep keep_announced(void *context, const struct delta_add *add
                                       struct delta_mark *mark)
 {
     const struct map *announced = context;
+    struct buf key = {0};
+    bool named = map_find(announced, delta_path_key(&key, add->path)) >= 0;
     (void)mark;
-    return map_find(announced, add->path) >= 0 ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
+    buf_free(&key);
+    return named ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
 }
 
 /* What is not in the table goes; the manifests get what is. */
@@ -221,7 +242,7 @@ static int finish_announced(struct archive *a, const struct map *announced, stru
             sums.list[i].sha256 = delta_map_get(&file->tags, "varve.sha256");
     }
     if (result == 0)
-        result = remove_files(a, dead.list, dead.count, err);
+        result = remove_files(a, dead.list, dead.count, &(struct map){0}, err);
     if (result == 0 && a->manifest)
         result = archive_note_sums(a, sums.list, sums.count, err);
     array_free(&dead);
@@ -232,7 +253,7 @@ static int finish_announced(struct archive *a, const struct map *announced, stru
 
 int archive_recover(struct archive *a, struct err *err)
 {
-    struct buf text = {0};
+    struct buf text = {0}, key = {0};
     struct arena arena = {0};
     struct map announced = {0};
     struct slice rest, line;
@@ -242,9 +263,9 @@ int archive_recover(struct archive *a, struct err *err)
         struct delta_action action;
         result = delta_action_parse(&action, &arena, line, err);
         if (result == 0 && action.kind == DELTA_ADD)
-            (void)map_put(&announced, action.add.path, &added);
+            (void)map_put(&announced, delta_path_key(&key, action.add.path), &added);
         if (result == 0 && action.kind == DELTA_REMOVE)
-            (void)map_put(&announced, action.remove.path, &added);
+            (void)map_put(&announced, delta_path_key(&key, action.remove.path), &added);
     }
     if (result == 0 && announced.count > 0)
         result = finish_announced(a, &announced, err);
@@ -252,6 +273,7 @@ int archive_recover(struct archive *a, struct err *err)
         (void)err_prefix(err, "%s", a->root);
     map_free(&announced);
     arena_free(&arena);
+    buf_free(&key);
     buf_free(&text);
     return result;
 }

@@ -97,7 +97,10 @@ static int finish(struct retaining *r, struct err *err)
 
 static int64_t find_part(const struct retain_plan *plan, struct slice path)
 {
-    return map_find(&plan->folders, retain_folder(path));
+    struct buf key = {0};
+    int64_t number = map_find(&plan->folders, retain_folder(delta_path_key(&key, path)));
+    buf_free(&key);
+    return number;
 }
 
 static enum delta_keep keep_chosen(void *context, const struct delta_add *add,

@@ -126,8 +126,11 @@ static enum delta_keep keep_brief(void *context, const struct delta_add *add,
 
 static struct retain_part *part_of(struct retain_plan *plan, const struct delta_file *file)
 {
+    struct buf key = {0};
     bool added;
-    uint32_t number = map_put(&plan->folders, retain_folder(file->path), &added);
+    uint32_t number =
+        map_put(&plan->folders, retain_folder(delta_path_key(&key, file->path)), &added);
+    buf_free(&key);
     if (added)
         *array_add(&plan->parts) = (struct retain_part){.newest = INT64_MIN};
     return &plan->parts.list[number];

@@ -22,7 +22,7 @@ struct retain_plan {
     const struct retain_options *options;
     int64_t now;
     struct delta_snapshot table; /* each live file with its path, size and time */
-    struct map folders;          /* as in the log; its numbers are those of `parts` */
+    struct map folders;          /* of delta_path_key; its numbers are those of `parts` */
     ARRAY(struct retain_part) parts;
     ARRAY(struct retain_order) chosen; /* oldest first */
 };

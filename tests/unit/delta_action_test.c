@@ -165,3 +165,21 @@ TEST(delta_path_is_decoded_once)
     buf_free(&out);
     buf_free(&back);
 }
+
+/* Each row: paths of one file, the first as varve encodes it; or of none that can be decoded. */
+TEST(delta_path_has_one_key_in_all_encodings)
+{
+    static const char *const paths[][3] = {
+        {"sim-1/k=v/1-2.parquet", "sim%2d1%2Fk%3dv/1-2%2Eparquet", "sim%2D1/k=v/1-2.parquet"},
+        {"a%2Bb%20c%252F.parquet", "a+b c%252F.parquet", "a%2bb%20c%252F%2eparquet"},
+        {"%C3%B6", "\xc3\xb6", "%c3%b6"},
+        {"abc%", NULL, NULL},
+        {"+%g0", NULL, NULL},
+        {"", NULL, NULL},
+    };
+    struct buf scratch = {0};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        for (size_t k = 0; k < 3 && paths[i][k] != NULL; k++)
+            EXPECT(slice_is(delta_path_key(&scratch, slice_of(paths[i][k])), paths[i][0]));
+    buf_free(&scratch);
+}

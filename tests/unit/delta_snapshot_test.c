@@ -50,7 +50,7 @@ TEST(delta_snapshot_has_the_live_files)
     uint64_t rows;
     add(&s, 0, "a%20b", 1);
     add(&s, 1, "c", 2);
-    EXPECT(find(&s, "a%20b")->size == 1 && find(&s, "c")->size == 2 && find(&s, "a b") == NULL);
+    EXPECT(find(&s, "a%20b")->size == 1 && find(&s, "c")->size == 2 && find(&s, "a%2520b") == NULL);
     EXPECT(slice_is(delta_map_get(&find(&s, "c")->tags, "k"), "v of c"));
     EXPECT(delta_file_rows(find(&s, "c"), &rows) && rows == 4);
     remove_path(&s, 2, "a%20b");
@@ -62,6 +62,35 @@ TEST(delta_snapshot_has_the_live_files)
     EXPECT(account_bytes(&memory) > 2 * sizeof(struct delta_file));
     delta_snapshot_free(&s);
     EXPECT_U64(account_bytes(&memory), 0);
+}
+
+/* One file, however its path is encoded; what is removed is what was added last, as it was added.
+ */
+TEST(delta_snapshot_knows_a_file_in_any_encoding)
+{
+    struct delta_snapshot s = {.want_files = true};
+    add(&s, 0, "s%2D1/a+b", 1);
+    EXPECT(find(&s, "s-1/a%2Bb") == find(&s, "s%2D1/a+b") && find(&s, "s-1/a%2bb") != NULL);
+    EXPECT(find(&s, "s-1/a%252Bb") == NULL && find(&s, "s-1/a") == NULL);
+    EXPECT(slice_is(find(&s, "s-1/a%2Bb")->path, "s%2D1/a+b"));
+    remove_path(&s, 1, "s-1/a%2Bb");
+    EXPECT(find(&s, "s-1/a%2Bb") != NULL);
+    add(&s, 2, "s-1/a%2Bb", 2);
+    EXPECT(s.files.count == 1 && find(&s, "s%2D1/a+b")->size == 2);
+    remove_path(&s, 3, "s%2D1/a+b"); /* it is there under the other one */
+    EXPECT(find(&s, "s%2D1/a+b") != NULL);
+    for (uint64_t i = 4; i < 3000; i++) { /* so many that removed ones are forgotten */
+        add(&s, i, "x", i);
+        remove_path(&s, i, "x");
+        char path[32];
+        (void)snprintf(path, sizeof(path), "%llu", (unsigned long long)i);
+        add(&s, i, path, i);
+        remove_path(&s, i, path);
+    }
+    EXPECT(s.files.count < 3000 && find(&s, "s%2D1/a+b") != NULL);
+    remove_path(&s, 3000, "s-1/a%2Bb");
+    EXPECT(find(&s, "s%2D1/a+b") == NULL);
+    delta_snapshot_free(&s);
 }
 
 /* A file is the key of its path and its deletion vector, and actions of one entry have no order. */

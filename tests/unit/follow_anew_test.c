@@ -303,6 +303,22 @@ TEST(follow_anew_lets_go_of_what_another_engine_has_replaced)
     bucket_model_free(m);
 }
 
+/* The file is back, under its path in another encoding: it is as live, and so is its folder. */
+TEST(follow_anew_leaves_what_is_live_in_another_encoding)
+{
+    static const char first[] = "_anew/1/sim/1-40.parquet", last[] = "_anew/1/sim/41-60.parquet";
+    struct bucket_model *m = begin();
+    expect_restart();
+    expect_tidied(m);
+    bucket_model_start(m);
+    merge(first, "part-1.parquet");
+    merge(last, "%5Fanew/1/sim/41%2D60.parquet");
+    bucket_model_wait(m, clock_monotonic() + 8 * DAY);
+    tidy(m);
+    EXPECT(!is_object(first) && is_object(last));
+    bucket_model_free(m);
+}
+
 /* An engine that lets transactions expire takes the numbers away. */
 TEST(follow_anew_takes_no_folder_that_is_there)
 {

@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "batch/seqset.h"
 #include "delta/checkpoint_make.h"
 #include "delta/log.h"
@@ -333,6 +334,52 @@ TEST(follow_archive_has_each_row_once)
         target->operations->free(target);
         end(&m);
     }
+}
+
+/* Another engine writes an entry of the log anew, with paths in another encoding: the archive's
+ * file is the same. */
+TEST(follow_archive_keeps_what_comes_in_another_encoding)
+{
+    static struct model m;
+    struct err err = {0};
+    struct buf text = {0};
+    struct seqset rows = {0};
+    m = (struct model){0};
+    begin(&m);
+    struct follow_target *target = new_target(true);
+    ok(target->operations->open(target, NULL, &err), &err);
+    seqset_add_range(&rows, 1, 5);
+    put_add(&m, &text, 0, &rows, false);
+    struct slice add = buf_slice(&text);
+    const size_t folder = strlen("{\"add\":{\"path\":\"sim");
+    EXPECT(add.data[folder] == '-');
+    char *other = text_copy_slice(add);
+    commit(&m, &text);
+    ok(bring(&m, target, &err), &err);
+    buf_printf(&text,
+               "{\"remove\":{\"path\":\"%s\",\"deletionTimestamp\":1,\"dataChange\":false}}\n",
+               m.files.list[0]->path);
+    buf_printf(&text, "%.*s%%2D%s", (int)folder, other, other + folder + 1);
+    commit(&m, &text);
+    for (int turn = 0; turn < 2; turn++) { /* and when it reads it all anew */
+        ok(bring(&m, target, &err), &err);
+        struct object_store *archive = open_store("archive", NULL);
+        struct delta_snapshot table = {.want_files = true};
+        struct object_info info;
+        bool found = false;
+        ok(object_head(archive, m.files.list[0]->path, &info, &found, &err), &err);
+        EXPECT(found);
+        ok(delta_snapshot_load(&table, archive, &err), &err);
+        EXPECT(delta_snapshot_file(&table, slice_of(m.files.list[0]->path)) != NULL);
+        delta_snapshot_free(&table);
+        object_store_close(archive);
+        target->operations->close(target);
+        ok(target->operations->open(target, NULL, &err), &err);
+    }
+    free(other);
+    target->operations->free(target);
+    seqset_free(&rows);
+    end(&m);
 }
 
 TEST(follow_archive_may_be_killed_at_any_time)

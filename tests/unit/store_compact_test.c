@@ -371,6 +371,35 @@ TEST(store_compact_keeps_replaced_files_for_a_while)
     store_close(store);
 }
 
+/* One of them is brought back by another engine, with its path in another encoding. */
+TEST(store_compact_leaves_what_is_live_in_another_encoding)
+{
+    struct system plain = {0};
+    struct err err = {0};
+    struct compact_done done;
+    struct compact_options o = options();
+    bool taken;
+    o.keep = 24 * HOUR;
+    struct store *store = table_open(&schema, plain);
+    commit_rows(store, &schema, KEY, 1, 3, 1);
+    commit_rows(store, &schema, KEY, 4, 9, 1);
+    struct object_store *keeper = keeper_open("root", &plain, &err);
+    int64_t now = clock_wall() + 2 * HOUR;
+    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.swaps == 1);
+    EXPECT(delta_entry_append(keeper, 4,
+                              slice_of("{\"add\":{\"path\":\"sim/day/1%2D3.parquet\","
+                                       "\"partitionValues\":{},\"size\":1,"
+                                       "\"modificationTime\":1,\"dataChange\":true}}\n"),
+                              &taken, &err) == 0 &&
+           !taken);
+    now += 24 * HOUR + CLOCK_SECOND;
+    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.removed == 1);
+    EXPECT(fixture_is_file("root/sim/day/1-3.parquet"));
+    EXPECT(!fixture_is_file("root/sim/day/4-9.parquet"));
+    object_store_close(keeper);
+    store_close(store);
+}
+
 static int count_rows(uint64_t *rows, struct system system)
 {
     uint64_t headers, files;

@@ -376,6 +376,35 @@ TEST(store_retain_finishes_what_was_interrupted)
     store_close(store);
 }
 
+static void append_entry(struct object_store *store, const char *text)
+{
+    struct delta_snapshot s = load(store);
+    struct err err = {0};
+    bool taken = true;
+    EXPECT(delta_entry_append(store, s.version + 1, slice_of(text), &taken, &err) == 0 && !taken);
+    delta_snapshot_free(&s);
+}
+
+/* Another engine has brought a file back, and encodes its path in another way: it is as live. */
+TEST(store_retain_spares_what_is_live_in_another_encoding)
+{
+    struct store *store = fixture_open("i");
+    commit_at(store, "a/{first_seq}.parquet", 1, BASE);
+    commit_at(store, "a/{first_seq}.parquet", 2, BASE);
+    commit_at(store, "b/{first_seq}.parquet", 3, BASE + 9 * DAY);
+    struct retain_options o = options(DAY, 0);
+    expire_but_remove_nothing(&o, BASE + 9 * DAY);
+    append_entry(store->objects,
+                 "{\"commitInfo\":{\"operation\":\"RESTORE\"}}\n"
+                 "{\"add\":{\"path\":\"%61/2%2Eparquet\",\"partitionValues\":{},\"size\":1,"
+                 "\"modificationTime\":1,\"dataChange\":true}}\n");
+    o.max_age = 30 * DAY;
+    struct retain_done done = expire(&o, BASE + 9 * DAY);
+    EXPECT(done.finished == 2 && done.files == 0);
+    EXPECT(!fixture_is_file("root/a/1.parquet") && fixture_is_file("root/a/2.parquet"));
+    store_close(store);
+}
+
 struct rival {
     struct store *store;
     bool done;
