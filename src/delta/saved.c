@@ -7,6 +7,10 @@
 #include "base/text.h"
 #include "delta/position.h"
 
+/* Of the two actions; of longer ones there is nothing, and a start reads all of the log. An escape
+ * makes six bytes of one. */
+enum { ACTIONS_MAX = DELTA_SAVED_BYTES_MAX / 8 };
+
 static void saved_name(struct buf *out, const char *instance)
 {
     buf_append_text(out, DELTA_LOG_FOLDER "_varve/");
@@ -125,10 +129,18 @@ static void put_known(struct json_writer *w, const struct delta_snapshot *table)
     json_close_array(w);
 }
 
-/* An action as the object that it is in an entry. */
-static void put_action(struct json_writer *w, const char *name, const struct buf *line)
+/* Two actions as text. As objects they would nest one level deeper here, and have their values
+ * beside those of the file: one at the limit of what can be read would make the file unreadable. */
+static void put_actions(struct json_writer *w, const struct delta_snapshot *table)
 {
-    buf_append_slice(json_put_raw(w, name), buf_slice(line));
+    json_put_slice(w, "protocol", buf_slice(&table->protocol_text));
+    json_put_slice(w, "metaData", buf_slice(&table->metadata_text));
+}
+
+static bool is_short(const struct delta_snapshot *table)
+{
+    return table->protocol_text.len + table->metadata_text.len <= ACTIONS_MAX &&
+           delta_snapshot_ranges(table) <= DELTA_SAVED_RANGES_MAX;
 }
 
 int delta_saved_write(struct object_store *store, const char *instance,
@@ -153,9 +165,8 @@ int delta_saved_write(struct object_store *store, const char *instance,
     delta_positions_put(&w, "positions", &bounded, NULL);
     if (subjects.len > 0)
         json_put_slice(&w, "subjects", subjects);
-    if (table->want_varve && delta_snapshot_ranges(table) <= DELTA_SAVED_RANGES_MAX) {
-        put_action(&w, "protocol", &table->protocol_text);
-        put_action(&w, "metaData", &table->metadata_text);
+    if (table->want_varve && is_short(table)) {
+        put_actions(&w, table);
         put_known(&w, table);
     }
     json_close_object(&w);
@@ -168,7 +179,8 @@ int delta_saved_write(struct object_store *store, const char *instance,
     return result;
 }
 
-/* Apply an action that put_action has written; false if it is none. */
+/* Apply an action that put_actions has written, or an earlier version of varve as an object; false
+ * if it is none. */
 static bool apply_saved(struct delta_snapshot *out, const struct json *root, const char *name,
                         enum delta_kind kind)
 {
@@ -177,7 +189,9 @@ static bool apply_saved(struct delta_snapshot *out, const struct json *root, con
     struct delta_action action;
     struct err ignored = {0};
     const struct json *value = json_member(root, name);
-    if (value != NULL)
+    if (value != NULL && value->type == JSON_STRING)
+        buf_append_slice(&line, value->text);
+    else if (value != NULL)
         json_put_value(&(struct json_writer){.out = &line}, NULL, value);
     bool done = delta_action_parse(&action, &arena, buf_slice(&line), &ignored) == 0 &&
                 action.kind == kind && delta_snapshot_apply(out, &action, &ignored) == 0;

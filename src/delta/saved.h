@@ -21,7 +21,7 @@
 enum {
     /* Ranges above a position that the file has; of more, the lowest. The rest is found in the
      * files of the table, by a scan. About 1 MB of text. The same of what others have stored; of
-     * more, nothing, and a start reads all of the log. */
+     * more, nothing, and a start reads all of the log. So it is with a schema of megabytes. */
     DELTA_SAVED_RANGES_MAX = 1 << 16,
     DELTA_SAVED_BYTES_MAX = 64 * 1024 * 1024,
     /* It is written at least every so many versions: a start reads at most as many entries. Less

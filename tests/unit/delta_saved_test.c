@@ -109,6 +109,84 @@ TEST(delta_saved_that_is_damaged_is_said)
     }
 }
 
+/* What another engine has put into the metaData: `depth` arrays in each other, or so many values.
+ */
+static void put_metadata(struct store *store, int depth, size_t values)
+{
+    struct buf entry = {0};
+    struct delta_metadata metadata = store->table.metadata;
+    struct delta_action action = {.kind = DELTA_METADATA, .metadata = metadata};
+    struct err err = {0};
+    bool taken = true;
+    delta_action_write(&entry, &action);
+    EXPECT(entry.len > 3 && memcmp(entry.data + entry.len - 3, "}}\n", 3) == 0);
+    entry.len -= 3;
+    buf_append_text(&entry, ",\"more\":");
+    for (int i = 0; i < depth; i++)
+        buf_append_byte(&entry, '[');
+    for (size_t i = 0; i < values; i++)
+        buf_append_text(&entry, i > 0 ? ",1" : "1");
+    for (int i = 0; i < depth; i++)
+        buf_append_byte(&entry, ']');
+    buf_append_text(&entry, "}}\n");
+    EXPECT(delta_entry_append(store->objects, store->table.version + 1, buf_slice(&entry), &taken,
+                              &err) == 0 &&
+           !taken);
+    buf_free(&entry);
+}
+
+/* As deep as an entry can be read, or with as many values: what is saved can be read as well. A
+ * metaData with more than that is not read, and does not come here. */
+TEST(delta_saved_holds_whatever_metadata_there_is)
+{
+    static const struct {
+        int depth;
+        size_t values;
+    } all[] = {{JSON_DEPTH_MAX - 2, 1}, {1, JSON_VALUES_MAX - 100}};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t read;
+        EXPECT(system("rm -rf root") == 0);
+        struct store *store = fixture_open("i");
+        fixture_commit(store, KEY, 1, 3);
+        put_metadata(store, all[i].depth, all[i].values);
+        fixture_commit(store, KEY, 4, 6);
+        store_close(store);
+        EXPECT(through_of("i", &read) == 6 && read == 0);
+    }
+}
+
+/* An earlier version of varve had the two actions there as objects. */
+TEST(delta_saved_by_an_earlier_version_is_resumed)
+{
+    uint64_t read;
+    struct store *store = fixture_open("i");
+    struct buf protocol = {0}, metadata = {0}, text = {0}, quoted = {0};
+    fixture_commit(store, KEY, 1, 3);
+    buf_append_slice(&protocol, buf_slice(&store->table.protocol_text));
+    buf_append_slice(&metadata, buf_slice(&store->table.metadata_text));
+    store_close(store);
+    char *saved = fixture_read(FILE_OF_I);
+    const struct buf *const actions[] = {&protocol, &metadata};
+    const char *rest = saved;
+    for (size_t i = 0; i < 2; i++) {
+        buf_reset(&quoted);
+        json_append_string(&quoted, buf_slice(actions[i]));
+        const char *at = strstr(rest, buf_text(&quoted));
+        EXPECT(at != NULL);
+        buf_append(&text, rest, (size_t)(at - rest));
+        buf_append_slice(&text, buf_slice(actions[i]));
+        rest = at + quoted.len;
+    }
+    buf_append_text(&text, rest);
+    fixture_write(FILE_OF_I, buf_text(&text));
+    EXPECT(through_of("i", &read) == 3 && read == 0);
+    free(saved);
+    buf_free(&protocol);
+    buf_free(&metadata);
+    buf_free(&text);
+    buf_free(&quoted);
+}
+
 /* Whether it ends within a read, at its end, or many reads later, or not at all. */
 TEST(delta_first_lines_of_any_length)
 {
