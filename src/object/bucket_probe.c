@@ -106,7 +106,8 @@ static int try_parts(struct s3_client *client, const char *key, bool *whole, str
 {
     const struct slice other = {(const uint8_t *)"another", 7};
     struct s3_condition absent = {.kind = S3_IF_ABSENT};
-    char id[S3_UPLOAD_ID_MAX], etag[1][S3_ETAG_MAX];
+    char id[S3_UPLOAD_ID_MAX];
+    struct s3_part part;
     struct err ignored = {0};
     *whole = true;
     enum s3_outcome outcome = s3_upload_begin(client, key, id, err);
@@ -115,10 +116,9 @@ static int try_parts(struct s3_client *client, const char *key, bool *whole, str
         return 0;
     }
     if (outcome == S3_DONE) {
-        outcome = s3_upload_part(client, key, id, 1, other, etag[0], err);
+        outcome = s3_upload_part(client, key, id, 1, other, &part, err);
         if (outcome == S3_DONE)
-            outcome = s3_upload_complete(client, key, id, (const char(*)[S3_ETAG_MAX])etag, 1,
-                                         other.len, absent, NULL, err);
+            outcome = s3_upload_complete(client, key, id, &part, 1, absent, NULL, err);
         if (outcome != S3_DONE)
             (void)!s3_upload_abort(client, key, id, &ignored);
     }

@@ -16,13 +16,9 @@ enum {
                         files at once */
 };
 
-struct bucket_part {
-    char etag[S3_ETAG_MAX];
-};
-
 struct bucket_upload {
     char id[S3_UPLOAD_ID_MAX];
-    ARRAY(struct bucket_part) parts;
+    ARRAY(struct s3_part) parts;
 };
 
 static struct bucket_staged *staged_of(struct object_staged *object)
@@ -121,9 +117,9 @@ static int send_part(struct bucket_staged *file, size_t len, struct err *err)
         outcome = s3_upload_begin(client, file->key, u->id, err);
     }
     if (outcome == S3_DONE) {
-        struct bucket_part *part = array_add(&u->parts);
+        struct s3_part *part = array_add(&u->parts);
         outcome = s3_upload_part(client, file->key, u->id, (unsigned)u->parts.count,
-                                 (struct slice){file->bytes.data, len}, part->etag, err);
+                                 (struct slice){file->bytes.data, len}, part, err);
     }
     if (outcome == S3_DONE) {
         buf_consume(&file->bytes, len);
@@ -215,9 +211,8 @@ static enum s3_outcome put(struct bucket *b, const struct bucket_staged *file, c
     if (u == NULL)
         return s3_put_hashed(b->client, name, bytes_of(file), sha256, condition, result, err);
     ASSERT(strcmp(name, file->key) == 0);
-    return s3_upload_complete(b->client, name, u->id,
-                              (const char(*)[S3_ETAG_MAX]) & u->parts.list->etag,
-                              (unsigned)u->parts.count, file->object.size, condition, result, err);
+    return s3_upload_complete(b->client, name, u->id, u->parts.list, (unsigned)u->parts.count,
+                              condition, result, err);
 }
 
 enum s3_outcome bucket_put_staged(struct bucket *b, const char *id, const char *name,

@@ -15,7 +15,6 @@
 #include "object/s3_xml.h"
 
 enum {
-    COMPARE_PIECE = 4 * 1024 * 1024, /* of an object that is read back */
     RANGE_MAX = 64,
 };
 
@@ -148,7 +147,7 @@ static enum s3_outcome read_back(struct s3_client *s, const char *key, struct sl
     enum s3_outcome outcome = S3_DONE;
     uint64_t at = 0;
     do {
-        uint64_t len = num_least_u64(body.len - at, COMPARE_PIECE);
+        uint64_t len = num_least_u64(body.len - at, S3_COMPARE_PIECE);
         buf_reset(&piece);
         /* With the last piece goes a byte more, which shows an object that is longer. */
         uint64_t more = at + len == body.len ? 1 : 0;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/sha256.h"
 
 /*
  * A client of an S3-compatible object store, for the keys below one prefix of one bucket (Amazon S3
@@ -203,16 +204,23 @@ enum s3_outcome s3_upload_begin(struct s3_client *client, const char *key,
                                 char id[static S3_UPLOAD_ID_MAX], struct err *err)
     __attribute__((warn_unused_result));
 
+/* What is to be known of a part until the upload is complete. */
+struct s3_part {
+    char etag[S3_ETAG_MAX];
+    char sha256[SHA256_TEXT_MAX]; /* of its bytes */
+    uint64_t size;
+};
+
 /* `number` counts from 1. */
 enum s3_outcome s3_upload_part(struct s3_client *client, const char *key, const char *id,
-                               unsigned number, struct slice body, char etag[static S3_ETAG_MAX],
+                               unsigned number, struct slice body, struct s3_part *out,
                                struct err *err) __attribute__((warn_unused_result));
 
-/* Make the object of its `count` parts. `size` is that of all: where the outcome of an attempt is
- * unclear, an object of this size at the key is taken for ours (DONE, result->same): use keys that
- * nobody else uses. ABSENT: the upload is gone, and there is no such object. */
+/* Make the object of its `count` parts. Where the outcome of an attempt is unclear, or an object is
+ * in the way, what is at the key is read: the same bytes are DONE, with result->same, others are
+ * TAKEN. ABSENT: the upload is gone, and there is no such object. */
 enum s3_outcome s3_upload_complete(struct s3_client *client, const char *key, const char *id,
-                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                   const struct s3_part *parts, unsigned count,
                                    struct s3_condition condition, struct s3_result *result,
                                    struct err *err) __attribute__((warn_unused_result));
 

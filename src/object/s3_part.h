@@ -13,6 +13,7 @@
 enum {
     S3_QUERY_MAX = 6,
     S3_FIELDS_MAX = 4,
+    S3_COMPARE_PIECE = 4 * 1024 * 1024, /* of an object that is read back */
     S3_ANSWER_MAX = 16 * 1024 * 1024, /* a list of 1,000 keys of 1,024 bytes, each a %XX or &#x; */
 };
 

@@ -44,7 +44,7 @@ enum s3_outcome s3_upload_begin(struct s3_client *s, const char *key,
 }
 
 enum s3_outcome s3_upload_part(struct s3_client *s, const char *key, const char *id,
-                               unsigned number, struct slice body, char etag[static S3_ETAG_MAX],
+                               unsigned number, struct slice body, struct s3_part *out,
                                struct err *err)
 {
     struct s3_request r = begin("PUT", key, id);
@@ -53,7 +53,10 @@ enum s3_outcome s3_upload_part(struct s3_client *s, const char *key, const char 
     bool maybe = false;
     snprintf(text, sizeof(text), "%u", number);
     s3_query(&r, "partNumber", slice_of(text));
+    sha256_text(body, out->sha256);
+    out->size = body.len;
     r.body = body;
+    r.sha256 = out->sha256;
     r.has_body = true;
     enum s3_outcome outcome = s3_ask(s, &r, s3_deadline(s, body.len), &maybe, &result, err);
     if (outcome == S3_DONE && result.etag[0] == '\0') {
@@ -61,7 +64,7 @@ enum s3_outcome s3_upload_part(struct s3_client *s, const char *key, const char 
                       s->prefix, key, number);
         return S3_LATER;
     }
-    memcpy(etag, result.etag, S3_ETAG_MAX);
+    memcpy(out->etag, result.etag, S3_ETAG_MAX);
     return outcome;
 }
 
@@ -76,21 +79,56 @@ static void append_escaped(struct buf *out, const char *text)
     }
 }
 
-/* What became of an upload that is gone, or whose completion was not answered. */
-static enum s3_outcome look_back(struct s3_client *s, const char *key, uint64_t size,
-                                 struct s3_result *result, struct err *err)
+static uint64_t size_of(const struct s3_part *parts, unsigned count)
+{
+    uint64_t size = 0;
+    for (unsigned i = 0; i < count; i++)
+        size += parts[i].size;
+    return size;
+}
+
+/* Whether the bytes from `offset` on are those of a part: DONE, or TAKEN. */
+static enum s3_outcome compare_part(struct s3_client *s, const char *key, uint64_t offset,
+                                    const struct s3_part *part, struct err *err)
+{
+    struct buf piece = {.account = s->answer.account};
+    struct sha256 sum;
+    uint8_t hash[SHA256_BYTES];
+    char text[SHA256_TEXT_MAX];
+    enum s3_outcome outcome = S3_DONE;
+    sha256_begin(&sum);
+    for (uint64_t at = 0; at < part->size && outcome == S3_DONE; at += piece.len) {
+        buf_reset(&piece);
+        outcome = s3_get(s, key, offset + at, num_least_u64(part->size - at, S3_COMPARE_PIECE),
+                         &piece, NULL, err);
+        if (outcome == S3_DONE && piece.len == 0)
+            outcome = S3_TAKEN; /* it has become shorter */
+        sha256_add(&sum, piece.data, piece.len);
+    }
+    sha256_end(&sum, hash);
+    sha256_format(hash, text);
+    buf_free(&piece);
+    return outcome == S3_DONE && strcmp(text, part->sha256) != 0 ? S3_TAKEN : outcome;
+}
+
+/* What became of an upload that is gone, or whose completion was not answered. An object of the
+ * same size may well be another: one that this was to replace. */
+static enum s3_outcome look_back(struct s3_client *s, const char *key, const struct s3_part *parts,
+                                 unsigned count, struct s3_result *result, struct err *err)
 {
     enum s3_outcome outcome = s3_head(s, key, result, err);
-    if (outcome == S3_DONE && result->size != size)
+    uint64_t offset = 0;
+    if (outcome == S3_DONE && result->size != size_of(parts, count))
         outcome = S3_TAKEN;
+    for (unsigned i = 0; i < count && outcome == S3_DONE; offset += parts[i++].size)
+        outcome = compare_part(s, key, offset, &parts[i], err);
     result->same = outcome == S3_DONE;
     return outcome;
 }
 
-/* The outcome of the request alone. `size` is that of all parts: the store may take minutes to put
- * large objects together. */
+/* The outcome of the request alone. The store may take minutes to put large objects together. */
 static enum s3_outcome complete(struct s3_client *s, const char *key, const char *id,
-                                const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                const struct s3_part *parts, unsigned count,
                                 struct s3_condition condition, bool *maybe,
                                 struct s3_result *result, struct err *err)
 {
@@ -99,7 +137,7 @@ static enum s3_outcome complete(struct s3_client *s, const char *key, const char
     buf_append_text(&text, "<CompleteMultipartUpload>");
     for (unsigned i = 0; i < count; i++) {
         buf_printf(&text, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
-        append_escaped(&text, etags[i]);
+        append_escaped(&text, parts[i].etag);
         buf_append_text(&text, "</ETag></Part>");
     }
     buf_append_text(&text, "</CompleteMultipartUpload>");
@@ -108,26 +146,26 @@ static enum s3_outcome complete(struct s3_client *s, const char *key, const char
     r.body = buf_slice(&text);
     r.has_body = true;
     r.completes = true;
-    enum s3_outcome outcome = s3_ask(s, &r, s3_deadline(s, size), maybe, result, err);
+    enum s3_outcome outcome =
+        s3_ask(s, &r, s3_deadline(s, size_of(parts, count)), maybe, result, err);
     buf_free(&text);
     return outcome;
 }
 
 /* *maybe: as s3_ask has it. */
 static enum s3_outcome complete_until_clear(struct s3_client *s, const char *key, const char *id,
-                                            const char (*etags)[S3_ETAG_MAX], unsigned count,
-                                            uint64_t size, struct s3_condition condition,
-                                            bool *maybe, struct s3_result *result, struct err *err)
+                                            const struct s3_part *parts, unsigned count,
+                                            struct s3_condition condition, bool *maybe,
+                                            struct s3_result *result, struct err *err)
 {
     struct err why = {0};
-    enum s3_outcome outcome =
-        complete(s, key, id, etags, count, size, condition, maybe, result, &why);
+    enum s3_outcome outcome = complete(s, key, id, parts, count, condition, maybe, result, &why);
     bool open = outcome == S3_UNCLEAR || outcome == S3_ABSENT ||
                 (outcome == S3_TAKEN && (*maybe || condition.kind == S3_IF_ABSENT));
     if (!open)
         return s3_end(outcome, &why, err);
     enum s3_outcome there =
-        look_back(s, key, size, result, err_is_set(&why) ? &(struct err){0} : err);
+        look_back(s, key, parts, count, result, err_is_set(&why) ? &(struct err){0} : err);
     /* Nothing there, or what was there before, is no answer while ours may still be under way. */
     if (outcome == S3_UNCLEAR &&
         (there == S3_ABSENT || (there == S3_TAKEN && condition.kind != S3_IF_ABSENT)))
@@ -136,7 +174,7 @@ static enum s3_outcome complete_until_clear(struct s3_client *s, const char *key
 }
 
 enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const char *id,
-                                   const char (*etags)[S3_ETAG_MAX], unsigned count, uint64_t size,
+                                   const struct s3_part *parts, unsigned count,
                                    struct s3_condition condition, struct s3_result *result,
                                    struct err *err)
 {
@@ -144,23 +182,19 @@ enum s3_outcome s3_upload_complete(struct s3_client *s, const char *key, const c
     bool maybe = false;
     result = result != NULL ? result : &unwanted;
     enum s3_outcome outcome =
-        complete_until_clear(s, key, id, etags, count, size, condition, &maybe, result, err);
+        complete_until_clear(s, key, id, parts, count, condition, &maybe, result, err);
     result->late = maybe;
     return outcome;
 }
 
-struct etag {
-    char text[S3_ETAG_MAX];
-};
-
 /* DONE, or else LATER or REFUSED: of the object there is nothing yet. */
 static enum s3_outcome send_parts(struct s3_client *s, const char *key, const char *id,
-                                  struct slice body, struct etag *etags, struct err *err)
+                                  struct slice body, struct s3_part *parts, struct err *err)
 {
     enum s3_outcome outcome = S3_DONE;
     for (unsigned i = 0; body.len > 0 && outcome == S3_DONE; i++) {
         struct slice part = {body.data, (size_t)num_least_u64(body.len, s->part)};
-        outcome = s3_upload_part(s, key, id, i + 1, part, etags[i].text, err);
+        outcome = s3_upload_part(s, key, id, i + 1, part, &parts[i], err);
         body = (struct slice){body.data + part.len, body.len - part.len};
     }
     if (outcome == S3_ABSENT)
@@ -183,12 +217,11 @@ enum s3_outcome s3_put_parts(struct s3_client *s, const char *key, struct slice 
     enum s3_outcome outcome = s3_upload_begin(s, key, id, err);
     if (outcome != S3_DONE)
         return outcome == S3_REFUSED ? outcome : S3_LATER;
-    struct etag *etags = account_alloc(s->answer.account, count, sizeof(*etags));
-    outcome = send_parts(s, key, id, body, etags, err);
+    struct s3_part *parts = account_alloc(s->answer.account, count, sizeof(*parts));
+    outcome = send_parts(s, key, id, body, parts, err);
     if (outcome == S3_DONE)
-        outcome = complete(s, key, id, (const char(*)[S3_ETAG_MAX])etags, count, body.len,
-                           condition, maybe, result, err);
-    account_free(s->answer.account, etags, count * sizeof(*etags));
+        outcome = complete(s, key, id, parts, count, condition, maybe, result, err);
+    account_free(s->answer.account, parts, count * sizeof(*parts));
     /* The upload is gone: an attempt that was not answered may have completed it. */
     if (outcome == S3_ABSENT) {
         *maybe = true;

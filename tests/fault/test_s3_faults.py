@@ -3,6 +3,7 @@
 makes of it. The store is scripted (s3_fake.py); what it does is in the API reference of Amazon S3
 ("Error responses", "Conditional writes") or has happened to others."""
 
+import itertools
 import signal
 import socket
 import threading
@@ -271,7 +272,7 @@ def test_success_that_says_nothing(store):
 
 
 def test_a_completion_that_was_not_answered(store, client):
-    """The upload is gone then, and the object is there: of the same size it is ours."""
+    """The upload is gone then, and the object is there: with the same bytes it is ours."""
     store.script = [None, None, None, fake.applied(fake.reset)]
     answer = client.upload("big", b"x" * 20, 10)
     assert (answer["outcome"], answer["same"]) == ("done", True), answer
@@ -283,6 +284,29 @@ def test_a_completion_that_was_not_answered(store, client):
     store.script = [None, None, fake.says(400, "EntityTooSmall")]
     answer = client.upload("small", b"x", 10)
     assert (answer["outcome"], answer["code"]) == ("refused", "EntityTooSmall")
+
+
+def test_an_upload_is_gone_and_an_object_of_its_size_is_there(store, client):
+    """One that it was to replace, or another's: whose it is only its bytes tell."""
+    body = bytes(range(25))
+    parts = [None] * 4
+    gone = fake.says(404, "NoSuchUpload")
+    # The store has forgotten it, be it that an answer was lost before or not; or says what is so.
+    ends = {"any": ([gone], [fake.reset, gone]), "absent": ([gone], [fake.reset, gone], [])}
+    for condition, at in itertools.product(ends, (0, 9, 10, 24)):
+        for steps in ends[condition]:
+            old = store.objects["old"] = body[:at] + b"x" + body[at + 1 :]
+            store.script = parts + steps
+            answer = client.upload("old", body, 10, condition)
+            assert (answer["outcome"], answer["same"]) == ("taken", False), (at, answer)
+            assert store.objects["old"] == old
+    store.objects["old"] = body
+    store.script = [*parts, gone]
+    answer = client.upload("old", body, 10)
+    assert (answer["outcome"], answer["same"]) == ("done", True), answer
+    store.script = []
+    answer = client.upload("old", body, 10, "absent")
+    assert (answer["outcome"], answer["same"]) == ("done", True), answer
 
 
 def test_uploads_that_are_gone_and_stores_that_know_none(store, client):

@@ -109,7 +109,7 @@ static enum s3_outcome upload(char **a, struct s3_result *result, struct err *er
 {
     struct buf body = {0};
     char id[S3_UPLOAD_ID_MAX];
-    static char etags[100][S3_ETAG_MAX];
+    static struct s3_part parts[100];
     size_t part = (size_t)number(a[3]);
     unsigned count = 0;
     read_file(a[4], &body);
@@ -117,12 +117,12 @@ static enum s3_outcome upload(char **a, struct s3_result *result, struct err *er
     for (size_t at = 0; outcome == S3_DONE && at < body.len; at += part) {
         struct slice piece = {body.data + at, body.len - at < part ? body.len - at : part};
         ASSERT(count < 100);
-        outcome = s3_upload_part(client, a[1], id, count + 1, piece, etags[count], err);
+        outcome = s3_upload_part(client, a[1], id, count + 1, piece, &parts[count], err);
         count++;
     }
     if (outcome == S3_DONE)
-        outcome = s3_upload_complete(client, a[1], id, (const char(*)[S3_ETAG_MAX])etags, count,
-                                     body.len, condition_of(a[2]), result, err);
+        outcome =
+            s3_upload_complete(client, a[1], id, parts, count, condition_of(a[2]), result, err);
     buf_free(&body);
     return outcome;
 }
