@@ -203,7 +203,7 @@ static int read_all(struct replay *r, struct err *err)
     uint64_t after = 0;
     int result = follow_catalogue_fill(&catalogue, &r->table, err);
     if (result == 0)
-        result = follow_mixed_resolve(&catalogue, r->store, r->table.version, NULL, err);
+        result = follow_mixed_resolve(&catalogue, r->store, r->table.version, NULL, NULL, err);
     if (result == 0)
         result = find_start(r, &catalogue, &start, &after, err);
     for (size_t i = start; i < catalogue.streams.count && result == 0; i++) {

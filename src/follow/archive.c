@@ -216,7 +216,7 @@ static int bring_planned(struct archive *a, struct follow_view *view, uint64_t f
                                 .list.account = &a->target.account,
                                 .lines.account = &a->target.account};
     view->failed = true;
-    int result = archive_plan_read(&plan, view->store, first, last, err);
+    int result = archive_plan_read(&plan, view->store, first, last, view->stop, err);
     view->failed = result != 0;
     if (result == 0)
         result = find_live(a, &plan, err);

@@ -115,12 +115,15 @@ static void note_entry(struct archive_plan *plan, const struct archive_entry *e)
 }
 
 int archive_plan_read(struct archive_plan *plan, struct object_store *store, uint64_t first,
-                      uint64_t last, struct err *err)
+                      uint64_t last, const atomic_bool *stop, struct err *err)
 {
     struct archive_entry e = {0};
     int result = 0;
     for (uint64_t version = first; version <= last && result == 0; version++) {
-        result = archive_entry_read(&e, store, version, err);
+        if (atomic_load(stop))
+            result = err_set(err, ERR_REFUSED, "it is time to end");
+        else
+            result = archive_entry_read(&e, store, version, err);
         if (result == 0 && plan->paths.count + e.actions.count >= MAP_KEYS_MAX)
             result = err_set(err, ERR_LIMIT, "more than %d files", (int)MAP_KEYS_MAX);
         if (result == 0)

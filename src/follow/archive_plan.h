@@ -2,6 +2,7 @@
 #ifndef VARVE_FOLLOW_ARCHIVE_PLAN_H
 #define VARVE_FOLLOW_ARCHIVE_PLAN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -50,9 +51,10 @@ struct archive_plan {
 };
 
 /* Read the entries from `first` to `last` into an empty plan. What the archive has is guessed to be
- * all that was there before `first`. */
+ * all that was there before `first`. ERR_REFUSED soon after *stop has become true. */
 int archive_plan_read(struct archive_plan *plan, struct object_store *store, uint64_t first,
-                      uint64_t last, struct err *err) __attribute__((warn_unused_result));
+                      uint64_t last, const atomic_bool *stop, struct err *err)
+    __attribute__((warn_unused_result));
 
 /* Whether files of the archive were swapped for some that are gone, or files that it should have
  * are not there: where their rows are now can't be told from the entries. */

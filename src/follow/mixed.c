@@ -17,6 +17,7 @@ struct walk {
     struct follow_catalogue *catalogue;
     struct object_store *store;
     struct delta_follower *have; /* NULL: nothing */
+    const atomic_bool *stop;     /* NULL: nobody says so */
     struct map names;            /* of files whose rows are looked for, */
     ARRAY(bool) known;           /* by their numbers; true: it is known whose they are */
     size_t unknown;              /* of these */
@@ -213,11 +214,20 @@ static int look_into(struct walk *w, const char *name, struct err *err)
     return result;
 }
 
+/* A log may be as long as it likes, and a bucket slow. */
+static int check_stop(const struct walk *w, struct err *err)
+{
+    return w->stop != NULL && atomic_load(w->stop) ? err_set(err, ERR_REFUSED, "it is time to end")
+                                                   : 0;
+}
+
 static int walk_log(struct walk *w, uint64_t version, struct err *err)
 {
     struct err missing = {0};
     bool more = true;
     for (uint64_t v = version; w->unknown > 0 && more; v--) {
+        if (check_stop(w, err) != 0)
+            return -1;
         if (archive_entry_read(&w->entry, w->store, v, &missing) != 0) {
             if (missing.code == ERR_SYSTEM && missing.system == ENOENT)
                 break;
@@ -233,16 +243,16 @@ static int walk_log(struct walk *w, uint64_t version, struct err *err)
             continue;
         buf_reset(&w->other);
         buf_append_slice(&w->other, map_key(&w->names, i));
-        if (look_into(w, buf_text(&w->other), err) != 0)
+        if (check_stop(w, err) != 0 || look_into(w, buf_text(&w->other), err) != 0)
             return -1;
     }
     return 0;
 }
 
 int follow_mixed_resolve(struct follow_catalogue *c, struct object_store *store, uint64_t version,
-                         struct delta_follower *have, struct err *err)
+                         struct delta_follower *have, const atomic_bool *stop, struct err *err)
 {
-    struct walk w = {.catalogue = c, .store = store, .have = have};
+    struct walk w = {.catalogue = c, .store = store, .have = have, .stop = stop};
     struct follow_stream *last =
         c->streams.count > 0 ? &c->streams.list[c->streams.count - 1] : NULL;
     if (last == NULL || last->stream != NULL)

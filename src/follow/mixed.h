@@ -2,6 +2,9 @@
 #ifndef VARVE_FOLLOW_MIXED_H
 #define VARVE_FOLLOW_MIXED_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "delta/follower.h"
 #include "follow/reader.h"
@@ -19,10 +22,11 @@
  * Take the files that do not say whose rows they have out of the catalogue, but for those of
  * have->merged, which hold nothing new, and put those in, as `chosen`, that they were made of, by
  * the log up to `version`: all with a row that is not in `have`. NULL: all there are.
- * ERR_UNSUPPORTED where it can't be told which rows are new, or where these can't be read any more.
+ * ERR_UNSUPPORTED where it can't be told which rows are new, or where these can't be read any more;
+ * ERR_REFUSED soon after *stop (NULL: nobody says so) has become true.
  */
 int follow_mixed_resolve(struct follow_catalogue *c, struct object_store *store, uint64_t version,
-                         struct delta_follower *have, struct err *err)
+                         struct delta_follower *have, const atomic_bool *stop, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Note that nothing is new in the files of a snapshot; true if that was not known. */

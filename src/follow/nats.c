@@ -67,6 +67,7 @@ static int open_target(struct follow_target *target, const struct delta_follower
                        struct err *err)
 {
     struct nats_target *t = (struct nats_target *)target;
+    t->options.stop = target->stop;
     if (connect_to(t, err) != 0)
         return -1;
     if (!t->publisher.any)

@@ -71,6 +71,7 @@ struct publisher_options {
                         what is confirmed, and asks publisher_each_back for the rest */
     bool begin;      /* from the first row, behind whatever is there */
     const struct waker *waker; /* ends a wait; NULL: none */
+    const atomic_bool *stop;   /* true: publisher_each_back ends with ERR_REFUSED; NULL: never */
 };
 
 /* A message, but for the headers that are known when it is sent. */

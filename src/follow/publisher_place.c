@@ -151,6 +151,8 @@ static int each_between(struct publisher *p, uint64_t first, uint64_t last, publ
         struct nats_stored_message message;
         struct slice id, row, generation;
         uint64_t sequence;
+        if (p->options->stop != NULL && atomic_load(p->options->stop))
+            return err_set(&p->failure, ERR_REFUSED, "it is time to end");
         buf_reset(&p->header);
         nats_stream_next_body(&p->header, first, slice_of(p->options->subject));
         if (get_message(p, &message, &found) != 0)

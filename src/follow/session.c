@@ -321,7 +321,8 @@ static int read_all(struct follow_session *s, struct err *err)
     int result = follow_catalogue_fill(&catalogue, &s->table, err);
     s->behind_since = 0;
     if (result == 0)
-        result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, err);
+        result =
+            follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, s->stop, err);
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
         choose_files(s, &catalogue.streams.list[i]);
     s->counted = result == 0;
@@ -345,7 +346,8 @@ static void count_behind(struct follow_session *s)
     if (result == 0)
         result = follow_catalogue_fill(&catalogue, &s->table, &ignored);
     if (result == 0)
-        result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, &ignored);
+        result = follow_mixed_resolve(&catalogue, s->store, s->table.version, &s->have, s->stop,
+                                      &ignored);
     s->behind_since = result == 0 ? 0 : s->behind_since;
     for (size_t i = 0; i < catalogue.streams.count && result == 0; i++)
         choose_files(s, &catalogue.streams.list[i]);

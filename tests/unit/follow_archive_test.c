@@ -402,6 +402,33 @@ TEST(follow_archive_may_be_killed_at_any_time)
     end(&m);
 }
 
+/* Nothing was copied yet: it is not begun. */
+TEST(follow_archive_begins_nothing_when_it_is_time_to_end)
+{
+    static struct model m;
+    struct err err = {0};
+    m = (struct model){0};
+    begin(&m);
+    append(&m);
+    struct follow_target *target = new_target(false);
+    ok(target->operations->open(target, NULL, &err), &err);
+    atomic_store(&m.stop, true);
+    EXPECT(bring(&m, target, &err) != 0 && err.code == ERR_REFUSED);
+    EXPECT_TEXT(err.text, "it is time to end");
+    struct object_store *archive = open_store("archive", NULL);
+    struct delta_snapshot table = {0};
+    err_clear(&err);
+    ok(delta_snapshot_load(&table, archive, &err), &err);
+    EXPECT(!table.found);
+    delta_snapshot_free(&table);
+    object_store_close(archive);
+    atomic_store(&m.stop, false);
+    ok(bring(&m, target, &err), &err);
+    check(&m, true);
+    target->operations->free(target);
+    end(&m);
+}
+
 static int64_t days; /* that have passed, beside the time that passes */
 
 static int64_t day_later(void *context)

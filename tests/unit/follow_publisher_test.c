@@ -106,3 +106,26 @@ TEST(follow_publisher_tells_how_far_it_is)
     EXPECT(!slice_equal(buf_slice(&p.messages[0].id), buf_slice(&p.messages[1].id)));
     publisher_free(&p);
 }
+
+static bool want_all(void *context, struct slice generation, uint64_t sequence)
+{
+    (void)context;
+    (void)generation;
+    (void)sequence;
+    return true;
+}
+
+/* The stream may have hundreds of thousands of messages to go back through: it asks for none. */
+TEST(follow_publisher_goes_back_until_it_is_time_to_end)
+{
+    static struct publisher p;
+    static const atomic_bool stop = true;
+    static const struct publisher_options stopped = {.subject = "replay.>", .stop = &stop};
+    struct err err = {0};
+    begin(&p);
+    p.options = &stopped;
+    EXPECT(publisher_each_back(&p, 100, want_all, NULL, &err) != 0);
+    EXPECT(err.code == ERR_REFUSED);
+    EXPECT_TEXT(err.text, "it is time to end");
+    publisher_free(&p);
+}
