@@ -68,13 +68,25 @@ static void free_interrupted(struct interrupted *i)
     delta_pending_free(&i->entry);
 }
 
+/* Files of varve are whole before they get their names. */
+static bool is_none_of_varve(const struct err *failure)
+{
+    return failure->code == ERR_FORMAT || failure->code == ERR_UNSUPPORTED ||
+           failure->code == ERR_LIMIT;
+}
+
 int store_is_own_file(struct store *store, const char *name, bool *own, struct err *err)
 {
     struct delta_object_file object;
+    struct err failure = {0};
     bool found;
     *own = false;
-    if (delta_object_file_open(&object, store->objects, name, &found, err) != 0)
-        return -1;
+    if (delta_object_file_open(&object, store->objects, name, &found, &failure) != 0) {
+        if (is_none_of_varve(&failure))
+            return 0;
+        *err = failure;
+        return err_prefix(err, "%s", name);
+    }
     if (!found)
         return 0;
     *own = slice_is(parquet_file_value(&object.file, "varve.instance"), store->instance);

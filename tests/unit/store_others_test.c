@@ -230,6 +230,36 @@ TEST(store_takes_back_no_file_of_others)
     leave(&b);
 }
 
+/* What somebody has put there is no Parquet file: it stays, and holds nothing up. */
+TEST(store_takes_back_nothing_that_is_no_file_of_varve)
+{
+    static const char *const texts[] = {"", "x", "not Parquet, and longer than a head and a foot",
+                                        "PAR1, and a foot that leads nowhere\377\377\377\377PAR1"};
+    static const char name[] = "root/x/1-9.parquet";
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct renames renames = {1};
+        struct party a, b;
+        fixture_remove("root");
+        enter(&a, "a");
+        enter(&b, "b");
+        fixture_hook(a.store, fail_renames, &renames);
+        seal(&a, 1, 9, 0);
+        EXPECT_TEXT(settle(&a), "no");
+        leave(&a);
+        seal(&b, 1, 9, 0); /* others were faster, with a file of another name */
+        EXPECT_TEXT(settle(&b), "");
+        EXPECT(unlink(name) == 0);
+        fixture_write(name, texts[i]);
+        enter(&a, "a");
+        EXPECT(a.store->recovery.withdrawn);
+        char *text = fixture_read(name);
+        EXPECT_TEXT(text, texts[i]);
+        free(text);
+        leave(&a);
+        leave(&b);
+    }
+}
+
 struct read_fault {
     int at; /* so many reads later one fails; 0: none does any more */
 };
