@@ -151,6 +151,15 @@ bool time_parse(struct slice text, int64_t *ns)
     return true;
 }
 
+int64_t time_ns_of(int64_t seconds, int64_t nanoseconds)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow(seconds, CLOCK_SECOND, &ns) ||
+        __builtin_add_overflow(ns, nanoseconds, &ns))
+        return seconds < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
+
 void time_format(int64_t ns, int digits, char out[static TIME_TEXT_MAX])
 {
     struct time_utc t = time_utc_of(ns);

@@ -27,6 +27,10 @@ struct time_utc {
 };
 struct time_utc time_utc_of(int64_t ns);
 
+/* Seconds since 1970, of somebody else's, and a part of one, as nanoseconds. What an int64 can't
+ * hold, before 1677 or after 2262, is its end. */
+int64_t time_ns_of(int64_t seconds, int64_t nanoseconds);
+
 /* An RFC 3339 time such as 2026-11-24T12:00:00.5Z or with an offset; nanoseconds since 1970. Years
  * 1970 to 2261. False, and *ns left alone, for anything else. */
 bool time_parse(struct slice text, int64_t *ns) __attribute__((warn_unused_result));

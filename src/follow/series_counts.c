@@ -8,6 +8,7 @@
 
 #include "base/crc32.h"
 #include "base/num.h"
+#include "base/time.h"
 
 enum {
     GROUPS_MAX = 1000, /* each is a crash between the server and the note of it, and the next */
@@ -124,7 +125,7 @@ static int64_t time_of(const struct series_window *w)
 {
     uint64_t number = w->first + w->place;
     uint64_t ns = number % 1000 * 1000000 + number / 1000 % 1000000;
-    return w->second * CLOCK_SECOND + (int64_t)ns;
+    return time_ns_of(w->second, (int64_t)ns);
 }
 
 int series_counts_lines(struct series_counts *c, struct object_store *store,

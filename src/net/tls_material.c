@@ -24,9 +24,7 @@ int64_t tls_time_of(const mbedtls_x509_time *t)
     struct time_date date = {t->year, (uint8_t)t->mon, (uint8_t)t->day};
     int64_t seconds = time_days_of(date) * 86400 + t->hour * 3600 + t->min * 60 + t->sec;
     /* A certificate may be of any year from 0 to 9999: what the clock can't show is its end. */
-    if (seconds > INT64_MAX / CLOCK_SECOND)
-        return INT64_MAX;
-    return seconds < INT64_MIN / CLOCK_SECOND ? INT64_MIN : seconds * CLOCK_SECOND;
+    return time_ns_of(seconds, 0);
 }
 
 /* A server such as Go's takes the first that it knows. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "base/clock.h"
+#include "base/time.h"
 #include "object/directory.h"
 
 enum { READ_SIZE = 64 * 1024 };
@@ -70,8 +70,7 @@ int posix_head(struct object_store *store, const char *name, struct object_info 
         return 0;
     *found = true;
     *out = (struct object_info){.size = (uint64_t)st.st_size,
-                                .modified =
-                                    (int64_t)st.st_mtim.tv_sec * CLOCK_SECOND + st.st_mtim.tv_nsec};
+                                .modified = time_ns_of(st.st_mtim.tv_sec, st.st_mtim.tv_nsec)};
     return 0;
 }
 

@@ -72,6 +72,8 @@ static int read_last(struct object_store *store, int64_t *last, struct err *err)
     int result = object_get_all(store, LAST_NAME, LAST_MAX, &text, &found, err);
     if (result == 0 && found)
         (void)json_get_i64(json_parse(&arena, buf_slice(&text), &ignored), "at", last);
+    if (*last < 0 || *last > INT64_MAX / CLOCK_MILLISECOND)
+        *last = 0; /* no time that there is */
     arena_free(&arena);
     buf_free(&text);
     return result;

@@ -243,7 +243,7 @@ static int look_at_folder(struct compact_plan *plan, struct compact_folder *f,
     for (size_t i = 0; i < l.unknown.count; i++) {
         if (result == 0)
             result = object_head(store, l.unknown.list[i], &info, &found, err);
-        if (result == 0 && found && now - info.modified > FOREIGN_AFTER)
+        if (result == 0 && found && info.modified < now - FOREIGN_AFTER)
             f->why = "it holds what is not in the log";
         *busy = true;
         free(l.unknown.list[i]);

@@ -191,3 +191,17 @@ TEST(time_date_counts_the_days_of_ten_thousand_years)
             }
     EXPECT_I64(days, 2932897);
 }
+
+/* 2^63 ns are 9,223,372,036 s and 854,775,807 ns or 808. */
+TEST(time_ns_ends_where_an_int64_does)
+{
+    EXPECT(time_ns_of(0, 0) == 0 && time_ns_of(1, 999999999) == INT64_C(1999999999));
+    EXPECT(time_ns_of(-1, 1) == INT64_C(-999999999));
+    EXPECT(time_ns_of(INT64_C(9223372036), 854775807) == INT64_MAX);
+    EXPECT(time_ns_of(INT64_C(9223372036), 854775806) == INT64_MAX - 1);
+    EXPECT(time_ns_of(INT64_C(9223372036), 854775808) == INT64_MAX);
+    EXPECT(time_ns_of(INT64_C(9223372037), 0) == INT64_MAX);
+    EXPECT(time_ns_of(INT64_MAX, 999999999) == INT64_MAX);
+    EXPECT(time_ns_of(INT64_C(-9223372036), 0) == INT64_C(-9223372036000000000));
+    EXPECT(time_ns_of(INT64_MIN, 0) == INT64_MIN);
+}

@@ -306,6 +306,40 @@ static const char *count_rows(struct series_counts *c, struct object_store *stor
     return buf_text(&lines->text);
 }
 
+/* The last second of an int64 is not a whole one: a time in it is one that there is. */
+TEST(follow_series_are_counted_in_the_last_second_of_all)
+{
+    const struct object_config place = {
+        .root = "out", .entries = DELTA_LOG_FOLDER, .writer = "test", .writer_name = "test"};
+    struct series_counts c = {.name = "db+sending"};
+    struct series_lines lines = {0};
+    struct err err = {0};
+    struct row r;
+    struct object_store *store = object_open(&place, &err);
+    EXPECT(store != NULL);
+    /* Times within a second go by sequences: some of so many are behind the end. */
+    for (uint64_t sequence = 1; sequence <= 1000; sequence++) {
+        char series[16];
+        (void)snprintf(series, sizeof(series), "m%llu", (unsigned long long)sequence);
+        make_row(&r, sequence, "a", "");
+        series_counts_take(&c, &r.event);
+        series_counts_add(&c, &r.event, 0, slice_of(series), INT64_MAX);
+    }
+    EXPECT(series_counts_lines(&c, store, &lines, &err) == 0);
+    unsigned last = 0;
+    for (const char *at = buf_text(&lines.text); (at = strstr(at, " count=1i ")) != NULL;) {
+        at += strlen(" count=1i ");
+        EXPECT(strncmp(at, "9223372036", 10) == 0 &&
+               strlen("9223372036854775807") == strcspn(at, "\n"));
+        last += strncmp(at, "9223372036854775807", 19) == 0;
+    }
+    EXPECT(last > 100 && last < 200); /* of 1,000 ms those from 855 on, or nearly so */
+    series_counts_free(&c);
+    array_free(&lines.list);
+    buf_free(&lines.text);
+    object_store_close(store);
+}
+
 TEST(follow_series_rows_that_come_again_are_counted_as_before)
 {
     const struct object_config place = {

@@ -375,6 +375,28 @@ TEST(posix_put_and_get)
     object_store_close(store);
 }
 
+/* Files of a host whose clock is wrong: not older than they are. */
+TEST(posix_files_of_a_time_that_no_int64_holds)
+{
+    static const int64_t seconds[] = {1, 7258118400, 9223372036, 9223372037, 16725225600};
+    struct err err = {0};
+    struct object_store *store = open_as("w", &err);
+    struct object_info info;
+    bool found;
+    int64_t last = 0;
+    EXPECT(object_put(store, "x", slice_of("x"), &err) == 0);
+    for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+        const struct timespec times[2] = {{.tv_sec = (time_t)seconds[i], .tv_nsec = 900000000},
+                                          {.tv_sec = (time_t)seconds[i], .tv_nsec = 900000000}};
+        if ((time_t)seconds[i] != seconds[i] || utimensat(AT_FDCWD, "root/x", times, 0) != 0)
+            break; /* this machine has no such time; a file system keeps the nearest that it has */
+        EXPECT(object_head(store, "x", &info, &found, &err) == 0 && found);
+        EXPECT(info.modified >= last && info.modified > 0);
+        last = info.modified;
+    }
+    object_store_close(store);
+}
+
 TEST(posix_names_that_could_do_harm)
 {
     struct err err = {0};
