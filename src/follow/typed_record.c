@@ -44,11 +44,14 @@ int typed_table_message(const char *target, struct slice event_type, const char 
 {
     char *root = typed_table_root(target, event_type);
     struct arena arena = {0};
-    struct buf text = {0};
+    struct buf name = {0}, text = {0};
     struct slice message;
     bool found = false;
-    struct object_config config = {
-        .root = root, .entries = DELTA_LOG_FOLDER, .writer = follower, .writer_name = follower};
+    text_escape(&name, slice_of(follower)); /* as who writes to the table: one at a time */
+    struct object_config config = {.root = root,
+                                   .entries = DELTA_LOG_FOLDER,
+                                   .writer = follower,
+                                   .writer_name = buf_text(&name)};
     struct object_store *store = object_open(&config, err);
     int result = store == NULL ? -1 : read_record(store, &text, &found, err);
     if (result == 0 && found) {
@@ -60,6 +63,7 @@ int typed_table_message(const char *target, struct slice event_type, const char 
     }
     object_store_close(store);
     arena_free(&arena);
+    buf_free(&name);
     buf_free(&text);
     free(root);
     return result;
