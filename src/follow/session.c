@@ -12,7 +12,8 @@
 #include "store/retain_plan.h"
 
 enum {
-    /* Files that are read and still remembered, because the snapshot has them. */
+    /* Files that are read and still remembered, because the snapshot has them: beside those that it
+     * can't forget, since nothing says which rows they have. */
     FILES_MAX = 4096,
 };
 
@@ -72,6 +73,11 @@ static enum delta_keep keep_new(void *context, const struct delta_add *add, stru
     return news ? DELTA_KEEP_ALL : DELTA_KEEP_NOTHING;
 }
 
+static size_t live_files(const struct follow_session *s)
+{
+    return s->table.files.count - s->table.removed;
+}
+
 static int load_table(struct follow_session *s, struct err *err)
 {
     delta_snapshot_free(&s->table);
@@ -85,6 +91,7 @@ static int load_table(struct follow_session *s, struct err *err)
     if (!s->table.found)
         return err_set(err, ERR_SYSTEM, "%s: there is no table with a commit log", s->root);
     s->loaded = true;
+    s->remembered = 0;
     return 0;
 }
 
@@ -125,6 +132,7 @@ static int forget_files(struct follow_session *s, struct err *err)
     uint64_t version = s->table.version;
     if (load_table(s, err) != 0)
         return -1;
+    s->remembered = live_files(s);
     s->sure = s->sure && !(s->table.has_base && s->table.base > version);
     return 0;
 }
@@ -134,7 +142,7 @@ static int look(struct follow_session *s, bool *newer, struct err *err)
 {
     uint64_t version = s->table.version;
     bool gap = false;
-    if (s->table.files.count - s->table.removed > FILES_MAX) {
+    if (live_files(s) > s->remembered + FILES_MAX) {
         if (forget_files(s, err) != 0)
             return -1;
     } else if (delta_snapshot_update(&s->table, s->store, NULL, NULL, &gap, err) != 0) {

@@ -24,6 +24,7 @@ struct follow_session {
     bool loaded;                 /* `table` is */
     bool counting;               /* files are looked at for how far behind it is, which */
     bool counted;                /* was done in this round */
+    size_t remembered;           /* files that it had when it was read to forget some */
     bool sure;                   /* what is in `table` and new is listed in its generations */
     struct seqjoin late;         /* of what was taken of the stream at hand */
     uint64_t rows, bytes;        /* taken since the last commit */

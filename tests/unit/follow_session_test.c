@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "batch/batch.h"
@@ -166,6 +167,15 @@ TEST(follow_session_sees_a_commit_behind_more_files_than_it_remembers)
     EXPECT(news && c.rows == NEW_ROWS && c.commits == 1);
     EXPECT(s.lag_rows == 0 && s.behind_since == 0);
     EXPECT(c.behind_since == INT64_MAX / CLOCK_MILLISECOND * CLOCK_MILLISECOND);
+    /* It goes on from what it knows: the first entry is not read for each that comes. */
+    EXPECT(unlink("root/_delta_log/00000000000000000000.json") == 0);
+    put_rows("root/newer", 4, 5);
+    struct buf entry = {0};
+    buf_append_text(&entry, ADD("newer", "1", "\"varve.sequences\":\"4-5\""));
+    put_file("root/_delta_log/00000000000000000002.json", &entry);
+    buf_free(&entry);
+    EXPECT(follow_session_round(&s, &news, &err) == 0);
+    EXPECT(news && c.rows == 2 * NEW_ROWS && c.commits == 2);
     EXPECT_TEXT(err.text, "");
     follow_session_close(&s);
 }
