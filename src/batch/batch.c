@@ -188,8 +188,6 @@ static void fill_group(struct batch *b)
 {
     struct batch_group *group = &b->groups[b->depth - 1];
     bool row = group->column == SCHEMA_NO_PARENT;
-    if (row && group->elements == b->roots)
-        return;
     note_whole(b, group);
     uint32_t end = row ? b->schema->count : b->nodes[group->column].end;
     for (uint32_t i = row ? 0 : group->column + 1; i < end; i = b->nodes[i].end) {
@@ -353,8 +351,11 @@ void batch_end_row(struct batch *b)
     ASSERT(b->rows < BATCH_ROWS_MAX);
     if (b->depth == 0)
         open_group(b, SCHEMA_NO_PARENT, 0);
-    ASSERT(b->depth == 1 && (b->nodes != NULL || b->groups[0].elements == b->roots));
-    fill_group(b);
+    ASSERT(b->depth == 1);
+    if (b->groups[0].elements != b->roots) {
+        ASSERT(b->nodes != NULL);
+        fill_group(b);
+    }
     b->depth = 0;
     b->row_entries = 0;
     b->row_start = b->bytes;

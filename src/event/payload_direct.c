@@ -17,11 +17,15 @@ _Static_assert(PAYLOAD_MAX / 4 + PLAN_COLUMNS_MAX < BATCH_ROW_ENTRIES_MAX, "a ro
     static const uint8_t *name(struct direct *x, const struct direct_field *f, const uint8_t *at, \
                                const uint8_t *end)
 
-/* A varint of two bytes or more, into x->number. */
+/* A varint of two bytes, as most of the others are, or more, into x->number. */
 static __attribute__((noinline)) const uint8_t *take_long_varint(struct direct *x,
                                                                  const uint8_t *at,
                                                                  const uint8_t *end)
 {
+    if (end - at >= 2 && at[1] <= TAG_BYTE) {
+        x->number = (at[0] & TAG_BYTE) | (uint64_t)at[1] << 7;
+        return at + 2;
+    }
     size_t len = varint_decode((struct slice){at, (size_t)(end - at)}, 0, &x->number);
     return len > 0 ? at + len : NULL;
 }
@@ -217,23 +221,21 @@ void direct_choose(struct direct_field *f)
                                            : takes[f->field->type];
 }
 
-/* Whether a field with this tag is one that the message does not have, and nothing is wrong with
- * it: *at is behind it then. */
-static __attribute__((cold)) bool pass_over(const struct direct_node *node, uint32_t tag,
-                                            const uint8_t **at, const uint8_t *end)
+/* Where a field with this tag ends, if it is one that the message does not have, and nothing is
+ * wrong with it; else NULL. */
+static __attribute__((cold, noinline)) const uint8_t *pass_over(const struct direct_node *node,
+                                                                uint32_t tag, const uint8_t *at,
+                                                                const uint8_t *end)
 {
-    struct slice rest = {*at, (size_t)(end - *at)};
+    struct slice rest = {at, (size_t)(end - at)};
     struct wire_field ignored = {.number = tag >> 3, .type = (enum wire_type)(tag & 7)};
     size_t len = 0;
     if ((tag & 7) > WIRE_32 || tag >> 3 == 0 || ignored.type == WIRE_GROUP)
-        return false;
+        return NULL;
     for (uint32_t i = 0; i < node->count; i++)
         if (node->fields[i].tag >> 3 == tag >> 3)
-            return false;
-    if (!protobuf_content(rest, &len, &ignored))
-        return false;
-    *at += len;
-    return true;
+            return NULL;
+    return protobuf_content(rest, &len, &ignored) ? at + len : NULL;
 }
 
 /* It can't go on behind so many leaves. */
@@ -258,7 +260,8 @@ static bool take_fields(struct direct *x, const struct direct_node *node, struct
         while (f->tag < tag)
             put_absent(x, f++);
         if (f->tag != tag) {
-            if (!pass_over(node, tag, &at, end))
+            at = pass_over(node, tag, at, end);
+            if (at == NULL)
                 return stop(x, f->leaf);
             continue;
         }
