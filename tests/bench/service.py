@@ -274,6 +274,10 @@ def quality(place, server, arguments):
     table.row("DuckDB", rows / theirs.cpu / 1e6, "M rows/CPU s")
 
 
+# A replay's messages bear ids, too: by them each comes once.
+WITH_IDS = "varve-gen --deduplicate"
+
+
 def replay(place, server, arguments):
     """What is stored goes back into another stream, and into one that allows atomic batches (where the
     server does not know of them, as into the other), beside what varve-gen publishes, in turns. Of the
@@ -288,23 +292,29 @@ def replay(place, server, arguments):
         server.add_stream(stream, subjects=[stream])
         publish = [*generated, "--stream", stream, "--subject", stream]
         yield "varve-gen", lambda: measured(publish, server)
+        server.add_stream("IDS", subjects=["ids"])
+        with_ids = [*generated, "--stream", "IDS", "--subject", "ids", "--deduplicate"]
+        yield WITH_IDS, lambda: measured(with_ids, server)
         if number == 0:
             Runner(place / "run-0", server).once(sources=sources(stream))
         yield "varve replay", lambda: measured(command, server)
         server.add_stream("BATCHED", subjects=["batched.>"], allow_atomic=True)
         batched = [*command, "--subject", "batched.>"]
         yield "in atomic batches", lambda: measured(batched, server)
-        for name in (stream, "REPLAY", "BATCHED"):
+        for name in (stream, "IDS", "REPLAY", "BATCHED"):
             server.delete_stream(name)
 
     results = in_turns(arguments.rounds, works)
     table = Figures(f"replay: {count:,} rows back into a stream")
     for name, used in results.items():
+        rate = count / used.wall, "messages/s"
         beside = ()
         if name != "varve-gen":
             aim = REPLAYED if name == "varve replay" else ""
             beside = ("varve-gen", results["varve-gen"].wall / used.wall, aim)
-        table.row(name, count / used.wall, "messages/s", *beside)
+        table.row(name, *rate, *beside)
+        if name == "varve replay":
+            table.row(name, *rate, WITH_IDS, results[WITH_IDS].wall / used.wall)
         table.row(name, 1e6 * used.cpu / count, "CPU s/M")
         table.row(name, 1e6 * used.served / count, "server's")
 
