@@ -227,9 +227,25 @@ void delta_path_encode(struct buf *out, struct slice path)
     text_encode_percent(out, path, "-._~/=");
 }
 
+/* As in file:/srv/a (RFC 3986, section 3.1). Spark writes it so, with one slash. */
+static bool has_scheme(struct slice uri)
+{
+    for (size_t i = 0; i < uri.len; i++) {
+        uint8_t c = uri.data[i], letter = c | 0x20;
+        if (c == ':')
+            return i > 0;
+        if (!(letter >= 'a' && letter <= 'z') &&
+            (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')))
+            return false;
+    }
+    return false;
+}
+
 bool delta_path_decode(struct buf *out, struct slice uri)
 {
     size_t start = out->len;
+    if (has_scheme(uri))
+        return false;
     for (size_t i = 0; i < uri.len; i++) {
         if (uri.data[i] != '%') {
             buf_append_byte(out, uri.data[i]);

@@ -136,7 +136,8 @@ bool delta_next_line(struct slice *rest, struct slice *line);
 /* Append a relative path as `path` wants it: URI-encoded, for readers that decode it once. */
 void delta_path_encode(struct buf *out, struct slice path);
 
-/* The reverse; false, and `out` as it was, for a broken escape. */
+/* The reverse; false, and `out` as it was, for a broken escape, and for a URI with a scheme, which
+ * is not relative to the table. */
 bool delta_path_decode(struct buf *out, struct slice uri) __attribute__((warn_unused_result));
 
 /* What all paths of one file have in common, since writers encode them differently: the path as

@@ -293,6 +293,30 @@ int store_read_known(struct store *store, const struct store_config *config, str
     return result;
 }
 
+static enum delta_keep keep_path(void *context, const struct delta_add *add,
+                                 struct delta_mark *mark)
+{
+    (void)context;
+    (void)add;
+    (void)mark;
+    return DELTA_KEEP_BRIEF;
+}
+
+int store_check_files(struct store *store, struct err *err)
+{
+    struct delta_snapshot full = {.want_files = true, .keep = keep_path};
+    struct buf name = {0};
+    int result = delta_snapshot_load(&full, store->objects, err);
+    for (size_t i = 0; i < full.files.count && result == 0; i++) {
+        buf_reset(&name);
+        if (full.files.list[i] != NULL)
+            result = delta_object_name(&name, full.files.list[i]->path, err);
+    }
+    buf_free(&name);
+    delta_snapshot_free(&full);
+    return result;
+}
+
 int store_note_others(struct store *store, const struct delta_action *action, struct err *err)
 {
     if (action->kind != DELTA_COMMIT_INFO && action->kind != DELTA_ADD)

@@ -20,6 +20,11 @@
 int store_read_known(struct store *store, const struct store_config *config, struct positions *out,
                      struct err *err) __attribute__((warn_unused_result));
 
+/* ERR_FORMAT if a live file does not lie below the folder of the table, as those of a shallow
+ * clone: the log of a clone has no positions, and where its files have no tags nothing tells which
+ * events are in them. All of the log is read. */
+int store_check_files(struct store *store, struct err *err) __attribute__((warn_unused_result));
+
 /* An action of an entry that somebody else has made since; or, with want_varve, all of a log. */
 int store_note_others(struct store *store, const struct delta_action *action, struct err *err)
     __attribute__((warn_unused_result));

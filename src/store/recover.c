@@ -122,8 +122,9 @@ static bool is_known(const struct delta_snapshot *table, const char *instance)
     return known;
 }
 
-/* Go on from what this instance has written down, or else read all of the log. */
-static int load_table(struct store *store, struct err *err)
+/* Go on from what this instance has written down, or else read all of the log. *known: it has been
+ * here before. */
+static int load_table(struct store *store, bool *known, struct err *err)
 {
     struct store_removed removed = {.instance = store->instance};
     bool resumed, gap = false;
@@ -136,7 +137,8 @@ static int load_table(struct store *store, struct err *err)
             delta_snapshot_load_visited(&store->table, store->objects, note_removed, &removed, err);
         resumed = false;
     }
-    if (resumed || is_known(&store->table, store->instance))
+    *known = resumed || is_known(&store->table, store->instance);
+    if (*known)
         store->recovery.removed = store_removed_tell(&removed, store->root);
     store_removed_free(&removed);
     return result;
@@ -153,13 +155,15 @@ static int make_table(struct store *store, struct err *err)
 int store_recover_table(struct store *store, const struct store_config *config, struct err *err)
 {
     struct delta_snapshot *table = &store->table;
-    bool evolve;
-    if (load_table(store, err) != 0)
+    bool evolve, known;
+    if (load_table(store, &known, err) != 0)
         return -1;
     if (!table->found && make_table(store, err) != 0)
         return -1;
     if (!table->found)
         return err_set(err, ERR_FORMAT, "something is removing the files of _delta_log");
+    if (!known && !store->recovery.created && store_check_files(store, err) != 0)
+        return -1;
     store->recovery.entries = table->version + 1;
     store->recovery.entries_read = table->version + 1 - (table->has_base ? table->base + 1 : 0);
     /* Once is enough unless somebody else comes before us each time. */

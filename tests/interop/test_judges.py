@@ -2,14 +2,18 @@
 """One table that went through all there is: written by 0.1.0, then by two instances, with properties
 set by another engine, columns that came later, checkpoints, a log whose beginning is gone, small files
 merged, and the oldest rows expired. Each engine that reads the log must have the same rows of each version, those of plain files the same of
-the newest one; and each that maintains tables does so to a copy, after which varve goes on."""
+the newest one; and each that maintains tables does so to a copy, after which varve goes on. Then what Spark
+makes of typed tables, and varve of its RESTORE and of its shallow clones."""
 
 import hashlib
+import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import deltalake
@@ -20,8 +24,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from generator import Load
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from spark_support import Spark, has
 from support import PATIENCE, SUBJECT, VARVE, Runner, Server, verify, wait_for
+from test_followers import FAST, event
+from test_payloads import SYNTAXES, fill, random_type, same, wanted
 
 OLD = Path(__file__).parent / "old_store"
 OTHER = "other.events"
@@ -351,3 +358,159 @@ def test_row_groups_that_compaction_has_copied(any_server, tmp_path, request):
     assert verify(root, "--server", any_server.url)["findings"] == []
     runner.close()
     assert digest(request.getfixturevalue("spark").read(root)) == wanted
+
+
+# ---- what Spark alone can tell -------------------------------------------------------------------
+
+
+def widened(files, _):
+    """The same types, of which each message has a field more; and Python's class of t.A."""
+    for message in files[-1].message_type[:3]:
+        field = message.field.add(name="more", number=900, label=1, type=11)
+        field.type_name = ".google.protobuf.Timestamp"
+    pool = descriptor_pool.DescriptorPool()
+    for file in files:
+        pool.Add(file)
+    return files, message_factory.GetMessageClass(pool.FindMessageTypeByName("t.A"))
+
+
+def literal(value):
+    """Of SQL; the session's times are UTC."""
+    if hasattr(value, "year"):
+        return f"TIMESTAMP'{value:%Y-%m-%d %H:%M:%S.%f}'"
+    return "NULL" if value is None else str(value)
+
+
+def test_spark_reads_typed_tables(any_server, varve, spark):
+    """Structs, lists and maps of any depth, decimals and times, and a field more of each message
+    later: the values are those of Python's protobuf, and the rows those of deltalake."""
+    chance = random.Random(5)
+    any_server.add_stream()
+    types = {f"t{n}": random_type(chance, SYNTAXES[n % 3]) for n in range(2)}
+    sent = {name: [] for name in types}
+    for change in (lambda files, kind: (files, kind), widened):
+        payloads = []
+        for name, (files, kind) in types.items():
+            files, kind = change(files, kind)
+            path = varve.directory / f"{name}-{change.__name__}.binpb"
+            path.write_bytes(descriptor_pb2.FileDescriptorSet(file=files).SerializeToString())
+            payload = {"event_type": name, "format": "protobuf", "message": "t.A"}
+            payloads.append({**payload, "descriptor_set": str(path)})
+            made = [kind() for _ in range(15)]
+            for message in made:
+                fill(chance, message)
+            bodies = enumerate(message.SerializeToString() for message in made)
+            any_server.publish(event(n, body, name) for n, body in bodies)
+            sent[name] += made
+        varve.once(**FAST, payloads=payloads, followers=[{"name": "typed", "kind": "table"}])
+    schemas = ""
+    for name, messages in sent.items():
+        root = f"{varve.output}-types/{name}"
+        table = spark.read(root).sort_by("stream_seq")
+        assert digest(table) == digest(read_deltalake(root))
+        schemas += str(table.schema)
+        for row, message in zip(table.to_pylist(), messages, strict=True):
+            assert row["payload_error"] is None
+            for column, value in wanted(message).items():
+                assert same(row[column], value), (name, column)
+        chosen = table.select(
+            [f.name for f in table.schema if pa.types.is_decimal(f.type) or f.name == "event_time"]
+        ).to_pylist()
+        where = " AND ".join(f"{key} <=> {literal(value)}" for key, value in chosen[-1].items())
+        query = f"SELECT count(*) FROM delta.`{root}` WHERE {where}"
+        assert spark.ask(sql=query)["rows"] == [[chosen.count(chosen[-1])]], where
+    for part in ("struct<", "list<", "map<", "decimal128(20, 0)", "timestamp[us"):
+        assert part in schemas, part
+
+
+def sequences(table):
+    return Counter(table["stream_seq"].to_pylist())
+
+
+def test_spark_restores_a_version(any_server, varve, spark):
+    """Back while varve runs, and forth again while it is stopped: it is said, nothing is stored
+    twice, and what comes is there."""
+    root, batching = varve.output, {"max_age": "200ms"}
+
+    def restore(version):
+        deltalake.DeltaTable(root).alter.set_table_properties({"delta.appendOnly": "false"})
+        spark.ask(sql=f"RESTORE TABLE delta.`{root}` TO VERSION AS OF {version}")
+
+    def goes_on(run):
+        line = run.wait_line("rows_removed")
+        assert "RESTORE" in line["text"] and "not fetched again" in line["text"]
+        wait_for(lambda: any_server.unacked() == 0 == any_server.consumer().num_pending, "acked")
+        assert run.stop() == 0 and len(run.lines("rows_removed")) == 1
+
+    any_server.generate(20, seed=1)
+    run = varve.start(batching=batching)
+    run.wait_rows(20)
+    first = deltalake.DeltaTable(root).version()
+    any_server.generate(15, seed=2)
+    run.wait_rows(35)
+    second = deltalake.DeltaTable(root).version()
+    restore(first)
+    any_server.generate(10, seed=3)
+    goes_on(run)
+    there = dict.fromkeys([*range(1, 21), *range(36, 46)], 1)
+    assert sequences(read_deltalake(root)) == there
+    restore(second)
+    any_server.generate(5, seed=4)
+    goes_on(varve.start(batching=batching))
+    there = dict.fromkeys([*range(1, 36), *range(46, 51)], 1)
+    assert sequences(spark.read(root)) == sequences(read_deltalake(root)) == there
+    out = verify(root, status=1)["findings"]  # until VACUUM readers of the directory find them
+    assert out and all("is not in the log" in finding["text"] for finding in out)
+    table = deltalake.DeltaTable(root)
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert verify(root)["findings"] == [] and sequences(read_deltalake(root)) == there
+    assert sequences(read_pyarrow_files(root)) == there
+
+
+def run_varve(*arguments):
+    command = [VARVE, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_shallow_clones(any_server, varve, spark, tmp_path):
+    """One has no files of its own: varve neither reads it nor writes to it, and says why. It can be
+    read for as long as those are there that it refers to."""
+    notes = {"event_type": "note", "format": "json", "columns": ["n integer $.n"]}
+    typed = {"payloads": [notes], "followers": [{"name": "typed", "kind": "table"}]}
+    any_server.add_stream()
+    for begin in (0, 20):
+        any_server.publish(event(n, f'{{"n": {n}}}', "note") for n in range(begin, begin + 20))
+        varve.once(**FAST, **typed)
+    root, clone, types = varve.output, tmp_path / "clone", tmp_path / "clone-types"
+    for source, to in ((root, clone), (f"{root}-types/note", types / "note")):
+        spark.ask(sql=f"CREATE TABLE delta.`{to}` SHALLOW CLONE delta.`{source}`")
+    before = digest(read_deltalake(root))
+
+    def configuration(output, name="typed", kind="table", **follower):
+        path = tmp_path / f"{name}-{output.name}.yaml"
+        output = {"log_output_directory": str(output)}
+        followers = [{"name": name, "kind": kind, **follower}]
+        config = {**FAST, **typed, "followers": followers, "output": output}
+        path.write_text(json.dumps(varve.config(**config)))
+        return path
+
+    for arguments in (
+        ["cat", clone],
+        ["verify", clone],
+        ["quality", clone],
+        ["compact", "--after", "0s", clone],
+        ["check", "-c", configuration(clone)],
+        ["run", "--once", "-c", configuration(clone)],
+        ["follow", "typed", "--once", "-c", configuration(clone)],
+        ["follow", "more", "--once", "-c", configuration(root, "more", target=str(types))],
+        ["follow", "vault", "--once", "-c"]
+        + [configuration(clone, "vault", "archive", target=str(tmp_path / "vault"))],
+    ):
+        status, said = run_varve(*arguments)
+        assert status == 1 and "is the table a shallow clone?" in said, (arguments, said)
+    for table in (clone, types / "note"):
+        assert len(list((table / "_delta_log").glob("*.json"))) == 1
+    status, said = run_varve("compact", "--after", "0s", "--keep-replaced", "1h", root)
+    assert status == 0 and "became: 1 files of 2" in said, said
+    assert digest(read_deltalake(root)) == digest(spark.read(clone)) == before

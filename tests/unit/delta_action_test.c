@@ -161,6 +161,8 @@ TEST(delta_path_is_decoded_once)
     EXPECT(!delta_path_decode(&back, slice_of("abc%")));
     EXPECT(!delta_path_decode(&back, slice_of("abc%2")));
     EXPECT(!delta_path_decode(&back, slice_of("abc%g0")));
+    EXPECT(!delta_path_decode(&back, slice_of("file:/srv/a")));
+    EXPECT(!delta_path_decode(&back, slice_of("S3a://bucket/a")));
     EXPECT_TEXT(buf_text(&back), "k=v/a%2Fb/%empty/1-2.parquet\xc3\xb6");
     buf_free(&out);
     buf_free(&back);

@@ -25,7 +25,12 @@ TEST(delta_object_name_is_below_the_table)
     expect_name("a%20b%2Db.parquet", "xa b-b.parquet");
     expect_name("/srv/a.parquet", NULL);
     expect_name("file:///srv/a.parquet", NULL);
+    expect_name("file:/srv/a.parquet", NULL);
     expect_name("s3://bucket/a.parquet", NULL);
+    expect_name("ab+c-d.1:a.parquet", NULL);
+    expect_name("time=10:00/a.parquet", "xtime=10:00/a.parquet");
+    expect_name("a/b:c", "xa/b:c");
+    expect_name("file%3A/a.parquet", "xfile:/a.parquet");
     expect_name("../b/a.parquet", NULL);
     expect_name("a/%2E%2E/%2e%2e/b.parquet", NULL);
     expect_name("a%2", NULL);

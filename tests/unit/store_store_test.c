@@ -117,6 +117,28 @@ TEST(store_open_refuses_a_log_without_its_beginning)
     EXPECT_TEXT(err.text, "root: entry 0 of the log is missing");
 }
 
+/* The log of a shallow clone has no positions. Who has stored here goes on; what was there once
+ * does not count. */
+TEST(store_open_refuses_files_elsewhere)
+{
+    struct err err = {0};
+    struct store *store = fixture_open("i");
+    fixture_commit(store, KEY, 1, 2);
+    store_close(store);
+    fixture_write("root/_delta_log/00000000000000000002.json",
+                  "{\"add\":{\"path\":\"file:/srv/a.parquet\",\"partitionValues\":{},\"size\":1,"
+                  "\"modificationTime\":1,\"dataChange\":true}}\n");
+    EXPECT(fixture_try_open("j", (struct system){0}, &err) == NULL);
+    EXPECT_TEXT(err.text,
+                "root: file:/srv/a.parquet, which the log names, is not in the folder of the "
+                "table, and varve reads no others: is the table a shallow clone? make one that has "
+                "its files");
+    store_close(fixture_open("i"));
+    fixture_write("root/_delta_log/00000000000000000003.json",
+                  "{\"remove\":{\"path\":\"file:/srv/a.parquet\",\"dataChange\":true}}\n");
+    store_close(fixture_open("j"));
+}
+
 TEST(store_open_refuses_a_damaged_pending)
 {
     struct store *store = fixture_open("i");
