@@ -141,13 +141,8 @@ static void judge_log(struct check_report *r, const char *root, struct object_st
 {
     uint64_t version;
     struct err err = {0};
-    for (size_t i = 0; i < table->files.count && !err_is_set(&err); i++) {
-        const struct delta_file *file = table->files.list[i];
-        struct buf name = {0};
-        if (file != NULL && delta_object_name(&name, file->path, &err) != 0)
-            check_say(r, CHECK_PROBLEM, "%s: %s", root, err.text);
-        buf_free(&name);
-    }
+    if (delta_object_names_check(table, &err) != 0)
+        check_say(r, CHECK_PROBLEM, "%s: %s", root, err.text);
     if (delta_hint_misleads(store, &version))
         check_say(r, CHECK_PROBLEM, "%s: " DELTA_HINT_MISLEADS, root, version);
 }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "cli/inspect.h"
 #include "delta/durable.h"
+#include "delta/object_file.h"
 #include "delta/position.h"
 #include "delta/snapshot.h"
 #include "object/open.h"
@@ -69,10 +70,8 @@ static void free_summary(struct summary *s)
 
 static void add_span(struct summary *s, int64_t oldest, int64_t newest)
 {
-    if (!s->has_span || oldest < s->oldest)
-        s->oldest = oldest;
-    if (!s->has_span || newest > s->newest)
-        s->newest = newest;
+    s->oldest = !s->has_span || oldest < s->oldest ? oldest : s->oldest;
+    s->newest = !s->has_span || newest > s->newest ? newest : s->newest;
     s->has_span = true;
 }
 
@@ -197,6 +196,8 @@ static int read_summary(struct summary *s, const char *path, struct err *err)
         return -1;
     if (!s->snapshot.found)
         return err_set(err, ERR_FORMAT, "its log is empty");
+    if (delta_object_names_check(&s->snapshot, err) != 0)
+        return -1;
     for (size_t i = 0; i < s->snapshot.files.count; i++)
         if (s->snapshot.files.list[i] != NULL)
             add_file(s, s->snapshot.files.list[i]);
@@ -205,7 +206,6 @@ static int read_summary(struct summary *s, const char *path, struct err *err)
     return add_instances(s, err);
 }
 
-/* What is printed: rows of a name and a text. */
 /* The pattern of the files below so many directories, for readers of plain files. It has no `**`,
  * which would also match the checkpoints of the log. */
 static void append_glob(struct buf *out, const char *path, unsigned depth)
@@ -216,7 +216,7 @@ static void append_glob(struct buf *out, const char *path, unsigned depth)
     buf_append_text(out, "/*.parquet");
 }
 
-struct page {
+struct page { /* rows of a name and a text */
     struct table table;
     struct buf text; /* of the next row */
 };

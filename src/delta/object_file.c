@@ -21,6 +21,19 @@ int delta_object_name(struct buf *out, struct slice path, struct err *err)
                    (int)path.len, (const char *)path.data);
 }
 
+int delta_object_names_check(const struct delta_snapshot *s, struct err *err)
+{
+    struct buf name = {0};
+    int result = 0;
+    for (size_t i = 0; i < s->files.count && result == 0; i++) {
+        buf_reset(&name);
+        if (s->files.list[i] != NULL)
+            result = delta_object_name(&name, s->files.list[i]->path, err);
+    }
+    buf_free(&name);
+    return result;
+}
+
 static int get(struct delta_object_file *f, uint64_t offset, size_t len, struct err *err)
 {
     bool found;

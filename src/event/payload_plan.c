@@ -232,11 +232,12 @@ static void name_field(const struct planner *p, struct buf *out, uint32_t first,
                                   .count = (uint32_t)p->columns->count};
     buf_reset(out);
     buf_append_slice(out, field->name);
-    for (uint32_t i = first; i < schema.count; i = schema_end(&schema, i))
-        if (strcasecmp(schema.columns[i].name, buf_text(out)) == 0) {
+    for (uint32_t i = first; i < schema.count;) {
+        bool taken = strcasecmp(schema.columns[i].name, buf_text(out)) == 0;
+        if (taken)
             buf_printf(out, "_%u", field->number - p->set->is_flat);
-            break;
-        }
+        i = taken ? first : schema_end(&schema, i);
+    }
 }
 
 static int plan_field(struct planner *p, struct plan_field *f, struct slice name)

@@ -305,14 +305,9 @@ static enum delta_keep keep_path(void *context, const struct delta_add *add,
 int store_check_files(struct store *store, struct err *err)
 {
     struct delta_snapshot full = {.want_files = true, .keep = keep_path};
-    struct buf name = {0};
     int result = delta_snapshot_load(&full, store->objects, err);
-    for (size_t i = 0; i < full.files.count && result == 0; i++) {
-        buf_reset(&name);
-        if (full.files.list[i] != NULL)
-            result = delta_object_name(&name, full.files.list[i]->path, err);
-    }
-    buf_free(&name);
+    if (result == 0)
+        result = delta_object_names_check(&full, err);
     delta_snapshot_free(&full);
     return result;
 }

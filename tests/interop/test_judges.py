@@ -499,6 +499,7 @@ def test_shallow_clones(any_server, varve, spark, tmp_path):
         ["cat", clone],
         ["verify", clone],
         ["quality", clone],
+        ["inspect", clone],
         ["compact", "--after", "0s", clone],
         ["check", "-c", configuration(clone)],
         ["run", "--once", "-c", configuration(clone)],

@@ -442,6 +442,21 @@ def test_what_no_column_holds(tmp_path):
     assert frame["u"].to_list() == [2**64 - 1]
 
 
+def test_names_differ_in_more_than_case(tmp_path):
+    """Or Spark can't read the table; also within a struct, and where a name with a number is taken."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    for name in ("A", "B"):
+        message = file.message_type.add(name=name)
+        for number, field in enumerate(("a", "a_3", "A", "b_6", "B", "b"), 1):
+            message.field.add(name=field, number=number, label=F.LABEL_OPTIONAL, type=F.TYPE_INT32)
+    inner = file.message_type[0].field.add(name="inner", number=7, label=F.LABEL_OPTIONAL)
+    inner.type, inner.type_name = F.TYPE_MESSAGE, ".t.B"
+    values = bytes(byte for number in range(1, 7) for byte in (number << 3, number))
+    [row] = decode(tmp_path, [file], "t.A", [values + b"\x3a" + bytes([len(values)]) + values])
+    inner = {"a": 1, "a_3": 2, "A_3_3": 3, "b_6": 4, "B": 5, "b_6_6": 6}
+    assert row == {"reason": None, **inner, "inner": inner}
+
+
 def test_what_is_no_json(tmp_path):
     """NaN, which JSON has not, and what is deeper than a reader would follow: null."""
     file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
