@@ -74,7 +74,7 @@ bool flow_must_seal(const struct flow_state *s)
         return false;
     bool in_the_way = s->oversize > 0 && (flow_pauses(s) & 1u << FLOW_MEMORY) != 0;
     in_the_way = in_the_way || (s->large > 0 && !flow_has_room(s));
-    return in_the_way || s->memory >= s->memory_limit / 2;
+    return in_the_way || s->memory - s->idle >= s->memory_limit / 2;
 }
 
 static uint64_t rounded(uint64_t bytes)
@@ -140,12 +140,14 @@ static uint64_t message_bytes(const struct pipeline *p)
 
 static struct flow_state flow_of(struct pipeline *p)
 {
+    uint64_t idle = rounded(store_writer_idle(p->writer)); /* `memory`, looked at later, has it */
     struct flow_state state = {
         .epochs = p->epochs.sealed_count,
         .failing = p->trouble.failing,
         .empty = epochs_is_empty(&p->epochs),
         .queued = store_writer_queued(p->writer),
         .memory = counted(p),
+        .idle = idle,
         .expansion = store_writer_expansion(p->writer),
         .partitions = epochs_partitions(&p->epochs),
         .message = message_bytes(p),
@@ -196,6 +198,10 @@ int64_t flow_control(struct pipeline *p, int64_t now)
     if (followers_fed_bytes(&p->followers) > 0 &&
         flow_pull_bytes(&state) < FLOW_PULL_BYTES(p->memory_limit, 2)) {
         followers_starve(&p->followers);
+        state = flow_of(p);
+    }
+    if (state.idle > 0 && flow_pull_bytes(&state) < FLOW_PULL_BYTES(p->memory_limit, 2)) {
+        store_writer_free_idle(p->writer);
         state = flow_of(p);
     }
     if (flow_must_seal(&state)) {

@@ -66,6 +66,7 @@ struct flow_state {
     bool empty;         /* the open epoch has nothing */
     uint64_t queued;    /* bytes of rows that wait for the encoder */
     uint64_t memory;    /* as flow_memory has it; of followers at most FLOW_FOLLOWERS_BYTES */
+    uint64_t idle;      /* of that: what rows to come will take */
     uint64_t expansion; /* bytes of memory that a byte of rows takes until it is compressed */
     uint64_t oversize;  /* bytes of the messages that the next pulls are for, where those are known
                            to be larger than what is asked for normally */

@@ -77,6 +77,7 @@ static struct group_file *begin_file(struct encoder *e, struct store_group *grou
                                      struct group_part *part)
 {
     struct group_file *file = group_add_file(group, part);
+    file->whole = e->whole_images;
     if (e->spare != NULL && e->spare_schema == part->kind->schema) {
         file->writer = e->spare;
         e->spare = NULL;
@@ -196,9 +197,11 @@ static void finish_image(struct encoder *e, struct store_group *group, struct gr
     struct err err = {0};
     size_t most = (size_t)parquet_writer_buffered(file->writer) + IMAGE_REST;
     bool small =
-        file->image.cap == 0 && file->outside.memory == NULL && most <= ENCODER_IMAGE_BYTES;
-    if (small)
+        file->pieces.count == 0 && file->outside.memory == NULL && most <= ENCODER_IMAGE_BYTES;
+    if (small) {
         file->image = e->image;
+        file->whole = true;
+    }
     if (e->whole_images)
         buf_reserve_exact(&file->image, most);
     ASSERT(parquet_writer_finish(file->writer, image_sink(e, file), &err) == 0);

@@ -67,6 +67,7 @@ struct group_file *group_add_file(struct store_group *g, struct group_part *part
 {
     struct group_file *file = account_alloc(g->account, 1, sizeof(*file));
     file->part = part;
+    file->staging = g->staging;
     file->image.account = g->account;
     file->pieces.account = g->account;
     file->taken.account = g->account;
@@ -100,23 +101,46 @@ static bool lies_in(struct slice bytes, const uint8_t *data, size_t len)
     return data != NULL && bytes.data >= data && bytes.data - data < (ptrdiff_t)len;
 }
 
-void group_file_append(struct group_file *file, struct slice bytes)
+static void append_whole(struct group_file *file, struct slice bytes)
 {
-    const struct buf *taken =
-        file->taken.count > 0 ? &file->taken.list[file->taken.count - 1] : NULL;
     struct group_piece *last =
         file->pieces.count > 0 ? &file->pieces.list[file->pieces.count - 1] : NULL;
-    bool stays = (taken != NULL && lies_in(bytes, taken->data, taken->len)) ||
-                 lies_in(bytes, file->outside.value.data, file->outside.value.len);
-    if (stays) {
-        *array_add(&file->pieces) = (struct group_piece){.data = bytes.data, .len = bytes.len};
-        return;
-    }
     if (last != NULL && last->data == NULL)
         last->len += bytes.len;
     else
         *array_add(&file->pieces) = (struct group_piece){.at = file->image.len, .len = bytes.len};
     buf_append_slice(&file->image, bytes);
+}
+
+/* What is in memory that goes round need not be taken from the system for each file. */
+static void append_copied(struct group_file *file, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        struct group_piece *last =
+            file->pieces.count > 0 ? &file->pieces.list[file->pieces.count - 1] : NULL;
+        size_t len = bytes.len;
+        uint8_t *to = staging_room(file->staging, &file->copied, &len);
+        memcpy(to, bytes.data, len);
+        if (last != NULL && last->data + last->len == to)
+            last->len += len;
+        else
+            *array_add(&file->pieces) = (struct group_piece){.data = to, .len = len};
+        bytes = (struct slice){bytes.data + len, bytes.len - len};
+    }
+}
+
+void group_file_append(struct group_file *file, struct slice bytes)
+{
+    const struct buf *taken =
+        file->taken.count > 0 ? &file->taken.list[file->taken.count - 1] : NULL;
+    bool stays = (taken != NULL && lies_in(bytes, taken->data, taken->len)) ||
+                 lies_in(bytes, file->outside.value.data, file->outside.value.len);
+    if (stays)
+        *array_add(&file->pieces) = (struct group_piece){.data = bytes.data, .len = bytes.len};
+    else if (file->whole)
+        append_whole(file, bytes);
+    else
+        append_copied(file, bytes);
 }
 
 void group_file_take(struct group_file *file, struct buf *memory)
@@ -230,6 +254,7 @@ uint64_t group_memory(const struct store_group *g)
     for (size_t i = 0; i < g->files.count; i++) {
         const struct group_file *file = g->files.list[i];
         bytes += sizeof(*file) + file->image.cap + file->outside.size;
+        bytes += staging_memory(&file->copied);
         for (size_t j = 0; j < file->taken.count; j++)
             bytes += file->taken.list[j].cap;
     }
@@ -241,6 +266,7 @@ static void file_free(struct store_group *g, struct group_file *file)
     parquet_writer_free(file->writer);
     trim_file(g, file);
     buf_free(&file->image);
+    staging_give_back(g->staging, &file->copied);
     array_free(&file->pieces);
     for (size_t i = 0; i < file->taken.count; i++)
         buf_free(&file->taken.list[i]);

@@ -55,7 +55,10 @@ struct group_file {
     /* All bytes of the file, kept until it is committed: whatever the disk does, it can be written
      * anew. They are in `pieces`, in this order. */
     ARRAY(struct group_piece) pieces;
-    struct buf image;                 /* what was copied, */
+    struct staging *staging;
+    struct staged_rows copied;        /* what was copied, */
+    bool whole;                       /* in place of that: */
+    struct buf image;                 /* what was copied, in one piece, */
     ARRAY(struct buf) taken;          /* what was taken over from the writer, */
     struct slice small;               /* in place of them: a small file, in the group's arena */
     struct store_outside outside;     /* or lies elsewhere */
@@ -72,7 +75,7 @@ struct store_group {
     struct queue_item item;
     struct account *account;
     struct arena arena;      /* of the parts */
-    struct staging *staging; /* of rows that are kept, and */
+    struct staging *staging; /* of rows that are kept and of bytes of files, and */
     struct arena staged;     /* the first of them of each part */
     struct arena images;     /* E: of small files */
     ARRAY(struct group_part *) parts;
@@ -89,8 +92,8 @@ struct store_group {
     struct positions others; /* see struct store_committed */
 };
 
-/* Owned by the caller; memory is booked to `account`. `staging` is borrowed until the group is
- * committed. */
+/* Owned by the caller; memory is booked to `account`. `staging` is borrowed as long as there
+ * is the group. */
 struct store_group *group_new(struct account *account, struct staging *staging);
 
 /* A new part. `key` is copied. Valid as long as the group. */

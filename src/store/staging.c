@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/num.h"
 
 struct staging_chunk {
     struct staging_chunk *next;
@@ -17,17 +18,33 @@ enum {
     GROWTH = 4, /* times, from a partition's chunk to the next one */
 };
 
-static struct staging_chunk *take_idle(struct staging *s)
+void staging_init(struct staging *s, struct account *account)
 {
-    if (s->idle == NULL)
-        s->idle = atomic_exchange_explicit(&s->returned, NULL, memory_order_acquire);
+    *s = (struct staging){.account = account};
+    ASSERT(pthread_mutex_init(&s->lock, NULL) == 0);
+}
+
+/* One more of those that `count` counts. */
+static struct staging_chunk *take_idle(struct staging *s, uint64_t *count)
+{
+    ASSERT(pthread_mutex_lock(&s->lock) == 0);
     struct staging_chunk *chunk = s->idle;
-    if (chunk != NULL)
+    if (chunk != NULL) {
         s->idle = chunk->next;
+        s->idle_count--;
+    }
+    ++*count;
+    ASSERT(pthread_mutex_unlock(&s->lock) == 0);
+    return chunk != NULL ? chunk : account_resize(s->account, NULL, 0, STAGING_CHUNK);
+}
+
+static void append_chunk(struct staged_rows *rows, struct staging_chunk *chunk)
+{
+    if (rows->last == NULL)
+        rows->first = chunk;
     else
-        chunk = account_resize(s->account, NULL, 0, STAGING_CHUNK);
-    s->taken++;
-    return chunk;
+        rows->last->next = chunk;
+    rows->last = chunk;
 }
 
 static struct staging_chunk *new_chunk(struct staging *s, const struct staging_chunk *last,
@@ -36,8 +53,9 @@ static struct staging_chunk *new_chunk(struct staging *s, const struct staging_c
     size_t size = last == NULL ? STAGING_FIRST : last->size * GROWTH;
     if (size < least)
         size = least;
-    bool whole = size > STAGING_CHUNK / 2;
-    struct staging_chunk *chunk = whole ? take_idle(s) : arena_alloc(arena, sizeof(*chunk) + size);
+    bool whole = size > STAGING_SMALL_MAX;
+    struct staging_chunk *chunk =
+        whole ? take_idle(s, &s->taken) : arena_alloc(arena, sizeof(*chunk) + size);
     *chunk = (struct staging_chunk){.size = whole ? CHUNK_DATA : size};
     return chunk;
 }
@@ -48,16 +66,34 @@ uint8_t *staging_add(struct staging *s, struct staged_rows *rows, struct arena *
     struct staging_chunk *chunk = rows->last;
     if (chunk == NULL || chunk->size - chunk->used < LENGTH + len) {
         chunk = new_chunk(s, rows->last, arena, LENGTH + len);
-        if (rows->last == NULL)
-            rows->first = chunk;
-        else
-            rows->last->next = chunk;
-        rows->last = chunk;
+        append_chunk(rows, chunk);
     }
     uint8_t *row = chunk->data + chunk->used;
     store_u32le(row, (uint32_t)len);
     chunk->used += LENGTH + len;
     return row + LENGTH;
+}
+
+uint8_t *staging_room(struct staging *s, struct staged_rows *bytes, size_t *len)
+{
+    struct staging_chunk *chunk = bytes->last;
+    if (chunk == NULL || chunk->used == chunk->size) {
+        chunk = take_idle(s, &s->lent);
+        *chunk = (struct staging_chunk){.size = CHUNK_DATA};
+        append_chunk(bytes, chunk);
+    }
+    uint8_t *room = chunk->data + chunk->used;
+    *len = (size_t)num_least_u64(*len, chunk->size - chunk->used);
+    chunk->used += *len;
+    return room;
+}
+
+uint64_t staging_memory(const struct staged_rows *bytes)
+{
+    uint64_t memory = 0;
+    for (const struct staging_chunk *chunk = bytes->first; chunk != NULL; chunk = chunk->next)
+        memory += STAGING_CHUNK;
+    return memory;
 }
 
 bool staging_next(const struct staged_rows *rows, struct staging_cursor *cursor, struct slice *row)
@@ -77,46 +113,57 @@ bool staging_next(const struct staged_rows *rows, struct staging_cursor *cursor,
 void staging_give_back(struct staging *s, struct staged_rows *rows)
 {
     struct staging_chunk *next;
+    if (rows->first == NULL)
+        return;
+    ASSERT(pthread_mutex_lock(&s->lock) == 0);
     for (struct staging_chunk *chunk = rows->first; chunk != NULL; chunk = next) {
         next = chunk->next;
         if (chunk->size != CHUNK_DATA)
             continue; /* the arena's */
-        chunk->next = atomic_load_explicit(&s->returned, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak_explicit(&s->returned, &chunk->next, chunk,
-                                                      memory_order_release, memory_order_relaxed))
-            continue;
+        chunk->next = s->idle;
+        s->idle = chunk;
+        s->idle_count++;
     }
+    ASSERT(pthread_mutex_unlock(&s->lock) == 0);
     *rows = (struct staged_rows){0};
 }
 
-/* Free those of a list behind the first `keep`; how many are left to keep. */
-static uint64_t free_behind(struct staging *s, struct staging_chunk **list, uint64_t keep)
+/* Free idle memory but `keep` chunks. */
+static void free_idle(struct staging *s, uint64_t keep)
 {
-    for (; *list != NULL && keep > 0; keep--)
-        list = &(*list)->next;
-    while (*list != NULL) {
-        struct staging_chunk *chunk = *list;
-        *list = chunk->next;
+    while (s->idle_count > keep) {
+        struct staging_chunk *chunk = s->idle;
+        s->idle = chunk->next;
+        s->idle_count--;
         account_free(s->account, chunk, STAGING_CHUNK);
     }
-    return keep;
 }
 
 void staging_trim(struct staging *s)
 {
-    struct staging_chunk *returned =
-        atomic_exchange_explicit(&s->returned, NULL, memory_order_acquire);
-    uint64_t keep = free_behind(s, &s->idle, s->taken);
-    (void)free_behind(s, &returned, keep);
-    struct staging_chunk **last = &s->idle;
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = returned;
-    s->taken = 0;
+    ASSERT(pthread_mutex_lock(&s->lock) == 0);
+    free_idle(s, s->taken + s->lent);
+    s->taken = s->lent = 0;
+    ASSERT(pthread_mutex_unlock(&s->lock) == 0);
+}
+
+uint64_t staging_idle(struct staging *s)
+{
+    ASSERT(pthread_mutex_lock(&s->lock) == 0);
+    uint64_t bytes = s->idle_count * STAGING_CHUNK;
+    ASSERT(pthread_mutex_unlock(&s->lock) == 0);
+    return bytes;
+}
+
+void staging_free_idle(struct staging *s)
+{
+    ASSERT(pthread_mutex_lock(&s->lock) == 0);
+    free_idle(s, 0);
+    ASSERT(pthread_mutex_unlock(&s->lock) == 0);
 }
 
 void staging_free(struct staging *s)
 {
-    s->taken = 0;
-    staging_trim(s);
+    staging_free_idle(s);
+    ASSERT(pthread_mutex_destroy(&s->lock) == 0);
 }

@@ -22,7 +22,7 @@ struct store_writer *store_writer_new(const struct store_writer_options *options
     w->keys.account = &w->account;
     w->partitions.account = &w->account;
     w->expansion = STORE_EXPANSION_START;
-    w->staging.account = &w->account;
+    staging_init(&w->staging, &w->account);
     w->group = group_new(&w->account, &w->staging);
     committer_init(&w->committer, options->store, options->waker);
     encoder_init(&w->encoder, &options->parquet, options->instance, &w->account,
@@ -173,6 +173,16 @@ uint32_t store_writer_partitions(const struct store_writer *w)
 uint64_t store_writer_queued(const struct store_writer *w)
 {
     return w->queued_bytes;
+}
+
+uint64_t store_writer_idle(struct store_writer *w)
+{
+    return staging_idle(&w->staging);
+}
+
+void store_writer_free_idle(struct store_writer *w)
+{
+    staging_free_idle(&w->staging);
 }
 
 uint64_t store_writer_expansion(struct store_writer *w)

@@ -198,6 +198,10 @@ uint32_t store_writer_partitions(const struct store_writer *w);
 /* Bytes of rows that wait for the encoder. */
 uint64_t store_writer_queued(const struct store_writer *w);
 
+/* Bytes of memory that wait for rows to come, and give them back. */
+uint64_t store_writer_idle(struct store_writer *w);
+void store_writer_free_idle(struct store_writer *w);
+
 /* Bytes of memory that a byte of rows takes until it is compressed. */
 uint64_t store_writer_expansion(struct store_writer *w);
 

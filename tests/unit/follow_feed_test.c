@@ -33,7 +33,7 @@ static struct store_group *make_group(struct account *account, uint64_t version,
 {
     static const struct store_kind kind = {0};
     static const struct store_origin origin = {"S", "C", "D"};
-    static struct staging staging;
+    static struct staging staging; /* not used: nothing is copied there */
     struct store_group *g = group_new(account, &staging);
     struct group_part *part = group_add_part(g, &kind, &origin, slice_of("x/y"));
     for (uint64_t f = 0; f < files; f++) {
@@ -42,6 +42,7 @@ static struct store_group *make_group(struct account *account, uint64_t version,
         for (uint64_t at = 0; at < size; at++)
             buf_append_byte(&bytes, byte_of(version, f, at));
         (void)sum_of(version, f, file->sha256);
+        file->whole = true;
         if (f % PARTS == 0) {
             group_keep_image(g, file, buf_slice(&bytes));
         } else if (f % PARTS == 1) {

@@ -97,6 +97,9 @@ TEST(flow_seals_at_half_of_the_limit)
     s.memory = 128 * MIB;
     EXPECT(flow_must_seal(&s));
     EXPECT_U64(flow_pauses(&s), 0); /* what is sealed leaves room for as much again */
+    s.idle = 1;
+    EXPECT(!flow_must_seal(&s)); /* what the epoch does not have is not given back by its commit */
+    s.idle = 0;
     s.epochs = 1;
     EXPECT(!flow_must_seal(&s)); /* one at a time */
     s.epochs = 0;

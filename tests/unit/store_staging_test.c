@@ -41,7 +41,8 @@ static void expect_rows(const struct staged_rows *rows, uint32_t partition, uint
 TEST(staging_keeps_rows_of_partitions_that_take_turns)
 {
     struct account account = {0};
-    struct staging s = {.account = &account};
+    struct staging s;
+    staging_init(&s, &account);
     struct arena arena = {.account = &account};
     struct staged_rows rows[PARTITIONS] = {{0}};
     expect_rows(&rows[0], 0, 0);
@@ -72,7 +73,8 @@ static void *give_back(void *argument)
 TEST(staging_takes_what_another_thread_gives_back)
 {
     struct account account = {0};
-    struct staging s = {.account = &account};
+    struct staging s;
+    staging_init(&s, &account);
     struct {
         struct staged_rows rows[PARTITIONS];
         struct staging *staging;
@@ -104,7 +106,8 @@ TEST(staging_takes_what_another_thread_gives_back)
 TEST(staging_keeps_no_more_memory_than_was_wanted_last)
 {
     struct account account = {0};
-    struct staging s = {.account = &account};
+    struct staging s;
+    staging_init(&s, &account);
     struct arena arena = {0};
     struct staged_rows rows = {0};
     for (int i = 0; i < 100; i++)
@@ -122,4 +125,50 @@ TEST(staging_keeps_no_more_memory_than_was_wanted_last)
     EXPECT_U64(account_bytes(&account), 0);
     staging_free(&s);
     arena_free(&arena);
+}
+
+/* Bytes of a file that come in pieces of all sizes, while rows are kept in what goes round, too. */
+TEST(staging_has_room_for_bytes)
+{
+    struct account account = {0};
+    struct staging s;
+    staging_init(&s, &account);
+    struct arena arena = {.account = &account};
+    struct staged_rows bytes = {0}, rows = {0};
+    const uint8_t *first = NULL;
+    uint64_t put = 0;
+    for (size_t wanted = 1; wanted < 3 * STAGING_CHUNK; wanted = wanted * 3 / 2 + 1) {
+        for (size_t left = wanted; left > 0;) {
+            size_t len = left;
+            uint8_t *to = staging_room(&s, &bytes, &len);
+            EXPECT(len > 0 && len <= left);
+            memset(to, (int)(put % 251), len);
+            first = first == NULL ? to : first;
+            left -= len;
+            put += len;
+        }
+        add(&s, &rows, &arena, 7, 0, STAGING_ROW_MAX);
+    }
+    EXPECT_U64(*first, 0);
+    EXPECT(staging_memory(&bytes) >= put && staging_memory(&bytes) < put + put / 8 + STAGING_CHUNK);
+    uint64_t held = account_bytes(&account);
+    uint64_t memory = staging_memory(&bytes);
+    staging_give_back(&s, &bytes);
+    EXPECT_U64(staging_memory(&bytes), 0);
+    while (staging_memory(&bytes) < memory) {
+        size_t len = STAGING_CHUNK;
+        (void)staging_room(&s, &bytes, &len);
+    }
+    EXPECT_U64(account_bytes(&account), held); /* it went round */
+    EXPECT_U64(staging_idle(&s), 0);
+    staging_give_back(&s, &bytes);
+    EXPECT_U64(staging_idle(&s), memory);
+    staging_free_idle(&s);
+    EXPECT_U64(account_bytes(&account), held - memory);
+    staging_give_back(&s, &rows);
+    staging_trim(&s);
+    staging_trim(&s); /* nothing was wanted since */
+    arena_free(&arena);
+    EXPECT_U64(account_bytes(&account), 0);
+    staging_free(&s);
 }
