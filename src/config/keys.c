@@ -125,7 +125,7 @@ const struct config_key config_keys[] = {
     {"batching.max_rows", CONFIG_COUNT, AT(batching.max_rows), "250000", 1, 10000000,
      .help = "Commit at this many rows. The server keeps about 200 bytes for each unacked one.",
      .change = CONFIG_CHANGE_IF_IT_FITS},
-    {"batching.max_bytes", CONFIG_SIZE, AT(batching.max_bytes), "128MiB", MIB, 64 * GIB,
+    {"batching.max_bytes", CONFIG_SIZE, AT(batching.max_bytes), "64MiB", MIB, 64 * GIB,
      .help = "Commit at this many bytes before compression.", .change = CONFIG_CHANGE_IF_IT_FITS},
     {"batching.max_age", CONFIG_DURATION, AT(batching.max_age), "60s", 100 * CLOCK_MILLISECOND,
      24 * HOUR, .help = "Commit when the oldest row has waited this long.",

@@ -274,9 +274,9 @@ TEST(check_writes_of_a_day)
     expect_writes((struct check_rate){10, mib}, "84.4 GiB, the events before compression, in up to "
                                                 "1440 commits; each simulation that has events in "
                                                 "all of them adds 33.8 MiB");
-    /* Full at 128 MiB before it is old. */
+    /* Full at 64 MiB before it is old. */
     EXPECT(config_set(&config, "batching.max_age=600s", &err) == 0);
-    expect_writes((struct check_rate){10, mib}, "up to 675 commits");
+    expect_writes((struct check_rate){10, mib}, "up to 1350 commits");
     expect_writes((struct check_rate){10, 1}, "up to 144 commits");
     expect_writes((struct check_rate){2500, 1}, "up to 864 commits");
     finish();

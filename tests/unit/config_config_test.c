@@ -31,7 +31,7 @@ TEST(config_init_gives_the_defaults)
     EXPECT_U64(c.sources[0].start.kind, CONFIG_START_FIRST);
     EXPECT_U64(c.consumer.manage, CONFIG_MANAGE_CREATE);
     EXPECT_U64(c.batching.max_rows, 250000);
-    EXPECT_U64(c.batching.max_bytes, 134217728);
+    EXPECT_U64(c.batching.max_bytes, 67108864);
     EXPECT_I64(c.batching.max_age, 60 * CLOCK_SECOND);
     EXPECT_TEXT(c.output.log_output_directory, "./sim_logs");
     EXPECT_TEXT(c.output.path_template,

@@ -57,7 +57,7 @@ TEST(config_read_all_sections)
     EXPECT_U64(c.sources[1].delivery, CONFIG_POSITION);
     EXPECT_U64(c.consumer.manage, CONFIG_MANAGE_UPDATE);
     EXPECT_U64(c.batching.max_rows, 10);
-    EXPECT_U64(c.batching.max_bytes, 134217728);
+    EXPECT_U64(c.batching.max_bytes, 67108864);
     EXPECT_U64(c.memory_limit, 67108864);
     config_free(&c);
 }
