@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "event/descriptor.h"
 
+#include <string.h>
+
+#include "base/utf8.h"
 #include "event/protobuf.h"
 
 /* Field numbers of descriptor.proto. */
@@ -86,6 +89,11 @@ static struct slice join(struct parser *p, struct slice scope, struct slice name
     return joined;
 }
 
+bool descriptor_is_name(struct slice name)
+{
+    return name.len > 0 && memchr(name.data, '\0', name.len) == NULL && utf8_valid(name);
+}
+
 int descriptor_add(struct descriptor_set *set, struct slice name, bool is_enum, uint32_t *number,
                    struct err *err)
 {
@@ -129,8 +137,8 @@ static int parse_field(struct parser *p, struct slice text, bool implicit,
         else if (field.number == FIELD_OPTIONS)
             implicit = presence_of(field.bytes, FEATURES_OF_FIELD, implicit);
     }
-    if (more < 0 || out->name.len == 0 || out->number == 0 || type < DESCRIPTOR_DOUBLE ||
-        type > DESCRIPTOR_SINT64)
+    if (more < 0 || !descriptor_is_name(out->name) || out->number == 0 ||
+        type < DESCRIPTOR_DOUBLE || type > DESCRIPTOR_SINT64)
         return malformed(p);
     out->type = (enum descriptor_type)type;
     bool message = out->type == DESCRIPTOR_MESSAGE || out->type == DESCRIPTOR_GROUP;
@@ -144,12 +152,12 @@ static int parse_enum(struct parser *p, struct slice text, struct slice scope)
     uint32_t type;
     size_t at = 0;
     int more;
-    if (!find_field(text, ENUM_NAME, &name) || name.bytes.len == 0 ||
+    if (!find_field(text, ENUM_NAME, &name) || !descriptor_is_name(name.bytes) ||
         add_type(p, join(p, scope, name.bytes), true, &type) != 0)
         return malformed(p);
     while ((more = protobuf_next(text, &at, &field)) == 1) {
         if (field.number != ENUM_VALUE || !find_field(field.bytes, VALUE_NAME, &name) ||
-            name.bytes.len == 0)
+            !descriptor_is_name(name.bytes))
             continue;
         struct descriptor_value *value = array_add(&p->set->list.list[type].values);
         *value = (struct descriptor_value){.name = name.bytes};
@@ -166,7 +174,8 @@ static int parse_message(struct parser *p, struct slice text, struct slice scope
     size_t at = 0;
     int more = 0, result = 0;
     if (p->depth++ == NESTED_MAX || !find_field(text, MESSAGE_NAME, &found) ||
-        found.bytes.len == 0 || add_type(p, join(p, scope, found.bytes), false, &type) != 0)
+        !descriptor_is_name(found.bytes) ||
+        add_type(p, join(p, scope, found.bytes), false, &type) != 0)
         return malformed(p);
     struct slice name = p->set->list.list[type].name;
     bool map_entry = false;

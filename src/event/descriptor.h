@@ -97,6 +97,10 @@ int descriptor_set_parse(struct descriptor_set *out, struct slice text, struct e
 int descriptor_set_parse_flat(struct descriptor_set *out, struct slice text, struct err *err)
     __attribute__((warn_unused_result));
 
+/* Whether a field, a type or a value can be called so: by some UTF-8 without a NUL, since columns
+ * have names of C, and tables text. */
+bool descriptor_is_name(struct slice name);
+
 /* Add a type while a set is parsed, whose name, with a dot in front, lives as long as the set. */
 int descriptor_add(struct descriptor_set *set, struct slice name, bool is_enum, uint32_t *number,
                    struct err *err) __attribute__((warn_unused_result));

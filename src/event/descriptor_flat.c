@@ -72,7 +72,7 @@ static struct slice text_of(struct reader *r, const struct flat_table *t, uint32
 {
     size_t at = find(r, t, slot);
     struct slice text = {0};
-    if (at == 0 || !flat_string(r->text, at, &text) || text.len == 0)
+    if (at == 0 || !flat_string(r->text, at, &text) || !descriptor_is_name(text))
         r->malformed = true;
     return text;
 }

@@ -405,3 +405,14 @@ def test_a_bomb_is_a_row_with_the_reason(tmp_path, width, depth):
     )
     [row] = decode(tmp_path, [bomb(width, depth)], "T0")
     assert row == {"reason": "larger than a row may be", "name": None, "inner": None}
+
+
+@pytest.mark.parametrize("bad", [b"q\0", b"\xff\xfe"])
+def test_what_is_no_name(tmp_path, bad):
+    compile_schema(tmp_path, "table A { qq:int; x:int; }\nroot_type A;\n")
+    schema = (tmp_path / "s.bfbs").read_bytes()
+    (tmp_path / "s.bfbs").write_bytes(schema.replace(b"qq", bad))
+    (tmp_path / "in").write_bytes(b"")
+    command = [PROGRAM, tmp_path / "s.bfbs", "A", tmp_path / "in", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "schema" in done.stderr, done.stderr

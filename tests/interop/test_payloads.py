@@ -457,6 +457,32 @@ def test_names_differ_in_more_than_case(tmp_path):
     assert row == {"reason": None, **inner, "inner": inner}
 
 
+@pytest.mark.parametrize("bad", [b"q\0", b"\xff\xfe"])
+def test_what_is_no_name(tmp_path, bad):
+    """Of a type or a field: no column can be called so, and two that differ behind a NUL would be
+    one. A value of an enum is shown as its number."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
+    message = file.message_type.add(name="A")
+    for number, name in enumerate(("x", "xx"), 1):
+        message.field.add(name=name, number=number, label=F.LABEL_OPTIONAL, type=F.TYPE_ENUM)
+        message.field[-1].type_name = ".t.E"
+    file.enum_type.add(name="E").value.add(name="qq", number=1)
+    (tmp_path / "in").write_bytes(b"")
+
+    def run():
+        descriptors = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
+        (tmp_path / "set").write_bytes(descriptors.replace(b"qq", bad))
+        command = [PROGRAM, tmp_path / "set", "t.A", tmp_path / "in", tmp_path / "out"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert run().returncode == 0
+    for part in (message, *message.field, file.enum_type[0]):
+        name, part.name = part.name, "qq"
+        done = run()
+        part.name = name
+        assert done.returncode != 0 and "it is no FileDescriptorSet" in done.stderr, name
+
+
 def test_what_is_no_json(tmp_path):
     """NaN, which JSON has not, and what is deeper than a reader would follow: null."""
     file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto3")
