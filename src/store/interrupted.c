@@ -68,30 +68,30 @@ static void free_interrupted(struct interrupted *i)
     delta_pending_free(&i->entry);
 }
 
-/* Files of varve are whole before they get their names. */
-static bool is_none_of_varve(const struct err *failure)
-{
-    return failure->code == ERR_FORMAT || failure->code == ERR_UNSUPPORTED ||
-           failure->code == ERR_LIMIT;
-}
-
 int store_is_own_file(struct store *store, const char *name, bool *own, struct err *err)
 {
     struct delta_object_file object;
-    struct err failure = {0};
     bool found;
     *own = false;
-    if (delta_object_file_open(&object, store->objects, name, &found, &failure) != 0) {
-        if (is_none_of_varve(&failure))
-            return 0;
-        *err = failure;
-        return err_prefix(err, "%s", name);
-    }
+    if (delta_object_file_open(&object, store->objects, name, &found, err) != 0)
+        return -1;
     if (!found)
         return 0;
     *own = slice_is(parquet_file_value(&object.file, "varve.instance"), store->instance);
     delta_object_file_close(&object);
     return 0;
+}
+
+/* The same where a commit was to put a file. Those of varve are whole before they get their names:
+ * what can't be read as one is somebody else's. */
+static int is_own_member(struct store *store, const char *name, bool *own, struct err *err)
+{
+    struct err failure = {0};
+    if (store_is_own_file(store, name, own, &failure) == 0 || failure.code == ERR_FORMAT ||
+        failure.code == ERR_UNSUPPORTED || failure.code == ERR_LIMIT)
+        return 0;
+    *err = failure;
+    return err_prefix(err, "%s", name);
 }
 
 struct renounced {
@@ -149,7 +149,7 @@ static int withdraw(struct interrupted *i, struct err *err)
     for (size_t move = 0; move < count && result == 0; move++) {
         const struct object_member *member = &i->members[move];
         bool own;
-        result = store_is_own_file(i->store, member->name, &own, err);
+        result = is_own_member(i->store, member->name, &own, err);
         if (result == 0 && own && !is_live(&table, slice_of(member->name)))
             names[own_count++] = text_copy(member->name);
     }
@@ -210,7 +210,7 @@ int store_sweep(struct object_store *objects, store_is_ours *ours, void *context
 
 static int is_ours(void *context, const char *name, bool *ours, struct err *err)
 {
-    return store_is_own_file(context, name, ours, err);
+    return is_own_member(context, name, ours, err);
 }
 
 int store_recover_commit(struct store *store, bool *found, struct err *err)

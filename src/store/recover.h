@@ -47,7 +47,7 @@ int store_recover_commit(struct store *store, bool *found, struct err *err)
     __attribute__((warn_unused_result));
 
 /* Whether a Parquet file with this name is there, and this instance has written it: a commit of
- * another one may be under way and look for its own. What can't be read as one is not. */
+ * another one may be under way and look for its own. An error if it can't be read as one. */
 int store_is_own_file(struct store *store, const char *name, bool *own, struct err *err)
     __attribute__((warn_unused_result));
 
