@@ -61,21 +61,12 @@ static uint64_t count_strays(const struct strays *s, struct object_store *store,
     return count;
 }
 
-static enum delta_keep keep_path(void *context, const struct delta_add *add,
-                                 struct delta_mark *mark)
-{
-    (void)context;
-    (void)add;
-    (void)mark;
-    return DELTA_KEEP_BRIEF;
-}
-
 /* Files of the log were not listed. Some may have been removed since it was read: what they have
  * is elsewhere then, by the log as it is now. */
 static void judge_missing(struct check_report *r, const char *root, struct object_store *store,
                           const struct delta_snapshot *table)
 {
-    struct delta_snapshot now = {.want_files = true, .keep = keep_path};
+    struct delta_snapshot now = {.want_files = true, .keep = delta_keep_brief};
     struct buf first = {0}, name = {0};
     struct err ignored = {0}; /* it is said of the log as it was */
     uint64_t count = 0;
@@ -150,7 +141,7 @@ static void judge_log(struct check_report *r, const char *root, struct object_st
 void check_table(struct check_report *r, const char *root)
 {
     struct object_config place = {.root = root, .entries = DELTA_LOG_FOLDER};
-    struct delta_snapshot table = {.want_files = true, .keep = keep_path};
+    struct delta_snapshot table = {.want_files = true, .keep = delta_keep_brief};
     struct err err = {0};
     bool evolve;
     struct object_store *store = object_open(&place, &err);

@@ -48,6 +48,9 @@ enum delta_keep { DELTA_KEEP_NOTHING, DELTA_KEEP_BRIEF, DELTA_KEEP_ALL };
 typedef enum delta_keep delta_keep(void *context, const struct delta_add *add,
                                    struct delta_mark *mark);
 
+/* Of files of which only paths, sizes and times are needed: always BRIEF. */
+delta_keep delta_keep_brief;
+
 /* A file that the log remembers to have removed; it may be there again. */
 typedef void delta_gone(void *context, const struct delta_remove *remove);
 

@@ -3,6 +3,13 @@
 #include "base/json.h"
 #include "delta/snapshot_part.h"
 
+enum delta_keep delta_keep_brief(void *context, const struct delta_add *add,
+                                 struct delta_mark *mark)
+{
+    (void)context, (void)add, (void)mark;
+    return DELTA_KEEP_BRIEF;
+}
+
 int64_t delta_snapshot_find(const struct delta_snapshot *s, struct slice path)
 {
     struct buf key = {0};

@@ -19,9 +19,6 @@ enum { ANEW_ATTEMPTS = 100 };
 struct object_store *anew_open(const struct follow_anew *a, const char *root, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Of files that go, or stay, only names are needed. */
-delta_keep anew_keep_names;
-
 /* Files in FOLLOW_ANEW_FOLDER that the table's log remembers to have removed. Zeroed it is empty.
  */
 struct anew_gone {

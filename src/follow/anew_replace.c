@@ -192,7 +192,7 @@ int anew_replace(const struct follow_anew *a, const struct follow_anew_table *be
 {
     struct replacing r = {.anew = a,
                           .begun = begun,
-                          .table = {.want_files = true, .keep = anew_keep_names},
+                          .table = {.want_files = true, .keep = delta_keep_brief},
                           .fresh = {.want_files = true, .want_varve = true}};
     r.table.gone = anew_note_gone;
     r.table.gone_context = &r.gone;

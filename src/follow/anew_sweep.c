@@ -14,12 +14,6 @@
 /* Who is at it commits every few seconds. */
 #define GIVEN_UP_AFTER (24 * 3600 * CLOCK_SECOND)
 
-enum delta_keep anew_keep_names(void *context, const struct delta_add *add, struct delta_mark *mark)
-{
-    (void)context, (void)add, (void)mark;
-    return DELTA_KEEP_BRIEF;
-}
-
 static bool is_live(const struct delta_snapshot *table, const char *folder)
 {
     for (uint32_t i = 0; i < table->paths.count; i++)
@@ -247,7 +241,7 @@ int follow_anew_tidy(struct object_store *store, int64_t now, struct err *err)
     struct tidying t = {.store = store,
                         .now = now,
                         .table = {.want_files = true,
-                                  .keep = anew_keep_names,
+                                  .keep = delta_keep_brief,
                                   .gone = anew_note_gone,
                                   .gone_context = &t.gone},
                         .view = {store, &t.table, &t.gone, {0}}};

@@ -28,13 +28,6 @@ struct compacting {
     struct compact_done *out;
 };
 
-static enum delta_keep keep_little(void *context, const struct delta_add *add,
-                                   struct delta_mark *mark)
-{
-    (void)context, (void)add, (void)mark;
-    return DELTA_KEEP_BRIEF;
-}
-
 static uint64_t live_files(const struct delta_snapshot *table)
 {
     uint64_t live = 0;
@@ -359,7 +352,7 @@ int compact(struct object_store *store, const struct compact_options *options, i
 
 int compact_count(struct object_store *store, uint64_t *live, struct err *err)
 {
-    struct delta_snapshot table = {.want_files = true, .keep = keep_little};
+    struct delta_snapshot table = {.want_files = true, .keep = delta_keep_brief};
     int result = delta_snapshot_load(&table, store, err);
     *live = live_files(&table);
     delta_snapshot_free(&table);

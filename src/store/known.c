@@ -293,18 +293,9 @@ int store_read_known(struct store *store, const struct store_config *config, str
     return result;
 }
 
-static enum delta_keep keep_path(void *context, const struct delta_add *add,
-                                 struct delta_mark *mark)
-{
-    (void)context;
-    (void)add;
-    (void)mark;
-    return DELTA_KEEP_BRIEF;
-}
-
 int store_check_files(struct store *store, struct err *err)
 {
-    struct delta_snapshot full = {.want_files = true, .keep = keep_path};
+    struct delta_snapshot full = {.want_files = true, .keep = delta_keep_brief};
     int result = delta_snapshot_load(&full, store->objects, err);
     if (result == 0)
         result = delta_object_names_check(&full, err);

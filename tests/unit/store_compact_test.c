@@ -335,6 +335,17 @@ TEST(store_compact_gives_up_what_others_have_changed)
     expect_given_up("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":6}}\n");
 }
 
+/* Files of rows 1 to 3 and 4 to 9, made one. */
+static void merge_two(struct store *store, struct object_store *keeper,
+                      const struct compact_options *o, int64_t now)
+{
+    struct err err = {0};
+    struct compact_done done;
+    commit_rows(store, &schema, KEY, 1, 3, 1);
+    commit_rows(store, &schema, KEY, 4, 9, 1);
+    EXPECT(compact(keeper, o, now, NULL, NULL, NULL, &done, &err) == 0 && done.swaps == 1);
+}
+
 /* Kept for readers of old versions: the old files stay until their time has come, and the rows are
  * those of the new ones meanwhile. It needs no exchange. */
 TEST(store_compact_keeps_replaced_files_for_a_while)
@@ -347,11 +358,9 @@ TEST(store_compact_keeps_replaced_files_for_a_while)
     bool ordered;
     o.keep = 24 * HOUR;
     struct store *store = table_open(&schema, plain);
-    commit_rows(store, &schema, KEY, 1, 3, 1);
-    commit_rows(store, &schema, KEY, 4, 9, 1);
     struct object_store *keeper = keeper_open("root", &plain, &err);
     int64_t now = clock_wall() + 2 * HOUR;
-    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.swaps == 1);
+    merge_two(store, keeper, &o, now);
     read_rows(store, &rows, &headers, &ordered, &files);
     EXPECT(rows == 9 && files == 1 && ordered);
     EXPECT(fixture_is_file("root/sim/day/1-3.parquet"));
@@ -381,11 +390,9 @@ TEST(store_compact_leaves_what_is_live_in_another_encoding)
     bool taken;
     o.keep = 24 * HOUR;
     struct store *store = table_open(&schema, plain);
-    commit_rows(store, &schema, KEY, 1, 3, 1);
-    commit_rows(store, &schema, KEY, 4, 9, 1);
     struct object_store *keeper = keeper_open("root", &plain, &err);
     int64_t now = clock_wall() + 2 * HOUR;
-    EXPECT(compact(keeper, &o, now, NULL, NULL, NULL, &done, &err) == 0 && done.swaps == 1);
+    merge_two(store, keeper, &o, now);
     EXPECT(delta_entry_append(keeper, 4,
                               slice_of("{\"add\":{\"path\":\"sim/day/1%2D3.parquet\","
                                        "\"partitionValues\":{},\"size\":1,"

@@ -182,18 +182,24 @@ static int fail_renames(void *context, enum system_call call, bool after)
     return renames->good-- > 0 ? 0 : EIO;
 }
 
+/* Rows 1 to 9: the file has its name, the entry has not. */
+static void interrupt(struct party *p)
+{
+    struct renames renames = {1};
+    fixture_hook(p->store, fail_renames, &renames);
+    seal(p, 1, 9, 0);
+    EXPECT_TEXT(settle(p), "no");
+    leave(p);
+}
+
 /* The files have their names, the entry has not; then others get the messages. */
 TEST(store_takes_an_interrupted_commit_back_where_others_were_faster)
 {
     static const char *const names[] = {"root/x/3-5.parquet", "root/x/1-9.parquet"};
-    struct renames renames = {1};
     struct party a, b;
     enter(&a, "a");
     enter(&b, "b");
-    fixture_hook(a.store, fail_renames, &renames);
-    seal(&a, 1, 9, 0);
-    EXPECT_TEXT(settle(&a), "no");
-    leave(&a);
+    interrupt(&a);
     expect_files(names + 1, 1);
     seal(&b, 3, 5, 0);
     EXPECT_TEXT(settle(&b), "");
@@ -212,14 +218,10 @@ TEST(store_takes_an_interrupted_commit_back_where_others_were_faster)
 TEST(store_takes_back_no_file_of_others)
 {
     static const char *const names[] = {"root/x/1-9.parquet"};
-    struct renames renames = {1};
     struct party a, b;
     enter(&a, "a");
     enter(&b, "b");
-    fixture_hook(a.store, fail_renames, &renames);
-    seal(&a, 1, 9, 0);
-    EXPECT_TEXT(settle(&a), "no");
-    leave(&a);
+    interrupt(&a);
     EXPECT(unlink(names[0]) == 0); /* as far as a was when it was killed */
     seal(&b, 1, 9, 0);
     EXPECT_TEXT(settle(&b), "");
@@ -237,15 +239,11 @@ TEST(store_takes_back_nothing_that_is_no_file_of_varve)
                                         "PAR1, and a foot that leads nowhere\377\377\377\377PAR1"};
     static const char name[] = "root/x/1-9.parquet";
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct renames renames = {1};
         struct party a, b;
         fixture_remove("root");
         enter(&a, "a");
         enter(&b, "b");
-        fixture_hook(a.store, fail_renames, &renames);
-        seal(&a, 1, 9, 0);
-        EXPECT_TEXT(settle(&a), "no");
-        leave(&a);
+        interrupt(&a);
         seal(&b, 1, 9, 0); /* others were faster, with a file of another name */
         EXPECT_TEXT(settle(&b), "");
         EXPECT(unlink(name) == 0);
@@ -384,13 +382,9 @@ TEST(store_adopts_the_files_of_a_log_that_is_gone)
 TEST(store_takes_back_no_file_that_was_adopted)
 {
     static const char *const names[] = {"root/x/1-9.parquet"};
-    struct renames renames = {1};
     struct party a, b;
     enter(&a, "a");
-    fixture_hook(a.store, fail_renames, &renames);
-    seal(&a, 1, 9, 0);
-    EXPECT_TEXT(settle(&a), "no");
-    leave(&a);
+    interrupt(&a);
     remove_entries(entries, 1);
     enter(&b, "b");
     expect_known(b.store, "1-9");
